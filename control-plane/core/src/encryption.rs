@@ -1,0 +1,1 @@
+//! Provider credentials at rest.

@@ -1,0 +1,80 @@
+//! Everything that Envoy is configured from, as of one revision.
+
+use secrecy::SecretString;
+use uuid::Uuid;
+use weir_config::{GuardrailProfile, Price, ProviderSchema};
+
+/// The committed policy at one revision, in the order of ids.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The last committed change that is in here; there are no gaps below it.
+    pub revision: u64,
+    /// Providers of the platform and of all tenants.
+    pub providers: Vec<Provider>,
+    /// Pools of the platform and of all tenants.
+    pub pools: Vec<Pool>,
+    /// Guardrail profiles of the platform and of all tenants.
+    pub guardrail_profiles: Vec<(Uuid, GuardrailProfile)>,
+}
+
+/// Where requests can be sent, and with which credential.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Immutable.
+    pub id: Uuid,
+    /// `None`: the platform's.
+    pub tenant_id: Option<Uuid>,
+    /// For people, and for the response header `x-weir-provider`.
+    pub name: String,
+    /// What it speaks.
+    pub schema: ProviderSchema,
+    /// Where it is.
+    pub base_url: BaseUrl,
+    /// What it is shown; `None`: nothing.
+    pub credential: Option<SecretString>,
+}
+
+/// A provider's base URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// `https` or `http`.
+    pub tls: bool,
+    /// Host name or address, without a port.
+    pub host: String,
+    /// Port, explicit or the scheme's own.
+    pub port: u16,
+    /// What stands before the schema's paths; empty, or beginning and not ending with a slash.
+    pub path_prefix: String,
+}
+
+/// Deployments that serve the same models, in the order in which they are tried.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Immutable.
+    pub id: Uuid,
+    /// `None`: the platform's.
+    pub tenant_id: Option<Uuid>,
+    /// For people.
+    pub name: String,
+    /// One to eight.
+    pub members: Vec<Member>,
+    /// How long the first byte of an answer may take, in milliseconds; beyond it the next member is tried.
+    pub first_byte_timeout_ms: u64,
+    /// How long a stream may be silent, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// How long a request may take in all, in milliseconds.
+    pub request_timeout_ms: u64,
+}
+
+/// One model at one provider, as a member of a pool.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The deployment's id: immutable, and another for each member of each pool.
+    pub deployment_id: Uuid,
+    /// Its provider.
+    pub provider_id: Uuid,
+    /// The model's name there.
+    pub model: String,
+    /// What its tokens cost, if known.
+    pub price: Option<Price>,
+}

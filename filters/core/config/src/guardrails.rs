@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Check, ConfigError};
+
+/// Configuration of the plugin that reads the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardrailsConfig {
+    /// The committed change that this configuration reflects.
+    pub revision: u64,
+    /// Profiles by id. A principal whose profile is not here is refused.
+    pub profiles: BTreeMap<String, GuardrailProfile>,
+}
+
+/// What is looked for, and what happens when it is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardrailProfile {
+    /// For people.
+    pub name: String,
+    /// Checked together; where findings overlap, the strictest action wins.
+    pub rules: Vec<GuardrailRule>,
+}
+
+/// One type of finding and its consequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardrailRule {
+    /// What is looked for.
+    #[serde(rename = "type")]
+    pub finding: FindingType,
+    /// What happens.
+    pub action: Action,
+    /// In which direction. Default `both`.
+    #[serde(default)]
+    pub direction: RuleDirection,
+}
+
+/// What a detector can find. The names are fixed: clients and dashboards rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FindingType {
+    /// A payment card number: 13 to 19 digits, a known issuer's prefix and a valid Luhn check digit (ISO/IEC 7812-1).
+    #[serde(rename = "CREDIT_CARD")]
+    CreditCard,
+    /// An e-mail address (the dot-atom form of RFC 5322 at a domain name).
+    #[serde(rename = "EMAIL")]
+    Email,
+}
+
+impl FindingType {
+    /// All types that have a detector.
+    pub const ALL: [Self; 2] = [Self::CreditCard, Self::Email];
+
+    /// The fixed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreditCard => "CREDIT_CARD",
+            Self::Email => "EMAIL",
+        }
+    }
+}
+
+/// What happens to text in which something was found, from mild to strict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing, and it is not reported either.
+    Allow,
+    /// It passes and is reported.
+    Flag,
+    /// It is replaced by a placeholder such as `[CREDIT_CARD]`.
+    Redact,
+    /// The request or the answer is refused.
+    Block,
+}
+
+impl Action {
+    /// The fixed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Flag => "flag",
+            Self::Redact => "redact",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// Where a rule looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleDirection {
+    /// In what the client sends.
+    Input,
+    /// In what the model answers.
+    Output,
+    /// In both.
+    #[default]
+    Both,
+}
+
+impl Check for GuardrailsConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        for (id, profile) in &self.profiles {
+            if profile.rules.is_empty() {
+                return Err(ConfigError::new(format!("profiles.{id}.rules"), "must name at least one rule"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! What the control plane tells each plugin, as JSON in the plugin's configuration.
+//!
+//! The same types write the configuration in the control plane and read it in the filter, and a configuration is checked
+//! once, when it is parsed ([`parse`]): unknown fields, wrong references and values out of range are refused with the path
+//! of the field, so that the rest of a filter never meets a configuration that cannot be. Nothing secret is in here:
+//! provider credentials travel by SDS, and per-tenant data is resolved on demand.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
+mod auth;
+mod error;
+mod guardrails;
+mod metering;
+mod price;
+mod provider;
+mod quota;
+mod route;
+
+pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
+pub use error::{Check, ConfigError, parse};
+pub use guardrails::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
+pub use metering::{MeteringConfig, UsageSink};
+pub use price::Price;
+pub use provider::{CredentialPlacement, Deployment, ProviderConfig, ProviderSchema};
+pub use quota::{FailMode, QuotaConfig};
+pub use route::RouteConfig;
+
+use serde::{Deserialize, Serialize};
+
+/// How to reach the control plane's gRPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlane {
+    /// Name of the Envoy cluster that leads there, with the gateway's token added on the way.
+    pub cluster: String,
+    /// Deadline of one call in milliseconds. Default 1000.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+fn default_timeout_ms() -> u64 {
+    1000
+}
+
+/// `root_id` and filter name of each plugin.
+pub mod plugin {
+    /// Who is calling.
+    pub const AUTH: &str = "weir.auth";
+    /// Which pool serves the model.
+    pub const ROUTE: &str = "weir.route";
+    /// Whether the caller's limits allow it.
+    pub const QUOTA: &str = "weir.quota";
+    /// Whether the text may pass, and how.
+    pub const GUARDRAILS: &str = "weir.guardrails";
+    /// One usage record a request.
+    pub const METERING: &str = "weir.metering";
+    /// Translation and credentials of each attempt; an upstream filter.
+    pub const PROVIDER: &str = "weir.provider";
+    /// All that run in the listener, in their order.
+    pub const DOWNSTREAM: [&str; 5] = [AUTH, ROUTE, QUOTA, GUARDRAILS, METERING];
+}
+
+/// Names that the filters and Envoy's configuration must agree on.
+pub mod names {
+    /// Request header by which Envoy picks the pool's route; its value is the pool's id.
+    pub const POOL_HEADER: &str = "x-weir-pool";
+    /// Request header by which Envoy picks a pool's route for streams; its value is `true` or `false`.
+    pub const STREAM_HEADER: &str = "x-weir-stream";
+    /// Prefix of the request headers into which Envoy puts each deployment's credential.
+    pub const CREDENTIAL_SLOT_PREFIX: &str = "x-weir-credential-";
+    /// Prefix of every internal header; a client's are removed at the listener.
+    pub const INTERNAL_PREFIX: &str = "x-weir-";
+    /// Namespace in an endpoint's metadata.
+    pub const METADATA_NAMESPACE: &str = "weir";
+    /// Key in that namespace: the deployment's id.
+    pub const METADATA_DEPLOYMENT: &str = "deployment";
+    /// One-part filter state under which a stream's exchange is found.
+    pub const EXCHANGE_STATE: &str = "weir.exchange";
+    /// The Envoy cluster of the control plane in the bootstrap that we generate.
+    pub const CONTROL_PLANE_CLUSTER: &str = "weir_control_plane";
+    /// gRPC service that the filters call.
+    pub const DATAPLANE_SERVICE: &str = "weir.dataplane.v1.DataPlane";
+}

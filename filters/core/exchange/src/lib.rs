@@ -1,0 +1,120 @@
+//! What the plugins of one stream share.
+//!
+//! Each plugin of the chain, and the upstream filter of each attempt, runs in a context of its own; all of them live in one
+//! VM per worker. The first to see a stream makes its [`Exchange`] and writes its id into filter state; the others find it
+//! there. An exchange is a cache of what was parsed and decided: a filter that finds none does its own work or refuses.
+//!
+//! The id begins with a number that the VM drew when it was born, so that a VM which crashed and was made anew never
+//! mistakes a stream of its predecessor for one of its own.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
+mod principal;
+mod table;
+mod usage;
+
+pub use principal::{Catalog, CatalogModel, Principal, RateLimit};
+pub use table::{ExchangeTable, Shared};
+pub use usage::{TokenSource, Usage};
+
+use std::rc::Rc;
+
+use uuid::Uuid;
+use weir_host::{Header, Micros};
+use weir_llm::{Operation, RequestHead};
+
+/// One request, its answer and what was decided about them.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Made by Weir; the id of the usage record and of the response header.
+    pub request_id: Uuid,
+    /// When the request's headers arrived.
+    pub started: Micros,
+    /// What the client asks for; `None` until its path was read, or if the path is none of ours.
+    pub operation: Option<Operation>,
+    /// Who is calling, once that is known.
+    pub principal: Option<Rc<Principal>>,
+    /// The models of the caller's tenant, once known.
+    pub catalog: Option<Rc<Catalog>>,
+    /// The request's body as the plugins left it: present once it was read whole, replaced when a guardrail edits it.
+    pub body: Option<Rc<Vec<u8>>>,
+    /// What routing and metering need of that body.
+    pub head: Option<RequestHead>,
+    /// The pool that serves it, once chosen.
+    pub pool_id: Option<String>,
+    /// The request headers as they were before the first attempt changed any.
+    pub original_headers: Option<Rc<Vec<Header>>>,
+    /// Attempts so far, in order; the last is the one that answers.
+    pub attempts: Vec<Attempt>,
+    /// What was used, as known so far.
+    pub usage: Usage,
+    /// When the first content reached the client's side.
+    pub first_token: Option<Micros>,
+    /// The provider's answer ended as its protocol says an answer ends.
+    pub answer_complete: bool,
+    /// Why a filter refused or ended the stream: a stable code.
+    pub refusal: Option<&'static str>,
+    /// Findings as `(type, action, count)`.
+    pub findings: Vec<(&'static str, &'static str, u32)>,
+    /// The newest policy revision among the configurations that this stream runs under.
+    pub revision: u64,
+}
+
+/// One try at one provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Deployment as the endpoint's metadata names it.
+    pub deployment_id: String,
+    /// The deployment's provider.
+    pub provider_id: String,
+    /// The provider's name.
+    pub provider_name: String,
+    /// The model's name there.
+    pub upstream_model: String,
+    /// The price that holds for it, kept here so that a change of policy during the stream changes nothing.
+    pub price: Option<Rc<weir_config::Price>>,
+    /// The provider's status; 0 until it answered.
+    pub status: u16,
+}
+
+impl Exchange {
+    /// A stream of which nothing is known yet.
+    pub fn new(request_id: Uuid, started: Micros) -> Self {
+        Self {
+            request_id,
+            started,
+            operation: None,
+            principal: None,
+            catalog: None,
+            body: None,
+            head: None,
+            pool_id: None,
+            original_headers: None,
+            attempts: Vec::new(),
+            usage: Usage::default(),
+            first_token: None,
+            answer_complete: false,
+            refusal: None,
+            findings: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    /// Counts a finding.
+    pub fn add_finding(&mut self, finding: &'static str, action: &'static str) {
+        match self.findings.iter_mut().find(|(known, its_action, _)| *known == finding && *its_action == action) {
+            Some((_, _, count)) => *count = count.saturating_add(1),
+            None => self.findings.push((finding, action, 1)),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use weir_host::Micros;
+
+/// Who is calling, and what holds for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// The caller's tenant.
+    pub tenant_id: String,
+    /// The key that was shown.
+    pub key_id: String,
+    /// The models that the key may use; `None`: every model of its tenant.
+    pub allowed_models: Option<Vec<String>>,
+    /// The guardrail profile that holds for it, if any.
+    pub guardrail_profile_id: Option<String>,
+    /// Limits in fixed windows.
+    pub rate_limits: Vec<RateLimit>,
+    /// When the key stops being valid, if ever.
+    pub expires_at: Option<Micros>,
+}
+
+impl Principal {
+    /// Whether the key may use a model of this name.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.allowed_models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))
+    }
+}
+
+/// So many units in each window of so many seconds, on UTC boundaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Names the counter.
+    pub counter: String,
+    /// Units in one window.
+    pub limit: u64,
+    /// Length of a window in seconds, at least 1.
+    pub window_seconds: u32,
+}
+
+/// The models of one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Sorted by name.
+    models: Vec<CatalogModel>,
+}
+
+/// One model that a tenant has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogModel {
+    /// The name that clients ask for.
+    pub name: String,
+    /// The pool that serves it.
+    pub pool_id: String,
+    /// Unix time in seconds, for the list of models.
+    pub created_at_s: i64,
+    /// Who provides it, for the list of models.
+    pub owner: String,
+}
+
+impl Catalog {
+    /// A catalog of these models.
+    pub fn new(mut models: Vec<CatalogModel>) -> Self {
+        models.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { models }
+    }
+
+    /// The model of this name.
+    pub fn find(&self, name: &str) -> Option<&CatalogModel> {
+        let index = self.models.binary_search_by(|model| model.name.as_str().cmp(name)).ok()?;
+        self.models.get(index)
+    }
+
+    /// All models, by name.
+    pub fn models(&self) -> &[CatalogModel] {
+        &self.models
+    }
+}

@@ -1,0 +1,90 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use uuid::Uuid;
+use weir_config::names::EXCHANGE_STATE;
+use weir_host::Host;
+
+use crate::Exchange;
+
+/// A handle on a stream's exchange, held by each of its filters; the last to go frees it.
+#[derive(Clone, Debug)]
+pub struct Shared(Rc<RefCell<Exchange>>);
+
+impl Shared {
+    /// Makes a handle on a new exchange.
+    pub fn new(exchange: Exchange) -> Self {
+        Self(Rc::new(RefCell::new(exchange)))
+    }
+
+    /// Reads from the exchange. `None` if it is being changed by a caller further up, which is a defect and must not be a panic.
+    pub fn read<T>(&self, read: impl FnOnce(&Exchange) -> T) -> Option<T> {
+        self.0.try_borrow().ok().map(|exchange| read(&exchange))
+    }
+
+    /// Changes the exchange; `None` as in [`Shared::read`].
+    pub fn write<T>(&self, write: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+        self.0.try_borrow_mut().ok().map(|mut exchange| write(&mut exchange))
+    }
+}
+
+/// All exchanges of one VM, by id. Holds them weakly.
+#[derive(Debug)]
+pub struct ExchangeTable {
+    birth: u64,
+    next: u64,
+    exchanges: HashMap<u64, Weak<RefCell<Exchange>>>,
+    sweep_at: usize,
+}
+
+const SMALLEST_SWEEP: usize = 256;
+
+impl ExchangeTable {
+    /// An empty table. `birth` is drawn at random by each VM.
+    pub fn new(birth: u64) -> Self {
+        Self { birth, next: 0, exchanges: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+    }
+
+    /// The exchange of the stream that `host` stands for, if this VM made it.
+    pub fn find(&self, host: &dyn Host) -> Option<Shared> {
+        let id = host.filter_state(EXCHANGE_STATE)?;
+        let (birth, number) = id.split_at_checked(8)?;
+        if birth != self.birth.to_le_bytes() {
+            return None;
+        }
+        let number = u64::from_le_bytes(number.try_into().ok()?);
+        self.exchanges.get(&number)?.upgrade().map(Shared)
+    }
+
+    /// The exchange of the stream that `host` stands for, made now if there is none. `request_id` is called only then.
+    pub fn find_or_insert(&mut self, host: &mut dyn Host, request_id: impl FnOnce() -> Uuid) -> Shared {
+        if let Some(found) = self.find(host) {
+            return found;
+        }
+        let shared = Shared::new(Exchange::new(request_id(), host.now()));
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        let mut id = self.birth.to_le_bytes().to_vec();
+        id.extend_from_slice(&number.to_le_bytes());
+        if host.set_filter_state(EXCHANGE_STATE, &id).is_ok() {
+            self.sweep();
+            self.exchanges.insert(number, Rc::downgrade(&shared.0));
+        }
+        shared
+    }
+
+    /// Streams that live now.
+    pub fn live(&self) -> usize {
+        self.exchanges.values().filter(|exchange| exchange.strong_count() > 0).count()
+    }
+
+    /// Drops the entries of streams that are gone, at a cost that is constant per insertion over time.
+    fn sweep(&mut self) {
+        if self.exchanges.len() < self.sweep_at {
+            return;
+        }
+        self.exchanges.retain(|_, exchange| exchange.strong_count() > 0);
+        self.sweep_at = self.exchanges.len().saturating_mul(2).max(SMALLEST_SWEEP);
+    }
+}

@@ -1,0 +1,152 @@
+//! A host for tests: what a filter asked is recorded, what it reads is set by the test.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crate::{Base, CallId, Header, Host, HostError, Level, Message, Micros, RootHost};
+
+/// What all VMs of one proxy share. Clone it into several fakes to have several workers.
+pub type SharedData = Rc<RefCell<HashMap<String, (Vec<u8>, u32)>>>;
+
+/// A callout that a filter made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FakeCall {
+    /// As returned to the filter.
+    pub id: CallId,
+    /// The cluster named.
+    pub cluster: String,
+    /// The method's name.
+    pub method: String,
+    /// The encoded message.
+    pub message: Vec<u8>,
+}
+
+/// A stream and its proxy in plain collections.
+#[derive(Clone, Debug, Default)]
+pub struct FakeHost {
+    /// The time that [`Base::now`] tells.
+    pub now: Micros,
+    /// Request headers; response headers.
+    pub headers: [Vec<Header>; 2],
+    /// Held request body; held response body.
+    pub bodies: [Vec<u8>; 2],
+    /// Properties, the path joined by dots.
+    pub properties: BTreeMap<String, Vec<u8>>,
+    /// Filter state. Clone it from one fake to the next to have several filters on one stream.
+    pub filter_state: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
+    /// Data of all VMs.
+    pub shared: SharedData,
+    /// Callouts made, in order.
+    pub calls: Vec<FakeCall>,
+    /// Whether callouts are refused.
+    pub refuse_calls: bool,
+    /// Log lines.
+    pub logged: Vec<(Level, String)>,
+    /// Counters.
+    pub counters: BTreeMap<String, u64>,
+    /// How often the route was to be chosen anew.
+    pub route_cache_cleared: usize,
+}
+
+fn index(of: Message) -> usize {
+    match of {
+        Message::Request => 0,
+        Message::Response => 1,
+    }
+}
+
+impl FakeHost {
+    /// With these request headers.
+    pub fn with_request(headers: &[(&str, &str)]) -> Self {
+        let mut host = Self::default();
+        host.headers[0] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        host
+    }
+
+    /// Sets what is held of the body.
+    pub fn hold(&mut self, of: Message, bytes: &[u8]) {
+        self.bodies[index(of)] = bytes.to_vec();
+    }
+}
+
+impl Base for FakeHost {
+    fn now(&self) -> Micros {
+        self.now
+    }
+    fn log(&mut self, level: Level, message: &str) {
+        self.logged.push((level, message.into()));
+    }
+    fn count(&mut self, metric: &str, by: u64) {
+        *self.counters.entry(metric.into()).or_default() += by;
+    }
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.shared.borrow().get(key).cloned()
+    }
+    fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
+        let mut shared = self.shared.borrow_mut();
+        let current = shared.get(key).map_or(0, |(_, cas)| *cas);
+        if cas.is_some_and(|cas| cas != current) {
+            return Err(HostError::Conflict);
+        }
+        shared.insert(key.into(), (value.to_vec(), current + 1));
+        Ok(())
+    }
+    fn call(&mut self, cluster: &str, method: &str, message: &[u8], _timeout_ms: u64) -> Result<CallId, HostError> {
+        if self.refuse_calls {
+            return Err(HostError::Refused);
+        }
+        let id = u32::try_from(self.calls.len()).unwrap_or(u32::MAX) + 1;
+        self.calls.push(FakeCall { id, cluster: cluster.into(), method: method.into(), message: message.to_vec() });
+        Ok(id)
+    }
+}
+
+impl Host for FakeHost {
+    fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
+        self.headers[index(of)].iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+    fn headers(&self, of: Message) -> Vec<Header> {
+        self.headers[index(of)].clone()
+    }
+    fn set_headers(&mut self, of: Message, headers: &[Header]) -> Result<(), HostError> {
+        self.headers[index(of)] = headers.to_vec();
+        Ok(())
+    }
+    fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.remove_header(of, name);
+        self.headers[index(of)].push((name.into(), value.to_vec()));
+        Ok(())
+    }
+    fn remove_header(&mut self, of: Message, name: &str) {
+        self.headers[index(of)].retain(|(known, _)| known != name);
+    }
+    fn body(&self, of: Message, start: usize, length: usize) -> Vec<u8> {
+        let body = &self.bodies[index(of)];
+        let start = start.min(body.len());
+        body[start..start.saturating_add(length).min(body.len())].to_vec()
+    }
+    fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError> {
+        self.bodies[index(of)] = bytes.to_vec();
+        Ok(())
+    }
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.properties.get(&path.join(".")).cloned()
+    }
+    fn set_filter_state(&mut self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.filter_state.borrow_mut().insert(name.into(), value.to_vec());
+        Ok(())
+    }
+    fn filter_state(&self, name: &str) -> Option<Vec<u8>> {
+        self.filter_state.borrow().get(name).cloned()
+    }
+    fn clear_route_cache(&mut self) {
+        self.route_cache_cleared += 1;
+    }
+}
+
+impl RootHost for FakeHost {
+    fn node_property(&self, path: &[&str]) -> Option<String> {
+        self.properties.get(&path.join(".")).and_then(|value| String::from_utf8(value.clone()).ok())
+    }
+}

@@ -1,0 +1,48 @@
+use crate::{CallError, CallId, Host, Reply};
+
+/// What is to happen to the message after a callback.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flow {
+    /// It goes on to the next filter.
+    Continue,
+    /// It is held here until a later callback lets it go.
+    Pause,
+    /// The stream ends with this answer; nothing is forwarded.
+    Reply(Reply),
+}
+
+/// One filter's part in one stream. The proxy calls in the order of the methods below; a body comes in as many pieces as it
+/// likes, the last with `end_of_stream`.
+///
+/// While a callout is open, every request callback must return [`Flow::Pause`]: the proxy lets a stream go as soon as any
+/// one of them continues.
+pub trait StreamFilter {
+    /// The request's headers are here. `end_of_stream`: there is no body.
+    fn on_request_headers(&mut self, _host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+        Flow::Continue
+    }
+
+    /// A piece of the request's body is here. `held` counts what the proxy holds of it: after pauses all that was held
+    /// together with the new piece, else the new piece alone.
+    fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
+        Flow::Continue
+    }
+
+    /// A callout of this stream was answered. [`Flow::Continue`] resumes the request.
+    fn on_call(&mut self, _host: &mut dyn Host, _call: CallId, _answer: Result<&[u8], CallError>) -> Flow {
+        Flow::Continue
+    }
+
+    /// The response's headers are here. `end_of_stream`: there is no body.
+    fn on_response_headers(&mut self, _host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+        Flow::Continue
+    }
+
+    /// A piece of the response's body is here; `held` as in [`StreamFilter::on_request_body`].
+    fn on_response_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
+        Flow::Continue
+    }
+
+    /// The stream is over, whoever ended it. Called once, for downstream filters only; no callout can be made from here.
+    fn on_log(&mut self, _host: &mut dyn Host) {}
+}

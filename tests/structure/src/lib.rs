@@ -1,0 +1,1 @@
+//! Rules about the shape of this repository, each a test in `tests/`.

@@ -1,0 +1,84 @@
+//! Rules about source files.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Files that may be longer than [`LONGEST`]. This list only shrinks.
+const MAY_BE_LONG: &[&str] = &[];
+const LONGEST: usize = 600;
+
+/// What a filter crate denies itself, so that no input can end a VM.
+const NO_PANIC: &[&str] = &[
+    "clippy::unwrap_used",
+    "clippy::expect_used",
+    "clippy::panic",
+    "clippy::indexing_slicing",
+    "clippy::string_slice",
+    "clippy::unreachable",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository's root")
+}
+
+/// Files that git knows or would add.
+fn files(endings: &[&str]) -> Vec<String> {
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git");
+    let names = String::from_utf8(listed.stdout).expect("UTF-8 names");
+    names
+        .lines()
+        .filter(|name| endings.iter().any(|ending| name.ends_with(ending)) && root().join(name).exists())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn no_source_file_grows_unnoticed() {
+    let long: Vec<String> = files(&[".rs", ".py", ".ts", ".tsx"])
+        .into_iter()
+        .filter(|name| !name.contains("/gen/") && !MAY_BE_LONG.contains(&name.as_str()))
+        .filter_map(|name| {
+            let lines = std::fs::read_to_string(root().join(&name)).expect("readable").lines().count();
+            (lines > LONGEST).then(|| format!("{lines} {name}"))
+        })
+        .collect();
+    assert!(long.is_empty(), "over {LONGEST} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_filter_crate_denies_itself_to_panic() {
+    let crates: Vec<String> = files(&["src/lib.rs"]).into_iter().filter(|name| name.starts_with("filters/")).collect();
+    assert!(crates.len() > 10, "{crates:?}");
+    for name in crates {
+        let text = std::fs::read_to_string(root().join(&name)).expect("readable");
+        for lint in NO_PANIC {
+            assert!(text.contains(lint), "{name} does not deny {lint}");
+        }
+    }
+}
+
+#[test]
+fn every_path_that_the_documents_name_is_there() {
+    let mut missing = Vec::new();
+    for document in files(&[".md"]) {
+        let text = std::fs::read_to_string(root().join(&document)).expect("readable");
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_path = word.contains('/')
+                && !word.starts_with(['/', '.', '<', '$', '-', '"', '{'])
+                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+                && FOLDERS.iter().any(|folder| word.starts_with(folder));
+            if is_path && !root().join(word).exists() {
+                missing.push(format!("{document}: {word}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Folders in the root; a word in backticks that begins with one is taken for a path.
+const FOLDERS: &[&str] =
+    &["control-plane/", "dev/", "docs/", "envoy/", "filters/", "migrations/", "proto/", "tests/", "xtask/"];
