@@ -29,3 +29,57 @@ pub fn parse<T: DeserializeOwned + Check>(json: &[u8]) -> Result<T, ConfigError>
     config.check()?;
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, parse};
+    use crate::{AuthConfig, MeteringConfig, ProviderConfig, QuotaConfig, RouteConfig};
+
+    fn check<T: serde::de::DeserializeOwned + Check>(json: &str, refused_field: Option<&str>) {
+        let refused = parse::<T>(json.as_bytes()).err().map(|error| error.field);
+        assert_eq!(refused.as_deref(), refused_field, "{json}");
+    }
+
+    #[test]
+    fn configurations_that_cannot_be_are_refused_at_their_field() {
+        check::<RouteConfig>(r#"{"revision": 1}"#, None);
+        check::<RouteConfig>(r#"{"revision": 1, "body_limit_bytes": 0}"#, Some("body_limit_bytes"));
+        check::<RouteConfig>(r#"{"revision": 1, "body_limit": 5}"#, Some("$"));
+        check::<RouteConfig>("", Some("$"));
+        check::<AuthConfig>(r#"{"revision": 1, "source": {"static": []}}"#, None);
+        check::<AuthConfig>(
+            r#"{"revision": 1, "source": {"static": []}, "principal_capacity": 0}"#,
+            Some("principal_capacity"),
+        );
+        let principal = |digest: &str| {
+            format!(
+                r#"{{"revision": 1, "source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
+                    "models": []}}]}}}}"#
+            )
+        };
+        check::<AuthConfig>(&principal(&"aB".repeat(32)), None);
+        check::<AuthConfig>(&principal(&"x".repeat(64)), Some("source.static[0].key_sha256"));
+        check::<AuthConfig>(&principal("aB"), Some("source.static[0].key_sha256"));
+        let quota = |percent: u32| {
+            format!(r#"{{"revision": 1, "control_plane": {{"cluster": "c"}}, "lease_percent": {percent}}}"#)
+        };
+        check::<QuotaConfig>(&quota(100), None);
+        check::<QuotaConfig>(&quota(0), Some("lease_percent"));
+        check::<QuotaConfig>(&quota(101), Some("lease_percent"));
+        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log"}"#, None);
+        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log", "flush_ms": 9}"#, Some("flush_ms"));
+        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log", "batch_records": 0}"#, Some("batch_records"));
+        let deployment = |scheme: &str, prefix: &str, slot: &str| {
+            format!(
+                r#"{{"revision": 1, "deployments": {{"d": {{"provider_id": "p", "provider_name": "n", "schema": "openai",
+                    "authority": "a", "scheme": "{scheme}", "path_prefix": "{prefix}", "model": "m",
+                    "credential": {{"slot": "{slot}", "header": "authorization"}}}}}}}}"#
+            )
+        };
+        let slot = "x-weir-credential-1";
+        check::<ProviderConfig>(&deployment("https", "/openai", slot), None);
+        check::<ProviderConfig>(&deployment("ftp", "", slot), Some("deployments.d.scheme"));
+        check::<ProviderConfig>(&deployment("https", "/openai/", slot), Some("deployments.d.path_prefix"));
+        check::<ProviderConfig>(&deployment("https", "", "authorization"), Some("deployments.d.credential.slot"));
+    }
+}

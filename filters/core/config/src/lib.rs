@@ -66,8 +66,9 @@ pub mod plugin {
     pub const METERING: &str = "weir.metering";
     /// Translation and credentials of each attempt; an upstream filter.
     pub const PROVIDER: &str = "weir.provider";
-    /// All that run in the listener, in their order.
-    pub const DOWNSTREAM: [&str; 5] = [AUTH, ROUTE, QUOTA, GUARDRAILS, METERING];
+    /// All that run in the listener, in their order. Metering is first, so that it also sees what the others refuse, and sees
+    /// an answer last, as the client gets it.
+    pub const DOWNSTREAM: [&str; 5] = [METERING, AUTH, ROUTE, QUOTA, GUARDRAILS];
 }
 
 /// Names that the filters and Envoy's configuration must agree on.

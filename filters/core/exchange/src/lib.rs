@@ -20,6 +20,7 @@
 )]
 
 mod principal;
+mod refuse;
 mod table;
 mod usage;
 
@@ -108,6 +109,11 @@ impl Exchange {
             findings: Vec::new(),
             revision: 0,
         }
+    }
+
+    /// Notes that the stream also runs under a configuration of this revision.
+    pub fn runs_under(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
     }
 
     /// Counts a finding.

@@ -88,3 +88,54 @@ impl ExchangeTable {
         self.sweep_at = self.exchanges.len().saturating_mul(2).max(SMALLEST_SWEEP);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+    use weir_host::Host as _;
+    use weir_host::fake::FakeHost;
+
+    use super::ExchangeTable;
+
+    #[test]
+    fn all_filters_of_a_stream_find_one_exchange() {
+        let mut table = ExchangeTable::new(7);
+        let mut host = FakeHost { now: 5, ..FakeHost::default() };
+        assert!(table.find(&host).is_none());
+        let first = table.find_or_insert(&mut host, || Uuid::from_u128(1));
+        first.write(|exchange| exchange.runs_under(3));
+        let again = table.find_or_insert(&mut host.clone(), || Uuid::from_u128(2));
+        let seen = again.read(|exchange| (exchange.request_id, exchange.started, exchange.revision));
+        assert_eq!(seen, Some((Uuid::from_u128(1), 5, 3)));
+        let other = table.find_or_insert(&mut FakeHost::default(), || Uuid::from_u128(2));
+        assert_eq!(other.read(|exchange| exchange.request_id), Some(Uuid::from_u128(2)));
+        drop((first, again));
+        assert!(table.find(&host).is_none(), "gone with its last filter");
+    }
+
+    #[test]
+    fn a_reborn_vm_takes_no_stream_of_its_predecessor_for_its_own() {
+        let mut host = FakeHost::default();
+        let _held = ExchangeTable::new(7).find_or_insert(&mut host, || Uuid::from_u128(1));
+        let mut reborn = ExchangeTable::new(8);
+        let _new = reborn.find_or_insert(&mut FakeHost::default(), || Uuid::from_u128(2));
+        assert!(reborn.find(&host).is_none());
+        for rubbish in [&b""[..], b"short", &[0; 17]] {
+            let mut host = FakeHost::default();
+            assert!(host.set_filter_state("weir.exchange", rubbish).is_ok());
+            assert!(reborn.find(&host).is_none());
+        }
+    }
+
+    #[test]
+    fn streams_that_are_gone_take_no_memory() {
+        let mut table = ExchangeTable::new(7);
+        let held: Vec<_> =
+            (0..10).map(|_| table.find_or_insert(&mut FakeHost::default(), || Uuid::from_u128(1))).collect();
+        for _ in 0..5000 {
+            table.find_or_insert(&mut FakeHost::default(), || Uuid::from_u128(1));
+        }
+        assert!(table.exchanges.len() <= 300, "{} entries", table.exchanges.len());
+        assert_eq!(table.live(), held.len());
+    }
+}

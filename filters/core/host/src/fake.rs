@@ -86,7 +86,8 @@ impl Base for FakeHost {
     fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
         let mut shared = self.shared.borrow_mut();
         let current = shared.get(key).map_or(0, |(_, cas)| *cas);
-        if cas.is_some_and(|cas| cas != current) {
+        // As the proxy does it: a value that is not there yet is made whatever the number, and 0 means "in any case".
+        if current != 0 && cas.is_some_and(|cas| cas != 0 && cas != current) {
             return Err(HostError::Conflict);
         }
         shared.insert(key.into(), (value.to_vec(), current + 1));
@@ -148,5 +149,25 @@ impl Host for FakeHost {
 impl RootHost for FakeHost {
     fn node_property(&self, path: &[&str]) -> Option<String> {
         self.properties.get(&path.join(".")).and_then(|value| String::from_utf8(value.clone()).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FakeHost;
+    use crate::{Base, CAS_ABSENT, HostError};
+
+    #[test]
+    fn shared_values_are_compared_and_swapped_as_in_the_proxy() {
+        let mut host = FakeHost::default();
+        assert_eq!(host.shared("a"), None);
+        assert_eq!(host.set_shared("a", b"1", Some(CAS_ABSENT)), Ok(()));
+        assert_eq!(host.set_shared("a", b"2", Some(CAS_ABSENT)), Err(HostError::Conflict));
+        let (value, cas) = host.shared("a").unwrap_or_default();
+        assert_eq!(value, b"1");
+        assert_eq!(host.set_shared("a", b"3", Some(cas)), Ok(()));
+        assert_eq!(host.set_shared("a", b"4", Some(cas)), Err(HostError::Conflict));
+        assert_eq!(host.set_shared("a", b"5", None), Ok(()));
+        assert_eq!(host.shared("a").map(|(value, _)| value), Some(b"5".to_vec()));
     }
 }

@@ -52,6 +52,9 @@ pub enum Level {
     Error,
 }
 
+/// A compare-and-swap number that no shared value has in practice: the proxy counts up from 1 with every write.
+pub const CAS_ABSENT: u32 = u32::MAX;
+
 /// A callout's identity within one VM.
 pub type CallId = u32;
 
@@ -84,7 +87,8 @@ pub trait Base {
     fn count(&mut self, metric: &str, by: u64);
     /// Reads what all VMs of this proxy share, with its compare-and-swap number. `None`: there is no value.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)>;
-    /// Writes it if nobody did since `cas` was read; `None` as `cas` writes in any case.
+    /// Writes it if nobody did since `cas` was read; `None` as `cas` writes in any case. A value that is not there is made
+    /// whatever `cas` is: [`CAS_ABSENT`] thus makes it only if nobody else did.
     fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError>;
     /// Sends a unary gRPC call of `weir.dataplane.v1.DataPlane` to `cluster`; the answer comes to the caller's `on_call`.
     fn call(&mut self, cluster: &str, method: &str, message: &[u8], timeout_ms: u64) -> Result<CallId, HostError>;

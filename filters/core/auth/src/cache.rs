@@ -1,0 +1,240 @@
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::rc::Rc;
+
+use weir_config::AuthConfig;
+use weir_exchange::{Catalog, Principal};
+use weir_host::Micros;
+
+use crate::bounded::Bounded;
+use crate::{Answer, Denial, Digest};
+
+/// After a look-up that failed, stale principals are used for so long without asking again, so that a control plane that
+/// is away does not cost each request the callout's deadline.
+const AWAY: Micros = 1_000_000;
+
+const SMALLEST_SWEEP: usize = 64;
+
+/// Who stands behind which key, as far as one VM knows. Bounded; all times come from the caller.
+#[derive(Default)]
+pub struct PrincipalCache {
+    state: Cell<State>,
+}
+
+impl fmt::Debug for PrincipalCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PrincipalCache").finish_non_exhaustive()
+    }
+}
+
+/// Who is calling, and the models of their tenant.
+pub type Identity = (Rc<Principal>, Rc<Catalog>);
+
+/// What the cache says about a key.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// The key is good.
+    Active(Rc<Principal>, Rc<Catalog>),
+    /// The key is not good.
+    Denied(Denial),
+    /// The control plane must be asked; the ticket goes with its answer.
+    Unsure(Ticket),
+}
+
+/// When a look-up was sent, counted in invalidations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    active: Bounded<Active>,
+    denied: Bounded<(Micros, Denial)>,
+    catalogs: HashMap<String, Versioned>,
+    sweep_at: usize,
+    generation: u64,
+    away_until: Micros,
+}
+
+#[derive(Debug)]
+struct Active {
+    stored_at: Micros,
+    revision: u64,
+    principal: Rc<Principal>,
+}
+
+#[derive(Debug)]
+struct Versioned {
+    revision: u64,
+    catalog: Rc<Catalog>,
+}
+
+impl PrincipalCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is known about a key now.
+    pub fn look_up(&self, digest: &Digest, now: Micros, config: &AuthConfig) -> Known {
+        self.with(|state| {
+            let lifetime = seconds(config.principal_lifetime_s);
+            let usable_for = match now < state.away_until {
+                true => lifetime.saturating_add(seconds(config.principal_stale_s)),
+                false => lifetime,
+            };
+            if let Some((principal, catalog)) = state.usable(digest, now, usable_for) {
+                return match expired(&principal, now) {
+                    true => Known::Denied(Denial::Expired),
+                    false => Known::Active(principal, catalog),
+                };
+            }
+            if let Some((stored_at, denial)) = state.denied.get(digest)
+                && now.saturating_sub(*stored_at) < seconds(config.unknown_key_lifetime_s)
+            {
+                return Known::Denied(*denial);
+            }
+            Known::Unsure(Ticket { generation: state.generation })
+        })
+    }
+
+    /// Takes in the control plane's answer, and says what holds for the request that asked. An answer to a look-up that was
+    /// sent before the last invalidation holds for that request only: it may tell what has just been revoked.
+    pub fn answered(&self, digest: Digest, ticket: Ticket, answer: Answer, now: Micros, config: &AuthConfig) -> Known {
+        self.with(|state| {
+            state.away_until = 0;
+            let current = ticket.generation == state.generation;
+            let answer = match answer {
+                Answer::Active { principal, .. } if expired(&principal, now) => Answer::Denied(Denial::Expired),
+                other => other,
+            };
+            match answer {
+                Answer::Denied(denial) => {
+                    state.active.remove(&digest);
+                    if current {
+                        state.denied.insert(digest, (now, denial), config.principal_capacity);
+                    }
+                    Known::Denied(denial)
+                }
+                Answer::Active { principal, catalog, catalog_revision, revision } => {
+                    let catalog = state.newest_catalog(&principal.tenant_id, catalog, catalog_revision, current);
+                    let known_revision = state.active.get(&digest).map_or(0, |known| known.revision);
+                    if current && revision >= known_revision {
+                        state.denied.remove(&digest);
+                        let active = Active { stored_at: now, revision, principal: Rc::clone(&principal) };
+                        state.active.insert(digest, active, config.principal_capacity);
+                    }
+                    Known::Active(principal, catalog)
+                }
+            }
+        })
+    }
+
+    /// The control plane did not answer: the principal that was known, if it may still be used.
+    pub fn unanswered(&self, digest: &Digest, now: Micros, config: &AuthConfig) -> Option<Identity> {
+        let longest = seconds(config.principal_lifetime_s).saturating_add(seconds(config.principal_stale_s));
+        self.with(|state| {
+            state.away_until = now.saturating_add(AWAY);
+            state.usable(digest, now, longest).filter(|(principal, _)| !expired(principal, now))
+        })
+    }
+
+    /// Forgets all keys and catalogs: none is usable before it was asked for again.
+    pub fn forget_everything(&self) {
+        self.with(|state| {
+            state.active.clear();
+            state.denied.clear();
+            state.catalogs.clear();
+            state.next_generation();
+        });
+    }
+
+    /// Forgets these keys, also the ones known to be unknown. What is not 32 bytes long names no key.
+    pub fn forget_keys<'a>(&self, digests: impl IntoIterator<Item = &'a [u8]>) {
+        self.with(|state| {
+            for digest in digests.into_iter().filter_map(|digest| Digest::try_from(digest).ok()) {
+                state.active.remove(&digest);
+                state.denied.remove(&digest);
+            }
+            state.next_generation();
+        });
+    }
+
+    /// Forgets the keys and the catalogs of these tenants.
+    pub fn forget_tenants<'a>(&self, tenants: impl IntoIterator<Item = &'a str>) {
+        let tenants: HashSet<&str> = tenants.into_iter().collect();
+        self.with(|state| {
+            state.active.retain(|active| !tenants.contains(active.principal.tenant_id.as_str()));
+            state.catalogs.retain(|tenant, _| !tenants.contains(tenant.as_str()));
+            // Whose an expired key was is not kept, and it may have been made valid again.
+            state.denied.retain(|(_, denial)| *denial == Denial::Unknown);
+            state.next_generation();
+        });
+    }
+
+    /// Keys that are held as good.
+    pub fn len(&self) -> usize {
+        self.with(|state| state.active.len())
+    }
+
+    /// Whether no key is held as good.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lends the state to `act`, which never calls back into the cache.
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.take();
+        let result = act(&mut state);
+        self.state.set(state);
+        result
+    }
+}
+
+impl State {
+    /// The principal of a key that was stored less than `usable_for` ago, with its tenant's catalog.
+    fn usable(&self, digest: &Digest, now: Micros, usable_for: Micros) -> Option<Identity> {
+        let active = self.active.get(digest).filter(|active| now.saturating_sub(active.stored_at) < usable_for)?;
+        let catalog = &self.catalogs.get(&active.principal.tenant_id)?.catalog;
+        Some((Rc::clone(&active.principal), Rc::clone(catalog)))
+    }
+
+    /// Of the tenant's known catalog and the one that was just answered, the newer; kept if `keep`.
+    fn newest_catalog(&mut self, tenant: &str, answered: Catalog, revision: u64, keep: bool) -> Rc<Catalog> {
+        if let Some(known) = self.catalogs.get(tenant)
+            && known.revision >= revision
+        {
+            return Rc::clone(&known.catalog);
+        }
+        let catalog = Rc::new(answered);
+        if keep {
+            self.sweep();
+            self.catalogs.insert(tenant.into(), Versioned { revision, catalog: Rc::clone(&catalog) });
+        }
+        catalog
+    }
+
+    /// Drops the catalogs of tenants none of whose keys is held, at a cost that is constant per insertion over time.
+    fn sweep(&mut self) {
+        if self.catalogs.len() < self.sweep_at.max(SMALLEST_SWEEP) {
+            return;
+        }
+        let used: HashSet<&str> = self.active.values().map(|active| active.principal.tenant_id.as_str()).collect();
+        self.catalogs.retain(|tenant, _| used.contains(tenant.as_str()));
+        self.sweep_at = self.catalogs.len().saturating_mul(2);
+    }
+
+    fn next_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+}
+
+fn seconds(seconds: u64) -> Micros {
+    seconds.saturating_mul(1_000_000)
+}
+
+fn expired(principal: &Principal, now: Micros) -> bool {
+    principal.expires_at.is_some_and(|expires_at| expires_at <= now)
+}

@@ -1,0 +1,254 @@
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use prost::Message as _;
+use sha2::Digest as _;
+use weir_config::{AuthConfig, AuthSource, ControlPlane, StaticPrincipal};
+use weir_exchange::{Catalog, CatalogModel, Principal, Shared};
+use weir_host::{CallError, CallId, Flow, Host, Level, Message, StreamFilter};
+use weir_llm::error::ClientError;
+use weir_llm::{NoOperation, Operation, Schema};
+use weir_proto::dataplane::ResolveCredentialRequest;
+
+use crate::credential::read_key;
+use crate::{Answer, Denial, Digest, Identity, Known, PrincipalCache, Ticket};
+
+/// Look-ups that the control plane did not answer.
+const LOOKUPS_FAILED: &str = "weir_auth_lookups_failed";
+/// Requests admitted with a principal beyond its lifetime, because the control plane is away.
+const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
+/// Requests refused for their key.
+const REFUSED: &str = "weir_auth_refused";
+
+/// gRPC status codes by which the control plane refuses this gateway itself.
+const PERMISSION_DENIED: u32 = 7;
+const UNAUTHENTICATED: u32 = 16;
+
+/// `weir.auth` with one configuration.
+#[derive(Debug)]
+pub struct AuthPlugin {
+    settings: Rc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    config: AuthConfig,
+    written_here: HashMap<Digest, Identity>,
+}
+
+impl AuthPlugin {
+    /// From a configuration that was checked.
+    pub fn new(config: AuthConfig) -> Self {
+        let written_here = match &config.source {
+            AuthSource::Static(principals) => principals.iter().filter_map(read_static).collect(),
+            AuthSource::ControlPlane(_) => HashMap::new(),
+        };
+        Self { settings: Rc::new(Settings { config, written_here }) }
+    }
+
+    /// Whom to watch for what must be forgotten; `None`: the principals are written in the configuration.
+    pub fn control_plane(&self) -> Option<&ControlPlane> {
+        match &self.settings.config.source {
+            AuthSource::ControlPlane(control_plane) => Some(control_plane),
+            AuthSource::Static(_) => None,
+        }
+    }
+
+    /// Its part in one stream. `cache` is the VM's.
+    pub fn stream(&self, shared: Shared, cache: Rc<PrincipalCache>) -> AuthStream {
+        AuthStream {
+            settings: Rc::clone(&self.settings),
+            shared,
+            cache,
+            schema: Schema::OpenAi,
+            lookup: None,
+            admitted: false,
+        }
+    }
+}
+
+/// Finds out who sent one request.
+#[derive(Debug)]
+pub struct AuthStream {
+    settings: Rc<Settings>,
+    shared: Shared,
+    cache: Rc<PrincipalCache>,
+    schema: Schema,
+    lookup: Option<Lookup>,
+    admitted: bool,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    call: CallId,
+    digest: Digest,
+    ticket: Ticket,
+}
+
+impl StreamFilter for AuthStream {
+    fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+        let revision = self.settings.config.revision;
+        self.shared.write(|exchange| exchange.runs_under(revision));
+        match self.read_operation(host) {
+            Ok(operation) => {
+                self.schema = operation.schema();
+                self.shared.write(|exchange| exchange.operation = Some(operation));
+            }
+            Err(error) => {
+                let mut reply = self.shared.refuse(self.schema, &error);
+                if reply.status == 405 {
+                    // RFC 9110, 15.5.6: a 405 names the methods that are taken. Only the lists of models take GET.
+                    let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+                    let allowed = if path.contains("/v1/models") { "GET" } else { "POST" };
+                    reply.headers.push(("allow".into(), allowed.into()));
+                }
+                return Flow::Reply(reply);
+            }
+        }
+        let headers = host.headers(Message::Request);
+        match read_key(&headers) {
+            Ok(key) => self.identify(host, sha2::Sha256::digest(key).into()),
+            Err(error) => self.refuse_key(host, error.to_string()),
+        }
+    }
+
+    fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
+        self.go_on_if_admitted()
+    }
+
+    fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
+        let Some(lookup) = self.lookup.take_if(|lookup| lookup.call == call) else {
+            return self.go_on_if_admitted();
+        };
+        let answer = match answer {
+            Ok(bytes) => Answer::decode(bytes).map_err(|error| (error.to_string(), true)),
+            Err(error) => Err((error.to_string(), !matches!(error.status, PERMISSION_DENIED | UNAUTHENTICATED))),
+        };
+        match answer {
+            Ok(answer) => {
+                let config = &self.settings.config;
+                match self.cache.answered(lookup.digest, lookup.ticket, answer, host.now(), config) {
+                    Known::Active(principal, catalog) => self.admit(principal, catalog),
+                    Known::Denied(denial) => self.deny(host, denial),
+                    Known::Unsure(_) => self.without_answer(host, &lookup.digest, false),
+                }
+            }
+            Err((reason, may_be_away)) => {
+                host.log(Level::Warn, &format!("weir.auth: a key could not be looked up: {reason}"));
+                self.without_answer(host, &lookup.digest, may_be_away)
+            }
+        }
+    }
+}
+
+impl AuthStream {
+    /// Reads what the client wants. On an error, `self.schema` is the one that the path belongs to.
+    fn read_operation(&mut self, host: &dyn Host) -> Result<Operation, ClientError> {
+        let method = host.header_text(Message::Request, ":method").unwrap_or_default();
+        let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+        let anthropic = host.header(Message::Request, "anthropic-version").is_some();
+        Operation::of(&method, &path, anthropic).map_err(|error| {
+            self.schema = Schema::of_path(&path, anthropic);
+            match error {
+                NoOperation::UnknownPath => ClientError::new(404, "unknown_url", "There is nothing at this URL."),
+                NoOperation::WrongMethod => {
+                    ClientError::new(405, "method_not_allowed", "This URL does not take this method.")
+                }
+            }
+        })
+    }
+
+    fn identify(&mut self, host: &mut dyn Host, digest: Digest) -> Flow {
+        let control_plane = match &self.settings.config.source {
+            AuthSource::ControlPlane(control_plane) => control_plane,
+            AuthSource::Static(_) => {
+                return match self.settings.written_here.get(&digest).cloned() {
+                    Some((principal, catalog)) => self.admit(principal, catalog),
+                    None => self.deny(host, Denial::Unknown),
+                };
+            }
+        };
+        let ticket = match self.cache.look_up(&digest, host.now(), &self.settings.config) {
+            Known::Active(principal, catalog) => return self.admit(principal, catalog),
+            Known::Denied(denial) => return self.deny(host, denial),
+            Known::Unsure(ticket) => ticket,
+        };
+        let request = ResolveCredentialRequest { key_sha256: digest.to_vec() }.encode_to_vec();
+        match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
+            Ok(call) => {
+                self.lookup = Some(Lookup { call, digest, ticket });
+                Flow::Pause
+            }
+            Err(error) => {
+                host.log(Level::Warn, &format!("weir.auth: a key could not be looked up: {error}"));
+                self.without_answer(host, &digest, true)
+            }
+        }
+    }
+
+    fn admit(&mut self, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
+        self.admitted = true;
+        self.shared.write(|exchange| {
+            exchange.principal = Some(principal);
+            exchange.catalog = Some(catalog);
+        });
+        Flow::Continue
+    }
+
+    fn deny(&mut self, host: &mut dyn Host, denial: Denial) -> Flow {
+        self.refuse_key(host, denial.to_string())
+    }
+
+    fn refuse_key(&mut self, host: &mut dyn Host, message: String) -> Flow {
+        host.count(REFUSED, 1);
+        let mut reply = self.shared.refuse(self.schema, &ClientError::new(401, "invalid_api_key", message));
+        // RFC 9110, 11.6.1: a 401 names the scheme.
+        reply.headers.push(("www-authenticate".into(), "Bearer".into()));
+        Flow::Reply(reply)
+    }
+
+    /// The control plane gave no answer. `may_be_away`: it is not that it refuses this gateway.
+    fn without_answer(&mut self, host: &mut dyn Host, digest: &Digest, may_be_away: bool) -> Flow {
+        host.count(LOOKUPS_FAILED, 1);
+        if may_be_away
+            && let Some((principal, catalog)) = self.cache.unanswered(digest, host.now(), &self.settings.config)
+        {
+            host.count(STALE_ADMITTED, 1);
+            return self.admit(principal, catalog);
+        }
+        let error =
+            ClientError::new(503, "auth_unavailable", "The API key cannot be checked at the moment. Try again.");
+        Flow::Reply(self.shared.refuse_for(self.schema, &error, 1))
+    }
+
+    fn go_on_if_admitted(&self) -> Flow {
+        if self.admitted { Flow::Continue } else { Flow::Pause }
+    }
+}
+
+/// A principal written in the configuration, by its key's digest.
+fn read_static(principal: &StaticPrincipal) -> Option<(Digest, Identity)> {
+    let models = principal.models.iter().map(|model| CatalogModel {
+        name: model.name.clone(),
+        pool_id: model.pool_id.clone(),
+        created_at_s: 0,
+        owner: principal.tenant_id.clone(),
+    });
+    let known = Principal {
+        tenant_id: principal.tenant_id.clone(),
+        key_id: principal.key_id.clone(),
+        guardrail_profile_id: principal.guardrail_profile_id.clone(),
+        ..Principal::default()
+    };
+    Some((read_digest(&principal.key_sha256)?, (Rc::new(known), Rc::new(Catalog::new(models.collect())))))
+}
+
+fn read_digest(hexadecimal: &str) -> Option<Digest> {
+    let digits: Vec<u8> = hexadecimal
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit)).collect();
+    Digest::try_from(bytes).ok()
+}

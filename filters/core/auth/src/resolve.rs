@@ -1,0 +1,109 @@
+use std::rc::Rc;
+
+use prost::Message;
+use weir_exchange::{Catalog, CatalogModel, Principal, RateLimit};
+use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
+
+/// What the control plane says about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The key is good.
+    Active {
+        /// Who it stands for.
+        principal: Rc<Principal>,
+        /// The models of the principal's tenant.
+        catalog: Catalog,
+        /// The committed change that last changed the catalog.
+        catalog_revision: u64,
+        /// The committed change that the whole answer reflects.
+        revision: u64,
+    },
+    /// The key is not good.
+    Denied(Denial),
+}
+
+/// Why a key is not good. The text is for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// Nobody made it.
+    #[error("The API key is not valid.")]
+    Unknown,
+    /// Somebody took it back.
+    #[error("The API key has been revoked.")]
+    Revoked,
+    /// Its time is over.
+    #[error("The API key has expired.")]
+    Expired,
+}
+
+/// The control plane answered something that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedAnswer {
+    /// It is not the message that was asked for.
+    #[error("the answer cannot be decoded: {0}")]
+    Undecodable(#[from] prost::DecodeError),
+    /// It has a status of a later version, or none.
+    #[error("the answer has the unknown status {0}")]
+    Status(i32),
+    /// An active key came without principal or catalog, or with another tenant's catalog.
+    #[error("the answer for an active key lacks its principal or its tenant's catalog")]
+    Incomplete,
+}
+
+impl Answer {
+    /// Reads a `ResolveCredentialResponse`.
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedAnswer> {
+        let response = ResolveCredentialResponse::decode(bytes)?;
+        match response.status() {
+            Status::Unspecified => Err(MalformedAnswer::Status(response.status)),
+            Status::Unknown => Ok(Self::Denied(Denial::Unknown)),
+            Status::Revoked => Ok(Self::Denied(Denial::Revoked)),
+            Status::Expired => Ok(Self::Denied(Denial::Expired)),
+            Status::Active => {
+                let (Some(principal), Some(catalog)) = (response.principal, response.catalog) else {
+                    return Err(MalformedAnswer::Incomplete);
+                };
+                if principal.tenant_id.is_empty() || principal.tenant_id != catalog.tenant_id {
+                    return Err(MalformedAnswer::Incomplete);
+                }
+                let catalog_revision = catalog.revision;
+                Ok(Self::Active {
+                    principal: Rc::new(read_principal(principal)),
+                    catalog: read_catalog(catalog),
+                    catalog_revision,
+                    revision: response.revision,
+                })
+            }
+        }
+    }
+}
+
+fn read_principal(principal: dataplane::Principal) -> Principal {
+    let expires_at = u64::try_from(principal.expires_at_unix_ms).ok().filter(|expires_at| *expires_at > 0);
+    Principal {
+        tenant_id: principal.tenant_id,
+        key_id: principal.key_id,
+        allowed_models: principal.allowed_models.map(|allowed| allowed.names),
+        guardrail_profile_id: Some(principal.guardrail_profile_id).filter(|id| !id.is_empty()),
+        rate_limits: principal
+            .rate_limits
+            .into_iter()
+            .map(|limit| RateLimit {
+                counter: limit.counter,
+                limit: limit.limit,
+                window_seconds: limit.window_seconds.max(1),
+            })
+            .collect(),
+        expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
+    }
+}
+
+fn read_catalog(catalog: dataplane::Catalog) -> Catalog {
+    let model = |model: dataplane::CatalogModel| CatalogModel {
+        name: model.name,
+        pool_id: model.pool_id,
+        created_at_s: model.created_at_unix_s,
+        owner: model.owner,
+    };
+    Catalog::new(catalog.models.into_iter().map(model).collect())
+}

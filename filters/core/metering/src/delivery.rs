@@ -1,0 +1,64 @@
+use prost::Message as _;
+use weir_config::{MeteringConfig, UsageSink};
+use weir_host::{Base, CallError, CallId, Level};
+use weir_proto::dataplane::ReportUsageResponse;
+
+use crate::{MeteringPlugin, Outbox};
+
+/// Records that the ledger has.
+const STORED: &str = "weir_usage_records_stored";
+/// Records that the ledger will never take.
+const REJECTED: &str = "weir_usage_records_rejected";
+/// Records sent once more, because their delivery failed.
+const RETRIED: &str = "weir_usage_records_retried";
+
+/// Added to a call's own deadline before its batch goes out again: the answer to a call of a plugin that was configured
+/// anew in the meantime never comes.
+const GRACE_MS: u64 = 1000;
+
+impl MeteringPlugin {
+    /// To be called on every tick: delivers what waits in the VM's outbox.
+    pub fn on_tick(&self, host: &mut dyn Base, outbox: &Outbox) {
+        deliver(&self.config, host, outbox);
+    }
+
+    /// To be called when a call made by [`MeteringPlugin::on_tick`] or by this was answered.
+    pub fn on_call(&self, host: &mut dyn Base, outbox: &Outbox, call: CallId, answer: Result<&[u8], CallError>) {
+        if !outbox.awaits(call) {
+            return;
+        }
+        let answer = answer.map_err(|error| error.to_string()).and_then(|bytes| {
+            ReportUsageResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
+        });
+        let response = answer.inspect_err(|reason| {
+            host.log(Level::Warn, &format!("weir.metering: usage was not delivered and goes out again: {reason}"));
+        });
+        let answered = outbox.answered(call, response.as_ref().ok(), host.now());
+        for (record, reason) in &answered.rejected {
+            let id = &record.request_id;
+            host.log(Level::Error, &format!("weir.metering: the ledger rejects the usage record {id}: {reason}"));
+        }
+        let counts = [(STORED, answered.stored), (REJECTED, answered.rejected.len()), (RETRIED, answered.retried)];
+        for (metric, by) in counts.into_iter().filter(|(_, by)| *by > 0) {
+            host.count(metric, u64::try_from(by).unwrap_or(u64::MAX));
+        }
+        deliver(&self.config, host, outbox);
+    }
+}
+
+fn deliver(config: &MeteringConfig, host: &mut dyn Base, outbox: &Outbox) {
+    let UsageSink::ControlPlane(control_plane) = &config.sink else { return };
+    let now = host.now();
+    let answer_by = control_plane.timeout_ms.saturating_add(GRACE_MS).saturating_mul(1000).saturating_add(now);
+    // Ticks come every `flush_ms`, some a little early: half of it tells a tick from an answer in between.
+    let flush = config.flush_ms.saturating_mul(500);
+    let Some(request) = outbox.due(now, config.batch_records, flush, answer_by) else { return };
+    let message = request.encode_to_vec();
+    match host.call(&control_plane.cluster, "ReportUsage", &message, control_plane.timeout_ms) {
+        Ok(call) => outbox.sent(call),
+        Err(error) => {
+            host.log(Level::Warn, &format!("weir.metering: usage cannot be sent: {error}"));
+            outbox.not_sent(now);
+        }
+    }
+}

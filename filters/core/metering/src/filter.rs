@@ -1,0 +1,141 @@
+use std::rc::Rc;
+
+use weir_config::{MeteringConfig, UsageSink};
+use weir_exchange::{Exchange, Shared};
+use weir_host::{Flow, Host, Level, Message, Micros, StreamFilter};
+use weir_llm::Schema;
+use weir_llm::error::ClientError;
+use weir_llm::text::request_texts;
+
+use crate::log_line::log_line;
+use crate::record::record;
+use crate::{Ending, Outbox, headers};
+
+/// Requests refused because too many records wait for delivery.
+const REFUSED: &str = "weir_metering_refused";
+/// Requests without a record, because nobody knows who sent them.
+const UNAUTHENTICATED: &str = "weir_requests_unauthenticated";
+
+/// `weir.metering` with one configuration.
+#[derive(Debug)]
+pub struct MeteringPlugin {
+    pub(crate) config: Rc<MeteringConfig>,
+}
+
+impl MeteringPlugin {
+    /// From a configuration that was checked.
+    pub fn new(config: MeteringConfig) -> Self {
+        Self { config: Rc::new(config) }
+    }
+
+    /// Its part in one stream. `outbox` is the VM's.
+    pub fn stream(&self, shared: Shared, outbox: Rc<Outbox>) -> MeteringStream {
+        MeteringStream {
+            config: Rc::clone(&self.config),
+            shared,
+            outbox,
+            first_byte: None,
+            refused: false,
+            logged: false,
+        }
+    }
+}
+
+/// Records one request.
+#[derive(Debug)]
+pub struct MeteringStream {
+    config: Rc<MeteringConfig>,
+    shared: Shared,
+    outbox: Rc<Outbox>,
+    /// When the first byte of a provider's good answer passed here.
+    first_byte: Option<Micros>,
+    refused: bool,
+    logged: bool,
+}
+
+impl StreamFilter for MeteringStream {
+    fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+        let revision = self.config.revision;
+        self.shared.write(|exchange| exchange.runs_under(revision));
+        if self.outbox.len() < self.config.outbox_records {
+            return Flow::Continue;
+        }
+        self.refused = true;
+        host.count(REFUSED, 1);
+        let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+        let schema = Schema::of_path(&path, host.header(Message::Request, "anthropic-version").is_some());
+        let message = "Usage cannot be recorded at the moment. Try again.";
+        let error = ClientError::new(503, "metering_unavailable", message);
+        Flow::Reply(self.shared.refuse_for(schema, &error, 1))
+    }
+
+    fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
+        if self.refused { Flow::Pause } else { Flow::Continue }
+    }
+
+    fn on_response_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+        self.shared.read(|exchange| headers::write(host, exchange));
+        Flow::Continue
+    }
+
+    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, _end_of_stream: bool) -> Flow {
+        if held > 0 && self.first_byte.is_none() {
+            self.first_byte = Some(host.now());
+        }
+        Flow::Continue
+    }
+
+    fn on_log(&mut self, host: &mut dyn Host) {
+        if self.logged {
+            return;
+        }
+        self.logged = true;
+        let ending = Ending {
+            status: host
+                .property_number(&["response", "code"])
+                .and_then(|status| u16::try_from(status).ok())
+                .unwrap_or_default(),
+            details: host.property_text(&["response", "code_details"]).unwrap_or_default(),
+            flags: host.property_number(&["response", "flags"]).unwrap_or_default(),
+        };
+        let now = host.now();
+        let record = self.shared.write(|exchange| {
+            count_input(exchange);
+            record(exchange, &ending, self.first_content(exchange), now)
+        });
+        match (record, &self.config.sink) {
+            (Some(Some(record)), UsageSink::ControlPlane(_)) => self.outbox.push(record),
+            (Some(Some(record)), UsageSink::Log) => {
+                host.log(Level::Info, &format!("weir.usage {}", log_line(&record)));
+            }
+            (Some(None), _) => host.count(UNAUTHENTICATED, 1),
+            (None, _) => host.log(Level::Error, "weir.metering: a stream's state was in use when it ended"),
+        }
+    }
+}
+
+impl MeteringStream {
+    /// When content first went to the client. Without a word from `weir.provider` the first byte of a good answer stands
+    /// for it, but not that of a stream without text, whose first events carry none.
+    fn first_content(&self, exchange: &Exchange) -> Option<Micros> {
+        let good = exchange.attempts.last().is_some_and(|attempt| (200..300).contains(&attempt.status));
+        let streamed = exchange.head.as_ref().is_some_and(|head| head.stream);
+        let has_content = good && (!streamed || exchange.usage.output_characters > 0);
+        exchange.first_token.or(self.first_byte.filter(|_| has_content))
+    }
+}
+
+/// Counts the text of a request that was sent, if nobody did and the provider gave no figure.
+fn count_input(exchange: &mut Exchange) {
+    let known = exchange.usage.input_characters > 0 || exchange.usage.reported.is_some_and(|usage| usage.input > 0);
+    let sent = exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 0 | 200..300));
+    if known || !sent {
+        return;
+    }
+    if let (Some(operation), Some(body)) = (exchange.operation, &exchange.body)
+        && let Ok(texts) = request_texts(operation, body)
+    {
+        let characters: usize = texts.iter().map(|text| text.value.chars().count()).sum();
+        exchange.usage.input_characters = u64::try_from(characters).unwrap_or(u64::MAX);
+    }
+}

@@ -1,0 +1,43 @@
+use serde_json::json;
+use weir_proto::dataplane::{UsageRecord, UsageSource};
+
+/// A record as one JSON object in one line: the fields of `weir.dataplane.v1.UsageRecord` by their names, sources in
+/// words. It holds no text of request or answer.
+pub(crate) fn log_line(record: &UsageRecord) -> String {
+    json!({
+        "request_id": record.request_id,
+        "started_at_unix_us": record.started_at_unix_us,
+        "tenant_id": record.tenant_id,
+        "key_id": record.key_id,
+        "operation": record.operation,
+        "model": record.model,
+        "provider_id": record.provider_id,
+        "deployment_id": record.deployment_id,
+        "upstream_model": record.upstream_model,
+        "input_tokens": record.input_tokens,
+        "cached_input_tokens": record.cached_input_tokens,
+        "output_tokens": record.output_tokens,
+        "input_source": source(record.input_source()),
+        "output_source": source(record.output_source()),
+        "cost_microusd": record.cost_microusd,
+        "price_version": record.price_version,
+        "latency_us": record.latency_us,
+        "time_to_first_token_us": record.time_to_first_token_us,
+        "status": record.status,
+        "error_code": record.error_code,
+        "outcome": record.outcome,
+        "streamed": record.streamed,
+        "attempts": record.attempts,
+        "guardrail_findings": record.guardrail_findings,
+        "revision": record.revision,
+    })
+    .to_string()
+}
+
+fn source(source: UsageSource) -> &'static str {
+    match source {
+        UsageSource::Unspecified | UsageSource::None => "none",
+        UsageSource::Provider => "provider",
+        UsageSource::Estimated => "estimated",
+    }
+}

@@ -1,0 +1,59 @@
+use weir_exchange::{Exchange, TokenSource};
+use weir_host::Micros;
+use weir_proto::dataplane::{UsageRecord, UsageSource};
+
+use crate::{Ending, Outcome, settle};
+
+/// The record of a stream that is over. `None` if nobody knows who sent it: there is no tenant to keep a record for.
+pub(crate) fn record(
+    exchange: &Exchange,
+    ending: &Ending,
+    first_content: Option<Micros>,
+    now: Micros,
+) -> Option<UsageRecord> {
+    let principal = exchange.principal.as_ref()?;
+    let outcome = Outcome::of(exchange, ending);
+    let settlement = settle(exchange, outcome);
+    let charged = settlement.input_source != TokenSource::None;
+    let answered =
+        exchange.attempts.last().filter(|attempt| attempt.status != 0 || charged).cloned().unwrap_or_default();
+    Some(UsageRecord {
+        request_id: exchange.request_id.to_string(),
+        started_at_unix_us: i64::try_from(exchange.started).unwrap_or(i64::MAX),
+        tenant_id: principal.tenant_id.clone(),
+        key_id: principal.key_id.clone(),
+        operation: exchange.operation.map(|operation| operation.name().to_owned()).unwrap_or_default(),
+        model: exchange.head.as_ref().map(|head| head.model.clone()).unwrap_or_default(),
+        provider_id: answered.provider_id,
+        deployment_id: answered.deployment_id,
+        upstream_model: answered.upstream_model,
+        input_tokens: settlement.input_tokens,
+        cached_input_tokens: settlement.cached_input_tokens,
+        output_tokens: settlement.output_tokens,
+        input_source: source(settlement.input_source).into(),
+        output_source: source(settlement.output_source).into(),
+        cost_microusd: settlement.cost_microusd,
+        price_version: settlement.price_version,
+        latency_us: now.saturating_sub(exchange.started),
+        time_to_first_token_us: first_content.map(|first| first.saturating_sub(exchange.started)),
+        status: ending.status.into(),
+        error_code: outcome.error_code(exchange, ending).to_owned(),
+        outcome: outcome.name().to_owned(),
+        streamed: exchange.head.as_ref().is_some_and(|head| head.stream),
+        attempts: u32::try_from(exchange.attempts.len()).unwrap_or(u32::MAX),
+        guardrail_findings: exchange
+            .findings
+            .iter()
+            .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
+            .collect(),
+        revision: exchange.revision,
+    })
+}
+
+fn source(source: TokenSource) -> UsageSource {
+    match source {
+        TokenSource::None => UsageSource::None,
+        TokenSource::Provider => UsageSource::Provider,
+        TokenSource::Estimated => UsageSource::Estimated,
+    }
+}

@@ -1,0 +1,524 @@
+//! What the ledger and clients see of `weir.metering`.
+
+use std::rc::Rc;
+
+use prost::Message as _;
+use uuid::Uuid;
+use weir_config::{MeteringConfig, Price, parse};
+use weir_exchange::{Attempt, Exchange, Principal, Shared};
+use weir_host::fake::FakeHost;
+use weir_host::{CallError, Flow, Host as _, Message, StreamFilter};
+use weir_llm::{Operation, Usage, read_head};
+use weir_proto::dataplane::{RejectedRecord, ReportUsageRequest, ReportUsageResponse, UsageRecord, UsageSource};
+
+use crate::{MeteringPlugin, MeteringStream, Outbox};
+
+const SECOND: u64 = 1_000_000;
+const LEDGER: &str = r#"{"revision": 9, "sink": {"control_plane": {"cluster": "weir"}}, "batch_records": 3,
+    "outbox_records": 5}"#;
+
+/// One VM.
+struct Vm {
+    plugin: MeteringPlugin,
+    outbox: Rc<Outbox>,
+    host: FakeHost,
+}
+
+impl Vm {
+    fn new(config: &str) -> Self {
+        let config: MeteringConfig = parse(config.as_bytes()).expect("a good configuration");
+        let host = FakeHost { now: 100 * SECOND, ..FakeHost::default() };
+        Self { plugin: MeteringPlugin::new(config), outbox: Rc::new(Outbox::new()), host }
+    }
+
+    fn stream(&self, exchange: Exchange) -> MeteringStream {
+        self.plugin.stream(Shared::new(exchange), Rc::clone(&self.outbox))
+    }
+
+    /// The proxy tells how a stream ended.
+    fn end(&mut self, status: u64, details: &str) {
+        self.host.properties.insert("response.code".into(), status.to_le_bytes().to_vec());
+        self.host.properties.insert("response.code_details".into(), details.into());
+    }
+
+    fn fill(&self, records: usize) {
+        for number in 0..records {
+            self.outbox.push(UsageRecord { request_id: number.to_string(), ..Default::default() });
+        }
+    }
+
+    fn tick(&mut self) {
+        self.plugin.on_tick(&mut self.host, &self.outbox);
+    }
+
+    /// Ids of the records in each delivery so far.
+    fn delivered(&self) -> Vec<Vec<String>> {
+        let ids = |message: &[u8]| {
+            let request = ReportUsageRequest::decode(message).expect("is decodable");
+            request.records.into_iter().map(|record| record.request_id).collect()
+        };
+        self.host.calls.iter().map(|call| ids(&call.message)).collect()
+    }
+
+    /// Answers the last delivery.
+    fn answer(&mut self, answer: Result<ReportUsageResponse, u32>) {
+        let call = self.host.calls.last().map(|call| call.id).expect("a delivery");
+        let bytes = answer.map(|response| response.encode_to_vec()).map_err(|status| CallError { status });
+        let bytes = bytes.as_ref().map(Vec::as_slice).map_err(Clone::clone);
+        self.plugin.on_call(&mut self.host, &self.outbox, call, bytes);
+    }
+}
+
+fn stored(stored: u32) -> Result<ReportUsageResponse, u32> {
+    Ok(ReportUsageResponse { stored, rejected: Vec::new() })
+}
+
+/// A chat request that is known and was forwarded to nobody yet; it began 2 s ago.
+fn exchange() -> Exchange {
+    let body = br#"{"model": "gpt", "stream": true, "messages": [{"role": "user", "content": "hello you"}]}"#;
+    let mut exchange = Exchange::new(Uuid::from_u128(7), 98 * SECOND);
+    exchange.operation = Some(Operation::ChatCompletions);
+    exchange.principal = Some(Rc::new(Principal { tenant_id: "t".into(), key_id: "k".into(), ..Default::default() }));
+    exchange.head = read_head(Operation::ChatCompletions, body).ok();
+    exchange.body = Some(Rc::new(body.to_vec()));
+    exchange
+}
+
+fn attempt(status: u16) -> Attempt {
+    Attempt {
+        deployment_id: "d".into(),
+        provider_id: "p".into(),
+        provider_name: "Provider".into(),
+        upstream_model: "gpt-9".into(),
+        price: Some(Rc::new(Price {
+            version: "v1".into(),
+            input_microusd_per_million: 1_000_000,
+            cached_input_microusd_per_million: 500_000,
+            output_microusd_per_million: 2_000_000,
+        })),
+        status,
+    }
+}
+
+/// The record of a stream that ended so.
+fn record(exchange: Exchange, status: u64, details: &str) -> UsageRecord {
+    let mut vm = Vm::new(LEDGER);
+    vm.end(status, details);
+    let mut stream = vm.stream(exchange);
+    stream.on_request_headers(&mut vm.host, false);
+    stream.on_log(&mut vm.host);
+    stream.on_log(&mut vm.host);
+    assert_eq!(vm.outbox.len(), 1, "exactly one record");
+    let request = vm.outbox.due(vm.host.now, 10, 0, u64::MAX).expect("a batch");
+    request.records.into_iter().next().expect("a record")
+}
+
+#[test]
+fn a_record_says_who_used_what() {
+    let mut complete = exchange();
+    complete.attempts = vec![attempt(503), attempt(200)];
+    complete.usage.report(Usage { input: 100, cached_input: 40, output: 7 });
+    complete.answer_complete = true;
+    complete.first_token = Some(99 * SECOND);
+    complete.add_finding("EMAIL", "redact");
+    complete.add_finding("EMAIL", "redact");
+    let expect = UsageRecord {
+        request_id: Uuid::from_u128(7).to_string(),
+        started_at_unix_us: 98_000_000,
+        tenant_id: "t".into(),
+        key_id: "k".into(),
+        operation: "chat.completions".into(),
+        model: "gpt".into(),
+        provider_id: "p".into(),
+        deployment_id: "d".into(),
+        upstream_model: "gpt-9".into(),
+        input_tokens: 100,
+        cached_input_tokens: 40,
+        output_tokens: 7,
+        input_source: UsageSource::Provider.into(),
+        output_source: UsageSource::Provider.into(),
+        cost_microusd: 60 + 20 + 14,
+        price_version: "v1".into(),
+        latency_us: 2_000_000,
+        time_to_first_token_us: Some(1_000_000),
+        status: 200,
+        error_code: String::new(),
+        outcome: "complete".into(),
+        streamed: true,
+        attempts: 2,
+        guardrail_findings: vec!["EMAIL:redact=2".into()],
+        revision: 9,
+    };
+    assert_eq!(record(complete, 200, "via_upstream"), expect);
+}
+
+#[test]
+fn streams_end_in_many_ways() {
+    use UsageSource::{Estimated, None, Provider};
+    struct Case {
+        attempts: Vec<Attempt>,
+        reported: Option<Usage>,
+        output_characters: u64,
+        complete: bool,
+        refusal: Option<&'static str>,
+        ending: (u64, &'static str),
+        expect: (&'static str, &'static str, u64, UsageSource, u64, UsageSource, i64),
+    }
+    let case = || Case {
+        attempts: vec![attempt(200)],
+        reported: Option::None,
+        output_characters: 0,
+        complete: false,
+        refusal: Option::None,
+        ending: (200, "via_upstream"),
+        expect: ("", "", 0, None, 0, None, 0),
+    };
+    let input_only = Some(Usage { input: 50, cached_input: 0, output: 1 });
+    let cases = [
+        // The prompt has 9 characters: 3 tokens.
+        Case {
+            output_characters: 5,
+            complete: true,
+            expect: ("complete", "", 3, Estimated, 2, Estimated, 7),
+            ..case()
+        },
+        Case {
+            reported: input_only,
+            output_characters: 41,
+            ending: (200, "downstream_remote_disconnect"),
+            expect: ("client_disconnect", "client_disconnect", 50, Provider, 11, Estimated, 72),
+            ..case()
+        },
+        Case {
+            reported: Some(Usage { input: 50, cached_input: 0, output: 30 }),
+            output_characters: 41,
+            ending: (200, "http2.remote_reset"),
+            expect: ("client_disconnect", "client_disconnect", 50, Provider, 30, Estimated, 110),
+            ..case()
+        },
+        Case {
+            reported: input_only,
+            output_characters: 4,
+            ending: (200, "upstream_reset_after_response_started{connection_termination}"),
+            expect: ("upstream_broken", "upstream_broken", 50, Provider, 1, Estimated, 52),
+            ..case()
+        },
+        Case {
+            output_characters: 4,
+            ending: (200, "stream_idle_timeout"),
+            expect: ("upstream_broken", "upstream_broken", 3, Estimated, 1, Estimated, 5),
+            ..case()
+        },
+        // The client left while the provider was thinking.
+        Case {
+            attempts: vec![attempt(0)],
+            ending: (0, "downstream_remote_disconnect"),
+            expect: ("client_disconnect", "client_disconnect", 3, Estimated, 0, Estimated, 3),
+            ..case()
+        },
+        // The client left during a callout.
+        Case {
+            attempts: vec![],
+            ending: (0, "downstream_remote_disconnect"),
+            expect: ("client_disconnect", "client_disconnect", 0, None, 0, None, 0),
+            ..case()
+        },
+        Case {
+            attempts: vec![],
+            refusal: Some("model_not_found"),
+            ending: (404, ""),
+            expect: ("refused", "model_not_found", 0, None, 0, None, 0),
+            ..case()
+        },
+        // A guardrail blocked the answer: the provider bills it all the same.
+        Case {
+            reported: input_only,
+            complete: true,
+            refusal: Some("content_blocked"),
+            ending: (400, ""),
+            expect: ("refused", "content_blocked", 50, Provider, 1, Provider, 52),
+            ..case()
+        },
+        Case {
+            attempts: vec![attempt(0), attempt(0)],
+            ending: (503, "upstream_reset_before_response_started{remote_connection_failure}"),
+            expect: ("failed", "upstream_unavailable", 0, None, 0, None, 0),
+            ..case()
+        },
+        Case {
+            attempts: vec![attempt(500)],
+            ending: (500, "via_upstream"),
+            expect: ("failed", "upstream_error", 0, None, 0, None, 0),
+            ..case()
+        },
+        Case {
+            attempts: vec![attempt(401)],
+            ending: (502, "via_upstream"),
+            expect: ("failed", "upstream_auth_failed", 0, None, 0, None, 0),
+            ..case()
+        },
+        // The provider's own refusal, as weir.provider notes it.
+        Case {
+            attempts: vec![attempt(429)],
+            refusal: Some("upstream_rate_limited"),
+            ending: (429, "via_upstream"),
+            expect: ("failed", "upstream_rate_limited", 0, None, 0, None, 0),
+            ..case()
+        },
+        // A 200 that turned out to be none.
+        Case {
+            refusal: Some("upstream_invalid_response"),
+            ending: (502, "via_upstream"),
+            expect: ("failed", "upstream_invalid_response", 0, None, 0, None, 0),
+            ..case()
+        },
+        // The provider closed its stream without its last event, and we told the client so.
+        Case {
+            output_characters: 8,
+            refusal: Some("upstream_incomplete"),
+            ending: (200, "via_upstream"),
+            expect: ("upstream_broken", "upstream_incomplete", 3, Estimated, 2, Estimated, 7),
+            ..case()
+        },
+        // A guardrail ended a stream.
+        Case {
+            output_characters: 8,
+            refusal: Some("content_blocked"),
+            ending: (200, "via_upstream"),
+            expect: ("refused", "content_blocked", 3, Estimated, 2, Estimated, 7),
+            ..case()
+        },
+        // The client left between two attempts.
+        Case {
+            attempts: vec![attempt(503)],
+            refusal: Some("upstream_unavailable"),
+            ending: (0, "downstream_remote_disconnect"),
+            expect: ("client_disconnect", "client_disconnect", 0, None, 0, None, 0),
+            ..case()
+        },
+        Case { attempts: vec![], ending: (200, ""), expect: ("complete", "", 0, None, 0, None, 0), ..case() },
+    ];
+    for case in cases {
+        let mut exchange = exchange();
+        exchange.attempts = case.attempts;
+        exchange.usage.reported = case.reported;
+        exchange.usage.input_characters = 9;
+        exchange.usage.output_characters = case.output_characters;
+        exchange.answer_complete = case.complete;
+        exchange.refusal = case.refusal;
+        let record = record(exchange, case.ending.0, case.ending.1);
+        let (outcome, code, input, input_source, output, output_source, cost) = case.expect;
+        let what = format!("{:?} {code}", case.ending);
+        assert_eq!((record.outcome.as_str(), record.error_code.as_str()), (outcome, code), "{what}");
+        assert_eq!((record.input_tokens, record.input_source()), (input, input_source), "{what}");
+        assert_eq!((record.output_tokens, record.output_source()), (output, output_source), "{what}");
+        assert_eq!(record.cost_microusd, cost, "{what}");
+        assert_eq!(u64::from(record.status), case.ending.0, "{what}");
+        assert_eq!(record.price_version.is_empty(), input_source == None, "{what}");
+        assert_eq!(record.provider_id.is_empty(), record.deployment_id.is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn input_that_nobody_counted_is_counted_from_the_body() {
+    let mut exchange = exchange();
+    exchange.attempts = vec![attempt(200)];
+    let record = record(exchange, 200, "downstream_remote_disconnect");
+    // "hello you" has 9 characters.
+    assert_eq!((record.input_tokens, record.input_source()), (3, UsageSource::Estimated));
+}
+
+#[test]
+fn the_first_token_is_the_first_content() {
+    let check = |streamed: bool, output_characters: u64, told: Option<u64>, expect: Option<u64>| {
+        let mut vm = Vm::new(LEDGER);
+        let mut exchange = exchange();
+        exchange.attempts = vec![attempt(200)];
+        exchange.first_token = told;
+        exchange.usage.output_characters = output_characters;
+        exchange.head.iter_mut().for_each(|head| head.stream = streamed);
+        let mut stream = vm.stream(exchange);
+        vm.end(200, "via_upstream");
+        for held in [0, 5, 5] {
+            vm.host.now += SECOND;
+            assert_eq!(stream.on_response_body(&mut vm.host, held, false), Flow::Continue);
+        }
+        stream.on_log(&mut vm.host);
+        let request = vm.outbox.due(vm.host.now, 1, 0, u64::MAX).expect("a batch");
+        assert_eq!(request.records.first().and_then(|record| record.time_to_first_token_us), expect);
+    };
+    check(true, 9, Some(99 * SECOND), Some(SECOND));
+    check(true, 9, None, Some(4 * SECOND));
+    check(true, 0, None, None);
+    check(false, 0, None, Some(4 * SECOND));
+}
+
+#[test]
+fn who_is_not_known_has_no_record_but_is_counted() {
+    let mut vm = Vm::new(LEDGER);
+    let mut stream = vm.stream(Exchange::new(Uuid::from_u128(7), 0));
+    assert_eq!(stream.on_request_headers(&mut vm.host, false), Flow::Continue);
+    vm.end(401, "invalid_api_key");
+    stream.on_log(&mut vm.host);
+    assert!(vm.outbox.is_empty());
+    assert_eq!(vm.host.counters.get("weir_requests_unauthenticated"), Some(&1));
+}
+
+#[test]
+fn response_headers_name_the_request_and_its_provider() {
+    let check = |change: &dyn Fn(&mut Exchange), expect: &[(&str, &str)]| {
+        let mut vm = Vm::new(LEDGER);
+        let mut exchange = exchange();
+        change(&mut exchange);
+        vm.host.headers[1] = vec![(":status".to_owned(), b"200".to_vec())];
+        assert_eq!(vm.stream(exchange).on_response_headers(&mut vm.host, false), Flow::Continue);
+        let headers = vm.host.headers(Message::Response).into_iter().skip(1);
+        let ours: Vec<_> = headers.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect();
+        let expect: Vec<_> = expect.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(ours, expect);
+    };
+    let id = Uuid::from_u128(7).to_string();
+    check(
+        &|exchange| {
+            exchange.attempts = vec![attempt(200)];
+            exchange.usage.report(Usage { input: 100, cached_input: 0, output: 10 });
+            exchange.answer_complete = true;
+        },
+        &[
+            ("x-weir-request-id", &id),
+            ("x-weir-provider", "Provider"),
+            ("x-weir-model", "gpt-9"),
+            ("x-weir-cost", "0.000120"),
+        ],
+    );
+    check(
+        &|exchange| exchange.attempts = vec![attempt(200)],
+        &[("x-weir-request-id", &id), ("x-weir-provider", "Provider"), ("x-weir-model", "gpt-9")],
+    );
+    check(&|exchange| exchange.refusal = Some("rate_limit_exceeded"), &[("x-weir-request-id", &id)]);
+}
+
+#[test]
+fn nothing_is_admitted_that_could_not_be_recorded() {
+    let mut vm = Vm::new(LEDGER);
+    vm.fill(4);
+    let mut admitted = vm.stream(exchange());
+    assert_eq!(admitted.on_request_headers(&mut vm.host, false), Flow::Continue);
+    vm.fill(1);
+    let mut refused = vm.stream(exchange());
+    match refused.on_request_headers(&mut vm.host, false) {
+        Flow::Reply(reply) => assert_eq!((reply.status, reply.code), (503, "metering_unavailable")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(refused.on_request_body(&mut vm.host, 5, true), Flow::Pause);
+    admitted.on_log(&mut vm.host);
+    refused.on_log(&mut vm.host);
+    assert_eq!(vm.outbox.len(), 7, "what was admitted or refused is recorded in any case");
+}
+
+#[test]
+fn records_are_delivered_in_batches_one_after_the_other() {
+    let mut vm = Vm::new(LEDGER);
+    vm.fill(7);
+    vm.tick();
+    vm.tick();
+    assert_eq!(vm.delivered(), [["0", "1", "2"]], "one batch at a time");
+    vm.answer(stored(3));
+    vm.answer(stored(3));
+    assert_eq!(vm.delivered().len(), 2, "a full batch does not wait for the tick; the rest does");
+    vm.tick();
+    assert_eq!(vm.delivered().len(), 2);
+    vm.host.now += SECOND / 5;
+    vm.tick();
+    vm.answer(stored(1));
+    assert_eq!(vm.delivered().last(), Some(&vec!["6".to_owned()]));
+    assert!(vm.outbox.is_empty());
+    assert_eq!(vm.host.counters.get("weir_usage_records_stored"), Some(&7));
+}
+
+#[test]
+fn what_was_not_acknowledged_goes_out_again() {
+    type Failure = (&'static str, fn(&mut Vm));
+    let failures: [Failure; 5] = [
+        ("the call fails", |vm| vm.answer(Err(14))),
+        ("the answer is rubbish", |vm| {
+            let call = vm.host.calls.last().map(|call| call.id).expect("a delivery");
+            vm.plugin.on_call(&mut vm.host, &vm.outbox, call, Ok(b"\xff"));
+        }),
+        ("fewer were stored", |vm| vm.answer(stored(1))),
+        ("no answer ever comes", |vm| {
+            vm.host.now += 3 * SECOND;
+            vm.tick();
+        }),
+        ("the plugin was configured anew", |vm| {
+            vm.plugin = MeteringPlugin::new(parse(LEDGER.as_bytes()).expect("a good configuration"));
+            vm.host.now += 3 * SECOND;
+            vm.tick();
+        }),
+    ];
+    for (what, fail) in failures {
+        let mut vm = Vm::new(LEDGER);
+        vm.fill(2);
+        vm.tick();
+        let first = vm.host.calls.last().map(|call| call.id).expect("a delivery");
+        fail(&mut vm);
+        vm.tick();
+        assert_eq!(vm.delivered().len(), 1, "{what}: not at once");
+        vm.host.now += SECOND / 4;
+        vm.tick();
+        assert_eq!(vm.delivered(), [["0", "1"], ["0", "1"]], "{what}");
+        let late = stored(2).expect("an answer").encode_to_vec();
+        vm.plugin.on_call(&mut vm.host, &vm.outbox, first, Ok(&late));
+        assert_eq!(vm.outbox.len(), 2, "{what}: a late answer to the first delivery is none to the second");
+        vm.answer(stored(2));
+        assert!(vm.outbox.is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn a_delivery_that_cannot_be_sent_is_tried_more_and_more_slowly() {
+    let mut vm = Vm::new(LEDGER);
+    vm.fill(4);
+    vm.host.refuse_calls = true;
+    let tries = |vm: &Vm| vm.host.logged.len();
+    for _ in 0..300 {
+        vm.tick();
+        vm.host.now += SECOND / 10;
+    }
+    assert!((7..=11).contains(&tries(&vm)), "{} tries in 30 s", tries(&vm));
+    vm.host.refuse_calls = false;
+    vm.host.now += 5 * SECOND;
+    vm.tick();
+    vm.answer(stored(3));
+    assert_eq!(vm.outbox.len(), 1);
+}
+
+#[test]
+fn rejected_records_are_told_and_not_sent_again() {
+    let mut vm = Vm::new(LEDGER);
+    vm.fill(3);
+    vm.tick();
+    let rejected = vec![RejectedRecord { request_id: "1".into(), reason: "no such tenant".into() }];
+    vm.answer(Ok(ReportUsageResponse { stored: 2, rejected }));
+    assert!(vm.outbox.is_empty());
+    assert_eq!(vm.host.counters.get("weir_usage_records_rejected"), Some(&1));
+    assert!(vm.host.logged.iter().any(|(_, line)| line.contains("no such tenant")), "{:?}", vm.host.logged);
+}
+
+#[test]
+fn records_may_go_to_the_log() {
+    let mut vm = Vm::new(r#"{"revision": 1, "sink": "log"}"#);
+    let mut exchange = exchange();
+    exchange.attempts = vec![attempt(200)];
+    exchange.answer_complete = true;
+    let mut stream = vm.stream(exchange);
+    vm.end(200, "via_upstream");
+    stream.on_log(&mut vm.host);
+    vm.tick();
+    assert!(vm.outbox.is_empty() && vm.host.calls.is_empty());
+    let (_, line) = vm.host.logged.first().expect("a line");
+    let json: serde_json::Value =
+        serde_json::from_str(line.strip_prefix("weir.usage ").expect("its prefix")).expect("is JSON");
+    assert_eq!((&json["tenant_id"], &json["output_source"]), (&"t".into(), &"estimated".into()));
+    assert!(!line.contains("hello"), "no text of the request");
+}

@@ -1,0 +1,160 @@
+use weir_host::{Base, CAS_ABSENT, HostError, Level};
+
+use crate::Lease;
+
+/// Tries to change a shared value that others keep changing.
+const TRIES: usize = 32;
+
+/// What came of taking one unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A unit was taken; so many are left as far as is known here.
+    Unit(u64),
+    /// This Envoy holds none: the control plane must be asked.
+    Empty,
+    /// This Envoy holds none, and the control plane has refused more for this window.
+    Exhausted,
+}
+
+/// Takes one unit of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
+pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Taken {
+    let mut taken = Taken::Empty;
+    let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(1) {
+        Some(units) => {
+            lease.units = units;
+            taken = Taken::Unit(units.saturating_add(lease.remaining));
+            true
+        }
+        None => {
+            taken = if lease.refused_limit == limit { Taken::Exhausted } else { Taken::Empty };
+            false
+        }
+    });
+    if changed { taken } else { Taken::Empty }
+}
+
+/// Puts back units that were taken, or puts in units that were granted; `remaining` is then what remains for everybody.
+pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64, remaining: Option<u64>) {
+    change(host, counter, window_start_s, |lease| {
+        lease.units = lease.units.saturating_add(units);
+        lease.remaining = remaining.unwrap_or(lease.remaining);
+        units > 0 || remaining.is_some()
+    });
+}
+
+/// Notes that the control plane grants no more in this window under this limit.
+pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) {
+    change(host, counter, window_start_s, |lease| {
+        lease.refused_limit = limit;
+        lease.remaining = 0;
+        true
+    });
+}
+
+/// Changes a lease as one step, whatever other workers do. `act` may run several times and says whether there is something
+/// to write. `false`: the window is over, or the others were faster every time; then units are lost, never made.
+///
+/// One key a counter: the lease of a new window is written over that of the last, since shared data never expires.
+fn change(host: &mut dyn Base, counter: &str, window_start_s: i64, mut act: impl FnMut(&mut Lease) -> bool) -> bool {
+    let key = format!("weir.quota.{counter}");
+    for _ in 0..TRIES {
+        let (known, cas) = match host.shared(&key) {
+            Some((bytes, cas)) => (Lease::decode(&bytes).unwrap_or_default(), cas),
+            None => (Lease::default(), CAS_ABSENT),
+        };
+        let mut lease = match known.window_start_s.cmp(&window_start_s) {
+            std::cmp::Ordering::Equal => known,
+            std::cmp::Ordering::Less => Lease { window_start_s, ..Lease::default() },
+            std::cmp::Ordering::Greater => return false,
+        };
+        if !act(&mut lease) {
+            return true;
+        }
+        match host.set_shared(&key, &lease.encode(), Some(cas)) {
+            Ok(()) => return true,
+            Err(HostError::Conflict) => {}
+            Err(HostError::Refused) => {
+                host.log(Level::Error, "weir.quota: a lease could not be written");
+                return false;
+            }
+        }
+    }
+    host.log(Level::Warn, "weir.quota: a lease was contended too long");
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use weir_host::fake::FakeHost;
+    use weir_host::{Base, CallId, HostError, Level, Micros};
+
+    use super::{Taken, put, take};
+
+    /// Another worker that takes a unit between this one's reading and writing, so many times.
+    struct Contended {
+        host: FakeHost,
+        other: FakeHost,
+        interferences: usize,
+        taken_by_other: usize,
+    }
+
+    impl Base for Contended {
+        fn now(&self) -> Micros {
+            self.host.now()
+        }
+        fn log(&mut self, level: Level, message: &str) {
+            self.host.log(level, message);
+        }
+        fn count(&mut self, metric: &str, by: u64) {
+            self.host.count(metric, by);
+        }
+        fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+            self.host.shared(key)
+        }
+        fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
+            if let Some(left) = self.interferences.checked_sub(1) {
+                self.interferences = left;
+                put(&mut self.other, "c", 60, 1, None);
+                self.taken_by_other += usize::from(matches!(take(&mut self.other, "c", 60, 9), Taken::Unit(_)));
+            }
+            self.host.set_shared(key, value, cas)
+        }
+        fn call(&mut self, cluster: &str, method: &str, message: &[u8], ms: u64) -> Result<CallId, HostError> {
+            self.host.call(cluster, method, message, ms)
+        }
+    }
+
+    #[test]
+    fn no_unit_is_made_or_lost_between_workers() {
+        let check = |interferences: usize, absent: bool| {
+            let host = FakeHost::default();
+            let other = FakeHost { shared: Rc::clone(&host.shared), ..FakeHost::default() };
+            let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
+            if !absent {
+                put(&mut contended, "c", 0, 5, Some(1));
+            }
+            contended.interferences = interferences;
+            put(&mut contended, "c", 60, 5, Some(0));
+            contended.interferences = interferences;
+            let own = (0..9).filter(|_| matches!(take(&mut contended, "c", 60, 9), Taken::Unit(_))).count();
+            assert_eq!(own, 5, "{interferences} interferences");
+            assert_eq!(contended.taken_by_other, interferences * 2, "{interferences} interferences");
+        };
+        for interferences in [0, 1, 5] {
+            check(interferences, true);
+            check(interferences, false);
+        }
+    }
+
+    #[test]
+    fn endless_contention_ends_without_a_unit() {
+        let host = FakeHost::default();
+        let other = FakeHost { shared: Rc::clone(&host.shared), ..FakeHost::default() };
+        let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
+        put(&mut contended, "c", 60, 5, None);
+        contended.interferences = usize::MAX;
+        assert_eq!(take(&mut contended, "c", 60, 9), Taken::Empty);
+    }
+}

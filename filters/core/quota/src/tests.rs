@@ -1,0 +1,332 @@
+//! What clients see of `weir.quota`, with a control plane that the test plays: it keeps true counts, as the real one does.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use prost::Message as _;
+use uuid::Uuid;
+use weir_config::{QuotaConfig, parse};
+use weir_exchange::{Exchange, Principal, RateLimit, Shared};
+use weir_host::fake::{FakeHost, SharedData};
+use weir_host::{CallError, Flow, Host as _, Message, Reply, StreamFilter};
+use weir_llm::Operation;
+use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaGrant};
+
+use crate::{QuotaPlugin, QuotaStream};
+
+const SECOND: u64 = 1_000_000;
+
+/// Grants what is left of each counter in each window.
+#[derive(Default)]
+struct Ledger {
+    limits: HashMap<String, u64>,
+    used: HashMap<(String, i64), u64>,
+}
+
+impl Ledger {
+    fn grant(&mut self, message: &[u8]) -> Vec<u8> {
+        let request = AcquireQuotaRequest::decode(message).expect("is decodable");
+        assert_eq!(request.tenant_id, "acme");
+        let grants = request.demands.into_iter().map(|demand| {
+            let limit = self.limits.get(&demand.counter).copied().unwrap_or_default();
+            let used = self.used.entry((demand.counter.clone(), demand.window_start_unix_s)).or_default();
+            let left = limit.saturating_sub(*used);
+            let granted = if left < demand.minimum { 0 } else { demand.wanted.min(left) };
+            *used += granted;
+            QuotaGrant {
+                counter: demand.counter,
+                window_start_unix_s: demand.window_start_unix_s,
+                granted,
+                remaining: limit - *used,
+                limit,
+            }
+        });
+        AcquireQuotaResponse { grants: grants.collect() }.encode_to_vec()
+    }
+}
+
+/// One worker of a proxy.
+struct Worker {
+    host: FakeHost,
+    plugin: QuotaPlugin,
+    limits: Vec<RateLimit>,
+}
+
+struct Request {
+    stream: QuotaStream,
+    flow: Flow,
+}
+
+impl Worker {
+    fn new(limits: &[(&str, u64, u32)], lease_percent: u64, fail_mode: &str, shared: &SharedData) -> Self {
+        let config = format!(
+            r#"{{"revision": 1, "control_plane": {{"cluster": "weir"}}, "lease_percent": {lease_percent},
+                "fail_mode": "{fail_mode}"}}"#
+        );
+        let config: QuotaConfig = parse(config.as_bytes()).expect("a good configuration");
+        let limit = |(counter, limit, window_seconds): &(&str, u64, u32)| RateLimit {
+            counter: (*counter).into(),
+            limit: *limit,
+            window_seconds: *window_seconds,
+        };
+        Self {
+            host: FakeHost { now: 600 * SECOND, shared: Rc::clone(shared), ..FakeHost::default() },
+            plugin: QuotaPlugin::new(config),
+            limits: limits.iter().map(limit).collect(),
+        }
+    }
+
+    fn request_for(&mut self, operation: Operation) -> Request {
+        let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
+        exchange.operation = Some(operation);
+        exchange.principal = Some(Rc::new(Principal {
+            tenant_id: "acme".into(),
+            rate_limits: self.limits.clone(),
+            ..Principal::default()
+        }));
+        let mut stream = self.plugin.stream(Shared::new(exchange));
+        let flow = stream.on_request_headers(&mut self.host, false);
+        Request { stream, flow }
+    }
+
+    fn request(&mut self) -> Request {
+        self.request_for(Operation::ChatCompletions)
+    }
+
+    /// Sends a request and lets the ledger answer if it is asked.
+    fn admit(&mut self, ledger: &mut Ledger) -> Request {
+        let mut request = self.request();
+        if request.flow == Flow::Pause {
+            self.answer(&mut request, ledger);
+        }
+        request
+    }
+
+    fn answer(&mut self, request: &mut Request, ledger: &mut Ledger) {
+        let call = self.host.calls.last().cloned().expect("a callout");
+        request.flow = request.stream.on_call(&mut self.host, call.id, Ok(&ledger.grant(&call.message)));
+    }
+
+    /// How many of so many requests pass.
+    fn passing(&mut self, requests: usize, ledger: &mut Ledger) -> usize {
+        (0..requests).filter(|_| self.admit(ledger).flow == Flow::Continue).count()
+    }
+
+    /// The rate limit headers of the answer to a request: limit, remaining, reset.
+    fn answered_headers(&mut self, request: &mut Request) -> Vec<Option<String>> {
+        self.host.headers[1].clear();
+        request.stream.on_response_headers(&mut self.host, false);
+        ["limit", "remaining", "reset"]
+            .iter()
+            .map(|name| self.host.header_text(Message::Response, &format!("x-ratelimit-{name}-requests")))
+            .collect()
+    }
+}
+
+fn ledger(limits: &[(&str, u64)]) -> Ledger {
+    Ledger { limits: limits.iter().map(|(name, limit)| ((*name).into(), *limit)).collect(), ..Ledger::default() }
+}
+
+fn one(limits: &[(&str, u64, u32)], lease_percent: u64) -> (Worker, Ledger) {
+    let known: Vec<_> = limits.iter().map(|(name, limit, _)| (*name, *limit)).collect();
+    (Worker::new(limits, lease_percent, "closed", &SharedData::default()), ledger(&known))
+}
+
+fn reply(flow: &Flow) -> &Reply {
+    match flow {
+        Flow::Reply(reply) => reply,
+        other => panic!("{other:?} is no reply"),
+    }
+}
+
+fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    reply.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+fn strings(values: [&str; 3]) -> Vec<Option<String>> {
+    values.iter().map(|value| Some((*value).to_owned())).collect()
+}
+
+#[test]
+fn the_sixth_request_of_five_is_refused() {
+    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 10);
+    worker.host.now += 48 * SECOND + 1;
+    for remaining in ["4", "3", "2", "1", "0"] {
+        let mut request = worker.admit(&mut ledger);
+        assert_eq!(request.flow, Flow::Continue);
+        assert_eq!(worker.answered_headers(&mut request), strings(["5", remaining, "12s"]));
+    }
+    let sixth = worker.admit(&mut ledger);
+    let refused = reply(&sixth.flow);
+    assert_eq!((refused.status, refused.code), (429, "rate_limit_exceeded"));
+    assert_eq!(header(refused, "retry-after"), Some("12"));
+    assert_eq!(header(refused, "x-ratelimit-limit-requests"), Some("5"));
+    assert_eq!(header(refused, "x-ratelimit-remaining-requests"), Some("0"));
+    assert_eq!(header(refused, "x-ratelimit-reset-requests"), Some("12s"));
+    let asked = worker.host.calls.len();
+    assert_eq!(worker.passing(10, &mut ledger), 0);
+    assert_eq!(worker.host.calls.len(), asked, "a refusal is remembered");
+    worker.host.now += 12 * SECOND;
+    assert_eq!(worker.passing(10, &mut ledger), 5, "the next window");
+}
+
+#[test]
+fn workers_draw_from_one_lease() {
+    for lease_percent in [1, 10, 50, 100] {
+        let shared = SharedData::default();
+        let mut workers = [(); 2].map(|()| Worker::new(&[("key", 20, 60)], lease_percent, "closed", &shared));
+        let mut ledger = ledger(&[("key", 20)]);
+        let mut passed = 0;
+        for _ in 0..30 {
+            passed += workers.iter_mut().map(|worker| worker.passing(1, &mut ledger)).sum::<usize>();
+        }
+        assert_eq!(passed, 20, "leases of {lease_percent} %");
+        let calls: usize = workers.iter().map(|worker| worker.host.calls.len()).sum();
+        let lease = (20 * lease_percent / 100).max(1);
+        assert_eq!(u64::try_from(calls).ok(), Some(20 / lease + 1), "leases of {lease_percent} %");
+        assert_eq!(shared.borrow().len(), 1, "one key a counter");
+    }
+}
+
+#[test]
+fn requests_at_the_same_moment_get_no_more_than_there_is() {
+    let shared = SharedData::default();
+    let mut workers = [(); 2].map(|()| Worker::new(&[("key", 10, 60)], 50, "closed", &shared));
+    let mut ledger = ledger(&[("key", 10)]);
+    let mut waiting: Vec<(usize, Request, u32)> = Vec::new();
+    for number in 0..16 {
+        let index = number % 2;
+        let request = workers[index].request();
+        assert_eq!(request.flow, Flow::Pause);
+        let call = workers[index].host.calls.last().map(|call| call.id).expect("a callout");
+        waiting.push((index, request, call));
+    }
+    let mut passed = 0;
+    for (index, mut request, id) in waiting {
+        let worker = &mut workers[index];
+        let call = worker.host.calls.iter().find(|call| call.id == id).cloned().expect("its callout");
+        let flow = request.stream.on_call(&mut worker.host, id, Ok(&ledger.grant(&call.message)));
+        passed += usize::from(flow == Flow::Continue);
+    }
+    assert_eq!(passed, 10, "who was granted nothing takes what another worker has over");
+}
+
+#[test]
+fn nothing_passes_before_the_answer_has_come() {
+    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 10);
+    let mut request = worker.request();
+    assert_eq!(request.flow, Flow::Pause);
+    assert_eq!(request.stream.on_request_body(&mut worker.host, 3, false), Flow::Pause);
+    assert_eq!(request.stream.on_request_body(&mut worker.host, 9, true), Flow::Pause);
+    assert_eq!(request.stream.on_call(&mut worker.host, 99, Ok(b"")), Flow::Pause, "somebody else's answer");
+    worker.answer(&mut request, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+    assert_eq!(request.stream.on_request_body(&mut worker.host, 9, true), Flow::Continue);
+}
+
+#[test]
+fn several_limits_are_taken_together_or_not_at_all() {
+    let (mut worker, mut ledger) = one(&[("minute", 10, 60), ("day", 3, 86_400)], 100);
+    let mut first = worker.admit(&mut ledger);
+    assert_eq!(worker.answered_headers(&mut first), strings(["3", "2", "23h50m0s"]), "the tighter one is told");
+    assert_eq!(worker.passing(10, &mut ledger), 2);
+    let refused = worker.admit(&mut ledger);
+    assert_eq!(header(reply(&refused.flow), "retry-after"), Some("85800"), "the end of the day");
+    // The refused requests used nothing of the minute.
+    worker.limits.truncate(1);
+    assert_eq!(worker.passing(20, &mut ledger), 7);
+}
+
+#[test]
+fn a_limit_that_was_raised_holds_at_once() {
+    let (mut worker, mut ledger) = one(&[("key", 2, 60)], 10);
+    assert_eq!(worker.passing(5, &mut ledger), 2);
+    ledger.limits.insert("key".into(), 4);
+    for limit in &mut worker.limits {
+        limit.limit = 4;
+    }
+    assert_eq!(worker.passing(5, &mut ledger), 2);
+}
+
+#[test]
+fn a_client_that_leaves_while_waiting_uses_nothing() {
+    let (mut worker, mut ledger) = one(&[("minute", 10, 60), ("day", 5, 86_400)], 100);
+    worker.limits.truncate(1);
+    assert_eq!(worker.passing(1, &mut ledger), 1);
+    worker.limits.push(RateLimit { counter: "day".into(), limit: 5, window_seconds: 86_400 });
+    let mut leaving = worker.request();
+    assert_eq!(leaving.flow, Flow::Pause);
+    leaving.stream.on_log(&mut worker.host);
+    leaving.stream.on_log(&mut worker.host);
+    worker.limits.truncate(1);
+    assert_eq!(worker.passing(20, &mut ledger), 9);
+}
+
+#[test]
+fn a_client_that_leaves_later_gets_nothing_back() {
+    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 100);
+    for _ in 0..5 {
+        let mut request = worker.admit(&mut ledger);
+        assert_eq!(request.flow, Flow::Continue);
+        request.stream.on_log(&mut worker.host);
+    }
+    assert_eq!(worker.passing(1, &mut ledger), 0);
+}
+
+#[test]
+fn without_an_answer_the_fail_mode_decides() {
+    let check = |fail_mode: &str, expect: Option<(u16, &str)>| {
+        let mut worker = Worker::new(&[("key", 5, 60)], 10, fail_mode, &SharedData::default());
+        let answers: [Result<&[u8], CallError>; 3] = [Err(CallError { status: 14 }), Ok(b"\xff"), Ok(b"")];
+        let mut flows = Vec::new();
+        for answer in answers {
+            let mut request = worker.request();
+            assert_eq!(request.flow, Flow::Pause);
+            let call = worker.host.calls.last().map(|call| call.id).expect("a callout");
+            flows.push(request.stream.on_call(&mut worker.host, call, answer));
+        }
+        worker.host.refuse_calls = true;
+        flows.push(worker.request().flow);
+        for flow in flows {
+            match expect {
+                Some(expect) => {
+                    assert_eq!((reply(&flow).status, reply(&flow).code), expect);
+                    assert_eq!(header(reply(&flow), "retry-after"), Some("1"));
+                }
+                None => assert_eq!(flow, Flow::Continue),
+            }
+        }
+        worker.host.counters.get("weir_quota_failed_open").copied()
+    };
+    assert_eq!(check("closed", Some((503, "quota_unavailable"))), None);
+    assert_eq!(check("open", None), Some(4));
+}
+
+#[test]
+fn what_has_no_limit_asks_nobody() {
+    let (mut worker, mut ledger) = one(&[], 10);
+    assert_eq!(worker.passing(3, &mut ledger), 3);
+    let (mut limited, _) = one(&[("key", 1, 60)], 10);
+    let list = Operation::of("GET", "/v1/models", false).expect("an operation");
+    for _ in 0..3 {
+        assert_eq!(limited.request_for(list).flow, Flow::Continue);
+    }
+    let (mut closed, _) = one(&[("key", 0, 60)], 10);
+    assert_eq!(reply(&closed.request().flow).status, 429, "a limit of nothing");
+    assert!([worker, limited, closed].iter().all(|worker| worker.host.calls.is_empty()));
+}
+
+#[test]
+fn without_weir_auth_nothing_passes() {
+    let (mut worker, _) = one(&[("key", 5, 60)], 10);
+    let mut stream = worker.plugin.stream(Shared::new(Exchange::new(Uuid::from_u128(1), 0)));
+    let flow = stream.on_request_headers(&mut worker.host, false);
+    assert_eq!((reply(&flow).status, reply(&flow).code), (503, "gateway_misconfigured"));
+}
+
+#[test]
+fn what_others_wrote_into_shared_data_is_no_lease() {
+    let (mut worker, mut ledger) = one(&[("key", 3, 60)], 100);
+    worker.host.shared.borrow_mut().insert("weir.quota.key".into(), (b"rubbish".to_vec(), 9));
+    assert_eq!(worker.passing(9, &mut ledger), 3);
+}

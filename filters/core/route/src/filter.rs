@@ -1,0 +1,204 @@
+use std::rc::Rc;
+
+use weir_config::RouteConfig;
+use weir_config::names::{POOL_HEADER, STREAM_HEADER};
+use weir_exchange::{Catalog, CatalogModel, Principal, Shared};
+use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
+use weir_llm::error::{ClientError, RequestError};
+use weir_llm::{Operation, RequestHead, Schema, read_head};
+
+use crate::{media, models};
+
+/// Characters of a model's name that an error repeats.
+const NAME_IN_ERRORS: usize = 100;
+
+/// `weir.route` with one configuration.
+#[derive(Debug)]
+pub struct RoutePlugin {
+    config: Rc<RouteConfig>,
+}
+
+impl RoutePlugin {
+    /// From a configuration that was checked.
+    pub fn new(config: RouteConfig) -> Self {
+        Self { config: Rc::new(config) }
+    }
+
+    /// Its part in one stream.
+    pub fn stream(&self, shared: Shared) -> RouteStream {
+        RouteStream { config: Rc::clone(&self.config), shared, stage: Stage::Begun }
+    }
+}
+
+/// Finds the pool for one request.
+#[derive(Debug)]
+pub struct RouteStream {
+    config: Rc<RouteConfig>,
+    shared: Shared,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The headers are not here yet, or the request was answered: nothing goes on.
+    Begun,
+    /// The body is coming in.
+    Reading(Caller),
+    /// The pool is chosen.
+    Routed,
+}
+
+/// Who asks for what.
+#[derive(Clone, Debug)]
+struct Caller {
+    operation: Operation,
+    principal: Rc<Principal>,
+    catalog: Rc<Catalog>,
+}
+
+impl StreamFilter for RouteStream {
+    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        let revision = self.config.revision;
+        let caller = self.shared.write(|exchange| {
+            exchange.runs_under(revision);
+            Some(Caller {
+                operation: exchange.operation?,
+                principal: exchange.principal.clone()?,
+                catalog: exchange.catalog.clone()?,
+            })
+        });
+        let Some(caller) = caller.flatten() else {
+            host.log(Level::Error, "weir.route: no caller is known; weir.auth must stand before weir.route");
+            let schema = Schema::of_path(
+                &host.header_text(Message::Request, ":path").unwrap_or_default(),
+                host.header(Message::Request, "anthropic-version").is_some(),
+            );
+            return self.refuse(schema, &misconfigured("weir.auth must stand before weir.route"));
+        };
+        let schema = caller.operation.schema();
+        match caller.operation {
+            Operation::ListModels(schema) => {
+                return answer(models::list(schema, &caller.catalog, &caller.principal));
+            }
+            Operation::GetModel(schema) => {
+                let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+                let name = Operation::model_of_path(&path).unwrap_or_default();
+                return match caller.find(&name) {
+                    Ok(model) => answer(models::one(schema, model)),
+                    Err(error) => self.refuse(schema, &error),
+                };
+            }
+            Operation::ChatCompletions | Operation::Messages | Operation::Embeddings => {}
+        }
+        if end_of_stream {
+            return self.refuse(schema, &ClientError::new(400, "invalid_request", "The request has no body."));
+        }
+        match media::check_announced(host, self.config.body_limit_bytes) {
+            Ok(()) => {
+                self.stage = Stage::Reading(caller);
+                Flow::Pause
+            }
+            Err(error) => self.refuse(schema, &error),
+        }
+    }
+
+    fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        let caller = match &self.stage {
+            Stage::Begun => return Flow::Pause,
+            Stage::Routed => return Flow::Continue,
+            Stage::Reading(caller) => caller.clone(),
+        };
+        let schema = caller.operation.schema();
+        let length = u64::try_from(held).unwrap_or(u64::MAX);
+        if let Err(error) = media::check_length(length, self.config.body_limit_bytes) {
+            return self.refuse(schema, &error);
+        }
+        if !end_of_stream {
+            return Flow::Pause;
+        }
+        match self.route(host, &caller, held) {
+            Ok(()) => {
+                self.stage = Stage::Routed;
+                Flow::Continue
+            }
+            Err(error) => self.refuse(schema, &error),
+        }
+    }
+}
+
+impl RouteStream {
+    /// Reads the whole body and chooses the pool.
+    fn route(&self, host: &mut dyn Host, caller: &Caller, held: usize) -> Result<(), ClientError> {
+        let body = host.body(Message::Request, 0, held);
+        if body.is_empty() {
+            return Err(ClientError::new(400, "invalid_request", "The request has no body."));
+        }
+        if body.len() != held {
+            host.log(Level::Error, "weir.route: the proxy gave less of the body than it holds");
+            return Err(misconfigured("the body could not be read"));
+        }
+        let head = read_head(caller.operation, &body).map_err(invalid_request)?;
+        let stream = head.stream;
+        let pool_id = self.choose(caller, body, head)?;
+        let chosen = [(POOL_HEADER, pool_id.as_str()), (STREAM_HEADER, if stream { "true" } else { "false" })];
+        for (name, value) in chosen {
+            host.set_header(Message::Request, name, value.as_bytes()).map_err(|error| {
+                host.log(Level::Error, &format!("weir.route: {name} could not be set: {error}"));
+                misconfigured("the route could not be chosen")
+            })?;
+        }
+        host.clear_route_cache();
+        Ok(())
+    }
+
+    /// Writes what was read into the exchange, also when it is then refused, since the usage record names the model.
+    fn choose(&self, caller: &Caller, body: Vec<u8>, head: RequestHead) -> Result<String, ClientError> {
+        let pool_id = caller.find(&head.model).map(|model| model.pool_id.clone());
+        let written = self.shared.write(|exchange| {
+            exchange.body = Some(Rc::new(body));
+            exchange.head = Some(head);
+            exchange.pool_id = pool_id.as_ref().ok().cloned();
+        });
+        written.ok_or_else(|| misconfigured("the request's state is in use"))?;
+        pool_id
+    }
+
+    fn refuse(&mut self, schema: Schema, error: &ClientError) -> Flow {
+        self.stage = Stage::Begun;
+        Flow::Reply(self.shared.refuse(schema, error))
+    }
+}
+
+impl Caller {
+    /// The model of this name, if the caller's tenant has it and the key may use it. What the tenant does not have does not
+    /// exist for it, whoever else has it and whatever the key was allowed.
+    fn find(&self, name: &str) -> Result<&CatalogModel, ClientError> {
+        let shown: String = name.chars().take(NAME_IN_ERRORS).collect();
+        let Some(model) = self.catalog.find(name) else {
+            let message = format!("The model `{shown}` does not exist.");
+            return Err(ClientError::new(404, "model_not_found", message).with_param("model"));
+        };
+        if !self.principal.may_use(name) {
+            let message = format!("This API key may not use the model `{shown}`.");
+            return Err(ClientError::new(403, "model_not_allowed", message).with_param("model"));
+        }
+        Ok(model)
+    }
+}
+
+fn invalid_request(error: RequestError) -> ClientError {
+    let invalid = ClientError::new(400, "invalid_request", error.message);
+    match error.param {
+        Some(param) => invalid.with_param(param),
+        None => invalid,
+    }
+}
+
+fn misconfigured(reason: &str) -> ClientError {
+    ClientError::new(503, "gateway_misconfigured", format!("The gateway is not set up correctly: {reason}."))
+}
+
+fn answer(body: Vec<u8>) -> Flow {
+    let headers = vec![("content-type".into(), "application/json".into())];
+    Flow::Reply(Reply { status: 200, headers, body, code: "models" })
+}

@@ -1,0 +1,251 @@
+//! What clients and Envoy see of `weir.route`.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use weir_config::parse;
+use weir_exchange::{Catalog, CatalogModel, Exchange, Principal, Shared};
+use weir_host::fake::FakeHost;
+use weir_host::{Flow, Host as _, Message, Reply, StreamFilter};
+use weir_llm::Operation;
+
+use crate::{RoutePlugin, RouteStream};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// One request of a key that may use `gpt` and `vendor/small` of a tenant that also has `claude`.
+struct Request {
+    host: FakeHost,
+    shared: Shared,
+    stream: RouteStream,
+}
+
+impl Request {
+    fn new(method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut all = vec![(":method", method), (":path", path)];
+        all.extend_from_slice(headers);
+        let host = FakeHost::with_request(&all);
+        let mut exchange = Exchange::new(Uuid::from_u128(1), 0);
+        let anthropic = headers.iter().any(|(name, _)| *name == "anthropic-version");
+        exchange.operation = Operation::of(method, path, anthropic).ok();
+        exchange.principal = Some(Rc::new(Principal {
+            tenant_id: "acme".into(),
+            allowed_models: Some(vec!["gpt".into(), "vendor/small".into(), "elsewhere".into()]),
+            ..Principal::default()
+        }));
+        let model = |name: &str| CatalogModel {
+            name: name.into(),
+            pool_id: format!("pool-{name}"),
+            created_at_s: 1_735_689_600,
+            owner: "acme".into(),
+        };
+        exchange.catalog = Some(Rc::new(Catalog::new(vec![model("gpt"), model("claude"), model("vendor/small")])));
+        let shared = Shared::new(exchange);
+        let config = parse(br#"{"revision": 3, "body_limit_bytes": 200}"#).expect("a good configuration");
+        let stream = RoutePlugin::new(config).stream(shared.clone());
+        Self { host, shared, stream }
+    }
+
+    fn chat(headers: &[(&str, &str)]) -> Self {
+        Self::new("POST", CHAT, headers)
+    }
+
+    fn headers(&mut self, end_of_stream: bool) -> Flow {
+        self.stream.on_request_headers(&mut self.host, end_of_stream)
+    }
+
+    /// The proxy holds all of `body` so far.
+    fn body(&mut self, body: &[u8], end_of_stream: bool) -> Flow {
+        self.host.hold(Message::Request, body);
+        self.stream.on_request_body(&mut self.host, body.len(), end_of_stream)
+    }
+
+    /// Headers and the whole body at once.
+    fn send(&mut self, body: &Value) -> Flow {
+        assert_eq!(self.headers(false), Flow::Pause, "the headers are held");
+        self.body(body.to_string().as_bytes(), true)
+    }
+
+    fn sent_header(&self, name: &str) -> Option<String> {
+        self.host.header_text(Message::Request, name)
+    }
+}
+
+fn reply(flow: &Flow) -> &Reply {
+    match flow {
+        Flow::Reply(reply) => reply,
+        other => panic!("{other:?} is no reply"),
+    }
+}
+
+fn told(flow: &Flow) -> String {
+    let reply = reply(flow);
+    format!("{} {}", reply.status, reply.code)
+}
+
+fn json(flow: &Flow) -> Value {
+    serde_json::from_slice(&reply(flow).body).expect("is JSON")
+}
+
+fn message(model: &str) -> Value {
+    json!({"model": model, "messages": [{"role": "user", "content": "hi"}]})
+}
+
+#[test]
+fn a_model_becomes_a_pool() {
+    let check = |path: &str, body: Value, pool: &str, stream: &str| {
+        let mut request = Request::new("POST", path, &[("content-type", "application/json; charset=utf-8")]);
+        assert_eq!(request.send(&body), Flow::Continue, "{path}");
+        assert_eq!(request.sent_header("x-weir-pool").as_deref(), Some(pool));
+        assert_eq!(request.sent_header("x-weir-stream").as_deref(), Some(stream));
+        assert_eq!(request.host.route_cache_cleared, 1);
+        request.shared.read(|exchange| {
+            assert_eq!(exchange.pool_id.as_deref(), Some(pool));
+            assert_eq!(exchange.body.as_ref().map(|body| body.to_vec()), Some(body.to_string().into_bytes()));
+            assert_eq!(exchange.head.as_ref().map(|head| head.stream.to_string()).as_deref(), Some(stream));
+            assert_eq!((exchange.revision, exchange.refusal), (3, None));
+        });
+    };
+    check(CHAT, message("gpt"), "pool-gpt", "false");
+    let mut streamed = message("vendor/small");
+    streamed["stream"] = json!(true);
+    check(CHAT, streamed, "pool-vendor/small", "true");
+    check("/v1/embeddings", json!({"model": "gpt", "input": "hi"}), "pool-gpt", "false");
+    let mut to_anthropic = message("gpt");
+    to_anthropic["max_tokens"] = json!(10);
+    check("/v1/messages", to_anthropic, "pool-gpt", "false");
+}
+
+#[test]
+fn the_body_is_awaited_and_read_once() {
+    let mut request = Request::chat(&[]);
+    let body = message("gpt").to_string();
+    let (first, _) = body.split_at(10);
+    assert_eq!(request.headers(false), Flow::Pause);
+    assert_eq!(request.body(b"", false), Flow::Pause);
+    assert_eq!(request.body(first.as_bytes(), false), Flow::Pause);
+    assert_eq!(request.body(body.as_bytes(), true), Flow::Continue);
+    assert_eq!(request.host.route_cache_cleared, 1);
+    assert_eq!(request.body(b"", true), Flow::Continue, "an end that is told twice changes nothing");
+    assert_eq!(request.host.route_cache_cleared, 1);
+}
+
+#[test]
+fn a_client_is_not_told_of_models_it_does_not_have() {
+    let check = |model: &str, expect: &str| {
+        let mut request = Request::chat(&[]);
+        let flow = request.send(&message(model));
+        assert_eq!(told(&flow), expect, "{model}");
+        assert_eq!(json(&flow)["error"]["param"], "model");
+        assert_eq!(request.sent_header("x-weir-pool"), None);
+        assert_eq!(request.host.route_cache_cleared, 0);
+        let (code, named) = request
+            .shared
+            .read(|exchange| (exchange.refusal, exchange.head.as_ref().map(|head| head.model.clone())))
+            .expect("free");
+        assert_eq!(code, Some(reply(&flow).code));
+        assert_eq!(named.as_deref(), Some(model), "the usage record names what was asked for");
+        json(&flow)["error"]["message"].as_str().map(str::to_owned).expect("a message")
+    };
+    check("claude", "403 model_not_allowed");
+    let unknown = check("nonesuch", "404 model_not_found");
+    let of_another_tenant = check("elsewhere", "404 model_not_found");
+    assert_eq!(unknown.replace("nonesuch", "elsewhere"), of_another_tenant);
+    let long = check(&"ü".repeat(60), "404 model_not_found");
+    assert!(long.chars().count() < 150, "{long}");
+}
+
+#[test]
+fn headers_that_cannot_be_are_refused_before_the_body() {
+    let check = |header: (&str, &str), expect: Option<&str>| {
+        let flow = Request::chat(&[header]).headers(false);
+        match expect {
+            Some(expect) => assert_eq!(told(&flow), expect, "{header:?}"),
+            None => assert_eq!(flow, Flow::Pause, "{header:?}"),
+        }
+    };
+    check(("content-type", "text/plain"), Some("415 unsupported_media_type"));
+    check(("content-type", "multipart/form-data; boundary=x"), Some("415 unsupported_media_type"));
+    check(("content-type", "Application/JSON ;charset=utf-8"), None);
+    check(("content-encoding", "gzip"), Some("415 unsupported_media_type"));
+    check(("content-encoding", "identity, br"), Some("415 unsupported_media_type"));
+    check(("content-encoding", "Identity"), None);
+    check(("content-length", "201"), Some("413 request_too_large"));
+    check(("content-length", "200"), None);
+    check(("content-length", "99999999999999999999999"), None);
+}
+
+#[test]
+fn bodies_that_cannot_be_are_refused() {
+    let check = |body: &[u8], expect: &str| {
+        let mut request = Request::chat(&[]);
+        assert_eq!(request.headers(false), Flow::Pause);
+        let flow = request.body(body, true);
+        assert_eq!(told(&flow), expect, "{}", String::from_utf8_lossy(body));
+        assert_eq!(request.sent_header("x-weir-pool"), None);
+        assert_eq!(request.body(body, true), Flow::Pause, "nothing goes on after a refusal");
+        json(&flow)["error"]["param"].clone()
+    };
+    check(b"", "400 invalid_request");
+    check(b"{", "400 invalid_request");
+    check(b"[]", "400 invalid_request");
+    check(b"\xff\xfe", "400 invalid_request");
+    assert_eq!(check(br#"{"messages": [{}]}"#, "400 invalid_request"), "model");
+    assert_eq!(check(br#"{"model": 5, "messages": [{}]}"#, "400 invalid_request"), "model");
+    assert_eq!(check(br#"{"model": "gpt"}"#, "400 invalid_request"), "messages");
+    check(&[b' '; 201], "413 request_too_large");
+    assert_eq!(told(&Request::chat(&[]).headers(true)), "400 invalid_request", "no body at all");
+}
+
+#[test]
+fn a_body_that_grows_too_long_is_refused_before_its_end() {
+    let mut request = Request::chat(&[]);
+    assert_eq!(request.headers(false), Flow::Pause);
+    assert_eq!(request.body(&[b' '; 200], false), Flow::Pause);
+    assert_eq!(told(&request.body(&[b' '; 201], false)), "413 request_too_large");
+}
+
+#[test]
+fn errors_are_in_the_clients_schema() {
+    let mut request = Request::new("POST", "/v1/messages", &[("content-type", "text/html")]);
+    let body = json(&request.headers(false));
+    assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!("invalid_request_error")));
+}
+
+#[test]
+fn models_are_listed_in_the_clients_schema() {
+    let check = |path: &str, headers: &[(&str, &str)], expect: Value| {
+        let mut request = Request::new("GET", path, headers);
+        let flow = request.headers(true);
+        assert_eq!(reply(&flow).status, 200, "{path}");
+        assert_eq!(json(&flow), expect, "{path}");
+        assert_eq!(request.shared.read(|exchange| exchange.refusal), Some(None), "an answer is no refusal");
+    };
+    let openai = |id: &str| json!({"id": id, "object": "model", "created": 1_735_689_600, "owned_by": "acme"});
+    let anthropic =
+        |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": "2025-01-01T00:00:00Z"});
+    check("/v1/models", &[], json!({"object": "list", "data": [openai("gpt"), openai("vendor/small")]}));
+    let version = ("anthropic-version", "2023-06-01");
+    check(
+        "/v1/models?limit=5",
+        &[version],
+        json!({
+            "data": [anthropic("gpt"), anthropic("vendor/small")],
+            "has_more": false, "first_id": "gpt", "last_id": "vendor/small",
+        }),
+    );
+    check("/v1/models/gpt", &[], openai("gpt"));
+    check("/v1/models/vendor%2Fsmall", &[version], anthropic("vendor/small"));
+    let refused = |path: &str| told(&Request::new("GET", path, &[]).headers(true));
+    assert_eq!(refused("/v1/models/claude"), "403 model_not_allowed");
+    assert_eq!(refused("/v1/models/elsewhere"), "404 model_not_found");
+}
+
+#[test]
+fn without_weir_auth_nothing_passes() {
+    let mut request = Request::chat(&[]);
+    request.shared.write(|exchange| exchange.principal = None);
+    assert_eq!(told(&request.headers(false)), "503 gateway_misconfigured");
+    assert_eq!(request.body(b"{}", true), Flow::Pause);
+}
