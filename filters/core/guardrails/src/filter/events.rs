@@ -1,0 +1,81 @@
+use weir_host::{Flow, Host, Message};
+use weir_llm::Schema;
+use weir_llm::error::{ClientError, stream_event};
+use weir_llm::sse::Framer;
+
+use super::deltas::Deltas;
+use super::{GuardrailsStream, Response, refusal};
+use crate::scan::{Finding, Profile};
+
+/// Edits an event stream as it passes.
+#[derive(Debug)]
+pub(super) struct EventEditor {
+    schema: Schema,
+    framer: Framer,
+    deltas: Deltas,
+    /// The stream was ended by us: what still comes is swallowed.
+    over: bool,
+}
+
+/// What editing a piece of a stream gave.
+#[derive(Debug, Default)]
+pub(super) struct Edited {
+    /// What goes on in its place.
+    pub(super) bytes: Vec<u8>,
+    /// What was found.
+    pub(super) findings: Vec<Finding>,
+    /// Why the stream ends here.
+    pub(super) refused: Option<ClientError>,
+}
+
+impl EventEditor {
+    pub(super) fn new(profile: Profile, schema: Schema) -> Self {
+        Self { schema, framer: Framer::default(), deltas: Deltas::new(profile, schema), over: false }
+    }
+
+    fn push(&mut self, bytes: &[u8], end_of_stream: bool) -> Edited {
+        let mut edited = Edited::default();
+        if self.over {
+            return edited;
+        }
+        let deltas = &mut self.deltas;
+        let mut framed = self.framer.push(bytes, &mut |event| deltas.event(&event, &mut edited));
+        if end_of_stream && framed.is_ok() {
+            let before = edited.bytes.len();
+            framed = self.framer.finish(&mut |event| deltas.event(&event, &mut edited));
+            // It came without its empty line, and what is held may still follow it.
+            if edited.bytes.len() > before {
+                edited.bytes.extend_from_slice(b"\n\n");
+            }
+        }
+        if framed.is_err() && edited.refused.is_none() {
+            edited.refused = Some(refusal::response_not_inspectable("an event is too long"));
+        }
+        if end_of_stream {
+            deltas.end_all(&mut edited);
+        }
+        if let Some(error) = &edited.refused {
+            edited.bytes.extend_from_slice(&stream_event(self.schema, error));
+            self.over = true;
+        }
+        edited
+    }
+}
+
+impl GuardrailsStream {
+    /// Edits a piece of a stream of events.
+    pub(super) fn edit_events(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        let Response::Events(editor) = &mut self.response else { return Flow::Continue };
+        let piece = host.body(Message::Response, 0, held);
+        let schema = editor.schema;
+        let edited = editor.push(&piece, end_of_stream);
+        self.record(&edited.findings);
+        if let Some(error) = &edited.refused {
+            self.note_refusal(error);
+        }
+        if edited.bytes != piece && host.set_body(Message::Response, &edited.bytes).is_err() {
+            return self.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema);
+        }
+        Flow::Continue
+    }
+}

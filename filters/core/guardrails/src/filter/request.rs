@@ -1,0 +1,74 @@
+use std::rc::Rc;
+
+use weir_config::Action;
+use weir_host::{Flow, Host, Message};
+use weir_llm::error::{ClientError, RequestError};
+use weir_llm::{read_head, text};
+
+use super::{GuardrailsStream, Request, Watch, refusal};
+use crate::scan::Direction;
+
+impl GuardrailsStream {
+    /// Decides about a request that is here whole. [`Flow::Pause`]: its body is to be replaced.
+    pub(super) fn decide_request(&mut self, host: &mut dyn Host, watch: &Watch, body: &[u8]) -> Flow {
+        let schema = watch.operation.schema();
+        self.request = Request::Decided;
+        let texts = match text::request_texts(watch.operation, body) {
+            Ok(texts) => texts,
+            Err(error) => return self.refuse(&invalid(error), schema),
+        };
+        let (mut findings, mut edits) = (Vec::new(), Vec::new());
+        for text in texts {
+            let verdict = watch.profile.apply(Direction::Input, &text.value);
+            if verdict.action >= Action::Redact {
+                edits.push((text.span, verdict.text.into_owned()));
+            }
+            findings.extend(verdict.findings);
+        }
+        self.record(&findings);
+        if findings.iter().any(|finding| finding.action == Action::Block) {
+            return self.refuse(&refusal::blocked("The request", &findings), schema);
+        }
+        if edits.is_empty() {
+            return Flow::Continue;
+        }
+        let edited = text::with_texts(body, &edits);
+        let head = match read_head(watch.operation, &edited) {
+            Ok(head) => head,
+            Err(error) => return self.refuse(&invalid(error), schema),
+        };
+        if host.set_header(Message::Request, "content-length", edited.len().to_string().as_bytes()).is_err() {
+            return self.refuse(&refusal::unavailable("its length cannot be changed"), schema);
+        }
+        if let Some(shared) = &self.shared {
+            shared.write(|exchange| {
+                exchange.body = Some(Rc::new(edited.clone()));
+                exchange.head = Some(head);
+            });
+        }
+        self.request = Request::Replacing(edited);
+        Flow::Pause
+    }
+
+    /// The request is held whole: puts what replaces it in its place.
+    pub(super) fn replace_request(&mut self, host: &mut dyn Host) -> Flow {
+        let Request::Replacing(edited) = std::mem::replace(&mut self.request, Request::Decided) else {
+            return Flow::Continue;
+        };
+        match (host.set_body(Message::Request, &edited), &self.watch) {
+            (Err(_), Some(watch)) => {
+                let schema = watch.operation.schema();
+                self.refuse(&refusal::unavailable("its text cannot be replaced"), schema)
+            }
+            _ => Flow::Continue,
+        }
+    }
+}
+
+fn invalid(error: RequestError) -> ClientError {
+    let refused = ClientError::new(400, "invalid_request", error.message);
+    match error.param {
+        Some(param) => refused.with_param(param),
+        None => refused,
+    }
+}

@@ -1,0 +1,230 @@
+//! The engine: a profile's rules over a text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex_automata::meta::Regex;
+use regex_automata::{Input, util::syntax};
+use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+
+use crate::detect::{self, Match};
+use crate::merge::{Merger, Span};
+
+/// Which way a text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the client to the model.
+    Input,
+    /// From the model to the client.
+    Output,
+}
+
+/// Something that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// Who found it.
+    pub detector: &'static str,
+    /// What it is.
+    pub finding: FindingType,
+    /// First byte.
+    pub start: usize,
+    /// Behind the last byte.
+    pub end: usize,
+    /// How sure the detector is, from 0 to 1.
+    pub score: f32,
+    /// What the profile wants done.
+    pub action: Action,
+}
+
+impl Finding {
+    /// Where it stands in Unicode characters, as the admin API tells it. `text` is the text that was scanned.
+    pub fn characters(&self, text: &str) -> (usize, usize) {
+        let count = |range: std::ops::Range<usize>| text.get(range).map_or(0, |piece| piece.chars().count());
+        let start = count(0..self.start);
+        (start, start.saturating_add(count(self.start..self.end)))
+    }
+
+    pub(crate) fn of(span: &Span) -> Self {
+        Self {
+            detector: detect::detector(span.finding),
+            finding: span.finding,
+            start: span.start,
+            end: span.end,
+            score: detect::score(span.finding),
+            action: span.action,
+        }
+    }
+}
+
+/// What becomes of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict<'a> {
+    /// The strictest action among the findings; [`Action::Allow`] if there are none.
+    pub action: Action,
+    /// The text as it may pass: findings to redact are replaced. Findings that block are replaced too, so that this can be
+    /// shown; such a text does not pass.
+    pub text: Cow<'a, str>,
+    /// In the order of the text; they do not overlap.
+    pub findings: Vec<Finding>,
+}
+
+/// A profile, ready to scan. Cheap to clone; clones share what the engine learns.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    input: Arc<Rules>,
+    output: Arc<Rules>,
+}
+
+impl Profile {
+    /// Makes a profile ready. Refuses one without rules, naming the field.
+    pub fn compile(profile: &GuardrailProfile) -> Result<Self, ConfigError> {
+        Self::compile_with(profile, &mut Engines::default())
+    }
+
+    /// The same for one of many profiles.
+    pub(crate) fn compile_with(profile: &GuardrailProfile, engines: &mut Engines) -> Result<Self, ConfigError> {
+        if profile.rules.is_empty() {
+            return Err(ConfigError::new("rules", "must name at least one rule"));
+        }
+        let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
+        let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
+        Ok(Self { input, output })
+    }
+
+    /// What is found in a text, in its order; overlapping finds are merged, the strictest action wins. Allocates nothing when
+    /// nothing is found.
+    pub fn scan(&self, direction: Direction, text: &str) -> Vec<Finding> {
+        self.rules(direction).scan(text)
+    }
+
+    /// What becomes of a text. Allocates nothing when nothing is found.
+    pub fn apply<'a>(&self, direction: Direction, text: &'a str) -> Verdict<'a> {
+        let findings = self.scan(direction, text);
+        let action = findings.iter().map(|finding| finding.action).max().unwrap_or(Action::Allow);
+        let text = if action < Action::Redact {
+            Cow::Borrowed(text)
+        } else {
+            let mut edited = String::with_capacity(text.len());
+            write_edited(text, 0..text.len(), &findings, &mut edited);
+            Cow::Owned(edited)
+        };
+        Verdict { action, text, findings }
+    }
+
+    /// Whether anything is looked for in this direction.
+    pub fn watches(&self, direction: Direction) -> bool {
+        self.rules(direction).engine.is_some()
+    }
+
+    pub(crate) fn rules(&self, direction: Direction) -> &Rules {
+        match direction {
+            Direction::Input => &self.input,
+            Direction::Output => &self.output,
+        }
+    }
+}
+
+/// Every detector in both directions, redacting: the profile named `all`.
+pub fn all_rules() -> Vec<GuardrailRule> {
+    FindingType::ALL
+        .into_iter()
+        .map(|finding| GuardrailRule { finding, action: Action::Redact, direction: RuleDirection::Both })
+        .collect()
+}
+
+/// A profile's rules for one direction.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// What is looked for, in the order of the engine's patterns.
+    enabled: Vec<(FindingType, Action)>,
+    /// The triggers of all enabled detectors; `None` if there are none.
+    engine: Option<Arc<Regex>>,
+}
+
+impl Rules {
+    fn compile(rules: &[GuardrailRule], direction: RuleDirection, engines: &mut Engines) -> Result<Self, ConfigError> {
+        let strictest = |finding| {
+            rules
+                .iter()
+                .filter(|rule| rule.finding == finding)
+                .filter(|rule| rule.direction == direction || rule.direction == RuleDirection::Both)
+                .map(|rule| rule.action)
+                .max()
+                .filter(|action| *action != Action::Allow)
+        };
+        let enabled: Vec<_> =
+            FindingType::ALL.into_iter().filter_map(|finding| Some((finding, strictest(finding)?))).collect();
+        let findings: Vec<_> = enabled.iter().map(|(finding, _)| *finding).collect();
+        let engine = if findings.is_empty() { None } else { Some(engines.for_findings(findings)?) };
+        Ok(Self { enabled, engine })
+    }
+
+    fn scan(&self, text: &str) -> Vec<Finding> {
+        let mut found = Vec::new();
+        self.matches(text.as_bytes(), 0..text.len(), &mut found);
+        let mut merger = Merger::default();
+        let mut findings = Vec::new();
+        for (found, action) in found {
+            findings.extend(merger.add(found, action).as_ref().map(Finding::of));
+        }
+        findings.extend(merger.close_before(usize::MAX).as_ref().map(Finding::of));
+        findings
+    }
+
+    /// The matches that begin in `starts`, in the order of their starts.
+    pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
+        let Some(engine) = &self.engine else { return };
+        if starts.is_empty() {
+            return;
+        }
+        for trigger in engine.find_iter(Input::new(text).range(starts.start..)) {
+            let Some((finding, action)) = self.enabled.get(trigger.pattern().as_usize()) else { continue };
+            detect::matches(*finding, text, trigger.start(), trigger.end(), &mut |one| {
+                if starts.contains(&one.start) {
+                    found.push((one, *action));
+                }
+            });
+        }
+        found.sort_unstable_by_key(|(one, _)| *one);
+    }
+
+    /// The first byte, at or after `from`, of what is not decided before more text is here.
+    pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
+        self.enabled.iter().map(|(finding, _)| detect::undecided(*finding, text, from)).min().unwrap_or(text.len())
+    }
+}
+
+/// Engines by what they look for: profiles that look for the same share one, and its memory.
+#[derive(Debug, Default)]
+pub(crate) struct Engines(BTreeMap<Vec<FindingType>, Arc<Regex>>);
+
+impl Engines {
+    fn for_findings(&mut self, findings: Vec<FindingType>) -> Result<Arc<Regex>, ConfigError> {
+        if let Some(engine) = self.0.get(&findings) {
+            return Ok(Arc::clone(engine));
+        }
+        let triggers: Vec<_> = findings.iter().map(|finding| detect::trigger(*finding)).collect();
+        let engine = Regex::builder()
+            .configure(Regex::config().utf8_empty(false))
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .build_many(&triggers)
+            .map_err(|error| ConfigError::new("rules", error.to_string()))?;
+        // The automaton is built lazily, state by state: let the configuration pay for the first ones, not a request.
+        let _ = engine.find_iter("4111 1111 1111 1111, a@b.com and more").count();
+        let engine = Arc::new(engine);
+        self.0.insert(findings, Arc::clone(&engine));
+        Ok(engine)
+    }
+}
+
+/// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order.
+pub(crate) fn write_edited(text: &str, range: std::ops::Range<usize>, findings: &[Finding], out: &mut String) {
+    let mut written = range.start;
+    for finding in findings.iter().filter(|finding| finding.action >= Action::Redact) {
+        out.push_str(text.get(written..finding.start).unwrap_or_default());
+        out.push_str(detect::placeholder(finding.finding));
+        written = finding.end;
+    }
+    out.push_str(text.get(written..range.end).unwrap_or_default());
+}

@@ -1,0 +1,112 @@
+//! The engine for text that arrives in pieces.
+//!
+//! A [`TextStream`] lets go of everything that is decided and holds back what is not: the last characters, as long as they
+//! could be the beginning of something that is looked for. Whatever the pieces, the text let go and the findings together are
+//! those of the whole text.
+
+use weir_config::Action;
+
+use crate::detect::{CONTEXT, LONGEST_MATCH};
+use crate::merge::{LONGEST_SPAN, Merger};
+use crate::scan::{Direction, Finding, Profile, write_edited};
+
+/// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
+/// Ordinary text holds back the last word or number only.
+pub const MOST_HELD: usize = LONGEST_SPAN + LONGEST_MATCH;
+
+/// One text in pieces: one choice, one content block, one tool call.
+#[derive(Clone, Debug, Default)]
+pub struct TextStream {
+    /// What decides about the held text, then the held text.
+    buffer: String,
+    /// Where the held text begins.
+    held: usize,
+    /// Matches that begin before it are decided.
+    decided: usize,
+    /// Bytes of the whole text before the buffer.
+    offset: usize,
+    merger: Merger,
+    blocked: bool,
+}
+
+/// What may go on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Released {
+    /// Edited as the findings demand.
+    pub text: String,
+    /// Decided just now; their places are those in the whole text before any edit.
+    pub findings: Vec<Finding>,
+    /// A finding that blocks was decided: the stream is over, and nothing more is let go.
+    pub blocked: bool,
+}
+
+impl TextStream {
+    /// Adds a piece.
+    pub fn push(&mut self, profile: &Profile, direction: Direction, piece: &str) -> Released {
+        self.buffer.push_str(piece);
+        self.advance(profile, direction, false)
+    }
+
+    /// Ends the text: everything held is decided. A new text may begin after it.
+    pub fn finish(&mut self, profile: &Profile, direction: Direction) -> Released {
+        let released = self.advance(profile, direction, true);
+        let blocked = self.blocked;
+        *self = Self { blocked, ..Self::default() };
+        released
+    }
+
+    /// Bytes held back.
+    pub fn held(&self) -> usize {
+        self.buffer.len().saturating_sub(self.held)
+    }
+
+    fn advance(&mut self, profile: &Profile, direction: Direction, at_end: bool) -> Released {
+        if self.blocked {
+            self.buffer.clear();
+            self.held = 0;
+            return Released { blocked: true, ..Released::default() };
+        }
+        let rules = profile.rules(direction);
+        let bytes = self.buffer.as_bytes();
+        let undecided = if at_end { bytes.len() } else { rules.undecided(bytes, self.decided) };
+        let mut found = Vec::new();
+        rules.matches(bytes, self.decided..undecided, &mut found);
+        let mut findings = Vec::new();
+        for (found, action) in found {
+            findings.extend(self.merger.add(found, action).as_ref().map(Finding::of));
+        }
+        findings
+            .extend(self.merger.close_before(if at_end { usize::MAX } else { undecided }).as_ref().map(Finding::of));
+        if let Some(index) = findings.iter().position(|finding| finding.action == Action::Block) {
+            findings.truncate(index.saturating_add(1));
+            self.blocked = true;
+        }
+        let mut until = self.merger.open_start().map_or(undecided, |start| start.min(undecided));
+        if let Some(block) = findings.last().filter(|_| self.blocked) {
+            until = block.start;
+        }
+        let mut text = String::new();
+        let passed = findings.len().saturating_sub(usize::from(self.blocked));
+        write_edited(&self.buffer, self.held..until, findings.get(..passed).unwrap_or_default(), &mut text);
+        for finding in &mut findings {
+            finding.start = finding.start.saturating_add(self.offset);
+            finding.end = finding.end.saturating_add(self.offset);
+        }
+        self.decided = undecided;
+        self.forget_before(until);
+        Released { text, findings, blocked: self.blocked }
+    }
+
+    /// Drops what was let go, but for the bytes that decide about what follows.
+    fn forget_before(&mut self, until: usize) {
+        let mut drop = until.saturating_sub(CONTEXT);
+        while !self.buffer.is_char_boundary(drop) {
+            drop = drop.saturating_sub(1);
+        }
+        self.buffer.drain(..drop);
+        self.held = until.saturating_sub(drop);
+        self.decided = self.decided.saturating_sub(drop);
+        self.offset = self.offset.saturating_add(drop);
+        self.merger.shift(drop);
+    }
+}

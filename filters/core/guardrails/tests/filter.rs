@@ -1,0 +1,407 @@
+//! The filter between a client and a provider: what passes, what is edited, what is refused.
+
+mod proxy;
+
+use proptest::prelude::*;
+use proxy::{ANTHROPIC, Gateway, OPENAI, Outcome, openai_text};
+use weir_config::{Action, FindingType};
+
+const CARD: &str = "4111 1111 1111 1111";
+
+fn chat(content: &str) -> String {
+    serde_json::json!({"model": "m", "messages": [{"role": "user", "content": content}]}).to_string()
+}
+
+fn answer(content: &str) -> String {
+    serde_json::json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    ]})
+    .to_string()
+}
+
+fn redacting() -> Gateway {
+    Gateway::new(OPENAI, &[(FindingType::CreditCard, Action::Redact), (FindingType::Email, Action::Redact)])
+}
+
+fn blocking() -> Gateway {
+    Gateway::new(OPENAI, &[(FindingType::CreditCard, Action::Block)])
+}
+
+mod requests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_redacted_in_place_in_one_piece_or_several() {
+        for (body_known, pieces) in [(true, 1), (true, 3), (false, 1), (false, 3)] {
+            let mut gateway = redacting();
+            gateway.body_known = body_known;
+            let sent = gateway.request(&chat(&format!("pay with {CARD} please")), pieces);
+            let expect = chat("pay with [CREDIT_CARD] please");
+            assert_eq!(sent.passed(), expect);
+            assert_eq!(gateway.request_header("content-length"), Some(expect.len().to_string()));
+            let (body, model) = gateway
+                .exchange(|exchange| (exchange.body.clone().unwrap(), exchange.head.as_ref().unwrap().model.clone()));
+            assert_eq!((body.as_slice(), model.as_str()), (expect.as_bytes(), "m"));
+            assert_eq!(gateway.exchange(|exchange| exchange.findings.clone()), [("CREDIT_CARD", "redact", 1)]);
+        }
+    }
+
+    #[test]
+    fn what_has_no_finding_goes_on_at_once_and_untouched() {
+        let mut gateway = redacting();
+        let body = chat("nothing to see, 4111 1111 1111 1112");
+        assert_eq!(gateway.request(&body, 2).passed(), body);
+        assert!(!gateway.was_held, "a request without findings was held");
+        assert_eq!(gateway.exchange(|exchange| exchange.revision), 7);
+    }
+
+    #[test]
+    fn a_finding_that_blocks_is_refused_in_the_clients_schema_without_the_text() {
+        for body_known in [true, false] {
+            let mut gateway = blocking();
+            gateway.body_known = body_known;
+            let refused = gateway.request(&chat(CARD), 2).refused(400, "content_blocked");
+            assert!(refused.contains("CREDIT_CARD") && !refused.contains("4111"), "{refused}");
+            assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+        }
+        let mut gateway = Gateway::new(ANTHROPIC, &[(FindingType::CreditCard, Action::Block)]);
+        let body = serde_json::json!({"model": "m", "max_tokens": 5, "system": CARD,
+            "messages": [{"role": "user", "content": "hi"}]});
+        let refused = gateway.request(&body.to_string(), 1).refused(400, "content_blocked");
+        assert!(refused.starts_with(r#"{"type":"error""#), "{refused}");
+    }
+
+    #[test]
+    fn a_flag_passes_and_is_told_to_the_client() {
+        let mut gateway = Gateway::new(OPENAI, &[(FindingType::Email, Action::Flag)]);
+        let body = chat("a@b.io and c@d.io");
+        assert_eq!(gateway.request(&body, 1).passed(), body);
+        gateway.response(200, &[("content-type", "application/json")], &[&answer("ok")]).passed();
+        assert_eq!(gateway.response_header("x-weir-guardrails").as_deref(), Some("EMAIL:flag=2"));
+    }
+
+    #[test]
+    fn who_has_no_profile_passes_and_who_cannot_be_checked_does_not() {
+        let mut gateway = redacting();
+        gateway.profile_of_principal(None);
+        assert_eq!(gateway.request(&chat(CARD), 1).passed(), chat(CARD));
+
+        let mut gateway = redacting();
+        gateway.profile_of_principal(Some("unknown"));
+        gateway.request(&chat("hi"), 1).refused(503, "guardrail_unavailable");
+
+        let mut gateway = redacting();
+        gateway.forget_exchange();
+        gateway.request(&chat("hi"), 1).refused(503, "guardrail_unavailable");
+
+        let mut gateway = redacting();
+        gateway.body_known = false;
+        gateway.request("{\"model\":", 2).refused(400, "invalid_request");
+
+        let mut gateway = Gateway::new("/v1/unheard-of", &[(FindingType::Email, Action::Flag)]);
+        gateway.request("{}", 1).refused(400, "request_not_inspectable");
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused_with_its_field() {
+        let config = r#"{"revision":1,"profiles":{"p":{"name":"p","rules":[]}}}"#;
+        let config = serde_json::from_str(config).unwrap();
+        assert_eq!(weir_guardrails::GuardrailsPlugin::new(config).unwrap_err().field, "profiles.p.rules");
+    }
+}
+
+mod whole_answers {
+    use super::*;
+
+    fn respond(gateway: &mut Gateway, status: u16, headers: &[(&str, &str)], body: &str) -> Outcome {
+        gateway.request(&chat("hi"), 1).passed();
+        let (one, other) = body.split_at(body.len() / 2);
+        gateway.response(status, headers, &[one, other])
+    }
+
+    #[test]
+    fn findings_are_redacted() {
+        let mut gateway = redacting();
+        let json = [("content-type", "application/json; charset=utf-8"), ("content-length", "1"), ("etag", "x")];
+        let outcome = respond(&mut gateway, 200, &json, &answer(&format!("it is {CARD}, a@b.io")));
+        let expect = answer("it is [CREDIT_CARD], [EMAIL]");
+        assert_eq!(outcome.passed(), expect);
+        assert_eq!(gateway.response_header("content-length"), Some(expect.len().to_string()));
+        assert_eq!(gateway.response_header("etag"), None);
+        let told = gateway.response_header("x-weir-guardrails");
+        assert_eq!(told.as_deref(), Some("CREDIT_CARD:redact=1, EMAIL:redact=1"));
+    }
+
+    #[test]
+    fn log_probabilities_do_not_spell_what_was_redacted() {
+        let mut gateway = redacting();
+        let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"4111111111111111"},"logprobs":{"content":[{"token":"41111111"}]},"finish_reason":"stop"}]}"#;
+        let passed = respond(&mut gateway, 200, &[("content-type", "application/json")], body).passed();
+        assert!(passed.contains("[CREDIT_CARD]") && !passed.contains("4111"), "{passed}");
+    }
+
+    #[test]
+    fn an_answer_that_is_blocked_becomes_an_error() {
+        let mut gateway = blocking();
+        let outcome = respond(&mut gateway, 200, &[("content-type", "application/json")], &answer(CARD));
+        let body = outcome.passed();
+        assert!(body.contains("content_blocked") && !body.contains("4111"), "{body}");
+        assert_eq!(gateway.response_header(":status").as_deref(), Some("400"));
+        assert_eq!(gateway.response_header("content-length"), Some(body.len().to_string()));
+        assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+    }
+
+    #[test]
+    fn errors_pass_and_what_cannot_be_read_is_refused() {
+        let mut gateway = blocking();
+        assert_eq!(respond(&mut gateway, 503, &[("content-type", "text/html")], "<p>no</p>").passed(), "<p>no</p>");
+        for headers in [
+            &[("content-type", "text/plain")][..],
+            &[],
+            &[("content-type", "application/json"), ("content-encoding", "gzip")],
+            &[("content-type", "text/event-stream"), ("content-encoding", "br")],
+        ] {
+            respond(&mut blocking(), 200, headers, "body").refused(502, "response_not_inspectable");
+        }
+        for body in ["{\"choices\":", "\"4111 1111 1111 1111\"", "{\"output\":\"4111 1111 1111 1111\"}"] {
+            let mut gateway = blocking();
+            let body = respond(&mut gateway, 200, &[("content-type", "application/json")], body).passed();
+            assert!(body.contains("response_not_inspectable") && !body.contains("1111"), "{body}");
+            assert_eq!(gateway.response_header(":status").as_deref(), Some("502"));
+        }
+    }
+
+    #[test]
+    fn what_a_filter_in_front_answers_passes() {
+        let refused = r#"{"error":{"message":"no such key"}}"#;
+        assert_eq!(redacting().response(401, &[("content-type", "application/json")], &[refused]).passed(), refused);
+        assert_eq!(redacting().response(200, &[("content-type", "text/plain")], &["fine"]).passed(), "fine");
+    }
+
+    #[test]
+    fn nothing_found_leaves_no_trace() {
+        let mut gateway = redacting();
+        let json = [("content-type", "application/json"), ("etag", "x"), ("x-weir-guardrails", "the provider's")];
+        assert_eq!(respond(&mut gateway, 200, &json, &answer("fine")).passed(), answer("fine"));
+        assert_eq!(gateway.response_header("x-weir-guardrails"), None);
+        assert_eq!(gateway.response_header("etag").as_deref(), Some("x"));
+    }
+}
+
+mod streams {
+    use super::*;
+
+    const SSE: [(&str, &str); 1] = [("content-type", "text/event-stream; charset=utf-8")];
+
+    fn chunk(delta: serde_json::Value, finish: Option<&str>) -> String {
+        let chunk = serde_json::json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        format!("data: {chunk}\n\n")
+    }
+
+    fn content(text: &str) -> String {
+        chunk(serde_json::json!({ "content": text }), None)
+    }
+
+    fn stream(texts: &[&str]) -> String {
+        let mut events = chunk(serde_json::json!({"role": "assistant", "content": ""}), None);
+        for text in texts {
+            events += &content(text);
+        }
+        events + &chunk(serde_json::json!({}), Some("stop")) + "data: [DONE]\n\n"
+    }
+
+    fn run(gateway: &mut Gateway, pieces: &[&str]) -> String {
+        gateway.request(&chat("hi"), 1).passed();
+        gateway.response(200, &SSE, pieces).passed()
+    }
+
+    #[test]
+    fn a_card_over_several_events_is_redacted_and_the_rest_flows() {
+        let mut gateway = redacting();
+        let texts = ["Your card ", "is 4111 11", "11 1111", " 1111 now, mail", " a@", "b.io"];
+        let passed = run(&mut gateway, &[&stream(&texts)]);
+        assert_eq!(openai_text(&passed), "Your card is [CREDIT_CARD] now, mail [EMAIL]");
+        assert!(!passed.contains("1111"), "{passed}");
+        assert!(passed.ends_with("data: [DONE]\n\n"));
+        let findings = [("CREDIT_CARD", "redact", 1), ("EMAIL", "redact", 1)];
+        assert_eq!(gateway.exchange(|exchange| exchange.findings.clone()), findings);
+    }
+
+    #[test]
+    fn held_text_leaves_in_an_event_of_its_own_before_the_end() {
+        let passed = run(&mut redacting(), &[&stream(&["Hello", " world"])]);
+        let events: Vec<_> = passed.split_inclusive("\n\n").collect();
+        assert_eq!(events.len(), 6, "{passed}");
+        assert_eq!(openai_text(events[3]), "world");
+        assert!(events[4].contains("\"stop\""));
+        assert_eq!(openai_text(&passed), "Hello world");
+    }
+
+    #[test]
+    fn text_in_the_last_event_or_without_any_end_is_not_lost() {
+        let last = chunk(serde_json::json!({"content": " a@b.io"}), Some("stop"));
+        assert_eq!(openai_text(&run(&mut redacting(), &[&(content("to") + &last)])), "to [EMAIL]");
+        assert_eq!(openai_text(&run(&mut redacting(), &[&content("to a@b.io")])), "to [EMAIL]");
+        assert_eq!(openai_text(&run(&mut redacting(), &[content("to a@b.io").trim_end()])), "to [EMAIL]");
+    }
+
+    #[test]
+    fn choices_do_not_mix() {
+        let choice = |index: u32, text: &str, finish: Option<&str>| {
+            let chunk =
+                serde_json::json!({"choices": [{"index": index, "delta": {"content": text}, "finish_reason": finish}]});
+            format!("data: {chunk}\n\n")
+        };
+        let events = choice(0, "4111 1111 ", None)
+            + &choice(1, "other", None)
+            + &choice(1, "", Some("stop"))
+            + &choice(0, "1111 1111", None)
+            + &choice(0, "", Some("stop"))
+            + "data: [DONE]\n\n";
+        let passed = run(&mut redacting(), &[&events]);
+        assert!(!passed.contains("1111") && passed.contains("[CREDIT_CARD]") && passed.contains("other"), "{passed}");
+    }
+
+    #[test]
+    fn the_arguments_of_a_tool_call_are_read_and_its_name_comes_once() {
+        let call = |call: serde_json::Value| chunk(serde_json::json!({ "tool_calls": [call] }), None);
+        let events = call(serde_json::json!({"index": 0, "id": "c", "type": "function",
+                "function": {"name": "pay", "arguments": "{\"card\":\"4111"}}))
+            + &call(serde_json::json!({"index": 0, "function": {"arguments": " 1111 1111 1111\",\"to\":\"x"}}))
+            + &chunk(serde_json::json!({}), Some("tool_calls"))
+            + "data: [DONE]\n\n";
+        let passed = run(&mut redacting(), &[&events]);
+        let arguments = proxy::openai_arguments(&passed);
+        assert_eq!(arguments, r#"{"card":"[CREDIT_CARD]","to":"x"#);
+        assert_eq!(passed.matches("\"pay\"").count(), 1, "{passed}");
+    }
+
+    #[test]
+    fn a_stream_that_is_blocked_ends_with_an_error_event() {
+        let mut gateway = blocking();
+        let events = stream(&["it is ", "4111 1111", " 1111 1111", ". And", " more"]);
+        let middle = events.len() / 2;
+        let passed = run(&mut gateway, &[&events[..middle], &events[middle..], "data: more\n\n"]);
+        assert_eq!(openai_text(&passed), "it is ");
+        assert!(passed.contains("content_blocked") && !passed.contains("1111"), "{passed}");
+        assert!(!passed.contains("more") && !passed.contains("stop"), "{passed}");
+        assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_stream() {
+        let passed = run(&mut redacting(), &[&(content("fine. ") + "data: {\"choices\":[\n\n" + &content("more"))]);
+        assert_eq!(openai_text(&passed), "fine. ");
+        assert!(passed.contains("response_not_inspectable") && !passed.contains("more"), "{passed}");
+    }
+
+    #[test]
+    fn what_has_no_finding_and_nothing_held_passes_byte_for_byte() {
+        let events = ": hello\r\n\r\n".to_string() + &stream(&["a. ", "b! "]).replace('\n', "\r\n");
+        assert_eq!(run(&mut redacting(), &[&events]), events);
+    }
+
+    #[test]
+    fn an_anthropic_stream_is_edited_block_by_block() {
+        let event = |name: &str, data: serde_json::Value| format!("event: {name}\ndata: {data}\n\n");
+        let delta = |index: u32, delta: serde_json::Value| {
+            let data = serde_json::json!({"type": "content_block_delta", "index": index, "delta": delta});
+            event("content_block_delta", data)
+        };
+        let text = |text: &str| delta(0, serde_json::json!({"type": "text_delta", "text": text}));
+        let arguments = |text: &str| delta(1, serde_json::json!({"type": "input_json_delta", "partial_json": text}));
+        let stop =
+            |index: u32| event("content_block_stop", serde_json::json!({"type": "content_block_stop", "index": index}));
+        let events = event(
+            "message_start",
+            serde_json::json!({"type": "message_start", "message": {"id": "m", "type": "message",
+                "role": "assistant", "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+        ) + &event(
+            "content_block_start",
+            serde_json::json!({"type": "content_block_start", "index": 0,
+                "content_block": {"type": "text", "text": ""}}),
+        ) + &event("ping", serde_json::json!({"type": "ping"}))
+            + &text("card 4111 1111")
+            + &delta(
+                0,
+                serde_json::json!({"type": "citations_delta",
+                "citation": {"type": "char_location", "cited_text": "see a@b.io there", "document_title": "title"}}),
+            )
+            + &text(" 1111 1111")
+            + &stop(0)
+            + &event(
+                "content_block_start",
+                serde_json::json!({"type": "content_block_start", "index": 1,
+                "content_block": {"type": "tool_use", "id": "t", "name": "pay", "input": {}}}),
+            )
+            + &arguments("{\"to\":\"a@")
+            + &arguments("b.io\"}")
+            + &stop(1)
+            + &event(
+                "message_delta",
+                serde_json::json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"},
+                "usage": {"output_tokens": 9}}),
+            )
+            + &event("message_stop", serde_json::json!({"type": "message_stop"}));
+        let mut gateway =
+            Gateway::new(ANTHROPIC, &[(FindingType::CreditCard, Action::Redact), (FindingType::Email, Action::Redact)]);
+        gateway.request(r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#, 1).passed();
+        let passed = gateway.response(200, &SSE, &[&events]).passed();
+        assert_eq!(proxy::anthropic_texts(&passed), ["card [CREDIT_CARD]", r#"{"to":"[EMAIL]"}"#]);
+        let names: Vec<_> = passed.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+        assert_eq!(names.last(), Some(&"message_stop"));
+        assert_eq!(proxy::texts(&passed, "/delta/stop_reason"), ["tool_use"]);
+        assert_eq!(proxy::texts(&passed, "/delta/citation/cited_text"), ["see [EMAIL] there"]);
+        assert!(names.windows(2).all(|pair| pair != ["content_block_stop", "content_block_delta"]), "{passed}");
+    }
+
+    #[test]
+    fn strings_that_are_whole_stay_whole() {
+        let thought = |text: &str| {
+            let details = serde_json::json!([{"type": "reasoning.text", "text": text, "format": "unknown"}]);
+            chunk(serde_json::json!({"reasoning": text, "reasoning_details": details}), None)
+        };
+        let events = thought("think of a@") + &thought("b.io now") + &stream(&["yes"]);
+        let passed = run(&mut redacting(), &[&events]);
+        let texts = |pointer: &str| -> String { proxy::texts(&passed, pointer).concat() };
+        assert_eq!(texts("/choices/0/delta/reasoning"), "think of [EMAIL] now");
+        assert_eq!(texts("/choices/0/delta/reasoning_details/0/text"), "think of [EMAIL] now");
+        let types = proxy::texts(&passed, "/choices/0/delta/reasoning_details/0/type");
+        assert!(types.len() >= 2 && types.iter().all(|name| name == "reasoning.text"), "{passed}");
+        assert_eq!(openai_text(&passed), "yes");
+    }
+
+    #[test]
+    fn events_whose_text_could_go_unseen_end_the_stream() {
+        let deep =
+            format!(r#"{{"choices":[{{"index":0,"delta":{{"x":{}"{CARD}"{}}}}}]}}"#, "[".repeat(200), "]".repeat(200));
+        for data in [
+            r#"{"choices":[{"index":null,"delta":{"content":"4111 1111 1111 1111"}}]}"#,
+            r#"{"choices":[],"choices":[{"index":0,"delta":{"content":"4111 1111 1111 1111"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":"4111 1111 1111 1111"}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":{"arguments":"4111 1111 1111 1111"}}}]}"#,
+            r#"["4111 1111 1111 1111"]"#,
+            "4111 1111 1111 1111",
+            &deep,
+        ] {
+            let passed = run(&mut redacting(), &[&format!("data: {data}\n\n")]);
+            assert!(passed.contains("response_not_inspectable") && !passed.contains("1111"), "{data} became {passed}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+
+        #[test]
+        fn the_bytes_may_be_split_anywhere(cuts in prop::collection::vec(any::<usize>(), 0..20)) {
+            let events = stream(&["für ", "4111", "-1111-", "1111-1111, ", "write jane", "@x.", "org\n", "bye"]);
+            let mut places: Vec<_> = cuts.iter().map(|cut| events.floor_char_boundary(cut % events.len())).collect();
+            places.extend([0, events.len()]);
+            places.sort_unstable();
+            let pieces: Vec<_> = places.windows(2).map(|pair| &events[pair[0]..pair[1]]).collect();
+            let passed = run(&mut redacting(), &pieces);
+            prop_assert_eq!(openai_text(&passed), "für [CREDIT_CARD], write [EMAIL]\nbye");
+        }
+    }
+}

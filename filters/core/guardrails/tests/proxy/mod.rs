@@ -1,0 +1,183 @@
+//! A proxy of one stream, with the filter in it: holds what the filter pauses, passes what it lets go.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use uuid::Uuid;
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
+use weir_exchange::{Exchange, Principal, Shared};
+use weir_guardrails::{GuardrailsPlugin, GuardrailsStream};
+use weir_host::fake::FakeHost;
+use weir_host::{Flow, Message, Reply, StreamFilter};
+use weir_llm::Operation;
+
+pub(crate) const OPENAI: &str = "/v1/chat/completions";
+pub(crate) const ANTHROPIC: &str = "/v1/messages";
+
+/// What reached the other side.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Passed(String),
+    Refused(Reply),
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(crate) fn passed(self) -> String {
+        match self {
+            Self::Passed(body) => body,
+            Self::Refused(reply) => panic!("refused: {} {}", reply.code, String::from_utf8_lossy(&reply.body)),
+        }
+    }
+
+    /// The body of a refusal.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> String {
+        match self {
+            Self::Passed(body) => panic!("passed: {body}"),
+            Self::Refused(reply) => {
+                assert_eq!((reply.status, reply.code), (status, code));
+                String::from_utf8(reply.body).unwrap()
+            }
+        }
+    }
+}
+
+pub(crate) struct Gateway {
+    plugin: GuardrailsPlugin,
+    host: FakeHost,
+    shared: Option<Shared>,
+    filter: Option<GuardrailsStream>,
+    /// Whether the route plugin read the body before.
+    pub(crate) body_known: bool,
+    /// Whether the filter held the last message's headers.
+    pub(crate) was_held: bool,
+}
+
+impl Gateway {
+    pub(crate) fn new(path: &str, rules: &[(FindingType, Action)]) -> Self {
+        let rules = rules
+            .iter()
+            .map(|(finding, action)| GuardrailRule {
+                finding: *finding,
+                action: *action,
+                direction: RuleDirection::Both,
+            })
+            .collect();
+        let profiles = BTreeMap::from([("p".to_string(), GuardrailProfile { name: "test".into(), rules })]);
+        let mut exchange = Exchange::new(Uuid::nil(), 0);
+        exchange.operation = Operation::of("POST", path, false).ok();
+        exchange.revision = 5;
+        let mut gateway = Self {
+            plugin: GuardrailsPlugin::new(GuardrailsConfig { revision: 7, profiles }).unwrap(),
+            host: FakeHost::with_request(&[(":method", "POST"), (":path", path)]),
+            shared: Some(Shared::new(exchange)),
+            filter: None,
+            body_known: true,
+            was_held: false,
+        };
+        gateway.profile_of_principal(Some("p"));
+        gateway
+    }
+
+    pub(crate) fn profile_of_principal(&mut self, profile: Option<&str>) {
+        let principal = Principal { guardrail_profile_id: profile.map(Into::into), ..Principal::default() };
+        self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
+    }
+
+    pub(crate) fn forget_exchange(&mut self) {
+        self.shared = None;
+    }
+
+    pub(crate) fn exchange<T>(&self, read: impl FnOnce(&Exchange) -> T) -> T {
+        self.shared.as_ref().unwrap().read(read).unwrap()
+    }
+
+    pub(crate) fn request_header(&self, name: &str) -> Option<String> {
+        weir_host::Host::header_text(&self.host, Message::Request, name)
+    }
+
+    pub(crate) fn response_header(&self, name: &str) -> Option<String> {
+        weir_host::Host::header_text(&self.host, Message::Response, name)
+    }
+
+    pub(crate) fn request(&mut self, body: &str, pieces: usize) -> Outcome {
+        if let (true, Some(shared)) = (self.body_known, &self.shared) {
+            shared.write(|exchange| exchange.body = Some(Rc::new(body.as_bytes().to_vec())));
+        }
+        self.filter = Some(self.plugin.stream(self.shared.clone()));
+        let length = body.len().div_ceil(pieces).max(1);
+        let pieces: Vec<_> = body.as_bytes().chunks(length).collect();
+        self.pass(Message::Request, &pieces)
+    }
+
+    pub(crate) fn response(&mut self, status: u16, headers: &[(&str, &str)], pieces: &[&str]) -> Outcome {
+        self.host.headers[1] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        self.host.headers[1].push((":status".into(), status.to_string().into_bytes()));
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        self.pass(Message::Response, &pieces)
+    }
+
+    fn pass(&mut self, of: Message, pieces: &[&[u8]]) -> Outcome {
+        // Without a request before: an answer of a filter in front, which the request never passed.
+        let filter = self.filter.get_or_insert_with(|| self.plugin.stream(self.shared.clone()));
+        let host = &mut self.host;
+        let flow = match of {
+            Message::Request => filter.on_request_headers(host, false),
+            Message::Response => filter.on_response_headers(host, false),
+        };
+        self.was_held = flow == Flow::Pause;
+        if let Flow::Reply(reply) = flow {
+            return Outcome::Refused(reply);
+        }
+        let mut held = Vec::new();
+        let mut passed = Vec::new();
+        // The last piece is empty, as Envoy often has it.
+        for (index, piece) in pieces.iter().chain([&&b""[..]]).enumerate() {
+            held.extend_from_slice(piece);
+            host.hold(of, &held);
+            let end = index == pieces.len();
+            let flow = match of {
+                Message::Request => filter.on_request_body(host, held.len(), end),
+                Message::Response => filter.on_response_body(host, held.len(), end),
+            };
+            held = host.bodies[of as usize].clone();
+            match flow {
+                Flow::Continue => passed.append(&mut held),
+                Flow::Pause => assert!(!end, "a message is held after its end"),
+                Flow::Reply(reply) => return Outcome::Refused(reply),
+            }
+        }
+        Outcome::Passed(String::from_utf8(passed).unwrap())
+    }
+}
+
+fn data(events: &str) -> impl Iterator<Item = serde_json::Value> {
+    events.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+}
+
+/// The strings at a JSON pointer, event by event.
+pub(crate) fn texts(events: &str, pointer: &str) -> Vec<String> {
+    data(events).filter_map(|event| Some(event.pointer(pointer)?.as_str()?.to_string())).collect()
+}
+
+/// The text that an OpenAI client reads from a stream's first choice.
+pub(crate) fn openai_text(events: &str) -> String {
+    texts(events, "/choices/0/delta/content").concat()
+}
+
+/// The arguments of the first tool call.
+pub(crate) fn openai_arguments(events: &str) -> String {
+    texts(events, "/choices/0/delta/tool_calls/0/function/arguments").concat()
+}
+
+/// The text of each block of an Anthropic stream.
+pub(crate) fn anthropic_texts(events: &str) -> Vec<String> {
+    let mut blocks: BTreeMap<u64, String> = BTreeMap::new();
+    for event in data(events).filter(|event| event["type"] == "content_block_delta") {
+        let delta = &event["delta"];
+        let text = delta["text"].as_str().or(delta["partial_json"].as_str()).unwrap_or_default();
+        *blocks.entry(event["index"].as_u64().unwrap()).or_default() += text;
+    }
+    blocks.into_values().collect()
+}

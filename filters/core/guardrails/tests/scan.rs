@@ -1,0 +1,178 @@
+//! What is found in a text, what is not, and what becomes of it.
+
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_guardrails::{Direction, Profile, all_rules};
+
+fn all() -> Profile {
+    Profile::compile(&GuardrailProfile { name: "all".into(), rules: all_rules() }).unwrap()
+}
+
+fn rule(finding: FindingType, action: Action, direction: RuleDirection) -> GuardrailRule {
+    GuardrailRule { finding, action, direction }
+}
+
+#[track_caller]
+fn check(text: &str, expect: &str) {
+    assert_eq!(all().apply(Direction::Input, text).text, expect, "in {text:?}");
+}
+
+#[test]
+fn card_numbers_are_found_however_they_are_written() {
+    check("4111111111111111", "[CREDIT_CARD]");
+    check("my card 4111 1111 1111 1111, thanks", "my card [CREDIT_CARD], thanks");
+    check("4111-1111-1111-1111.", "[CREDIT_CARD].");
+    check("(5555555555554444)", "([CREDIT_CARD])");
+    check("amex 3782 822463 10005", "amex [CREDIT_CARD]");
+    check("diners 30569309025904", "diners [CREDIT_CARD]");
+    check("discover 6011 1111 1111 1117", "discover [CREDIT_CARD]");
+    check("jcb 3530111333300000", "jcb [CREDIT_CARD]");
+    check("two-series 2223003122003222", "two-series [CREDIT_CARD]");
+    check("union 6200000000000005", "union [CREDIT_CARD]");
+    check("nineteen 4000000000000000006", "nineteen [CREDIT_CARD]");
+    check("thirteen 4222222222222", "thirteen [CREDIT_CARD]");
+    check("maestro 6759649826438453", "maestro [CREDIT_CARD]");
+}
+
+#[test]
+fn card_numbers_are_found_beside_other_numbers_and_words() {
+    check("4111 1111 1111 1111 123", "[CREDIT_CARD] 123");
+    check("2024 4111 1111 1111 1111 12/27", "2024 [CREDIT_CARD] 12/27");
+    check("4111111111111111,5555555555554444", "[CREDIT_CARD],[CREDIT_CARD]");
+    check("4111111111111111 5555555555554444", "[CREDIT_CARD] [CREDIT_CARD]");
+    check("card-4111111111111111", "card-[CREDIT_CARD]");
+    check("卡号4111111111111111。", "卡号[CREDIT_CARD]。");
+    check(r#"{"text":"line\n4111111111111111\n"}"#, r#"{"text":"line\n[CREDIT_CARD]\n"}"#);
+    check(r"\u003c4111111111111111\u003e", r"\u003c[CREDIT_CARD]\u003e");
+    check(r"\u00204111111111111111", r"\u0020[CREDIT_CARD]");
+    check("paid.4111111111111111", "paid.[CREDIT_CARD]");
+}
+
+#[test]
+fn numbers_that_are_no_cards_stay() {
+    for text in [
+        "4111111111111112",
+        "1234567812345670",
+        "411111111111111",
+        "41111111111111110000",
+        "00004111111111111111",
+        "x4111111111111111",
+        "4111111111111111x",
+        "id_4111111111111111",
+        "0.4111111111111111",
+        "4111111111111111.5",
+        "4111  1111  1111  1111",
+        "4111--1111--1111--1111",
+        "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        "1700000000000",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "9400 1000 0000 0000 0000 00",
+        "DE89 3704 0044 0532 0130 00",
+        "+49 30 1234567",
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
+fn addresses_are_found_without_what_stands_around_them() {
+    check("write to jane.doe+x@example.co.uk.", "write to [EMAIL].");
+    check("<a@b.io>", "<[EMAIL]>");
+    check("mailto:a@b.io?subject=x", "mailto:[EMAIL]?subject=x");
+    check("mail=a@b.io&x=1", "mail=[EMAIL]&x=1");
+    check("'a@b.io'", "'[EMAIL]'");
+    check("**a@b.io**", "**[EMAIL]**");
+    check("o'brien@x.org", "[EMAIL]");
+    check("...jane@x.org", "...[EMAIL]");
+    check("邮箱jane@x.org。", "邮箱[EMAIL]。");
+    check("jane@x.org_old", "[EMAIL]_old");
+    check("jane@x.xn--p1ai", "[EMAIL]");
+    check("4111111111111111@x.org", "[EMAIL]");
+    check(r#"{"a":"hi\njane@x.org\n"}"#, r#"{"a":"hi\n[EMAIL]\n"}"#);
+    check(r"\u003cjane@x.org\u003e", r"\u003c[EMAIL]\u003e");
+    check("jane@x.org@y.org", "[EMAIL]");
+    check(&format!("{}@x.org", "a".repeat(70)), &format!("{}[EMAIL]", "a".repeat(6)));
+    check(&format!("a@{}.org", "b".repeat(63)), "[EMAIL]");
+}
+
+#[test]
+fn what_is_no_address_stays() {
+    let long_label = format!("a@{}.org", "b".repeat(64));
+    let long_domain = format!("a@{}org", "b.".repeat(130));
+    for text in [
+        "@jane",
+        "jane@",
+        "jane@localhost",
+        "jane@x.1",
+        "jane@x.c",
+        "jane.@x.org",
+        "jane@.org",
+        "jane@-x.org",
+        "a @ b.org",
+        "lodash@4.17.21",
+        "@app.route",
+        "jane@x.org1",
+        &long_label,
+        &long_domain,
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
+fn findings_tell_type_place_and_action() {
+    let text = "für 4111111111111111 an a@b.io";
+    let findings = all().scan(Direction::Output, text);
+    let told: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.detector, finding.finding.name(), finding.characters(text), finding.action))
+        .collect();
+    assert_eq!(
+        told,
+        [("credit_card", "CREDIT_CARD", (4, 20), Action::Redact), ("email", "EMAIL", (24, 30), Action::Redact)]
+    );
+    assert_eq!(&text[findings[0].start..findings[0].end], "4111111111111111");
+}
+
+#[test]
+fn rules_hold_in_their_direction_and_the_strictest_wins() {
+    let profile = Profile::compile(&GuardrailProfile {
+        name: "mixed".into(),
+        rules: vec![
+            rule(FindingType::Email, Action::Flag, RuleDirection::Both),
+            rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both),
+            rule(FindingType::CreditCard, Action::Block, RuleDirection::Output),
+        ],
+    })
+    .unwrap();
+    let check = |direction, text: &str, action, expect: &str, findings: usize| {
+        let verdict = profile.apply(direction, text);
+        assert_eq!((verdict.action, &*verdict.text, verdict.findings.len()), (action, expect, findings));
+    };
+    check(Direction::Input, "a@b.io", Action::Flag, "a@b.io", 1);
+    check(Direction::Input, "4111111111111111", Action::Redact, "[CREDIT_CARD]", 1);
+    check(Direction::Output, "4111111111111111", Action::Block, "[CREDIT_CARD]", 1);
+    check(Direction::Input, "4111111111111111@b.io", Action::Redact, "[CREDIT_CARD]", 1);
+    check(Direction::Input, "nothing", Action::Allow, "nothing", 0);
+}
+
+#[test]
+fn a_rule_that_allows_neither_finds_nor_reports() {
+    let rules = vec![rule(FindingType::Email, Action::Allow, RuleDirection::Both)];
+    let profile = Profile::compile(&GuardrailProfile { name: "off".into(), rules }).unwrap();
+    assert!(!profile.watches(Direction::Input));
+    assert_eq!(profile.apply(Direction::Input, "a@b.io").action, Action::Allow);
+}
+
+#[test]
+fn a_profile_without_rules_is_refused() {
+    let error = Profile::compile(&GuardrailProfile { name: "empty".into(), rules: Vec::new() }).unwrap_err();
+    assert_eq!(error.field, "rules");
+}
+
+#[test]
+fn a_chain_of_overlapping_findings_is_cut_and_stays_hidden() {
+    let chain = "a@b.io".to_string() + &"@b.io".repeat(1000);
+    let verdict = all().apply(Direction::Input, &chain);
+    assert!(verdict.findings.len() > 1 && verdict.findings.len() < 20);
+    assert_eq!(verdict.text, "[EMAIL]".repeat(verdict.findings.len()));
+}

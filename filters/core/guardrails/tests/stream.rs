@@ -1,0 +1,152 @@
+//! Text in pieces gives what the whole text gives, and nothing leaves before it is decided.
+
+use proptest::prelude::*;
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_guardrails::stream::{MOST_HELD, TextStream};
+use weir_guardrails::{Direction, Finding, Profile};
+
+fn profile(card: Action, email: Action) -> Profile {
+    let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
+    let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
+    Profile::compile(&GuardrailProfile { name: "test".into(), rules }).unwrap()
+}
+
+/// What came out, what was found, whether it was blocked.
+fn run(profile: &Profile, pieces: &[&str]) -> (String, Vec<Finding>, bool) {
+    let mut stream = TextStream::default();
+    let (mut text, mut findings, mut blocked) = (String::new(), Vec::new(), false);
+    for piece in pieces {
+        let released = stream.push(profile, Direction::Output, piece);
+        assert!(stream.held() <= MOST_HELD, "{} bytes are held", stream.held());
+        text += &released.text;
+        findings.extend(released.findings);
+        blocked |= released.blocked;
+    }
+    let released = stream.finish(profile, Direction::Output);
+    text += &released.text;
+    findings.extend(released.findings);
+    (text, findings, blocked | released.blocked)
+}
+
+fn check(profile: &Profile, text: &str, pieces: &[&str]) {
+    let whole = profile.apply(Direction::Output, text);
+    let (passed, findings, blocked) = run(profile, pieces);
+    let context = format!("{text:?} as {pieces:?}");
+    match whole.findings.iter().position(|finding| finding.action == Action::Block) {
+        None => {
+            assert_eq!(passed, whole.text, "{context}");
+            assert_eq!(findings, whole.findings, "{context}");
+            assert!(!blocked);
+        }
+        Some(index) => {
+            let (mut expect, mut written) = (String::new(), 0);
+            for finding in whole.findings[..index].iter().filter(|finding| finding.action == Action::Redact) {
+                expect += &text[written..finding.start];
+                expect += &format!("[{}]", finding.finding.name());
+                written = finding.end;
+            }
+            expect += &text[written..whole.findings[index].start];
+            assert_eq!(passed, expect, "{context}");
+            assert_eq!(findings, whole.findings[..=index], "{context}");
+            assert!(blocked);
+        }
+    }
+}
+
+fn split<'a>(text: &'a str, cuts: &[usize]) -> Vec<&'a str> {
+    let mut places: Vec<_> = cuts.iter().map(|cut| text.floor_char_boundary(cut % (text.len() + 1))).collect();
+    places.extend([0, text.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+}
+
+#[test]
+fn every_single_split_and_every_character_alone() {
+    let redact = profile(Action::Redact, Action::Redact);
+    for text in [
+        "my card is 4111 1111 1111 1111 123, mail jane.doe@example.com. Bye",
+        "2024 4111-1111-1111-1111.5 and 0.4111111111111111",
+        "4111 1111 1111 1111 4111 1111 1111 1111 4111",
+        "see..jane@x.org@y.org!bob@z.io-x",
+        r"line\n4111111111111111\u003cjane@x.org\u003e",
+        r"\u003c-jane@x.org",
+        "für 4111111111111111。jane@x.org。",
+    ] {
+        for cut in text.char_indices().map(|(index, _)| index) {
+            check(&redact, text, &[&text[..cut], &text[cut..]]);
+        }
+        let characters: Vec<_> = text.split_inclusive(|_| true).collect();
+        check(&redact, text, &characters);
+    }
+}
+
+#[test]
+fn ordinary_text_is_held_back_by_a_word_at_most() {
+    let redact = profile(Action::Redact, Action::Redact);
+    let mut stream = TextStream::default();
+    for (piece, expect) in
+        [("Hello", ""), (" wor", "Hello "), ("ld, it is", "world, it "), (" 5 o'clock.\n", "is 5 o'clock.\n")]
+    {
+        assert_eq!(stream.push(&redact, Direction::Output, piece).text, expect);
+    }
+    assert_eq!(stream.held(), 0);
+}
+
+#[test]
+fn no_digit_of_a_card_leaves_before_it_is_decided() {
+    let redact = profile(Action::Redact, Action::Flag);
+    let mut stream = TextStream::default();
+    let mut passed = String::new();
+    for character in "no 4111 1111 1111 1111".chars() {
+        passed += &stream.push(&redact, Direction::Output, &character.to_string()).text;
+        assert!("no ".starts_with(&passed), "{passed:?} left");
+    }
+    assert_eq!(stream.finish(&redact, Direction::Output).text, "[CREDIT_CARD]");
+}
+
+#[test]
+fn a_long_run_flows_on_and_hides_no_address() {
+    let redact = profile(Action::Redact, Action::Redact);
+    let run =
+        "a".repeat(5000) + "@x.org " + &"7".repeat(5000) + &" 4111111111111112".repeat(300) + &"@b.io".repeat(900);
+    check(&redact, &run, &split(&run, &(0..900).map(|index| index * 13).collect::<Vec<_>>()));
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("4111 1111 1111 1111".to_string()),
+        Just("5555-5555-5555-4444".to_string()),
+        Just("378282246310005".to_string()),
+        Just("4000000000000000006".to_string()),
+        Just("jane.doe@example.co.uk".to_string()),
+        Just("@x.org".to_string()),
+        Just("a@b".to_string()),
+        Just("\\n".to_string()),
+        Just("\\u003c".to_string()),
+        Just("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_string()),
+        Just("ü。".to_string()),
+        "[ .,@_\\-\\\\\n]{1,2}",
+        "[0-9]{1,5}",
+        "[a-z.]{1,5}",
+        ".{0,3}",
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![Just(Action::Allow), Just(Action::Flag), Just(Action::Redact), Just(Action::Block)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn pieces_give_what_the_whole_gives(
+        pieces in prop::collection::vec(piece(), 0..14),
+        cuts in prop::collection::vec(any::<usize>(), 0..12),
+        card in action(),
+        email in action(),
+    ) {
+        let text = pieces.concat();
+        check(&profile(card, email), &text, &split(&text, &cuts));
+    }
+}
