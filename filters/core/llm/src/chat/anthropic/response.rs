@@ -1,0 +1,83 @@
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::read::read_content;
+use super::write::{arguments_object, tool_id};
+use crate::chat::node::Node;
+use crate::chat::{Finish, Part, Response};
+use crate::error::RequestError;
+use crate::usage::{AnthropicUsage, Usage};
+
+pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
+    let stop_reason = root.get("stop_reason").map(|node| node.str()).transpose()?;
+    Ok(Response {
+        id: root.optional_str("id")?.unwrap_or_default(),
+        model: root.optional_str("model")?.unwrap_or_default(),
+        created_unix_s: 0,
+        parts: read_content(&root.required("content")?)?,
+        finish: finish_of(stop_reason),
+        stop_sequence: root.optional_str("stop_sequence")?,
+        usage: root.get("usage").and_then(|node| AnthropicUsage::deserialize(node.value()).ok()).map(Usage::from),
+    })
+}
+
+pub(crate) fn write_response(response: &Response) -> Value {
+    json!({
+        "id": response.id,
+        "type": "message",
+        "role": "assistant",
+        "model": response.model,
+        "content": response.parts.iter().filter_map(write_part).collect::<Vec<_>>(),
+        "stop_reason": stop_reason(response.finish),
+        "stop_sequence": response.stop_sequence,
+        "usage": usage_json(&response.usage.unwrap_or_default()),
+    })
+}
+
+fn write_part(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"type": "text", "text": text})),
+        Part::ToolCall(call) => {
+            // The model wrote something else than an object: the client is to see what, and not an empty call.
+            let input = arguments_object(&call.arguments).unwrap_or_else(|| json!({"invalid_json": call.arguments}));
+            Some(json!({"type": "tool_use", "id": tool_id(&call.id), "name": call.name, "input": input}))
+        }
+        Part::Thinking { text, signature: Some(signature) } => {
+            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
+        }
+        Part::RedactedThinking(data) => Some(json!({"type": "redacted_thinking", "data": data})),
+        Part::Thinking { signature: None, .. } | Part::Image(_) | Part::ToolResult(_) => None,
+    }
+}
+
+/// Anthropic's `stop_reason`.
+pub(crate) fn finish_of(reason: Option<&str>) -> Finish {
+    match reason {
+        Some("stop_sequence") => Finish::StopSequence,
+        Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
+        Some("tool_use") => Finish::ToolCalls,
+        Some("refusal") => Finish::ContentFilter,
+        _ => Finish::Stop,
+    }
+}
+
+/// The word for it in Anthropic's schema.
+pub(crate) fn stop_reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "end_turn",
+        Finish::StopSequence => "stop_sequence",
+        Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
+        Finish::ContentFilter => "refusal",
+    }
+}
+
+/// Anthropic's `usage`. What was written to a cache cannot be told apart from plain input any more.
+pub(crate) fn usage_json(usage: &Usage) -> Value {
+    json!({
+        "input_tokens": usage.input.saturating_sub(usage.cached_input),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": usage.cached_input,
+        "output_tokens": usage.output,
+    })
+}

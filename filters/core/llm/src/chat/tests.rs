@@ -1,0 +1,316 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use Schema::{Anthropic, OpenAi};
+
+fn translated(from: Schema, to: Schema, body: &Value) -> Result<Value, RequestError> {
+    let request = read_request(from, body.to_string().as_bytes())?;
+    Ok(serde_json::from_slice(&write_request(to, &request)?).unwrap())
+}
+
+fn check(from: Schema, to: Schema, body: Value, expect: Value) {
+    assert_eq!(translated(from, to, &body).unwrap(), expect);
+}
+
+/// One user message and these fields.
+fn with(fields: Value) -> Value {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body
+}
+
+#[test]
+fn openai_conversations_become_anthropic_turns() {
+    check(
+        OpenAi,
+        Anthropic,
+        json!({
+            "model": "m", "stream": true, "stream_options": {"include_usage": true},
+            "max_tokens": 9, "temperature": 1.7, "top_p": 0.5, "stop": "END", "user": "u", "seed": 7, "n": 1,
+            "messages": [
+                {"role": "system", "content": "S"},
+                {"role": "user", "name": "n", "content": [
+                    {"type": "text", "text": "see"},
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}},
+                    {"type": "image_url", "image_url": {"url": "https://x/y.png"}},
+                ]},
+                {"role": "assistant", "content": "", "tool_calls": [
+                    {"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{\"q\":1}"}},
+                    {"id": "c2", "type": "function", "function": {"name": "g", "arguments": ""}},
+                ]},
+                {"role": "tool", "tool_call_id": "functions.f:0", "content": "one"},
+                {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "two"}]},
+                {"role": "user", "content": "and?"},
+                {"role": "user", "content": "well?"},
+                {"role": "developer", "content": "D"},
+            ],
+            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "strict": true}}],
+            "tool_choice": "required", "parallel_tool_calls": false,
+        }),
+        json!({
+            "model": "m", "stream": true,
+            "max_tokens": 9, "temperature": 1.0, "top_p": 0.5, "stop_sequences": ["END"], "metadata": {"user_id": "u"},
+            "system": [{"type": "text", "text": "S"}, {"type": "text", "text": "D"}],
+            "messages": [
+                {"role": "user", "content": [
+                    {"type": "text", "text": "see"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
+                    {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
+                ]},
+                {"role": "assistant", "content": [
+                    {"type": "tool_use", "id": "functions_f_0", "name": "f", "input": {"q": 1}},
+                    {"type": "tool_use", "id": "c2", "name": "g", "input": {}},
+                ]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "functions_f_0", "content": "one"},
+                    {"type": "tool_result", "tool_use_id": "c2", "content": "two"},
+                    {"type": "text", "text": "and?"},
+                    {"type": "text", "text": "well?"},
+                ]},
+            ],
+            "tools": [{"name": "f", "description": "d", "strict": true, "input_schema": {"type": "object", "properties": {}}}],
+            "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
+        }),
+    );
+    check(OpenAi, Anthropic, with(json!({})), with(json!({"max_tokens": DEFAULT_MAX_TOKENS})));
+}
+
+#[test]
+fn anthropic_turns_become_openai_conversations() {
+    check(
+        Anthropic,
+        OpenAi,
+        json!({
+            "model": "m", "max_tokens": 9, "stream": true, "temperature": 0.5, "stop_sequences": ["A", "B"],
+            "system": [{"type": "text", "text": "S", "cache_control": {"type": "ephemeral"}}],
+            "thinking": {"type": "enabled", "budget_tokens": 1024}, "metadata": {"user_id": "u"},
+            "output_config": {"effort": "low"},
+            "messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "text", "text": "I look."},
+                    {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"q": "ä"}},
+                ]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": true, "content": [
+                        {"type": "text", "text": "one"},
+                        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
+                    ]},
+                    {"type": "text", "text": "go on"},
+                ]},
+            ],
+            "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+            "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
+        }),
+        json!({
+            "model": "m", "max_completion_tokens": 9, "stream": true, "stream_options": {"include_usage": true},
+            "temperature": 0.5, "stop": ["A", "B"], "user": "u",
+            "messages": [
+                {"role": "system", "content": "S"},
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "I look.", "tool_calls": [
+                    {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{\"q\":\"ä\"}"}},
+                ]},
+                {"role": "tool", "tool_call_id": "toolu_1", "content": "one"},
+                {"role": "user", "content": [
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+                    {"type": "text", "text": "go on"},
+                ]},
+            ],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+            "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
+        }),
+    );
+}
+
+#[test]
+fn a_json_schema_for_the_answer_crosses() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let openai = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}});
+    let anthropic = json!({"max_tokens": 4096, "output_config": {"format": {"type": "json_schema", "schema": schema}}});
+    check(OpenAi, Anthropic, with(openai), with(anthropic));
+}
+
+fn check_refused(from: Schema, fields: Value, param: &str) {
+    let to = if from == OpenAi { Anthropic } else { OpenAi };
+    let error = translated(from, to, &with(fields)).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some(param), "{error}");
+}
+
+#[test]
+fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
+    check_refused(OpenAi, json!({"n": 2}), "n");
+    check_refused(OpenAi, json!({"logprobs": true}), "logprobs");
+    check_refused(OpenAi, json!({"presence_penalty": 0.5}), "presence_penalty");
+    check_refused(OpenAi, json!({"response_format": {"type": "json_object"}}), "response_format");
+    check_refused(OpenAi, json!({"modalities": ["text", "audio"]}), "modalities");
+    check_refused(OpenAi, json!({"what_is_this": 1}), "what_is_this");
+    check_refused(OpenAi, json!({"tools": [{"type": "custom", "custom": {}}]}), "tools[0].type");
+    check_refused(OpenAi, json!({"temperature": "hot"}), "temperature");
+    check_refused(OpenAi, json!({"messages": [{"role": "user", "content": ""}]}), "messages");
+    check_refused(OpenAi, json!({"messages": [{"role": "bot", "content": ""}]}), "messages[0].role");
+    let audio = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]);
+    check_refused(OpenAi, json!({"messages": audio}), "messages[0].content[0].type");
+    let call = json!([{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]}]);
+    check_refused(OpenAi, json!({"messages": call}), "messages[0]");
+    check_refused(Anthropic, json!({"top_k": 5}), "top_k");
+    check_refused(Anthropic, json!({"inference_geo": "us"}), "inference_geo");
+    check_refused(Anthropic, json!({"tools": [{"type": "web_search_20250305", "name": "w"}]}), "tools[0].type");
+    let pdf = json!([{"role": "user", "content": [{"type": "document", "source": {"type": "base64", "data": ""}}]}]);
+    check_refused(Anthropic, json!({"messages": pdf}), "messages[0].content[0].source.type");
+}
+
+fn check_response(from: Schema, to: Schema, body: Value, expect: Value) {
+    let response = read_response(from, body.to_string().as_bytes()).unwrap();
+    let written: Value = serde_json::from_slice(&write_response(to, &response)).unwrap();
+    assert_eq!(written, expect);
+}
+
+#[test]
+fn whole_answers_cross_with_usage_and_calls() {
+    check_response(
+        OpenAi,
+        Anthropic,
+        json!({"id": "c1", "object": "chat.completion", "created": 5, "model": "g", "choices": [{
+            "index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "t", "tool_calls": [
+                {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"q\":[1]}"}},
+                {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{broken"}},
+            ]}}],
+            "usage": {"prompt_tokens": 13, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 3}}}),
+        json!({"id": "c1", "type": "message", "role": "assistant", "model": "g", "content": [
+                {"type": "text", "text": "t"},
+                {"type": "tool_use", "id": "a", "name": "f", "input": {"q": [1]}},
+                {"type": "tool_use", "id": "b", "name": "f", "input": {"invalid_json": "{broken"}},
+            ],
+            "stop_reason": "tool_use", "stop_sequence": null,
+            "usage": {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 9}}),
+    );
+    check_response(
+        Anthropic,
+        OpenAi,
+        json!({"id": "m1", "type": "message", "role": "assistant", "model": "c", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "text", "text": "a"}, {"type": "text", "text": "b"},
+            ],
+            "stop_reason": "max_tokens", "stop_sequence": null,
+            "usage": {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4, "output_tokens": 8}}),
+        json!({"id": "m1", "object": "chat.completion", "created": 0, "model": "c", "choices": [{
+            "index": 0, "logprobs": null, "finish_reason": "length",
+            "message": {"role": "assistant", "content": "ab", "refusal": null, "reasoning_content": "hm"}}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15,
+                "prompt_tokens_details": {"cached_tokens": 4}}}),
+    );
+}
+
+#[test]
+fn reasons_for_the_end_cross() {
+    for (openai, anthropic) in
+        [("stop", "end_turn"), ("length", "max_tokens"), ("tool_calls", "tool_use"), ("content_filter", "refusal")]
+    {
+        assert_eq!(anthropic_stop_reason(finish_of_openai(Some(openai), false)), anthropic);
+        assert_eq!(openai_finish_reason(finish_of_anthropic(Some(anthropic))), openai);
+    }
+    assert_eq!(openai_finish_reason(finish_of_anthropic(Some("stop_sequence"))), "stop");
+    assert_eq!(openai_finish_reason(finish_of_anthropic(Some("something_new"))), "stop");
+    assert_eq!(anthropic_stop_reason(finish_of_openai(Some("stop"), true)), "tool_use");
+}
+
+#[test]
+fn an_answer_that_is_none_is_an_error() {
+    for body in ["", "{}", "[]", "<html>", r#"{"choices":[]}"#, r#"{"content":7}"#] {
+        assert!(read_response(OpenAi, body.as_bytes()).is_err(), "{body}");
+        assert!(read_response(Anthropic, body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zäß€😀\"\\\\\n ]{1,12}"
+}
+
+fn said() -> impl Strategy<Value = Vec<Part>> {
+    let image = prop_oneof![
+        Just(Image::Url("https://example.com/a.png".to_owned())),
+        Just(Image::Base64 { media_type: "image/png".to_owned(), data: "AAAA".to_owned() }),
+    ];
+    prop::collection::vec(prop_oneof![3 => text().prop_map(Part::Text), 1 => image.prop_map(Part::Image)], 1..4)
+}
+
+/// A question, and then rounds of an assistant's turn with calls, and their results with a further question.
+fn conversation() -> impl Strategy<Value = Vec<Message>> {
+    let round = (prop::option::of(text()), prop::collection::vec(text(), 1..3), said());
+    (prop::option::of(text()), said(), prop::collection::vec(round, 0..3)).prop_map(|(system, question, rounds)| {
+        let mut messages = Vec::new();
+        messages.extend(system.map(|text| Message { role: Role::System, parts: vec![Part::Text(text)] }));
+        messages.push(Message { role: Role::User, parts: question });
+        for (number, (text, results, further)) in rounds.into_iter().enumerate() {
+            let id = |index: usize| format!("call_{number}_{index}");
+            let mut turn: Vec<Part> = text.map(Part::Text).into_iter().collect();
+            let mut answers = Vec::new();
+            for (index, result) in results.into_iter().enumerate() {
+                let arguments = json!({"q": result}).to_string();
+                turn.push(Part::ToolCall(ToolCall { id: id(index), name: "f".to_owned(), arguments }));
+                let parts = vec![Part::Text(result)];
+                answers.push(Part::ToolResult(ToolResult { call_id: id(index), parts, is_error: false }));
+            }
+            answers.extend(further);
+            messages.push(Message { role: Role::Assistant, parts: turn });
+            messages.push(Message { role: Role::User, parts: answers });
+        }
+        messages
+    })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let choice =
+        prop_oneof![Just(ToolChoice::Auto), Just(ToolChoice::Required), Just(ToolChoice::Named("f".to_owned())),];
+    let sampling = (prop::option::of(0.0..1.0), prop::option::of(0.0..1.0), prop::collection::vec(text(), 0..3));
+    (conversation(), 1_u64..9_999, sampling, any::<bool>(), choice, any::<bool>(), prop::option::of(text())).prop_map(
+        |(messages, limit, (temperature, top_p, stop), stream, choice, parallel, user)| Request {
+            origin: OpenAi,
+            model: "m".to_owned(),
+            stream,
+            messages,
+            max_output_tokens: Some(limit),
+            temperature,
+            top_p,
+            stop,
+            tools: vec![Tool {
+                name: "f".to_owned(),
+                description: Some("d".to_owned()),
+                parameters: Some(json!({"type": "object"})),
+                strict: parallel,
+            }],
+            tool_choice: Some(choice),
+            parallel_tool_calls: Some(parallel),
+            user,
+            response_format: None,
+            others: Map::new(),
+        },
+    )
+}
+
+/// Consecutive messages of one role as one, which is how Anthropic sees them.
+fn merged(mut request: Request) -> Request {
+    let mut messages: Vec<Message> = Vec::new();
+    for message in request.messages {
+        match messages.last_mut() {
+            Some(last) if last.role == message.role => last.parts.extend(message.parts),
+            _ => messages.push(message),
+        }
+    }
+    request.messages = messages;
+    request.origin = OpenAi;
+    request
+}
+
+proptest! {
+    #[test]
+    fn what_both_schemas_can_say_survives_the_way_round(request in request()) {
+        let first = merged(read_request(OpenAi, &write_request(OpenAi, &request).unwrap()).unwrap());
+        prop_assert_eq!(&first, &request);
+        let second = read_request(Anthropic, &write_request(Anthropic, &first).unwrap()).unwrap();
+        prop_assert_eq!(merged(second), request);
+    }
+}

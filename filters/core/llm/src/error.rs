@@ -1,0 +1,47 @@
+//! Errors: what is wrong with a request or an answer, and how the client is told in its own schema.
+
+mod client;
+mod provider;
+
+pub(crate) use client::write_error_event;
+pub use client::{ClientError, stream_event};
+pub(crate) use provider::error_of_json;
+pub use provider::{ProviderError, read_provider_error};
+
+/// A request that no provider could answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// What is wrong, for the person who sent it.
+    pub message: String,
+    /// The field, as OpenAI's `param` names it: `messages[2].content`.
+    pub param: Option<String>,
+}
+
+impl RequestError {
+    /// An error of the request as a whole.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: None }
+    }
+
+    /// The same error, of this field; its name also stands in the message.
+    #[must_use]
+    pub fn at(self, param: &str) -> Self {
+        Self { message: format!("{param}: {}", self.message), param: Some(param.to_owned()) }
+    }
+}
+
+/// A provider's answer that is not what its schema says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider's answer cannot be read: {message}")]
+pub struct ResponseError {
+    /// What is wrong. Never quotes the answer.
+    pub message: String,
+}
+
+impl ResponseError {
+    /// An error with this reason.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}

@@ -1,0 +1,149 @@
+use serde_json::json;
+
+use crate::json::write;
+use crate::operation::Schema;
+use crate::sse::write_event;
+
+/// An error that Weir answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientError {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable and machine-readable: `invalid_api_key`, `model_not_found`, …
+    pub code: &'static str,
+    /// For people. Never holds a key or a prompt.
+    pub message: String,
+    /// The field of the request that is at fault.
+    pub param: Option<String>,
+}
+
+impl ClientError {
+    /// An error that is not about one field.
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), param: None }
+    }
+
+    /// The same error, of this field.
+    #[must_use]
+    pub fn with_param(self, param: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..self }
+    }
+
+    /// The JSON body in the client's schema. The `type` follows from the status.
+    pub fn body(&self, schema: Schema) -> Vec<u8> {
+        error_body(
+            schema,
+            &ErrorParts {
+                status: self.status,
+                code: Some(self.code),
+                message: &self.message,
+                param: self.param.as_deref(),
+            },
+        )
+    }
+}
+
+/// The event that ends a stream of ours with an error, in the client's schema.
+pub fn stream_event(schema: Schema, error: &ClientError) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_error_event(schema, &error.body(schema), &mut out);
+    out
+}
+
+/// Appends an error body as the event that carries it in a stream.
+pub(crate) fn write_error_event(schema: Schema, body: &[u8], out: &mut Vec<u8>) {
+    let name = match schema {
+        Schema::OpenAi => "",
+        Schema::Anthropic => "error",
+    };
+    write_event(name, &String::from_utf8_lossy(body), out);
+}
+
+/// What both schemas have in an error.
+pub(crate) struct ErrorParts<'a> {
+    pub(crate) status: u16,
+    pub(crate) code: Option<&'a str>,
+    pub(crate) message: &'a str,
+    pub(crate) param: Option<&'a str>,
+}
+
+pub(crate) fn error_body(schema: Schema, error: &ErrorParts<'_>) -> Vec<u8> {
+    let ErrorParts { status, code, message, param } = *error;
+    let body = match schema {
+        Schema::OpenAi => json!({
+            "error": {"message": message, "type": openai_type(status, code), "param": param, "code": code}
+        }),
+        Schema::Anthropic => {
+            let mut inner = json!({"type": anthropic_type(status), "message": message});
+            if let (Some(code), Some(inner)) = (code, inner.as_object_mut()) {
+                inner.insert("code".to_owned(), code.into());
+            }
+            json!({"type": "error", "error": inner})
+        }
+    };
+    let mut out = Vec::new();
+    write(&body, &mut out);
+    out
+}
+
+fn openai_type(status: u16, code: Option<&str>) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        429 if code == Some("insufficient_quota") => "insufficient_quota",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn anthropic_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 | 529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: Schema, error: ClientError, expect: &str) {
+        assert_eq!(String::from_utf8(error.body(schema)).unwrap(), expect);
+    }
+
+    #[test]
+    fn each_schema_has_its_shape_and_type() {
+        check(
+            Schema::OpenAi,
+            ClientError::new(404, "model_not_found", "no \"such\" model").with_param("model"),
+            r#"{"error":{"message":"no \"such\" model","type":"not_found_error","param":"model","code":"model_not_found"}}"#,
+        );
+        check(
+            Schema::OpenAi,
+            ClientError::new(429, "insufficient_quota", "spent"),
+            r#"{"error":{"message":"spent","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+        );
+        check(
+            Schema::Anthropic,
+            ClientError::new(413, "request_too_large", "too large"),
+            r#"{"type":"error","error":{"type":"request_too_large","message":"too large","code":"request_too_large"}}"#,
+        );
+    }
+
+    #[test]
+    fn a_stream_ends_with_an_error_event() {
+        let error = ClientError::new(400, "content_blocked", "blocked");
+        let openai = String::from_utf8(stream_event(Schema::OpenAi, &error)).unwrap();
+        assert!(openai.starts_with("data: {\"error\":") && openai.ends_with("}}\n\n"), "{openai}");
+        let anthropic = String::from_utf8(stream_event(Schema::Anthropic, &error)).unwrap();
+        assert!(anthropic.starts_with("event: error\ndata: {\"type\":\"error\""), "{anthropic}");
+    }
+}

@@ -1,0 +1,35 @@
+//! The wire formats of LLM providers, without any I/O.
+//!
+//! Requests and answers are read into one conversation model ([`chat`]) and written from it, so that N schemas need N readers
+//! and writers and not N². Where client and provider speak the same schema, bytes are passed on and edited in place: fields
+//! that this crate has never heard of survive ([`RequestHead`], [`text`], [`stream`]).
+//!
+//! It refuses to know who calls, what a token costs, where a provider is and what a filter does: bytes come in, bytes and
+//! values go out, and the same input gives the same output.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
+pub mod chat;
+pub mod error;
+mod head;
+mod json;
+mod operation;
+pub mod sse;
+pub mod stream;
+pub mod text;
+mod usage;
+
+pub use error::{ClientError, ProviderError, RequestError, ResponseError};
+pub use head::{RequestHead, read_head};
+pub use operation::{NoOperation, Operation, Schema};
+pub use usage::{Usage, usage_of_response};

@@ -1,0 +1,267 @@
+//! A provider's stream in the client's schema.
+//!
+//! Events are read into [`Delta`]s, which say what happened without a schema. Between two schemas the client's events are
+//! written from them. Within one schema the provider's events pass byte for byte and the deltas only tell what passed.
+
+mod anthropic;
+mod openai;
+mod same;
+
+use std::borrow::Cow;
+
+use crate::chat::Finish;
+use crate::error::ProviderError;
+use crate::operation::Schema;
+use crate::sse::{Event, Framer};
+use crate::usage::Usage;
+
+/// What the client's stream needs that the provider's does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// The model's name for the client; empty: the provider's name stays where the schema does.
+    pub client_model: String,
+    /// Whether the client asked for usage in its stream. Anthropic's streams always have it.
+    pub client_wants_usage: bool,
+    /// The id of the answer, where it is translated.
+    pub id: String,
+    /// When the answer began, in Unix seconds, where it is translated.
+    pub created_unix_s: i64,
+}
+
+/// What one push has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// An event with content, or with the end of an answer, was seen: from here on the client has part of an answer.
+    pub content: bool,
+    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error event; a caller
+    /// that has sent nothing yet may throw all of it away and try elsewhere.
+    pub error: Option<ProviderError>,
+    /// Usage so far, where an event carried it: running totals.
+    pub usage: Option<Usage>,
+    /// The provider's own last event was seen.
+    pub complete: bool,
+    /// Characters of output text in this push: content, reasoning, and the names and arguments of tool calls.
+    pub characters: u64,
+}
+
+/// One thing that happened in a stream.
+#[derive(Clone, Debug, PartialEq)]
+enum Delta<'a> {
+    /// The provider names the model: its JSON string, quotes included.
+    Model(&'a str),
+    /// The answer begins.
+    Start,
+    /// A sign of life.
+    Ping,
+    /// A piece of the answer's text.
+    Text(Cow<'a, str>),
+    /// A piece of the model's own words for declining.
+    Refusal(Cow<'a, str>),
+    /// A piece of reasoning.
+    Thinking(Cow<'a, str>),
+    /// Content that no other schema can say.
+    Opaque,
+    /// A tool call begins; its key is unique in the stream.
+    ToolCall { key: u32, id: Cow<'a, str>, name: Cow<'a, str> },
+    /// A piece of a tool call's arguments.
+    Arguments { key: u32, json: Cow<'a, str> },
+    /// The provider says that a block has ended, which may be a tool call.
+    BlockEnd { key: u32 },
+    /// Why the answer ends.
+    Finish { finish: Finish, stop_sequence: Option<String> },
+    /// Running totals.
+    Usage(Usage),
+    /// The provider's own last event.
+    End,
+    /// The provider gives up.
+    Error(ProviderError),
+}
+
+/// Translates one stream.
+#[derive(Debug)]
+pub struct StreamTranslator {
+    framer: Framer,
+    session: Session,
+}
+
+impl StreamTranslator {
+    /// A translator at the beginning of a stream.
+    pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
+        let writer = match (provider == client, client) {
+            (true, _) => Writer::Same(same::Writer::new(client, options)),
+            (false, Schema::OpenAi) => Writer::OpenAi(openai::Writer::new(options)),
+            (false, Schema::Anthropic) => Writer::Anthropic(anthropic::Writer::new(options)),
+        };
+        let reader = match provider {
+            Schema::OpenAi => Reader::OpenAi(openai::Reader::new(provider != client)),
+            Schema::Anthropic => Reader::Anthropic,
+        };
+        Self {
+            framer: Framer::default(),
+            session: Session { client, reader, writer, finish_seen: false, over: false, at_end: false },
+        }
+    }
+
+    /// Takes in bytes of the provider and appends what the client gets. After the last event, or an error, nothing more.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
+        let Self { framer, session } = self;
+        let mut progress = Progress::default();
+        if session.over {
+            return progress;
+        }
+        if let Err(error) = framer.push(bytes, &mut |event| session.event(event, &mut progress, out)) {
+            session.fail(ProviderError::protocol(error.to_string()), &mut progress, out);
+        }
+        progress
+    }
+
+    /// The upstream ended, cleanly as far as HTTP knows. A stream that gave the reason of its end is then complete, also
+    /// without its last event, which some servers leave out; any other ends with an error event.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Progress {
+        let Self { framer, session } = self;
+        let mut progress = Progress::default();
+        if session.over {
+            return progress;
+        }
+        session.at_end = true;
+        if let Err(error) = framer.finish(&mut |event| session.event(event, &mut progress, out)) {
+            session.fail(ProviderError::protocol(error.to_string()), &mut progress, out);
+        }
+        if session.over {
+            return progress;
+        }
+        if session.finish_seen {
+            session.over = true;
+            progress.complete = true;
+            session.writer.write(&Delta::End, out);
+        } else {
+            let message = "the provider's stream ended before its answer did";
+            session.fail(ProviderError::protocol(message), &mut progress, out);
+        }
+        progress
+    }
+}
+
+#[derive(Debug)]
+enum Reader {
+    OpenAi(openai::Reader),
+    Anthropic,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Same(same::Writer),
+    OpenAi(openai::Writer),
+    Anthropic(anthropic::Writer),
+}
+
+impl Writer {
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Same(_) => {}
+            Self::OpenAi(writer) => writer.write(delta, out),
+            Self::Anthropic(writer) => writer.write(delta, out),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Session {
+    client: Schema,
+    reader: Reader,
+    writer: Writer,
+    finish_seen: bool,
+    /// The last event, or an error, has been written.
+    over: bool,
+    /// No byte follows: an event may lack its blank line.
+    at_end: bool,
+}
+
+impl Session {
+    fn event(&mut self, event: Event<'_>, progress: &mut Progress, out: &mut Vec<u8>) {
+        if self.over {
+            return;
+        }
+        let deltas = match &mut self.reader {
+            _ if event.data.is_empty() && event.raw.contains(&b':') => Ok(vec![Delta::Ping]),
+            _ if event.data.is_empty() => Ok(Vec::new()),
+            Reader::OpenAi(reader) => reader.read(event.data),
+            Reader::Anthropic => anthropic::read(event.data),
+        };
+        let deltas = match deltas {
+            Ok(deltas) => deltas,
+            Err(error) => return self.fail(error, progress, out),
+        };
+        for delta in &deltas {
+            if let Some(error) = self.observe(delta, progress) {
+                let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
+                if rewritten {
+                    return self.fail(error, progress, out);
+                }
+                progress.error = Some(error);
+                self.over = true;
+            } else {
+                self.writer.write(delta, out);
+            }
+        }
+        if let Writer::Same(writer) = &mut self.writer {
+            writer.pass(&event, &deltas, out);
+            if self.at_end && !event.raw.ends_with(b"\n\n") {
+                out.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+
+    /// Notes what a delta shows; answers the error that it is.
+    fn observe(&mut self, delta: &Delta<'_>, progress: &mut Progress) -> Option<ProviderError> {
+        let text = match delta {
+            Delta::Text(text) | Delta::Refusal(text) | Delta::Thinking(text) => text,
+            Delta::Arguments { json, .. } => json,
+            Delta::ToolCall { name, .. } => name,
+            Delta::Model(_) | Delta::Start | Delta::Ping | Delta::BlockEnd { .. } => return None,
+            Delta::Opaque => {
+                progress.content = true;
+                return None;
+            }
+            Delta::Finish { .. } => {
+                self.finish_seen = true;
+                progress.content = true;
+                return None;
+            }
+            Delta::Usage(usage) => {
+                progress.usage = Some(progress.usage.map_or(*usage, |known| known.maximum(usage)));
+                return None;
+            }
+            Delta::End if self.is_premature_end() => {
+                return Some(ProviderError::protocol("the provider ended its stream without a reason"));
+            }
+            Delta::End => {
+                self.over = true;
+                progress.complete = self.finish_seen || matches!(self.reader, Reader::Anthropic);
+                progress.content |= progress.complete;
+                return None;
+            }
+            Delta::Error(error) => return Some(error.clone()),
+        };
+        progress.content = true;
+        progress.characters = progress.characters.saturating_add(text.chars().count().try_into().unwrap_or(u64::MAX));
+        None
+    }
+
+    /// `[DONE]` before any `finish_reason`: what was said so far is no whole answer.
+    fn is_premature_end(&self) -> bool {
+        !self.finish_seen && matches!(self.reader, Reader::OpenAi(_)) && !matches!(self.writer, Writer::Same(_))
+    }
+
+    fn fail(&mut self, error: ProviderError, progress: &mut Progress, out: &mut Vec<u8>) {
+        if self.over {
+            return;
+        }
+        self.over = true;
+        crate::error::write_error_event(self.client, &error.to_client(self.client), out);
+        progress.error = Some(error);
+    }
+}
+
+#[cfg(test)]
+mod tests;

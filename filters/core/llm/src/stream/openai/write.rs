@@ -1,0 +1,109 @@
+use serde_json::json;
+
+use crate::chat::{openai_finish_reason, openai_usage_json};
+use crate::json::{write, write_string};
+use crate::stream::{Delta, StreamOptions};
+use crate::usage::Usage;
+
+/// Writes chunks.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// What every chunk begins with: `{"id":…,"choices":`.
+    head: Vec<u8>,
+    wants_usage: bool,
+    started: bool,
+    /// The keys of tool calls in the order of their beginning, and whether arguments were seen: OpenAI counts calls only.
+    calls: Vec<(u32, bool)>,
+    usage: Option<Usage>,
+}
+
+impl Writer {
+    pub(crate) fn new(options: StreamOptions) -> Self {
+        let mut head = b"data: {\"id\":".to_vec();
+        write_string(&options.id, &mut head);
+        head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
+        write(&options.created_unix_s, &mut head);
+        head.extend_from_slice(b",\"model\":");
+        write_string(&options.client_model, &mut head);
+        head.extend_from_slice(b",\"choices\":");
+        Self { head, wants_usage: options.client_wants_usage, started: false, calls: Vec::new(), usage: None }
+    }
+
+    pub(crate) fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+        if !self.started && !matches!(delta, Delta::Model(_) | Delta::Ping | Delta::Usage(_)) {
+            self.started = true;
+            self.chunk(out, |out| out.extend_from_slice(br#"{"role":"assistant","content":"","refusal":null}"#), None);
+        }
+        match delta {
+            Delta::Model(_) | Delta::Start | Delta::Opaque | Delta::Error(_) => {}
+            Delta::Ping => out.extend_from_slice(b": ping\n\n"),
+            Delta::Text(text) => self.text("content", text, out),
+            Delta::Refusal(text) => self.text("refusal", text, out),
+            Delta::Thinking(text) => self.text("reasoning_content", text, out),
+            Delta::ToolCall { key, id, name } => {
+                let index = self.calls.len();
+                self.calls.push((*key, false));
+                let call = json!({"tool_calls": [{
+                    "index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}
+                }]});
+                self.chunk(out, |out| write(&call, out), None);
+            }
+            Delta::Arguments { key, json } => self.arguments(*key, json, out),
+            Delta::BlockEnd { key } => {
+                // Clients parse the arguments: a call without any has an empty object.
+                if self.calls.iter().any(|(known, filled)| known == key && !filled) {
+                    self.arguments(*key, "{}", out);
+                }
+            }
+            Delta::Finish { finish, .. } => {
+                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(openai_finish_reason(*finish)));
+            }
+            Delta::Usage(usage) => {
+                self.usage = Some(self.usage.map_or(*usage, |known| known.maximum(usage)));
+            }
+            Delta::End => self.end(out),
+        }
+    }
+
+    fn text(&self, field: &str, text: &str, out: &mut Vec<u8>) {
+        let write_delta = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"");
+            out.extend_from_slice(field.as_bytes());
+            out.extend_from_slice(b"\":");
+            write_string(text, out);
+            out.push(b'}');
+        };
+        self.chunk(out, write_delta, None);
+    }
+
+    fn arguments(&mut self, key: u32, json: &str, out: &mut Vec<u8>) {
+        let found = self.calls.iter_mut().enumerate().find(|(_, (known, _))| *known == key);
+        let Some((index, (_, filled))) = found else { return };
+        *filled = true;
+        let call = json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]});
+        self.chunk(out, |out| write(&call, out), None);
+    }
+
+    fn chunk(&self, out: &mut Vec<u8>, write_delta: impl FnOnce(&mut Vec<u8>), finish_reason: Option<&str>) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"[{\"index\":0,\"delta\":");
+        write_delta(out);
+        out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
+        write(&finish_reason, out);
+        out.extend_from_slice(b"}]");
+        if self.wants_usage {
+            out.extend_from_slice(b",\"usage\":null");
+        }
+        out.extend_from_slice(b"}\n\n");
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
+        if let (true, Some(usage)) = (self.wants_usage, &self.usage) {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(b"[],\"usage\":");
+            write(&openai_usage_json(usage), out);
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+}

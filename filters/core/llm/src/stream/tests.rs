@@ -1,0 +1,205 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const OPENAI_TEXT: &str = include_str!("../../fixtures/openai-text.sse");
+const OPENAI_TOOLS: &str = include_str!("../../fixtures/openai-tools.sse");
+const ANTHROPIC_TOOLS: &str = include_str!("../../fixtures/anthropic-tools.sse");
+const OPENAI_AS_ANTHROPIC: &str = include_str!("../../fixtures/openai-tools.as-anthropic.sse");
+const ANTHROPIC_AS_OPENAI: &str = include_str!("../../fixtures/anthropic-tools.as-openai.sse");
+
+fn options(client_wants_usage: bool) -> StreamOptions {
+    StreamOptions { client_model: "mine".into(), client_wants_usage, id: "id-1".into(), created_unix_s: 7 }
+}
+
+/// What a whole stream has shown.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    out: String,
+    content: bool,
+    error: Option<ProviderError>,
+    usage: Option<Usage>,
+    complete: bool,
+    characters: u64,
+}
+
+fn run<'a>(provider: Schema, client: Schema, wants_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut translator = StreamTranslator::new(provider, client, options(wants_usage));
+    let mut out = Vec::new();
+    let mut total = Progress::default();
+    let mut take = |progress: Progress| {
+        total.content |= progress.content;
+        total.complete |= progress.complete;
+        total.error = total.error.take().or(progress.error);
+        total.characters += progress.characters;
+        total.usage = match (total.usage, progress.usage) {
+            (Some(known), Some(new)) => Some(known.maximum(&new)),
+            (known, new) => known.or(new),
+        };
+    };
+    for chunk in chunks {
+        // Each push has an output of its own: a translator must not lean on what it wrote before.
+        let mut piece = Vec::new();
+        take(translator.push(chunk, &mut piece));
+        out.append(&mut piece);
+    }
+    let mut piece = Vec::new();
+    take(translator.finish(&mut piece));
+    out.append(&mut piece);
+    Outcome {
+        out: String::from_utf8_lossy(&out).into_owned(),
+        content: total.content,
+        error: total.error,
+        usage: total.usage,
+        complete: total.complete,
+        characters: total.characters,
+    }
+}
+
+fn run_whole(provider: Schema, client: Schema, wants_usage: bool, stream: &str) -> Outcome {
+    run(provider, client, wants_usage, [stream.as_bytes()])
+}
+
+#[test]
+fn translated_streams_match_their_goldens() {
+    let outcome = run_whole(Schema::OpenAi, Schema::Anthropic, false, OPENAI_TOOLS);
+    assert_eq!(outcome.out, OPENAI_AS_ANTHROPIC);
+    assert_eq!(outcome.usage, Some(Usage { input: 40, cached_input: 0, output: 21 }));
+    assert!(outcome.complete && outcome.content && outcome.error.is_none());
+    let outcome = run_whole(Schema::Anthropic, Schema::OpenAi, true, ANTHROPIC_TOOLS);
+    assert_eq!(outcome.out, ANTHROPIC_AS_OPENAI);
+    assert_eq!(outcome.usage, Some(Usage { input: 135, cached_input: 100, output: 44 }));
+    assert!(outcome.complete && outcome.content && outcome.error.is_none());
+}
+
+#[test]
+fn one_schema_passes_byte_for_byte_but_for_the_model() {
+    let outcome = run_whole(Schema::OpenAi, Schema::OpenAi, true, OPENAI_TEXT);
+    assert_eq!(outcome.out, OPENAI_TEXT.replace("gpt-4o-2024-08-06", "mine"));
+    assert_eq!(outcome.usage, Some(Usage { input: 12, cached_input: 4, output: 5 }));
+    assert_eq!(outcome.characters, "Grüß \"dich\" 😀".chars().count() as u64);
+    assert!(outcome.complete);
+    let odd = format!(": hello\r\n\r\n\r\n{}", ANTHROPIC_TOOLS.replace('\n', "\r\n"));
+    let outcome = run_whole(Schema::Anthropic, Schema::Anthropic, false, &odd);
+    assert_eq!(outcome.out, odd.replace("claude-sonnet-4-5-20250929", "mine"));
+    assert!(outcome.complete);
+}
+
+#[test]
+fn a_client_that_did_not_ask_for_usage_sees_none() {
+    let outcome = run_whole(Schema::OpenAi, Schema::OpenAi, false, OPENAI_TEXT);
+    assert!(!outcome.out.contains("prompt_tokens") && outcome.out.ends_with("data: [DONE]\n\n"));
+    assert!(outcome.usage.is_some());
+    let outcome = run_whole(Schema::Anthropic, Schema::OpenAi, false, ANTHROPIC_TOOLS);
+    assert!(!outcome.out.contains("usage"), "{}", outcome.out);
+}
+
+fn check_end(provider: Schema, client: Schema, stream: &str, status: Option<u16>, complete: bool, end: &str) {
+    let outcome = run_whole(provider, client, false, stream);
+    assert_eq!(outcome.error.as_ref().map(|error| error.status), status, "{stream}");
+    assert_eq!(outcome.complete, complete, "{stream}");
+    assert!(outcome.out.ends_with(end) || outcome.out.contains(end), "{stream}\n{}", outcome.out);
+}
+
+#[test]
+fn a_stream_ends_as_its_provider_ended_it() {
+    use Schema::{Anthropic, OpenAi};
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
+    let overloaded =
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
+    let refused = "data: {\"error\":{\"message\":\"bad key sk-1\",\"type\":\"authentication_error\"}}\n\n";
+    for client in [OpenAi, Anthropic] {
+        let error_event =
+            if client == OpenAi { "data: {\"error\":{" } else { "event: error\ndata: {\"type\":\"error\"" };
+        check_end(OpenAi, client, text, Some(502), false, error_event);
+        check_end(OpenAi, client, "", Some(502), false, error_event);
+        check_end(OpenAi, client, &format!("{text}data: <html>\n\n"), Some(502), false, error_event);
+        check_end(
+            OpenAi,
+            client,
+            &format!("{text}{refused}{text}"),
+            Some(401),
+            false,
+            "refused the gateway's credential",
+        );
+        check_end(Anthropic, client, overloaded, Some(529), false, "\"busy\"");
+    }
+    check_end(OpenAi, Anthropic, &format!("{text}data: [DONE]\n\n"), Some(502), false, "event: error");
+    check_end(
+        OpenAi,
+        Anthropic,
+        &format!("{text}{finish}"),
+        None,
+        true,
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    );
+    check_end(OpenAi, Anthropic, &format!("{text}{finish}data: [DONE]"), None, true, "\"stop_reason\":\"max_tokens\"");
+    check_end(OpenAi, OpenAi, &format!("{text}{finish}data: [DONE]"), None, true, "data: [DONE]\n\n");
+}
+
+#[test]
+fn an_event_over_the_bound_ends_the_stream() {
+    let stream = format!("data: {}", "x".repeat(2 << 20));
+    check_end(Schema::OpenAi, Schema::OpenAi, &stream, Some(502), false, "larger than 1048576 bytes");
+}
+
+#[test]
+fn nothing_commits_before_content() {
+    let mut translator = StreamTranslator::new(Schema::Anthropic, Schema::OpenAi, options(false));
+    let (head, rest) = ANTHROPIC_TOOLS.split_at(ANTHROPIC_TOOLS.find("event: content_block_delta").unwrap());
+    let mut out = Vec::new();
+    assert!(!translator.push(head.as_bytes(), &mut out).content);
+    assert!(translator.push(rest.as_bytes(), &mut out).content);
+}
+
+const CASES: [(Schema, &str); 3] =
+    [(Schema::OpenAi, OPENAI_TEXT), (Schema::OpenAi, OPENAI_TOOLS), (Schema::Anthropic, ANTHROPIC_TOOLS)];
+
+#[test]
+fn every_split_point_gives_the_same() {
+    for (provider, stream) in CASES {
+        for client in [Schema::OpenAi, Schema::Anthropic] {
+            let whole = run_whole(provider, client, true, stream);
+            for at in 0..stream.len() {
+                let (head, tail) = stream.as_bytes().split_at(at);
+                assert_eq!(run(provider, client, true, [head, tail]), whole, "{provider:?} {client:?} split at {at}");
+            }
+            assert_eq!(run(provider, client, true, stream.as_bytes().chunks(1)), whole);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_chunks_of_any_line_ends_give_the_same(
+        case in 0_usize..3,
+        to_anthropic: bool,
+        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
+        cut in any::<prop::sample::Index>(),
+        sizes in prop::collection::vec(1_usize..400, 1..50),
+    ) {
+        let (provider, stream) = CASES[case];
+        let client = if to_anthropic { Schema::Anthropic } else { Schema::OpenAi };
+        let stream = stream.replace('\n', line_end);
+        let stream = &stream.as_bytes()[..=cut.index(stream.len())];
+        let mut chunks = Vec::new();
+        let mut rest = stream;
+        for size in sizes.into_iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, more) = rest.split_at(size.min(rest.len()));
+            chunks.push(chunk);
+            rest = more;
+        }
+        prop_assert_eq!(run(provider, client, true, chunks), run(provider, client, true, [stream]));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), anthropic: bool) {
+        let provider = if anthropic { Schema::Anthropic } else { Schema::OpenAi };
+        let framed = [b"data: ".as_slice(), &bytes, b"\n\n"].concat();
+        run(provider, Schema::OpenAi, true, [bytes.as_slice(), framed.as_slice()]);
+    }
+}

@@ -1,0 +1,182 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use super::place::Place;
+use crate::json::unescaped;
+
+/// Levels of arrays and objects that are followed, as in serde_json.
+const MOST_LEVELS: usize = 128;
+
+/// Why a text could not be scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    #[error("it is not JSON at byte {0}")]
+    NotJson(usize),
+    #[error("it is nested deeper than {MOST_LEVELS} levels")]
+    TooDeep,
+}
+
+/// Appends the spans of all strings that are text, quotes included, in their order.
+pub(super) fn scan(json: &str, place: Place, spans: &mut Vec<Range<usize>>) -> Result<(), Malformed> {
+    let mut scanner = Scanner { bytes: json.as_bytes(), json, at: 0, spans };
+    scanner.value(place, MOST_LEVELS)?;
+    scanner.skip_space();
+    if scanner.at == json.len() { Ok(()) } else { Err(scanner.malformed()) }
+}
+
+struct Scanner<'a, 'out> {
+    json: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    spans: &'out mut Vec<Range<usize>>,
+}
+
+impl<'a> Scanner<'a, '_> {
+    fn value(&mut self, place: Place, levels: usize) -> Result<(), Malformed> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'"') => {
+                let span = self.string()?;
+                if place.is_text() {
+                    self.spans.push(span);
+                }
+                Ok(())
+            }
+            Some(b'{') => self.object(place, levels.checked_sub(1).ok_or(Malformed::TooDeep)?),
+            Some(b'[') => self.array(place, levels.checked_sub(1).ok_or(Malformed::TooDeep)?),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            Some(b'-' | b'0'..=b'9') => {
+                self.skip_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+                Ok(())
+            }
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn object(&mut self, place: Place, levels: usize) -> Result<(), Malformed> {
+        self.at += 1;
+        self.skip_space();
+        if self.eat(b'}') {
+            return Ok(());
+        }
+        let mut data: Option<Range<usize>> = None;
+        let mut types = 0;
+        let mut base64_types = 0;
+        loop {
+            self.skip_space();
+            let name = self.name()?;
+            self.skip_space();
+            self.expect(b':')?;
+            self.skip_space();
+            let (first_span, value_start) = (self.spans.len(), self.at);
+            let value_place = place.of_field(&name);
+            self.value(value_place, levels)?;
+            match value_place {
+                Place::SourceData => data = Some(data.map_or(first_span, |range| range.start)..self.spans.len()),
+                _ if place == Place::Source && name == "type" => {
+                    types += 1;
+                    base64_types += usize::from(self.json.get(value_start..self.at) == Some("\"base64\""));
+                }
+                _ => {}
+            }
+            self.skip_space();
+            if self.eat(b'}') {
+                break;
+            }
+            self.expect(b',')?;
+        }
+        let is_base64 = types > 0 && types == base64_types;
+        if let Some(data) = data.filter(|data| is_base64 && data.end <= self.spans.len()) {
+            self.spans.drain(data);
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, place: Place, levels: usize) -> Result<(), Malformed> {
+        self.at += 1;
+        self.skip_space();
+        if self.eat(b']') {
+            return Ok(());
+        }
+        loop {
+            self.value(place, levels)?;
+            self.skip_space();
+            if self.eat(b']') {
+                return Ok(());
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    /// A field's name; an escaped one is the name that it stands for.
+    fn name(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        let span = self.string()?;
+        let json: &'a str = self.json;
+        Ok(unescaped(json.get(span).unwrap_or_default()))
+    }
+
+    fn string(&mut self) -> Result<Range<usize>, Malformed> {
+        let start = self.at;
+        self.expect(b'"')?;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let Some(plain) = memchr2(b'"', b'\\', rest) else { return Err(self.malformed()) };
+            if rest.get(..plain).unwrap_or_default().iter().any(|byte| *byte < 0x20) {
+                return Err(self.malformed());
+            }
+            self.at += plain;
+            if self.eat(b'"') {
+                return Ok(start..self.at);
+            }
+            let escape = self.bytes.get(self.at + 1..).unwrap_or_default();
+            self.at += match escape {
+                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+                [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => 6,
+                _ => return Err(self.malformed()),
+            };
+        }
+    }
+
+    fn literal(&mut self, expected: &[u8]) -> Result<(), Malformed> {
+        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(expected)) {
+            self.at += expected.len();
+            Ok(())
+        } else {
+            Err(self.malformed())
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
+        if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
+    }
+
+    fn skip_space(&mut self) {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+    }
+
+    fn malformed(&self) -> Malformed {
+        Malformed::NotJson(self.at)
+    }
+}

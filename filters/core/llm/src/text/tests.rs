@@ -1,0 +1,184 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn values(texts: &[Text]) -> Vec<&str> {
+    texts.iter().map(|text| text.value.as_str()).collect()
+}
+
+fn check_request(operation: Operation, body: &str, expect: &[&str]) {
+    let texts = request_texts(operation, body.as_bytes()).unwrap();
+    assert_eq!(values(&texts), expect, "{body}");
+    for text in &texts {
+        assert_eq!(serde_json::from_str::<String>(&body[text.span.clone()]).unwrap(), text.value);
+    }
+}
+
+#[test]
+fn a_chat_request_shows_all_that_a_model_reads() {
+    check_request(
+        Operation::ChatCompletions,
+        r#"{"model":"m","user":"u","metadata":{"a":"b"},"messages":[
+            {"role":"system","content":"S"},
+            {"role":"user","name":"N","content":[{"type":"text","text":"a\n\u00e4"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]},
+            {"role":"assistant","content":null,"reasoning_content":"R","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"q\":1}"}}]},
+            {"role":"tool","tool_call_id":"c","content":"T"}],
+          "tools":[{"type":"function","function":{"name":"f","description":"D","parameters":{"type":"object","required":["name"],
+            "properties":{"name":{"type":"string","description":"P"},"type":{"enum":["E"]}}}}}]}"#,
+        &["S", "N", "a\nä", "R", "{\"q\":1}", "T", "D", "P", "E"],
+    );
+}
+
+#[test]
+fn a_messages_request_shows_all_that_a_model_reads() {
+    check_request(
+        Operation::Messages,
+        r#"{"model":"m","system":[{"type":"text","text":"S","cache_control":{"type":"ephemeral"}}],"messages":[
+            {"role":"user","content":"U"},
+            {"role":"assistant","content":[{"type":"thinking","thinking":"H","signature":"sig"},
+              {"type":"tool_use","id":"i","name":"f","input":{"q":["A",{"name":"B"}]}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"i","content":[{"type":"text","text":"T"},
+              {"type":"image","source":{"data":"QUJD","media_type":"image/png","type":"base64"}}]},
+              {"type":"document","title":"L","source":{"type":"text","media_type":"text/plain","data":"D"}},
+              {"type":"image","source":{"type":"url","url":"http://x"}}]}],
+          "tools":[{"name":"f","description":"X","input_schema":{"type":"object"}}]}"#,
+        &["S", "U", "H", "A", "B", "T", "L", "D", "X"],
+    );
+}
+
+#[test]
+fn embedding_inputs_of_every_form() {
+    check_request(Operation::Embeddings, r#"{"model":"m","input":"one"}"#, &["one"]);
+    check_request(Operation::Embeddings, r#"{"model":"m","input":["one","two"],"user":"u"}"#, &["one", "two"]);
+    check_request(Operation::Embeddings, r#"{"model":"m","input":[[1,2],[3]]}"#, &[]);
+}
+
+#[test]
+fn a_name_that_stands_twice_hides_nothing() {
+    check_request(Operation::Embeddings, r#"{"input":"one","inp\u0075t":"two"}"#, &["one", "two"]);
+}
+
+#[test]
+fn what_is_no_json_is_an_error() {
+    let deep = format!("{{\"input\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for body in
+        ["", "{", "{\"input\":\"a\u{1}\"}", "{\"input\":\"a}", "{\"input\":tru}", "{\"input\":\"\\x\"}", "{}x", &deep]
+    {
+        assert!(request_texts(Operation::Embeddings, body.as_bytes()).is_err(), "{body}");
+    }
+    assert!(request_texts(Operation::Embeddings, b"{\"input\":\"\xff\"}").is_err());
+}
+
+#[test]
+fn half_a_surrogate_pair_is_read_without_loss_around_it() {
+    let texts = request_texts(Operation::Embeddings, br#"{"input":"a\ud800b"}"#).unwrap();
+    assert!(texts[0].value.starts_with('a') && texts[0].value.ends_with('b'));
+}
+
+#[test]
+fn answers_show_content_and_arguments() {
+    let body = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"C","refusal":null,
+        "tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"A"}}]},"finish_reason":"stop"}]}"#;
+    let texts = response_texts(Schema::OpenAi, Operation::ChatCompletions, body.as_bytes()).unwrap();
+    assert_eq!(values(&texts), ["C", "A"]);
+    let body = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"C"},
+        {"type":"tool_use","id":"i","name":"f","input":{"a":"A"}}],"stop_reason":"end_turn"}"#;
+    let texts = response_texts(Schema::Anthropic, Operation::Messages, body.as_bytes()).unwrap();
+    assert_eq!(values(&texts), ["C", "A"]);
+}
+
+#[test]
+fn edits_leave_everything_else_as_it_was() {
+    let body = br#"{ "input" : ["a@b.c", 1.50, "x"] , "zz":"\u0041" }"#;
+    let texts = request_texts(Operation::Embeddings, body).unwrap();
+    let edited =
+        with_texts(body, &[(texts[1].span.clone(), "y".to_owned()), (texts[0].span.clone(), "[\"E\"]".to_owned())]);
+    assert_eq!(String::from_utf8(edited).unwrap(), r#"{ "input" : ["[\"E\"]", 1.50, "y"] , "zz":"\u0041" }"#);
+}
+
+fn check_stream(client: Schema, data: &str, expect: &[(u32, &str)]) {
+    let texts = stream_texts(client, data);
+    let found: Vec<_> = texts.iter().map(|text| (text.channel, text.value.as_str())).collect();
+    assert_eq!(found, expect, "{data}");
+    for text in &texts {
+        assert_eq!(serde_json::from_str::<String>(&data[text.span.clone()]).unwrap(), text.value);
+    }
+}
+
+#[test]
+fn events_show_their_texts_by_channel() {
+    check_stream(
+        Schema::OpenAi,
+        r#"{"id":"x","choices":[{"delta":{"role":"assistant","content":"a\"b"},"index":1}]}"#,
+        &[(65_536, "a\"b")],
+    );
+    check_stream(
+        Schema::OpenAi,
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{"},"index":2}]}}]}"#,
+        &[(18, "{")],
+    );
+    check_stream(Schema::OpenAi, r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(3, "r")]);
+    check_stream(
+        Schema::Anthropic,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}"#,
+        &[(1, "{\"a")],
+    );
+    check_stream(
+        Schema::Anthropic,
+        r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"t"},"index":4}"#,
+        &[(4, "t")],
+    );
+    for data in ["[DONE]", "", "{", r#"{"choices":[]}"#, r#"{"type":"message_stop"}"#] {
+        check_stream(Schema::OpenAi, data, &[]);
+        check_stream(Schema::Anthropic, data, &[]);
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        "[\\u{0}-\\u{1f}\"\\\\/a]{0,4}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((".{0,4}", inner), 0..5)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn strings_of(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| strings_of(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| strings_of(field, found)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_scanner_sees_what_serde_sees(input in any_json(), pretty: bool) {
+        let body = serde_json::json!({"model": "m", "input": input});
+        let written = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
+        let mut expect = Vec::new();
+        strings_of(&input, &mut expect);
+        let texts = request_texts(Operation::Embeddings, written.as_bytes()).unwrap();
+        prop_assert_eq!(values(&texts), expect);
+        let unchanged: Vec<_> = texts.into_iter().map(|text| (text.span, text.value)).collect();
+        let again: Value = serde_json::from_slice(&with_texts(written.as_bytes(), &unchanged)).unwrap();
+        prop_assert_eq!(again, body);
+    }
+
+    #[test]
+    fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = request_texts(Operation::ChatCompletions, &bytes);
+        stream_texts(Schema::OpenAi, &String::from_utf8_lossy(&bytes));
+    }
+}
