@@ -1,0 +1,381 @@
+use weir_exchange::{Exchange, Shared};
+use weir_host::{Flow, Header, Host, Message, Reply};
+use weir_llm::error::{ClientError, ProviderError, read_provider_error};
+use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
+use weir_llm::{Operation, Schema, chat, text, usage_of_response};
+
+use crate::headers::downstream;
+use crate::refusal::invalid_response;
+
+/// How much of an error's body is read.
+const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
+/// The longest answer that is held whole. Envoy's own buffer limits must be larger for it to be reached.
+const WHOLE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
+/// How much of a stream is held before its first content.
+const OPENING_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Statuses below 500 on which the routes that we configure try the next provider.
+const RETRIED_BELOW_500: [u16; 3] = [408, 409, 429];
+
+const JSON: &str = "application/json";
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// What was asked, as far as the answer depends on it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) operation: Operation,
+    pub(crate) client: Schema,
+    pub(crate) provider: Schema,
+    /// As the client named it.
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+    /// The id of a stream that is translated.
+    pub(crate) id: String,
+    pub(crate) created_s: i64,
+}
+
+/// One provider's answer on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    asked: Asked,
+    headers: Vec<Header>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Until the provider's headers are here.
+    Waiting,
+    /// The provider said that it failed; its words are collected.
+    Failed { status: u16 },
+    /// It cannot be an answer, whatever follows; the client's error is written with the first piece of the body.
+    Unusable(ClientError),
+    /// A whole answer is collected.
+    Whole,
+    /// A stream whose headers are held until its first content. `read` bytes of what the proxy holds were translated.
+    Opening { translator: Box<StreamTranslator>, read: usize, out: Vec<u8> },
+    /// A stream that the client gets.
+    Streaming { translator: Box<StreamTranslator> },
+    /// The client has its error; what the provider still sends is dropped.
+    Discarding,
+}
+
+impl Answer {
+    pub(crate) fn new(asked: Asked) -> Self {
+        Self { asked, headers: Vec::new(), state: State::Waiting }
+    }
+
+    pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
+        self.headers = host.headers(Message::Response);
+        let status = self.header(":status").parse().unwrap_or(0);
+        note(exchange, |exchange| {
+            if let Some(attempt) = exchange.attempts.last_mut() {
+                attempt.status = status;
+            }
+        });
+        self.state = self.expect(status);
+        if end_of_stream {
+            return self.without_body(host, exchange);
+        }
+        Flow::Pause
+    }
+
+    pub(crate) fn on_body(
+        &mut self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        held: usize,
+        end_of_stream: bool,
+    ) -> Flow {
+        match std::mem::replace(&mut self.state, State::Discarding) {
+            State::Waiting | State::Discarding => {
+                if held > 0 && host.set_body(Message::Response, &[]).is_err() {
+                    return Flow::Pause;
+                }
+                Flow::Continue
+            }
+            State::Unusable(error) => self.fail(host, exchange, &error),
+            State::Failed { status } => {
+                if !end_of_stream && held < ERROR_LIMIT_BYTES {
+                    self.state = State::Failed { status };
+                    return Flow::Pause;
+                }
+                let body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES));
+                self.fail_as_provider(host, exchange, &read_provider_error(self.asked.provider, status, &body))
+            }
+            State::Whole => {
+                if held > WHOLE_LIMIT_BYTES {
+                    let error = invalid_response("The provider's answer is too long.");
+                    return self.fail(host, exchange, &error);
+                }
+                if !end_of_stream {
+                    self.state = State::Whole;
+                    return Flow::Pause;
+                }
+                let body = host.body(Message::Response, 0, held);
+                self.whole(host, exchange, &body)
+            }
+            State::Opening { translator, read, out } => {
+                let new = host.body(Message::Response, read, held.saturating_sub(read));
+                self.open(host, exchange, Opening { translator, out, new, held, end_of_stream })
+            }
+            State::Streaming { translator } => {
+                let new = host.body(Message::Response, 0, held);
+                self.pass(host, exchange, translator, &new, end_of_stream)
+            }
+        }
+    }
+
+    /// What can follow these headers.
+    fn expect(&self, status: u16) -> State {
+        if status != 200 {
+            return State::Failed { status };
+        }
+        let encoding = self.header("content-encoding");
+        if !(encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")) {
+            return State::Unusable(invalid_response("The provider compressed its answer though it was asked not to."));
+        }
+        let is_stream = self.header("content-type").to_ascii_lowercase().starts_with(EVENT_STREAM);
+        match (self.asked.stream, is_stream) {
+            (false, false) => State::Whole,
+            (true, true) => {
+                let options = StreamOptions {
+                    client_model: self.asked.model.clone(),
+                    client_wants_usage: self.asked.include_usage,
+                    id: self.asked.id.clone(),
+                    created_unix_s: self.asked.created_s,
+                };
+                let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
+                State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
+            }
+            (true, false) => State::Unusable(invalid_response("The provider did not stream its answer.")),
+            (false, true) => State::Unusable(invalid_response("The provider streamed its answer unasked.")),
+        }
+    }
+
+    /// Headers only. No body can be written to such an answer. Where the next provider may do better, only the status is,
+    /// for the router; else the answer is replaced by a reply, which ends the request.
+    fn without_body(&mut self, host: &mut dyn Host, exchange: Option<&Shared>) -> Flow {
+        let client = self.asked.client;
+        let (status, code, body) = match std::mem::replace(&mut self.state, State::Discarding) {
+            State::Failed { status } => {
+                let error = read_provider_error(self.asked.provider, status, &[]);
+                (error.client_status(), recorded_code(&error), error.to_client(client))
+            }
+            State::Unusable(error) => (error.status, error.code, error.body(client)),
+            _ => {
+                let error = invalid_response("The provider's answer is empty.");
+                (error.status, error.code, error.body(client))
+            }
+        };
+        note(exchange, |exchange| exchange.refusal = Some(code));
+        if matches!(status, 400..500) && !RETRIED_BELOW_500.contains(&status) {
+            let headers = vec![("content-type".into(), JSON.into())];
+            return Flow::Reply(Reply { status, headers, body, code });
+        }
+        flow_after(host.set_headers(Message::Response, &downstream(&self.headers, status, JSON, Some(0))))
+    }
+
+    fn whole(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, body: &[u8]) -> Flow {
+        let (client, provider) = (self.asked.client, self.asked.provider);
+        let invalid = || invalid_response("The provider's answer is not what its API promises.");
+        let is_object = body.trim_ascii_start().first() == Some(&b'{')
+            && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+        if !is_object {
+            return self.fail(host, exchange, &invalid());
+        }
+        let translated = if client == provider {
+            None
+        } else {
+            match chat::read_response(provider, body) {
+                Ok(mut response) => {
+                    response.model.clone_from(&self.asked.model);
+                    if response.created_unix_s == 0 {
+                        response.created_unix_s = self.asked.created_s;
+                    }
+                    Some(chat::write_response(client, &response))
+                }
+                Err(_) => return self.fail(host, exchange, &invalid()),
+            }
+        };
+        let answer = translated.as_deref().unwrap_or(body);
+        let usage = usage_of_response(provider, body);
+        let characters = match usage {
+            Some(_) => 0,
+            None => output_characters(client, self.asked.operation, answer),
+        };
+        let now = host.now();
+        note(exchange, |exchange| {
+            if let Some(usage) = usage {
+                exchange.usage.report(usage);
+            }
+            exchange.usage.output_characters = characters;
+            exchange.first_token = Some(now);
+            exchange.answer_complete = true;
+        });
+        let headers = downstream(&self.headers, 200, JSON, Some(answer.len()));
+        let written = host.set_headers(Message::Response, &headers).and_then(|()| match &translated {
+            Some(translated) => host.set_body(Message::Response, translated),
+            None => Ok(()),
+        });
+        flow_after(written)
+    }
+
+    fn open(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, opening: Opening) -> Flow {
+        let Opening { mut translator, mut out, new, held, end_of_stream } = opening;
+        let mut progress = translator.push(&new, &mut out);
+        if end_of_stream && !progress.content {
+            progress = merge(progress, translator.finish(&mut out));
+        }
+        take_in(exchange, &progress);
+        if progress.content || progress.complete {
+            let now = host.now();
+            note(exchange, |exchange| exchange.first_token = Some(now));
+            let headers = downstream(&self.headers, 200, EVENT_STREAM, None);
+            if host.set_headers(Message::Response, &headers).is_err() {
+                return Flow::Pause;
+            }
+            if end_of_stream {
+                end(exchange, translator.as_mut(), &mut out);
+            } else {
+                self.state = State::Streaming { translator };
+            }
+            return flow_after(host.set_body(Message::Response, &out));
+        }
+        if let Some(error) = progress.error {
+            return self.fail_as_provider(host, exchange, &error);
+        }
+        if end_of_stream {
+            let error = invalid_response("The provider's stream ended before its first content.");
+            return self.fail(host, exchange, &error);
+        }
+        if held > OPENING_LIMIT_BYTES {
+            let error = invalid_response("The provider's stream has no content.");
+            return self.fail(host, exchange, &error);
+        }
+        self.state = State::Opening { translator, read: held, out };
+        Flow::Pause
+    }
+
+    fn pass(
+        &mut self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        mut translator: Box<StreamTranslator>,
+        new: &[u8],
+        end_of_stream: bool,
+    ) -> Flow {
+        let mut out = Vec::with_capacity(new.len());
+        take_in(exchange, &translator.push(new, &mut out));
+        if end_of_stream {
+            end(exchange, translator.as_mut(), &mut out);
+        } else {
+            self.state = State::Streaming { translator };
+        }
+        flow_after(host.set_body(Message::Response, &out))
+    }
+
+    fn fail(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ClientError) -> Flow {
+        let body = error.body(self.asked.client);
+        self.write_failure(host, exchange, error.status, error.code, &body)
+    }
+
+    fn fail_as_provider(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ProviderError) -> Flow {
+        let body = error.to_client(self.asked.client);
+        self.write_failure(host, exchange, error.client_status(), recorded_code(error), &body)
+    }
+
+    /// Turns the answer into an error in the client's schema. Its headers were held until now, so the router decides by this
+    /// status whether the next provider is tried.
+    fn write_failure(
+        &mut self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        status: u16,
+        code: &'static str,
+        body: &[u8],
+    ) -> Flow {
+        self.state = State::Discarding;
+        note(exchange, |exchange| exchange.refusal = Some(code));
+        let headers = downstream(&self.headers, status, JSON, Some(body.len()));
+        let written = host.set_headers(Message::Response, &headers);
+        flow_after(written.and_then(|()| host.set_body(Message::Response, body)))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let value = self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
+        value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+}
+
+struct Opening {
+    translator: Box<StreamTranslator>,
+    out: Vec<u8>,
+    new: Vec<u8>,
+    held: usize,
+    end_of_stream: bool,
+}
+
+/// What the proxy did not take stays held, so that nothing untranslated reaches the client; its time limits end the stream.
+fn flow_after(written: Result<(), weir_host::HostError>) -> Flow {
+    match written {
+        Ok(()) => Flow::Continue,
+        Err(_) => Flow::Pause,
+    }
+}
+
+/// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
+/// so that the client does not take it for whole.
+fn end(exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
+    let progress = translator.finish(out);
+    take_in(exchange, &progress);
+    if progress.error.is_some() {
+        note(exchange, |exchange| exchange.refusal = Some("upstream_incomplete"));
+    }
+}
+
+fn note(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
+    if let Some(exchange) = exchange {
+        exchange.write(write);
+    }
+}
+
+fn take_in(exchange: Option<&Shared>, progress: &Progress) {
+    note(exchange, |exchange| {
+        if let Some(usage) = progress.usage {
+            exchange.usage.report(usage);
+        }
+        exchange.usage.output_characters = exchange.usage.output_characters.saturating_add(progress.characters);
+        exchange.answer_complete |= progress.complete;
+        if let Some(error) = &progress.error {
+            exchange.refusal = Some(recorded_code(error));
+        }
+    });
+}
+
+/// The code of a usage record: one of ours, whatever the provider calls it.
+fn recorded_code(error: &ProviderError) -> &'static str {
+    match error.status {
+        401 | 403 => "upstream_auth_failed",
+        429 => "upstream_rate_limited",
+        ..=399 | 500.. => "upstream_unavailable",
+        _ => "upstream_refused",
+    }
+}
+
+fn merge(first: Progress, second: Progress) -> Progress {
+    Progress {
+        content: first.content || second.content,
+        error: first.error.or(second.error),
+        usage: second.usage.or(first.usage),
+        complete: first.complete || second.complete,
+        characters: first.characters.saturating_add(second.characters),
+    }
+}
+
+fn output_characters(client: Schema, operation: Operation, answer: &[u8]) -> u64 {
+    let texts = text::response_texts(client, operation, answer).unwrap_or_default();
+    let characters = texts.iter().map(|text| text.value.chars().count()).sum::<usize>();
+    u64::try_from(characters).unwrap_or(u64::MAX)
+}

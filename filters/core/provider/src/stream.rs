@@ -1,0 +1,211 @@
+use std::rc::Rc;
+
+use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
+use weir_exchange::{Attempt, Shared};
+use weir_host::{Flow, Header, Host, Level, Message};
+use weir_llm::error::ClientError;
+use weir_llm::{Operation, RequestHead, Schema};
+
+use crate::ProviderPlugin;
+use crate::answer::{Answer, Asked};
+use crate::headers::{Upstream, originals};
+use crate::refusal::{reply, unavailable};
+use crate::request::{body_for, head_of, path_of, schema_of};
+
+/// Envoy's count of attempts, which the route configuration asks for (`include_request_attempt_count`).
+const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
+
+/// One attempt.
+#[derive(Debug)]
+pub struct ProviderStream {
+    plugin: Rc<ProviderPlugin>,
+    exchange: Option<Shared>,
+    client: Schema,
+    begun: Option<Begun>,
+    answer: Option<Answer>,
+}
+
+/// What is known once the attempt's headers were seen.
+#[derive(Debug)]
+struct Begun {
+    deployment_id: String,
+    operation: Operation,
+    originals: Rc<Vec<Header>>,
+}
+
+impl ProviderStream {
+    pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>) -> Self {
+        Self { plugin, exchange, client: Schema::OpenAi, begun: None, answer: None }
+    }
+
+    fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
+        let originals = self.originals(host)?;
+        let text = |name: &str| {
+            let value = originals.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
+            value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+        };
+        let speaks_anthropic = originals.iter().any(|(name, _)| name == "anthropic-version");
+        self.client = Schema::of_path(text(":path"), speaks_anthropic);
+        let operation = Operation::of(text(":method"), text(":path"), speaks_anthropic)
+            .map_err(|_| ClientError::new(404, "unknown_path", "There is no such operation here."))?;
+        self.client = operation.schema();
+
+        let path = ["xds", "upstream_host_metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_DEPLOYMENT];
+        let deployment_id = host.property_text(&path).unwrap_or_default();
+        let Some(deployment) = self.plugin.config.deployments.get(&deployment_id) else {
+            host.log(Level::Error, &format!("weir.provider: endpoint of unknown deployment {deployment_id:?}"));
+            return Err(unavailable("The gateway has no configuration for the chosen provider."));
+        };
+        let attempt = Attempt {
+            deployment_id: deployment_id.clone(),
+            provider_id: deployment.provider_id.clone(),
+            provider_name: deployment.provider_name.clone(),
+            upstream_model: deployment.model.clone(),
+            price: self.plugin.price(&deployment_id),
+            status: 0,
+        };
+        if let Some(exchange) = &self.exchange {
+            exchange.write(|exchange| {
+                exchange.attempts.push(attempt);
+                // What an attempt that failed had said of itself is not part of the answer.
+                exchange.usage.reported = None;
+                exchange.usage.output_characters = 0;
+                exchange.first_token = None;
+                exchange.answer_complete = false;
+                exchange.refusal = None;
+                exchange.runs_under(self.plugin.config.revision);
+            });
+        }
+        path_of(operation, schema_of(deployment))?;
+        if end_of_stream {
+            return Err(ClientError::new(400, "invalid_request", "The request has no body."));
+        }
+        self.begun = Some(Begun { deployment_id, operation, originals });
+        Ok(())
+    }
+
+    /// The headers as the client sent them: from the exchange, or from the stream itself if this is the first attempt.
+    fn originals(&self, host: &dyn Host) -> Result<Rc<Vec<Header>>, ClientError> {
+        let Some(exchange) = &self.exchange else {
+            if host.header(Message::Request, ATTEMPT_COUNT).as_deref() == Some(b"1") {
+                return Ok(Rc::new(originals(host.headers(Message::Request))));
+            }
+            return Err(unavailable("The gateway lost this request between two providers."));
+        };
+        let kept = exchange.write(|exchange| {
+            let headers = exchange.original_headers.take();
+            let headers = headers.unwrap_or_else(|| Rc::new(originals(host.headers(Message::Request))));
+            exchange.original_headers = Some(Rc::clone(&headers));
+            headers
+        });
+        kept.ok_or_else(|| unavailable("The gateway lost this request."))
+    }
+
+    /// Writes the attempt's headers and body.
+    fn send(&mut self, host: &mut dyn Host, held: usize) -> Result<(), ClientError> {
+        let lost = || unavailable("The gateway lost this request.");
+        let begun = self.begun.as_ref().ok_or_else(lost)?;
+        let deployment = self.plugin.config.deployments.get(&begun.deployment_id).ok_or_else(lost)?;
+        let (operation, provider) = (begun.operation, schema_of(deployment));
+
+        let (known_body, known_head, request_id) = self.known();
+        let body = known_body.unwrap_or_else(|| Rc::new(host.body(Message::Request, 0, held)));
+        let head = head_of(operation, known_head, &body)?;
+        let upstream_body = body_for(deployment, operation, &head, &body)?;
+
+        let credential = match &deployment.credential {
+            None => None,
+            Some(placement) => {
+                let slot = host.header(Message::Request, &placement.slot).filter(|slot| !slot.is_empty());
+                Some(slot.ok_or_else(|| {
+                    ClientError::new(
+                        503,
+                        "upstream_auth_failed",
+                        format!("The gateway has no credential for the provider {}.", deployment.provider_name),
+                    )
+                })?)
+            }
+        };
+        let headers = Upstream {
+            deployment,
+            path: path_of(operation, provider)?,
+            client: self.client,
+            provider,
+            credential,
+            body_length: upstream_body.len(),
+        }
+        .headers(&begun.originals);
+        let written =
+            host.set_headers(Message::Request, &headers).and_then(|()| host.set_body(Message::Request, &upstream_body));
+        if written.is_err() {
+            host.log(Level::Error, "weir.provider: Envoy refused the headers or the body of an attempt");
+            return Err(lost());
+        }
+        self.answer = Some(Answer::new(Asked {
+            operation,
+            client: self.client,
+            provider,
+            model: head.model,
+            stream: head.stream,
+            include_usage: head.include_usage,
+            id: match self.client {
+                Schema::OpenAi => format!("chatcmpl-{request_id}"),
+                Schema::Anthropic => format!("msg_{request_id}"),
+            },
+            created_s: i64::try_from(host.now() / 1_000_000).unwrap_or_default(),
+        }));
+        Ok(())
+    }
+
+    /// Body, head and id from the exchange.
+    fn known(&self) -> (Option<Rc<Vec<u8>>>, Option<RequestHead>, String) {
+        let read = self.exchange.as_ref().and_then(|exchange| {
+            exchange.read(|exchange| {
+                (exchange.body.clone(), exchange.head.clone(), exchange.request_id.simple().to_string())
+            })
+        });
+        read.unwrap_or_default()
+    }
+
+    fn refuse(&mut self, error: &ClientError) -> Flow {
+        self.answer = None;
+        self.begun = None;
+        Flow::Reply(match &self.exchange {
+            Some(exchange) => exchange.refuse(self.client, error),
+            None => reply(self.client, error),
+        })
+    }
+}
+
+impl weir_host::StreamFilter for ProviderStream {
+    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        match self.begin(host, end_of_stream) {
+            Ok(()) => Flow::Pause,
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        if !end_of_stream {
+            return Flow::Pause;
+        }
+        match self.send(host, held) {
+            Ok(()) => Flow::Continue,
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        match &mut self.answer {
+            Some(answer) => answer.on_headers(host, self.exchange.as_ref(), end_of_stream),
+            None => Flow::Continue,
+        }
+    }
+
+    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        match &mut self.answer {
+            Some(answer) => answer.on_body(host, self.exchange.as_ref(), held, end_of_stream),
+            None => Flow::Continue,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+use weir_exchange::Shared;
+use weir_host::{Flow, StreamFilter};
+
+use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
+
+const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"chat"}"#;
+const STREAM: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"chat","stream":true}"#;
+const WHOLE: &str = r#"{"id":"1","object":"chat.completion","created":1,"model":"gpt-real","choices":[{"index":0,"message":{"role":"assistant","content":"hello","new":1.50},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
+const JSON: (&str, &str) = ("content-type", "application/json");
+const EVENTS: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
+
+fn ask(body: &str, exchange: &Shared) -> Attempt {
+    Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), OPENAI, body).unwrap()
+}
+
+fn answer(body: &str, headers: &[(&str, &str)], pieces: &[&str]) -> (Received, Shared) {
+    let exchange = exchange();
+    let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+    (ask(body, &exchange).answer(headers, &pieces), exchange)
+}
+
+fn chunk(delta: &str, finish: &str) -> String {
+    format!(
+        "data: {{\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-real\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+    )
+}
+
+#[test]
+fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
+    let headers = [
+        (":status", "200"),
+        JSON,
+        ("set-cookie", "a=b"),
+        ("x-ratelimit-limit", "1"),
+        ("x-weir-cost", "1"),
+        ("keep", "me"),
+    ];
+    let (first, second) = WHOLE.split_at(100);
+    let (received, exchange) = answer(CHAT, &headers, &[first, second]);
+    assert_eq!((received.status(), received.body().as_str()), ("200", WHOLE));
+    assert_eq!(received.header("content-length"), Some(WHOLE.len().to_string().as_str()));
+    assert_eq!(received.header("keep"), Some("me"));
+    for name in ["set-cookie", "x-ratelimit-limit", "x-weir-cost"] {
+        assert_eq!(received.header(name), None, "{name}");
+    }
+    exchange.read(|exchange| {
+        let usage = exchange.usage.reported.expect("the provider reported it");
+        assert_eq!((usage.input, usage.output), (7, 3));
+        assert_eq!(exchange.attempts.last().map(|attempt| attempt.status), Some(200));
+        assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
+        assert_eq!(exchange.refusal, None);
+    });
+}
+
+#[test]
+fn a_failure_is_told_in_the_clients_schema_with_a_status_that_the_router_can_act_on() {
+    let check = |body: &str, headers: &[(&str, &str)], pieces: &[&str], status: &str, code: &str| {
+        let (received, exchange) = answer(body, headers, pieces);
+        assert_eq!(received.status(), status, "{pieces:?}");
+        let error: serde_json::Value = serde_json::from_str(&received.pieces.concat()).expect("one JSON error");
+        assert_eq!(error["error"]["code"], code, "{pieces:?}");
+        assert_eq!(received.header("content-type"), Some("application/json"));
+        assert_eq!(received.header("content-length"), Some(received.pieces[0].len().to_string().as_str()));
+        assert!(exchange.read(|exchange| exchange.refusal.is_some() && !exchange.answer_complete).unwrap());
+    };
+    let failed = |status| [(":status", status), JSON];
+    let slow_down = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
+    let bad_key = r#"{"error":{"message":"Incorrect API key: sk-1","code":"invalid_api_key"}}"#;
+    check(CHAT, &failed("429"), &[slow_down], "429", "rate_limit_exceeded");
+    check(CHAT, &failed("401"), &[bad_key], "502", "upstream_auth_failed");
+    check(CHAT, &failed("503"), &["<html>", "busy</html>"], "503", "upstream_unavailable");
+    let good = [(":status", "200"), JSON];
+    let invalid = "upstream_invalid_response";
+    check(CHAT, &good, &["<html>hello</html>"], "502", invalid);
+    check(CHAT, &good, &[&WHOLE[..50]], "502", invalid);
+    check(CHAT, &good, &["[]"], "502", invalid);
+    check(CHAT, &[(":status", "200"), JSON, ("content-encoding", "gzip")], &["\u{1f}", "x"], "502", invalid);
+    check(CHAT, &[(":status", "200"), EVENTS], &["data: {}\n\n"], "502", invalid);
+    check(STREAM, &good, &[WHOLE], "502", invalid);
+    let events = [(":status", "200"), EVENTS];
+    check(STREAM, &events, &[""], "502", invalid);
+    check(STREAM, &events, &[": hello\n\n", ""], "502", invalid);
+    let overloaded = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":null}}\n\n";
+    check(STREAM, &events, &[overloaded, "data: [DONE]\n\n"], "500", "upstream_unavailable");
+}
+
+#[test]
+fn an_answer_without_a_body_that_nobody_retries_becomes_a_reply() {
+    let exchange = exchange();
+    let mut sent = ask(CHAT, &exchange);
+    sent.host.headers[1] = vec![(":status".into(), b"404".to_vec())];
+    let Flow::Reply(reply) = sent.filter.on_response_headers(&mut sent.host, true) else { panic!("has no body") };
+    assert_eq!(reply.status, 404);
+    assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()["error"]["message"].is_string());
+}
+
+#[test]
+fn an_answer_without_a_body_keeps_a_status_that_can_be_retried() {
+    let check = |status: &str, expect: &str| {
+        let (received, _) = answer(CHAT, &[(":status", status)], &[]);
+        assert_eq!((received.status(), received.header("content-length")), (expect, Some("0")));
+    };
+    check("503", "503");
+    check("403", "502");
+    check("200", "502");
+    check("204", "502");
+}
+
+#[test]
+fn a_stream_is_held_until_its_first_content_and_then_passes_as_it_comes() {
+    let role = chunk(r#"{"role":"assistant","content":""}"#, "null");
+    let (one, two) = (chunk(r#"{"content":"hel"}"#, "null"), chunk(r#"{"content":"lo"}"#, "null"));
+    let (stop, done) = (chunk("{}", "\"stop\""), "data: [DONE]\n\n".to_owned());
+    let headers = [(":status", "200"), EVENTS, ("content-length", "999")];
+    let (received, exchange) = answer(STREAM, &headers, &[&role, &one, &two, &stop, &done, ""]);
+    assert_eq!(received.status(), "200");
+    assert_eq!(received.header("content-type"), Some("text/event-stream"));
+    assert_eq!(received.header("content-length"), None);
+    assert!(received.pieces.len() >= 4, "{:?}", received.pieces);
+    assert!(received.pieces[0].contains("hel") && !received.pieces[0].contains("\"lo\""), "{:?}", received.pieces);
+    assert!(received.body().ends_with("data: [DONE]\n\n"));
+    exchange.read(|exchange| {
+        assert!(exchange.answer_complete);
+        assert_eq!((exchange.first_token, exchange.usage.output_characters), (Some(5_000_000), 5));
+    });
+}
+
+#[test]
+fn a_stream_that_stops_early_does_not_look_whole() {
+    let one = chunk(r#"{"content":"hel"}"#, "null");
+    let (received, exchange) = answer(STREAM, &[(":status", "200"), EVENTS], &[&one, ""]);
+    assert_eq!(received.status(), "200");
+    let body = received.body();
+    assert!(body.contains("ended before its answer did") && !body.contains("[DONE]"), "{body}");
+    exchange.read(|exchange| {
+        assert!(!exchange.answer_complete);
+        assert_eq!(exchange.refusal, Some("upstream_incomplete"));
+    });
+}
+
+#[test]
+fn an_error_after_content_ends_the_stream_with_an_error_event() {
+    let one = chunk(r#"{"content":"hel"}"#, "null");
+    let error = "data: {\"error\":{\"message\":\"broke\",\"type\":\"server_error\"}}\n\n";
+    let (received, exchange) = answer(STREAM, &[(":status", "200"), EVENTS], &[&one, error, ""]);
+    let body = received.body();
+    assert_eq!(body.matches("\"error\"").count(), 1, "{body}");
+    assert!(body.contains("broke") && !body.contains("[DONE]"), "{body}");
+    assert_eq!(exchange.read(|exchange| exchange.refusal), Some(Some("upstream_unavailable")));
+}
+
+#[test]
+fn another_schemas_answer_is_translated() {
+    let exchange = exchange();
+    let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), ANTHROPIC, CHAT).unwrap();
+    let whole = br#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-real","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":8,"output_tokens":4}}"#;
+    let received = sent.answer(&[(":status", "200"), JSON], &[whole]);
+    let body: serde_json::Value = serde_json::from_str(&received.body()).unwrap();
+    assert_eq!(body["choices"][0]["message"]["content"], "hello");
+    assert_eq!(body["model"], "chat");
+    assert_eq!(body["usage"]["prompt_tokens"], 8);
+    assert_eq!(exchange.read(|exchange| exchange.usage.reported.map(|usage| usage.output)), Some(Some(4)));
+}
+
+#[test]
+fn what_a_failed_attempt_used_is_not_the_next_ones() {
+    let exchange = exchange();
+    let first = ask(STREAM, &exchange);
+    let usage = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":900,\"total_tokens\":1800}}\n\n";
+    let received = first.answer(&[(":status", "200"), EVENTS], &[usage.as_bytes(), b""]);
+    assert_eq!(received.status(), "502");
+    let second = ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[WHOLE.as_bytes()]);
+    assert_eq!(second.status(), "200");
+    exchange.read(|exchange| {
+        assert_eq!(exchange.usage.reported.map(|usage| usage.input), Some(7));
+        assert_eq!(exchange.refusal, None);
+        assert_eq!(exchange.attempts.len(), 2);
+    });
+}
+
+#[test]
+fn a_stream_gives_the_same_answer_however_it_is_split() {
+    let stream = [
+        chunk(r#"{"role":"assistant","content":""}"#, "null"),
+        chunk(r#"{"content":"häl"}"#, "null"),
+        chunk(r#"{"content":"lo"}"#, "\"stop\""),
+        "data: [DONE]\n\n".to_owned(),
+    ]
+    .concat();
+    let (whole, _) = answer(STREAM, &[(":status", "200"), EVENTS], &[&stream]);
+    for at in 0..=stream.len() {
+        let (first, second) = stream.as_bytes().split_at(at);
+        let exchange = exchange();
+        let received = ask(STREAM, &exchange).answer(&[(":status", "200"), EVENTS], &[first, second, b""]);
+        assert_eq!((received.status(), received.body()), ("200", whole.body()), "split at {at}");
+        let usage = exchange.read(|exchange| (exchange.answer_complete, exchange.usage.output_characters));
+        assert_eq!(usage, Some((true, 5)), "split at {at}");
+    }
+}

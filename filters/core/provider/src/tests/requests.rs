@@ -1,0 +1,176 @@
+use weir_host::Message;
+
+use super::{ANTHROPIC, Attempt, OPENAI, client, exchange, fill_slots};
+
+const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"chat"}"#;
+const MESSAGES: &str = r#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":5,"model":"chat"}"#;
+
+#[test]
+fn what_a_client_sends_about_itself_does_not_reach_a_provider() {
+    let dropped = [
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "cookie",
+        "proxy-authorization",
+        "x-weir-pool",
+        "x-envoy-attempt-count",
+        "x-forwarded-for",
+        "x-request-id",
+        "forwarded",
+        "via",
+        "expect",
+        "te",
+        "connection",
+        "openai-organization",
+        "x-weir-credential-2",
+    ];
+    let more: Vec<(&str, &str)> = dropped.iter().map(|name| (*name, "the-client's")).collect();
+    let mut host = client("/v1/chat/completions", &more);
+    weir_host::Host::set_header(&mut host, Message::Request, "x-envoy-attempt-count", b"1").unwrap();
+    let sent = Attempt::send(host, Some(exchange()), OPENAI, CHAT).unwrap();
+    for name in dropped {
+        let expect = (name == "authorization").then(|| "Bearer secret-one".to_owned());
+        assert_eq!(sent.request_header(name), expect, "{name}");
+    }
+    assert_eq!(sent.request_header("user-agent").as_deref(), Some("client/1"));
+}
+
+#[test]
+fn each_provider_gets_its_own_headers() {
+    let check = |path: &str, body: &str, deployment: &str, more: &[(&str, &str)], expect: &[(&str, Option<&str>)]| {
+        let sent = Attempt::send(client(path, more), Some(exchange()), deployment, body).unwrap();
+        for (name, value) in expect {
+            assert_eq!(sent.request_header(name).as_deref(), *value, "{path} to {deployment}: {name}");
+        }
+        assert_eq!(sent.request_header("content-length"), Some(sent.sent_body().len().to_string()));
+    };
+    check(
+        "/v1/chat/completions",
+        CHAT,
+        OPENAI,
+        &[("x-stainless-os", "Linux")],
+        &[
+            (":path", Some("/base/v1/chat/completions")),
+            (":authority", Some("gpt-real.example")),
+            (":scheme", Some("https")),
+            ("accept-encoding", Some("identity")),
+            ("x-stainless-os", Some("Linux")),
+            ("anthropic-version", None),
+        ],
+    );
+    check(
+        "/v1/chat/completions",
+        CHAT,
+        ANTHROPIC,
+        &[("x-stainless-os", "Linux"), ("openai-beta", "x")],
+        &[
+            (":path", Some("/base/v1/messages")),
+            ("x-api-key", Some("secret-two")),
+            ("authorization", None),
+            ("anthropic-version", Some("2023-06-01")),
+            ("x-stainless-os", None),
+            ("openai-beta", None),
+        ],
+    );
+    check(
+        "/v1/messages?beta=true",
+        MESSAGES,
+        ANTHROPIC,
+        &[("anthropic-version", "2024-01-01"), ("anthropic-beta", "b")],
+        &[
+            (":path", Some("/base/v1/messages")),
+            ("anthropic-version", Some("2024-01-01")),
+            ("anthropic-beta", Some("b")),
+        ],
+    );
+    check(
+        "/v1/messages",
+        MESSAGES,
+        OPENAI,
+        &[("anthropic-version", "2023-06-01"), ("anthropic-beta", "b")],
+        &[
+            (":path", Some("/base/v1/chat/completions")),
+            ("authorization", Some("Bearer secret-one")),
+            ("anthropic-version", None),
+            ("anthropic-beta", None),
+        ],
+    );
+}
+
+#[test]
+fn the_next_attempt_is_made_of_the_original_request() {
+    let exchange = exchange();
+    let first = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), OPENAI, CHAT).unwrap();
+    assert_eq!(first.request_header("authorization").as_deref(), Some("Bearer secret-one"));
+    let mut host = first.host;
+    fill_slots(&mut host);
+    let second = Attempt::send(host, Some(exchange.clone()), ANTHROPIC, CHAT).unwrap();
+    let alone = Attempt::send(client("/v1/chat/completions", &[]), Some(super::exchange()), ANTHROPIC, CHAT).unwrap();
+    assert_eq!(second.host.headers[0], alone.host.headers[0], "nothing of the first provider is left");
+    assert_eq!(second.sent_body(), alone.sent_body());
+    let attempts = exchange.read(|exchange| exchange.attempts.clone()).unwrap();
+    let deployments: Vec<&str> = attempts.iter().map(|attempt| attempt.deployment_id.as_str()).collect();
+    assert_eq!(deployments, [OPENAI, ANTHROPIC]);
+    assert_eq!(exchange.read(|exchange| exchange.revision), Some(7));
+    let kept = exchange.read(|exchange| exchange.original_headers.clone()).flatten().unwrap();
+    assert!(kept.iter().all(|(_, value)| !value.starts_with(b"secret")), "no credential is kept");
+}
+
+#[test]
+fn a_body_of_the_same_schema_keeps_every_byte_but_the_model() {
+    let check = |path: &str, deployment: &str, body: &str, expect: &str| {
+        let sent = Attempt::send(client(path, &[]), Some(exchange()), deployment, body).unwrap();
+        assert_eq!(sent.sent_body(), expect);
+    };
+    let unknown = r#"{ "new_field":1.50,"messages":[{"role":"user","content":"h\u0069"}],"model":"chat"}"#;
+    check("/v1/chat/completions", OPENAI, unknown, &unknown.replace("\"chat\"", "\"gpt-real\""));
+    check("/v1/messages", ANTHROPIC, MESSAGES, &MESSAGES.replace("\"chat\"", "\"claude-real\""));
+    let streamed = r#"{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}],"stream_options":{}}"#;
+    let asked = r#"{"model":"gpt-real","stream":true,"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}"#;
+    check("/v1/chat/completions", OPENAI, streamed, asked);
+}
+
+#[test]
+fn a_body_that_a_guardrail_changed_is_the_one_that_is_sent() {
+    let exchange = exchange();
+    let changed = CHAT.replace("hi", "[EMAIL]");
+    exchange.write(|exchange| exchange.body = Some(std::rc::Rc::new(changed.clone().into_bytes())));
+    let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange), OPENAI, CHAT).unwrap();
+    assert_eq!(sent.sent_body(), changed.replace("\"chat\"", "\"gpt-real\""));
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_in_the_clients_schema() {
+    let check = |host, known, deployment: &str, body: &str, status: u16, code: &str, beginning: &str| {
+        let Err(reply) = Attempt::send(host, known, deployment, body) else { panic!("{code}: was sent") };
+        assert_eq!((reply.status, reply.code), (status, code));
+        let text = String::from_utf8(reply.body).unwrap();
+        assert!(text.starts_with(beginning), "{text}");
+    };
+    let openai = || client("/v1/chat/completions", &[]);
+    let anthropic = || client("/v1/messages", &[("anthropic-version", "2023-06-01")]);
+    let (openai_error, anthropic_error) = (r#"{"error":{"#, r#"{"type":"error""#);
+    check(openai(), Some(exchange()), "nobody", CHAT, 503, "upstream_unavailable", openai_error);
+    check(anthropic(), Some(exchange()), "nobody", MESSAGES, 503, "upstream_unavailable", anthropic_error);
+    let embeddings = client("/v1/embeddings", &[]);
+    let body = r#"{"model":"chat","input":"x"}"#;
+    check(embeddings, Some(exchange()), ANTHROPIC, body, 400, "unsupported_operation", openai_error);
+    check(openai(), Some(exchange()), OPENAI, r#"{"model":"#, 400, "invalid_request", openai_error);
+    let mut empty_slot = openai();
+    weir_host::Host::remove_header(&mut empty_slot, Message::Request, "x-weir-credential-1");
+    check(empty_slot, Some(exchange()), OPENAI, CHAT, 503, "upstream_auth_failed", openai_error);
+}
+
+#[test]
+fn without_its_exchange_only_a_first_attempt_is_made() {
+    let sent = Attempt::send(client("/v1/chat/completions", &[]), None, OPENAI, CHAT).unwrap();
+    assert_eq!(sent.sent_body(), CHAT.replace("\"chat\"", "\"gpt-real\""));
+    for count in ["2", ""] {
+        let mut host = client("/v1/chat/completions", &[]);
+        weir_host::Host::set_header(&mut host, Message::Request, "x-envoy-attempt-count", count.as_bytes()).unwrap();
+        let Err(reply) = Attempt::send(host, None, OPENAI, CHAT) else { panic!("was sent") };
+        assert_eq!(reply.status, 503);
+    }
+}

@@ -1,0 +1,116 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use weir_config::names::DATAPLANE_SERVICE;
+use weir_host::{Base, CallId, Header, Host, HostError, Level, Message, Micros, RootHost};
+
+use crate::sys::{self, Buffer, Map};
+
+/// The proxy, as the context that is active now sees it.
+pub(crate) struct Proxy;
+
+thread_local! {
+    static COUNTERS: RefCell<HashMap<String, u32>> = RefCell::new(HashMap::new());
+}
+
+fn map(of: Message) -> Map {
+    match of {
+        Message::Request => Map::RequestHeaders,
+        Message::Response => Map::ResponseHeaders,
+    }
+}
+
+fn buffer(of: Message) -> Buffer {
+    match of {
+        Message::Request => Buffer::RequestBody,
+        Message::Response => Buffer::ResponseBody,
+    }
+}
+
+impl Base for Proxy {
+    fn now(&self) -> Micros {
+        sys::now_ns() / 1000
+    }
+    fn log(&mut self, level: Level, message: &str) {
+        let number = match level {
+            Level::Debug => 1,
+            Level::Info => 2,
+            Level::Warn => 3,
+            Level::Error => 4,
+        };
+        sys::log(number, message);
+    }
+    fn count(&mut self, metric: &str, by: u64) {
+        let known = COUNTERS.try_with(|counters| {
+            let mut counters = counters.try_borrow_mut().ok()?;
+            if let Some(id) = counters.get(metric) {
+                return Some(*id);
+            }
+            let id = sys::define_counter(metric)?;
+            counters.insert(metric.to_owned(), id);
+            Some(id)
+        });
+        if let Ok(Some(id)) = known {
+            sys::increment(id, by);
+        }
+    }
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        sys::shared(key)
+    }
+    fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
+        sys::set_shared(key, value, cas.unwrap_or(0))
+    }
+    fn call(&mut self, cluster: &str, method: &str, message: &[u8], timeout_ms: u64) -> Result<CallId, HostError> {
+        let timeout = Duration::from_millis(timeout_ms);
+        hostcalls::dispatch_grpc_call(cluster, DATAPLANE_SERVICE, method, Vec::new(), Some(message), timeout)
+            .map_err(|_| HostError::Refused)
+    }
+}
+
+impl Host for Proxy {
+    fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
+        sys::header(map(of), name)
+    }
+    fn headers(&self, of: Message) -> Vec<Header> {
+        sys::headers(map(of))
+    }
+    fn set_headers(&mut self, of: Message, headers: &[Header]) -> Result<(), HostError> {
+        sys::set_headers(map(of), headers)
+    }
+    fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError> {
+        sys::set_header(map(of), name, value)
+    }
+    fn remove_header(&mut self, of: Message, name: &str) {
+        sys::remove_header(map(of), name);
+    }
+    fn body(&self, of: Message, start: usize, length: usize) -> Vec<u8> {
+        sys::buffer(buffer(of), start, length).unwrap_or_default()
+    }
+    fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError> {
+        sys::replace_buffer(buffer(of), bytes)
+    }
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        sys::property(path)
+    }
+    fn set_filter_state(&mut self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        sys::set_property(name, value)
+    }
+    fn filter_state(&self, name: &str) -> Option<Vec<u8>> {
+        sys::property(&[name])
+    }
+    fn clear_route_cache(&mut self) {
+        if sys::call_foreign_function("clear_route_cache").is_none() {
+            self.log(Level::Error, "weir: Envoy refused to choose the route anew");
+        }
+    }
+}
+
+impl RootHost for Proxy {
+    fn node_property(&self, path: &[&str]) -> Option<String> {
+        // Outside of streams Envoy knows them by these longer names only.
+        let path = [&["xds"], path].concat();
+        sys::property(&path).and_then(|value| String::from_utf8(value).ok())
+    }
+}

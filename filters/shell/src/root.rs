@@ -1,0 +1,111 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use weir_host::{Base, Level};
+
+use crate::plugin::Plugin;
+use crate::proxy::Proxy;
+use crate::stream::{StreamContext, answer_of};
+use crate::sys::{self, Buffer};
+use crate::vm::Vm;
+
+thread_local! {
+    static ROOTS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One plugin under one configuration. Envoy makes a new one for each configuration, and drops the old one when its last
+/// stream is over.
+pub(crate) struct Root {
+    /// Its place in the order in which this VM's root contexts were made.
+    serial: u32,
+    vm: Rc<Vm>,
+    plugin: Plugin,
+}
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        let serial = ROOTS.with(|roots| {
+            roots.set(roots.get().wrapping_add(1));
+            roots.get()
+        });
+        Self { serial, vm: Vm::here(), plugin: Plugin::Unconfigured }
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Ok(mut watcher) = self.vm.watcher.try_borrow_mut() {
+            watcher.remove(self.serial);
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
+        let Plugin::Metering(metering) = &self.plugin else { return };
+        let answer = answer_of(status_code, response_size);
+        let answer = answer.as_ref().map(Vec::as_slice).map_err(Clone::clone);
+        metering.on_call(&mut Proxy, &self.vm.outbox, token_id, answer);
+    }
+
+    fn on_grpc_stream_message(&mut self, token_id: u32, message_size: usize) {
+        let message = sys::buffer(Buffer::GrpcMessage, 0, message_size).unwrap_or_default();
+        if let Ok(mut watcher) = self.vm.watcher.try_borrow_mut() {
+            watcher.message(token_id, &self.vm.principals, &message);
+        }
+    }
+
+    fn on_grpc_stream_close(&mut self, token_id: u32, status_code: u32) {
+        if let Ok(mut watcher) = self.vm.watcher.try_borrow_mut() {
+            watcher.on_close(token_id, status_code);
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let root_id = sys::property(&["plugin_root_id"]).unwrap_or_default();
+        let root_id = String::from_utf8_lossy(&root_id);
+        let json = sys::buffer(Buffer::PluginConfiguration, 0, usize::MAX).unwrap_or_default();
+        let (plugin, tick) = match Plugin::configure(&root_id, &json) {
+            Ok(configured) => configured,
+            Err(error) => {
+                Proxy.log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
+                return false;
+            }
+        };
+        if let (Plugin::Auth(auth), Ok(mut watcher)) = (&plugin, self.vm.watcher.try_borrow_mut())
+            && auth.control_plane().is_some()
+        {
+            watcher.add(self.serial);
+        }
+        self.plugin = plugin;
+        if let Some(tick) = tick {
+            sys::set_tick_period_ms(tick);
+        }
+        true
+    }
+
+    fn on_tick(&mut self) {
+        match &self.plugin {
+            Plugin::Auth(auth) => {
+                if let (Some(control_plane), Ok(mut watcher)) = (auth.control_plane(), self.vm.watcher.try_borrow_mut())
+                {
+                    watcher.tick(self.serial, &control_plane.cluster);
+                }
+            }
+            Plugin::Metering(metering) => metering.on_tick(&mut Proxy, &self.vm.outbox),
+            _ => {}
+        }
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(StreamContext::new(self.plugin.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

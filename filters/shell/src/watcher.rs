@@ -1,0 +1,101 @@
+use proxy_wasm::hostcalls;
+use weir_auth::{PrincipalCache, Watch};
+use weir_config::names::DATAPLANE_SERVICE;
+use weir_host::{Base, Level, RootHost};
+
+use crate::proxy::Proxy;
+
+/// Keeps one `Watch` stream of this VM open.
+///
+/// A gRPC stream belongs to the root context that opened it, and each configuration has a root context of its own. The newest
+/// of them opens the stream; it stays there until that context goes.
+pub(crate) struct Watcher {
+    vm: String,
+    watch: Option<Watch>,
+    /// Root contexts that can watch, by the order of their making.
+    roots: Vec<u32>,
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    root: u32,
+    stream: u32,
+}
+
+impl Watcher {
+    pub(crate) fn new(vm: String) -> Self {
+        Self { vm, watch: None, roots: Vec::new(), open: None }
+    }
+
+    /// A root context whose configuration names a control plane.
+    pub(crate) fn add(&mut self, root: u32) {
+        self.roots.push(root);
+    }
+
+    /// The root context is gone, and its stream with it.
+    pub(crate) fn remove(&mut self, root: u32) {
+        self.roots.retain(|known| *known != root);
+        if self.open.is_some_and(|open| open.root == root) {
+            self.closed();
+        }
+    }
+
+    /// Opens the stream if it is time to. Called on the ticks of `root`.
+    pub(crate) fn tick(&mut self, root: u32, cluster: &str) {
+        if self.open.is_some() || self.roots.last() != Some(&root) {
+            return;
+        }
+        let vm = &self.vm;
+        let watch = self
+            .watch
+            .get_or_insert_with(|| Watch::new(vm.clone(), Proxy.node_property(&["node", "id"]).unwrap_or_default()));
+        let Some(first) = watch.tick() else { return };
+        match hostcalls::open_grpc_stream(cluster, DATAPLANE_SERVICE, "Watch", Vec::new()) {
+            Ok(stream) => {
+                self.open = Some(Open { root, stream });
+                self.send(&first);
+            }
+            Err(_) => watch.closed(),
+        }
+    }
+
+    /// A message of the stream.
+    pub(crate) fn message(&mut self, stream: u32, cache: &PrincipalCache, bytes: &[u8]) {
+        if self.open.is_none_or(|open| open.stream != stream) {
+            return;
+        }
+        let Some(watch) = &mut self.watch else { return };
+        match watch.message(cache, bytes) {
+            Ok(acknowledgement) => self.send(&acknowledgement),
+            Err(error) => {
+                Proxy.log(Level::Error, &format!("weir.auth: {error}; the stream is opened anew"));
+                // Cancelling gives no close callback.
+                let _ = hostcalls::cancel_grpc_stream(stream);
+                self.closed();
+            }
+        }
+    }
+
+    /// Envoy closed a stream.
+    pub(crate) fn on_close(&mut self, stream: u32, status: u32) {
+        if self.open.is_some_and(|open| open.stream == stream) {
+            Proxy.log(Level::Info, &format!("weir.auth: the Watch stream closed with gRPC status {status}"));
+            self.closed();
+        }
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        let Some(open) = self.open else { return };
+        if hostcalls::send_grpc_stream_message(open.stream, Some(message), false).is_err() {
+            self.closed();
+        }
+    }
+
+    fn closed(&mut self) {
+        self.open = None;
+        if let Some(watch) = &mut self.watch {
+            watch.closed();
+        }
+    }
+}
