@@ -8,7 +8,7 @@ const PROTO: &str = "proto/weir/dataplane/v1/dataplane.proto";
 const PROTO_OUT: &str = "proto/src/gen";
 
 /// Writes all generated files below `root`, or only compares them if `check`.
-pub fn generate(root: &Path, check: bool) -> Result<()> {
+pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     let made = tempfile::tempdir().context("no temporary folder")?;
     protobuf(root, made.path())?;
     let mut stale = Vec::new();

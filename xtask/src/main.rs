@@ -1,3 +1,88 @@
-//! Chores of this repository.
+//! Chores of this repository: `cargo xtask --help`.
+
+mod clean;
+mod command;
 mod r#gen;
-fn main() -> anyhow::Result<()> { r#gen::generate(std::path::Path::new("."), false) }
+mod imports;
+mod setup;
+mod suites;
+mod wasm;
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use command::cargo;
+
+#[derive(Parser)]
+#[command(about)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, the wasm target.
+    Setup,
+    /// Builds the filters as they are shipped and checks that Envoy can load them.
+    Wasm,
+    /// Sets up, builds, and starts everything in the foreground.
+    Run,
+    /// Sets up, builds, and runs every suite.
+    Test,
+    /// Formatting, clippy without warnings, generated files up to date.
+    Lint,
+    /// Writes the generated files.
+    Gen {
+        /// Only compares, and fails on a difference.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Removes the data of `run`, but not the installed tools.
+    CleanState,
+}
+
+fn main() -> ExitCode {
+    match repository().and_then(|root| start(Arguments::parse().chore, &root)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(chore: Chore, root: &Path) -> Result<()> {
+    match chore {
+        Chore::Setup => setup::setup(root),
+        Chore::Wasm => wasm::build(root),
+        Chore::Run => run(root),
+        Chore::Test => suites::test(root),
+        Chore::Lint => suites::lint(root),
+        Chore::Gen { check } => r#gen::generate(root, check),
+        Chore::CleanState => clean::state(root),
+    }
+}
+
+fn run(root: &Path) -> Result<()> {
+    setup::setup(root)?;
+    wasm::build(root)?;
+    command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))?;
+    let target = command::target(root);
+    let mut weir_dev = std::process::Command::new(target.join("debug/weir-dev"));
+    weir_dev.arg("run").current_dir(root).env("WEIR_WASM", target.join("weir.wasm"));
+    // In our place, so that a signal reaches it and nobody else.
+    let error = weir_dev.exec();
+    Err(error).context("cannot start weir-dev")
+}
+
+/// The folder above this crate's.
+fn repository() -> Result<PathBuf> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("start this by `cargo xtask`")?;
+    let root = Path::new(&manifest).parent().context("no folder above xtask")?;
+    Ok(root.to_owned())
+}

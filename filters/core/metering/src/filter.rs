@@ -2,10 +2,10 @@ use std::rc::Rc;
 
 use weir_config::{MeteringConfig, UsageSink};
 use weir_exchange::{Exchange, Shared};
-use weir_host::{Flow, Host, Level, Message, Micros, StreamFilter};
-use weir_llm::Schema;
+use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::text::request_texts;
+use weir_llm::{Operation, Schema};
 
 use crate::log_line::log_line;
 use crate::record::record;
@@ -73,8 +73,17 @@ impl StreamFilter for MeteringStream {
         if self.refused { Flow::Pause } else { Flow::Continue }
     }
 
-    fn on_response_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        self.shared.read(|exchange| headers::write(host, exchange));
+    fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        let headers = self.shared.read(headers::of).unwrap_or_default();
+        let status = host.header_text(Message::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        if end_of_stream && status >= 400 {
+            return Flow::Reply(self.fill_in(status, headers));
+        }
+        for (name, value) in headers {
+            if host.set_header(Message::Response, name, value.as_bytes()).is_err() {
+                host.log(Level::Warn, &format!("weir.metering: the response header {name} could not be set"));
+            }
+        }
         Flow::Continue
     }
 
@@ -115,6 +124,20 @@ impl StreamFilter for MeteringStream {
 }
 
 impl MeteringStream {
+    /// The last provider of a pool failed without a word, and `weir.provider` cannot put a body where there is none: the
+    /// client gets the error here.
+    fn fill_in(&self, status: u16, headers: Vec<(&'static str, String)>) -> Reply {
+        let (code, schema) = self
+            .shared
+            .read(|exchange| (exchange.refusal, exchange.operation.map(Operation::schema)))
+            .unwrap_or_default();
+        let code = code.unwrap_or("upstream_unavailable");
+        let error = ClientError::new(status, code, "The provider failed without saying why.");
+        let mut reply = self.shared.refuse(schema.unwrap_or(Schema::OpenAi), &error);
+        reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        reply
+    }
+
     /// When content first went to the client. Without a word from `weir.provider` the first byte of a good answer stands
     /// for it, but not that of a stream without text, whose first events carry none.
     fn first_content(&self, exchange: &Exchange) -> Option<Micros> {

@@ -1,24 +1,18 @@
 use weir_exchange::Exchange;
-use weir_host::{Host, Level, Message};
 
 use crate::{Outcome, settle};
 
-/// Names the request, and who answered it at what cost, in the response's headers.
-pub(crate) fn write(host: &mut dyn Host, exchange: &Exchange) {
-    let attempt = exchange.attempts.last().filter(|attempt| attempt.status != 0);
-    set(host, "x-weir-request-id", &exchange.request_id.to_string());
-    let Some(attempt) = attempt else { return };
-    set(host, "x-weir-provider", &attempt.provider_name);
-    set(host, "x-weir-model", &attempt.upstream_model);
-    if exchange.answer_complete && attempt.price.is_some() {
-        set(host, "x-weir-cost", &dollars(settle(exchange, Outcome::Complete).cost_microusd));
+/// What names the request, and who answered it at what cost, in the response's headers.
+pub(crate) fn of(exchange: &Exchange) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("x-weir-request-id", exchange.request_id.to_string())];
+    if let Some(attempt) = exchange.attempts.last().filter(|attempt| attempt.status != 0) {
+        headers.push(("x-weir-provider", attempt.provider_name.clone()));
+        headers.push(("x-weir-model", attempt.upstream_model.clone()));
+        if exchange.answer_complete && attempt.price.is_some() {
+            headers.push(("x-weir-cost", dollars(settle(exchange, Outcome::Complete).cost_microusd)));
+        }
     }
-}
-
-fn set(host: &mut dyn Host, name: &str, value: &str) {
-    if host.set_header(Message::Response, name, value.as_bytes()).is_err() {
-        host.log(Level::Warn, &format!("weir.metering: the response header {name} could not be set"));
-    }
+    headers
 }
 
 /// Micro-dollars as dollars with six decimals, exactly.

@@ -399,6 +399,19 @@ fn response_headers_name_the_request_and_its_provider() {
 }
 
 #[test]
+fn a_failure_without_a_body_gets_one() {
+    let mut vm = Vm::new(LEDGER);
+    let mut exchange = exchange();
+    exchange.attempts = vec![attempt(503)];
+    exchange.refusal = Some("upstream_unavailable");
+    vm.host.headers[1] = vec![(":status".to_owned(), b"503".to_vec())];
+    let Flow::Reply(reply) = vm.stream(exchange).on_response_headers(&mut vm.host, true) else { panic!("no reply") };
+    assert_eq!((reply.status, reply.code), (503, "upstream_unavailable"));
+    assert!(String::from_utf8(reply.body).expect("text").contains(r#""code":"upstream_unavailable""#));
+    assert!(reply.headers.iter().any(|(name, _)| name == "x-weir-request-id"));
+}
+
+#[test]
 fn nothing_is_admitted_that_could_not_be_recorded() {
     let mut vm = Vm::new(LEDGER);
     vm.fill(4);

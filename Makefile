@@ -1,0 +1,22 @@
+# The commands that people and scripts rely on. Each does its own set-up; the work is in xtask/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint gen clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Everything on this machine, in the foreground; Ctrl-C ends it
+	@cargo xtask run
+
+test: ## Every test; the exit code tells
+	@cargo xtask test
+
+lint: ## Formatting, clippy, generated files
+	@cargo xtask lint
+
+gen: ## Writes the generated files
+	@cargo xtask gen
+
+clean: ## Removes the data of `make run`
+	@cargo xtask clean-state

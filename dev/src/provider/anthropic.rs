@@ -1,0 +1,198 @@
+//! Anthropic's messages and model list, after the types of its official SDK.
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage};
+use super::api::{Event, Events, Refusal, characters, read_flag, read_model, text_of};
+
+pub(crate) fn authorize(headers: &HeaderMap) -> Result<(), Refusal> {
+    let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
+    if !has("x-api-key") && !has("authorization") {
+        return Err(Refusal::unauthorized("x-api-key header is required"));
+    }
+    if !has("anthropic-version") {
+        return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
+    }
+    Ok(())
+}
+
+pub(crate) fn read(body: &Value) -> Result<Ask, Refusal> {
+    let model = read_model(body)?;
+    let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
+    let messages =
+        messages.ok_or_else(|| Refusal::invalid("messages", "messages: at least one message is required"))?;
+    let max_tokens = body["max_tokens"].as_u64().filter(|limit| *limit > 0);
+    let max_tokens = max_tokens.ok_or_else(|| Refusal::invalid("max_tokens", "max_tokens: Field required"))?;
+    Ok(Ask {
+        model,
+        stream: read_flag(body, "stream")?,
+        include_usage: true,
+        last_turn: last_turn(messages)?,
+        forced_tool: forced_tool(body)?,
+        input_characters: characters(&body["system"]) + characters(&body["messages"]) + characters(&body["tools"]),
+        max_tokens: Some(max_tokens),
+    })
+}
+
+/// The last user text or tool result; refuses roles and tool results that the real API refuses.
+fn last_turn(messages: &[Value]) -> Result<LastTurn, Refusal> {
+    let mut turn = LastTurn::User(String::new());
+    let mut open_calls: Vec<&str> = Vec::new();
+    for message in messages {
+        match message["role"].as_str() {
+            Some("assistant") => open_calls = blocks(message, "tool_use").filter_map(|it| it["id"].as_str()).collect(),
+            Some("user") => {
+                let mut result = None;
+                for block in blocks(message, "tool_result") {
+                    if !open_calls.contains(&block["tool_use_id"].as_str().unwrap_or_default()) {
+                        let reason = "messages: each `tool_result` block must have a `tool_use` block in the \
+                                      previous message";
+                        return Err(Refusal::invalid("messages", reason));
+                    }
+                    result = Some(text_of(&block["content"]));
+                }
+                turn = match result {
+                    Some(text) => LastTurn::ToolResult(text),
+                    None => LastTurn::User(text_of(&message["content"])),
+                };
+            }
+            _ => {
+                let reason = "messages: Unexpected role. The Messages API accepts \"user\" and \"assistant\"";
+                return Err(Refusal::invalid("messages", reason));
+            }
+        }
+    }
+    Ok(turn)
+}
+
+fn blocks<'a>(message: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    message["content"].as_array().into_iter().flatten().filter(move |block| block["type"] == kind)
+}
+
+fn forced_tool(body: &Value) -> Result<Option<Tool>, Refusal> {
+    let choice = &body["tool_choice"];
+    let wanted = match choice["type"].as_str() {
+        None if choice.is_null() => return Ok(None),
+        Some("auto" | "none") => return Ok(None),
+        Some("any") => None,
+        Some("tool") => Some(choice["name"].as_str().unwrap_or_default()),
+        _ => return Err(Refusal::invalid("tool_choice", "tool_choice: invalid type")),
+    };
+    let tools = body["tools"].as_array().into_iter().flatten();
+    let mut matching = tools.filter(|tool| wanted.is_none_or(|name| tool["name"] == name));
+    let tool = matching
+        .next()
+        .ok_or_else(|| Refusal::invalid("tool_choice", "tool_choice: the tool is not among the provided tools"))?;
+    let name = tool["name"].as_str().unwrap_or_default().to_owned();
+    Ok(Some(Tool { name, schema: tool["input_schema"].clone() }))
+}
+
+pub(crate) fn whole(answer: &Answer) -> Value {
+    let content = match &answer.content {
+        Content::Text(text) => json!({"type": "text", "text": text}),
+        Content::ToolCall { id, name, arguments } => {
+            json!({"type": "tool_use", "id": call_id(id), "name": name, "input": arguments})
+        }
+    };
+    message(answer, json!([content]), stop_reason(answer).into(), answer.usage)
+}
+
+pub(crate) fn events(answer: &Answer, pieces: &[String]) -> Events {
+    let empty_block = match &answer.content {
+        Content::Text(_) => json!({"type": "text", "text": ""}),
+        Content::ToolCall { id, name, .. } => {
+            json!({"type": "tool_use", "id": call_id(id), "name": name, "input": {}})
+        }
+    };
+    let delta = |piece: &String| match &answer.content {
+        Content::Text(_) => json!({"type": "text_delta", "text": piece}),
+        Content::ToolCall { .. } => json!({"type": "input_json_delta", "partial_json": piece}),
+    };
+    // The start reports the input and one token of output; the delta at the end has the cumulative truth.
+    let at_start = Usage { output_tokens: 1, ..answer.usage };
+    let start = message(answer, json!([]), Value::Null, at_start);
+    Events {
+        opening: vec![
+            event("message_start", json!({"type": "message_start", "message": start})),
+            event(
+                "content_block_start",
+                json!({"type": "content_block_start", "index": 0, "content_block": empty_block}),
+            ),
+            event("ping", json!({"type": "ping"})),
+        ],
+        content: pieces
+            .iter()
+            .map(|piece| json!({"type": "content_block_delta", "index": 0, "delta": delta(piece)}))
+            .map(|data| event("content_block_delta", data))
+            .collect(),
+        closing: vec![
+            event("content_block_stop", json!({"type": "content_block_stop", "index": 0})),
+            event(
+                "message_delta",
+                json!({"type": "message_delta", "delta": {"stop_reason": stop_reason(answer), "stop_sequence": null},
+                       "usage": usage(answer.usage)}),
+            ),
+            event("message_stop", json!({"type": "message_stop"})),
+        ],
+    }
+}
+
+fn event(name: &'static str, data: Value) -> Event {
+    Event { name: Some(name), data: data.to_string() }
+}
+
+fn message(answer: &Answer, content: Value, stop_reason: Value, spent: Usage) -> Value {
+    json!({
+        "id": format!("msg_{}", answer.id), "type": "message", "role": "assistant", "model": answer.model,
+        "content": content, "stop_reason": stop_reason, "stop_sequence": null, "usage": usage(spent),
+    })
+}
+
+/// Anthropic's `input_tokens` leave out what was read from the cache.
+fn usage(usage: Usage) -> Value {
+    json!({
+        "input_tokens": usage.input_tokens.saturating_sub(usage.cached_input_tokens),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+    })
+}
+
+fn stop_reason(answer: &Answer) -> &'static str {
+    match answer.content {
+        Content::ToolCall { .. } => "tool_use",
+        Content::Text(_) if answer.cut => "max_tokens",
+        Content::Text(_) => "end_turn",
+    }
+}
+
+fn call_id(id: &str) -> String {
+    format!("toolu_{id}")
+}
+
+pub(crate) fn error(refusal: &Refusal) -> Value {
+    let kind = match refusal.status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    };
+    json!({"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": "req_weir_demo"})
+}
+
+/// An object of the model list.
+pub(crate) fn model(id: &str) -> Value {
+    json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z",
+           "lifecycle": "active", "capabilities": null, "line": null})
+}
+
+/// The model list.
+pub(crate) fn models(ids: &[&str]) -> Value {
+    json!({"data": ids.iter().map(|id| model(id)).collect::<Vec<_>>(),
+           "has_more": false, "first_id": ids.first(), "last_id": ids.last()})
+}

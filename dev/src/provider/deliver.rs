@@ -1,0 +1,238 @@
+//! Turns an answer into an HTTP response that behaves as its scenario says.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use serde_json::Value;
+
+use super::answer::{Answer, Ask};
+use super::api::{Api, Event, Refusal};
+use super::scenario::{Behaviour, Ending};
+
+/// Marks a response that must not be sent: the server closes the connection instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CloseConnection;
+
+const JSON: &str = "application/json";
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+
+/// What is written, piece by piece, and how the writing ends.
+struct Script {
+    content_type: &'static str,
+    gzip: bool,
+    /// Wait before the headers.
+    before_headers: Duration,
+    steps: Vec<Step>,
+    end: End,
+}
+
+struct Step {
+    delay: Duration,
+    bytes: Vec<u8>,
+}
+
+enum End {
+    Clean,
+    /// Nothing more, the connection stays open.
+    Stall,
+    /// The connection breaks.
+    Cut,
+}
+
+/// Answers a chat request.
+pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Ending) -> Response {
+    let (text, usage, chunks, delay_ms) = match &behaviour {
+        Behaviour::Ok { text, usage, chunks, delay_ms } => (text.as_deref(), *usage, *chunks, *delay_ms),
+        Behaviour::Slow { delay_ms } => (None, None, None, *delay_ms),
+        _ => (None, None, None, 0),
+    };
+    let answer = Answer::to(ask, text, usage);
+    let delay = Duration::from_millis(delay_ms);
+    if !ask.stream || matches!(behaviour, Behaviour::HalfJson {}) {
+        return document(api, &api.whole(&answer), behaviour, ending).await;
+    }
+    let pieces = answer.content.pieces(chunks);
+    let events = api.events(&answer, &pieces, ask.include_usage);
+    let mut before = events.opening;
+    let opening = before.len();
+    before.extend(events.content);
+    let content_until = |chunks: usize| (opening + chunks).min(before.len());
+    let (sent, closing, end) = match behaviour {
+        Behaviour::StallAfter { chunks } => (content_until(chunks), vec![], End::Stall),
+        Behaviour::CutAfter { chunks } => (content_until(chunks), vec![], End::Cut),
+        Behaviour::ErrorAfter { chunks } => (content_until(chunks), vec![api.error_event()], End::Clean),
+        Behaviour::ErrorFirstEvent {} => (0, vec![api.error_event()], End::Clean),
+        _ => (before.len(), events.closing, End::Clean),
+    };
+    let line_end = if matches!(behaviour, Behaviour::Crlf {}) { "\r\n" } else { "\n" };
+    let steps = before[..sent].iter().chain(&closing).enumerate().map(|(number, event)| Step {
+        delay: if (opening..sent).contains(&number) { delay } else { Duration::ZERO },
+        bytes: encode(event, line_end),
+    });
+    let script = Script { content_type: EVENT_STREAM, gzip: false, before_headers: delay, steps: steps.collect(), end };
+    perform(script, behaviour, ending).await
+}
+
+/// Answers with one JSON document.
+pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, ending: Ending) -> Response {
+    let mut bytes = document.to_string().into_bytes();
+    let half = bytes.len() / 2;
+    let end = match behaviour {
+        Behaviour::ErrorFirstEvent {} | Behaviour::ErrorAfter { .. } => {
+            return refusal(api, &api.overloaded(), ending);
+        }
+        Behaviour::HalfJson {} => {
+            bytes.truncate(half);
+            End::Clean
+        }
+        Behaviour::StallAfter { .. } => {
+            bytes.truncate(half);
+            End::Stall
+        }
+        Behaviour::CutAfter { .. } => {
+            bytes.truncate(half);
+            End::Cut
+        }
+        _ => End::Clean,
+    };
+    let delay = match behaviour {
+        Behaviour::Ok { delay_ms, .. } | Behaviour::Slow { delay_ms } => Duration::from_millis(delay_ms),
+        _ => Duration::ZERO,
+    };
+    let steps = vec![Step { delay: Duration::ZERO, bytes }];
+    perform(Script { content_type: JSON, gzip: false, before_headers: delay, steps, end }, behaviour, ending).await
+}
+
+/// An error document.
+pub(crate) fn refusal(api: Api, refusal: &Refusal, mut ending: Ending) -> Response {
+    ending.complete();
+    let mut response = Response::new(Body::from(api.error(refusal).to_string()));
+    *response.status_mut() = http::StatusCode::from_u16(refusal.status).unwrap_or(http::StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(JSON));
+    response
+}
+
+/// The behaviours that do not look at the request; the others are given back.
+pub(crate) async fn blunt(api: Api, behaviour: Behaviour, mut ending: Ending) -> Result<Response, (Behaviour, Ending)> {
+    match behaviour {
+        Behaviour::Status { status, body, headers } => {
+            let message = format!("The demo provider was told to answer {status}.");
+            let mut response = refusal(api, &Refusal { status, message, param: None }, ending);
+            match body {
+                Some(Value::String(text)) => *response.body_mut() = Body::from(text),
+                Some(json) => *response.body_mut() = Body::from(json.to_string()),
+                None => {}
+            }
+            for (name, value) in headers {
+                let name = http::HeaderName::try_from(name);
+                if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            Ok(response)
+        }
+        Behaviour::Refuse {} => {
+            ending.complete();
+            let mut response = Response::new(Body::empty());
+            response.extensions_mut().insert(CloseConnection);
+            Ok(response)
+        }
+        // The server drops this future when the client goes away, and `ending` with it.
+        Behaviour::Hang {} => std::future::pending().await,
+        Behaviour::HangAfterHeaders {} => {
+            let script = Script {
+                content_type: EVENT_STREAM,
+                gzip: false,
+                before_headers: Duration::ZERO,
+                steps: vec![],
+                end: End::Stall,
+            };
+            Ok(perform(script, Behaviour::HangAfterHeaders {}, ending).await)
+        }
+        Behaviour::Html {} => {
+            ending.complete();
+            let page =
+                "<!doctype html><html><head><title>Welcome</title></head><body>This is a web page.</body></html>";
+            let mut response = Response::new(Body::from(page));
+            response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/html; charset=utf-8"));
+            Ok(response)
+        }
+        other => Err((other, ending)),
+    }
+}
+
+/// Plays a script: waits, writes, ends.
+async fn perform(mut script: Script, behaviour: Behaviour, mut ending: Ending) -> Response {
+    match behaviour {
+        Behaviour::SplitEvery { bytes } => script.steps = split(&script.steps, bytes.max(1)),
+        Behaviour::Gzip {} => {
+            script.gzip = true;
+            script.steps = compress(&script.steps);
+        }
+        _ => {}
+    }
+    tokio::time::sleep(script.before_headers).await;
+    let mut response = Response::builder().header(CONTENT_TYPE, script.content_type);
+    if script.gzip {
+        response = response.header(CONTENT_ENCODING, "gzip");
+    }
+    // A whole document says its length, as the real providers' do; half of one that then stalls cannot.
+    if script.content_type == JSON && matches!(script.end, End::Clean) {
+        let length: usize = script.steps.iter().map(|step| step.bytes.len()).sum();
+        response = response.header(CONTENT_LENGTH, length);
+    }
+    let stream = async_stream::stream! {
+        let last = script.steps.len();
+        for (number, step) in script.steps.into_iter().enumerate() {
+            if !step.delay.is_zero() {
+                tokio::time::sleep(step.delay).await;
+            }
+            // Said before the last piece is handed over: the server need not ask for another one.
+            if number + 1 == last && matches!(script.end, End::Clean) {
+                ending.complete();
+            }
+            yield Ok::<_, io::Error>(Bytes::from(step.bytes));
+            // The server flushes when the stream has nothing ready, so each piece leaves alone.
+            tokio::task::yield_now().await;
+        }
+        match script.end {
+            End::Clean => ending.complete(),
+            End::Stall => std::future::pending().await,
+            End::Cut => {
+                ending.complete();
+                yield Err(io::Error::other("told to break off"));
+            }
+        }
+    };
+    response.body(Body::from_stream(stream)).unwrap_or_default()
+}
+
+fn encode(event: &Event, line_end: &str) -> Vec<u8> {
+    let name = event.name.map(|name| format!("event: {name}{line_end}")).unwrap_or_default();
+    format!("{name}data: {}{line_end}{line_end}", event.data).into_bytes()
+}
+
+/// The same bytes in pieces of `size`; a delay stays with the first piece of its step.
+fn split(steps: &[Step], size: usize) -> Vec<Step> {
+    let bytes: Vec<u8> = steps.iter().flat_map(|step| step.bytes.iter().copied()).collect();
+    bytes.chunks(size).map(|piece| Step { delay: Duration::ZERO, bytes: piece.to_vec() }).collect()
+}
+
+/// One gzip stream over all steps, flushed after each of them.
+fn compress(steps: &[Step]) -> Vec<Step> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut compressed = Vec::new();
+    for step in steps {
+        // Writing to a vector cannot fail.
+        let _ = encoder.write_all(&step.bytes).and_then(|()| encoder.flush());
+        compressed.push(Step { delay: step.delay, bytes: std::mem::take(encoder.get_mut()) });
+    }
+    compressed.push(Step { delay: Duration::ZERO, bytes: encoder.finish().unwrap_or_default() });
+    compressed
+}

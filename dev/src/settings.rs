@@ -1,0 +1,80 @@
+//! What `weir-dev run` can be told, by environment or option.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+/// Everything listens here and nowhere else.
+pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Ports and paths, so that two can run side by side. A port of 0 means any free one.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Folder of everything that is kept between runs: database, passwords, logs, `run.json`.
+    #[arg(long, env = "WEIR_STATE_DIR", default_value = ".weir")]
+    pub state_dir: PathBuf,
+    /// Folder of the Python environment that holds Envoy and Postgres, made by `cargo xtask setup`.
+    #[arg(long, env = "WEIR_TOOLS_DIR", default_value = ".weir/tools")]
+    pub tools_dir: PathBuf,
+    /// Where apps send their requests.
+    #[arg(long, env = "WEIR_GATEWAY_PORT", default_value_t = 10080)]
+    pub gateway_port: u16,
+    /// The control plane's REST API and console.
+    #[arg(long, env = "WEIR_ADMIN_PORT", default_value_t = 10081)]
+    pub admin_port: u16,
+    /// The control plane's gRPC for Envoy.
+    #[arg(long, env = "WEIR_XDS_PORT", default_value_t = 10082)]
+    pub xds_port: u16,
+    /// Envoy's own admin interface.
+    #[arg(long, env = "WEIR_ENVOY_ADMIN_PORT", default_value_t = 10083)]
+    pub envoy_admin_port: u16,
+    /// The demo provider.
+    #[arg(long, env = "WEIR_DEMO_PROVIDER_PORT", default_value_t = 10084)]
+    pub demo_provider_port: u16,
+    /// Postgres, unless DATABASE_URL names one that runs already.
+    #[arg(long, env = "WEIR_POSTGRES_PORT", default_value_t = 10085)]
+    pub postgres_port: u16,
+    /// Worker threads of Envoy.
+    #[arg(long, env = "WEIR_ENVOY_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    pub envoy_concurrency: u16,
+    /// The control plane's binary; beside this one if it is not given.
+    #[arg(long, env = "WEIR_BINARY")]
+    pub binary: Option<PathBuf>,
+    /// The filters, as `cargo xtask wasm` builds them.
+    #[arg(long, env = "WEIR_WASM", default_value = "target/weir.wasm")]
+    pub wasm: PathBuf,
+    /// An Envoy to use instead of the one in the tools folder.
+    #[arg(long, env = "WEIR_ENVOY_BINARY")]
+    pub envoy_binary: Option<PathBuf>,
+    /// A Postgres to use instead of an own one.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// With this set, OpenAI itself serves the GPT models instead of the demo provider.
+    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub openai_api_key: Option<String>,
+    /// With this set, Anthropic itself serves the Claude models instead of the demo provider.
+    #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
+    pub anthropic_api_key: Option<String>,
+}
+
+impl Settings {
+    /// The same with empty texts as if they were not there: an empty variable of the environment means unset.
+    pub fn normalised(mut self) -> Settings {
+        for text in [&mut self.database_url, &mut self.openai_api_key, &mut self.anthropic_api_key] {
+            *text = text.take().filter(|text| !text.is_empty());
+        }
+        self
+    }
+}
+
+/// Finds the repository: the nearest folder at or above the current one that holds Envoy's bootstrap.
+pub fn repository() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("no current folder")?;
+    let found = here.ancestors().find(|folder| folder.join(BOOTSTRAP).is_file());
+    found.map(Path::to_owned).with_context(|| format!("no {BOOTSTRAP} here or above: run this inside the repository"))
+}
+
+/// Envoy's bootstrap, relative to the repository.
+pub const BOOTSTRAP: &str = "envoy/bootstrap.yaml";

@@ -1,0 +1,5 @@
+//! Parts started for real.
+
+mod postgres;
+mod process;
+mod provider;

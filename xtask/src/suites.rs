@@ -1,0 +1,104 @@
+//! `test` and `lint`: everything, one after the other, with times.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::command::{self, cargo};
+use crate::{r#gen, setup, wasm};
+
+/// Steps that were run, and how they went.
+struct Report {
+    title: &'static str,
+    steps: Vec<(&'static str, Duration, Result<()>)>,
+}
+
+/// Sets up, builds, and runs every suite. A suite that fails does not keep the next from running.
+pub(crate) fn test(root: &Path) -> Result<()> {
+    let mut report = Report { title: "Tests", steps: Vec::new() };
+    report.step("set up", || setup::setup(root));
+    report.step("build the filters", || wasm::build(root));
+    report.step("build the programs", || {
+        command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))
+    });
+    // Nothing below makes sense without these.
+    if report.failed() == 0 {
+        report.step("unit, property and structure tests", || workspace_tests(root));
+        report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
+        report.step("end to end", || end_to_end(root));
+    }
+    report.end()
+}
+
+/// Everything that needs no running part.
+pub(crate) fn lint(root: &Path) -> Result<()> {
+    let mut report = Report { title: "Lints", steps: Vec::new() };
+    report.step("format", || command::run(cargo(root).args(["fmt", "--all", "--check"])));
+    report.step("clippy", || {
+        let workspace = ["clippy", "--quiet", "--workspace", "--exclude", "weir-module", "--all-targets"];
+        command::run(cargo(root).args(workspace).args(["--", "--deny", "warnings"]))
+    });
+    report.step("clippy of the filters for wasm", || {
+        let module = ["clippy", "--quiet", "--package", "weir-module", "--target", "wasm32-wasip1"];
+        command::run(cargo(root).args(module).args(["--", "--deny", "warnings"]))
+    });
+    report.step("generated files", || r#gen::generate(root, true));
+    report.end()
+}
+
+/// With a Postgres of their own, named by WEIR_TEST_DATABASE_URL. The module is for wasm only.
+fn workspace_tests(root: &Path) -> Result<()> {
+    let mut tests = weir_dev(root);
+    tests.args(["postgres", "--"]).arg(cargo(root).get_program());
+    command::run(tests.args(["test", "--quiet", "--workspace", "--exclude", "weir-module"]))
+}
+
+fn end_to_end(root: &Path) -> Result<()> {
+    let mut pytest = Command::new(setup::tools(root).join("bin/python"));
+    pytest.current_dir(root.join("tests/e2e")).args(["-m", "pytest"]);
+    // Compiled files of the tests would lie in the repository.
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest.env("WEIR_DEV_BINARY", command::target(root).join("debug/weir-dev"));
+    pytest.env("WEIR_WASM", command::target(root).join("weir.wasm"));
+    pytest.env("WEIR_TOOLS_DIR", setup::tools(root));
+    command::run(&mut pytest)
+}
+
+fn weir_dev(root: &Path) -> Command {
+    let mut command = Command::new(command::target(root).join("debug/weir-dev"));
+    command.current_dir(root).env("WEIR_TOOLS_DIR", setup::tools(root));
+    command
+}
+
+impl Report {
+    fn step(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) {
+        println!("\n━━ {name}");
+        let begin = Instant::now();
+        let outcome = step();
+        if let Err(error) = &outcome {
+            eprintln!("Error: {error:#}");
+        }
+        self.steps.push((name, begin.elapsed(), outcome));
+    }
+
+    fn failed(&self) -> usize {
+        self.steps.iter().filter(|(_, _, outcome)| outcome.is_err()).count()
+    }
+
+    /// Prints the summary; an error if a step failed.
+    fn end(self) -> Result<()> {
+        println!("\n━━ {}", self.title);
+        for (name, time, outcome) in &self.steps {
+            let mark = if outcome.is_ok() { "ok    " } else { "FAILED" };
+            println!("{mark} {:7.1} s  {name}", time.as_secs_f32());
+        }
+        let total: Duration = self.steps.iter().map(|(_, time, _)| *time).sum();
+        println!("       {:7.1} s  in all", total.as_secs_f32());
+        match self.failed() {
+            0 => Ok(()),
+            count => bail!("{count} of {} steps failed", self.steps.len()),
+        }
+    }
+}
