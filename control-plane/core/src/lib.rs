@@ -1,7 +1,20 @@
 //! The control plane's domain: what tenants, providers, pools and policies are, and which rules hold for them.
 //!
-//! Knows no database, no HTTP and no Envoy. The store writes these types, the API and xDS read them.
+//! Knows no database, no HTTP and no Envoy. The store writes these types, the API and xDS read them. A `…Settings`
+//! type is what an administrator decides about a resource; its `check` names every field that breaks a rule.
 
+pub mod actor;
+pub mod api_key;
+pub mod base_url;
+pub mod change;
 pub mod encryption;
+pub mod field;
+pub mod gateway;
+pub mod ledger;
 pub mod node;
+pub mod page;
+pub mod resource;
+pub mod routing;
+pub mod secret;
 pub mod snapshot;
+pub mod tenant;

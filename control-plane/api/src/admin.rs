@@ -1,0 +1,39 @@
+//! The endpoints, one file for each group.
+
+mod api_keys;
+mod audit;
+mod auth;
+mod features;
+mod gateways;
+mod guardrail_test;
+mod models;
+mod nodes;
+mod pools;
+mod profiles;
+mod providers;
+mod tenants;
+mod usage;
+mod users;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::ApiState;
+
+/// Everything under `/api/v1/admin`.
+pub(crate) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .merge(auth::router())
+        .merge(tenants::router())
+        .merge(users::router())
+        .merge(api_keys::router())
+        .merge(providers::router())
+        .merge(pools::router())
+        .merge(models::router())
+        .merge(profiles::router())
+        .merge(guardrail_test::router())
+        .merge(gateways::router())
+        .merge(nodes::router())
+        .merge(usage::router())
+        .merge(audit::router())
+        .merge(features::router())
+}

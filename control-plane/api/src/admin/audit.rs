@@ -1,0 +1,77 @@
+//! Who changed what.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::extract::Query;
+use crate::problem::{Problem, Reading};
+use crate::resource::{List, ListQuery};
+
+pub(crate) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// One change and who made it.
+#[derive(Serialize, ToSchema)]
+struct AuditEntry {
+    /// UUIDv7.
+    id: Uuid,
+    /// When.
+    at: DateTime<Utc>,
+    /// Who.
+    actor: AuditActor,
+    /// For example `api_key.create`.
+    action: String,
+    /// For example `api_key`.
+    resource_type: String,
+    /// The resource.
+    resource_id: Uuid,
+    /// To whom the resource belongs; null: to the platform.
+    tenant_id: Option<Uuid>,
+    /// The revision that the change made.
+    revision: u64,
+}
+
+/// Who made a change.
+#[derive(Serialize, ToSchema)]
+struct AuditActor {
+    /// The user; nil for the control plane itself.
+    id: Uuid,
+    /// The user's address at that time; `system` for the control plane itself.
+    email: String,
+}
+
+impl From<weir_store::AuditEntry> for AuditEntry {
+    fn from(entry: weir_store::AuditEntry) -> Self {
+        Self {
+            id: entry.id,
+            at: entry.at,
+            actor: AuditActor { id: entry.actor_id, email: entry.actor_email },
+            action: entry.action,
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            tenant_id: entry.tenant_id,
+            revision: entry.revision,
+        }
+    }
+}
+
+/// The changes in your scope, newest first.
+#[utoipa::path(get, path = "/audit", operation_id = "list_audit", tag = "audit", params(ListQuery),
+    responses((status = 200, body = List<AuditEntry>), Reading))]
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<AuditEntry>>, Problem> {
+    let page = state.store.list_audit(&caller.actor, query.page()?).await?;
+    Ok(List::of(page, AuditEntry::from))
+}

@@ -1,0 +1,195 @@
+//! Providers: where requests can be sent.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+use weir_config::ProviderSchema;
+use weir_core::resource::Stored;
+use weir_core::routing::{ProviderSettings, ProviderView};
+use weir_store::CredentialChange;
+
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::etag::IfMatch;
+use crate::extract::{Body, Creation, Id, Query, present};
+use crate::problem::{Problem, Reading, Writing};
+use crate::resource::{Deleted, List, ListQuery, Meta, created, deleted, found};
+
+pub(crate) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, delete))
+}
+
+/// What a provider speaks.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+enum Schema {
+    /// OpenAI's API, which many others speak too.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Anthropic's API.
+    #[serde(rename = "anthropic")]
+    Anthropic,
+}
+
+impl From<ProviderSchema> for Schema {
+    fn from(schema: ProviderSchema) -> Self {
+        match schema {
+            ProviderSchema::OpenAi => Self::OpenAi,
+            ProviderSchema::Anthropic => Self::Anthropic,
+        }
+    }
+}
+
+impl From<Schema> for ProviderSchema {
+    fn from(schema: Schema) -> Self {
+        match schema {
+            Schema::OpenAi => Self::OpenAi,
+            Schema::Anthropic => Self::Anthropic,
+        }
+    }
+}
+
+/// Where requests can be sent, and with which credential.
+#[derive(Serialize, ToSchema)]
+struct Provider {
+    #[serde(flatten)]
+    meta: Meta,
+    /// Null: the platform's.
+    tenant_id: Option<Uuid>,
+    /// For people, and for the response header `x-weir-provider`.
+    name: String,
+    /// What it speaks.
+    schema: Schema,
+    /// `http(s)://host[:port][/prefix]`, without `/v1`.
+    base_url: String,
+    /// Whether it is shown a credential. The credential itself is never read.
+    has_credential: bool,
+}
+
+impl From<Stored<ProviderView>> for Provider {
+    fn from(stored: Stored<ProviderView>) -> Self {
+        let meta = Meta::from(&stored);
+        let ProviderView { settings, has_credential } = stored.value;
+        Self {
+            meta,
+            tenant_id: stored.tenant_id,
+            name: settings.name,
+            schema: settings.schema.into(),
+            base_url: settings.base_url,
+            has_credential,
+        }
+    }
+}
+
+/// A provider to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewProvider {
+    /// Absent or null: the platform's.
+    tenant_id: Option<Uuid>,
+    /// 1 to 100 ASCII characters; unique for its owner.
+    name: String,
+    /// What it speaks.
+    schema: Schema,
+    /// `http(s)://host[:port][/prefix]`; one `/v1` at its end is taken off.
+    base_url: String,
+    /// What it is shown. Stored encrypted, never read again. Absent or null: none.
+    #[schema(value_type = Option<String>, format = Password)]
+    credential: Option<SecretString>,
+}
+
+/// What to change about a provider; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProviderPatch {
+    /// 1 to 100 ASCII characters; unique for its owner.
+    name: Option<String>,
+    /// What it speaks.
+    schema: Option<Schema>,
+    /// `http(s)://host[:port][/prefix]`; one `/v1` at its end is taken off.
+    base_url: Option<String>,
+    /// What it is shown; null: none any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = Password)]
+    credential: Option<Option<SecretString>>,
+}
+
+/// The providers in your scope, oldest first.
+#[utoipa::path(get, path = "/providers", operation_id = "list_providers", tag = "providers", params(ListQuery),
+    responses((status = 200, body = List<Provider>), Reading))]
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<Provider>>, Problem> {
+    let page = state.store.list_providers(&caller.actor, query.page()?).await?;
+    Ok(List::of(page, Provider::from))
+}
+
+/// Makes a provider.
+#[utoipa::path(post, path = "/providers", operation_id = "create_provider", tag = "providers", request_body = NewProvider,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key brings the same result for 24 hours.")),
+    responses((status = 201, body = Provider), Writing))]
+async fn create(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Creation { body, idempotency }: Creation<NewProvider>,
+) -> Result<Response, Problem> {
+    let settings = ProviderSettings { name: body.name, schema: body.schema.into(), base_url: body.base_url };
+    let credential = body.credential.map_or(CredentialChange::Keep, CredentialChange::Set);
+    let stored =
+        state.store.create_provider(&caller.actor, body.tenant_id, settings, credential, idempotency.as_ref()).await?;
+    Ok(created("providers", stored.id, stored.revision, Provider::from(stored)))
+}
+
+/// One provider.
+#[utoipa::path(get, path = "/providers/{id}", operation_id = "get_provider", tag = "providers", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Provider), Reading))]
+async fn get(State(state): State<ApiState>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
+    let stored = state.store.get_provider(&caller.actor, id).await?;
+    Ok(found(stored.revision, Provider::from(stored)))
+}
+
+/// Changes a provider.
+#[utoipa::path(patch, path = "/providers/{id}", operation_id = "update_provider", tag = "providers", request_body = ProviderPatch,
+    params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag that you have read.")),
+    responses((status = 200, body = Provider), Writing))]
+async fn update(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Id(id): Id,
+    IfMatch(expected): IfMatch,
+    Body(patch): Body<ProviderPatch>,
+) -> Result<Response, Problem> {
+    let before = state.store.get_provider(&caller.actor, id).await?.value.settings;
+    let settings = ProviderSettings {
+        name: patch.name.unwrap_or(before.name),
+        schema: patch.schema.map_or(before.schema, ProviderSchema::from),
+        base_url: patch.base_url.unwrap_or(before.base_url),
+    };
+    let credential = match patch.credential {
+        None => CredentialChange::Keep,
+        Some(None) => CredentialChange::Remove,
+        Some(Some(credential)) => CredentialChange::Set(credential),
+    };
+    let stored = state.store.update_provider(&caller.actor, id, expected, settings, credential).await?;
+    Ok(found(stored.revision, Provider::from(stored)))
+}
+
+/// Deletes a provider that no pool uses.
+#[utoipa::path(delete, path = "/providers/{id}", operation_id = "delete_provider", tag = "providers",
+    params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag that you have read.")),
+    responses((status = 200, body = Deleted), Writing))]
+async fn delete(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Id(id): Id,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    Ok(deleted(id, state.store.delete_provider(&caller.actor, id, expected).await?))
+}

@@ -1,0 +1,56 @@
+//! Cursors: opaque to clients, the last item's place to us.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::problem::{Code, Problem};
+
+/// A cursor of lists in the order of ids.
+pub(crate) fn write(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+/// Reads what [`write`] wrote.
+pub(crate) fn read(cursor: &str) -> Result<Uuid, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    Uuid::from_slice(&bytes).map_err(|_| invalid())
+}
+
+/// A cursor of lists in the order of times.
+pub(crate) fn write_timed(at: DateTime<Utc>, id: Uuid) -> String {
+    let mut bytes = at.timestamp_micros().to_be_bytes().to_vec();
+    bytes.extend_from_slice(id.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads what [`write_timed`] wrote.
+pub(crate) fn read_timed(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    let (time, id) = bytes.split_first_chunk::<8>().ok_or_else(invalid)?;
+    let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*time)).ok_or_else(invalid)?;
+    Ok((at, Uuid::from_slice(id).map_err(|_| invalid())?))
+}
+
+fn invalid() -> Problem {
+    Problem::field(Code::InvalidQuery, "cursor", "must be the next_cursor of an earlier answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let id = Uuid::now_v7();
+        assert_eq!(read(&write(id)).unwrap(), id);
+        let at = DateTime::from_timestamp_micros(1_234_567_890_123_456).unwrap();
+        assert_eq!(read_timed(&write_timed(at, id)).unwrap(), (at, id));
+        for wrong in ["", "x", "!!", "AAAA", &write_timed(at, id)] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "x", "AAAA", &write(id)] {
+            assert!(read_timed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The admin API: REST under `/api/v1/admin`, its OpenAPI document, health, readiness and metrics.
+//!
+//! A handler reads the request into the domain's types, asks the store on behalf of the caller, and writes the answer; who
+//! may do what is the store's to decide ([`weir_core::actor`]). Everything that is refused is a problem document
+//! ([`problem`]). Each group of endpoints is one file under `admin/`: its bodies, its handlers, its documentation.
+//!
+//! Knows no SQL, no gRPC and no Envoy.
+
+mod admin;
+mod caller;
+mod cursor;
+mod etag;
+mod extract;
+mod health;
+mod observe;
+mod openapi;
+mod password;
+pub mod problem;
+mod resource;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+use weir_store::Store;
+
+pub use openapi::openapi;
+pub use password::{PasswordError, hash_password};
+
+use crate::problem::{Code, Problem};
+
+/// Writes all metrics in Prometheus' text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The database.
+    pub store: Store,
+    /// Answers `GET /metrics`; `None`: there are none.
+    pub metrics: Option<RenderMetrics>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// Bodies beyond this many bytes are refused.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Everything that is served on the console's port.
+pub fn router(state: ApiState) -> Router {
+    let (api, document) = documented().split_for_parts();
+    let docs = SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
+    Router::new()
+        .merge(api)
+        .route("/", get(|| async { Redirect::temporary("/docs") }))
+        .merge(health::router())
+        .fallback(|uri: Uri| async move {
+            Problem::new(Code::NotFound, format!("there is nothing at {}", uri.path())).into_response()
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::MethodNotAllowed, "this path does not know this method").into_response()
+        })
+        .with_state(state)
+        .merge(docs)
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(Code::Internal, "something went wrong here; the log says what").into_response()
+        }))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(axum::middleware::from_fn(observe::observe))
+}
+
+/// All operations that the OpenAPI document describes.
+fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(openapi::header()).nest("/api/v1/admin", admin::router())
+}

@@ -1,0 +1,247 @@
+//! Problem documents (RFC 9457): what every refusal looks like.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+use weir_core::field::FieldError;
+use weir_store::StoreError;
+
+/// Stable codes of problems. Clients may rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The body is not JSON.
+    MalformedJson,
+    /// A query parameter is unknown or has a wrong value.
+    InvalidQuery,
+    /// A header has a wrong value.
+    InvalidHeader,
+    /// No session, or one that is over.
+    Unauthenticated,
+    /// Wrong address or password.
+    InvalidCredentials,
+    /// The caller's role does not allow it.
+    Forbidden,
+    /// There is no such thing for this caller.
+    NotFound,
+    /// The path does not know the method.
+    MethodNotAllowed,
+    /// A value that must be unique is taken.
+    Taken,
+    /// Others refer to it.
+    InUse,
+    /// It was changed meanwhile: read it again.
+    Stale,
+    /// The body has more than 1 MiB.
+    BodyTooLarge,
+    /// The body's content type is not JSON.
+    UnsupportedMediaType,
+    /// Fields break rules; `errors` names them.
+    InvalidFields,
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
+    /// `If-Match` is missing.
+    PreconditionRequired,
+    /// Too many attempts.
+    TooManyRequests,
+    /// A fault of the control plane.
+    Internal,
+    /// The database does not answer.
+    Unavailable,
+}
+
+impl Code {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson | Self::InvalidQuery | Self::InvalidHeader => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Taken | Self::InUse => StatusCode::CONFLICT,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidFields | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "The body is not JSON",
+            Self::InvalidQuery => "A query parameter is wrong",
+            Self::InvalidHeader => "A header is wrong",
+            Self::Unauthenticated => "Sign in first",
+            Self::InvalidCredentials => "Wrong address or password",
+            Self::Forbidden => "Your role does not allow this",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::Taken => "Taken already",
+            Self::InUse => "Still in use",
+            Self::Stale => "Changed meanwhile",
+            Self::BodyTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body must be JSON",
+            Self::InvalidFields => "Some fields are wrong",
+            Self::IdempotencyKeyReused => "The idempotency key was used for another request",
+            Self::PreconditionRequired => "If-Match is missing",
+            Self::TooManyRequests => "Too many attempts",
+            Self::Internal => "A fault of the control plane",
+            Self::Unavailable => "The database does not answer",
+        }
+    }
+}
+
+/// A refusal, as the client reads it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of problem: `urn:weir:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in a few words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What it was this time.
+    detail: String,
+    /// Stable.
+    code: Code,
+    /// Which fields are wrong.
+    errors: Vec<ProblemField>,
+}
+
+/// A field that is wrong.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProblemField {
+    /// Path of the field, for example `members[0].price`.
+    field: String,
+    /// Which rule it breaks.
+    reason: String,
+}
+
+impl Problem {
+    /// A refusal with a detail for people. The detail must not hold secrets.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let kind =
+            serde_json::to_value(code).ok().and_then(|code| code.as_str().map(str::to_owned)).unwrap_or_default();
+        Self {
+            kind: format!("urn:weir:problem:{kind}"),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: detail.into(),
+            code,
+            errors: Vec::new(),
+        }
+    }
+
+    /// A refusal that names fields.
+    pub fn fields(code: Code, errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let errors =
+            errors.into_iter().map(|error| ProblemField { field: error.field, reason: error.reason }).collect();
+        Self { errors, ..Self::new(code, detail) }
+    }
+
+    /// A refusal that names one field.
+    pub fn field(code: Code, field: &str, reason: impl Into<String>) -> Self {
+        Self::fields(code, vec![FieldError::new(field, reason)])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let code = self.code;
+        let mut response = (code.status(), Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match code {
+            Code::Unauthenticated | Code::InvalidCredentials => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
+            }
+            Code::TooManyRequests => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("900"));
+            }
+            Code::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::new(Code::NotFound, "there is no such thing, or it is not yours"),
+            StoreError::Forbidden(reason) => Self::new(Code::Forbidden, reason),
+            StoreError::Stale { current } => {
+                Self::new(Code::Stale, format!("it is at revision {current} now; read it again"))
+            }
+            StoreError::Invalid(errors) => Self::fields(Code::InvalidFields, errors),
+            StoreError::Taken { field } => Self::field(Code::Taken, field, "is taken already"),
+            StoreError::InUse { by } => Self::new(Code::InUse, format!("in use by {by}")),
+            StoreError::IdempotencyKeyReused => {
+                Self::new(Code::IdempotencyKeyReused, "use a new key for a new request")
+            }
+            error if error.is_away() => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the database does not answer");
+                Self::new(Code::Unavailable, "try again in a moment")
+            }
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::new(Code::Internal, "something went wrong here; the log says what")
+            }
+        }
+    }
+}
+
+/// Problems of every operation that needs a session and finds a thing.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "documentation only")]
+pub(crate) enum Reading {
+    /// The request is malformed.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// No session.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// Not for this caller.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+}
+
+/// Problems of every operation that writes.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "documentation only")]
+pub(crate) enum Writing {
+    /// The request is malformed.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// No session.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The role does not allow it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Not for this caller.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// A name is taken, or something refers to it.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// It was changed meanwhile.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Stale(Problem),
+    /// Fields are wrong.
+    #[response(status = 422, content_type = "application/problem+json")]
+    InvalidFields(Problem),
+    /// `If-Match` is missing.
+    #[response(status = 428, content_type = "application/problem+json")]
+    PreconditionRequired(Problem),
+}

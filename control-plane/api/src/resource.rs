@@ -1,0 +1,114 @@
+//! What all resources' answers and lists have in common.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use weir_core::page::{Page, PageRequest};
+use weir_core::resource::Stored;
+
+use crate::cursor;
+use crate::etag::etag;
+use crate::problem::{Code, Problem};
+
+/// Fields of every resource.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Meta {
+    /// UUIDv7, immutable.
+    pub(crate) id: Uuid,
+    /// RFC 3339, UTC.
+    pub(crate) created_at: DateTime<Utc>,
+    /// RFC 3339, UTC.
+    pub(crate) updated_at: DateTime<Utc>,
+    /// The committed change that last wrote it; also its ETag.
+    pub(crate) revision: u64,
+}
+
+impl<T> From<&Stored<T>> for Meta {
+    fn from(stored: &Stored<T>) -> Self {
+        Self { id: stored.id, created_at: stored.created_at, updated_at: stored.updated_at, revision: stored.revision }
+    }
+}
+
+/// One part of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    /// In the order of the list.
+    pub(crate) items: Vec<T>,
+    /// Send it as `cursor` for the next part; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// Turns a page of the store's into an answer.
+    pub(crate) fn of<S>(page: Page<S>, item: impl Fn(S) -> T) -> Json<Self> {
+        Json(Self { items: page.items.into_iter().map(item).collect(), next_cursor: page.next.map(cursor::write) })
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Items at most, 1 to 200. Default 50.
+    limit: Option<u32>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+    /// Only what belongs to this tenant.
+    tenant_id: Option<Uuid>,
+}
+
+impl ListQuery {
+    /// Checks it.
+    pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
+        let after = self.cursor.as_deref().map(cursor::read).transpose()?;
+        Ok(PageRequest { limit: limit(self.limit)?, after, tenant_id: self.tenant_id })
+    }
+}
+
+/// Checks how many items are wanted.
+pub(crate) fn limit(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(50) {
+        limit @ 1..=200 => Ok(limit),
+        _ => Err(Problem::field(Code::InvalidQuery, "limit", "must be between 1 and 200")),
+    }
+}
+
+/// What a deletion answers.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    /// What was deleted.
+    pub(crate) id: Uuid,
+    /// The change that deleted it.
+    pub(crate) revision: u64,
+}
+
+/// 200 with the resource and its ETag.
+pub(crate) fn found<T: Serialize>(revision: u64, body: T) -> Response {
+    with_etag(revision, Json(body).into_response())
+}
+
+/// 201 with the resource, its ETag and where it is.
+pub(crate) fn created<T: Serialize>(collection: &str, id: Uuid, revision: u64, body: T) -> Response {
+    let mut response = with_etag(revision, (StatusCode::CREATED, Json(body)).into_response());
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/admin/{collection}/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// 200 with what was deleted.
+pub(crate) fn deleted(id: Uuid, revision: u64) -> Response {
+    Json(Deleted { id, revision }).into_response()
+}
+
+fn with_etag(revision: u64, mut response: Response) -> Response {
+    if let Some(etag) = etag(revision) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}

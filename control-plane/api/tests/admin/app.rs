@@ -1,0 +1,216 @@
+//! The API with a database of its own, and callers of every kind.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use uuid::Uuid;
+use weir_api::{ApiState, router};
+use weir_core::actor::{Actor, Role};
+use weir_core::encryption::Encryption;
+use weir_core::gateway::Gateway;
+use weir_core::secret::sha256;
+use weir_core::tenant::UserSettings;
+use weir_store::Store;
+
+use crate::postgres::fresh_database;
+
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) database_url: String,
+    router: Router,
+}
+
+/// Somebody who calls the API.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    router: Router,
+    token: Option<String>,
+}
+
+/// What the API answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+pub(crate) async fn app() -> App {
+    let database_url = fresh_database().await;
+    let store = Store::connect(&database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
+    store.migrate().await.unwrap();
+    let router = router(ApiState { store: store.clone(), metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())) });
+    App { store, database_url, router }
+}
+
+impl App {
+    /// Somebody without a session.
+    pub(crate) fn nobody(&self) -> Client {
+        Client { router: self.router.clone(), token: None }
+    }
+
+    /// A platform admin.
+    pub(crate) async fn platform(&self) -> Client {
+        self.user(Role::PlatformAdmin, None).await
+    }
+
+    /// A user with a session.
+    pub(crate) async fn user(&self, role: Role, tenant_id: Option<Uuid>) -> Client {
+        let email = format!("{}@weir.example", Uuid::now_v7());
+        let settings = UserSettings { email: email.clone(), role };
+        let user = self.store.create_user(&Actor::system(), tenant_id, settings, "no hash", None).await.unwrap();
+        let actor = Actor { user_id: user.id, email: email.clone(), role, tenant_id };
+        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
+        Client { router: self.router.clone(), token: Some(email) }
+    }
+
+    /// A gateway of a tenant, or of all.
+    pub(crate) async fn gateway(&self, tenant_id: Option<Uuid>) -> Gateway {
+        let platform = self.platform().await;
+        let body = json!({"name": Uuid::now_v7(), "tenant_id": tenant_id});
+        let made = platform.post("gateways", body).await.expect(201);
+        let token = made.json["token"].as_str().unwrap();
+        self.store.gateway_by_token(&sha256(token)).await.unwrap().unwrap()
+    }
+}
+
+impl Client {
+    pub(crate) fn with_token(&self, token: &str) -> Client {
+        Client { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, &admin(path), &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, &admin(path), &[], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, revision: &Value, body: Value) -> Answer {
+        self.send(Method::PATCH, &admin(path), &[("if-match", &etag(revision))], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, revision: &Value) -> Answer {
+        self.send(Method::DELETE, &admin(path), &[("if-match", &etag(revision))], None).await
+    }
+
+    /// Makes something and gives it as it was answered.
+    pub(crate) async fn make(&self, path: &str, body: Value) -> Value {
+        self.post(path, body).await.expect(201).json
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, text, json }
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// A problem document with this code.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Answer {
+        let answer = self.expect(status);
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{}", answer.text);
+        assert_eq!(answer.json["code"], code, "{}", answer.text);
+        assert_eq!(answer.json["status"], status);
+        assert_eq!(answer.json["type"], format!("urn:weir:problem:{code}"));
+        answer
+    }
+
+    /// A problem document that names this field.
+    #[track_caller]
+    pub(crate) fn field(self, field: &str) -> Answer {
+        let fields: Vec<&str> =
+            self.json["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        assert!(fields.contains(&field), "{field} is not in {}", self.text);
+        self
+    }
+}
+
+pub(crate) fn admin(path: &str) -> String {
+    format!("/api/v1/admin/{path}")
+}
+
+pub(crate) fn etag(revision: &Value) -> String {
+    format!("\"{revision}\"")
+}
+
+pub(crate) fn id(resource: &Value) -> Uuid {
+    resource["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// A tenant with one of everything, made by a platform admin.
+pub(crate) struct Furnished {
+    pub(crate) tenant: Value,
+    pub(crate) api_key: Value,
+    pub(crate) provider: Value,
+    pub(crate) pool: Value,
+    pub(crate) model: Value,
+    pub(crate) profile: Value,
+    pub(crate) user: Value,
+}
+
+pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
+
+pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
+    let tenant = platform.make("tenants", json!({"name": name})).await;
+    let tenant_id = &tenant["id"];
+    let profile = platform
+        .make(
+            "guardrails/profiles",
+            json!({"tenant_id": tenant_id, "name": "p", "rules": [{"type": "EMAIL", "action": "block"}]}),
+        )
+        .await;
+    let provider = platform.make("providers", provider_body(tenant_id, "openai")).await;
+    let pool = platform.make("pools", pool_body(tenant_id, "pool", &provider)).await;
+    let model = platform.make("models", json!({"tenant_id": tenant_id, "name": "gpt", "pool_id": pool["id"]})).await;
+    let api_key =
+        platform.make("api-keys", json!({"tenant_id": tenant_id, "name": "app", "requests_per_minute": 5})).await;
+    let user = json!({"tenant_id": tenant_id, "email": format!("{name}@weir.example"), "role": "viewer",
+        "password": "a long password"});
+    let user = platform.make("users", user).await;
+    Furnished { tenant, api_key, provider, pool, model, profile, user }
+}
+
+pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "schema": "openai", "base_url": "https://api.openai.com/v1",
+        "credential": CREDENTIAL})
+}
+
+pub(crate) fn pool_body(tenant_id: &Value, name: &str, provider: &Value) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "members": [{"provider_id": provider["id"], "model": "gpt-4o",
+        "price": {"input_microusd_per_million": 1, "cached_input_microusd_per_million": 2,
+                  "output_microusd_per_million": 3}}]})
+}

@@ -1,0 +1,265 @@
+//! Who may do what: every operation of the OpenAPI document, for everybody who must not.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use weir_core::actor::Role;
+
+use crate::app::{Answer, Client, Furnished, app, etag, furnish, id, pool_body, provider_body};
+
+/// What the operation's `{id}` names.
+#[derive(Clone, Copy)]
+enum Target {
+    None,
+    Tenant,
+    User,
+    ApiKey,
+    Provider,
+    Pool,
+    Model,
+    Profile,
+    Gateway,
+}
+
+/// The statuses that others than the owner's admin get for what belongs to tenant A.
+struct Row {
+    operation: &'static str,
+    target: Target,
+    /// Without a session.
+    nobody: u16,
+    /// A viewer of A.
+    viewer: u16,
+    /// An admin of tenant B.
+    other: u16,
+}
+
+const fn row(operation: &'static str, target: Target, viewer: u16, other: u16) -> Row {
+    Row { operation, target, nobody: 401, viewer, other }
+}
+
+const TABLE: [Row; 49] = [
+    // 422: it gets as far as reading the body.
+    Row { operation: "login", target: Target::None, nobody: 422, viewer: 422, other: 422 },
+    row("me", Target::None, 200, 200),
+    row("feature_status", Target::None, 200, 200),
+    row("list_tenants", Target::None, 404, 404),
+    row("create_tenant", Target::None, 404, 404),
+    row("get_tenant", Target::Tenant, 404, 404),
+    row("update_tenant", Target::Tenant, 404, 404),
+    row("delete_tenant", Target::Tenant, 404, 404),
+    row("list_users", Target::None, 200, 200),
+    row("create_user", Target::None, 403, 404),
+    row("get_user", Target::User, 200, 404),
+    row("update_user", Target::User, 403, 404),
+    row("delete_user", Target::User, 403, 404),
+    row("list_api_keys", Target::None, 200, 200),
+    row("create_api_key", Target::None, 403, 404),
+    row("get_api_key", Target::ApiKey, 200, 404),
+    row("update_api_key", Target::ApiKey, 403, 404),
+    row("delete_api_key", Target::ApiKey, 403, 404),
+    row("revoke_api_key", Target::ApiKey, 403, 404),
+    row("list_providers", Target::None, 200, 200),
+    row("create_provider", Target::None, 403, 404),
+    row("get_provider", Target::Provider, 200, 404),
+    row("update_provider", Target::Provider, 403, 404),
+    row("delete_provider", Target::Provider, 403, 404),
+    row("list_pools", Target::None, 200, 200),
+    row("create_pool", Target::None, 403, 404),
+    row("get_pool", Target::Pool, 200, 404),
+    row("update_pool", Target::Pool, 403, 404),
+    row("delete_pool", Target::Pool, 403, 404),
+    row("list_models", Target::None, 200, 200),
+    row("create_model", Target::None, 403, 404),
+    row("get_model", Target::Model, 200, 404),
+    row("update_model", Target::Model, 403, 404),
+    row("delete_model", Target::Model, 403, 404),
+    row("list_profiles", Target::None, 200, 200),
+    row("create_profile", Target::None, 403, 404),
+    row("get_profile", Target::Profile, 200, 404),
+    row("update_profile", Target::Profile, 403, 404),
+    row("delete_profile", Target::Profile, 403, 404),
+    // B does not even learn that A's profile exists: the profile is a wrong field.
+    row("test_guardrails", Target::None, 200, 422),
+    row("list_nodes", Target::None, 404, 404),
+    row("list_usage", Target::None, 200, 200),
+    row("list_audit", Target::None, 200, 200),
+    row("list_gateways", Target::None, 404, 404),
+    row("create_gateway", Target::None, 404, 404),
+    row("get_gateway", Target::Gateway, 404, 404),
+    row("update_gateway", Target::Gateway, 404, 404),
+    row("delete_gateway", Target::Gateway, 404, 404),
+    // Ends the sessions, so it comes last.
+    row("logout", Target::None, 204, 204),
+];
+
+#[tokio::test]
+async fn nobody_gets_at_what_is_not_theirs() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let gateway = platform.make("gateways", json!({"name": "g"})).await;
+    let viewer = app.user(Role::Viewer, Some(id(&a.tenant))).await;
+    let other = app.user(Role::TenantAdmin, Some(id(&b.tenant))).await;
+    let before = app.store.revision().await.unwrap();
+
+    let operations = operations();
+    let known: BTreeSet<&str> = TABLE.iter().map(|row| row.operation).collect();
+    let documented: BTreeSet<&str> = operations.iter().map(|operation| operation.id.as_str()).collect();
+    assert_eq!(known, documented, "every operation needs a row in this table");
+
+    for row in &TABLE {
+        let operation = operations.iter().find(|operation| operation.id == row.operation).unwrap();
+        let request = request(&a, &gateway, row);
+        for (name, caller, expect) in [
+            ("nobody", &app.nobody(), row.nobody),
+            ("a viewer", &viewer, row.viewer),
+            ("another tenant", &other, row.other),
+            ("an invented session", &app.nobody().with_token("weirs_invented"), row.nobody),
+        ] {
+            let answer = call(caller, operation, &request).await;
+            assert_eq!(answer.status.as_u16(), expect, "{name}: {} {}", row.operation, answer.text);
+            if name == "another tenant" {
+                for foreign in [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user] {
+                    assert!(
+                        !answer.text.contains(foreign["id"].as_str().unwrap()),
+                        "{}: {}",
+                        row.operation,
+                        answer.text
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(app.store.revision().await.unwrap(), before, "nothing was written");
+}
+
+#[tokio::test]
+async fn the_platforms_rows_are_hidden_from_tenants_but_for_models_and_profiles() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "a"})).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&tenant))).await;
+    let provider = platform.make("providers", provider_body(&Value::Null, "openai")).await;
+    let pool = platform.make("pools", pool_body(&Value::Null, "pool", &provider)).await;
+    let model = platform.make("models", json!({"name": "gpt", "pool_id": pool["id"]})).await;
+    let rules = json!([{"type": "EMAIL", "action": "flag"}]);
+    let profile = platform.make("guardrails/profiles", json!({"name": "p", "rules": rules})).await;
+
+    for (path, resource, readable) in [
+        ("providers", &provider, false),
+        ("pools", &pool, false),
+        ("models", &model, true),
+        ("guardrails/profiles", &profile, true),
+    ] {
+        let one = format!("{path}/{}", resource["id"].as_str().unwrap());
+        assert_eq!(admin.get(&one).await.status.as_u16(), if readable { 200 } else { 404 }, "{one}");
+        let list = admin.get(path).await.expect(200);
+        assert_eq!(list.text.contains(resource["id"].as_str().unwrap()), readable, "{path}");
+        admin.patch(&one, &resource["revision"], json!({"name": "mine"})).await.problem(404, "not_found");
+        admin.delete(&one, &resource["revision"]).await.problem(404, "not_found");
+    }
+    admin.post("providers", provider_body(&Value::Null, "mine")).await.problem(404, "not_found");
+    // A tenant's pool cannot use the platform's provider, nor its model the platform's pool.
+    admin
+        .post("pools", pool_body(&tenant["id"], "mine", &provider))
+        .await
+        .problem(422, "invalid_fields")
+        .field("members[0].provider_id");
+    let model = json!({"tenant_id": tenant["id"], "name": "mine", "pool_id": pool["id"]});
+    admin.post("models", model).await.problem(422, "invalid_fields").field("pool_id");
+}
+
+#[tokio::test]
+async fn a_tenants_admin_writes_what_is_the_tenants_and_makes_no_platform_admins() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "a"})).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&tenant))).await;
+    let provider = admin.make("providers", provider_body(&tenant["id"], "openai")).await;
+    let pool = admin.make("pools", pool_body(&tenant["id"], "pool", &provider)).await;
+    admin.make("models", json!({"tenant_id": tenant["id"], "name": "gpt", "pool_id": pool["id"]})).await;
+    let key = admin.make("api-keys", json!({"tenant_id": tenant["id"], "name": "app"})).await;
+    admin.post(&format!("api-keys/{}/revoke", id(&key)), Value::Null).await.expect(200);
+    let user = |role: &str, tenant_id: &Value| {
+        json!({"email": format!("{role}@weir.example"), "role": role,
+        "tenant_id": tenant_id, "password": "a long password"})
+    };
+    let viewer = admin.make("users", user("viewer", &tenant["id"])).await;
+    admin.post("users", user("platform_admin", &Value::Null)).await.problem(404, "not_found");
+    admin.post("users", user("platform_admin", &tenant["id"])).await.problem(422, "invalid_fields").field("tenant_id");
+    admin
+        .patch(&format!("users/{}", id(&viewer)), &viewer["revision"], json!({"role": "platform_admin"}))
+        .await
+        .problem(422, "invalid_fields")
+        .field("tenant_id");
+}
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+}
+
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&weir_api::openapi()).unwrap();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+            });
+        }
+    }
+    operations
+}
+
+struct Wanted {
+    id: String,
+    revision: Value,
+    body: Value,
+}
+
+/// A request that would work for an admin of A, or of the platform.
+fn request(a: &Furnished, gateway: &Value, row: &Row) -> Wanted {
+    let resource = match row.target {
+        Target::None => &Value::Null,
+        Target::Tenant => &a.tenant,
+        Target::User => &a.user,
+        Target::ApiKey => &a.api_key,
+        Target::Provider => &a.provider,
+        Target::Pool => &a.pool,
+        Target::Model => &a.model,
+        Target::Profile => &a.profile,
+        Target::Gateway => gateway,
+    };
+    let tenant_id = &a.tenant["id"];
+    let body = match row.operation {
+        "login" => json!({}),
+        "create_tenant" | "create_gateway" => json!({"name": "new"}),
+        "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
+            "password": "a long password"}),
+        "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
+        "create_provider" => provider_body(tenant_id, "new"),
+        "create_pool" => pool_body(tenant_id, "new", &a.provider),
+        "create_model" => json!({"tenant_id": tenant_id, "name": "new", "pool_id": a.pool["id"]}),
+        "create_profile" => {
+            json!({"tenant_id": tenant_id, "name": "new", "rules": [{"type": "EMAIL", "action": "flag"}]})
+        }
+        "test_guardrails" => json!({"text": "x", "direction": "input", "profile": a.profile["id"]}),
+        "update_user" => json!({"email": "new@weir.example"}),
+        _ => json!({"name": "new"}),
+    };
+    Wanted { id: resource["id"].as_str().unwrap_or_default().into(), revision: resource["revision"].clone(), body }
+}
+
+async fn call(caller: &Client, operation: &Operation, wanted: &Wanted) -> Answer {
+    let path = operation.path.replace("{id}", &wanted.id);
+    let etag = etag(&wanted.revision);
+    let headers = [("if-match", etag.as_str())];
+    let body = matches!(operation.method, Method::POST | Method::PATCH).then(|| wanted.body.to_string());
+    caller.send(operation.method.clone(), &path, &headers, body).await
+}

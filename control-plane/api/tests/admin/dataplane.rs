@@ -1,0 +1,114 @@
+//! What gateways are answered: principals, catalogs, configuration.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use weir_core::gateway::{CredentialStatus, Gateway, Resolved};
+use weir_core::secret::sha256;
+
+use crate::app::{App, app, furnish, id, pool_body, provider_body};
+
+async fn resolve(app: &App, gateway: &Gateway, key: &Value) -> Resolved {
+    app.store.resolve_credential(gateway, &sha256(key["key"].as_str().unwrap())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_key_is_active_until_it_is_revoked_deleted_or_expired() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let everywhere = app.gateway(None).await;
+    let own = app.gateway(Some(id(&f.tenant))).await;
+    let elsewhere = Gateway { tenant_id: Some(Uuid::now_v7()), ..own.clone() };
+
+    for gateway in [&everywhere, &own] {
+        let resolved = resolve(&app, gateway, &f.api_key).await;
+        assert_eq!(resolved.status, CredentialStatus::Active);
+        assert_eq!(resolved.revision, app.store.revision().await.unwrap());
+        let principal = resolved.principal.unwrap();
+        assert_eq!((principal.tenant_id, principal.key_id), (id(&f.tenant), id(&f.api_key)));
+        let limit = &principal.rate_limits[0];
+        let counter = format!("key/{}/requests/60", principal.key_id);
+        assert_eq!((limit.counter.as_str(), limit.limit, limit.window_seconds), (counter.as_str(), 5, 60));
+        assert_eq!(resolved.catalog.unwrap().models[0].pool_id, id(&f.pool));
+    }
+    let unknown = resolve(&app, &elsewhere, &f.api_key).await;
+    assert_eq!((unknown.status, unknown.principal, unknown.catalog), (CredentialStatus::Unknown, None, None));
+    let no_key = app.store.resolve_credential(&everywhere, &sha256("weir_invented")).await.unwrap();
+    assert_eq!(no_key.status, CredentialStatus::Unknown);
+
+    let expired = json!({"tenant_id": f.tenant["id"], "name": "old", "expires_at": "2020-01-01T00:00:00Z"});
+    let expired = platform.make("api-keys", expired).await;
+    assert_eq!(resolve(&app, &everywhere, &expired).await.status, CredentialStatus::Expired);
+    let one = format!("api-keys/{}", id(&f.api_key));
+    let revoked = platform.post(&format!("{one}/revoke"), Value::Null).await.expect(200).json;
+    assert_eq!(resolve(&app, &everywhere, &f.api_key).await.status, CredentialStatus::Revoked);
+    platform.delete(&one, &revoked["revision"]).await.expect(200);
+    assert_eq!(resolve(&app, &everywhere, &f.api_key).await.status, CredentialStatus::Unknown);
+}
+
+#[tokio::test]
+async fn the_keys_own_profile_goes_before_the_tenants() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let gateway = app.gateway(None).await;
+    let profile = async || resolve(&app, &gateway, &f.api_key).await.principal.unwrap().guardrail_profile_id;
+    assert_eq!(profile().await, None);
+    let tenant = format!("tenants/{}", id(&f.tenant));
+    let all = json!({"guardrail_profile_id": weir_store::PROFILE_ALL});
+    platform.patch(&tenant, &f.tenant["revision"], all).await.expect(200);
+    assert_eq!(profile().await, Some(weir_store::PROFILE_ALL));
+    let key = format!("api-keys/{}", id(&f.api_key));
+    platform.patch(&key, &f.api_key["revision"], json!({"guardrail_profile_id": f.profile["id"]})).await.expect(200);
+    assert_eq!(profile().await, Some(id(&f.profile)));
+}
+
+#[tokio::test]
+async fn a_catalog_is_the_tenants_models_before_the_platforms_and_nobody_elses() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let provider = platform.make("providers", provider_body(&Value::Null, "p")).await;
+    let pool = platform.make("pools", pool_body(&Value::Null, "p", &provider)).await;
+    for name in ["gpt", "claude"] {
+        platform.make("models", json!({"name": name, "pool_id": pool["id"]})).await;
+    }
+    platform.make("models", json!({"tenant_id": b.tenant["id"], "name": "b-only", "pool_id": b.pool["id"]})).await;
+    let gateway = app.gateway(None).await;
+    let catalog = resolve(&app, &gateway, &a.api_key).await.catalog.unwrap();
+    let found: Vec<_> =
+        catalog.models.iter().map(|model| (model.name.as_str(), model.pool_id, model.owner.as_str())).collect();
+    assert_eq!(found, [("claude", id(&pool), "platform"), ("gpt", id(&a.pool), "a")]);
+}
+
+#[tokio::test]
+async fn a_snapshot_holds_everything_of_one_revision() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    furnish(&platform, "b").await;
+    let snapshot = app.store.snapshot().await.unwrap();
+    assert_eq!(snapshot.revision, app.store.revision().await.unwrap());
+    assert_eq!((snapshot.providers.len(), snapshot.pools.len(), snapshot.guardrail_profiles.len()), (2, 2, 3));
+    let pool = snapshot.pools.iter().find(|pool| pool.id == id(&a.pool)).unwrap();
+    assert_eq!(pool.tenant_id, Some(id(&a.tenant)));
+    let member = &pool.members[0];
+    assert_eq!((member.provider_id, member.model.as_str()), (id(&a.provider), "gpt-4o"));
+    assert_eq!(json!(member.deployment_id), a.pool["members"][0]["id"]);
+    let price = member.price.as_ref().unwrap();
+    assert_eq!((price.cached_input_microusd_per_million, price.output_microusd_per_million), (2, 3));
+    assert!(!format!("{snapshot:?}").contains(crate::app::CREDENTIAL));
+}
+
+#[tokio::test]
+async fn a_deleted_gateways_token_is_refused() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let made = platform.make("gateways", json!({"name": "g"})).await;
+    let token = sha256(made["token"].as_str().unwrap());
+    assert_eq!(app.store.gateway_by_token(&token).await.unwrap().unwrap().id, id(&made));
+    assert!(!platform.get("gateways").await.text.contains("token"));
+    platform.delete(&format!("gateways/{}", id(&made)), &made["revision"]).await.expect(200);
+    assert_eq!(app.store.gateway_by_token(&token).await.unwrap(), None);
+}

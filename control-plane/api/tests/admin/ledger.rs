@@ -1,0 +1,240 @@
+//! The usage ledger: nothing twice, nothing of others, found again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::{NoContext, Timestamp, Uuid};
+use weir_core::actor::Role;
+use weir_core::gateway::Gateway;
+use weir_core::ledger::{RecordOutcome, UsageRecord, UsageSource};
+
+use crate::app::{App, Furnished, app, furnish, id};
+
+struct Ledger {
+    app: App,
+    gateway: Gateway,
+    a: Furnished,
+    b: Furnished,
+}
+
+async fn ledger() -> Ledger {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let gateway = app.gateway(None).await;
+    Ledger { app, gateway, a, b }
+}
+
+fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
+    UsageRecord {
+        request_id: Uuid::new_v7(Timestamp::from_unix(NoContext, started_at.timestamp().max(0) as u64, 0)),
+        started_at,
+        tenant_id: id(&of.tenant),
+        key_id: id(&of.api_key),
+        operation: "chat.completions".into(),
+        model: "gpt".into(),
+        provider_id: Some(id(&of.provider)),
+        deployment_id: None,
+        upstream_model: "gpt-4o".into(),
+        input_tokens: 10,
+        cached_input_tokens: 4,
+        output_tokens: 20,
+        input_source: UsageSource::Provider,
+        output_source: UsageSource::Estimated,
+        cost_microusd: 123,
+        price_version: "r7".into(),
+        latency_us: 1_500_000,
+        time_to_first_token_us: Some(300_000),
+        status: 200,
+        error_code: String::new(),
+        outcome: "client_disconnect".into(),
+        streamed: true,
+        attempts: 2,
+        guardrail_findings: vec!["CREDIT_CARD:redact=2".into(), "EMAIL:flag=1".into()],
+        revision: 9,
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap()
+}
+
+async fn stored(url: &str) -> i64 {
+    let pool = PgPool::connect(url).await.unwrap();
+    sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM usage_records").fetch_one(&pool).await.unwrap().0
+}
+
+#[tokio::test]
+async fn a_record_that_comes_twice_is_stored_once() {
+    let l = ledger().await;
+    let store = &l.app.store;
+    let records: Vec<_> = (0..5000).map(|_| record(&l.a, now())).collect();
+    let outcome = store.record_usage(&l.gateway, records.clone()).await.unwrap();
+    assert_eq!(outcome, RecordOutcome { stored: 5000, rejected: vec![] });
+    // Again in part, twice in one batch, later on the same day by another clock, and at the same time.
+    let mut again = records[10..30].to_vec();
+    again.extend_from_slice(&records[10..20]);
+    let (first, second) =
+        tokio::join!(store.record_usage(&l.gateway, again.clone()), store.record_usage(&l.gateway, again));
+    assert_eq!((first.unwrap().stored, second.unwrap().stored), (30, 30));
+    assert_eq!(stored(&l.app.database_url).await, 5000);
+}
+
+#[tokio::test]
+async fn what_can_never_be_stored_is_rejected_and_the_rest_is_stored() {
+    let l = ledger().await;
+    let good = record(&l.a, now());
+    let bad = [
+        record(&l.a, now() + TimeDelta::days(2)),
+        record(&l.a, DateTime::from_timestamp(-5, 0).unwrap()),
+        UsageRecord { key_id: Uuid::now_v7(), ..record(&l.a, now()) },
+        // A key of another tenant than the record says.
+        UsageRecord { tenant_id: id(&l.b.tenant), ..record(&l.a, now()) },
+    ];
+    let mut all = bad.to_vec();
+    all.insert(2, good.clone());
+    let outcome = l.app.store.record_usage(&l.gateway, all).await.unwrap();
+    assert_eq!(outcome.stored, 1);
+    let rejected: Vec<Uuid> = outcome.rejected.iter().map(|rejected| rejected.request_id).collect();
+    assert_eq!(rejected, bad.map(|record| record.request_id));
+
+    // A gateway of one tenant reports nothing for another.
+    let gateway = Gateway { tenant_id: Some(id(&l.b.tenant)), ..l.gateway.clone() };
+    let outcome = l.app.store.record_usage(&gateway, vec![record(&l.a, now()), record(&l.b, now())]).await.unwrap();
+    assert_eq!((outcome.stored, outcome.rejected.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn usage_of_a_deleted_key_is_still_stored() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    platform.delete(&format!("api-keys/{}", id(&l.a.api_key)), &l.a.api_key["revision"]).await.expect(200);
+    assert_eq!(l.app.store.record_usage(&l.gateway, vec![record(&l.a, now())]).await.unwrap().stored, 1);
+}
+
+#[tokio::test]
+async fn extreme_values_are_stored_too() {
+    let l = ledger().await;
+    let extreme = UsageRecord {
+        model: "nul\0nul".into(),
+        input_tokens: u64::MAX,
+        status: u32::MAX,
+        cost_microusd: i64::MAX,
+        guardrail_findings: vec![],
+        // No partition was made for this day.
+        ..record(&l.a, now() - TimeDelta::days(400))
+    };
+    assert_eq!(l.app.store.record_usage(&l.gateway, vec![extreme]).await.unwrap().stored, 1);
+    let platform = l.app.platform().await;
+    let item = platform.get("usage").await.expect(200).json["items"][0].clone();
+    assert_eq!((&item["guardrail_findings"], &item["input_tokens"]), (&json!([]), &json!(i64::MAX)));
+}
+
+#[tokio::test]
+async fn records_are_found_newest_first_by_each_filter() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    let day = now() - TimeDelta::days(1);
+    let mut records: Vec<UsageRecord> = (0..5).map(|hour| record(&l.a, day - TimeDelta::hours(hour * 10))).collect();
+    records.push(UsageRecord { model: "claude".into(), ..record(&l.b, day - TimeDelta::days(9)) });
+    // Two at the same time, to be told apart by their ids alone.
+    records[2].started_at = records[1].started_at;
+    l.app.store.record_usage(&l.gateway, records.clone()).await.unwrap();
+    records.sort_by_key(|record| std::cmp::Reverse((record.started_at, record.request_id)));
+
+    let a = id(&l.a.tenant);
+    let time = |at: DateTime<Utc>| at.to_rfc3339().replace('+', "%2B");
+    for (query, expect) in [
+        (String::new(), records.clone()),
+        (format!("&tenant_id={a}"), records[..5].to_vec()),
+        (format!("&key_id={}", id(&l.b.api_key)), records[5..].to_vec()),
+        ("&model=claude".into(), records[5..].to_vec()),
+        (format!("&request_id={}", records[3].request_id), records[3..4].to_vec()),
+        (format!("&from={}", time(records[4].started_at)), records[..5].to_vec()),
+        (format!("&to={}", time(records[0].started_at)), records[1..].to_vec()),
+        (
+            format!("&from={}&to={}&tenant_id={a}", time(records[4].started_at), time(records[2].started_at)),
+            records[3..5].to_vec(),
+        ),
+    ] {
+        for limit in [1, 2, 100] {
+            let expect: Vec<Value> = expect.iter().map(|record| json!(record.request_id)).collect();
+            assert_eq!(walk(&platform, &query, limit).await, expect, "{query} {limit}");
+        }
+    }
+    let viewer = l.app.user(Role::Viewer, Some(a)).await;
+    assert_eq!(walk(&viewer, "", 100).await.len(), 5);
+    assert!(walk(&viewer, &format!("&tenant_id={}", id(&l.b.tenant)), 100).await.is_empty());
+}
+
+async fn walk(client: &crate::app::Client, query: &str, limit: usize) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let part = client.get(&format!("usage?limit={limit}{query}{cursor}")).await.expect(200).json;
+        found.extend(part["items"].as_array().unwrap().iter().map(|item| item["request_id"].clone()));
+        match part["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_read_as_it_was_reported() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    let record = record(&l.a, now());
+    l.app.store.record_usage(&l.gateway, vec![record.clone()]).await.unwrap();
+    let item = platform.get("usage").await.expect(200).json["items"][0].clone();
+    let started_at: DateTime<Utc> = item["started_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(started_at, record.started_at);
+    for (field, value) in [
+        ("gateway_id", json!(l.gateway.id)),
+        ("tenant_id", json!(record.tenant_id)),
+        ("key_id", json!(record.key_id)),
+        ("operation", json!("chat.completions")),
+        ("model", json!("gpt")),
+        ("provider_id", json!(record.provider_id)),
+        ("deployment_id", Value::Null),
+        ("upstream_model", json!("gpt-4o")),
+        ("input_tokens", json!(10)),
+        ("cached_input_tokens", json!(4)),
+        ("output_tokens", json!(20)),
+        ("input_source", json!("provider")),
+        ("output_source", json!("estimated")),
+        ("cost_microusd", json!(123)),
+        ("price_version", json!("r7")),
+        ("latency_us", json!(1_500_000)),
+        ("time_to_first_token_us", json!(300_000)),
+        ("status", json!(200)),
+        ("error_code", json!("")),
+        ("outcome", json!("client_disconnect")),
+        ("streamed", json!(true)),
+        ("attempts", json!(2)),
+        ("guardrail_findings", json!(["CREDIT_CARD:redact=2", "EMAIL:flag=1"])),
+        ("revision", json!(9)),
+    ] {
+        assert_eq!(item[field], value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn each_coming_day_has_a_partition_and_a_late_one_takes_its_rows_over() {
+    let l = ledger().await;
+    let pool = PgPool::connect(&l.app.database_url).await.unwrap();
+    let in_default = async || {
+        sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM ONLY usage_records_default").fetch_one(&pool).await.unwrap().0
+    };
+    let day = now() - TimeDelta::days(20);
+    l.app.store.record_usage(&l.gateway, vec![record(&l.a, now()), record(&l.a, day)]).await.unwrap();
+    assert_eq!(in_default().await, 1, "today has a partition");
+    for _ in 0..2 {
+        sqlx::query("SELECT ensure_usage_partition($1)").bind(day.date_naive()).execute(&pool).await.unwrap();
+        assert_eq!((in_default().await, stored(&l.app.database_url).await), (0, 2));
+    }
+    let store = &l.app.store;
+    let (first, second) = tokio::join!(store.maintain(), store.maintain());
+    first.and(second).unwrap();
+}

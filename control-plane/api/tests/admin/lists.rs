@@ -1,0 +1,64 @@
+//! Lists, part by part.
+
+use serde_json::json;
+
+use crate::app::{app, furnish};
+
+#[tokio::test]
+async fn parts_of_a_list_are_the_whole_in_order() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let mut made = Vec::new();
+    for index in 0..7 {
+        made.push(platform.make("tenants", json!({"name": format!("t{index}")})).await["id"].clone());
+    }
+    for limit in [1, 3, 7, 200] {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let part = platform.get(&format!("tenants?limit={limit}{cursor}")).await.expect(200).json;
+            let items = part["items"].as_array().unwrap();
+            assert!(items.len() <= limit);
+            found.extend(items.iter().map(|item| item["id"].clone()));
+            match part["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(found, made, "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_can_be_narrowed_to_a_tenant() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    furnish(&platform, "b").await;
+    let tenant_id = a.tenant["id"].as_str().unwrap();
+    for path in ["api-keys", "providers", "pools", "models", "guardrails/profiles", "users"] {
+        let items = platform.get(&format!("{path}?tenant_id={tenant_id}")).await.expect(200).json["items"].clone();
+        assert_eq!(items.as_array().unwrap().len(), 1, "{path}");
+        assert_eq!(items[0]["tenant_id"], tenant_id, "{path}");
+    }
+    let entries = platform.get(&format!("audit?tenant_id={tenant_id}")).await.expect(200).json["items"].clone();
+    assert_eq!(entries.as_array().unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_named() {
+    let app = app().await;
+    let platform = app.platform().await;
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=x", "cursor"),
+        ("tenant_id=x", "tenant_id"),
+        ("colour=red", "colour"),
+    ] {
+        for path in ["tenants", "usage", "audit"] {
+            platform.get(&format!("{path}?{query}")).await.problem(400, "invalid_query").field(field);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Revisions have no gaps, and each change says what it makes out of date.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use weir_core::change::ChangeKind;
+use weir_core::secret::sha256;
+
+use crate::app::{app, furnish, id, provider_body};
+
+#[tokio::test]
+async fn writers_at_the_same_time_leave_no_gap() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let start = app.store.revision().await.unwrap();
+    // Every other one is refused: its name is taken. A refused write takes no revision.
+    let names: Vec<String> = (0..40).map(|index| format!("t{}", index / 2)).collect();
+    let answers = join_all(names.iter().map(|name| platform.post("tenants", json!({"name": name})))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count() as u64;
+    assert_eq!(made, 20);
+    assert_eq!(app.store.revision().await.unwrap(), start + made);
+    let changes = app.store.changes_since(start).await.unwrap();
+    let revisions: Vec<u64> = changes.iter().map(|change| change.revision).collect();
+    assert_eq!(revisions, (start + 1..=start + made).collect::<Vec<_>>());
+    assert!(app.store.changes_since(start + made).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn each_change_says_whom_it_concerns() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let tenant_id = id(&f.tenant);
+    let start = app.store.revision().await.unwrap();
+    let key_sha256 = sha256(f.api_key["key"].as_str().unwrap()).to_vec();
+    platform.post(&format!("api-keys/{}/revoke", id(&f.api_key)), Value::Null).await.expect(200);
+    let patch = json!({"name": "renamed"});
+    for (path, resource) in [
+        ("tenants", &f.tenant),
+        ("models", &f.model),
+        ("providers", &f.provider),
+        ("pools", &f.pool),
+        ("guardrails/profiles", &f.profile),
+    ] {
+        platform.patch(&format!("{path}/{}", id(resource)), &resource["revision"], patch.clone()).await.expect(200);
+    }
+    let provider = platform.make("providers", provider_body(&Value::Null, "p")).await;
+    let pool = platform.make("pools", crate::app::pool_body(&Value::Null, "p", &provider)).await;
+    platform.make("models", json!({"name": "m", "pool_id": pool["id"]})).await;
+    let gateway = platform.make("gateways", json!({"name": "g"})).await;
+    app.user(weir_core::actor::Role::Viewer, Some(tenant_id)).await;
+
+    let changes = app.store.changes_since(start).await.unwrap();
+    let found: Vec<_> = changes.into_iter().map(|change| (change.kind, change.affects_configuration)).collect();
+    let configuration = || (ChangeKind::Configuration, true);
+    let expect = vec![
+        (ChangeKind::Key { sha256: key_sha256, tenant_id }, false),
+        (ChangeKind::Tenant { tenant_id }, false),
+        (ChangeKind::Tenant { tenant_id }, false),
+        configuration(),
+        configuration(),
+        configuration(),
+        configuration(),
+        configuration(),
+        (ChangeKind::Everyone, false),
+        (ChangeKind::Gateway { gateway_id: id(&gateway) }, false),
+        (ChangeKind::Administration, false),
+    ];
+    assert_eq!(found, expect);
+}
+
+#[tokio::test]
+async fn a_listener_hears_of_a_commit_and_survives_a_broken_connection() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let mut hints = Box::pin(app.store.listen());
+    let mut hint = async || tokio::time::timeout(Duration::from_secs(10), hints.next()).await.expect("a hint").unwrap();
+    hint().await;
+    platform.make("tenants", json!({"name": "a"})).await;
+    hint().await;
+
+    let pool = sqlx::PgPool::connect(&app.database_url).await.unwrap();
+    let ended: Vec<(bool,)> = sqlx::query_as(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(ended.len(), 1);
+    let before = app.store.revision().await.unwrap();
+    // One for the break, since hints may have been missed; then it hears again.
+    hint().await;
+    let heard = async {
+        loop {
+            hint().await;
+            if app.store.revision().await.unwrap() > before {
+                break;
+            }
+        }
+    };
+    let (_, ()) = tokio::join!(platform.make("tenants", json!({"name": "b"})), heard);
+}

@@ -1,0 +1,178 @@
+//! What a gateway (a fleet of Envoys with one token) asks, and what it is answered.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Immutable.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// `None`: it serves all tenants.
+    pub tenant_id: Option<Uuid>,
+}
+
+impl Gateway {
+    /// Whether this gateway may act for a tenant.
+    pub fn serves(&self, tenant_id: Uuid) -> bool {
+        self.tenant_id.is_none_or(|own| own == tenant_id)
+    }
+}
+
+/// What is known about an API key's digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Whether the key may be used.
+    pub status: CredentialStatus,
+    /// Set if and only if the key is active.
+    pub principal: Option<Principal>,
+    /// Set if and only if the key is active.
+    pub catalog: Option<Catalog>,
+    /// The committed revision that this answer reflects.
+    pub revision: u64,
+}
+
+/// State of an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialStatus {
+    /// It may be used.
+    Active,
+    /// There is no such key in the gateway's scope.
+    Unknown,
+    /// An administrator withdrew it.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+/// Who is calling, and what holds for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// The key.
+    pub key_id: Uuid,
+    /// `None`: every model of the catalog.
+    pub allowed_models: Option<Vec<String>>,
+    /// The key's own profile, or else its tenant's.
+    pub guardrail_profile_id: Option<Uuid>,
+    /// Fixed windows that apply.
+    pub rate_limits: Vec<RateLimit>,
+    /// `None`: never.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A fixed window on UTC boundaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Names the counter in [`QuotaDemand`].
+    pub counter: String,
+    /// How much one window holds.
+    pub limit: u64,
+    /// Length of a window.
+    pub window_seconds: u32,
+}
+
+/// The models that one tenant's clients can ask for: its own and the platform's; of two with one name its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// The committed revision that it reflects.
+    pub revision: u64,
+    /// In the order of names.
+    pub models: Vec<CatalogModel>,
+}
+
+/// One model of a catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogModel {
+    /// The name that clients ask for.
+    pub name: String,
+    /// The pool that serves it.
+    pub pool_id: Uuid,
+    /// For the list of models.
+    pub created_at: DateTime<Utc>,
+    /// Who offers it, for the list of models ("owned_by"): the tenant's name, or `platform`.
+    pub owner: String,
+}
+
+/// Units of one counter that a gateway would like to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaDemand {
+    /// See [`Counter`].
+    pub counter: String,
+    /// Start of the window, Unix time in seconds.
+    pub window_start_unix_s: i64,
+    /// The least that is of use: fewer are not granted.
+    pub minimum: u64,
+    /// What the gateway would like to hold.
+    pub wanted: u64,
+}
+
+/// The answer to a [`QuotaDemand`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaGrant {
+    /// The demand's.
+    pub counter: String,
+    /// The demand's.
+    pub window_start_unix_s: i64,
+    /// 0: refused.
+    pub granted: u64,
+    /// What remains for everybody in this window after this grant.
+    pub remaining: u64,
+    /// What one window holds; 0 for a counter that does not exist.
+    pub limit: u64,
+}
+
+/// The name of a quota counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Requests of one key in one minute: `key/<id>/requests/60`.
+    KeyRequestsPerMinute {
+        /// The key.
+        key_id: Uuid,
+    },
+}
+
+impl Counter {
+    /// Reads a name; `None`: there is no such counter.
+    pub fn parse(name: &str) -> Option<Self> {
+        let key_id = name.strip_prefix("key/")?.strip_suffix("/requests/60")?;
+        let counter = Self::KeyRequestsPerMinute { key_id: key_id.parse().ok()? };
+        // One spelling only: an uppercase id would otherwise be a second counter for the same key.
+        (counter.name() == name).then_some(counter)
+    }
+
+    /// The name.
+    pub fn name(self) -> String {
+        match self {
+            Self::KeyRequestsPerMinute { key_id } => format!("key/{key_id}/requests/60"),
+        }
+    }
+
+    /// Length of its window.
+    pub fn window_seconds(self) -> u32 {
+        match self {
+            Self::KeyRequestsPerMinute { .. } => 60,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_has_one_spelling() {
+        let id = "0198c0de-0000-7000-8000-00000000abcd";
+        let check = |name: &str, valid| assert_eq!(Counter::parse(name).is_some(), valid, "{name}");
+        check(&format!("key/{id}/requests/60"), true);
+        check(&format!("key/{}/requests/60", id.to_uppercase()), false);
+        check(&format!("key/{id}/requests/61"), false);
+        check(&format!("tenant/{id}/requests/60"), false);
+        check("key//requests/60", false);
+    }
+}

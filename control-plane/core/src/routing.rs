@@ -1,0 +1,158 @@
+//! Providers, pools, models and guardrail profiles, as administrators write them.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use weir_config::{GuardrailProfile, ProviderSchema};
+
+use crate::field::{FieldError, Fields};
+use crate::snapshot::BaseUrl;
+
+/// What is decided about a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderSettings {
+    /// For people, and for the response header `x-weir-provider`; unique for its owner.
+    pub name: String,
+    /// What it speaks.
+    pub schema: ProviderSchema,
+    /// As [`BaseUrl`] reads it.
+    pub base_url: String,
+}
+
+impl ProviderSettings {
+    /// All that is wrong with them; the base URL comes back in its one spelling.
+    pub fn check(mut self) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.name("name", &self.name);
+        // It is sent as a response header.
+        fields.require(self.name.is_ascii(), "name", "must be ASCII");
+        match self.base_url.parse::<BaseUrl>() {
+            Ok(url) => self.base_url = url.to_string(),
+            Err(error) => fields.require(false, "base_url", error.to_string()),
+        }
+        fields.finish().map(|()| self)
+    }
+}
+
+/// A credential as a provider's HTTP header can carry it: 1 to 8192 visible ASCII characters and blanks.
+pub fn check_credential(credential: &str) -> Result<(), Vec<FieldError>> {
+    let mut fields = Fields::default();
+    fields.require((1..=8192).contains(&credential.len()), "credential", "must have 1 to 8192 characters");
+    fields.require(
+        credential.bytes().all(|byte| (0x20..0x7f).contains(&byte)),
+        "credential",
+        "must be visible ASCII, as it is sent in a header",
+    );
+    fields.require(credential.trim() == credential, "credential", "must not begin or end with a blank");
+    fields.finish()
+}
+
+/// A provider as it is read. Its credential is never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderView {
+    /// What is decided about it.
+    pub settings: ProviderSettings,
+    /// Whether it is shown a credential.
+    pub has_credential: bool,
+}
+
+/// What is decided about a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSettings {
+    /// For people; unique for its owner.
+    pub name: String,
+    /// One to eight, in the order in which they are tried.
+    pub members: Vec<MemberSettings>,
+    /// How long the first byte of an answer may take, in milliseconds.
+    pub first_byte_timeout_ms: u64,
+    /// How long a stream may be silent, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// How long a request may take in all, in milliseconds.
+    pub request_timeout_ms: u64,
+}
+
+/// What is decided about a member of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSettings {
+    /// A provider of the pool's owner.
+    pub provider_id: Uuid,
+    /// The model's name there.
+    pub model: String,
+    /// What its tokens cost, if known.
+    pub price: Option<MemberPrice>,
+}
+
+/// What a member's tokens cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberPrice {
+    /// Micro-dollars for a million input tokens.
+    pub input_microusd_per_million: u64,
+    /// Micro-dollars for a million input tokens that the provider read from its cache.
+    pub cached_input_microusd_per_million: u64,
+    /// Micro-dollars for a million output tokens.
+    pub output_microusd_per_million: u64,
+}
+
+/// The longest time-out: one day, in milliseconds.
+const LONGEST_TIMEOUT_MS: u64 = 86_400_000;
+/// The dearest price: a million dollars for a million tokens.
+const DEAREST_MICROUSD: u64 = 1_000_000_000_000;
+
+impl PoolSettings {
+    /// All that is wrong with them.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.name("name", &self.name);
+        fields.require((1..=8).contains(&self.members.len()), "members", "must have 1 to 8 members");
+        for (index, member) in self.members.iter().enumerate() {
+            fields.model_name(&format!("members[{index}].model"), &member.model);
+            if let Some(price) = &member.price {
+                for (name, value) in [
+                    ("input_microusd_per_million", price.input_microusd_per_million),
+                    ("cached_input_microusd_per_million", price.cached_input_microusd_per_million),
+                    ("output_microusd_per_million", price.output_microusd_per_million),
+                ] {
+                    fields.range(&format!("members[{index}].price.{name}"), value, 0, DEAREST_MICROUSD);
+                }
+            }
+        }
+        fields.range("first_byte_timeout_ms", self.first_byte_timeout_ms, 1, LONGEST_TIMEOUT_MS);
+        fields.range("idle_timeout_ms", self.idle_timeout_ms, 1, LONGEST_TIMEOUT_MS);
+        fields.range("request_timeout_ms", self.request_timeout_ms, 1, LONGEST_TIMEOUT_MS);
+        fields.finish()
+    }
+}
+
+/// A pool as it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolView {
+    /// What is decided about it.
+    pub settings: PoolSettings,
+    /// The deployments' ids, one for each member, in the same order.
+    pub deployment_ids: Vec<Uuid>,
+}
+
+/// What is decided about a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSettings {
+    /// The name that clients ask for; unique for its owner.
+    pub name: String,
+    /// A pool of the model's owner.
+    pub pool_id: Uuid,
+}
+
+impl ModelSettings {
+    /// All that is wrong with them.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.model_name("name", &self.name);
+        fields.finish()
+    }
+}
+
+/// All that is wrong with a guardrail profile.
+pub fn check_profile(profile: &GuardrailProfile) -> Result<(), Vec<FieldError>> {
+    let mut fields = Fields::default();
+    fields.name("name", &profile.name);
+    fields.require((1..=100).contains(&profile.rules.len()), "rules", "must have 1 to 100 rules");
+    fields.finish()
+}

@@ -1,0 +1,70 @@
+//! Tenants and the people who administer them.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::actor::Role;
+use crate::field::{FieldError, Fields};
+
+/// What is decided about a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantSettings {
+    /// For people; unique.
+    pub name: String,
+    /// IANA name.
+    pub time_zone: String,
+    /// Holds for keys without a profile of their own.
+    pub guardrail_profile_id: Option<Uuid>,
+}
+
+impl TenantSettings {
+    /// All that is wrong with them.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.name("name", &self.name);
+        fields.time_zone("time_zone", &self.time_zone);
+        fields.finish()
+    }
+}
+
+/// What is decided about a user. The password is kept elsewhere, as a hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSettings {
+    /// Unique, whatever its case.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl UserSettings {
+    /// All that is wrong with them, for a user of this tenant.
+    pub fn check(&self, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.email("email", &self.email);
+        match self.role {
+            Role::PlatformAdmin => {
+                fields.require(tenant_id.is_none(), "tenant_id", "must be null for a platform_admin")
+            }
+            Role::TenantAdmin | Role::Viewer => {
+                fields.require(tenant_id.is_some(), "tenant_id", "is required for this role");
+            }
+        }
+        fields.finish()
+    }
+}
+
+/// What is decided about a gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewaySettings {
+    /// For people; unique.
+    pub name: String,
+}
+
+impl GatewaySettings {
+    /// All that is wrong with them.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut fields = Fields::default();
+        fields.name("name", &self.name);
+        fields.finish()
+    }
+}

@@ -1,0 +1,80 @@
+//! Who changed what.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::page::{Page, PageRequest};
+
+use crate::row::unsigned;
+use crate::{Store, StoreError};
+
+/// One change and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who; nil for the control plane itself.
+    pub actor_id: Uuid,
+    /// Their address at that time.
+    pub actor_email: String,
+    /// For example `api_key.create`.
+    pub action: String,
+    /// For example `api_key`.
+    pub resource_type: String,
+    /// The resource.
+    pub resource_id: Uuid,
+    /// To whom the resource belongs; `None`: to the platform.
+    pub tenant_id: Option<Uuid>,
+    /// The revision that the change made.
+    pub revision: u64,
+}
+
+impl Store {
+    /// The changes in the actor's scope, newest first.
+    pub async fn list_audit(&self, actor: &Actor, request: PageRequest) -> Result<Page<AuditEntry>, StoreError> {
+        let rows: Vec<AuditRow> = sqlx::query_as(
+            "SELECT id, at, actor_id, actor_email, action, resource_type, resource_id, tenant_id, revision FROM audit
+             WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2)
+               AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
+        )
+        .bind(actor.scope().tenant())
+        .bind(request.tenant_id)
+        .bind(request.after)
+        .bind(i64::from(request.limit) + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        let entries = rows.into_iter().map(AuditRow::into_entry).collect::<Result<_, _>>()?;
+        Ok(Page::from_rows(entries, request.limit, |entry: &AuditEntry| entry.id))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AuditRow {
+    id: Uuid,
+    at: DateTime<Utc>,
+    actor_id: Uuid,
+    actor_email: String,
+    action: String,
+    resource_type: String,
+    resource_id: Uuid,
+    tenant_id: Option<Uuid>,
+    revision: i64,
+}
+
+impl AuditRow {
+    fn into_entry(self) -> Result<AuditEntry, StoreError> {
+        Ok(AuditEntry {
+            id: self.id,
+            at: self.at,
+            actor_id: self.actor_id,
+            actor_email: self.actor_email,
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+            tenant_id: self.tenant_id,
+            revision: unsigned(self.revision)?,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! Following committed changes.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::Stream;
+use sqlx::postgres::PgListener;
+use uuid::Uuid;
+use weir_core::change::{Change, ChangeKind};
+
+use crate::row::{signed, unsigned};
+use crate::{Store, StoreError};
+
+/// The channel on which each change's revision is sent.
+pub(crate) const CHANNEL: &str = "weir_changes";
+
+/// How many changes [`Store::changes_since`] gives at a time.
+const MOST_CHANGES: i64 = 10_000;
+
+/// How long to wait before listening again after an error.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+
+impl Store {
+    /// The number of committed changes.
+    pub async fn revision(&self) -> Result<u64, StoreError> {
+        let (revision,): (i64,) = sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&self.pool).await?;
+        unsigned(revision)
+    }
+
+    /// The changes after a revision, in their order and without gaps; at most 10,000, so ask again from the last one.
+    pub async fn changes_since(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
+        let rows: Vec<ChangeRow> = sqlx::query_as(
+            "SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration
+             FROM changes WHERE revision > $1 ORDER BY revision LIMIT $2",
+        )
+        .bind(signed(revision))
+        .bind(MOST_CHANGES)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(ChangeRow::into_change).collect()
+    }
+
+    /// Yields once at the start, at each hint that something was committed, and after each reconnection, since hints may
+    /// have been missed. Hints can be lost, so also poll [`Store::revision`]. Never ends.
+    pub fn listen(&self) -> impl Stream<Item = ()> + Send + 'static {
+        let pool = self.pool.clone();
+        futures::stream::unfold(None, move |listener: Option<PgListener>| {
+            let pool = pool.clone();
+            async move {
+                if let Some(mut listener) = listener {
+                    match listener.try_recv().await {
+                        Ok(Some(_)) => return Some(((), Some(listener))),
+                        // The connection broke; the listener opens another one at its next use.
+                        Ok(None) => return Some(((), Some(listener))),
+                        Err(error) => tracing::warn!(%error, "listening for changes failed; connecting again"),
+                    }
+                }
+                loop {
+                    match connect(&pool).await {
+                        Ok(listener) => return Some(((), Some(listener))),
+                        Err(error) => tracing::warn!(%error, "cannot listen for changes; trying again"),
+                    }
+                    tokio::time::sleep(RECONNECT_AFTER).await;
+                }
+            }
+        })
+    }
+}
+
+async fn connect(pool: &sqlx::PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+#[derive(sqlx::FromRow)]
+struct ChangeRow {
+    revision: i64,
+    at: DateTime<Utc>,
+    kind: String,
+    tenant_id: Option<Uuid>,
+    key_sha256: Option<Vec<u8>>,
+    resource_id: Uuid,
+    affects_configuration: bool,
+}
+
+impl ChangeRow {
+    fn into_change(self) -> Result<Change, StoreError> {
+        let tenant = self.tenant_id.ok_or(StoreError::Corrupt("a change without its tenant"));
+        let kind = match self.kind.as_str() {
+            "key" => ChangeKind::Key {
+                sha256: self.key_sha256.ok_or(StoreError::Corrupt("a change without its key"))?,
+                tenant_id: tenant?,
+            },
+            "tenant" => ChangeKind::Tenant { tenant_id: tenant? },
+            "everyone" => ChangeKind::Everyone,
+            "gateway" => ChangeKind::Gateway { gateway_id: self.resource_id },
+            "configuration" => ChangeKind::Configuration,
+            "administration" => ChangeKind::Administration,
+            _ => return Err(StoreError::Corrupt("an unknown kind of change")),
+        };
+        Ok(Change {
+            revision: unsigned(self.revision)?,
+            at: self.at,
+            kind,
+            affects_configuration: self.affects_configuration,
+        })
+    }
+}

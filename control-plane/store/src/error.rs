@@ -1,0 +1,86 @@
+use weir_core::encryption::EncryptionError;
+use weir_core::field::FieldError;
+use weir_core::secret::NoRandomness;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thing, or the actor may not know of it.
+    #[error("not found")]
+    NotFound,
+    /// The actor may see it, but not do this.
+    #[error("not allowed: {0}")]
+    Forbidden(&'static str),
+    /// Something was written meanwhile: the caller's revision is not the current one.
+    #[error("the resource is at revision {current}")]
+    Stale {
+        /// The current revision.
+        current: u64,
+    },
+    /// Fields that break a rule which only the store can check.
+    #[error("invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// A value that must be unique is taken.
+    #[error("{field} is taken")]
+    Taken {
+        /// The field.
+        field: &'static str,
+    },
+    /// Others refer to what should be deleted.
+    #[error("in use by {by}")]
+    InUse {
+        /// Kind and name of what refers to it, for example `pool "fast"`.
+        by: String,
+    },
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// What is stored is not what the schema allows.
+    #[error("the database holds something unexpected: {0}")]
+    Corrupt(&'static str),
+    /// A credential or stored result.
+    #[error("encryption failed")]
+    Encryption(#[from] EncryptionError),
+    /// No secret could be made.
+    #[error("no secret could be made")]
+    Secret(#[from] NoRandomness),
+    /// Postgres refused or is away.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration failed")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+impl StoreError {
+    /// Whether Postgres is away, so that waiting may help. Anything else stays as it is.
+    pub fn is_away(&self) -> bool {
+        let error = match self {
+            Self::Database(error) | Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => error,
+            _ => return false,
+        };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            // Connection lost, out of resources, shutting down or starting up: classes 08, 53 and 57 of SQLSTATE.
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+            }
+            _ => false,
+        }
+    }
+
+    /// One field that breaks a rule.
+    pub(crate) fn invalid(field: &str, reason: &str) -> Self {
+        Self::Invalid(vec![FieldError::new(field, reason)])
+    }
+}
+
+impl From<Vec<FieldError>> for StoreError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Invalid(errors)
+    }
+}

@@ -1,0 +1,99 @@
+//! The control plane's memory: everything that is in Postgres, and the only crate that speaks SQL.
+//!
+//! - Administrators' reads and writes take an [`Actor`](weir_core::actor::Actor) and see only what is in its scope.
+//! - A write goes through one door ([`commit`]): it takes the next revision, and can be committed only together with its
+//!   change, its audit row, its stored result (if the request had an idempotency key) and the notification.
+//! - The data plane's calls take a [`Gateway`](weir_core::gateway::Gateway), found by its token.
+//!
+//! Knows no HTTP, no gRPC and no Envoy.
+
+mod api_keys;
+mod audit;
+mod changes;
+mod commit;
+mod credential;
+mod error;
+mod gateways;
+mod ledger;
+mod maintenance;
+mod models;
+mod nodes;
+mod pools;
+mod profiles;
+mod providers;
+mod quota;
+mod row;
+mod sessions;
+mod snapshot;
+mod tenants;
+mod usage_list;
+mod users;
+
+pub use audit::AuditEntry;
+pub use commit::Idempotency;
+pub use error::StoreError;
+pub use nodes::{Node, Refusal};
+pub use profiles::PROFILE_ALL;
+pub use providers::CredentialChange;
+pub use sessions::Login;
+pub use usage_list::{LedgerEntry, UsageFilter};
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+use weir_core::encryption::Encryption;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// How many connections one control plane holds at most.
+const MOST_CONNECTIONS: u32 = 16;
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A pool of connections to Postgres; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    encryption: Encryption,
+}
+
+impl Store {
+    /// Connects. `encryption` keeps provider credentials and stored results.
+    pub async fn connect(database_url: &str, encryption: Encryption) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(database_url)?.application_name("weir").options([
+            ("timezone", "UTC"),
+            ("lock_timeout", "10s"),
+            ("statement_timeout", "30s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(MOST_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool, encryption })
+    }
+
+    /// Brings the schema up to date and makes the ledger's partitions of the coming days. Several control planes may do
+    /// this at once: an advisory lock makes them take turns.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        // On a connection of its own: a change of a large table, or waiting for one, may take longer than a request may.
+        let mut connection = self.pool.acquire().await?.detach();
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
+        MIGRATIONS.run(&mut connection).await?;
+        connection.close().await?;
+        self.ensure_partitions().await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes all connections, once those in use are given back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

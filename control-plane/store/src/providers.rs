@@ -1,0 +1,226 @@
+//! Providers and their credentials.
+
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+use weir_config::ProviderSchema;
+use weir_core::actor::Actor;
+use weir_core::change::ChangeKind;
+use weir_core::page::{Page, PageRequest};
+use weir_core::resource::Stored;
+use weir_core::routing::{ProviderSettings, ProviderView, check_credential};
+
+use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
+use crate::row::{Meta, page, require_tenant, taken};
+use crate::{Store, StoreError};
+
+const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, schema, base_url, \
+                       credential_encrypted IS NOT NULL AS has_credential";
+
+/// What happens to a provider's credential.
+#[derive(Clone, Debug)]
+pub enum CredentialChange {
+    /// It stays as it is; a new provider has none.
+    Keep,
+    /// It is replaced.
+    Set(SecretString),
+    /// The provider is shown none any more.
+    Remove,
+}
+
+impl Store {
+    /// The providers in the actor's scope, in the order in which they were made.
+    pub async fn list_providers(
+        &self,
+        actor: &Actor,
+        request: PageRequest,
+    ) -> Result<Page<Stored<ProviderView>>, StoreError> {
+        let rows: Vec<ProviderRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM providers
+             WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2)
+               AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4"
+        )))
+        .bind(actor.scope().tenant())
+        .bind(request.tenant_id)
+        .bind(request.after)
+        .bind(i64::from(request.limit) + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        page(rows, request.limit, ProviderRow::into_stored)
+    }
+
+    /// One provider.
+    pub async fn get_provider(&self, actor: &Actor, id: Uuid) -> Result<Stored<ProviderView>, StoreError> {
+        let row: Option<ProviderRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM providers WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)"
+        )))
+        .bind(id)
+        .bind(actor.scope().tenant())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.ok_or(StoreError::NotFound)?.into_stored()
+    }
+
+    /// Makes a provider. Its credential is stored encrypted and never read by an administrator again.
+    pub async fn create_provider(
+        &self,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        settings: ProviderSettings,
+        credential: CredentialChange,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Stored<ProviderView>, StoreError> {
+        authorise(actor, tenant_id)?;
+        let settings = settings.check()?;
+        let id = Uuid::now_v7();
+        let encrypted = self.encrypted(id, &credential)?;
+        let mut write = self.begin(actor).await?;
+        if let Some(earlier) = self.replay(&mut write, idempotency).await? {
+            return Ok(earlier);
+        }
+        require_tenant(write.connection(), tenant_id).await?;
+        let revision = write.revision();
+        let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "INSERT INTO providers (id, tenant_id, name, schema, base_url, credential_encrypted, revision)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {COLUMNS}"
+        )))
+        .bind(id)
+        .bind(tenant_id)
+        .bind(settings.name)
+        .bind(schema_name(settings.schema))
+        .bind(settings.base_url)
+        .bind(encrypted)
+        .bind(revision)
+        .fetch_one(write.connection())
+        .await
+        .map_err(taken("name"))?;
+        let stored = row.into_stored()?;
+        self.remember(&mut write, idempotency, &stored).await?;
+        write.commit(committed("provider.create", id, tenant_id)).await?;
+        Ok(stored)
+    }
+
+    /// Replaces what is decided about a provider.
+    pub async fn update_provider(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        expected_revision: u64,
+        settings: ProviderSettings,
+        credential: CredentialChange,
+    ) -> Result<Stored<ProviderView>, StoreError> {
+        let settings = settings.check()?;
+        let encrypted = self.encrypted(id, &credential)?;
+        let mut write = self.begin(actor).await?;
+        let tenant_id = current(&mut write, actor, id, expected_revision).await?;
+        let revision = write.revision();
+        let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "UPDATE providers SET name = $2, schema = $3, base_url = $4,
+                    credential_encrypted = CASE WHEN $5 THEN credential_encrypted ELSE $6 END,
+                    revision = $7, updated_at = now()
+             WHERE id = $1 RETURNING {COLUMNS}"
+        )))
+        .bind(id)
+        .bind(settings.name)
+        .bind(schema_name(settings.schema))
+        .bind(settings.base_url)
+        .bind(matches!(credential, CredentialChange::Keep))
+        .bind(encrypted)
+        .bind(revision)
+        .fetch_one(write.connection())
+        .await
+        .map_err(taken("name"))?;
+        write.commit(committed("provider.update", id, tenant_id)).await?;
+        row.into_stored()
+    }
+
+    /// Deletes a provider that no pool uses. Gives the revision.
+    pub async fn delete_provider(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
+        let mut write = self.begin(actor).await?;
+        let tenant_id = current(&mut write, actor, id, expected_revision).await?;
+        let pool: Option<(String,)> = sqlx::query_as(
+            "SELECT 'pool ' || pool.name FROM deployments d JOIN pools pool ON pool.id = d.pool_id
+             WHERE d.provider_id = $1 LIMIT 1",
+        )
+        .bind(id)
+        .fetch_optional(write.connection())
+        .await?;
+        if let Some((by,)) = pool {
+            return Err(StoreError::InUse { by });
+        }
+        sqlx::query("DELETE FROM providers WHERE id = $1").bind(id).execute(write.connection()).await?;
+        write.commit(committed("provider.delete", id, tenant_id)).await
+    }
+
+    fn encrypted(&self, id: Uuid, credential: &CredentialChange) -> Result<Option<Vec<u8>>, StoreError> {
+        match credential {
+            CredentialChange::Keep | CredentialChange::Remove => Ok(None),
+            CredentialChange::Set(credential) => {
+                check_credential(credential.expose_secret())?;
+                Ok(Some(self.encryption.encrypt(id, credential)?))
+            }
+        }
+    }
+}
+
+async fn current(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    id: Uuid,
+    expected_revision: u64,
+) -> Result<Option<Uuid>, StoreError> {
+    let row: Option<(i64, Option<Uuid>)> = sqlx::query_as(
+        "SELECT revision, tenant_id FROM providers WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)",
+    )
+    .bind(id)
+    .bind(actor.scope().tenant())
+    .fetch_optional(write.connection())
+    .await?;
+    let (revision, tenant_id) = row.ok_or(StoreError::NotFound)?;
+    write.authorise(tenant_id)?;
+    expect_revision(revision, expected_revision)?;
+    Ok(tenant_id)
+}
+
+fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committed {
+    Committed {
+        action,
+        resource_type: "provider",
+        resource_id: id,
+        tenant_id,
+        kind: ChangeKind::Configuration,
+        affects_configuration: true,
+    }
+}
+
+fn schema_name(schema: ProviderSchema) -> &'static str {
+    match schema {
+        ProviderSchema::OpenAi => "openai",
+        ProviderSchema::Anthropic => "anthropic",
+    }
+}
+
+pub(crate) fn schema_from_name(name: &str) -> Result<ProviderSchema, StoreError> {
+    match name {
+        "openai" => Ok(ProviderSchema::OpenAi),
+        "anthropic" => Ok(ProviderSchema::Anthropic),
+        _ => Err(StoreError::Corrupt("a provider's schema")),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ProviderRow {
+    #[sqlx(flatten)]
+    meta: Meta,
+    name: String,
+    schema: String,
+    base_url: String,
+    has_credential: bool,
+}
+
+impl ProviderRow {
+    fn into_stored(self) -> Result<Stored<ProviderView>, StoreError> {
+        let settings =
+            ProviderSettings { name: self.name, schema: schema_from_name(&self.schema)?, base_url: self.base_url };
+        self.meta.with(ProviderView { settings, has_credential: self.has_credential })
+    }
+}

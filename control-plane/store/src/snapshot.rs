@@ -1,0 +1,144 @@
+//! Everything that Envoy is configured from.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+use weir_config::{GuardrailProfile, GuardrailRule, Price};
+use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
+
+use crate::providers::schema_from_name;
+use crate::row::unsigned;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// The committed policy at one revision, credentials decrypted. A provider whose credential cannot be decrypted fails
+    /// the whole: the last good configuration goes on serving.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let mut reading = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let (revision,): (i64,) =
+            sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
+        let providers: Vec<ProviderRow> = sqlx::query_as(
+            "SELECT id, tenant_id, name, schema, base_url, credential_encrypted FROM providers ORDER BY id",
+        )
+        .fetch_all(&mut *reading)
+        .await?;
+        let pools: Vec<PoolRow> = sqlx::query_as(
+            "SELECT id, tenant_id, name, first_byte_timeout_ms, idle_timeout_ms, request_timeout_ms FROM pools ORDER BY id",
+        )
+        .fetch_all(&mut *reading)
+        .await?;
+        let members: Vec<MemberRow> = sqlx::query_as(
+            "SELECT pool_id, id, provider_id, model, input_microusd_per_million, cached_input_microusd_per_million,
+                    output_microusd_per_million, price_version
+             FROM deployments ORDER BY pool_id, position",
+        )
+        .fetch_all(&mut *reading)
+        .await?;
+        let profiles: Vec<(Uuid, String, Json<Vec<GuardrailRule>>)> =
+            sqlx::query_as("SELECT id, name, rules FROM guardrail_profiles ORDER BY id")
+                .fetch_all(&mut *reading)
+                .await?;
+        reading.commit().await?;
+
+        let mut members = members.into_iter().peekable();
+        let pools = pools
+            .into_iter()
+            .map(|pool| {
+                let mut own = Vec::new();
+                while let Some(member) = members.next_if(|member| member.pool_id == pool.id) {
+                    own.push(member.into_member()?);
+                }
+                pool.into_pool(own)
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Snapshot {
+            revision: unsigned(revision)?,
+            providers: providers.into_iter().map(|row| self.provider(row)).collect::<Result<_, _>>()?,
+            pools,
+            guardrail_profiles: profiles
+                .into_iter()
+                .map(|(id, name, Json(rules))| (id, GuardrailProfile { name, rules }))
+                .collect(),
+        })
+    }
+
+    fn provider(&self, row: ProviderRow) -> Result<Provider, StoreError> {
+        let credential = match row.credential_encrypted {
+            Some(ciphertext) => Some(self.encryption.decrypt(row.id, &ciphertext)?),
+            None => None,
+        };
+        Ok(Provider {
+            id: row.id,
+            tenant_id: row.tenant_id,
+            name: row.name,
+            schema: schema_from_name(&row.schema)?,
+            base_url: row.base_url.parse().map_err(|_| StoreError::Corrupt("a provider's base URL"))?,
+            credential,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ProviderRow {
+    id: Uuid,
+    tenant_id: Option<Uuid>,
+    name: String,
+    schema: String,
+    base_url: String,
+    credential_encrypted: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PoolRow {
+    id: Uuid,
+    tenant_id: Option<Uuid>,
+    name: String,
+    first_byte_timeout_ms: i64,
+    idle_timeout_ms: i64,
+    request_timeout_ms: i64,
+}
+
+impl PoolRow {
+    fn into_pool(self, members: Vec<Member>) -> Result<Pool, StoreError> {
+        Ok(Pool {
+            id: self.id,
+            tenant_id: self.tenant_id,
+            name: self.name,
+            members,
+            first_byte_timeout_ms: unsigned(self.first_byte_timeout_ms)?,
+            idle_timeout_ms: unsigned(self.idle_timeout_ms)?,
+            request_timeout_ms: unsigned(self.request_timeout_ms)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    pool_id: Uuid,
+    id: Uuid,
+    provider_id: Uuid,
+    model: String,
+    input_microusd_per_million: Option<i64>,
+    cached_input_microusd_per_million: Option<i64>,
+    output_microusd_per_million: Option<i64>,
+    price_version: Option<String>,
+}
+
+impl MemberRow {
+    fn into_member(self) -> Result<Member, StoreError> {
+        let price = match (
+            self.price_version,
+            self.input_microusd_per_million,
+            self.cached_input_microusd_per_million,
+            self.output_microusd_per_million,
+        ) {
+            (Some(version), Some(input), Some(cached_input), Some(output)) => Some(Price {
+                version,
+                input_microusd_per_million: unsigned(input)?,
+                cached_input_microusd_per_million: unsigned(cached_input)?,
+                output_microusd_per_million: unsigned(output)?,
+            }),
+            _ => None,
+        };
+        Ok(Member { deployment_id: self.id, provider_id: self.provider_id, model: self.model, price })
+    }
+}
