@@ -26,7 +26,7 @@ struct Model {
 const MODELS: [Model; 4] = [
     Model { name: "gpt-4o", schema: "openai", prices: [2_500_000, 1_250_000, 10_000_000] },
     Model { name: "gpt-4o-mini", schema: "openai", prices: [150_000, 75_000, 600_000] },
-    Model { name: "claude-sonnet-4-5", schema: "anthropic", prices: [3_000_000, 300_000, 15_000_000] },
+    Model { name: "claude-sonnet-5", schema: "anthropic", prices: [3_000_000, 300_000, 15_000_000] },
     Model { name: "text-embedding-3-small", schema: "openai", prices: [20_000, 20_000, 0] },
 ];
 

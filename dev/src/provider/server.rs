@@ -27,7 +27,7 @@ use super::{anthropic, embeddings, openai};
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Listed by `GET /v1/models`.
-const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "text-embedding-3-small"];
+const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-5", "text-embedding-3-small"];
 
 /// Binds `address` and serves until the process ends.
 pub async fn serve(address: SocketAddr) -> io::Result<Infallible> {
