@@ -61,8 +61,13 @@ pub async fn seed(admin: &mut Admin, settings: &Settings, demo_port: u16) -> Res
 pub async fn follow_demo_port(admin: &mut Admin, demo_port: u16) -> Result<()> {
     let base_url = demo_url(demo_port);
     for provider in admin.list("providers", "").await? {
-        if DEMO_NAMES.iter().any(|(name, _)| provider["name"] == *name) {
-            admin.align("providers", &provider, &json!({"base_url": base_url})).await?;
+        let demo = DEMO_NAMES.iter().find(|(name, _)| provider["name"] == *name);
+        if let Some((name, _)) = demo
+            && provider["base_url"] != *base_url
+        {
+            // A credential goes to another server only if it is given again.
+            let fields = json!({"base_url": base_url, "credential": demo_credential(name)});
+            admin.align("providers", &provider, &fields).await?;
         }
     }
     Ok(())
@@ -73,6 +78,10 @@ pub fn demo_url(port: u16) -> String {
     format!("http://{LOOPBACK}:{port}")
 }
 
+fn demo_credential(name: &str) -> String {
+    format!("{name}-credential")
+}
+
 const DEMO_NAMES: [(&str, &str); 2] = [("demo-openai", "openai"), ("demo-anthropic", "anthropic")];
 
 fn providers(settings: &Settings, demo_port: u16) -> Vec<Provider> {
@@ -81,7 +90,7 @@ fn providers(settings: &Settings, demo_port: u16) -> Vec<Provider> {
             name,
             schema,
             base_url: demo_url(demo_port),
-            credential: format!("{name}-credential"),
+            credential: demo_credential(name),
         };
         return DEMO_NAMES.map(demo).to_vec();
     }

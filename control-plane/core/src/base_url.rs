@@ -32,6 +32,13 @@ pub enum BaseUrlError {
     Length,
 }
 
+impl BaseUrl {
+    /// Whether both lead to the same server in the same way: scheme, host and port (RFC 6454, 4).
+    pub fn same_origin(&self, other: &Self) -> bool {
+        (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
+    }
+}
+
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 

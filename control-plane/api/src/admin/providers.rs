@@ -12,13 +12,14 @@ use uuid::Uuid;
 use weir_config::ProviderSchema;
 use weir_core::resource::Stored;
 use weir_core::routing::{ProviderSettings, ProviderView};
+use weir_core::snapshot::BaseUrl;
 use weir_store::CredentialChange;
 
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::etag::IfMatch;
 use crate::extract::{Body, Creation, Id, Query, present};
-use crate::problem::{Problem, Reading, Writing};
+use crate::problem::{Code, Problem, Reading, Writing};
 use crate::resource::{Deleted, List, ListQuery, Meta, created, deleted, found};
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
@@ -113,7 +114,7 @@ struct ProviderPatch {
     schema: Option<Schema>,
     /// `http(s)://host[:port][/prefix]`; one `/v1` at its end is taken off.
     base_url: Option<String>,
-    /// What it is shown; null: none any more.
+    /// What it is shown; null: none any more. Must be given again when `base_url` leads to another server.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = Password)]
     credential: Option<Option<SecretString>>,
@@ -166,7 +167,15 @@ async fn update(
     IfMatch(expected): IfMatch,
     Body(patch): Body<ProviderPatch>,
 ) -> Result<Response, Problem> {
-    let before = state.store.get_provider(&caller.actor, id).await?.value.settings;
+    let ProviderView { settings: before, has_credential } = state.store.get_provider(&caller.actor, id).await?.value;
+    if let Some(new) = &patch.base_url
+        && has_credential
+        && patch.credential.is_none()
+        && !same_origin(&before.base_url, new)
+    {
+        let reason = "must be given again when base_url leads to another server: the stored one was meant for the old";
+        return Err(Problem::field(Code::InvalidFields, "credential", reason));
+    }
     let settings = ProviderSettings {
         name: patch.name.unwrap_or(before.name),
         schema: patch.schema.map_or(before.schema, ProviderSchema::from),
@@ -179,6 +188,14 @@ async fn update(
     };
     let stored = state.store.update_provider(&caller.actor, id, expected, settings, credential).await?;
     Ok(found(stored.revision, Provider::from(stored)))
+}
+
+/// Whether a stored credential may go on to the new URL. One that cannot be read is refused further on, by its own name.
+fn same_origin(before: &str, new: &str) -> bool {
+    match (before.parse::<BaseUrl>(), new.parse::<BaseUrl>()) {
+        (Ok(before), Ok(new)) => before.same_origin(&new),
+        _ => true,
+    }
 }
 
 /// Deletes a provider that no pool uses.

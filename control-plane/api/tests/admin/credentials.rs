@@ -76,3 +76,19 @@ async fn another_master_key_reads_nothing() {
     let store = weir_store::Store::connect(&app.database_url, other).await.unwrap();
     assert!(matches!(store.snapshot().await, Err(weir_store::StoreError::Encryption(_))));
 }
+
+/// Whoever may change a provider could else have its credential sent to a server of their own.
+#[tokio::test]
+async fn a_credential_does_not_follow_its_provider_to_another_server() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let provider = format!("providers/{}", id(&f.provider));
+    let revision = &f.provider["revision"];
+    let moved = platform.patch(&provider, revision, json!({"base_url": "https://elsewhere.example"})).await;
+    assert_eq!(moved.expect(422).json["errors"][0]["field"], "credential");
+    let same_server = json!({"base_url": "https://api.openai.com/other/prefix"});
+    let same_server = platform.patch(&provider, revision, same_server).await.expect(200).json;
+    let moved = json!({"base_url": "https://elsewhere.example", "credential": "another"});
+    platform.patch(&provider, &same_server["revision"], moved).await.expect(200);
+}
