@@ -1,0 +1,126 @@
+//! Between the wire's messages and the control plane's types.
+
+use chrono::DateTime;
+use tonic::Status;
+use uuid::Uuid;
+use weir_core::gateway::{Catalog, CredentialStatus, Principal, QuotaDemand, QuotaGrant, Resolved};
+use weir_core::ledger::{UsageRecord, UsageSource};
+use weir_proto::dataplane as wire;
+
+pub(crate) fn resolved(resolved: Resolved) -> wire::ResolveCredentialResponse {
+    use wire::resolve_credential_response::Status;
+    let status = match resolved.status {
+        CredentialStatus::Active => Status::Active,
+        CredentialStatus::Unknown => Status::Unknown,
+        CredentialStatus::Revoked => Status::Revoked,
+        CredentialStatus::Expired => Status::Expired,
+    };
+    wire::ResolveCredentialResponse {
+        status: status.into(),
+        principal: resolved.principal.map(principal),
+        catalog: resolved.catalog.map(catalog),
+        revision: resolved.revision,
+    }
+}
+
+fn principal(principal: Principal) -> wire::Principal {
+    let rate_limit = |limit: weir_core::gateway::RateLimit| wire::RateLimit {
+        counter: limit.counter,
+        limit: limit.limit,
+        window_seconds: limit.window_seconds,
+    };
+    wire::Principal {
+        tenant_id: principal.tenant_id.to_string(),
+        key_id: principal.key_id.to_string(),
+        allowed_models: principal.allowed_models.map(|names| wire::AllowedModels { names }),
+        guardrail_profile_id: principal.guardrail_profile_id.map(|id| id.to_string()).unwrap_or_default(),
+        rate_limits: principal.rate_limits.into_iter().map(rate_limit).collect(),
+        expires_at_unix_ms: principal.expires_at.map_or(0, |at| at.timestamp_millis()),
+    }
+}
+
+fn catalog(catalog: Catalog) -> wire::Catalog {
+    let model = |model: weir_core::gateway::CatalogModel| wire::CatalogModel {
+        name: model.name,
+        pool_id: model.pool_id.to_string(),
+        created_at_unix_s: model.created_at.timestamp(),
+        owner: model.owner,
+    };
+    wire::Catalog {
+        tenant_id: catalog.tenant_id.to_string(),
+        revision: catalog.revision,
+        models: catalog.models.into_iter().map(model).collect(),
+    }
+}
+
+pub(crate) fn demand(demand: wire::QuotaDemand) -> QuotaDemand {
+    QuotaDemand {
+        counter: demand.counter,
+        window_start_unix_s: demand.window_start_unix_s,
+        minimum: demand.minimum,
+        wanted: demand.wanted,
+    }
+}
+
+pub(crate) fn grant(grant: QuotaGrant) -> wire::QuotaGrant {
+    wire::QuotaGrant {
+        counter: grant.counter,
+        window_start_unix_s: grant.window_start_unix_s,
+        granted: grant.granted,
+        remaining: grant.remaining,
+        limit: grant.limit,
+    }
+}
+
+pub(crate) fn id(field: &'static str, value: &str) -> Result<Uuid, Status> {
+    value.parse().map_err(|_| Status::invalid_argument(format!("{field} is not a UUID")))
+}
+
+/// A record that cannot be read can never be stored: the reason goes back with its id as it came.
+pub(crate) fn usage_record(record: wire::UsageRecord) -> Result<UsageRecord, wire::RejectedRecord> {
+    let request_id = record.request_id.clone();
+    read_usage_record(record).map_err(|reason| wire::RejectedRecord { request_id, reason: reason.to_owned() })
+}
+
+fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static str> {
+    let (input_source, output_source) = (source(record.input_source()), source(record.output_source()));
+    let optional_id = |value: &str, reason| match value {
+        "" => Ok(None),
+        value => value.parse().map(Some).map_err(|_| reason),
+    };
+    Ok(UsageRecord {
+        request_id: record.request_id.parse().map_err(|_| "request_id is not a UUID")?,
+        started_at: DateTime::from_timestamp_micros(record.started_at_unix_us).ok_or("started_at is out of range")?,
+        tenant_id: record.tenant_id.parse().map_err(|_| "tenant_id is not a UUID")?,
+        key_id: record.key_id.parse().map_err(|_| "key_id is not a UUID")?,
+        operation: record.operation,
+        model: record.model,
+        provider_id: optional_id(&record.provider_id, "provider_id is not a UUID")?,
+        deployment_id: optional_id(&record.deployment_id, "deployment_id is not a UUID")?,
+        upstream_model: record.upstream_model,
+        input_tokens: record.input_tokens,
+        cached_input_tokens: record.cached_input_tokens,
+        output_tokens: record.output_tokens,
+        input_source,
+        output_source,
+        cost_microusd: record.cost_microusd,
+        price_version: record.price_version,
+        latency_us: record.latency_us,
+        time_to_first_token_us: record.time_to_first_token_us,
+        status: record.status,
+        error_code: record.error_code,
+        outcome: record.outcome,
+        streamed: record.streamed,
+        attempts: record.attempts,
+        guardrail_findings: record.guardrail_findings,
+        revision: record.revision,
+    })
+}
+
+fn source(source: wire::UsageSource) -> UsageSource {
+    match source {
+        wire::UsageSource::Provider => UsageSource::Provider,
+        wire::UsageSource::Estimated => UsageSource::Estimated,
+        wire::UsageSource::None | wire::UsageSource::Unspecified => UsageSource::None,
+    }
+}

@@ -1,0 +1,154 @@
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use weir_core::gateway::Gateway;
+use weir_proto::dataplane::data_plane_server::DataPlane;
+use weir_proto::dataplane::{
+    AcquireQuotaRequest, AcquireQuotaResponse, RejectedRecord, ReportUsageRequest, ReportUsageResponse,
+    ResolveCredentialRequest, ResolveCredentialResponse, WatchRequest, WatchResponse,
+};
+use weir_store::{Store, StoreError};
+
+use crate::failure::chain;
+use crate::gateways::{Gateways, bearer};
+use crate::hub::ChangeHub;
+use crate::progress::Progress;
+use crate::{convert, watch};
+
+/// Records that one call may deliver.
+const MOST_RECORDS: usize = 5000;
+/// Demands that one call may make.
+const MOST_DEMANDS: usize = 100;
+
+/// The service `weir.dataplane.v1.DataPlane`.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    gateways: Gateways,
+    hub: ChangeHub,
+    progress: Progress,
+    stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Service {
+    /// Answers from the store, and tells watches what `hub` is given, until `stopping` is true.
+    pub fn new(
+        store: Store,
+        gateways: Gateways,
+        hub: ChangeHub,
+        progress: Progress,
+        stopping: tokio::sync::watch::Receiver<bool>,
+    ) -> Self {
+        Self { store, gateways, hub, progress, stopping }
+    }
+
+    async fn gateway<T>(&self, request: &Request<T>) -> Result<Gateway, Status> {
+        let header = request.metadata().get("authorization").map(|value| value.as_bytes());
+        let token = bearer(header).ok_or_else(|| Status::unauthenticated("a gateway's token is required"))?;
+        let gateway = self.gateways.authenticate(token).await.map_err(|error| failed("authenticate", error))?;
+        gateway.ok_or_else(|| Status::unauthenticated("the gateway's token is not valid"))
+    }
+}
+
+/// A database that is away is expected to come back; anything else is a defect.
+fn failed(call: &'static str, error: StoreError) -> Status {
+    metrics::counter!("weir_dataplane_failures_total", "call" => call).increment(1);
+    tracing::error!(call, error = chain(&error), "a call of the data plane failed");
+    if error.is_away() {
+        Status::unavailable("the control plane's database does not answer")
+    } else {
+        Status::internal("the control plane could not answer")
+    }
+}
+
+async fn stopped(stopping: &mut tokio::sync::watch::Receiver<bool>) {
+    // Without a sender the runtime is gone as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+#[tonic::async_trait]
+impl DataPlane for Service {
+    type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
+
+    async fn resolve_credential(
+        &self,
+        request: Request<ResolveCredentialRequest>,
+    ) -> Result<Response<ResolveCredentialResponse>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let digest = request.into_inner().key_sha256;
+        if digest.len() != 32 {
+            return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
+        }
+        let resolved = self.store.resolve_credential(&gateway, &digest).await;
+        let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
+        Ok(Response::new(convert::resolved(resolved)))
+    }
+
+    async fn acquire_quota(
+        &self,
+        request: Request<AcquireQuotaRequest>,
+    ) -> Result<Response<AcquireQuotaResponse>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let request = request.into_inner();
+        if request.demands.len() > MOST_DEMANDS {
+            return Err(Status::invalid_argument(format!("at most {MOST_DEMANDS} demands a call")));
+        }
+        let tenant_id = convert::id("tenant_id", &request.tenant_id)?;
+        let demands = request.demands.into_iter().map(convert::demand).collect();
+        let grants = self.store.acquire_quota(&gateway, tenant_id, demands).await;
+        let grants = grants.map_err(|error| failed("acquire_quota", error))?;
+        Ok(Response::new(AcquireQuotaResponse { grants: grants.into_iter().map(convert::grant).collect() }))
+    }
+
+    async fn report_usage(
+        &self,
+        request: Request<ReportUsageRequest>,
+    ) -> Result<Response<ReportUsageResponse>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let records = request.into_inner().records;
+        if records.len() > MOST_RECORDS {
+            return Err(Status::invalid_argument(format!("at most {MOST_RECORDS} records a call")));
+        }
+        let mut rejected = Vec::new();
+        let mut readable = Vec::with_capacity(records.len());
+        for record in records {
+            match convert::usage_record(record) {
+                Ok(record) => readable.push(record),
+                Err(rejection) => rejected.push(rejection),
+            }
+        }
+        let outcome = self.store.record_usage(&gateway, readable).await;
+        let outcome = outcome.map_err(|error| failed("report_usage", error))?;
+        rejected.extend(
+            outcome
+                .rejected
+                .into_iter()
+                .map(|one| RejectedRecord { request_id: one.request_id.to_string(), reason: one.reason }),
+        );
+        metrics::counter!("weir_usage_records_total", "outcome" => "stored").increment(outcome.stored.into());
+        metrics::counter!("weir_usage_records_total", "outcome" => "rejected").increment(rejected.len() as u64);
+        Ok(Response::new(ReportUsageResponse { stored: outcome.stored, rejected }))
+    }
+
+    async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let (responses, stream) = mpsc::channel(16);
+        let (hub, progress) = (self.hub.clone(), self.progress.clone());
+        let mut stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            metrics::gauge!("weir_dataplane_watches").increment(1);
+            let ended = tokio::select! {
+                ended = watch::serve(gateway, hub, progress, request.into_inner(), &responses) => ended,
+                () = stopped(&mut stopping) => {
+                    Err(Status::unavailable("the control plane is shutting down"))
+                }
+            };
+            if let Err(status) = ended {
+                // Whoever is gone does not read it.
+                let _ = responses.send(Err(status)).await;
+            }
+            metrics::gauge!("weir_dataplane_watches").decrement(1);
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}

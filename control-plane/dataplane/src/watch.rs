@@ -1,0 +1,167 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tonic::{Status, Streaming};
+use weir_core::change::{Change, ChangeKind};
+use weir_core::gateway::Gateway;
+use weir_proto::dataplane::{WatchRequest, WatchResponse};
+
+use crate::hub::ChangeHub;
+use crate::progress::{Progress, WatchedVm};
+
+/// How long a VM's catalogs may stay out of date while its Envoy takes its configuration.
+const CONFIGURATION_WAIT: Duration = Duration::from_secs(2);
+/// The same for an Envoy that has no configuration stream here: it may have one with another replica.
+const UNKNOWN_WAIT: Duration = Duration::from_millis(200);
+
+/// Tells one VM what to forget, until it goes away.
+pub(crate) async fn serve(
+    gateway: Gateway,
+    hub: ChangeHub,
+    progress: Progress,
+    mut requests: Streaming<WatchRequest>,
+    responses: &mpsc::Sender<Result<WatchResponse, Status>>,
+) -> Result<(), Status> {
+    let Some(first) = requests.message().await? else { return Ok(()) };
+    if first.node.is_empty() || first.vm.is_empty() {
+        return Err(Status::invalid_argument("the first message must carry vm and node"));
+    }
+    let mut vm = progress.watch((gateway.id, first.node));
+    let (mut changes, revision) = hub.subscribe();
+    let mut outbox = Outbox::new(gateway, revision);
+    let mut deadline = None;
+    let mut next = Some(outbox.start_over(revision));
+    loop {
+        if let Some(response) = next.take()
+            && responses.send(Ok(response)).await.is_err()
+        {
+            return Ok(());
+        }
+        if !outbox.is_waiting() {
+            deadline = None;
+        }
+        tokio::select! {
+            request = requests.message() => match request? {
+                Some(request) => vm.forgot(request.applied_revision),
+                None => return Ok(()),
+            },
+            batch = changes.recv() => match batch {
+                Ok(batch) => {
+                    let configured = *vm.configured.borrow();
+                    let wait = if configured.is_some() { CONFIGURATION_WAIT } else { UNKNOWN_WAIT };
+                    next = outbox.add(&batch, configured.unwrap_or(0));
+                    deadline = deadline.or_else(|| Some(Instant::now() + wait));
+                }
+                Err(RecvError::Lagged(_)) => next = Some(outbox.start_over(hub.revision())),
+                Err(RecvError::Closed) => return Err(Status::unavailable("the control plane is shutting down")),
+            },
+            () = configured_changed(&mut vm), if outbox.is_waiting() => {
+                let configured = vm.configured.borrow_and_update().unwrap_or(0);
+                next = outbox.release(configured);
+            }
+            () = sleep_until(deadline), if outbox.is_waiting() => next = outbox.release(u64::MAX),
+            () = responses.closed() => return Ok(()),
+        }
+    }
+}
+
+async fn configured_changed(vm: &mut WatchedVm) {
+    if vm.configured.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Changes that one VM has not been told, or not been told the revision of.
+///
+/// A key's change never waits. A catalog's change waits until Envoy has the routes that it leads to. A response's revision
+/// says that everything up to it has been told, so a key that overtakes a catalog travels under the revision before it, and
+/// is told once more in its turn.
+struct Outbox {
+    gateway: Gateway,
+    pending: VecDeque<Change>,
+    /// Everything up to this revision has been told.
+    told: u64,
+}
+
+impl Outbox {
+    fn new(gateway: Gateway, revision: u64) -> Self {
+        Self { gateway, pending: VecDeque::new(), told: revision }
+    }
+
+    fn start_over(&mut self, revision: u64) -> WatchResponse {
+        self.pending.clear();
+        self.told = revision;
+        WatchResponse { revision, forget_everything: true, ..Default::default() }
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes new changes, and gives what can be told now that Envoy has its configuration up to `configured`.
+    fn add(&mut self, changes: &Arc<Vec<Change>>, configured: u64) -> Option<WatchResponse> {
+        let known = self.pending.back().map_or(self.told, |last| last.revision);
+        let new: Vec<Change> = changes.iter().filter(|change| change.revision > known).cloned().collect();
+        self.pending.extend(new.iter().cloned());
+        let mut response = self.release(configured);
+        for change in &new {
+            if change.revision > self.told && matches!(change.kind, ChangeKind::Key { .. }) {
+                let overtaking =
+                    response.get_or_insert_with(|| WatchResponse { revision: self.told, ..WatchResponse::default() });
+                tell(&self.gateway, change, overtaking);
+            }
+        }
+        response
+    }
+
+    /// What can be told now that Envoy has its configuration up to `configured`.
+    fn release(&mut self, configured: u64) -> Option<WatchResponse> {
+        let waits = |change: &Change| {
+            matches!(change.kind, ChangeKind::Tenant { .. } | ChangeKind::Everyone) && change.revision > configured
+        };
+        let mut response = None;
+        while let Some(change) = self.pending.pop_front_if(|change| !waits(change)) {
+            let telling: &mut WatchResponse = response.get_or_insert_default();
+            tell(&self.gateway, &change, telling);
+            telling.revision = change.revision;
+            self.told = change.revision;
+        }
+        response
+    }
+}
+
+fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
+    match &change.kind {
+        ChangeKind::Key { sha256, tenant_id } if gateway.serves(*tenant_id) => {
+            if !response.forget_keys_sha256.contains(sha256) {
+                response.forget_keys_sha256.push(sha256.clone());
+            }
+        }
+        ChangeKind::Tenant { tenant_id } if gateway.serves(*tenant_id) => {
+            let tenant = tenant_id.to_string();
+            if !response.forget_tenants.contains(&tenant) {
+                response.forget_tenants.push(tenant);
+            }
+        }
+        ChangeKind::Everyone => response.forget_everything = true,
+        ChangeKind::Key { .. }
+        | ChangeKind::Tenant { .. }
+        | ChangeKind::Gateway { .. }
+        | ChangeKind::Configuration
+        | ChangeKind::Administration => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

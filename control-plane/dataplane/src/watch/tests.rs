@@ -1,0 +1,85 @@
+use chrono::DateTime;
+use uuid::Uuid;
+
+use super::*;
+
+const TENANT: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+fn gateway(tenant_id: Option<Uuid>) -> Gateway {
+    Gateway { id: Uuid::nil(), name: "gateway".into(), tenant_id }
+}
+
+/// Changes from `key1 tenant2 everyone config admin gateway` and the like: the first gets revision 1, and so on.
+fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
+    let kind = |word: &str| match word {
+        "key1" => ChangeKind::Key { sha256: vec![1], tenant_id: TENANT },
+        "key2" => ChangeKind::Key { sha256: vec![2], tenant_id: OTHER },
+        "tenant1" => ChangeKind::Tenant { tenant_id: TENANT },
+        "tenant2" => ChangeKind::Tenant { tenant_id: OTHER },
+        "everyone" => ChangeKind::Everyone,
+        "config" => ChangeKind::Configuration,
+        "gateway" => ChangeKind::Gateway { gateway_id: Uuid::nil() },
+        _ => ChangeKind::Administration,
+    };
+    let change = |(revision, word)| Change {
+        revision,
+        at: DateTime::UNIX_EPOCH,
+        kind: kind(word),
+        affects_configuration: word == "config",
+    };
+    Arc::new((first..).zip(words.split(' ')).map(change).collect())
+}
+
+/// `@revision` and what is to be forgotten.
+fn written(response: Option<WatchResponse>) -> String {
+    let Some(response) = response else { return String::new() };
+    let mut words = vec![format!("@{}", response.revision)];
+    words.extend(response.forget_everything.then(|| "everything".to_owned()));
+    words.extend(response.forget_keys_sha256.iter().map(|key| format!("key{}", key[0])));
+    words.extend(
+        response.forget_tenants.iter().map(|id| if *id == TENANT.to_string() { "tenant1" } else { "tenant2" }.into()),
+    );
+    words.join(" ")
+}
+
+#[test]
+fn a_key_never_waits_and_a_catalog_waits_for_its_routes() {
+    // What is committed, up to where Envoy is configured, what is told at once, and what once Envoy is configured.
+    let check = |scope, words, configured, at_once: &str, later: &str| {
+        let mut outbox = Outbox::new(gateway(scope), 0);
+        assert_eq!(written(outbox.add(&changes(1, words), configured)), at_once, "{words} at {configured}");
+        assert_eq!(outbox.is_waiting(), !later.is_empty(), "{words}");
+        assert_eq!(written(outbox.release(u64::MAX)), later, "{words}, released");
+    };
+    check(None, "key1", 0, "@1 key1", "");
+    check(None, "config", 0, "@1", "");
+    check(None, "admin gateway", 0, "@2", "");
+    check(None, "tenant1", 0, "", "@1 tenant1");
+    check(None, "tenant1", 1, "@1 tenant1", "");
+    check(None, "everyone", 0, "", "@1 everything");
+    check(None, "config tenant1", 0, "@1", "@2 tenant1");
+    check(None, "config tenant1 key1 key2", 0, "@1 key1 key2", "@4 key1 key2 tenant1");
+    check(None, "tenant1 key1", 0, "@0 key1", "@2 key1 tenant1");
+    check(None, "tenant1 tenant1 tenant2", 2, "@2 tenant1", "@3 tenant2");
+    // Another tenant's names are nobody else's business, but its revisions count.
+    check(Some(TENANT), "key2 key1", 0, "@2 key1", "");
+    check(Some(TENANT), "tenant2", 1, "@1", "");
+}
+
+#[test]
+fn a_batch_that_comes_twice_is_told_once() {
+    let mut outbox = Outbox::new(gateway(None), 0);
+    assert_eq!(written(outbox.add(&changes(1, "key1 tenant1"), 0)), "@1 key1");
+    assert_eq!(written(outbox.add(&changes(1, "key1 tenant1 key2"), 0)), "@1 key2");
+    assert_eq!(written(outbox.release(2)), "@3 key2 tenant1");
+}
+
+#[test]
+fn whoever_lagged_behind_starts_over() {
+    let mut outbox = Outbox::new(gateway(None), 0);
+    outbox.add(&changes(1, "tenant1"), 0);
+    assert_eq!(written(Some(outbox.start_over(9))), "@9 everything");
+    assert!(!outbox.is_waiting());
+    assert_eq!(written(outbox.add(&changes(10, "key1"), 0)), "@10 key1");
+}

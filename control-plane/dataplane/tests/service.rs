@@ -1,0 +1,204 @@
+//! The service over a real gRPC connection and a real Postgres, which `WEIR_TEST_DATABASE_URL` names
+//! (`cargo xtask test` and `weir-dev with-postgres` set it).
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::api_key::ApiKeySettings;
+use weir_core::encryption::Encryption;
+use weir_core::node::{NodeEvent, NodeReport};
+use weir_core::secret::sha256;
+use weir_core::tenant::{GatewaySettings, TenantSettings};
+use weir_dataplane::{ChangeHub, Gateways, Module, Progress, Service};
+use weir_proto::dataplane::data_plane_client::DataPlaneClient;
+use weir_proto::dataplane::data_plane_server::DataPlaneServer;
+use weir_proto::dataplane::resolve_credential_response::Status as KeyStatus;
+use weir_proto::dataplane::*;
+use weir_store::Store;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct ControlPlane {
+    store: Store,
+    hub: ChangeHub,
+    client: DataPlaneClient<Channel>,
+    reports: mpsc::UnboundedReceiver<NodeReport>,
+    /// Kept, since the service ends with them.
+    _senders: (mpsc::UnboundedSender<NodeReport>, watch::Sender<bool>),
+    gateways: Gateways,
+    token: String,
+}
+
+async fn fresh_store() -> Store {
+    let server = std::env::var("WEIR_TEST_DATABASE_URL").expect("WEIR_TEST_DATABASE_URL names a Postgres to test with");
+    let name = format!("weir_dataplane_{}", Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(&server).await.expect("Postgres");
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.expect("a database");
+    let (base, query) = server.split_once('?').map_or((server.as_str(), None), |(base, query)| (base, Some(query)));
+    let (base, _) = base.rsplit_once('/').expect("a URL with a database");
+    let url = format!("{base}/{name}{}", query.map(|query| format!("?{query}")).unwrap_or_default());
+    let store = Store::connect(&url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+impl ControlPlane {
+    async fn start() -> Self {
+        let store = fresh_store().await;
+        let settings = GatewaySettings { name: "gateway".into() };
+        let token = store.create_gateway(&Actor::system(), None, settings, None).await.unwrap().secret;
+        let gateways = Gateways::new(store.clone());
+        let hub = ChangeHub::new(store.revision().await.unwrap());
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (stop, stopping) = watch::channel(false);
+        let service = Service::new(store.clone(), gateways.clone(), hub.clone(), Progress::new(&sender), stopping);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tonic::transport::Server::builder().add_service(DataPlaneServer::new(service));
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        let client = DataPlaneClient::connect(address).await.unwrap();
+        Self { store, hub, client, reports, _senders: (sender, stop), gateways, token }
+    }
+
+    fn with_token<T>(&self, message: T) -> Request<T> {
+        with_token(Some(&self.token), message)
+    }
+
+    /// A tenant and the secret of its key, told to whoever watches.
+    async fn key(&self) -> (Uuid, Uuid, String) {
+        let actor = Actor::system();
+        let tenant = TenantSettings { name: "t".into(), time_zone: "UTC".into(), guardrail_profile_id: None };
+        let tenant = self.store.create_tenant(&actor, tenant, None).await.unwrap();
+        let key = ApiKeySettings {
+            name: "k".into(),
+            allowed_models: None,
+            requests_per_minute: Some(5),
+            guardrail_profile_id: None,
+            expires_at: None,
+        };
+        let key = self.store.create_api_key(&actor, tenant.id, key, None).await.unwrap();
+        (tenant.id, key.stored.id, key.secret)
+    }
+
+    async fn publish_changes(&self, after: u64) {
+        self.hub.publish(self.store.changes_since(after).await.unwrap());
+    }
+}
+
+fn with_token<T>(token: Option<&str>, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn nothing_is_answered_without_a_gateways_token() {
+    let control_plane = ControlPlane::start().await;
+    let mut client = control_plane.client.clone();
+    for token in [None, Some("weir_gateway_wrong"), Some("")] {
+        let codes = [
+            client.resolve_credential(with_token(token, ResolveCredentialRequest::default())).await.unwrap_err().code(),
+            client.acquire_quota(with_token(token, AcquireQuotaRequest::default())).await.unwrap_err().code(),
+            client.report_usage(with_token(token, ReportUsageRequest::default())).await.unwrap_err().code(),
+            client.watch(with_token(token, tokio_stream::empty())).await.map(drop).unwrap_err().code(),
+        ];
+        assert_eq!(codes, [Code::Unauthenticated; 4], "{token:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_module_is_for_gateways_and_has_one_name() {
+    use tonic::codegen::Service as _;
+    let control_plane = ControlPlane::start().await;
+    let module = Module::new(b"\0asm".to_vec());
+    let name = format!("{}.wasm", module.sha256());
+    let mut router = weir_dataplane::router(module, control_plane.gateways.clone());
+    for (token, file, expect) in [
+        (None, name.as_str(), 401),
+        (Some("wrong"), &name, 401),
+        (Some(control_plane.token.as_str()), "other.wasm", 404),
+        (Some(&control_plane.token), &name, 200),
+    ] {
+        let mut request = http::Request::get(format!("/dataplane/v1/modules/{file}"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = router.call(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), expect, "{token:?} {file}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_resolved_and_usage_is_stored_once() {
+    let control_plane = ControlPlane::start().await;
+    let mut client = control_plane.client.clone();
+    let (tenant, key, secret) = control_plane.key().await;
+    let mut resolve = async |digest: Vec<u8>| {
+        let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: digest });
+        client.resolve_credential(request).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(resolve(vec![1]).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(resolve(vec![1; 32]).await.unwrap().status(), KeyStatus::Unknown);
+    let active = resolve(sha256(&secret).to_vec()).await.unwrap();
+    assert_eq!(active.status(), KeyStatus::Active);
+    assert_eq!(active.principal.unwrap().key_id, key.to_string());
+
+    let record = UsageRecord {
+        request_id: Uuid::now_v7().to_string(),
+        started_at_unix_us: chrono::Utc::now().timestamp_micros(),
+        tenant_id: tenant.to_string(),
+        key_id: key.to_string(),
+        outcome: "complete".into(),
+        ..UsageRecord::default()
+    };
+    let unreadable = UsageRecord { request_id: "7".into(), ..record.clone() };
+    for _ in 0..2 {
+        let report = ReportUsageRequest { records: vec![record.clone(), unreadable.clone()] };
+        let answer = client.report_usage(control_plane.with_token(report)).await.unwrap().into_inner();
+        let rejected: Vec<&str> = answer.rejected.iter().map(|one| one.request_id.as_str()).collect();
+        assert_eq!((answer.stored, rejected), (1, vec!["7"]));
+    }
+}
+
+#[tokio::test]
+async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
+    let mut control_plane = ControlPlane::start().await;
+    let mut client = control_plane.client.clone();
+    let (requests, stream) = mpsc::channel(8);
+    let acknowledge = |revision| WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: revision };
+    requests.send(acknowledge(0)).await.unwrap();
+    let request = control_plane.with_token(ReceiverStream::new(stream));
+    let mut responses = client.watch(request).await.unwrap().into_inner();
+    let mut next = async || tokio::time::timeout(DEADLINE, responses.message()).await.unwrap().unwrap().unwrap();
+
+    let start = next().await;
+    assert!(start.forget_everything);
+    let (_, key, secret) = control_plane.key().await;
+    control_plane.publish_changes(start.revision).await;
+    let made = next().await;
+    assert_eq!(made.forget_keys_sha256, [sha256(&secret).to_vec()]);
+
+    let before = control_plane.store.revision().await.unwrap();
+    let revoked = control_plane.store.revoke_api_key(&Actor::system(), key).await.unwrap();
+    control_plane.publish_changes(before).await;
+    let told = loop {
+        let told = next().await;
+        if told.revision == revoked.revision {
+            break told;
+        }
+    };
+    assert_eq!(told.forget_keys_sha256, [sha256(&secret).to_vec()]);
+
+    requests.send(acknowledge(told.revision)).await.unwrap();
+    let report = tokio::time::timeout(DEADLINE, control_plane.reports.recv()).await.unwrap().unwrap();
+    assert_eq!((report.node_id.as_str(), report.event), ("node", NodeEvent::Forgot { revision: told.revision }));
+}

@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use weir_dataplane::chain;
+use weir_store::{Store, StoreError};
+
+use crate::settings::DatabaseSettings;
+
+/// Longest wait between two attempts to reach a database that is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Connects, once.
+pub(crate) async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Store> {
+    Ok(Store::connect(settings.database_url.expose_secret(), settings.encryption()?).await?)
+}
+
+/// Connects and brings the schema up to date, however long Postgres takes to come up.
+pub(crate) async fn connect_and_migrate(settings: &DatabaseSettings) -> anyhow::Result<Store> {
+    let encryption = settings.encryption()?;
+    let mut wait = Duration::from_millis(250);
+    loop {
+        match ready(settings, &encryption).await {
+            Ok(store) => return Ok(store),
+            Err(error) if error.is_away() => {
+                let error = chain(&error);
+                tracing::warn!(error, retry_in_ms = wait.as_millis() as u64, "Postgres does not answer yet");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+async fn ready(
+    settings: &DatabaseSettings,
+    encryption: &weir_core::encryption::Encryption,
+) -> Result<Store, StoreError> {
+    let store = Store::connect(settings.database_url.expose_secret(), encryption.clone()).await?;
+    store.migrate().await?;
+    Ok(store)
+}

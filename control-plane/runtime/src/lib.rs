@@ -1,0 +1,19 @@
+//! Where the parts of the control plane meet: the only crate that knows the store, the API, xDS and the data plane.
+//!
+//! [`serve`] connects them: committed changes become snapshots for xDS and news for the data plane ([`changes`]), what Envoys
+//! did becomes rows ([`nodes`]). Several control planes on one Postgres need no leader: each follows the same numbered
+//! changes. Once it runs, the control plane outlives the database's absence.
+
+mod authentication;
+mod changes;
+mod commands;
+mod database;
+mod nodes;
+mod serve;
+mod settings;
+mod telemetry;
+
+pub use commands::{create_admin, create_gateway, migrate, openapi};
+pub use serve::serve;
+pub use settings::{DatabaseSettings, ServeSettings};
+pub use telemetry::log_to_stderr;

@@ -1,0 +1,161 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use weir_api::ApiState;
+use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
+use weir_proto::dataplane::data_plane_server::DataPlaneServer;
+use weir_store::Store;
+use weir_xds::{Ads, ModuleSource, Publisher, Settings};
+
+use crate::changes::{self, Followers};
+use crate::{ServeSettings, authentication, database, nodes, telemetry};
+
+/// How long requests that are under way may take to finish at the end.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+/// Largest message from an Envoy, in bytes: a batch of usage records.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// How often the ledger's partitions are made, a week ahead, and what has expired is deleted.
+const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
+/// Wait after that failed.
+const MAINTENANCE_RETRY: Duration = Duration::from_secs(60);
+
+/// Runs the control plane until it is told to end (SIGTERM or SIGINT).
+pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
+    let module_path = settings.module_file.display();
+    let module = std::fs::read(&settings.module_file)
+        .with_context(|| format!("the wasm module {module_path} (WEIR_MODULE_FILE) cannot be read"))?;
+    let module = Module::new(module);
+    let metrics = telemetry::metrics()?;
+    let (stop, stopping) = watch::channel(false);
+    let ended = tokio::spawn(async move {
+        let name = end_signal().await;
+        tracing::info!(signal = name, "ending");
+        stop.send_replace(true);
+    });
+    // Bound before the database is waited for, so that a taken port is known at once.
+    let http = bind(settings.http_addr, "WEIR_HTTP_ADDR").await?;
+    let grpc = bind(settings.grpc_addr, "WEIR_GRPC_ADDR").await?;
+    let store = tokio::select! {
+        store = database::connect_and_migrate(&settings.database) => store?,
+        () = stopped(stopping.clone()) => return Ok(()),
+    };
+
+    let snapshot = Arc::new(store.snapshot().await.context("the policy cannot be read")?);
+    let revision = snapshot.revision;
+    let publisher = Publisher::new(xds_settings(&settings, &module));
+    publisher.publish(snapshot);
+    let hub = ChangeHub::new(revision);
+    let gateways = Gateways::new(store.clone());
+    let (reports, received) = mpsc::unbounded_channel();
+    let progress = Progress::new(&reports);
+
+    let mut background = JoinSet::new();
+    let followers = Followers { publisher: publisher.clone(), hub: hub.clone(), gateways: gateways.clone() };
+    background.spawn(changes::follow(store.clone(), followers, revision));
+    background.spawn(maintain(store.clone()));
+    let upkeep = metrics.clone();
+    background.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    let recorder = tokio::spawn(nodes::record(store.clone(), progress.clone(), received));
+
+    let ads = Ads::new(publisher, authentication::by_token(gateways.clone()), reports, stopping.clone());
+    let dataplane = weir_dataplane::Service::new(store.clone(), gateways.clone(), hub, progress, stopping.clone());
+    let envoys = Routes::new(AggregatedDiscoveryServiceServer::new(ads).max_decoding_message_size(MOST_BYTES))
+        .add_service(DataPlaneServer::new(dataplane).max_decoding_message_size(MOST_BYTES))
+        .prepare()
+        .into_axum_router()
+        .merge(weir_dataplane::router(module, gateways));
+    let admin = weir_api::router(ApiState { store: store.clone(), metrics: Some(Arc::new(move || metrics.render())) });
+
+    tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");
+    let serving = async {
+        let stop_http = stopped(stopping.clone());
+        let http = async { axum::serve(http, admin).with_graceful_shutdown(stop_http).await.context("HTTP") };
+        let grpc = async {
+            // Envoys hold their streams open for ever, so that only a ping finds out that one is gone.
+            tonic::transport::Server::builder()
+                .accept_http1(true)
+                .tcp_nodelay(true)
+                .http2_keepalive_interval(Some(Duration::from_secs(10)))
+                .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+                .add_routes(Routes::from(envoys))
+                .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), stopped(stopping.clone()))
+                .await
+                .context("gRPC")
+        };
+        tokio::try_join!(http, grpc)
+    };
+    let too_late = async {
+        stopped(stopping.clone()).await;
+        tokio::time::sleep(SHUTDOWN).await;
+    };
+    tokio::select! {
+        served = serving => { served?; }
+        () = too_late => tracing::warn!("some requests did not finish in time"),
+    }
+    background.shutdown().await;
+    // What Envoys did last, above all that they disconnected; the database may be away.
+    let _ = tokio::time::timeout(Duration::from_secs(2), recorder).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
+    ended.abort();
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn xds_settings(settings: &ServeSettings, module: &Module) -> Settings {
+    let module = match &settings.envoy_module_file {
+        Some(path) => ModuleSource::File { path: path.clone() },
+        None => ModuleSource::ControlPlane { sha256: module.sha256().to_owned() },
+    };
+    Settings { module, upstream_ca_file: settings.envoy_ca_file.clone(), listener_port: settings.envoy_listener_port }
+}
+
+async fn bind(address: std::net::SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{address} ({variable}) cannot be listened on"))
+}
+
+async fn maintain(store: Store) {
+    loop {
+        let wait = match store.maintain().await {
+            Ok(()) => MAINTENANCE,
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(error, "maintenance of the database failed");
+                MAINTENANCE_RETRY
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // Without a sender nobody can end it any more by signal; what is under way goes on.
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Waits for the first signal that asks the process to end.
+async fn end_signal() -> &'static str {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be listened for");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

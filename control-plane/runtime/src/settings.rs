@@ -1,0 +1,55 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use secrecy::SecretString;
+use weir_core::encryption::Encryption;
+
+/// How to reach and read the database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// Postgres, as `postgres://user:password@host:port/database`. Version 15 or later.
+    #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// File with the key that encrypts provider credentials at rest: 32 random bytes in base64, as `openssl rand -base64 32`
+    /// prints them. Without it the credentials are lost.
+    #[arg(long, env = "WEIR_MASTER_KEY_FILE")]
+    pub master_key_file: PathBuf,
+}
+
+impl DatabaseSettings {
+    pub(crate) fn encryption(&self) -> anyhow::Result<Encryption> {
+        let path = self.master_key_file.display();
+        let key = std::fs::read_to_string(&self.master_key_file)
+            .with_context(|| format!("the master key {path} (WEIR_MASTER_KEY_FILE) cannot be read"))?;
+        Encryption::from_base64(&SecretString::from(key))
+            .with_context(|| format!("the master key {path} (WEIR_MASTER_KEY_FILE) is not 32 bytes in base64"))
+    }
+}
+
+/// How the control plane serves.
+#[derive(Args, Clone, Debug)]
+pub struct ServeSettings {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
+    #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:10081")]
+    pub http_addr: SocketAddr,
+    /// Where Envoys connect: xDS, `weir.dataplane.v1` and the wasm module, all on one port.
+    #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:10082")]
+    pub grpc_addr: SocketAddr,
+    /// The filters, as built for `wasm32-wasip1`.
+    #[arg(long, env = "WEIR_MODULE_FILE")]
+    pub module_file: PathBuf,
+    /// Path of the same module on the machines of the Envoys. By default Envoys fetch it from the control plane.
+    #[arg(long, env = "WEIR_ENVOY_MODULE_FILE")]
+    pub envoy_module_file: Option<String>,
+    /// Path, on the machines of the Envoys, of the authorities that providers' certificates may come from.
+    #[arg(long, env = "WEIR_ENVOY_CA_FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    pub envoy_ca_file: String,
+    /// Port of the listener `weir.listener`, for Envoys that take it by LDS. The bootstrap's own listener does not use it.
+    #[arg(long, env = "WEIR_ENVOY_LISTENER_PORT", default_value_t = 10080)]
+    pub envoy_listener_port: u16,
+}

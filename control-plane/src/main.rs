@@ -1,0 +1,85 @@
+//! `weir`: the control plane's command line. Reads arguments and runs; everything else is in `weir-runtime`.
+
+use std::io::{Read as _, Write as _};
+
+use clap::{Parser, Subcommand};
+use uuid::Uuid;
+use weir_runtime::{DatabaseSettings, ServeSettings};
+
+/// Control plane of Weir: policies for LLM traffic through Envoy.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// What is logged to standard error, as in `info,weir_xds=debug`.
+    #[arg(long, env = "WEIR_LOG", default_value = "info,sqlx=warn", global = true)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Brings the schema up to date, then serves admins and Envoys until SIGTERM or SIGINT.
+    Serve(Box<ServeSettings>),
+    /// Brings the database's schema up to date.
+    Migrate(DatabaseSettings),
+    /// Platform administrators.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Gateways: fleets of Envoys with one token each.
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
+    /// Prints the admin API's OpenAPI document.
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Makes a platform administrator.
+    Create {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// Address to log in with.
+        #[arg(long)]
+        email: String,
+        /// Reads the password, of at least 12 characters, from standard input: arguments can be seen by others.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum GatewayCommand {
+    /// Makes a gateway and prints its token, and nothing else. It is shown this once.
+    Create {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// For people.
+        #[arg(long)]
+        name: String,
+        /// Id of the only tenant that it serves. By default it serves all.
+        #[arg(long)]
+        tenant: Option<Uuid>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    weir_runtime::log_to_stderr(&arguments.log)?;
+    match arguments.command {
+        Command::Serve(settings) => weir_runtime::serve(*settings).await,
+        Command::Migrate(database) => weir_runtime::migrate(&database).await,
+        Command::Admin(AdminCommand::Create { database, email, password_stdin: _ }) => {
+            let mut password = String::new();
+            std::io::stdin().read_to_string(&mut password)?;
+            let password = password.trim_end_matches(['\r', '\n']).to_owned();
+            weir_runtime::create_admin(&database, email, password.into()).await
+        }
+        Command::Gateway(GatewayCommand::Create { database, name, tenant }) => {
+            let token = weir_runtime::create_gateway(&database, name, tenant).await?;
+            Ok(writeln!(std::io::stdout(), "{token}")?)
+        }
+        Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
+    }
+}

@@ -1,0 +1,121 @@
+//! Envoy resources from a snapshot: the same snapshot gives the same resources, on every replica.
+
+mod cluster;
+
+mod listener;
+mod local_reply;
+mod plugin;
+mod pool;
+mod route;
+mod scalar;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+use weir_core::snapshot::{Pool, Provider, Snapshot};
+
+use crate::{Resource, ResourceSet, ResourceType, Scope};
+
+/// Name of the one route configuration.
+pub(crate) const ROUTES: &str = "weir.routes";
+/// Name of the listener, for an Envoy whose bootstrap has none.
+pub(crate) const LISTENER: &str = "weir.listener";
+/// Bytes that Envoy may hold of a body. Above the route plugin's own limit of 50 MiB, so that the plugin's refusal comes first.
+pub(crate) const BUFFER_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// What the operator decides, and no tenant can change.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Envoy finds the filters' code.
+    pub module: ModuleSource,
+    /// Path, on Envoy's machine, of the authorities that a provider's certificate may come from.
+    /// Envoy has no notion of the system's own; on Debian they are in `/etc/ssl/certs/ca-certificates.crt`.
+    pub upstream_ca_file: String,
+    /// Port of the listener that is served by LDS, for an Envoy whose bootstrap has none.
+    pub listener_port: u16,
+}
+
+impl Settings {
+    /// Debian's authorities, and port 10080.
+    pub fn new(module: ModuleSource) -> Self {
+        Self { module, upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(), listener_port: 10080 }
+    }
+}
+
+/// Where Envoy finds the filters' code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// It asks the control plane, over the cluster that its bootstrap has for it.
+    ControlPlane {
+        /// SHA-256 of the module, in lower-case hexadecimal digits: its name there, and what Envoy checks it against.
+        sha256: String,
+    },
+    /// It is in a file on Envoy's machine.
+    File {
+        /// Absolute path.
+        path: String,
+    },
+}
+
+/// Everything that an Envoy of this scope can subscribe to.
+///
+/// A plugin's configuration carries the revision that last changed it: where nothing but the revision differs from
+/// `previous`, the previous resource stays.
+pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope, previous: Option<&ResourceSet>) -> ResourceSet {
+    let providers: BTreeMap<Uuid, &Provider> =
+        snapshot.providers.iter().filter(|one| scope.includes(one.tenant_id)).map(|one| (one.id, one)).collect();
+    let pools: Vec<&Pool> = snapshot.pools.iter().filter(|one| scope.includes(one.tenant_id)).collect();
+
+    let mut set = ResourceSet::default();
+    let mut insert = |kind, name: String, resource| set.insert(kind, name, Arc::new(resource));
+    for pool in &pools {
+        for (member, provider) in members(pool, &providers) {
+            let name = cluster_of_deployment(member.deployment_id);
+            let alone = pool.members.len() == 1;
+            insert(ResourceType::Cluster, name, Resource::new(cluster::deployment(member, provider, alone, settings)));
+        }
+        insert(ResourceType::Cluster, cluster_of_pool(pool.id), Resource::new(pool::cluster(pool, &providers)));
+    }
+    for provider in providers.values() {
+        if let Some(credential) = &provider.credential {
+            let name = secret_of_provider(provider.id);
+            let body = secret::credential(&name, credential);
+            insert(ResourceType::Secret, name, Resource::new(body));
+        }
+    }
+    insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes(&pools)));
+    insert(ResourceType::Listener, LISTENER.into(), Resource::new(listener::listener(settings)));
+    for plugin in plugin::plugins(snapshot, &pools, &providers) {
+        let (name, resource) = plugin.resource(snapshot.revision, settings);
+        let unchanged =
+            previous.and_then(|set| set.get(ResourceType::Plugin, &name)).filter(|old| old.version == resource.version);
+        let resource = unchanged.cloned().unwrap_or_else(|| Arc::new(resource));
+        set.insert(ResourceType::Plugin, name, resource);
+    }
+    set
+}
+
+fn members<'a>(
+    pool: &'a Pool,
+    providers: &'a BTreeMap<Uuid, &'a Provider>,
+) -> impl Iterator<Item = (&'a weir_core::snapshot::Member, &'a Provider)> {
+    // The store holds that a pool's providers have the pool's owner, so that none is out of scope here.
+    pool.members.iter().filter_map(|member| Some((member, *providers.get(&member.provider_id)?)))
+}
+
+pub(crate) fn cluster_of_deployment(id: Uuid) -> String {
+    format!("weir.deployment.{id}")
+}
+
+pub(crate) fn cluster_of_pool(id: Uuid) -> String {
+    format!("weir.pool.{id}")
+}
+
+pub(crate) fn secret_of_provider(id: Uuid) -> String {
+    format!("weir.credential.{id}")
+}
+
+#[cfg(test)]
+mod tests;

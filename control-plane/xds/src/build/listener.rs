@@ -1,0 +1,136 @@
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, SocketAddress, SubstitutionFormatString,
+    TypedExtensionConfig, address, http_protocol_options::HeadersWithUnderscoresAction, socket_address,
+};
+use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter};
+use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{FilterStateValue, filter_state_value};
+use envoy_types::pb::envoy::extensions::filters::http::fault::v3::{FaultAbort, HttpFault, fault_abort};
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, HttpFilter, Rds,
+    http_connection_manager::{CodecType, PathWithEscapedSlashesAction, RouteSpecifier},
+    http_filter::ConfigType,
+};
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
+use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
+use envoy_types::pb::google::protobuf::{Any, BoolValue};
+use envoy_types::util::pack_any;
+use weir_config::{names, plugin};
+
+use super::local_reply::local_replies;
+use super::pool::{ads, remove_prefix, typed};
+use super::scalar::{milliseconds, number};
+use super::{BUFFER_LIMIT_BYTES, LISTENER, ROUTES, Settings};
+
+/// Filter state in which the client's path is kept: attempts rewrite `:path`.
+pub(super) const CLIENT_PATH: &str = "weir.client_path";
+
+/// What the bootstrap has as its static listener, but for the access log, which is the operator's.
+pub(super) fn listener(settings: &Settings) -> Any {
+    let address = SocketAddress {
+        address: "0.0.0.0".into(),
+        port_specifier: Some(socket_address::PortSpecifier::PortValue(settings.listener_port.into())),
+        ..Default::default()
+    };
+    let manager = Filter {
+        name: "envoy.filters.network.http_connection_manager".into(),
+        config_type: Some(filter::ConfigType::TypedConfig(pack_any(connection_manager()))),
+    };
+    pack_any(Listener {
+        name: LISTENER.into(),
+        address: Some(Address { address: Some(address::Address::SocketAddress(address)) }),
+        per_connection_buffer_limit_bytes: Some(number(BUFFER_LIMIT_BYTES)),
+        filter_chains: vec![FilterChain { filters: vec![manager], ..Default::default() }],
+        ..Default::default()
+    })
+}
+
+fn connection_manager() -> HttpConnectionManager {
+    let mut config_source = ads();
+    config_source.initial_fetch_timeout = Some(milliseconds(1000));
+    HttpConnectionManager {
+        stat_prefix: "weir".into(),
+        codec_type: CodecType::Auto.into(),
+        server_name: "weir".into(),
+        use_remote_address: Some(BoolValue { value: true }),
+        normalize_path: Some(BoolValue { value: true }),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest.into(),
+        request_headers_timeout: Some(milliseconds(30_000)),
+        stream_idle_timeout: Some(milliseconds(300_000)),
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            idle_timeout: Some(milliseconds(3_600_000)),
+            headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
+            ..Default::default()
+        }),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: Some(number(256)),
+            initial_stream_window_size: Some(number(1024 * 1024)),
+            initial_connection_window_size: Some(number(4 * 1024 * 1024)),
+            ..Default::default()
+        }),
+        early_header_mutation_extensions: vec![TypedExtensionConfig {
+            name: "envoy.http.early_header_mutation.header_mutation".into(),
+            typed_config: Some(pack_any(HeaderMutation {
+                mutations: [names::INTERNAL_PREFIX, "x-envoy-"].map(remove_prefix).to_vec(),
+            })),
+        }],
+        http_filters: http_filters(),
+        local_reply_config: Some(local_replies()),
+        route_specifier: Some(RouteSpecifier::Rds(Rds {
+            config_source: Some(config_source),
+            route_config_name: ROUTES.into(),
+        })),
+        ..Default::default()
+    }
+}
+
+fn http_filters() -> Vec<HttpFilter> {
+    let mut filters = vec![typed("envoy.filters.http.set_filter_state", pack_any(keep_client_path()))];
+    filters.extend(plugin::DOWNSTREAM.map(slot));
+    filters.push(typed("envoy.filters.http.router", pack_any(Router::default())));
+    filters
+}
+
+fn keep_client_path() -> SetFilterState {
+    let path = FilterStateValue {
+        key: Some(filter_state_value::Key::ObjectKey(CLIENT_PATH.into())),
+        factory_key: "envoy.string".into(),
+        value: Some(filter_state_value::Value::FormatString(text_format("%PATH(NQ)%"))),
+        ..Default::default()
+    };
+    SetFilterState { on_request_headers: vec![path], ..Default::default() }
+}
+
+/// A plugin's place: a native 503 until its configuration arrives.
+fn slot(name: &str) -> HttpFilter {
+    let unconfigured = HttpFault {
+        abort: Some(FaultAbort {
+            percentage: Some(FractionalPercent { numerator: 100, ..Default::default() }),
+            error_type: Some(fault_abort::ErrorType::HttpStatus(503)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let unconfigured = pack_any(unconfigured);
+    let mut config_source = ads();
+    config_source.initial_fetch_timeout = Some(milliseconds(1000));
+    let source = ExtensionConfigSource {
+        config_source: Some(config_source),
+        type_urls: vec![
+            "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm".into(),
+            unconfigured.type_url.clone(),
+        ],
+        apply_default_config_without_warming: true,
+        default_config: Some(unconfigured),
+    };
+    HttpFilter { name: name.to_owned(), config_type: Some(ConfigType::ConfigDiscovery(source)), ..Default::default() }
+}
+
+pub(super) fn text_format(text: &str) -> SubstitutionFormatString {
+    use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source, substitution_format_string::Format};
+    let text =
+        DataSource { specifier: Some(data_source::Specifier::InlineString(text.to_owned())), ..Default::default() };
+    SubstitutionFormatString { format: Some(Format::TextFormatSource(text)), ..Default::default() }
+}

@@ -1,0 +1,318 @@
+use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster::ClusterDiscoveryType};
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, route::Action};
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, UpstreamTlsContext};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use envoy_types::pb::google::protobuf::StringValue;
+use prost::Message;
+use weir_config::{GuardrailsConfig, Price, ProviderConfig, ProviderSchema, plugin};
+use weir_core::snapshot::{BaseUrl, Member};
+
+use super::*;
+use crate::resource::version_of;
+
+const TENANT: Uuid = Uuid::from_u128(9);
+
+fn provider(id: u128, host: &str, tls: bool, credential: Option<&str>) -> Provider {
+    Provider {
+        id: Uuid::from_u128(id),
+        tenant_id: None,
+        name: format!("provider-{id}"),
+        schema: if id == 1 { ProviderSchema::OpenAi } else { ProviderSchema::Anthropic },
+        base_url: BaseUrl { tls, host: host.into(), port: if tls { 443 } else { 8080 }, path_prefix: String::new() },
+        credential: credential.map(Into::into),
+    }
+}
+
+fn pool(id: u128, providers: &[u128]) -> Pool {
+    let member = |provider: &u128| Member {
+        deployment_id: Uuid::from_u128(id * 100 + provider),
+        provider_id: Uuid::from_u128(*provider),
+        model: "model".into(),
+        price: Some(Price { version: "1".into(), ..Default::default() }),
+    };
+    Pool {
+        id: Uuid::from_u128(id),
+        tenant_id: None,
+        name: "pool".into(),
+        members: providers.iter().map(member).collect(),
+        first_byte_timeout_ms: 1500,
+        idle_timeout_ms: 60_000,
+        request_timeout_ms: 120_000,
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let profile = serde_json::from_str(r#"{"name":"p","rules":[{"type":"EMAIL","action":"redact"}]}"#).unwrap();
+    Snapshot {
+        revision: 7,
+        providers: vec![provider(1, "api.example.com", true, Some("sk-1")), provider(2, "127.0.0.1", false, None)],
+        pools: vec![pool(3, &[1, 2]), pool(4, &[2])],
+        guardrail_profiles: vec![(Uuid::from_u128(5), profile)],
+    }
+}
+
+fn settings() -> Settings {
+    Settings::new(ModuleSource::ControlPlane { sha256: "ab".repeat(32) })
+}
+
+fn built(snapshot: &Snapshot) -> ResourceSet {
+    build(snapshot, &settings(), Scope::Everyone, None)
+}
+
+fn get<T: Message + Default>(set: &ResourceSet, kind: ResourceType, name: &str) -> T {
+    T::decode(set.get(kind, name).expect(name).body.value.as_slice()).unwrap()
+}
+
+fn cluster(set: &ResourceSet, name: &str) -> Cluster {
+    get(set, ResourceType::Cluster, name)
+}
+
+fn plugin_json(set: &ResourceSet, name: &str) -> String {
+    let config: TypedExtensionConfig = get(set, ResourceType::Plugin, name);
+    let wasm = Wasm::decode(config.typed_config.unwrap().value.as_slice()).unwrap();
+    StringValue::decode(wasm.config.unwrap().configuration.unwrap().value.as_slice()).unwrap().value
+}
+
+#[test]
+fn versions_do_not_depend_on_the_order_of_maps() {
+    let first = built(&snapshot());
+    for _ in 0..100 {
+        assert_eq!(built(&snapshot()), first);
+    }
+}
+
+#[test]
+fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
+    let set = built(&snapshot());
+    let check = |kind, expect: &[&str]| {
+        let names: Vec<&str> = set.all(kind).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, expect, "{kind:?}");
+    };
+    check(
+        ResourceType::Cluster,
+        &[
+            "weir.deployment.00000000-0000-0000-0000-00000000012d",
+            "weir.deployment.00000000-0000-0000-0000-00000000012e",
+            "weir.deployment.00000000-0000-0000-0000-000000000192",
+            "weir.pool.00000000-0000-0000-0000-000000000003",
+            "weir.pool.00000000-0000-0000-0000-000000000004",
+        ],
+    );
+    check(ResourceType::Secret, &["weir.credential.00000000-0000-0000-0000-000000000001"]);
+    check(ResourceType::Route, &["weir.routes"]);
+    check(ResourceType::Listener, &["weir.listener"]);
+    check(
+        ResourceType::Plugin,
+        &["weir.auth", "weir.guardrails", "weir.metering", "weir.provider", "weir.quota", "weir.route"],
+    );
+}
+
+#[test]
+fn a_deployment_checks_that_it_speaks_to_its_own_host() {
+    let set = built(&snapshot());
+    let tls = cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012d");
+    let socket = tls.transport_socket.expect("https");
+    let Some(envoy_types::pb::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig(config)) =
+        socket.config_type
+    else {
+        panic!("typed")
+    };
+    let context = UpstreamTlsContext::decode(config.value.as_slice()).unwrap();
+    assert_eq!(context.sni, "api.example.com");
+    let debug = format!("{:?}", context.common_tls_context.unwrap().validation_context_type);
+    assert!(debug.contains(r#"Exact("api.example.com")"#) && debug.contains("ca-certificates.crt"), "{debug}");
+    assert!(cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012e").transport_socket.is_none());
+}
+
+#[test]
+fn only_a_member_with_alternatives_is_ejected() {
+    let set = built(&snapshot());
+    let ejects = |name| cluster(&set, name).outlier_detection.is_some();
+    assert!(ejects("weir.deployment.00000000-0000-0000-0000-00000000012e"));
+    assert!(!ejects("weir.deployment.00000000-0000-0000-0000-000000000192"));
+}
+
+#[test]
+fn a_pool_injects_each_credential_into_its_own_slot_and_drops_them_all() {
+    let pool = cluster(&built(&snapshot()), "weir.pool.00000000-0000-0000-0000-000000000003");
+    assert!(matches!(pool.cluster_discovery_type, Some(ClusterDiscoveryType::ClusterType(_))));
+    let options = &pool.typed_extension_protocol_options[super::cluster::HTTP_PROTOCOL_OPTIONS];
+    let options = HttpProtocolOptions::decode(options.value.as_slice()).unwrap();
+    let names: Vec<&str> = options.http_filters.iter().map(|filter| filter.name.as_str()).collect();
+    let expect = [
+        "envoy.filters.http.credential_injector",
+        "weir.provider",
+        "envoy.filters.http.header_mutation",
+        "envoy.filters.http.upstream_codec",
+    ];
+    assert_eq!(names, expect);
+    let injector = format!("{:?}", String::from_utf8_lossy(&options.http_filters[0].encode_to_vec()));
+    assert!(injector.contains("x-weir-credential-00000000-0000-0000-0000-00000000012d"), "{injector}");
+    assert!(injector.contains("weir.credential.00000000-0000-0000-0000-000000000001"), "{injector}");
+}
+
+#[test]
+fn routes_bound_streams_and_whole_answers_differently() {
+    let set = built(&snapshot());
+    let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
+    let rows: Vec<String> = routes.virtual_hosts[0]
+        .routes
+        .iter()
+        .map(|route| match route.action.as_ref().unwrap() {
+            Action::Route(action) => {
+                let seconds = |duration: &Option<envoy_types::pb::google::protobuf::Duration>| {
+                    duration.as_ref().map(|one| f64::from(one.nanos) / 1e9 + one.seconds as f64)
+                };
+                let retry = action.retry_policy.as_ref().unwrap();
+                format!(
+                    "{} all {:?} idle {:?} first byte {:?} retries {}",
+                    route.name.trim_start_matches("weir.pool.00000000-0000-0000-0000-00000000000"),
+                    seconds(&action.timeout),
+                    seconds(&action.idle_timeout),
+                    seconds(&retry.per_try_timeout),
+                    retry.num_retries.as_ref().unwrap().value
+                )
+            }
+            Action::DirectResponse(response) => format!("{} {}", route.name, response.status),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    let expect = [
+        "3.stream all Some(120.0) idle Some(60.0) first byte Some(1.5) retries 1",
+        "3.whole all Some(120.0) idle Some(120.0) first byte Some(60.0) retries 1",
+        "4.stream all Some(120.0) idle Some(60.0) first byte Some(1.5) retries 0",
+        "4.whole all Some(120.0) idle Some(120.0) first byte Some(120.0) retries 0",
+        "weir.unknown_pool 503",
+        "weir.unknown_path 404",
+    ];
+    assert_eq!(rows, expect);
+}
+
+#[test]
+fn plugins_get_what_they_parse() {
+    let set = built(&snapshot());
+    let provider: ProviderConfig = weir_config::parse(plugin_json(&set, plugin::PROVIDER).as_bytes()).unwrap();
+    assert_eq!(provider.revision, 7);
+    let rows: Vec<String> = provider
+        .deployments
+        .values()
+        .map(|one| format!("{} {} {:?}", one.scheme, one.authority, one.credential.as_ref().map(|one| &one.header)))
+        .collect();
+    let expect =
+        ["https api.example.com Some(\"authorization\")", "http 127.0.0.1:8080 None", "http 127.0.0.1:8080 None"];
+    assert_eq!(rows, expect);
+    let guardrails: GuardrailsConfig = weir_config::parse(plugin_json(&set, plugin::GUARDRAILS).as_bytes()).unwrap();
+    assert_eq!(guardrails.profiles.len(), 1);
+    weir_config::parse::<weir_config::AuthConfig>(plugin_json(&set, plugin::AUTH).as_bytes()).unwrap();
+    weir_config::parse::<weir_config::RouteConfig>(plugin_json(&set, plugin::ROUTE).as_bytes()).unwrap();
+    weir_config::parse::<weir_config::QuotaConfig>(plugin_json(&set, plugin::QUOTA).as_bytes()).unwrap();
+    weir_config::parse::<weir_config::MeteringConfig>(plugin_json(&set, plugin::METERING).as_bytes()).unwrap();
+}
+
+#[test]
+fn all_plugins_have_one_vm_configuration() {
+    let set = built(&snapshot());
+    let vms: Vec<Vec<u8>> = set
+        .all(ResourceType::Plugin)
+        .map(|(name, _)| {
+            let config: TypedExtensionConfig = get(&set, ResourceType::Plugin, name);
+            let config = Wasm::decode(config.typed_config.unwrap().value.as_slice()).unwrap().config.unwrap();
+            assert_eq!(config.root_id, *name);
+            assert!(config.allow_on_headers_stop_iteration.is_some_and(|allow| allow.value));
+            let Some(envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm::VmConfig(vm)) = config.vm else {
+                panic!("a VM")
+            };
+            vm.encode_to_vec()
+        })
+        .collect();
+    assert!(vms.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn a_plugin_keeps_the_revision_that_last_changed_it() {
+    let before = built(&snapshot());
+    let mut changed = snapshot();
+    changed.revision = 8;
+    changed.pools.pop();
+    let after = build(&changed, &settings(), Scope::Everyone, Some(&before));
+    let revision = |set: &ResourceSet, name| {
+        serde_json::from_str::<serde_json::Value>(&plugin_json(set, name)).unwrap()["revision"].as_u64().unwrap()
+    };
+    assert_eq!(revision(&after, plugin::GUARDRAILS), 7);
+    assert_eq!(revision(&after, plugin::PROVIDER), 8);
+    // Another replica, which was not there before, gives it the same version.
+    let elsewhere = built(&changed);
+    let version = |set: &ResourceSet| set.get(ResourceType::Plugin, plugin::GUARDRAILS).unwrap().version.clone();
+    assert_eq!(version(&after), version(&elsewhere));
+}
+
+#[test]
+fn a_credential_is_in_its_secret_and_nowhere_else() {
+    let set = built(&snapshot());
+    let secret: Secret = get(&set, ResourceType::Secret, "weir.credential.00000000-0000-0000-0000-000000000001");
+    assert!(format!("{secret:?}").contains("sk-1"));
+    assert!(!format!("{set:?}").contains("sk-1"));
+    for kind in ResourceType::ALL.into_iter().filter(|kind| *kind != ResourceType::Secret) {
+        for (name, resource) in set.all(kind) {
+            assert!(!resource.body.value.windows(4).any(|bytes| bytes == b"sk-1"), "{kind:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_tenants_gateway_sees_its_own_and_the_platforms() {
+    let mut snapshot = snapshot();
+    snapshot.pools[0].tenant_id = Some(TENANT);
+    snapshot.providers[0].tenant_id = Some(TENANT);
+    let check = |scope, pools: usize, secrets: usize| {
+        let set = build(&snapshot, &settings(), scope, None);
+        let names = set.all(ResourceType::Cluster).filter(|(name, _)| name.starts_with("weir.pool."));
+        assert_eq!((names.count(), set.all(ResourceType::Secret).count()), (pools, secrets), "{scope:?}");
+    };
+    check(Scope::Everyone, 2, 1);
+    check(Scope::Tenant(TENANT), 2, 1);
+    check(Scope::Tenant(Uuid::from_u128(10)), 1, 0);
+}
+
+#[test]
+fn version_names_the_content() {
+    let body = secret::credential("a", &"x".into());
+    assert_eq!(version_of(&body), version_of(&secret::credential("a", &"x".into())));
+    assert_ne!(version_of(&body), version_of(&secret::credential("a", &"y".into())));
+}
+
+/// Words that must stand in the bootstrap in this order, so that its static listener is the one that LDS serves.
+#[test]
+fn the_bootstraps_listener_is_the_one_that_is_served() {
+    let bootstrap = include_str!("../../../../envoy/bootstrap.yaml");
+    let mut rest = bootstrap;
+    let mut expect_next = |text: &str| {
+        let at = rest.find(text).unwrap_or_else(|| panic!("the bootstrap lacks, or has elsewhere: {text}"));
+        rest = &rest[at + text.len()..];
+    };
+    expect_next("per_connection_buffer_limit_bytes: 67108864");
+    for text in
+        ["normalize_path: true", "merge_slashes: true", "request_headers_timeout: 30s", "stream_idle_timeout: 300s"]
+    {
+        expect_next(text);
+    }
+    for text in ["prefix: x-weir-", "prefix: x-envoy-", "route_config_name: weir.routes", "%PATH(NQ)%"] {
+        expect_next(text);
+    }
+    for name in plugin::DOWNSTREAM {
+        expect_next(&format!("name: {name}"));
+    }
+    expect_next("name: envoy.filters.http.router");
+    for refusal in &super::local_reply::REFUSALS {
+        for anthropic in [true, false] {
+            expect_next(&format!("expression: \"{}\"", refusal.expression(anthropic)));
+            if let Some(status) = refusal.status {
+                expect_next(&format!("status_code: {status}"));
+            }
+            expect_next(&refusal.body(anthropic));
+        }
+    }
+    assert!(!rest.contains("expression:"), "the bootstrap rewrites more than LDS does");
+}

@@ -1,0 +1,294 @@
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use envoy_types::pb::envoy::config::core::v3::{Node, node::UserAgentVersionType};
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryService;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource as WireResource,
+};
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+use weir_core::gateway::Gateway;
+use weir_core::node::{NodeEvent, NodeReport};
+
+use crate::plugin_delivery::{PluginRetry, Stamp};
+use crate::{Outcome, Publisher, Push, Resource, ResourceType, Scope, Session};
+
+/// Finds the gateway that a bearer token stands for; `None`: no gateway has it.
+pub type Authenticate =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<Gateway>, AuthenticationUnavailable>> + Send + Sync>;
+
+/// The token could be neither accepted nor refused, for now.
+#[derive(Debug, thiserror::Error)]
+#[error("the token cannot be checked now")]
+pub struct AuthenticationUnavailable;
+
+/// How often the token of an open stream is checked again, so that a deleted gateway gets no more configuration.
+const RECHECK: Duration = Duration::from_secs(15);
+
+/// The aggregated discovery service.
+#[derive(Clone)]
+pub struct Ads {
+    publisher: Publisher,
+    authenticate: Authenticate,
+    reports: mpsc::UnboundedSender<NodeReport>,
+    open: Arc<Mutex<HashMap<(Uuid, String), usize>>>,
+    stamp: Arc<Stamp>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Ads {
+    /// Serves what is published to whoever authenticates, and says what each Envoy made of it, until `stopping` is true.
+    pub fn new(
+        publisher: Publisher,
+        authenticate: Authenticate,
+        reports: mpsc::UnboundedSender<NodeReport>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self { publisher, authenticate, reports, open: Arc::default(), stamp: Arc::default(), stopping }
+    }
+
+    async fn gateway(&self, token: &str) -> Result<Gateway, Status> {
+        match (self.authenticate)(token.to_owned()).await {
+            Ok(Some(gateway)) => Ok(gateway),
+            Ok(None) => Err(Status::unauthenticated("the gateway's token is not valid")),
+            Err(error) => Err(Status::unavailable(error.to_string())),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl AggregatedDiscoveryService for Ads {
+    type StreamAggregatedResourcesStream =
+        Pin<Box<dyn futures::Stream<Item = Result<DiscoveryResponse, Status>> + Send>>;
+    type DeltaAggregatedResourcesStream = ReceiverStream<Result<DeltaDiscoveryResponse, Status>>;
+
+    async fn stream_aggregated_resources(
+        &self,
+        _request: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
+        Err(Status::unimplemented("only the delta protocol is served: set api_type to DELTA_GRPC"))
+    }
+
+    async fn delta_aggregated_resources(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let token = bearer(&request).ok_or_else(|| Status::unauthenticated("a gateway's token is required"))?;
+        let gateway = self.gateway(&token).await?;
+        let (responses, stream) = mpsc::channel(ResourceType::ALL.len());
+        let ads = self.clone();
+        tokio::spawn(async move {
+            if let Err(status) = ads.serve(token, gateway, request.into_inner(), &responses).await {
+                // Whoever is gone does not read it.
+                let _ = responses.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+fn bearer<T>(request: &Request<T>) -> Option<String> {
+    let value = request.metadata().get("authorization")?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::to_owned)
+}
+
+impl Ads {
+    /// Serves one Envoy until it leaves.
+    async fn serve(
+        &self,
+        token: String,
+        gateway: Gateway,
+        mut requests: Streaming<DeltaDiscoveryRequest>,
+        responses: &mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
+    ) -> Result<(), Status> {
+        let Some(first) = requests.message().await? else { return Ok(()) };
+        let node = first.node.clone().unwrap_or_default();
+        if node.id.is_empty() {
+            return Err(Status::invalid_argument("the first request must carry node.id"));
+        }
+        let scope = gateway.tenant_id.map_or(Scope::Everyone, Scope::Tenant);
+        let mut connection = Connection::open(self, gateway.id, &node);
+        let mut views = self.publisher.subscribe();
+        let mut stopping = self.stopping.clone();
+        let mut recheck = tokio::time::interval(RECHECK);
+        connection.view(views.borrow_and_update().as_deref(), scope);
+        connection.receive(&first)?;
+        loop {
+            while let Some(push) = connection.session.next_push() {
+                tracing::debug!(
+                    node = node.id,
+                    kind = ?push.kind,
+                    revision = push.revision,
+                    resources = push.resources.len(),
+                    removed = push.removed.len(),
+                    "sent to an Envoy"
+                );
+                if responses.send(Ok(wire(push, &self.stamp))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            connection.report_progress();
+            tokio::select! {
+                request = requests.message() => match request? {
+                    Some(request) => connection.receive(&request)?,
+                    None => return Ok(()),
+                },
+                () = stopped(&mut stopping) => {
+                    return Err(Status::unavailable("the control plane is shutting down"));
+                }
+                Ok(()) = views.changed() => {
+                    connection.retry.restart();
+                    connection.view(views.borrow_and_update().as_deref(), scope);
+                }
+                () = connection.retry.due() => connection.session.try_again(ResourceType::Plugin),
+                _ = recheck.tick() => match self.gateway(&token).await {
+                    Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(status),
+                    _ => {}
+                },
+                () = responses.closed() => return Ok(()),
+            }
+        }
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Without a sender the runtime is gone as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+fn wire(push: Push, stamp: &Stamp) -> DeltaDiscoveryResponse {
+    metrics::counter!("weir_xds_responses_total", "type" => push.kind.type_url()).increment(1);
+    let body = |resource: &Resource| match push.kind {
+        ResourceType::Plugin => stamp.plugin(&resource.body),
+        _ => resource.body.clone(),
+    };
+    let resources = push.resources.iter().map(|(name, resource)| WireResource {
+        name: name.clone(),
+        version: resource.version.clone(),
+        resource: Some(body(resource)),
+        ..Default::default()
+    });
+    DeltaDiscoveryResponse {
+        system_version_info: push.revision.to_string(),
+        resources: resources.collect(),
+        removed_resources: push.removed,
+        type_url: push.kind.type_url().to_owned(),
+        nonce: push.nonce,
+        ..Default::default()
+    }
+}
+
+/// One Envoy's open stream.
+struct Connection<'a> {
+    ads: &'a Ads,
+    gateway_id: Uuid,
+    node_id: String,
+    session: Session,
+    retry: PluginRetry,
+}
+
+impl<'a> Connection<'a> {
+    fn open(ads: &'a Ads, gateway_id: Uuid, node: &Node) -> Self {
+        let mut open = ads.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open.entry((gateway_id, node.id.clone())).or_default() += 1;
+        drop(open);
+        metrics::gauge!("weir_xds_streams").increment(1);
+        let connection = Self {
+            ads,
+            gateway_id,
+            node_id: node.id.clone(),
+            session: Session::default(),
+            retry: PluginRetry::default(),
+        };
+        tracing::info!(node = node.id, gateway = %gateway_id, "an Envoy connected");
+        connection.report(NodeEvent::Connected { envoy_version: envoy_version(node) });
+        connection
+    }
+
+    fn view(&mut self, view: Option<&crate::View>, scope: Scope) {
+        if let Some(view) = view {
+            self.session.offer(view.resources(scope), view.revision);
+        }
+    }
+
+    fn receive(&mut self, request: &DeltaDiscoveryRequest) -> Result<(), Status> {
+        let Some(kind) = ResourceType::of_type_url(&request.type_url) else {
+            return Err(Status::invalid_argument(format!("{} is not served", request.type_url)));
+        };
+        match self.session.receive(kind, request) {
+            Some(Outcome::Acknowledged { kind: ResourceType::Plugin }) => self.retry.accepted(),
+            Some(Outcome::Refused { kind: ResourceType::Plugin, names, reason, revision }) => {
+                if self.retry.refused(&names) {
+                    self.refused(names, reason, revision);
+                }
+            }
+            Some(Outcome::Refused { names, reason, revision, .. }) => self.refused(names, reason, revision),
+            Some(Outcome::Acknowledged { .. }) | None => {}
+        }
+        if kind == ResourceType::Plugin && !request.initial_resource_versions.is_empty() {
+            self.retry.accepted();
+        }
+        Ok(())
+    }
+
+    fn refused(&self, names: Vec<String>, reason: String, revision: u64) {
+        let resource = names.join(", ");
+        metrics::counter!("weir_xds_refusals_total").increment(1);
+        tracing::warn!(node = self.node_id, revision, resource, reason, "an Envoy refused its configuration");
+        self.report(NodeEvent::Refused { revision, resource, reason });
+    }
+
+    fn report_progress(&mut self) {
+        if let Some(revision) = self.session.newly_sent() {
+            self.report(NodeEvent::Sent { revision });
+        }
+        if let Some(revision) = self.session.newly_applied() {
+            tracing::debug!(node = self.node_id, revision, "an Envoy applied its configuration");
+            self.report(NodeEvent::Applied { revision });
+        }
+    }
+
+    fn report(&self, event: NodeEvent) {
+        let (gateway_id, node_id) = (self.gateway_id, self.node_id.clone());
+        // Without a receiver the runtime is shutting down.
+        let _ = self.ads.reports.send(NodeReport { gateway_id, node_id, at: Utc::now(), event });
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        metrics::gauge!("weir_xds_streams").decrement(1);
+        let key = (self.gateway_id, self.node_id.clone());
+        let mut open = self.ads.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = open.get_mut(&key).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        // An Envoy that came back before its old stream was noticed to be dead is still connected.
+        if left == 0 {
+            open.remove(&key);
+            drop(open);
+            tracing::info!(node = self.node_id, "an Envoy disconnected");
+            self.report(NodeEvent::Disconnected);
+        }
+    }
+}
+
+fn envoy_version(node: &Node) -> String {
+    match &node.user_agent_version_type {
+        Some(UserAgentVersionType::UserAgentVersion(version)) => version.clone(),
+        Some(UserAgentVersionType::UserAgentBuildVersion(build)) => build
+            .version
+            .as_ref()
+            .map(|version| format!("{}.{}.{}", version.major_number, version.minor_number, version.patch))
+            .unwrap_or_default(),
+        None => String::new(),
+    }
+}

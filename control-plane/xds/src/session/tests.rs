@@ -1,0 +1,206 @@
+use super::*;
+use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::rpc::Status;
+
+use ResourceType::{Cluster, Plugin, Route, Secret};
+
+/// One Envoy, and what it holds: each step gives what was sent, as `type+name` and `type-name`.
+#[derive(Default)]
+struct Envoy {
+    session: Session,
+}
+
+impl Envoy {
+    fn offer(&mut self, revision: u64, resources: &[(ResourceType, &str, &str)]) -> String {
+        let mut set = ResourceSet::default();
+        for (kind, name, version) in resources {
+            let resource = Resource { version: (*version).to_owned(), body: Any::default() };
+            set.insert(*kind, (*name).to_owned(), Arc::new(resource));
+        }
+        self.session.offer(Arc::new(set), revision);
+        self.sent()
+    }
+
+    fn subscribe(&mut self, kind: ResourceType, names: &[&str]) -> String {
+        self.request(kind, DeltaDiscoveryRequest { resource_names_subscribe: owned(names), ..Default::default() })
+    }
+
+    fn request(&mut self, kind: ResourceType, request: DeltaDiscoveryRequest) -> String {
+        self.session.receive(kind, &request);
+        self.sent()
+    }
+
+    fn acknowledge(&mut self, kind: ResourceType) -> String {
+        self.request(kind, DeltaDiscoveryRequest { response_nonce: self.nonce(kind), ..Default::default() })
+    }
+
+    fn refuse(&mut self, kind: ResourceType) -> Option<Outcome> {
+        let error_detail = Some(Status { message: "no".into(), ..Default::default() });
+        let response_nonce = self.nonce(kind);
+        self.session.receive(kind, &DeltaDiscoveryRequest { response_nonce, error_detail, ..Default::default() })
+    }
+
+    fn nonce(&self, kind: ResourceType) -> String {
+        self.session.subscriptions[&kind].under_way.as_ref().expect("something is under way").nonce.clone()
+    }
+
+    fn sent(&mut self) -> String {
+        let mut sent = Vec::new();
+        while let Some(push) = self.session.next_push() {
+            let kind = format!("{:?}", push.kind);
+            if push.resources.is_empty() && push.removed.is_empty() {
+                sent.push(format!("{kind} nothing"));
+            }
+            sent.extend(push.resources.iter().map(|(name, one)| format!("{kind}+{name}@{}", one.version)));
+            sent.extend(push.removed.iter().map(|name| format!("{kind}-{name}")));
+        }
+        sent.join(" ")
+    }
+
+    /// Subscribes to everything that a gateway needs, and takes the first configuration.
+    fn started(resources: &[(ResourceType, &str, &str)]) -> Self {
+        let mut envoy = Self::default();
+        envoy.offer(1, resources);
+        envoy.subscribe(Cluster, &[]);
+        envoy.acknowledge(Cluster);
+        for (kind, name) in [(Secret, "s"), (Plugin, "p"), (Route, "r")] {
+            envoy.subscribe(kind, &[name]);
+            envoy.acknowledge(kind);
+        }
+        assert_eq!((envoy.session.newly_sent(), envoy.session.newly_applied()), (Some(1), Some(1)));
+        envoy
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const FIRST: [(ResourceType, &str, &str); 4] =
+    [(Cluster, "a", "1"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "1")];
+
+#[test]
+fn clusters_come_before_what_refers_to_them_and_leave_after_it() {
+    let mut envoy = Envoy::started(&FIRST);
+    let next = [(Cluster, "b", "1"), (Secret, "s", "2"), (Plugin, "p", "2"), (Route, "r", "2")];
+    // Envoy acknowledges the cluster last, once it is warm with the secret and the plugin.
+    assert_eq!(envoy.offer(2, &next), "Cluster+b@1 Secret+s@2 Plugin+p@2");
+    assert_eq!(envoy.acknowledge(Secret), "");
+    assert_eq!(envoy.subscribe(Secret, &["new"]), "Secret-new");
+    assert_eq!(envoy.acknowledge(Secret), "");
+    assert_eq!(envoy.acknowledge(Plugin), "");
+    assert_eq!(envoy.acknowledge(Cluster), "Route+r@2");
+    assert_eq!(envoy.session.newly_applied(), None);
+    assert_eq!(envoy.acknowledge(Route), "Cluster-a");
+    assert_eq!(envoy.session.newly_sent(), Some(2));
+    assert_eq!(envoy.session.newly_applied(), None);
+    assert_eq!(envoy.acknowledge(Cluster), "");
+    assert_eq!(envoy.session.newly_applied(), Some(2));
+    assert_eq!(envoy.session.newly_applied(), None);
+}
+
+#[test]
+fn a_starting_envoy_gets_its_routes_while_plugins_load() {
+    let mut envoy = Envoy::default();
+    envoy.offer(1, &FIRST);
+    assert_eq!(envoy.subscribe(Cluster, &[]), "Cluster+a@1");
+    assert_eq!(envoy.subscribe(Plugin, &["p"]), "Plugin+p@1");
+    assert_eq!(envoy.subscribe(Route, &["r"]), "");
+    assert_eq!(envoy.acknowledge(Cluster), "Route+r@1");
+}
+
+#[test]
+fn a_revision_that_changes_nothing_is_applied_at_once() {
+    let mut envoy = Envoy::started(&FIRST);
+    assert_eq!(envoy.offer(9, &FIRST), "");
+    assert_eq!((envoy.session.newly_sent(), envoy.session.newly_applied()), (Some(9), Some(9)));
+}
+
+#[test]
+fn a_refused_resource_waits_for_another_configuration() {
+    let mut envoy = Envoy::started(&FIRST);
+    let bad = [(Cluster, "a", "bad"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "2")];
+    assert_eq!(envoy.offer(2, &bad), "Cluster+a@bad");
+    let refused = Outcome::Refused { kind: Cluster, names: owned(&["a"]), reason: "no".into(), revision: 2 };
+    assert_eq!(envoy.refuse(Cluster), Some(refused));
+    // What does not depend on it goes on, but the revision is not applied.
+    assert_eq!(envoy.sent(), "Route+r@2");
+    assert_eq!(envoy.acknowledge(Route), "");
+    assert_eq!((envoy.session.newly_sent(), envoy.session.newly_applied()), (Some(2), None));
+    let good = [(Cluster, "a", "3"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "2")];
+    assert_eq!(envoy.offer(3, &good), "Cluster+a@3");
+    envoy.acknowledge(Cluster);
+    assert_eq!(envoy.session.newly_applied(), Some(3));
+}
+
+#[test]
+fn a_refused_plugin_can_be_sent_again_and_does_not_hold_back_others() {
+    let mut envoy = Envoy::default();
+    envoy.offer(1, &[(Plugin, "p", "1"), (Plugin, "q", "1")]);
+    assert_eq!(envoy.subscribe(Plugin, &["p", "q"]), "Plugin+p@1");
+    envoy.refuse(Plugin);
+    assert_eq!(envoy.sent(), "Plugin+q@1");
+    assert_eq!(envoy.acknowledge(Plugin), "");
+    assert_eq!(envoy.session.newly_applied(), None);
+    envoy.session.try_again(Plugin);
+    assert_eq!(envoy.sent(), "Plugin+p@1");
+    envoy.acknowledge(Plugin);
+    assert_eq!(envoy.session.newly_applied(), Some(1));
+}
+
+#[test]
+fn a_reconnected_envoy_gets_only_what_it_lacks() {
+    let mut envoy = Envoy::default();
+    envoy.offer(1, &FIRST);
+    let holding = |versions: &[(&str, &str)]| DeltaDiscoveryRequest {
+        initial_resource_versions: versions.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect(),
+        resource_names_subscribe: versions.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        ..Default::default()
+    };
+    let wildcard = DeltaDiscoveryRequest { resource_names_subscribe: vec![], ..holding(&[("a", "1"), ("gone", "1")]) };
+    assert_eq!(envoy.request(Cluster, wildcard), "Cluster-gone");
+    envoy.acknowledge(Cluster);
+    assert_eq!(envoy.request(Route, holding(&[("r", "1")])), "");
+    assert_eq!(envoy.request(Plugin, holding(&[("p", "0")])), "Plugin+p@1");
+}
+
+#[test]
+fn names_that_do_not_exist_are_removed_once() {
+    let mut envoy = Envoy::started(&FIRST);
+    assert_eq!(envoy.subscribe(Secret, &["nobody"]), "Secret-nobody");
+    assert_eq!(envoy.acknowledge(Secret), "");
+    assert_eq!(envoy.offer(2, &FIRST), "");
+    let with = [&FIRST[..], &[(Secret, "nobody", "1")]].concat();
+    assert_eq!(envoy.offer(3, &with), "Secret+nobody@1");
+}
+
+#[test]
+fn subscriptions_follow_the_protocol() {
+    let mut envoy = Envoy::default();
+    // Before the first snapshot nothing is known, not even that something does not exist.
+    assert_eq!(envoy.subscribe(Cluster, &[]), "");
+    // Envoy does not start before it has an answer, be it empty.
+    assert_eq!(envoy.offer(1, &[(Route, "r", "1")]), "Cluster nothing");
+    assert_eq!(envoy.acknowledge(Cluster), "");
+    // An Envoy that has asked for clusters alone is still starting.
+    assert_eq!(envoy.session.newly_applied(), None);
+    // A stale nonce acknowledges nothing.
+    assert_eq!(envoy.subscribe(Route, &["r"]), "Route+r@1");
+    let stale = DeltaDiscoveryRequest { response_nonce: "0".into(), ..Default::default() };
+    envoy.request(Route, stale);
+    assert_eq!(envoy.session.newly_applied(), None);
+    envoy.acknowledge(Route);
+    assert_eq!(envoy.session.newly_applied(), Some(1));
+    // Whoever subscribes again has forgotten; whoever unsubscribes hears no more of it.
+    assert_eq!(envoy.subscribe(Route, &["r"]), "Route+r@1");
+    envoy.acknowledge(Route);
+    let leave = DeltaDiscoveryRequest { resource_names_unsubscribe: owned(&["r"]), ..Default::default() };
+    assert_eq!(envoy.request(Route, leave), "");
+    assert_eq!(envoy.offer(2, &[(Route, "r", "2")]), "");
+    // A later subscription by name does not end the wildcard, and `*` can be left.
+    assert_eq!(envoy.offer(3, &[(Cluster, "a", "1")]), "Cluster+a@1");
+    envoy.acknowledge(Cluster);
+    let leave = DeltaDiscoveryRequest { resource_names_unsubscribe: owned(&["*"]), ..Default::default() };
+    envoy.request(Cluster, leave);
+    assert_eq!(envoy.offer(4, &[(Cluster, "a", "1"), (Cluster, "b", "1")]), "");
+}

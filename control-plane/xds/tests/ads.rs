@@ -1,0 +1,160 @@
+//! The ADS server over a real gRPC connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+use envoy_types::pb::google::rpc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::{Code, Request, Status, Streaming};
+use uuid::Uuid;
+use weir_config::GuardrailProfile;
+use weir_core::gateway::Gateway;
+use weir_core::node::{NodeEvent, NodeReport};
+use weir_core::snapshot::Snapshot;
+use weir_xds::{Ads, AuthenticationUnavailable, ModuleSource, Publisher, ResourceType, Settings};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct ControlPlane {
+    publisher: Publisher,
+    reports: mpsc::UnboundedReceiver<NodeReport>,
+    stop: watch::Sender<bool>,
+    address: String,
+}
+
+impl ControlPlane {
+    async fn start() -> Self {
+        let publisher = Publisher::new(Settings::new(ModuleSource::ControlPlane { sha256: "ab".repeat(32) }));
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (stop, stopping) = watch::channel(false);
+        let authenticate = Arc::new(|token: String| -> futures::future::BoxFuture<'static, _> {
+            Box::pin(async move {
+                match token.as_str() {
+                    "good" => Ok(Some(Gateway { id: Uuid::from_u128(7), name: "g".into(), tenant_id: None })),
+                    "unknowable" => Err(AuthenticationUnavailable),
+                    _ => Ok(None),
+                }
+            })
+        });
+        let ads = Ads::new(publisher.clone(), authenticate, sender, stopping);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tonic::transport::Server::builder().add_service(AggregatedDiscoveryServiceServer::new(ads));
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        Self { publisher, reports, stop, address }
+    }
+
+    fn publish(&self, revision: u64, profiles: u128) {
+        let profile = |id| (Uuid::from_u128(id), GuardrailProfile { name: "p".into(), rules: vec![] });
+        let guardrail_profiles = (0..profiles).map(profile).collect();
+        self.publisher.publish(Arc::new(Snapshot { revision, guardrail_profiles, ..Snapshot::default() }));
+    }
+
+    async fn reported(&mut self) -> NodeEvent {
+        let report = tokio::time::timeout(DEADLINE, self.reports.recv()).await.expect("in time").expect("a report");
+        assert_eq!((report.gateway_id, report.node_id.as_str()), (Uuid::from_u128(7), "envoy-1"));
+        report.event
+    }
+}
+
+struct Envoy {
+    requests: mpsc::Sender<DeltaDiscoveryRequest>,
+    responses: Streaming<DeltaDiscoveryResponse>,
+}
+
+impl Envoy {
+    async fn connect(control_plane: &ControlPlane, token: Option<&str>, node: &str) -> Result<Self, Status> {
+        let mut client = AggregatedDiscoveryServiceClient::connect(control_plane.address.clone()).await.unwrap();
+        let (requests, stream) = mpsc::channel(8);
+        let mut request = Request::new(ReceiverStream::new(stream));
+        if let Some(token) = token {
+            request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let first = DeltaDiscoveryRequest {
+            node: Some(Node { id: node.into(), ..Node::default() }),
+            type_url: ResourceType::Plugin.type_url().into(),
+            resource_names_subscribe: vec!["weir.guardrails".into()],
+            ..Default::default()
+        };
+        requests.send(first).await.unwrap();
+        let responses = client.delta_aggregated_resources(request).await?.into_inner();
+        Ok(Self { requests, responses })
+    }
+
+    async fn receive(&mut self) -> Result<DeltaDiscoveryResponse, Status> {
+        let next = tokio::time::timeout(DEADLINE, self.responses.message()).await.expect("in time");
+        next.map(|response| response.expect("the stream goes on"))
+    }
+
+    async fn answer(&self, response: &DeltaDiscoveryResponse, error: Option<&str>) {
+        let request = DeltaDiscoveryRequest {
+            type_url: response.type_url.clone(),
+            response_nonce: response.nonce.clone(),
+            error_detail: error.map(|message| rpc::Status { message: message.into(), ..Default::default() }),
+            ..Default::default()
+        };
+        self.requests.send(request).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn only_a_gateways_token_gets_configuration() {
+    let control_plane = ControlPlane::start().await;
+    control_plane.publish(1, 1);
+    for (token, node, expect) in [
+        (None, "envoy-1", Code::Unauthenticated),
+        (Some("bad"), "envoy-1", Code::Unauthenticated),
+        (Some("unknowable"), "envoy-1", Code::Unavailable),
+        (Some("good"), "", Code::InvalidArgument),
+    ] {
+        let refused = match Envoy::connect(&control_plane, token, node).await {
+            Err(status) => status,
+            Ok(mut envoy) => envoy.receive().await.expect_err("no configuration"),
+        };
+        assert_eq!(refused.code(), expect, "{token:?} {node:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_sent_acknowledged_and_reported() {
+    let mut control_plane = ControlPlane::start().await;
+    let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
+    // An Envoy may come before the first snapshot.
+    assert!(matches!(control_plane.reported().await, NodeEvent::Connected { .. }));
+    control_plane.publish(1, 1);
+    let first = envoy.receive().await.unwrap();
+    assert_eq!(first.resources[0].name, "weir.guardrails");
+    assert_eq!(control_plane.reported().await, NodeEvent::Sent { revision: 1 });
+    envoy.answer(&first, None).await;
+    assert_eq!(control_plane.reported().await, NodeEvent::Applied { revision: 1 });
+
+    // A change elsewhere counts as applied without a message.
+    control_plane.publisher.advance(2);
+    assert_eq!(control_plane.reported().await, NodeEvent::Sent { revision: 2 });
+    assert_eq!(control_plane.reported().await, NodeEvent::Applied { revision: 2 });
+
+    control_plane.publish(3, 2);
+    let refused = envoy.receive().await.unwrap();
+    assert_ne!(refused.resources[0].version, first.resources[0].version);
+    assert_eq!(control_plane.reported().await, NodeEvent::Sent { revision: 3 });
+    envoy.answer(&refused, Some("no such thing")).await;
+    let expect = NodeEvent::Refused { revision: 3, resource: "weir.guardrails".into(), reason: "no such thing".into() };
+    assert_eq!(control_plane.reported().await, expect);
+
+    // Sent again soon, as the same version in other bytes: Envoy would take equal bytes for what it has.
+    let again = envoy.receive().await.unwrap();
+    assert_eq!(again.resources[0].version, refused.resources[0].version);
+    assert_ne!(again.resources[0].resource, refused.resources[0].resource);
+    envoy.answer(&again, None).await;
+    assert_eq!(control_plane.reported().await, NodeEvent::Applied { revision: 3 });
+
+    control_plane.stop.send_replace(true);
+    assert_eq!(envoy.receive().await.expect_err("ended").code(), Code::Unavailable);
+    assert_eq!(control_plane.reported().await, NodeEvent::Disconnected);
+}
