@@ -1,0 +1,309 @@
+"""What must not pass, does not pass: in prompts and answers, whole and streamed, in both schemas."""
+
+import json
+
+import anthropic
+import openai
+import pytest
+
+from weir_e2e.provider import ok
+from weir_e2e.sse import check_error, check_error_body, events, post, said, said_in_event, said_in_stream
+
+SCHEMAS = pytest.mark.parametrize("schema", ["openai", "anthropic"])
+STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+CARD = "4111 1111 1111 1111"
+ANSWER = f"Your card {CARD} is noted, Grüße an ada@example.com 👋."
+REDACTED = "Your card [CREDIT_CARD] is noted, Grüße an [EMAIL] 👋."
+
+
+@pytest.fixture
+def guarded(world):
+    """A key under a profile with these rules, a model `m` and its provider."""
+
+    def make(*rules, schema="openai", answer=None):
+        upstream = world.upstream(schema, *([answer] if answer else []))
+        world.model("m", upstream)
+        return world.key(guardrail_profile_id=world.profile(*rules)), upstream
+
+    return make
+
+
+def answered(http, schema: str, streamed: bool):
+    """The response and the text that it says."""
+    response = post(http, schema, "m", stream=streamed)
+    assert response.status_code == 200, response.text
+    if streamed:
+        return response, said_in_stream(schema, events(response.text.splitlines()))
+    return response, said(schema, response.json())
+
+
+# Prompts.
+
+
+@SCHEMAS
+@STREAMED
+def test_a_card_number_reaches_the_provider_redacted(world, guarded, schema, streamed):
+    key, upstream = guarded(("CREDIT_CARD", "redact", "input"), schema=schema)
+    messages = [{"role": "user", "content": f"Pay with {CARD}, please"}]
+    response = post(world.http(key), schema, "m", messages=messages, stream=streamed)
+    assert response.status_code == 200, response.text
+    assert upstream.only().json["messages"][0]["content"] == "Pay with [CREDIT_CARD], please"
+    assert "4111" not in upstream.only().body
+    assert "CREDIT_CARD" in response.headers["x-weir-guardrails"]
+    record = world.record(response.headers["x-weir-request-id"])
+    assert record["guardrail_findings"] == ["CREDIT_CARD:redact=1"]
+
+
+@pytest.mark.parametrize("spelling", ["4111111111111111", "4111-1111-1111-1111", "\\u0034111 1111 1111 1111"])
+def test_it_is_found_however_it_is_spelt(world, guarded, spelling):
+    key, upstream = guarded(("CREDIT_CARD", "redact", "both"))
+    body = f'{{"model": "m", "messages": [{{"role": "user", "content": "a {spelling} b"}}]}}'
+    response = world.http(key).post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 200, response.text
+    assert upstream.only().json["messages"][0]["content"] == "a [CREDIT_CARD] b"
+
+
+@pytest.mark.parametrize("harmless", ["4111 1111 1111 1112", "1234567890123456", "order 4111-11"])
+def test_numbers_that_are_no_card_pass(world, guarded, harmless):
+    key, upstream = guarded(("CREDIT_CARD", "block", "both"))
+    response = post(world.http(key), "openai", "m", messages=[{"role": "user", "content": harmless}])
+    assert response.status_code == 200, response.text
+    assert upstream.only().json["messages"][0]["content"] == harmless
+
+
+# Everything that a model would read, per schema: a card number in each place.
+PLACES = {
+    "openai system": ("openai", {"messages": [{"role": "system", "content": CARD}, {"role": "user", "content": "x"}]}),
+    "openai part": ("openai", {"messages": [{"role": "user", "content": [{"type": "text", "text": CARD}]}]}),
+    "openai history": (
+        "openai",
+        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": CARD}, {"role": "user", "content": "y"}]},
+    ),
+    "openai tool call": (
+        "openai",
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"card": CARD})}}
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "c", "content": "done"},
+            ]
+        },
+    ),
+    "openai tool result": (
+        "openai",
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                },
+                {"role": "tool", "tool_call_id": "c", "content": CARD},
+            ]
+        },
+    ),
+    "openai tool description": (
+        "openai",
+        {"tools": [{"type": "function", "function": {"name": "f", "description": CARD, "parameters": {"type": "object"}}}]},
+    ),
+    "anthropic system": ("anthropic", {"system": CARD}),
+    "anthropic system part": ("anthropic", {"system": [{"type": "text", "text": CARD}]}),
+    "anthropic part": ("anthropic", {"messages": [{"role": "user", "content": [{"type": "text", "text": CARD}]}]}),
+    "anthropic tool input": (
+        "anthropic",
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"card": CARD}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "done"}]},
+            ]
+        },
+    ),
+    "anthropic tool result": (
+        "anthropic",
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": CARD}]}
+                    ],
+                },
+            ]
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
+def test_no_place_of_a_request_is_overlooked(world, guarded, provider_schema):
+    key, upstream = guarded(("CREDIT_CARD", "redact", "input"), schema=provider_schema)
+    http = world.http(key)
+    for place, (schema, fields) in PLACES.items():
+        response = post(http, schema, "m", **fields)
+        assert response.status_code == 200, (place, response.text)
+        assert "4111" not in upstream.received()[-1].body, place
+        assert "[CREDIT_CARD]" in upstream.received()[-1].body, place
+
+
+def test_embeddings_are_read_too(world, guarded):
+    key, upstream = guarded(("CREDIT_CARD", "redact", "input"))
+    world.model("e", world.member(upstream, model="text-embedding-3-small"))
+    world.openai(key).embeddings.create(model="e", input=["fine", f"pay {CARD}"])
+    assert upstream.only().json["input"] == ["fine", "pay [CREDIT_CARD]"]
+
+
+@SCHEMAS
+@STREAMED
+def test_a_blocked_prompt_is_refused_and_not_forwarded(world, guarded, schema, streamed):
+    key, upstream = guarded(("CREDIT_CARD", "block", "input"), schema=schema)
+    messages = [{"role": "user", "content": f"Pay with {CARD}"}]
+    response = post(world.http(key), schema, "m", messages=messages, stream=streamed)
+    message = check_error(schema, response, 400, "content_blocked")
+    assert "4111" not in message
+    assert upstream.received() == []
+    record = world.record(response.headers["x-weir-request-id"])
+    assert (record["outcome"], record["error_code"], record["attempts"]) == ("refused", "content_blocked", 0)
+    assert record["guardrail_findings"] == ["CREDIT_CARD:block=1"]
+
+
+def test_flagged_text_passes_and_is_reported(world, guarded):
+    key, upstream = guarded(("EMAIL", "flag", "input"))
+    messages = [{"role": "user", "content": "I am ada@example.com"}]
+    response = post(world.http(key), "openai", "m", messages=messages)
+    assert upstream.only().json["messages"] == messages
+    assert "EMAIL" in response.headers["x-weir-guardrails"]
+    assert world.record(response.headers["x-weir-request-id"])["guardrail_findings"] == ["EMAIL:flag=1"]
+
+
+def test_a_rule_for_one_direction_leaves_the_other_alone(world, guarded):
+    key, upstream = guarded(("CREDIT_CARD", "redact", "output"), answer=ok(ANSWER))
+    messages = [{"role": "user", "content": CARD}]
+    response = post(world.http(key), "openai", "m", messages=messages)
+    assert upstream.only().json["messages"] == messages
+    assert "4111" not in response.text and "ada@example.com" in response.text
+
+
+def test_the_tenants_profile_holds_for_keys_without_their_own(world):
+    upstream = world.upstream("openai")
+    world.model("m", upstream)
+    strict = world.profile(("CREDIT_CARD", "block", "both"))
+    lenient = world.profile(("EMAIL", "flag", "both"))
+    world.admin.change("tenants", world.tenant_id, guardrail_profile_id=strict)
+    messages = [{"role": "user", "content": CARD}]
+    check_error("openai", post(world.http(), "openai", "m", messages=messages), 400, "content_blocked")
+    http = world.http(world.key(guardrail_profile_id=lenient))
+    assert post(http, "openai", "m", messages=messages).status_code == 200
+
+
+# Answers.
+
+
+@SCHEMAS
+@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
+@pytest.mark.parametrize("chunks", [None, 1, 7, len(ANSWER)], ids=["whole", "one chunk", "seven", "by character"])
+def test_an_answer_reaches_the_client_redacted(world, guarded, schema, provider_schema, chunks):
+    rules = ("CREDIT_CARD", "redact", "output"), ("EMAIL", "redact", "output")
+    answer = ok(ANSWER, **({"chunks": chunks} if chunks else {}))
+    key, _ = guarded(*rules, schema=provider_schema, answer=answer)
+    response, text = answered(world.http(key), schema, streamed=chunks is not None)
+    assert text == REDACTED
+    assert "4111" not in response.text and "ada@" not in response.text
+    record = world.record(response.headers["x-weir-request-id"])
+    assert sorted(record["guardrail_findings"]) == ["CREDIT_CARD:redact=1", "EMAIL:redact=1"]
+
+
+def test_the_sdks_read_a_redacted_stream(world, guarded):
+    rules = ("CREDIT_CARD", "redact", "output"), ("EMAIL", "redact", "output")
+    key, _ = guarded(*rules, answer=ok(ANSWER, chunks=len(ANSWER)))
+    chunks = world.openai(key).chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "Hi"}], stream=True
+    )
+    assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == REDACTED
+    with world.anthropic(key).messages.stream(
+        model="m", max_tokens=100, messages=[{"role": "user", "content": "Hi"}]
+    ) as stream:
+        assert stream.get_final_text() == REDACTED
+
+
+@SCHEMAS
+def test_a_finding_at_the_very_end_of_a_stream_is_redacted(world, guarded, schema):
+    key, _ = guarded(("CREDIT_CARD", "redact", "output"), answer=ok(f"It is {CARD}", chunks=9))
+    _, text = answered(world.http(key), schema, streamed=True)
+    assert text == "It is [CREDIT_CARD]"
+
+
+def test_text_that_only_began_like_a_card_is_not_lost(world, guarded):
+    text = "The code is 4111 1111 1111 but not a card; and 4111"
+    key, _ = guarded(("CREDIT_CARD", "redact", "output"), answer=ok(text, chunks=len(text)))
+    assert answered(world.http(key), "openai", streamed=True)[1] == text
+
+
+@SCHEMAS
+def test_a_blocked_answer_is_refused(world, guarded, schema):
+    key, _ = guarded(("CREDIT_CARD", "block", "output"), schema=schema, answer=ok(ANSWER))
+    response = post(world.http(key), schema, "m")
+    check_error(schema, response, 400, "content_blocked")
+    record = world.record(response.headers["x-weir-request-id"])
+    # The provider has done the work, so it is paid for.
+    assert record["error_code"] == "content_blocked" and record["output_tokens"] > 0 and record["cost_microusd"] > 0
+
+
+@SCHEMAS
+@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
+def test_a_blocked_stream_ends_with_an_error_and_without_the_finding(world, guarded, schema, provider_schema):
+    beginning = "This is a long beginning that may pass. The card is "
+    text = f"{beginning}{CARD} and this must not come."
+    key, _ = guarded(("CREDIT_CARD", "block", "output"), schema=provider_schema, answer=ok(text, chunks=30, delay_ms=10))
+    response = post(world.http(key), schema, "m", stream=True)
+    assert response.status_code == 200
+    *before, last = events(response.text.splitlines())
+    assert "".join(said_in_event(schema, event) for event in before) == beginning
+    check_error_body(schema, last.json, "content_blocked")
+    assert last.name == ("error" if schema == "anthropic" else None)
+    record = world.record(response.headers["x-weir-request-id"])
+    assert record["error_code"] == "content_blocked"
+    assert record["guardrail_findings"] == ["CREDIT_CARD:block=1"]
+
+
+def test_the_sdks_raise_when_a_stream_is_blocked(world, guarded):
+    key, _ = guarded(("CREDIT_CARD", "block", "output"), answer=ok(ANSWER, chunks=30))
+    with pytest.raises(openai.APIError) as caught:
+        list(
+            world.openai(key).chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "Hi"}], stream=True
+            )
+        )
+    assert caught.value.code == "content_blocked"
+    with (
+        pytest.raises(anthropic.APIError),
+        world.anthropic(key).messages.stream(
+            model="m", max_tokens=100, messages=[{"role": "user", "content": "Hi"}]
+        ) as stream,
+    ):
+        stream.get_final_message()
+
+
+# The same detectors, without traffic.
+
+
+def test_the_admin_api_tries_a_text(admin):
+    text = f"👋 {CARD}"
+    answer = admin.scan(text, profile="all", direction="input")
+    assert (answer["action"], answer["text"]) == ("redact", "👋 [CREDIT_CARD]")
+    (finding,) = answer["findings"]
+    assert (finding["type"], finding["start"], finding["end"]) == ("CREDIT_CARD", 2, len(text))
+    assert finding["action"] == "redact" and finding["detector"] and 0 < finding["score"] <= 1
+    assert answer["took_us"] >= 0
+
+
+def test_the_admin_api_finds_nothing_in_a_harmless_text(admin):
+    answer = admin.scan("What is a weir?", direction="output")
+    assert (answer["action"], answer["text"], answer["findings"]) == ("allow", "What is a weir?", [])

@@ -1,0 +1,105 @@
+"""A key's requests in a minute, counted once over all workers."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from weir_e2e.sse import ask, check_error, path_of, post
+from weir_e2e.waiting import wait_for_a_minute_with
+
+LIMIT = 5
+ROOM_S = 10
+
+SCHEMAS = pytest.mark.parametrize("schema", ["openai", "anthropic"])
+
+
+@pytest.fixture
+def limited(world):
+    """A key with five requests a minute, and the provider behind model `m`. Settled before the minute is looked at."""
+    upstream = world.upstream("openai")
+    world.model("m", upstream)
+    key = world.key(requests_per_minute=LIMIT)
+    world.admin.settle()
+    wait_for_a_minute_with(ROOM_S)
+    return key, upstream
+
+
+@SCHEMAS
+def test_the_sixth_request_of_a_minute_is_refused(world, limited, schema):
+    key, upstream = limited
+    http = world.http(key)
+    answers = [post(http, schema, "m") for _ in range(LIMIT)]
+    assert [answer.status_code for answer in answers] == [200] * LIMIT
+    sixth = post(http, schema, "m")
+    left_s = 60 - time.time() % 60
+    check_error(schema, sixth, 429, "rate_limit_exceeded")
+    assert abs(int(sixth.headers["retry-after"]) - left_s) <= 2
+    assert sixth.headers["x-ratelimit-limit-requests"] == str(LIMIT)
+    assert sixth.headers["x-ratelimit-remaining-requests"] == "0"
+    assert sixth.headers["x-ratelimit-reset-requests"]
+    assert len(upstream.received()) == LIMIT
+    record = world.record(sixth.headers["x-weir-request-id"])
+    assert (record["outcome"], record["error_code"], record["attempts"]) == ("refused", "rate_limit_exceeded", 0)
+
+
+def test_each_answer_tells_what_is_left(world, limited):
+    key, _ = limited
+    http = world.http(key)
+    answers = [post(http, "openai", "m") for _ in range(LIMIT)]
+    assert {answer.headers["x-ratelimit-limit-requests"] for answer in answers} == {str(LIMIT)}
+    left = [int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers]
+    assert left == sorted(left, reverse=True) and left[-1] == 0, left
+
+
+def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy):
+    key, upstream = limited
+
+    async def ask_once() -> int:
+        # A connection of its own each, so that both workers get some.
+        async with httpx.AsyncClient(base_url=world.gateway_url, timeout=30) as client:
+            response = await client.post(
+                path_of("openai"), json=ask("openai", "m"), headers={"authorization": f"Bearer {key.secret}"}
+            )
+            return response.status_code
+
+    async def ask_all() -> list[int]:
+        return await asyncio.gather(*(ask_once() for _ in range(40)))
+
+    codes = asyncio.run(ask_all())
+    assert (codes.count(200), codes.count(429)) == (LIMIT, 40 - LIMIT)
+    assert len(upstream.received()) == LIMIT
+    stats = envoy.get("/stats", params={"filter": r"^listener\..*\.worker_\d+\.downstream_cx_total$"}).text
+    connections = [int(line.split(": ")[1]) for line in stats.splitlines()]
+    assert len(connections) >= 2 and all(connections), f"not every worker was asked: {stats}"
+
+
+def test_one_keys_limit_is_not_anothers(world, limited):
+    key, _ = limited
+    http, other = world.http(key), world.http(world.key(requests_per_minute=LIMIT))
+    assert [post(http, "openai", "m").status_code for _ in range(LIMIT + 1)] == [200] * LIMIT + [429]
+    assert post(other, "openai", "m").status_code == 200
+
+
+def test_what_never_reaches_a_provider_for_want_of_a_model_costs_nothing(world, limited):
+    key, _ = limited
+    http = world.http(key)
+    assert {post(http, "openai", "nowhere").status_code for _ in range(LIMIT + 3)} == {404}
+    assert post(http, "openai", "m").status_code == 200
+
+
+def test_listing_models_costs_nothing(world, limited):
+    key, _ = limited
+    http = world.http(key)
+    assert {http.get("/v1/models").status_code for _ in range(LIMIT + 3)} == {200}
+    assert post(http, "openai", "m").status_code == 200
+
+
+def test_a_raised_limit_holds_at_once(world, limited):
+    key, _ = limited
+    http = world.http(key)
+    assert [post(http, "openai", "m").status_code for _ in range(LIMIT + 1)] == [200] * LIMIT + [429]
+    world.admin.change("api-keys", key.id, requests_per_minute=LIMIT + 1)
+    world.admin.settle()
+    assert [post(http, "openai", "m").status_code for _ in range(2)] == [200, 429]

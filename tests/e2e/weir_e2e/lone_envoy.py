@@ -1,0 +1,110 @@
+"""An Envoy beside that of `make run`, on the same bootstrap."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from .system import REPOSITORY
+from .waiting import eventually
+
+# Nothing listens there, and nothing may without being root.
+NOBODY_HOME = "127.0.0.1:1"
+
+
+@dataclass(frozen=True)
+class LoneEnvoy:
+    """A running Envoy."""
+
+    url: str
+    admin: httpx.Client
+
+
+@contextlib.contextmanager
+def lone_envoy(node: str, token: str, control_plane: str = NOBODY_HOME) -> Iterator[LoneEnvoy]:
+    """Starts an Envoy that shows this token to that control plane, and ends it."""
+    with tempfile.TemporaryDirectory(prefix="weir-e2e-envoy-") as name:
+        folder = Path(name)
+        process = _start(folder, node, token, control_plane)
+        try:
+            with httpx.Client(base_url=_admin_url(folder, process), timeout=5) as admin:
+                yield LoneEnvoy(_gateway_url(admin), admin)
+        except BaseException:
+            print((folder / "envoy.log").read_text(errors="replace")[-20_000:])
+            raise
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def _start(folder: Path, node: str, token: str, control_plane: str) -> "subprocess.Popen[bytes]":
+    secret = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "weir_gateway_token",
+        "generic_secret": {"secret": {"inline_string": token}},
+    }
+    token_file = folder / "token.json"
+    token_file.write_text(json.dumps({"resources": [secret]}))
+    host, port = control_plane.split(":")
+    values = {
+        "WEIR_GATEWAY_ADDRESS": "127.0.0.1",
+        "WEIR_GATEWAY_PORT": "0",
+        "WEIR_ENVOY_ADMIN_PORT": "0",
+        "WEIR_XDS_ADDRESS": host,
+        "WEIR_XDS_PORT": port,
+        "WEIR_TOKEN_SDS_FILE": str(token_file),
+        "WEIR_NODE_ID": node,
+        "WEIR_NODE_CLUSTER": "e2e",
+    }
+    template = (REPOSITORY / "envoy/bootstrap.yaml").read_text()
+    lines = [line for line in template.splitlines() if not line.lstrip().startswith("#")]
+    filled = re.sub(r"\$\{(\w+)}", lambda match: values[match[1]], "\n".join(lines))
+    bootstrap = folder / "envoy.yaml"
+    bootstrap.write_text(filled)
+    binary = next(Path(sys.prefix).glob("lib/python*/site-packages/envoy/_bin/envoy"))
+    with (folder / "envoy.log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                os.fspath(binary),
+                *("--config-path", os.fspath(bootstrap)),
+                *("--admin-address-path", os.fspath(folder / "admin")),
+                *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _admin_url(folder: Path, process: "subprocess.Popen[bytes]") -> str:
+    def address() -> str:
+        log = (folder / "envoy.log").read_text(errors="replace")
+        if process.poll() is not None:
+            raise RuntimeError(f"Envoy ended with {process.returncode}:\n{log[-3000:]}")
+        path = folder / "admin"
+        return path.read_text().strip() if path.exists() else ""
+
+    return f"http://{eventually(address, within_s=20, what='an admin address of Envoy')}"
+
+
+def _gateway_url(admin: httpx.Client) -> str:
+    def address() -> str | None:
+        if admin.get("/ready").status_code != 200:
+            return None
+        listeners = admin.get("/listeners", params={"format": "json"}).json().get("listener_statuses", [])
+        for listener in listeners:
+            if listener["name"] == "weir":
+                socket = listener["local_address"]["socket_address"]
+                return f"http://{socket['address']}:{socket['port_value']}"
+        return None
+
+    return eventually(address, within_s=20, what="Envoy's listener")
