@@ -59,9 +59,7 @@ def test_the_events_of_a_stream_come_in_their_order(client):
 
 
 def test_a_forced_tool_is_called(client):
-    answer = client.messages.create(
-        model=MODEL, max_tokens=100, messages=QUESTION, tools=[WEATHER], tool_choice=FORCED
-    )
+    answer = client.messages.create(model=MODEL, max_tokens=100, messages=QUESTION, tools=[WEATHER], tool_choice=FORCED)
     (call,) = answer.content
     assert (call.type, call.name, call.input) == ("tool_use", "weather", {"city": "Paris"})
     assert answer.stop_reason == "tool_use"
@@ -79,8 +77,14 @@ def test_a_tool_is_called_in_a_stream_and_its_result_is_heard(client):
         tools=[WEATHER],
         messages=[
             *QUESTION,
-            {"role": "assistant", "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "rain, 9 degrees"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "rain, 9 degrees"}],
+            },
         ],
     )
     assert "rain, 9 degrees" in answer.content[0].text

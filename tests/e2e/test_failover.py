@@ -13,7 +13,8 @@ from weir_e2e.world import World
 
 SCHEMAS = ["openai", "anthropic"]
 OTHER = {"openai": "anthropic", "anthropic": "openai"}
-# A stream must begin within the first; a whole answer is silent until it is done, so each member has its share of the second.
+# A stream must begin within the first. A whole answer is silent until it is done, and each member has its share of the
+# second.
 FIRST_BYTE_MS = 300
 REQUEST_MS = 800
 
@@ -38,7 +39,10 @@ FAILURES_OF_STREAMS = {
 }
 
 
-def two_members(world: World, first_schema: str, failure, second_schema: str, second=ok("from the second")):
+SECOND = ok("from the second")
+
+
+def two_members(world: World, first_schema: str, failure, second_schema: str, second=SECOND):
     """A model whose first provider fails."""
     upstreams = world.upstream(first_schema, failure), world.upstream(second_schema, second)
     world.model("m", *upstreams, first_byte_timeout_ms=FIRST_BYTE_MS, request_timeout_ms=REQUEST_MS)
@@ -213,9 +217,7 @@ def test_the_openai_sdk_raises_when_a_stream_breaks(world):
     two_members(world, "openai", told("cut_after", chunks=3), "openai")
     with pytest.raises(openai.APIConnectionError):
         list(
-            world.openai().chat.completions.create(
-                model="m", messages=[{"role": "user", "content": "Hi"}], stream=True
-            )
+            world.openai().chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
         )
 
 

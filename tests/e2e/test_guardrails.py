@@ -77,7 +77,13 @@ PLACES = {
     "openai part": ("openai", {"messages": [{"role": "user", "content": [{"type": "text", "text": CARD}]}]}),
     "openai history": (
         "openai",
-        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": CARD}, {"role": "user", "content": "y"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "content": CARD},
+                {"role": "user", "content": "y"},
+            ]
+        },
     ),
     "openai tool call": (
         "openai",
@@ -87,7 +93,11 @@ PLACES = {
                 {
                     "role": "assistant",
                     "tool_calls": [
-                        {"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"card": CARD})}}
+                        {
+                            "id": "c",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": json.dumps({"card": CARD})},
+                        }
                     ],
                 },
                 {"role": "tool", "tool_call_id": "c", "content": "done"},
@@ -109,7 +119,11 @@ PLACES = {
     ),
     "openai tool description": (
         "openai",
-        {"tools": [{"type": "function", "function": {"name": "f", "description": CARD, "parameters": {"type": "object"}}}]},
+        {
+            "tools": [
+                {"type": "function", "function": {"name": "f", "description": CARD, "parameters": {"type": "object"}}}
+            ]
+        },
     ),
     "anthropic system": ("anthropic", {"system": CARD}),
     "anthropic system part": ("anthropic", {"system": [{"type": "text", "text": CARD}]}),
@@ -119,7 +133,10 @@ PLACES = {
         {
             "messages": [
                 {"role": "user", "content": "x"},
-                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"card": CARD}}]},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"card": CARD}}],
+                },
                 {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "done"}]},
             ]
         },
@@ -261,7 +278,9 @@ def test_a_blocked_answer_is_refused(world, guarded, schema):
 def test_a_blocked_stream_ends_with_an_error_and_without_the_finding(world, guarded, schema, provider_schema):
     beginning = "This is a long beginning that may pass. The card is "
     text = f"{beginning}{CARD} and this must not come."
-    key, _ = guarded(("CREDIT_CARD", "block", "output"), schema=provider_schema, answer=ok(text, chunks=30, delay_ms=10))
+    key, _ = guarded(
+        ("CREDIT_CARD", "block", "output"), schema=provider_schema, answer=ok(text, chunks=30, delay_ms=10)
+    )
     response = post(world.http(key), schema, "m", stream=True)
     assert response.status_code == 200
     *before, last = events(response.text.splitlines())

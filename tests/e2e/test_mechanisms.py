@@ -5,6 +5,7 @@ import re
 import stat
 import time
 import uuid
+from functools import partial
 
 import httpx
 import pytest
@@ -228,7 +229,7 @@ def test_a_killed_control_plane_costs_no_request_and_no_record(system, world):
         assert response.status_code == 200, response.text
         ids.append(response.headers["x-weir-request-id"])
     for request_id in ids:
-        eventually(lambda: recorded_once(world, request_id), within_s=15, what=f"a record for {request_id}")
+        eventually(partial(recorded_once, world, request_id), within_s=15, what=f"a record for {request_id}")
     world.model("after", world.upstream("openai"))
     eventually(lambda: world.admin.applied(world.admin.revision), within_s=15, what="changes applied again")
     eventually(lambda: post(http, "openai", "after").is_success, what="a new model served by every worker")

@@ -68,9 +68,7 @@ def test_a_stream_reports_usage_to_the_client_that_asks(client):
 
 
 def test_a_forced_tool_is_called(client):
-    answer = client.chat.completions.create(
-        model="gpt-4o", messages=QUESTION, tools=[WEATHER], tool_choice=FORCED
-    )
+    answer = client.chat.completions.create(model="gpt-4o", messages=QUESTION, tools=[WEATHER], tool_choice=FORCED)
     (call,) = answer.choices[0].message.tool_calls
     assert (call.function.name, call.function.arguments) == ("weather", '{"city":"Paris"}')
     assert answer.choices[0].finish_reason == "tool_calls"
@@ -91,7 +89,11 @@ def test_a_tool_is_called_in_a_stream_and_its_result_is_heard(client):
             {
                 "role": "assistant",
                 "tool_calls": [
-                    {"id": call.id, "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+                    {
+                        "id": call.id,
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": '{"city":"Paris"}'},
+                    }
                 ],
             },
             {"role": "tool", "tool_call_id": call.id, "content": "rain, 9 degrees"},

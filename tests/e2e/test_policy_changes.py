@@ -42,7 +42,7 @@ def answer_of(http) -> str:
 class SlowStream:
     """A stream that takes seconds, read in the background."""
 
-    def __init__(self, world, http, model: str):
+    def __init__(self, http, model: str):
         self.text: str | None = None
         self.error: BaseException | None = None
         self.first = threading.Event()
@@ -181,7 +181,7 @@ def test_a_revoked_key_is_refused_while_another_keys_stream_goes_on(world, withi
     world.model("quick", world.upstream("openai"))
     revoked, other = world.key(), world.key()
     http = world.http(revoked)
-    stream = SlowStream(world, world.http(other), "m")
+    stream = SlowStream(world.http(other), "m")
     assert post(http, "openai", "quick").status_code == 200
     world.admin.revoke(revoked.id)
     within_a_second("revoked key", lambda: post(http, "openai", "quick").status_code == 401)
@@ -197,7 +197,7 @@ def test_a_stream_survives_twenty_changes(world, admin):
     world.admin.create("models", tenant_id=world.tenant_id, name="m", pool_id=pool["id"])
     key = world.key()
     profile = world.profile(("EMAIL", "flag", "both"))
-    stream = SlowStream(world, world.http(key), "m")
+    stream = SlowStream(world.http(key), "m")
     for number in range(5):
         admin.change("pools", pool["id"], members=[world.member(second if number % 2 == 0 else first)])
         admin.change("providers", first.id, credential=f"sk-changed-{number}")

@@ -161,8 +161,16 @@ def test_claude_hears_an_openai_clients_tool_result(openai_to_claude):
                 "role": "assistant",
                 "content": None,
                 "tool_calls": [
-                    {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}},
-                    {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rom"}'}},
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": '{"city":"Bern"}'},
+                    },
+                    {
+                        "id": "call_2",
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": '{"city":"Rom"}'},
+                    },
                 ],
             },
             {"role": "tool", "tool_call_id": "call_1", "content": "snow"},

@@ -13,8 +13,15 @@ from weir_e2e.world import PRICE
 
 SCHEMAS = ["openai", "anthropic"]
 USAGE = {"input_tokens": 1000, "cached_input_tokens": 400, "output_tokens": 77}
-# 600 fresh and 400 cached tokens of input, 77 of output.
-COST = math.ceil((600 * 2_500_000 + 400 * 1_250_000 + 77 * 10_000_000) / 1_000_000)
+# 600 fresh and 400 cached tokens of input, 77 of output, in micro-dollars, rounded up once.
+COST = math.ceil(
+    (
+        600 * PRICE["input_microusd_per_million"]
+        + 400 * PRICE["cached_input_microusd_per_million"]
+        + 77 * PRICE["output_microusd_per_million"]
+    )
+    / 1_000_000
+)
 
 OPERATION = {"openai": "chat.completions", "anthropic": "messages"}
 
@@ -34,7 +41,15 @@ def check_once(world, database, request_id: str) -> dict:
         assert str(row[name]) == str(record[name]), name
     for name in ("input_tokens", "cached_input_tokens", "output_tokens", "input_source", "output_source"):
         assert row[name] == record[name], name
-    for name in ("cost_microusd", "latency_us", "time_to_first_token_us", "status", "error_code", "outcome", "attempts"):
+    for name in (
+        "cost_microusd",
+        "latency_us",
+        "time_to_first_token_us",
+        "status",
+        "error_code",
+        "outcome",
+        "attempts",
+    ):
         assert row[name] == record[name], name
     assert row["started_at"] == datetime.datetime.fromisoformat(record["started_at"])
     assert record["tenant_id"] == world.tenant_id

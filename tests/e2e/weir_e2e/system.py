@@ -106,7 +106,7 @@ class System:
         return list(found.values())
 
     def pid(self, name: str) -> int:
-        """The process that plays a part: `envoy`, `control_plane`, `provider`, `postgres`. It may have been restarted."""
+        """The process that plays a part now: `envoy`, `control_plane`, `provider` or `postgres`."""
 
         def running() -> int | None:
             return json.loads((self.state / "run.json").read_text())["pids"][name]

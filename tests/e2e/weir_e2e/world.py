@@ -79,7 +79,9 @@ class World:
         )
         return Upstream(made["id"], name, schema, credential, scenario)
 
-    def member(self, upstream: Upstream, model: str | None = None, price: dict[str, int] | None = PRICE) -> dict[str, Any]:
+    def member(
+        self, upstream: Upstream, model: str | None = None, price: dict[str, int] | None = PRICE
+    ) -> dict[str, Any]:
         """An upstream as a member of a pool."""
         return {"provider_id": upstream.id, "model": model or UPSTREAM_MODEL[upstream.schema], "price": price}
 
