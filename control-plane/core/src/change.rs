@@ -26,13 +26,18 @@ pub enum ChangeKind {
         /// Its tenant.
         tenant_id: Uuid,
     },
-    /// All principals of one tenant, and its catalog.
+    /// All principals of one tenant, and what holds for them: its settings or one of its guardrail profiles.
     Tenant {
         /// The tenant.
         tenant_id: Uuid,
     },
-    /// The catalogs of all tenants: a model of the platform has changed.
+    /// All principals: a guardrail profile of the platform has changed.
     Everyone,
+    /// The models that clients can ask for. It leads to routes, so it is of use only once Envoy has them.
+    Catalog {
+        /// The tenant; `None`: a model of the platform has changed, and with it the catalogs of all tenants.
+        tenant_id: Option<Uuid>,
+    },
     /// A gateway, and with it which token is valid for what.
     Gateway {
         /// The gateway.

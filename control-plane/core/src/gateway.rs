@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use weir_config::GuardrailProfile;
 
 /// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,11 +58,20 @@ pub struct Principal {
     /// `None`: every model of the catalog.
     pub allowed_models: Option<Vec<String>>,
     /// The key's own profile, or else its tenant's.
-    pub guardrail_profile_id: Option<Uuid>,
+    pub guardrail_profile: Option<PrincipalProfile>,
     /// Fixed windows that apply.
     pub rate_limits: Vec<RateLimit>,
     /// `None`: never.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A guardrail profile that holds for a principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalProfile {
+    /// Immutable.
+    pub id: Uuid,
+    /// What it says.
+    pub profile: GuardrailProfile,
 }
 
 /// A fixed window on UTC boundaries.

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, Price, ProviderSchema};
+use weir_config::{Price, ProviderSchema};
 
 /// The committed policy at one revision, in the order of ids.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +13,6 @@ pub struct Snapshot {
     pub providers: Vec<Provider>,
     /// Pools of the platform and of all tenants.
     pub pools: Vec<Pool>,
-    /// Guardrail profiles of the platform and of all tenants.
-    pub guardrail_profiles: Vec<(Uuid, GuardrailProfile)>,
 }
 
 /// Where requests can be sent, and with which credential.

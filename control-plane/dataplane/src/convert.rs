@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use tonic::Status;
 use uuid::Uuid;
-use weir_core::gateway::{Catalog, CredentialStatus, Principal, QuotaDemand, QuotaGrant, Resolved};
+use weir_core::gateway::{Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, Resolved};
 use weir_core::ledger::{UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
@@ -29,14 +29,26 @@ fn principal(principal: Principal) -> wire::Principal {
         limit: limit.limit,
         window_seconds: limit.window_seconds,
     };
+    let guardrail_profile = principal.guardrail_profile.map(guardrail_profile);
     wire::Principal {
         tenant_id: principal.tenant_id.to_string(),
         key_id: principal.key_id.to_string(),
         allowed_models: principal.allowed_models.map(|names| wire::AllowedModels { names }),
-        guardrail_profile_id: principal.guardrail_profile_id.map(|id| id.to_string()).unwrap_or_default(),
+        guardrail_profile_id: guardrail_profile.as_ref().map(|profile| profile.id.clone()).unwrap_or_default(),
+        guardrail_profile,
         rate_limits: principal.rate_limits.into_iter().map(rate_limit).collect(),
         expires_at_unix_ms: principal.expires_at.map_or(0, |at| at.timestamp_millis()),
     }
+}
+
+fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
+    let PrincipalProfile { id, profile } = profile;
+    let rules = profile.rules.into_iter().map(|rule| wire::GuardrailRule {
+        r#type: rule.finding.name().into(),
+        action: rule.action.name().into(),
+        direction: rule.direction.name().into(),
+    });
+    wire::GuardrailProfile { id: id.to_string(), name: profile.name, rules: rules.collect() }
 }
 
 fn catalog(catalog: Catalog) -> wire::Catalog {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -15,6 +17,8 @@ use crate::hub::ChangeHub;
 use crate::progress::Progress;
 use crate::{convert, watch};
 
+/// How often the token of a long stream is looked at again.
+const RECHECK: Duration = Duration::from_secs(15);
 /// Records that one call may deliver.
 const MOST_RECORDS: usize = 5000;
 /// Demands that one call may make.
@@ -43,11 +47,30 @@ impl Service {
     }
 
     async fn gateway<T>(&self, request: &Request<T>) -> Result<Gateway, Status> {
-        let header = request.metadata().get("authorization").map(|value| value.as_bytes());
-        let token = bearer(header).ok_or_else(|| Status::unauthenticated("a gateway's token is required"))?;
+        self.gateway_of(token(request)?).await
+    }
+
+    /// Ends when the token's gateway is gone, so that a stream does not outlive the right to it.
+    async fn no_longer_valid(&self, token: &str) -> Status {
+        loop {
+            tokio::time::sleep(RECHECK).await;
+            if let Err(refused) = self.gateway_of(token).await
+                && refused.code() == tonic::Code::Unauthenticated
+            {
+                return refused;
+            }
+        }
+    }
+
+    async fn gateway_of(&self, token: &str) -> Result<Gateway, Status> {
         let gateway = self.gateways.authenticate(token).await.map_err(|error| failed("authenticate", error))?;
         gateway.ok_or_else(|| Status::unauthenticated("the gateway's token is not valid"))
     }
+}
+
+fn token<T>(request: &Request<T>) -> Result<&str, Status> {
+    let header = request.metadata().get("authorization").map(|value| value.as_bytes());
+    bearer(header).ok_or_else(|| Status::unauthenticated("a gateway's token is required"))
 }
 
 /// A database that is away is expected to come back; anything else is a defect.
@@ -131,7 +154,9 @@ impl DataPlane for Service {
     }
 
     async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
-        let gateway = self.gateway(&request).await?;
+        let token = token(&request)?.to_owned();
+        let gateway = self.gateway_of(&token).await?;
+        let service = self.clone();
         let (responses, stream) = mpsc::channel(16);
         let (hub, progress) = (self.hub.clone(), self.progress.clone());
         let mut stopping = self.stopping.clone();
@@ -142,6 +167,7 @@ impl DataPlane for Service {
                 () = stopped(&mut stopping) => {
                     Err(Status::unavailable("the control plane is shutting down"))
                 }
+                refused = service.no_longer_valid(&token) => Err(refused),
             };
             if let Err(status) = ended {
                 // Whoever is gone does not read it.

@@ -84,9 +84,9 @@ async fn sleep_until(deadline: Option<Instant>) {
 
 /// Changes that one VM has not been told, or not been told the revision of.
 ///
-/// A key's change never waits. A catalog's change waits until Envoy has the routes that it leads to. A response's revision
-/// says that everything up to it has been told, so a key that overtakes a catalog travels under the revision before it, and
-/// is told once more in its turn.
+/// What holds for callers (a key, a tenant, a guardrail profile) never waits. A catalog's change waits until Envoy has the
+/// routes that it leads to. A response's revision says that everything up to it has been told, so what overtakes a catalog
+/// travels under the revision before it, and is told once more in its turn.
 struct Outbox {
     gateway: Gateway,
     pending: VecDeque<Change>,
@@ -116,7 +116,7 @@ impl Outbox {
         self.pending.extend(new.iter().cloned());
         let mut response = self.release(configured);
         for change in &new {
-            if change.revision > self.told && matches!(change.kind, ChangeKind::Key { .. }) {
+            if change.revision > self.told && concerns_callers(&change.kind) {
                 let overtaking =
                     response.get_or_insert_with(|| WatchResponse { revision: self.told, ..WatchResponse::default() });
                 tell(&self.gateway, change, overtaking);
@@ -127,9 +127,7 @@ impl Outbox {
 
     /// What can be told now that Envoy has its configuration up to `configured`.
     fn release(&mut self, configured: u64) -> Option<WatchResponse> {
-        let waits = |change: &Change| {
-            matches!(change.kind, ChangeKind::Tenant { .. } | ChangeKind::Everyone) && change.revision > configured
-        };
+        let waits = |change: &Change| matches!(change.kind, ChangeKind::Catalog { .. }) && change.revision > configured;
         let mut response = None;
         while let Some(change) = self.pending.pop_front_if(|change| !waits(change)) {
             let telling: &mut WatchResponse = response.get_or_insert_default();
@@ -141,6 +139,16 @@ impl Outbox {
     }
 }
 
+fn concerns_callers(kind: &ChangeKind) -> bool {
+    match kind {
+        ChangeKind::Key { .. } | ChangeKind::Tenant { .. } | ChangeKind::Everyone => true,
+        ChangeKind::Catalog { .. }
+        | ChangeKind::Gateway { .. }
+        | ChangeKind::Configuration
+        | ChangeKind::Administration => false,
+    }
+}
+
 fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
     match &change.kind {
         ChangeKind::Key { sha256, tenant_id } if gateway.serves(*tenant_id) => {
@@ -148,15 +156,18 @@ fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
                 response.forget_keys_sha256.push(sha256.clone());
             }
         }
-        ChangeKind::Tenant { tenant_id } if gateway.serves(*tenant_id) => {
+        ChangeKind::Tenant { tenant_id } | ChangeKind::Catalog { tenant_id: Some(tenant_id) }
+            if gateway.serves(*tenant_id) =>
+        {
             let tenant = tenant_id.to_string();
             if !response.forget_tenants.contains(&tenant) {
                 response.forget_tenants.push(tenant);
             }
         }
-        ChangeKind::Everyone => response.forget_everything = true,
+        ChangeKind::Everyone | ChangeKind::Catalog { tenant_id: None } => response.forget_everything = true,
         ChangeKind::Key { .. }
         | ChangeKind::Tenant { .. }
+        | ChangeKind::Catalog { .. }
         | ChangeKind::Gateway { .. }
         | ChangeKind::Configuration
         | ChangeKind::Administration => {}

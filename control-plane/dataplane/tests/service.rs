@@ -150,7 +150,18 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     assert_eq!(resolve(vec![1; 32]).await.unwrap().status(), KeyStatus::Unknown);
     let active = resolve(sha256(&secret).to_vec()).await.unwrap();
     assert_eq!(active.status(), KeyStatus::Active);
-    assert_eq!(active.principal.unwrap().key_id, key.to_string());
+    let principal = active.principal.unwrap();
+    assert_eq!((principal.key_id, principal.guardrail_profile), (key.to_string(), None));
+
+    let (actor, all) = (Actor::system(), weir_store::PROFILE_ALL);
+    let before = control_plane.store.get_tenant(&actor, tenant).await.unwrap();
+    let guarded = TenantSettings { guardrail_profile_id: Some(all), ..before.value };
+    control_plane.store.update_tenant(&actor, tenant, before.revision, guarded).await.unwrap();
+    let principal = resolve(sha256(&secret).to_vec()).await.unwrap().principal.unwrap();
+    let profile = principal.guardrail_profile.unwrap();
+    assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
+    let rule = |name: &str| GuardrailRule { r#type: name.into(), action: "redact".into(), direction: "both".into() };
+    assert_eq!((profile.name.as_str(), profile.rules), ("all", vec![rule("CREDIT_CARD"), rule("EMAIL")]));
 
     let record = UsageRecord {
         request_id: Uuid::now_v7().to_string(),

@@ -94,6 +94,7 @@ impl ChangeRow {
             },
             "tenant" => ChangeKind::Tenant { tenant_id: tenant? },
             "everyone" => ChangeKind::Everyone,
+            "catalog" => ChangeKind::Catalog { tenant_id: self.tenant_id },
             "gateway" => ChangeKind::Gateway { gateway_id: self.resource_id },
             "configuration" => ChangeKind::Configuration,
             "administration" => ChangeKind::Administration,

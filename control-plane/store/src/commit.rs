@@ -143,6 +143,7 @@ impl Write<'_> {
             ChangeKind::Key { sha256, tenant_id } => ("key", Some(tenant_id), Some(sha256)),
             ChangeKind::Tenant { tenant_id } => ("tenant", Some(tenant_id), None),
             ChangeKind::Everyone => ("everyone", None, None),
+            ChangeKind::Catalog { tenant_id } => ("catalog", tenant_id, None),
             ChangeKind::Gateway { .. } => ("gateway", committed.tenant_id, None),
             ChangeKind::Configuration => ("configuration", committed.tenant_id, None),
             ChangeKind::Administration => ("administration", committed.tenant_id, None),

@@ -2,8 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::gateway::{Catalog, CatalogModel, Counter, CredentialStatus, Gateway, Principal, RateLimit, Resolved};
+use weir_config::{GuardrailProfile, GuardrailRule};
+use weir_core::gateway::{
+    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, Principal, PrincipalProfile, RateLimit, Resolved,
+};
 
 use crate::row::unsigned;
 use crate::{Store, StoreError};
@@ -18,10 +22,12 @@ impl Store {
         let revision = unsigned(revision)?;
         let key: Option<KeyRow> = sqlx::query_as(
             "SELECT key.id, key.tenant_id, key.allowed_models, key.requests_per_minute, key.expires_at,
-                    coalesce(key.guardrail_profile_id, tenant.guardrail_profile_id) AS guardrail_profile_id,
+                    profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
                     key.revoked_at IS NOT NULL AS revoked,
                     coalesce(key.expires_at <= now(), false) AS expired
              FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
+             LEFT JOIN guardrail_profiles profile
+               ON profile.id = coalesce(key.guardrail_profile_id, tenant.guardrail_profile_id)
              WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)",
         )
         .bind(sha256)
@@ -70,7 +76,9 @@ struct KeyRow {
     allowed_models: Option<Vec<String>>,
     requests_per_minute: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
-    guardrail_profile_id: Option<Uuid>,
+    profile_id: Option<Uuid>,
+    profile_name: Option<String>,
+    profile_rules: Option<Json<Vec<GuardrailRule>>>,
     revoked: bool,
     expired: bool,
 }
@@ -86,11 +94,17 @@ impl KeyRow {
                 window_seconds: counter.window_seconds(),
             }],
         };
+        let guardrail_profile = match (self.profile_id, self.profile_name, self.profile_rules) {
+            (Some(id), Some(name), Some(Json(rules))) => {
+                Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules } })
+            }
+            _ => None,
+        };
         Ok(Principal {
             tenant_id: self.tenant_id,
             key_id: self.id,
             allowed_models: self.allowed_models,
-            guardrail_profile_id: self.guardrail_profile_id,
+            guardrail_profile,
             rate_limits,
             expires_at: self.expires_at,
         })

@@ -152,7 +152,7 @@ fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committ
         resource_type: "model",
         resource_id: id,
         tenant_id,
-        kind: tenant_id.map_or(ChangeKind::Everyone, |tenant_id| ChangeKind::Tenant { tenant_id }),
+        kind: ChangeKind::Catalog { tenant_id },
         affects_configuration: false,
     }
 }

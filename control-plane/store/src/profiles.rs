@@ -175,8 +175,9 @@ fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committ
         resource_type: "guardrail_profile",
         resource_id: id,
         tenant_id,
-        kind: ChangeKind::Configuration,
-        affects_configuration: true,
+        // It travels with the principals for whom it holds.
+        kind: tenant_id.map_or(ChangeKind::Everyone, |tenant_id| ChangeKind::Tenant { tenant_id }),
+        affects_configuration: false,
     }
 }
 

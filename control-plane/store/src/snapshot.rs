@@ -1,8 +1,7 @@
 //! Everything that Envoy is configured from.
 
-use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, GuardrailRule, Price};
+use weir_config::Price;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
 
 use crate::providers::schema_from_name;
@@ -33,10 +32,6 @@ impl Store {
         )
         .fetch_all(&mut *reading)
         .await?;
-        let profiles: Vec<(Uuid, String, Json<Vec<GuardrailRule>>)> =
-            sqlx::query_as("SELECT id, name, rules FROM guardrail_profiles ORDER BY id")
-                .fetch_all(&mut *reading)
-                .await?;
         reading.commit().await?;
 
         let mut members = members.into_iter().peekable();
@@ -54,10 +49,6 @@ impl Store {
             revision: unsigned(revision)?,
             providers: providers.into_iter().map(|row| self.provider(row)).collect::<Result<_, _>>()?,
             pools,
-            guardrail_profiles: profiles
-                .into_iter()
-                .map(|(id, name, Json(rules))| (id, GuardrailProfile { name, rules }))
-                .collect(),
         })
     }
 

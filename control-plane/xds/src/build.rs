@@ -60,10 +60,7 @@ pub enum ModuleSource {
 }
 
 /// Everything that an Envoy of this scope can subscribe to.
-///
-/// A plugin's configuration carries the revision that last changed it: where nothing but the revision differs from
-/// `previous`, the previous resource stays.
-pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope, previous: Option<&ResourceSet>) -> ResourceSet {
+pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> ResourceSet {
     let providers: BTreeMap<Uuid, &Provider> =
         snapshot.providers.iter().filter(|one| scope.includes(one.tenant_id)).map(|one| (one.id, one)).collect();
     let pools: Vec<&Pool> = snapshot.pools.iter().filter(|one| scope.includes(one.tenant_id)).collect();
@@ -87,12 +84,8 @@ pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope, previous: O
     }
     insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes(&pools)));
     insert(ResourceType::Listener, LISTENER.into(), Resource::new(listener::listener(settings)));
-    for plugin in plugin::plugins(snapshot, &pools, &providers) {
-        let (name, resource) = plugin.resource(snapshot.revision, settings);
-        let unchanged =
-            previous.and_then(|set| set.get(ResourceType::Plugin, &name)).filter(|old| old.version == resource.version);
-        let resource = unchanged.cloned().unwrap_or_else(|| Arc::new(resource));
-        set.insert(ResourceType::Plugin, name, resource);
+    for (name, resource) in plugin::plugins(settings) {
+        insert(ResourceType::Plugin, name, resource);
     }
     set
 }

@@ -21,7 +21,7 @@ impl View {
     /// The configuration of an Envoy of that scope.
     pub fn resources(&self, scope: Scope) -> Arc<ResourceSet> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.entry(scope).or_insert_with(|| Arc::new(build(&self.snapshot, &self.settings, scope, None))).clone()
+        sets.entry(scope).or_insert_with(|| Arc::new(build(&self.snapshot, &self.settings, scope))).clone()
     }
 
     fn known(&self) -> BTreeMap<Scope, Arc<ResourceSet>> {
@@ -52,7 +52,7 @@ impl Publisher {
         let sets = sets
             .into_iter()
             .map(|(scope, set)| {
-                let built = build(&snapshot, &self.settings, scope, Some(&set));
+                let built = build(&snapshot, &self.settings, scope);
                 // Sessions compare by address whether there is anything new for them.
                 (scope, if built == *set { set } else { Arc::new(built) })
             })

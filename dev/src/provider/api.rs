@@ -61,7 +61,9 @@ impl Refusal {
 impl Api {
     /// The API of a path below the base URL; `/v1/models` belongs to both and is told apart by Anthropic's version header.
     pub(crate) fn of(path: &str, headers: &HeaderMap) -> Api {
-        if path.ends_with("/v1/messages") || headers.contains_key("anthropic-version") {
+        // Only the models are in both, told apart by the header.
+        let in_both = path.contains("/v1/models");
+        if path.ends_with("/v1/messages") || in_both && headers.contains_key("anthropic-version") {
             Api::Anthropic
         } else {
             Api::OpenAi

@@ -45,7 +45,7 @@ impl Plugin {
             }
             plugin::ROUTE => Self::Route(Rc::new(RoutePlugin::new(parse(json)?))),
             plugin::QUOTA => Self::Quota(Rc::new(QuotaPlugin::new(parse(json)?))),
-            plugin::GUARDRAILS => Self::Guardrails(Rc::new(GuardrailsPlugin::new(parse(json)?)?)),
+            plugin::GUARDRAILS => Self::Guardrails(Rc::new(GuardrailsPlugin::new(parse(json)?))),
             plugin::PROVIDER => Self::Provider(Rc::new(ProviderPlugin::new(parse(json)?))),
             _ => return Err(ConfigError::new("root_id", "names no plugin of this module")),
         };
@@ -60,7 +60,9 @@ impl Plugin {
             Self::Auth(auth) => Box::new(auth.stream(vm.exchange(host), Rc::clone(&vm.principals))),
             Self::Route(route) => Box::new(route.stream(vm.exchange(host))),
             Self::Quota(quota) => Box::new(quota.stream(vm.exchange(host))),
-            Self::Guardrails(guardrails) => Box::new(guardrails.stream(Some(vm.exchange(host)))),
+            Self::Guardrails(guardrails) => {
+                Box::new(guardrails.stream(Some(vm.exchange(host)), Rc::clone(&vm.profiles)))
+            }
             Self::Metering(metering) => Box::new(metering.stream(vm.exchange(host), Rc::clone(&vm.outbox))),
             Self::Provider(provider) => Box::new(provider.stream(vm.known_exchange(host))),
         }

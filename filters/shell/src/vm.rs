@@ -5,6 +5,7 @@ use std::rc::Rc;
 use uuid::{Builder, Uuid};
 use weir_auth::PrincipalCache;
 use weir_exchange::{Exchange, ExchangeTable, Shared};
+use weir_guardrails::ProfileCache;
 use weir_host::{Base, Host, Micros};
 use weir_metering::Outbox;
 
@@ -14,6 +15,7 @@ use crate::watcher::Watcher;
 /// What one VM keeps, whichever configurations come and go: Envoy makes a VM per worker, and one for the main thread.
 pub(crate) struct Vm {
     pub(crate) principals: Rc<PrincipalCache>,
+    pub(crate) profiles: Rc<ProfileCache>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) watcher: RefCell<Watcher>,
     exchanges: RefCell<ExchangeTable>,
@@ -30,6 +32,7 @@ impl Vm {
         let name = Builder::from_random_bytes(random.bytes()).into_uuid().to_string();
         Self {
             principals: Rc::new(PrincipalCache::new()),
+            profiles: Rc::new(ProfileCache::new()),
             outbox: Rc::new(Outbox::new()),
             watcher: RefCell::new(Watcher::new(name)),
             exchanges: RefCell::new(ExchangeTable::new(random.number())),

@@ -60,21 +60,23 @@ impl Watcher {
         }
     }
 
-    /// A message of the stream.
-    pub(crate) fn message(&mut self, stream: u32, cache: &PrincipalCache, bytes: &[u8]) {
+    /// A message of the stream; `None` if it could not be read. What cannot be understood may have told of a revoked key, so
+    /// everything is forgotten then.
+    pub(crate) fn message(&mut self, stream: u32, cache: &PrincipalCache, bytes: Option<&[u8]>) {
         if self.open.is_none_or(|open| open.stream != stream) {
             return;
         }
         let Some(watch) = &mut self.watch else { return };
-        match watch.message(cache, bytes) {
-            Ok(acknowledgement) => self.send(&acknowledgement),
-            Err(error) => {
-                Proxy.log(Level::Error, &format!("weir.auth: {error}; the stream is opened anew"));
-                // Cancelling gives no close callback.
-                let _ = hostcalls::cancel_grpc_stream(stream);
-                self.closed();
-            }
-        }
+        let reason = match bytes.map(|bytes| watch.message(cache, bytes)) {
+            Some(Ok(acknowledgement)) => return self.send(&acknowledgement),
+            Some(Err(error)) => error.to_string(),
+            None => "a message of the Watch stream could not be read".to_owned(),
+        };
+        cache.forget_everything();
+        Proxy.log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
+        // Cancelling gives no close callback.
+        let _ = hostcalls::cancel_grpc_stream(stream);
+        self.closed();
     }
 
     /// Envoy closed a stream.

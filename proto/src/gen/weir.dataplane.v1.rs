@@ -86,6 +86,34 @@ pub struct Principal {
     /// Unix time in milliseconds; 0: never.
     #[prost(int64, tag = "6")]
     pub expires_at_unix_ms: i64,
+    /// Set if and only if guardrail_profile_id is; of the same revision as the principal.
+    #[prost(message, optional, tag = "7")]
+    pub guardrail_profile: ::core::option::Option<GuardrailProfile>,
+}
+/// What is looked for in the text, and what happens when it is found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GuardrailProfile {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// At least one. A filter that does not know a rule's words refuses the whole answer: it cannot keep the rule.
+    #[prost(message, repeated, tag = "3")]
+    pub rules: ::prost::alloc::vec::Vec<GuardrailRule>,
+}
+/// Spelled as in the admin API.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GuardrailRule {
+    /// For example "CREDIT_CARD".
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// "allow", "flag", "redact" or "block".
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// "input", "output" or "both".
+    #[prost(string, tag = "3")]
+    pub direction: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AllowedModels {

@@ -52,15 +52,22 @@ async fn the_keys_own_profile_goes_before_the_tenants() {
     let platform = app.platform().await;
     let f = furnish(&platform, "f").await;
     let gateway = app.gateway(None).await;
-    let profile = async || resolve(&app, &gateway, &f.api_key).await.principal.unwrap().guardrail_profile_id;
+    let profile = async || resolve(&app, &gateway, &f.api_key).await.principal.unwrap().guardrail_profile;
     assert_eq!(profile().await, None);
     let tenant = format!("tenants/{}", id(&f.tenant));
     let all = json!({"guardrail_profile_id": weir_store::PROFILE_ALL});
     platform.patch(&tenant, &f.tenant["revision"], all).await.expect(200);
-    assert_eq!(profile().await, Some(weir_store::PROFILE_ALL));
+    let found = profile().await.unwrap();
+    assert_eq!((found.id, found.profile.name.as_str()), (weir_store::PROFILE_ALL, "all"));
+    assert_eq!(json!(found.profile.rules)[1], json!({"type": "EMAIL", "action": "redact", "direction": "both"}));
     let key = format!("api-keys/{}", id(&f.api_key));
     platform.patch(&key, &f.api_key["revision"], json!({"guardrail_profile_id": f.profile["id"]})).await.expect(200);
-    assert_eq!(profile().await, Some(id(&f.profile)));
+    let found = profile().await.unwrap();
+    assert_eq!((found.id, json!(found.profile.rules)), (id(&f.profile), f.profile["rules"].clone()));
+    let own = format!("guardrails/profiles/{}", id(&f.profile));
+    let rules = json!([{"type": "EMAIL", "action": "block", "direction": "output"}]);
+    platform.patch(&own, &f.profile["revision"], json!({"rules": rules})).await.expect(200);
+    assert_eq!(json!(profile().await.unwrap().profile.rules), rules);
 }
 
 #[tokio::test]
@@ -90,7 +97,7 @@ async fn a_snapshot_holds_everything_of_one_revision() {
     furnish(&platform, "b").await;
     let snapshot = app.store.snapshot().await.unwrap();
     assert_eq!(snapshot.revision, app.store.revision().await.unwrap());
-    assert_eq!((snapshot.providers.len(), snapshot.pools.len(), snapshot.guardrail_profiles.len()), (2, 2, 3));
+    assert_eq!((snapshot.providers.len(), snapshot.pools.len()), (2, 2));
     let pool = snapshot.pools.iter().find(|pool| pool.id == id(&a.pool)).unwrap();
     assert_eq!(pool.tenant_id, Some(id(&a.tenant)));
     let member = &pool.members[0];

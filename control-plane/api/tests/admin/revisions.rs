@@ -49,6 +49,8 @@ async fn each_change_says_whom_it_concerns() {
     let provider = platform.make("providers", provider_body(&Value::Null, "p")).await;
     let pool = platform.make("pools", crate::app::pool_body(&Value::Null, "p", &provider)).await;
     platform.make("models", json!({"name": "m", "pool_id": pool["id"]})).await;
+    let rules = json!([{"type": "EMAIL", "action": "flag"}]);
+    platform.make("guardrails/profiles", json!({"name": "p", "rules": rules})).await;
     let gateway = platform.make("gateways", json!({"name": "g"})).await;
     app.user(weir_core::actor::Role::Viewer, Some(tenant_id)).await;
 
@@ -58,12 +60,13 @@ async fn each_change_says_whom_it_concerns() {
     let expect = vec![
         (ChangeKind::Key { sha256: key_sha256, tenant_id }, false),
         (ChangeKind::Tenant { tenant_id }, false),
+        (ChangeKind::Catalog { tenant_id: Some(tenant_id) }, false),
+        configuration(),
+        configuration(),
         (ChangeKind::Tenant { tenant_id }, false),
         configuration(),
         configuration(),
-        configuration(),
-        configuration(),
-        configuration(),
+        (ChangeKind::Catalog { tenant_id: None }, false),
         (ChangeKind::Everyone, false),
         (ChangeKind::Gateway { gateway_id: id(&gateway) }, false),
         (ChangeKind::Administration, false),

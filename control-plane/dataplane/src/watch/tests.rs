@@ -18,6 +18,9 @@ fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
         "tenant1" => ChangeKind::Tenant { tenant_id: TENANT },
         "tenant2" => ChangeKind::Tenant { tenant_id: OTHER },
         "everyone" => ChangeKind::Everyone,
+        "models1" => ChangeKind::Catalog { tenant_id: Some(TENANT) },
+        "models2" => ChangeKind::Catalog { tenant_id: Some(OTHER) },
+        "models" => ChangeKind::Catalog { tenant_id: None },
         "config" => ChangeKind::Configuration,
         "gateway" => ChangeKind::Gateway { gateway_id: Uuid::nil() },
         _ => ChangeKind::Administration,
@@ -44,7 +47,7 @@ fn written(response: Option<WatchResponse>) -> String {
 }
 
 #[test]
-fn a_key_never_waits_and_a_catalog_waits_for_its_routes() {
+fn what_holds_for_callers_never_waits_and_a_catalog_waits_for_its_routes() {
     // What is committed, up to where Envoy is configured, what is told at once, and what once Envoy is configured.
     let check = |scope, words, configured, at_once: &str, later: &str| {
         let mut outbox = Outbox::new(gateway(scope), 0);
@@ -55,30 +58,35 @@ fn a_key_never_waits_and_a_catalog_waits_for_its_routes() {
     check(None, "key1", 0, "@1 key1", "");
     check(None, "config", 0, "@1", "");
     check(None, "admin gateway", 0, "@2", "");
-    check(None, "tenant1", 0, "", "@1 tenant1");
-    check(None, "tenant1", 1, "@1 tenant1", "");
-    check(None, "everyone", 0, "", "@1 everything");
-    check(None, "config tenant1", 0, "@1", "@2 tenant1");
-    check(None, "config tenant1 key1 key2", 0, "@1 key1 key2", "@4 key1 key2 tenant1");
-    check(None, "tenant1 key1", 0, "@0 key1", "@2 key1 tenant1");
-    check(None, "tenant1 tenant1 tenant2", 2, "@2 tenant1", "@3 tenant2");
+    check(None, "tenant1", 0, "@1 tenant1", "");
+    check(None, "everyone", 0, "@1 everything", "");
+    check(None, "config tenant1", 0, "@2 tenant1", "");
+    check(None, "models1", 0, "", "@1 tenant1");
+    check(None, "models1", 1, "@1 tenant1", "");
+    check(None, "models", 0, "", "@1 everything");
+    check(None, "config models1", 0, "@1", "@2 tenant1");
+    check(None, "config models1 key1 key2", 0, "@1 key1 key2", "@4 key1 key2 tenant1");
+    check(None, "models1 key1", 0, "@0 key1", "@2 key1 tenant1");
+    check(None, "models1 tenant2", 0, "@0 tenant2", "@2 tenant1 tenant2");
+    check(None, "models1 everyone", 0, "@0 everything", "@2 everything tenant1");
+    check(None, "models1 models1 models2", 2, "@2 tenant1", "@3 tenant2");
     // Another tenant's names are nobody else's business, but its revisions count.
     check(Some(TENANT), "key2 key1", 0, "@2 key1", "");
-    check(Some(TENANT), "tenant2", 1, "@1", "");
+    check(Some(TENANT), "tenant2 models2", 2, "@2", "");
 }
 
 #[test]
 fn a_batch_that_comes_twice_is_told_once() {
     let mut outbox = Outbox::new(gateway(None), 0);
-    assert_eq!(written(outbox.add(&changes(1, "key1 tenant1"), 0)), "@1 key1");
-    assert_eq!(written(outbox.add(&changes(1, "key1 tenant1 key2"), 0)), "@1 key2");
+    assert_eq!(written(outbox.add(&changes(1, "key1 models1"), 0)), "@1 key1");
+    assert_eq!(written(outbox.add(&changes(1, "key1 models1 key2"), 0)), "@1 key2");
     assert_eq!(written(outbox.release(2)), "@3 key2 tenant1");
 }
 
 #[test]
 fn whoever_lagged_behind_starts_over() {
     let mut outbox = Outbox::new(gateway(None), 0);
-    outbox.add(&changes(1, "tenant1"), 0);
+    outbox.add(&changes(1, "models1"), 0);
     assert_eq!(written(Some(outbox.start_over(9))), "@9 everything");
     assert!(!outbox.is_waiting());
     assert_eq!(written(outbox.add(&changes(10, "key1"), 0)), "@10 key1");

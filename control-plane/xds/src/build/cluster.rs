@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, OutlierDetection, circuit_breakers,
@@ -26,7 +27,8 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::envoy::r#type::v3::Percent;
 use envoy_types::pb::google::protobuf::{Any, Struct, Value, value};
 use envoy_types::util::pack_any;
-use weir_config::names;
+use uuid::Uuid;
+use weir_config::{CredentialPlacement, Deployment, ProviderSchema, names};
 use weir_core::snapshot::{BaseUrl, Member, Provider};
 
 use super::scalar::{milliseconds, number};
@@ -43,7 +45,7 @@ pub(super) fn deployment(member: &Member, provider: &Provider, alone: bool, sett
     let name = cluster_of_deployment(member.deployment_id);
     let url = &provider.base_url;
     let discovery = if url.host.parse::<IpAddr>().is_ok() { DiscoveryType::Static } else { DiscoveryType::StrictDns };
-    let metadata = deployment_metadata(&member.deployment_id.to_string());
+    let metadata = deployment_metadata(&describe(member, provider));
     pack_any(Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
         connect_timeout: Some(milliseconds(5000)),
@@ -142,13 +144,52 @@ fn endpoint(url: &BaseUrl, metadata: Metadata) -> LbEndpoint {
     }
 }
 
-/// What the provider plugin reads of the endpoint that was picked for its attempt.
-fn deployment_metadata(id: &str) -> Metadata {
-    let id = Value { kind: Some(value::Kind::StringValue(id.to_owned())) };
-    let fields = HashMap::from([(names::METADATA_DEPLOYMENT.to_owned(), id)]);
+/// What the provider plugin reads of the endpoint that was picked for its attempt. It travels with the endpoint, so that an
+/// attempt never meets an endpoint that the plugin has not heard of.
+fn deployment_metadata(deployment: &Deployment) -> Metadata {
+    let json = serde_json::to_string(deployment).expect("this type has string keys and no failing serializers");
+    let json = Value { kind: Some(value::Kind::StringValue(json)) };
+    let fields = HashMap::from([(names::METADATA_DEPLOYMENT.to_owned(), json)]);
     Metadata {
         filter_metadata: HashMap::from([(names::METADATA_NAMESPACE.to_owned(), Struct { fields })]),
         ..Default::default()
+    }
+}
+
+/// The request header into which a deployment's credential is put.
+pub(super) fn credential_slot(deployment_id: Uuid) -> String {
+    format!("{}{deployment_id}", names::CREDENTIAL_SLOT_PREFIX)
+}
+
+fn describe(member: &Member, provider: &Provider) -> Deployment {
+    let (header, prefix) = match provider.schema {
+        ProviderSchema::OpenAi => ("authorization", "Bearer "),
+        ProviderSchema::Anthropic => ("x-api-key", ""),
+    };
+    Deployment {
+        id: member.deployment_id.to_string(),
+        provider_id: provider.id.to_string(),
+        provider_name: provider.name.clone(),
+        schema: provider.schema,
+        authority: authority(&provider.base_url),
+        scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
+        path_prefix: provider.base_url.path_prefix.clone(),
+        model: member.model.clone(),
+        credential: provider.credential.is_some().then(|| CredentialPlacement {
+            slot: credential_slot(member.deployment_id),
+            header: header.to_owned(),
+            prefix: prefix.to_owned(),
+        }),
+        price: member.price.clone().map(Rc::new),
+    }
+}
+
+/// Without the scheme's own port, as clients write it (RFC 9110, 4.2.3).
+fn authority(url: &BaseUrl) -> String {
+    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
+    match (url.tls, url.port) {
+        (true, 443) | (false, 80) => host,
+        (_, port) => format!("{host}:{port}"),
     }
 }
 

@@ -25,8 +25,8 @@ use uuid::Uuid;
 use weir_config::{names, plugin};
 use weir_core::snapshot::{Pool, Provider};
 
+use super::cluster::credential_slot;
 use super::cluster::{circuit_breakers, http_options, http1};
-use super::plugin::credential_slot;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, cluster_of_deployment, cluster_of_pool, members, secret_of_provider};
 

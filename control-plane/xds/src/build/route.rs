@@ -14,9 +14,9 @@ use weir_core::snapshot::Pool;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool};
 
-/// Statuses after which the next member is tried. Not 401 or 403: a wrong credential is to be seen by its operator, and
-/// not 400 or 404: the next member would say the same.
-const RETRIABLE: [u32; 7] = [408, 429, 500, 502, 503, 504, 529];
+/// Statuses below 500 after which the next member is tried. Not 401 or 403 themselves: `weir.provider` makes them a 502.
+/// Not 400 or 404: the next member would say the same.
+const RETRIABLE: [u32; 3] = [408, 409, 429];
 
 /// Two routes for each pool, picked by the headers that the route plugin sets, and refusals for all else.
 pub(super) fn routes(pools: &[&Pool]) -> Any {
@@ -77,7 +77,7 @@ fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, retry: RetryPolicy) ->
 fn retry(pool: &Pool) -> RetryPolicy {
     let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
     RetryPolicy {
-        retry_on: "connect-failure,refused-stream,reset,gateway-error,retriable-status-codes".into(),
+        retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
         retriable_status_codes: RETRIABLE.to_vec(),
         num_retries: Some(number(others)),
         // The next attempt goes to another provider: there is nobody to spare by waiting.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use sha2::Digest as _;
 use weir_config::{AuthConfig, AuthSource, ControlPlane, StaticPrincipal};
-use weir_exchange::{Catalog, CatalogModel, Principal, Shared};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, Shared};
 use weir_host::{CallError, CallId, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
@@ -87,8 +87,6 @@ struct Lookup {
 
 impl StreamFilter for AuthStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        let revision = self.settings.config.revision;
-        self.shared.write(|exchange| exchange.runs_under(revision));
         match self.read_operation(host) {
             Ok(operation) => {
                 self.schema = operation.schema();
@@ -121,7 +119,7 @@ impl StreamFilter for AuthStream {
             return self.go_on_if_admitted();
         };
         let answer = match answer {
-            Ok(bytes) => Answer::decode(bytes).map_err(|error| (error.to_string(), true)),
+            Ok(bytes) => Answer::decode(bytes).map_err(|error| (error.to_string(), error.may_use_stale())),
             Err(error) => Err((error.to_string(), !matches!(error.status, PERMISSION_DENIED | UNAUTHENTICATED))),
         };
         match answer {
@@ -189,6 +187,7 @@ impl AuthStream {
     fn admit(&mut self, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
         self.admitted = true;
         self.shared.write(|exchange| {
+            exchange.revision = principal.revision;
             exchange.principal = Some(principal);
             exchange.catalog = Some(catalog);
         });
@@ -237,7 +236,10 @@ fn read_static(principal: &StaticPrincipal) -> Option<(Digest, Identity)> {
     let known = Principal {
         tenant_id: principal.tenant_id.clone(),
         key_id: principal.key_id.clone(),
-        guardrail_profile_id: principal.guardrail_profile_id.clone(),
+        guardrail_profile: principal.guardrail_profile.clone().map(|profile| {
+            // Nothing but the key that it is written at names it.
+            Rc::new(NamedProfile { id: principal.key_id.clone(), profile })
+        }),
         ..Principal::default()
     };
     Some((read_digest(&principal.key_sha256)?, (Rc::new(known), Rc::new(Catalog::new(models.collect())))))

@@ -1,7 +1,8 @@
 use std::rc::Rc;
 
 use prost::Message;
-use weir_exchange::{Catalog, CatalogModel, Principal, RateLimit};
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -48,6 +49,30 @@ pub enum MalformedAnswer {
     /// An active key came without principal or catalog, or with another tenant's catalog.
     #[error("the answer for an active key lacks its principal or its tenant's catalog")]
     Incomplete,
+    /// Its guardrail profile is not the one that it names, or is empty.
+    #[error("the guardrail profile {0:?} that the key demands is missing from the answer")]
+    ProfileMissing(String),
+    /// Its guardrail profile has a rule of a later version, which this one cannot keep.
+    #[error("the guardrail profile {profile:?} has a rule that this version does not know: {field} {value:?}")]
+    RuleUnknown {
+        /// The profile's id.
+        profile: String,
+        /// The rule's field.
+        field: &'static str,
+        /// What is in it.
+        value: String,
+    },
+}
+
+impl MalformedAnswer {
+    /// Whether what was known before may still be used. Not if the answer demands guardrails that cannot be kept: what was
+    /// known before may lack them.
+    pub(crate) fn may_use_stale(&self) -> bool {
+        match self {
+            Self::Undecodable(_) | Self::Status(_) | Self::Incomplete => true,
+            Self::ProfileMissing(_) | Self::RuleUnknown { .. } => false,
+        }
+    }
 }
 
 impl Answer {
@@ -68,7 +93,7 @@ impl Answer {
                 }
                 let catalog_revision = catalog.revision;
                 Ok(Self::Active {
-                    principal: Rc::new(read_principal(principal)),
+                    principal: Rc::new(read_principal(principal, response.revision)?),
                     catalog: read_catalog(catalog),
                     catalog_revision,
                     revision: response.revision,
@@ -78,13 +103,14 @@ impl Answer {
     }
 }
 
-fn read_principal(principal: dataplane::Principal) -> Principal {
+fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Principal, MalformedAnswer> {
     let expires_at = u64::try_from(principal.expires_at_unix_ms).ok().filter(|expires_at| *expires_at > 0);
-    Principal {
+    let guardrail_profile = read_profile(principal.guardrail_profile_id, principal.guardrail_profile)?;
+    Ok(Principal {
         tenant_id: principal.tenant_id,
         key_id: principal.key_id,
         allowed_models: principal.allowed_models.map(|allowed| allowed.names),
-        guardrail_profile_id: Some(principal.guardrail_profile_id).filter(|id| !id.is_empty()),
+        guardrail_profile: guardrail_profile.map(Rc::new),
         rate_limits: principal
             .rate_limits
             .into_iter()
@@ -95,7 +121,32 @@ fn read_principal(principal: dataplane::Principal) -> Principal {
             })
             .collect(),
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
-    }
+        revision,
+    })
+}
+
+/// Reads the profile that holds for a principal. What cannot be kept whole is refused: a caller whose guardrails are not
+/// understood must not pass without them.
+fn read_profile(
+    id: String,
+    profile: Option<dataplane::GuardrailProfile>,
+) -> Result<Option<NamedProfile>, MalformedAnswer> {
+    let profile = match profile {
+        None if id.is_empty() => return Ok(None),
+        Some(profile) if profile.id == id && !id.is_empty() && !profile.rules.is_empty() => profile,
+        _ => return Err(MalformedAnswer::ProfileMissing(id)),
+    };
+    let rules = profile.rules.into_iter().map(|rule| read_rule(&id, rule)).collect::<Result<_, _>>()?;
+    Ok(Some(NamedProfile { id, profile: GuardrailProfile { name: profile.name, rules } }))
+}
+
+fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {
+    let unknown = |field, value| MalformedAnswer::RuleUnknown { profile: profile.into(), field, value };
+    Ok(GuardrailRule {
+        finding: FindingType::of_name(&rule.r#type).ok_or_else(|| unknown("type", rule.r#type))?,
+        action: Action::of_name(&rule.action).ok_or_else(|| unknown("action", rule.action))?,
+        direction: RuleDirection::of_name(&rule.direction).ok_or_else(|| unknown("direction", rule.direction))?,
+    })
 }
 
 fn read_catalog(catalog: dataplane::Catalog) -> Catalog {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use sha2::Digest as _;
 use uuid::Uuid;
-use weir_config::{AuthConfig, parse};
+use weir_config::{Action, AuthConfig, FindingType, GuardrailRule, RuleDirection, parse};
 use weir_exchange::{Exchange, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, Reply, StreamFilter};
@@ -15,7 +15,7 @@ use weir_proto::dataplane::{self, ResolveCredentialRequest, ResolveCredentialRes
 use crate::{AuthPlugin, AuthStream, PrincipalCache, Watch};
 
 const SECOND: u64 = 1_000_000;
-const ASKED: &str = r#"{"revision": 7, "principal_capacity": 3, "source": {"control_plane": {"cluster": "weir"}}}"#;
+const ASKED: &str = r#"{"principal_capacity": 3, "source": {"control_plane": {"cluster": "weir"}}}"#;
 
 /// One VM.
 struct Vm {
@@ -171,7 +171,7 @@ fn nothing_passes_before_the_answer_has_come() {
         assert_eq!(principal.rate_limits.first().map(|limit| limit.window_seconds), Some(1));
         assert!(exchange.catalog.as_ref().is_some_and(|catalog| catalog.find("gpt").is_some()));
         assert_eq!(exchange.operation.map(|operation| operation.name()), Some("chat.completions"));
-        assert_eq!((exchange.revision, exchange.refusal), (7, None));
+        assert_eq!((exchange.revision, exchange.refusal), (5, None));
     });
     assert_eq!(vm.told("weir_1"), "passes");
     assert_eq!(vm.host.calls.len(), 1, "known keys cost no callout");
@@ -347,13 +347,83 @@ fn answers_that_cannot_be_admit_nobody() {
     assert!(vm.host.logged.iter().all(|(_, line)| !line.contains("weir_1")), "{:?}", vm.host.logged);
 }
 
+fn guarded(id: &str, rules: &[[&str; 3]]) -> Result<ResolveCredentialResponse, u32> {
+    let rule = |[finding, action, direction]: &[&str; 3]| dataplane::GuardrailRule {
+        r#type: (*finding).into(),
+        action: (*action).into(),
+        direction: (*direction).into(),
+    };
+    let rules: Vec<_> = rules.iter().map(rule).collect();
+    let mut answer = active("acme", 6, "gpt")?;
+    answer.principal.iter_mut().for_each(|principal| {
+        principal.guardrail_profile_id = "profile-1".into();
+        let profile = dataplane::GuardrailProfile { id: id.into(), name: "strict".into(), rules: rules.clone() };
+        principal.guardrail_profile = Some(profile);
+    });
+    Ok(answer)
+}
+
+#[test]
+fn the_guardrail_profile_comes_with_the_principal() {
+    let mut vm = Vm::new(ASKED);
+    let mut request = vm.chat("weir_1");
+    let answer = guarded("profile-1", &[["CREDIT_CARD", "block", "input"], ["EMAIL", "flag", "both"]]);
+    assert_eq!(vm.answer(&mut request, answer), Flow::Continue);
+    let profile = request.shared.read(|exchange| exchange.principal.as_ref()?.guardrail_profile.clone()).flatten();
+    let profile = profile.expect("a profile");
+    let rule = |finding, action, direction| GuardrailRule { finding, action, direction };
+    assert_eq!((profile.id.as_str(), profile.profile.name.as_str()), ("profile-1", "strict"));
+    assert_eq!(
+        profile.profile.rules,
+        [
+            rule(FindingType::CreditCard, Action::Block, RuleDirection::Input),
+            rule(FindingType::Email, Action::Flag, RuleDirection::Both)
+        ]
+    );
+}
+
+#[test]
+fn guardrails_that_cannot_be_kept_admit_nobody() {
+    let good = ["EMAIL", "flag", "both"];
+    let without = |answer: Result<ResolveCredentialResponse, u32>, id: &str| {
+        answer.map(|mut answer| {
+            answer.principal.iter_mut().for_each(|principal| {
+                principal.guardrail_profile_id = id.into();
+                principal.guardrail_profile = None;
+            });
+            answer
+        })
+    };
+    let nameless = guarded("", &[good]).map(|mut answer| {
+        answer.principal.iter_mut().for_each(|principal| principal.guardrail_profile_id.clear());
+        answer
+    });
+    for (answer, logged) in [
+        (guarded("profile-1", &[good, ["IBAN", "flag", "both"]]), r#"type "IBAN""#),
+        (guarded("profile-1", &[["EMAIL", "mask", "both"]]), r#"action "mask""#),
+        (guarded("profile-1", &[["EMAIL", "flag", "sideways"]]), r#"direction "sideways""#),
+        (guarded("profile-1", &[]), r#""profile-1""#),
+        (guarded("profile-2", &[good]), r#""profile-1""#),
+        (without(guarded("", &[good]), "profile-1"), r#""profile-1""#),
+        (nameless, r#""""#),
+    ] {
+        let mut vm = Vm::new(ASKED);
+        assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
+        vm.host.now += 61 * SECOND;
+        assert_eq!(vm.resolve("weir_1", answer), "503 auth_unavailable", "not even with the principal that was known");
+        let (_, line) = vm.host.logged.last().expect("a line in the log");
+        assert!(line.contains("guardrail profile") && line.contains(logged), "{line}");
+    }
+}
+
 #[test]
 fn principals_may_be_written_in_the_configuration() {
     // SHA-256 of "weir_1".
     let digest: String = sha2::Sha256::digest(b"weir_1").iter().map(|byte| format!("{byte:02X}")).collect();
     let config = format!(
-        r#"{{"revision": 1, "source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
-            "models": [{{"name": "gpt", "pool_id": "p"}}]}}]}}}}"#
+        r#"{{"source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
+            "models": [{{"name": "gpt", "pool_id": "p"}}],
+            "guardrail_profile": {{"name": "g", "rules": [{{"type": "EMAIL", "action": "flag"}}]}}}}]}}}}"#
     );
     let mut vm = Vm::new(&config);
     assert!(vm.plugin.control_plane().is_none());
@@ -361,6 +431,8 @@ fn principals_may_be_written_in_the_configuration() {
     assert_eq!(told(&request.flow), "passes");
     let pool = request.shared.read(|exchange| Some(exchange.catalog.as_ref()?.find("gpt")?.pool_id.clone())).flatten();
     assert_eq!(pool.as_deref(), Some("p"));
+    let profile = request.shared.read(|exchange| exchange.principal.as_ref()?.guardrail_profile.clone()).flatten();
+    assert_eq!(profile.map(|profile| profile.profile.rules.len()), Some(1));
     assert_eq!(vm.told("weir_2"), "401 invalid_api_key");
     assert!(vm.host.calls.is_empty());
 }

@@ -1,13 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, ConfigError, ControlPlane};
+use crate::{Check, ConfigError, ControlPlane, GuardrailProfile};
 
 /// Configuration of the plugin that finds out who is calling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
     /// Where principals come from.
     pub source: AuthSource,
     /// How long a principal is used without asking again, in seconds. Default 60.
@@ -61,7 +59,7 @@ pub struct StaticPrincipal {
     pub models: Vec<StaticModel>,
     /// The guardrail profile that holds for it, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guardrail_profile_id: Option<String>,
+    pub guardrail_profile: Option<GuardrailProfile>,
 }
 
 /// A model of an Envoy without a control plane.
@@ -86,6 +84,12 @@ impl Check for AuthConfig {
                 return Err(ConfigError::new(
                     format!("source.static[{index}].key_sha256"),
                     "must be 64 hexadecimal digits",
+                ));
+            }
+            if principal.guardrail_profile.as_ref().is_some_and(|profile| profile.rules.is_empty()) {
+                return Err(ConfigError::new(
+                    format!("source.static[{index}].guardrail_profile.rules"),
+                    "must name at least one rule",
                 ));
             }
         }

@@ -33,7 +33,7 @@ pub fn parse<T: DeserializeOwned + Check>(json: &[u8]) -> Result<T, ConfigError>
 #[cfg(test)]
 mod tests {
     use super::{Check, parse};
-    use crate::{AuthConfig, MeteringConfig, ProviderConfig, QuotaConfig, RouteConfig};
+    use crate::{AuthConfig, Deployment, GuardrailsConfig, MeteringConfig, QuotaConfig, RouteConfig};
 
     fn check<T: serde::de::DeserializeOwned + Check>(json: &str, refused_field: Option<&str>) {
         let refused = parse::<T>(json.as_bytes()).err().map(|error| error.field);
@@ -42,44 +42,48 @@ mod tests {
 
     #[test]
     fn configurations_that_cannot_be_are_refused_at_their_field() {
-        check::<RouteConfig>(r#"{"revision": 1}"#, None);
-        check::<RouteConfig>(r#"{"revision": 1, "body_limit_bytes": 0}"#, Some("body_limit_bytes"));
-        check::<RouteConfig>(r#"{"revision": 1, "body_limit": 5}"#, Some("$"));
+        check::<RouteConfig>("{}", None);
+        check::<RouteConfig>(r#"{"body_limit_bytes": 0}"#, Some("body_limit_bytes"));
+        check::<RouteConfig>(r#"{"body_limit": 5}"#, Some("$"));
         check::<RouteConfig>("", Some("$"));
-        check::<AuthConfig>(r#"{"revision": 1, "source": {"static": []}}"#, None);
-        check::<AuthConfig>(
-            r#"{"revision": 1, "source": {"static": []}, "principal_capacity": 0}"#,
-            Some("principal_capacity"),
-        );
+        check::<AuthConfig>(r#"{"source": {"static": []}}"#, None);
+        check::<AuthConfig>(r#"{"source": {"static": []}, "principal_capacity": 0}"#, Some("principal_capacity"));
         let principal = |digest: &str| {
             format!(
-                r#"{{"revision": 1, "source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
+                r#"{{"source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
                     "models": []}}]}}}}"#
             )
         };
         check::<AuthConfig>(&principal(&"aB".repeat(32)), None);
         check::<AuthConfig>(&principal(&"x".repeat(64)), Some("source.static[0].key_sha256"));
         check::<AuthConfig>(&principal("aB"), Some("source.static[0].key_sha256"));
-        let quota = |percent: u32| {
-            format!(r#"{{"revision": 1, "control_plane": {{"cluster": "c"}}, "lease_percent": {percent}}}"#)
+        let guarded = |rules: &str| {
+            let profile = format!(r#""guardrail_profile": {{"name": "p", "rules": [{rules}]}}, "models""#);
+            principal(&"aB".repeat(32)).replace(r#""models""#, &profile)
         };
+        check::<AuthConfig>(&guarded(r#"{"type": "EMAIL", "action": "flag"}"#), None);
+        check::<AuthConfig>(&guarded(""), Some("source.static[0].guardrail_profile.rules"));
+        check::<AuthConfig>(&guarded(r#"{"type": "IBAN", "action": "flag"}"#), Some("$"));
+        check::<GuardrailsConfig>("{}", None);
+        check::<GuardrailsConfig>(r#"{"profiles": {}}"#, Some("$"));
+        let quota = |percent: u32| format!(r#"{{"control_plane": {{"cluster": "c"}}, "lease_percent": {percent}}}"#);
         check::<QuotaConfig>(&quota(100), None);
         check::<QuotaConfig>(&quota(0), Some("lease_percent"));
         check::<QuotaConfig>(&quota(101), Some("lease_percent"));
-        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log"}"#, None);
-        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log", "flush_ms": 9}"#, Some("flush_ms"));
-        check::<MeteringConfig>(r#"{"revision": 1, "sink": "log", "batch_records": 0}"#, Some("batch_records"));
+        check::<MeteringConfig>(r#"{"sink": "log"}"#, None);
+        check::<MeteringConfig>(r#"{"sink": "log", "flush_ms": 9}"#, Some("flush_ms"));
+        check::<MeteringConfig>(r#"{"sink": "log", "batch_records": 0}"#, Some("batch_records"));
         let deployment = |scheme: &str, prefix: &str, slot: &str| {
             format!(
-                r#"{{"revision": 1, "deployments": {{"d": {{"provider_id": "p", "provider_name": "n", "schema": "openai",
+                r#"{{"id": "d", "provider_id": "p", "provider_name": "n", "schema": "openai",
                     "authority": "a", "scheme": "{scheme}", "path_prefix": "{prefix}", "model": "m",
-                    "credential": {{"slot": "{slot}", "header": "authorization"}}}}}}}}"#
+                    "credential": {{"slot": "{slot}", "header": "authorization"}}}}"#
             )
         };
         let slot = "x-weir-credential-1";
-        check::<ProviderConfig>(&deployment("https", "/openai", slot), None);
-        check::<ProviderConfig>(&deployment("ftp", "", slot), Some("deployments.d.scheme"));
-        check::<ProviderConfig>(&deployment("https", "/openai/", slot), Some("deployments.d.path_prefix"));
-        check::<ProviderConfig>(&deployment("https", "", "authorization"), Some("deployments.d.credential.slot"));
+        check::<Deployment>(&deployment("https", "/openai", slot), None);
+        check::<Deployment>(&deployment("ftp", "", slot), Some("scheme"));
+        check::<Deployment>(&deployment("https", "/openai/", slot), Some("path_prefix"));
+        check::<Deployment>(&deployment("https", "", "authorization"), Some("credential.slot"));
     }
 }

@@ -1,21 +1,15 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{Check, ConfigError};
 
-/// Configuration of the plugin that reads the text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Configuration of the plugin that reads the text. There is nothing to set: the profile comes with the principal, so that
+/// the two cannot disagree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GuardrailsConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
-    /// Profiles by id. A principal whose profile is not here is refused.
-    pub profiles: BTreeMap<String, GuardrailProfile>,
-}
+pub struct GuardrailsConfig {}
 
 /// What is looked for, and what happens when it is found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardrailProfile {
     /// For people.
@@ -25,7 +19,7 @@ pub struct GuardrailProfile {
 }
 
 /// One type of finding and its consequence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardrailRule {
     /// What is looked for.
@@ -60,6 +54,11 @@ impl FindingType {
             Self::Email => "EMAIL",
         }
     }
+
+    /// The type of this name; `None`: a later version's.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|finding| finding.name() == name)
+    }
 }
 
 /// What happens to text in which something was found, from mild to strict.
@@ -77,6 +76,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// All actions, from mild to strict.
+    pub const ALL: [Self; 4] = [Self::Allow, Self::Flag, Self::Redact, Self::Block];
+
+    /// The action of this name; `None`: a later version's.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+
     /// The fixed name.
     pub fn name(self) -> &'static str {
         match self {
@@ -101,13 +108,27 @@ pub enum RuleDirection {
     Both,
 }
 
+impl RuleDirection {
+    /// All directions.
+    pub const ALL: [Self; 3] = [Self::Input, Self::Output, Self::Both];
+
+    /// The fixed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Both => "both",
+        }
+    }
+
+    /// The direction of this name; `None`: a later version's.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|direction| direction.name() == name)
+    }
+}
+
 impl Check for GuardrailsConfig {
     fn check(&self) -> Result<(), ConfigError> {
-        for (id, profile) in &self.profiles {
-            if profile.rules.is_empty() {
-                return Err(ConfigError::new(format!("profiles.{id}.rules"), "must name at least one rule"));
-            }
-        }
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ pub mod names {
     pub const INTERNAL_PREFIX: &str = "x-weir-";
     /// Namespace in an endpoint's metadata.
     pub const METADATA_NAMESPACE: &str = "weir";
-    /// Key in that namespace: the deployment's id.
+    /// Key in that namespace: the deployment ([`crate::Deployment`]) as JSON.
     pub const METADATA_DEPLOYMENT: &str = "deployment";
     /// One-part filter state under which a stream's exchange is found.
     pub const EXCHANGE_STATE: &str = "weir.exchange";

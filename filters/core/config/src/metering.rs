@@ -6,8 +6,6 @@ use crate::{Check, ConfigError, ControlPlane};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeteringConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
     /// Where records go.
     pub sink: UsageSink,
     /// How often records are delivered, in milliseconds. Default 200.

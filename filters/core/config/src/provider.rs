@@ -1,23 +1,28 @@
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Check, ConfigError, Price, names};
 
-/// Configuration of the upstream plugin that speaks to the chosen provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Configuration of the upstream plugin that speaks to the chosen provider. There is nothing to set: what it needs to know
+/// of a provider comes with the endpoint that Envoy chose, so that the two cannot disagree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProviderConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
-    /// Deployments by the id that endpoints carry in their metadata. An endpoint whose id is not here is refused.
-    pub deployments: BTreeMap<String, Deployment>,
+pub struct ProviderConfig {}
+
+impl Check for ProviderConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
 }
 
-/// One model at one provider, as a member of a pool.
+/// One model at one provider, as a member of a pool: JSON in the metadata of its endpoint, under
+/// [`names::METADATA_DEPLOYMENT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
+    /// Its own id, for usage records.
+    pub id: String,
     /// Id of the provider, for usage records.
     pub provider_id: String,
     /// Its name, for the response header `x-weir-provider`.
@@ -38,7 +43,7 @@ pub struct Deployment {
     pub credential: Option<CredentialPlacement>,
     /// What its tokens cost; `None`: unknown, and the record says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
+    pub price: Option<Rc<Price>>,
 }
 
 /// Wire schema of a provider.
@@ -65,32 +70,25 @@ pub struct CredentialPlacement {
     pub prefix: String,
 }
 
-impl Check for ProviderConfig {
+impl Check for Deployment {
     fn check(&self) -> Result<(), ConfigError> {
-        for (id, deployment) in &self.deployments {
-            let at = |field: &str| format!("deployments.{id}.{field}");
-            if deployment.authority.is_empty() {
-                return Err(ConfigError::new(at("authority"), "must not be empty"));
-            }
-            if !matches!(deployment.scheme.as_str(), "http" | "https") {
-                return Err(ConfigError::new(at("scheme"), "must be http or https"));
-            }
-            if deployment.path_prefix.ends_with('/')
-                || !(deployment.path_prefix.is_empty() || deployment.path_prefix.starts_with('/'))
-            {
-                return Err(ConfigError::new(at("path_prefix"), "must be empty, or begin and not end with a slash"));
-            }
-            if deployment.model.is_empty() {
-                return Err(ConfigError::new(at("model"), "must not be empty"));
-            }
-            if let Some(credential) = &deployment.credential
-                && !credential.slot.starts_with(names::CREDENTIAL_SLOT_PREFIX)
-            {
-                return Err(ConfigError::new(
-                    at("credential.slot"),
-                    format!("must begin with {}", names::CREDENTIAL_SLOT_PREFIX),
-                ));
-            }
+        if self.authority.is_empty() {
+            return Err(ConfigError::new("authority", "must not be empty"));
+        }
+        if !matches!(self.scheme.as_str(), "http" | "https") {
+            return Err(ConfigError::new("scheme", "must be http or https"));
+        }
+        if self.path_prefix.ends_with('/') || !(self.path_prefix.is_empty() || self.path_prefix.starts_with('/')) {
+            return Err(ConfigError::new("path_prefix", "must be empty, or begin and not end with a slash"));
+        }
+        if self.model.is_empty() {
+            return Err(ConfigError::new("model", "must not be empty"));
+        }
+        if let Some(credential) = &self.credential
+            && !credential.slot.starts_with(names::CREDENTIAL_SLOT_PREFIX)
+        {
+            let reason = format!("must begin with {}", names::CREDENTIAL_SLOT_PREFIX);
+            return Err(ConfigError::new("credential.slot", reason));
         }
         Ok(())
     }

@@ -6,8 +6,6 @@ use crate::{Check, ConfigError, ControlPlane};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
     /// Who grants leases.
     pub control_plane: ControlPlane,
     /// What happens to a request that needs a lease while the control plane does not answer. Default `closed`.

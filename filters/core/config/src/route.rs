@@ -6,8 +6,6 @@ use crate::{Check, ConfigError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
-    /// The committed change that this configuration reflects.
-    pub revision: u64,
     /// Largest request body in bytes. Default 50 MiB.
     #[serde(default = "body_limit_bytes")]
     pub body_limit_bytes: u64,

@@ -24,7 +24,7 @@ mod refuse;
 mod table;
 mod usage;
 
-pub use principal::{Catalog, CatalogModel, Principal, RateLimit};
+pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{TokenSource, Usage};
 
@@ -67,7 +67,7 @@ pub struct Exchange {
     pub refusal: Option<&'static str>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
-    /// The newest policy revision among the configurations that this stream runs under.
+    /// The policy revision of the principal under which this stream runs; 0 until it is known.
     pub revision: u64,
 }
 
@@ -109,11 +109,6 @@ impl Exchange {
             findings: Vec::new(),
             revision: 0,
         }
-    }
-
-    /// Notes that the stream also runs under a configuration of this revision.
-    pub fn runs_under(&mut self, revision: u64) {
-        self.revision = self.revision.max(revision);
     }
 
     /// Counts a finding.

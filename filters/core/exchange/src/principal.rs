@@ -1,3 +1,6 @@
+use std::rc::Rc;
+
+use weir_config::GuardrailProfile;
 use weir_host::Micros;
 
 /// Who is calling, and what holds for them.
@@ -10,11 +13,22 @@ pub struct Principal {
     /// The models that the key may use; `None`: every model of its tenant.
     pub allowed_models: Option<Vec<String>>,
     /// The guardrail profile that holds for it, if any.
-    pub guardrail_profile_id: Option<String>,
+    pub guardrail_profile: Option<Rc<NamedProfile>>,
     /// Limits in fixed windows.
     pub rate_limits: Vec<RateLimit>,
     /// When the key stops being valid, if ever.
     pub expires_at: Option<Micros>,
+    /// The committed change that all of this reflects; 0 without a control plane.
+    pub revision: u64,
+}
+
+/// A guardrail profile and its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NamedProfile {
+    /// Stays the same when the profile changes.
+    pub id: String,
+    /// What it says.
+    pub profile: GuardrailProfile,
 }
 
 impl Principal {

@@ -103,7 +103,7 @@ mod tests {
         let mut host = FakeHost { now: 5, ..FakeHost::default() };
         assert!(table.find(&host).is_none());
         let first = table.find_or_insert(&mut host, || Uuid::from_u128(1));
-        first.write(|exchange| exchange.runs_under(3));
+        first.write(|exchange| exchange.revision = 3);
         let again = table.find_or_insert(&mut host.clone(), || Uuid::from_u128(2));
         let seen = again.read(|exchange| (exchange.request_id, exchange.started, exchange.revision));
         assert_eq!(seen, Some((Uuid::from_u128(1), 5, 3)));

@@ -8,14 +8,14 @@ mod refusal;
 mod request;
 mod shape;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use weir_exchange::Shared;
-use weir_host::{Flow, Host, Message, StreamFilter};
+use weir_host::{Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
 
+use crate::ProfileCache;
 use crate::scan::{Direction, Finding, Profile};
 use events::EventEditor;
 
@@ -27,8 +27,7 @@ pub const FINDINGS_HEADER: &str = "x-weir-guardrails";
 #[derive(Debug)]
 pub struct GuardrailsStream {
     shared: Option<Shared>,
-    profiles: Rc<BTreeMap<String, Profile>>,
-    revision: u64,
+    cache: Rc<ProfileCache>,
     /// What holds for this stream; `None` if nothing does.
     watch: Option<Watch>,
     request: Request,
@@ -65,12 +64,12 @@ enum Response {
 }
 
 impl GuardrailsStream {
-    pub(crate) fn new(shared: Option<Shared>, profiles: Rc<BTreeMap<String, Profile>>, revision: u64) -> Self {
-        Self { shared, profiles, revision, watch: None, request: Request::Decided, response: Response::Passing }
+    pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>) -> Self {
+        Self { shared, cache, watch: None, request: Request::Decided, response: Response::Passing }
     }
 
     /// Finds out what holds for the stream; `None`: nothing does.
-    fn watch(&self, host: &dyn Host) -> Result<Option<Watch>, (ClientError, Schema)> {
+    fn watch(&self, host: &mut dyn Host) -> Result<Option<Watch>, (ClientError, Schema)> {
         let asked = self.operation(host);
         let schema = match &asked {
             Ok(operation) => operation.schema(),
@@ -80,12 +79,13 @@ impl GuardrailsStream {
         let Some(principal) = principal.flatten() else {
             return Err((refusal::unavailable("nobody said who is calling, so no guardrail profile is known"), schema));
         };
-        let Some(profile_id) = &principal.guardrail_profile_id else { return Ok(None) };
-        let Some(profile) = self.profiles.get(profile_id) else {
-            return Err((refusal::unavailable("the caller's guardrail profile is not loaded"), schema));
-        };
+        let Some(named) = &principal.guardrail_profile else { return Ok(None) };
+        let profile = self.cache.ready(named).map_err(|error| {
+            host.log(Level::Error, &format!("weir.guardrails: profile {:?} cannot be used: {error}", named.id));
+            (refusal::unavailable("the caller's guardrail profile cannot be used"), schema)
+        })?;
         match asked {
-            Ok(operation) if operation.has_body() => Ok(Some(Watch { profile: profile.clone(), operation })),
+            Ok(operation) if operation.has_body() => Ok(Some(Watch { profile, operation })),
             Ok(_) => Ok(None),
             Err(_) => Err((refusal::request_not_inspectable(), schema)),
         }
@@ -152,9 +152,6 @@ impl GuardrailsStream {
 
 impl StreamFilter for GuardrailsStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        if let Some(shared) = &self.shared {
-            shared.write(|exchange| exchange.revision = exchange.revision.max(self.revision));
-        }
         let watch = match self.watch(host) {
             Ok(Some(watch)) => watch,
             Ok(None) => return Flow::Continue,

@@ -20,6 +20,7 @@
     )
 )]
 
+mod cache;
 mod detect;
 mod filter;
 mod merge;
@@ -27,6 +28,7 @@ mod plugin;
 pub mod scan;
 pub mod stream;
 
+pub use cache::ProfileCache;
 pub use filter::{FINDINGS_HEADER, GuardrailsStream};
 pub use plugin::GuardrailsPlugin;
 pub use scan::{Direction, Finding, Profile, Verdict, all_rules};

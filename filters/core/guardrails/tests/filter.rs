@@ -52,7 +52,6 @@ mod requests {
         let body = chat("nothing to see, 4111 1111 1111 1112");
         assert_eq!(gateway.request(&body, 2).passed(), body);
         assert!(!gateway.was_held, "a request without findings was held");
-        assert_eq!(gateway.exchange(|exchange| exchange.revision), 7);
     }
 
     #[test]
@@ -87,7 +86,7 @@ mod requests {
         assert_eq!(gateway.request(&chat(CARD), 1).passed(), chat(CARD));
 
         let mut gateway = redacting();
-        gateway.profile_of_principal(Some("unknown"));
+        gateway.profile_of_principal(Some(Vec::new()));
         gateway.request(&chat("hi"), 1).refused(503, "guardrail_unavailable");
 
         let mut gateway = redacting();
@@ -100,13 +99,6 @@ mod requests {
 
         let mut gateway = Gateway::new("/v1/unheard-of", &[(FindingType::Email, Action::Flag)]);
         gateway.request("{}", 1).refused(400, "request_not_inspectable");
-    }
-
-    #[test]
-    fn a_wrong_configuration_is_refused_with_its_field() {
-        let config = r#"{"revision":1,"profiles":{"p":{"name":"p","rules":[]}}}"#;
-        let config = serde_json::from_str(config).unwrap();
-        assert_eq!(weir_guardrails::GuardrailsPlugin::new(config).unwrap_err().field, "profiles.p.rules");
     }
 }
 

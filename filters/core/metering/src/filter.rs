@@ -55,8 +55,6 @@ pub struct MeteringStream {
 
 impl StreamFilter for MeteringStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        let revision = self.config.revision;
-        self.shared.write(|exchange| exchange.runs_under(revision));
         if self.outbox.len() < self.config.outbox_records {
             return Flow::Continue;
         }

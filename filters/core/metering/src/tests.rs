@@ -14,7 +14,7 @@ use weir_proto::dataplane::{RejectedRecord, ReportUsageRequest, ReportUsageRespo
 use crate::{MeteringPlugin, MeteringStream, Outbox};
 
 const SECOND: u64 = 1_000_000;
-const LEDGER: &str = r#"{"revision": 9, "sink": {"control_plane": {"cluster": "weir"}}, "batch_records": 3,
+const LEDGER: &str = r#"{"sink": {"control_plane": {"cluster": "weir"}}, "batch_records": 3,
     "outbox_records": 5}"#;
 
 /// One VM.
@@ -120,6 +120,7 @@ fn a_record_says_who_used_what() {
     complete.usage.report(Usage { input: 100, cached_input: 40, output: 7 });
     complete.answer_complete = true;
     complete.first_token = Some(99 * SECOND);
+    complete.revision = 9;
     complete.add_finding("EMAIL", "redact");
     complete.add_finding("EMAIL", "redact");
     let expect = UsageRecord {
@@ -520,7 +521,7 @@ fn rejected_records_are_told_and_not_sent_again() {
 
 #[test]
 fn records_may_go_to_the_log() {
-    let mut vm = Vm::new(r#"{"revision": 1, "sink": "log"}"#);
+    let mut vm = Vm::new(r#"{"sink": "log"}"#);
     let mut exchange = exchange();
     exchange.attempts = vec![attempt(200)];
     exchange.answer_complete = true;

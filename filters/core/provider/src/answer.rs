@@ -5,7 +5,7 @@ use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{Operation, Schema, chat, text, usage_of_response};
 
 use crate::headers::downstream;
-use crate::refusal::invalid_response;
+use crate::refusal::{invalid_response, reply, unavailable};
 
 /// How much of an error's body is read.
 const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
@@ -90,10 +90,10 @@ impl Answer {
     ) -> Flow {
         match std::mem::replace(&mut self.state, State::Discarding) {
             State::Waiting | State::Discarding => {
-                if held > 0 && host.set_body(Message::Response, &[]).is_err() {
-                    return Flow::Pause;
+                if held == 0 {
+                    return Flow::Continue;
                 }
-                Flow::Continue
+                self.flow_after(host.set_body(Message::Response, &[]))
             }
             State::Unusable(error) => self.fail(host, exchange, &error),
             State::Failed { status } => {
@@ -174,7 +174,7 @@ impl Answer {
             let headers = vec![("content-type".into(), JSON.into())];
             return Flow::Reply(Reply { status, headers, body, code });
         }
-        flow_after(host.set_headers(Message::Response, &downstream(&self.headers, status, JSON, Some(0))))
+        self.flow_after(host.set_headers(Message::Response, &downstream(&self.headers, status, JSON, Some(0))))
     }
 
     fn whole(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, body: &[u8]) -> Flow {
@@ -219,7 +219,7 @@ impl Answer {
             Some(translated) => host.set_body(Message::Response, translated),
             None => Ok(()),
         });
-        flow_after(written)
+        self.flow_after(written)
     }
 
     fn open(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, opening: Opening) -> Flow {
@@ -233,15 +233,13 @@ impl Answer {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
             let headers = downstream(&self.headers, 200, EVENT_STREAM, None);
-            if host.set_headers(Message::Response, &headers).is_err() {
-                return Flow::Pause;
-            }
             if end_of_stream {
                 end(exchange, translator.as_mut(), &mut out);
             } else {
                 self.state = State::Streaming { translator };
             }
-            return flow_after(host.set_body(Message::Response, &out));
+            let written = host.set_headers(Message::Response, &headers);
+            return self.flow_after(written.and_then(|()| host.set_body(Message::Response, &out)));
         }
         if let Some(error) = progress.error {
             return self.fail_as_provider(host, exchange, &error);
@@ -273,7 +271,7 @@ impl Answer {
         } else {
             self.state = State::Streaming { translator };
         }
-        flow_after(host.set_body(Message::Response, &out))
+        self.flow_after(host.set_body(Message::Response, &out))
     }
 
     fn fail(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ClientError) -> Flow {
@@ -300,7 +298,18 @@ impl Answer {
         note(exchange, |exchange| exchange.refusal = Some(code));
         let headers = downstream(&self.headers, status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
-        flow_after(written.and_then(|()| host.set_body(Message::Response, body)))
+        self.flow_after(written.and_then(|()| host.set_body(Message::Response, body)))
+    }
+
+    /// What the proxy did not take ends the stream: nothing untranslated reaches the client, and nothing waits for more.
+    fn flow_after(&self, written: Result<(), weir_host::HostError>) -> Flow {
+        match written {
+            Ok(()) => Flow::Continue,
+            Err(_) => Flow::Reply(reply(
+                self.asked.client,
+                &unavailable("The gateway could not pass on the provider's answer."),
+            )),
+        }
     }
 
     fn header(&self, name: &str) -> &str {
@@ -315,14 +324,6 @@ struct Opening {
     new: Vec<u8>,
     held: usize,
     end_of_stream: bool,
-}
-
-/// What the proxy did not take stays held, so that nothing untranslated reaches the client; its time limits end the stream.
-fn flow_after(written: Result<(), weir_host::HostError>) -> Flow {
-    match written {
-        Ok(()) => Flow::Continue,
-        Err(_) => Flow::Pause,
-    }
 }
 
 /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,

@@ -1,20 +1,26 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use weir_config::{Price, ProviderConfig};
+use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
 
 use crate::ProviderStream;
 
-/// The plugin under one configuration.
-#[derive(Debug)]
+/// Deployments kept in each VM; more than that, and all are read anew.
+const MOST_DEPLOYMENTS: usize = 4096;
+
+/// The plugin in one VM.
+#[derive(Debug, Default)]
 pub struct ProviderPlugin {
-    pub(crate) config: ProviderConfig,
+    /// Deployments by the text that they were read from.
+    deployments: RefCell<HashMap<Vec<u8>, Rc<Deployment>>>,
 }
 
 impl ProviderPlugin {
     /// With this configuration.
-    pub fn new(config: ProviderConfig) -> Self {
-        Self { config }
+    pub fn new(_config: ProviderConfig) -> Self {
+        Self::default()
     }
 
     /// A filter for one attempt. `exchange` is the stream's, if this VM has it.
@@ -22,8 +28,20 @@ impl ProviderPlugin {
         ProviderStream::new(Rc::clone(self), exchange)
     }
 
-    /// The price of a deployment, shared with whoever settles the request.
-    pub(crate) fn price(&self, deployment: &str) -> Option<Rc<Price>> {
-        self.config.deployments.get(deployment)?.price.clone().map(Rc::new)
+    /// Reads the deployment of an endpoint, once for each text.
+    pub(crate) fn deployment(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
+        if let Ok(known) = self.deployments.try_borrow()
+            && let Some(deployment) = known.get(json)
+        {
+            return Ok(Rc::clone(deployment));
+        }
+        let deployment = Rc::new(parse::<Deployment>(json)?);
+        if let Ok(mut known) = self.deployments.try_borrow_mut() {
+            if known.len() >= MOST_DEPLOYMENTS {
+                known.clear();
+            }
+            known.insert(json.to_vec(), Rc::clone(&deployment));
+        }
+        Ok(deployment)
     }
 }

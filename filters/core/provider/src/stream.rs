@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
 use weir_exchange::{Attempt, Shared};
 use weir_host::{Flow, Header, Host, Level, Message};
@@ -28,7 +29,7 @@ pub struct ProviderStream {
 /// What is known once the attempt's headers were seen.
 #[derive(Debug)]
 struct Begun {
-    deployment_id: String,
+    deployment: Rc<Deployment>,
     operation: Operation,
     originals: Rc<Vec<Header>>,
 }
@@ -51,17 +52,17 @@ impl ProviderStream {
         self.client = operation.schema();
 
         let path = ["xds", "upstream_host_metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_DEPLOYMENT];
-        let deployment_id = host.property_text(&path).unwrap_or_default();
-        let Some(deployment) = self.plugin.config.deployments.get(&deployment_id) else {
-            host.log(Level::Error, &format!("weir.provider: endpoint of unknown deployment {deployment_id:?}"));
-            return Err(unavailable("The gateway has no configuration for the chosen provider."));
-        };
+        let metadata = host.property(&path).unwrap_or_default();
+        let deployment = self.plugin.deployment(&metadata).map_err(|error| {
+            host.log(Level::Error, &format!("weir.provider: the endpoint's metadata says nothing of use: {error}"));
+            unavailable("The gateway has no configuration for the chosen provider.")
+        })?;
         let attempt = Attempt {
-            deployment_id: deployment_id.clone(),
+            deployment_id: deployment.id.clone(),
             provider_id: deployment.provider_id.clone(),
             provider_name: deployment.provider_name.clone(),
             upstream_model: deployment.model.clone(),
-            price: self.plugin.price(&deployment_id),
+            price: deployment.price.clone(),
             status: 0,
         };
         if let Some(exchange) = &self.exchange {
@@ -73,14 +74,13 @@ impl ProviderStream {
                 exchange.first_token = None;
                 exchange.answer_complete = false;
                 exchange.refusal = None;
-                exchange.runs_under(self.plugin.config.revision);
             });
         }
-        path_of(operation, schema_of(deployment))?;
+        path_of(operation, schema_of(&deployment))?;
         if end_of_stream {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
-        self.begun = Some(Begun { deployment_id, operation, originals });
+        self.begun = Some(Begun { deployment, operation, originals });
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl ProviderStream {
     fn send(&mut self, host: &mut dyn Host, held: usize) -> Result<(), ClientError> {
         let lost = || unavailable("The gateway lost this request.");
         let begun = self.begun.as_ref().ok_or_else(lost)?;
-        let deployment = self.plugin.config.deployments.get(&begun.deployment_id).ok_or_else(lost)?;
+        let deployment = &begun.deployment;
         let (operation, provider) = (begun.operation, schema_of(deployment));
 
         let (known_body, known_head, request_id) = self.known();

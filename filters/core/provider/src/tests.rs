@@ -18,7 +18,13 @@ const ANTHROPIC: &str = "on-anthropic";
 const METADATA: &str = "xds.upstream_host_metadata.filter_metadata.weir.deployment";
 
 fn plugin() -> Rc<ProviderPlugin> {
+    Rc::new(ProviderPlugin::new(ProviderConfig {}))
+}
+
+/// What the endpoint of a deployment carries.
+fn metadata(id: &str) -> Vec<u8> {
     let deployment = |schema, slot: &str, header: &str, prefix: &str, model: &str| Deployment {
+        id: id.into(),
         provider_id: format!("{model}-provider"),
         provider_name: model.into(),
         schema,
@@ -29,10 +35,12 @@ fn plugin() -> Rc<ProviderPlugin> {
         credential: Some(CredentialPlacement { slot: slot.into(), header: header.into(), prefix: prefix.into() }),
         price: None,
     };
-    let openai = deployment(ProviderSchema::OpenAi, "x-weir-credential-1", "Authorization", "Bearer ", "gpt-real");
-    let anthropic = deployment(ProviderSchema::Anthropic, "x-weir-credential-2", "x-api-key", "", "claude-real");
-    let deployments = [(OPENAI.to_owned(), openai), (ANTHROPIC.to_owned(), anthropic)].into();
-    Rc::new(ProviderPlugin::new(ProviderConfig { revision: 7, deployments }))
+    let deployment = match id {
+        OPENAI => deployment(ProviderSchema::OpenAi, "x-weir-credential-1", "Authorization", "Bearer ", "gpt-real"),
+        ANTHROPIC => deployment(ProviderSchema::Anthropic, "x-weir-credential-2", "x-api-key", "", "claude-real"),
+        other => return other.into(),
+    };
+    serde_json::to_vec(&deployment).unwrap()
 }
 
 fn exchange() -> Shared {
@@ -73,7 +81,7 @@ struct Attempt {
 impl Attempt {
     /// Sends `body` to `deployment`; an error is the refusal.
     fn send(mut host: FakeHost, exchange: Option<Shared>, deployment: &str, body: &str) -> Result<Self, Reply> {
-        host.properties.insert(METADATA.into(), deployment.into());
+        host.properties.insert(METADATA.into(), metadata(deployment));
         let mut filter = plugin().stream(exchange);
         match filter.on_request_headers(&mut host, false) {
             Flow::Pause => {}

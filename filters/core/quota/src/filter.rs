@@ -67,11 +67,7 @@ struct Demand {
 
 impl StreamFilter for QuotaStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        let revision = self.config.revision;
-        let known = self.shared.write(|exchange| {
-            exchange.runs_under(revision);
-            Some((exchange.operation?, exchange.principal.clone()?))
-        });
+        let known = self.shared.read(|exchange| Some((exchange.operation?, exchange.principal.clone()?)));
         let Some((operation, principal)) = known.flatten() else {
             host.log(Level::Error, "weir.quota: no caller is known; weir.auth must stand before weir.quota");
             let path = host.header_text(Message::Request, ":path").unwrap_or_default();

@@ -60,7 +60,7 @@ struct Request {
 impl Worker {
     fn new(limits: &[(&str, u64, u32)], lease_percent: u64, fail_mode: &str, shared: &SharedData) -> Self {
         let config = format!(
-            r#"{{"revision": 1, "control_plane": {{"cluster": "weir"}}, "lease_percent": {lease_percent},
+            r#"{{"control_plane": {{"cluster": "weir"}}, "lease_percent": {lease_percent},
                 "fail_mode": "{fail_mode}"}}"#
         );
         let config: QuotaConfig = parse(config.as_bytes()).expect("a good configuration");

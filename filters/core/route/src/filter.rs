@@ -58,9 +58,7 @@ struct Caller {
 
 impl StreamFilter for RouteStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        let revision = self.config.revision;
-        let caller = self.shared.write(|exchange| {
-            exchange.runs_under(revision);
+        let caller = self.shared.read(|exchange| {
             Some(Caller {
                 operation: exchange.operation?,
                 principal: exchange.principal.clone()?,

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
-use weir_exchange::{Exchange, Principal, Shared};
-use weir_guardrails::{GuardrailsPlugin, GuardrailsStream};
+use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
+use weir_guardrails::{GuardrailsPlugin, GuardrailsStream, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Message, Reply, StreamFilter};
 use weir_llm::Operation;
@@ -44,6 +44,7 @@ impl Outcome {
 }
 
 pub(crate) struct Gateway {
+    cache: Rc<ProfileCache>,
     plugin: GuardrailsPlugin,
     host: FakeHost,
     shared: Option<Shared>,
@@ -64,24 +65,27 @@ impl Gateway {
                 direction: RuleDirection::Both,
             })
             .collect();
-        let profiles = BTreeMap::from([("p".to_string(), GuardrailProfile { name: "test".into(), rules })]);
         let mut exchange = Exchange::new(Uuid::nil(), 0);
         exchange.operation = Operation::of("POST", path, false).ok();
-        exchange.revision = 5;
         let mut gateway = Self {
-            plugin: GuardrailsPlugin::new(GuardrailsConfig { revision: 7, profiles }).unwrap(),
+            cache: Rc::default(),
+            plugin: GuardrailsPlugin::new(GuardrailsConfig {}),
             host: FakeHost::with_request(&[(":method", "POST"), (":path", path)]),
             shared: Some(Shared::new(exchange)),
             filter: None,
             body_known: true,
             was_held: false,
         };
-        gateway.profile_of_principal(Some("p"));
+        gateway.profile_of_principal(Some(rules));
         gateway
     }
 
-    pub(crate) fn profile_of_principal(&mut self, profile: Option<&str>) {
-        let principal = Principal { guardrail_profile_id: profile.map(Into::into), ..Principal::default() };
+    pub(crate) fn profile_of_principal(&mut self, rules: Option<Vec<GuardrailRule>>) {
+        let named = |rules| {
+            let profile = GuardrailProfile { name: "test".into(), rules };
+            Rc::new(NamedProfile { id: "p".into(), profile })
+        };
+        let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
         self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
     }
 
@@ -105,7 +109,7 @@ impl Gateway {
         if let (true, Some(shared)) = (self.body_known, &self.shared) {
             shared.write(|exchange| exchange.body = Some(Rc::new(body.as_bytes().to_vec())));
         }
-        self.filter = Some(self.plugin.stream(self.shared.clone()));
+        self.filter = Some(self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache)));
         let length = body.len().div_ceil(pieces).max(1);
         let pieces: Vec<_> = body.as_bytes().chunks(length).collect();
         self.pass(Message::Request, &pieces)
@@ -120,7 +124,7 @@ impl Gateway {
 
     fn pass(&mut self, of: Message, pieces: &[&[u8]]) -> Outcome {
         // Without a request before: an answer of a filter in front, which the request never passed.
-        let filter = self.filter.get_or_insert_with(|| self.plugin.stream(self.shared.clone()));
+        let filter = self.filter.get_or_insert_with(|| self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache)));
         let host = &mut self.host;
         let flow = match of {
             Message::Request => filter.on_request_headers(host, false),
