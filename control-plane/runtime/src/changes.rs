@@ -17,6 +17,9 @@ pub(crate) struct Followers {
     pub(crate) gateways: Gateways,
 }
 
+/// How long reading the changes may take before it is tried anew.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Follows the committed changes for ever, also over a time without the database.
 pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
     let mut hints = std::pin::pin!(store.listen());
@@ -28,7 +31,12 @@ pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
             _ = hints.next() => {}
             _ = poll.tick() => {}
         }
-        match catch_up(&store, &followers, known).await {
+        let caught_up = match tokio::time::timeout(ANSWER, catch_up(&store, &followers, known)).await {
+            Ok(caught_up) => caught_up.map_err(|error| chain(&error)),
+            // A connection whose other end is gone without a word would hold up every later change.
+            Err(_) => Err("the database does not answer".to_owned()),
+        };
+        match caught_up {
             Ok(revision) => {
                 if std::mem::take(&mut away) {
                     tracing::info!(revision, "the database answers again");
@@ -37,7 +45,6 @@ pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
             }
             // Everything goes on with what is known; one line says so.
             Err(error) if !std::mem::replace(&mut away, true) => {
-                let error = chain(&error);
                 tracing::error!(error, revision = known, "changes cannot be followed for now");
             }
             Err(_) => {}

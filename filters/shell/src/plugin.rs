@@ -77,8 +77,8 @@ impl StreamFilter for Refusing {
         Flow::Reply(Reply {
             status: 503,
             headers: vec![("content-type".into(), "application/json".into())],
-            body: br#"{"error":{"message":"The gateway has no configuration.","type":"server_error","param":null,"code":"gateway_unconfigured"}}"#.to_vec(),
-            code: "gateway_unconfigured",
+            body: br#"{"error":{"message":"The gateway has no configuration.","type":"server_error","param":null,"code":"gateway_not_ready"}}"#.to_vec(),
+            code: "gateway_not_ready",
         })
     }
 }

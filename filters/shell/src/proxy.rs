@@ -85,8 +85,11 @@ impl Host for Proxy {
     fn remove_header(&mut self, of: Message, name: &str) {
         sys::remove_header(map(of), name);
     }
-    fn body(&self, of: Message, start: usize, length: usize) -> Vec<u8> {
-        sys::buffer(buffer(of), start, length).unwrap_or_default()
+    fn body(&self, of: Message, start: usize, length: usize) -> Result<Vec<u8>, HostError> {
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        sys::buffer(buffer(of), start, length).filter(|bytes| bytes.len() == length).ok_or(HostError::Refused)
     }
     fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError> {
         sys::replace_buffer(buffer(of), bytes)

@@ -28,6 +28,7 @@ fn files(endings: &[&str]) -> Vec<String> {
         .current_dir(root())
         .output()
         .expect("git");
+    assert!(listed.status.success(), "git cannot list the files: {}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).expect("UTF-8 names");
     names
         .lines()

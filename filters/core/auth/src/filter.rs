@@ -5,7 +5,7 @@ use prost::Message as _;
 use sha2::Digest as _;
 use weir_config::{AuthConfig, AuthSource, ControlPlane, StaticPrincipal};
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, Shared};
-use weir_host::{CallError, CallId, Flow, Host, Level, Message, StreamFilter};
+use weir_host::{CallError, CallId, Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
 use weir_proto::dataplane::ResolveCredentialRequest;
@@ -92,16 +92,7 @@ impl StreamFilter for AuthStream {
                 self.schema = operation.schema();
                 self.shared.write(|exchange| exchange.operation = Some(operation));
             }
-            Err(error) => {
-                let mut reply = self.shared.refuse(self.schema, &error);
-                if reply.status == 405 {
-                    // RFC 9110, 15.5.6: a 405 names the methods that are taken. Only the lists of models take GET.
-                    let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-                    let allowed = if path.contains("/v1/models") { "GET" } else { "POST" };
-                    reply.headers.push(("allow".into(), allowed.into()));
-                }
-                return Flow::Reply(reply);
-            }
+            Err(reply) => return Flow::Reply(reply),
         }
         let headers = host.headers(Message::Request);
         match read_key(&headers) {
@@ -141,16 +132,23 @@ impl StreamFilter for AuthStream {
 
 impl AuthStream {
     /// Reads what the client wants. On an error, `self.schema` is the one that the path belongs to.
-    fn read_operation(&mut self, host: &dyn Host) -> Result<Operation, ClientError> {
+    fn read_operation(&mut self, host: &dyn Host) -> Result<Operation, Reply> {
         let method = host.header_text(Message::Request, ":method").unwrap_or_default();
         let path = host.header_text(Message::Request, ":path").unwrap_or_default();
         let anthropic = host.header(Message::Request, "anthropic-version").is_some();
         Operation::of(&method, &path, anthropic).map_err(|error| {
             self.schema = Schema::of_path(&path, anthropic);
             match error {
-                NoOperation::UnknownPath => ClientError::new(404, "unknown_url", "There is nothing at this URL."),
-                NoOperation::WrongMethod => {
-                    ClientError::new(405, "method_not_allowed", "This URL does not take this method.")
+                NoOperation::UnknownPath => {
+                    let error = ClientError::new(404, "unknown_url", "There is nothing at this URL.");
+                    self.shared.refuse(self.schema, &error)
+                }
+                NoOperation::WrongMethod { takes } => {
+                    let error = ClientError::new(405, "method_not_allowed", "This URL does not take this method.");
+                    let mut reply = self.shared.refuse(self.schema, &error);
+                    // RFC 9110, 15.5.6: a 405 names the methods that are taken.
+                    reply.headers.push(("allow".into(), takes.into()));
+                    reply
                 }
             }
         })

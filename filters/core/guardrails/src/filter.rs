@@ -181,7 +181,9 @@ impl StreamFilter for GuardrailsStream {
         if matches!(self.request, Request::Gathering)
             && let Some(watch) = self.watch.clone()
         {
-            let body = host.body(Message::Request, 0, held);
+            let Ok(body) = host.body(Message::Request, 0, held) else {
+                return self.refuse(&refusal::unavailable("its body could not be read"), watch.operation.schema());
+            };
             if let Flow::Reply(reply) = self.decide_request(host, &watch, &body) {
                 return Flow::Reply(reply);
             }

@@ -122,10 +122,10 @@ impl Host for FakeHost {
     fn remove_header(&mut self, of: Message, name: &str) {
         self.headers[index(of)].retain(|(known, _)| known != name);
     }
-    fn body(&self, of: Message, start: usize, length: usize) -> Vec<u8> {
+    fn body(&self, of: Message, start: usize, length: usize) -> Result<Vec<u8>, HostError> {
         let body = &self.bodies[index(of)];
-        let start = start.min(body.len());
-        body[start..start.saturating_add(length).min(body.len())].to_vec()
+        let end = start.checked_add(length).ok_or(HostError::Refused)?;
+        body.get(start..end).map(<[u8]>::to_vec).ok_or(HostError::Refused)
     }
     fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError> {
         self.bodies[index(of)] = bytes.to_vec();

@@ -106,8 +106,8 @@ pub trait Host: Base {
     fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError>;
     /// Removes a header, whether there or not.
     fn remove_header(&mut self, of: Message, name: &str);
-    /// Bytes `start..start + length` of what the proxy holds of the body now.
-    fn body(&self, of: Message, start: usize, length: usize) -> Vec<u8>;
+    /// Bytes `start..start + length` of what the proxy holds of the body now: all of them, or an error.
+    fn body(&self, of: Message, start: usize, length: usize) -> Result<Vec<u8>, HostError>;
     /// Puts `bytes` in place of everything that the proxy holds of the body now.
     fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError>;
     /// A property of the stream, as raw bytes; `None` if it has none such.

@@ -41,7 +41,10 @@ pub enum NoOperation {
     UnknownPath,
     /// To be answered with 405.
     #[error("this path does not take this method")]
-    WrongMethod,
+    WrongMethod {
+        /// The one that it takes.
+        takes: &'static str,
+    },
 }
 
 impl Operation {
@@ -59,7 +62,7 @@ impl Operation {
             }
             _ => return Err(NoOperation::UnknownPath),
         };
-        if method == takes { Ok(operation) } else { Err(NoOperation::WrongMethod) }
+        if method == takes { Ok(operation) } else { Err(NoOperation::WrongMethod { takes }) }
     }
 
     /// The schema that the client speaks.
@@ -143,8 +146,8 @@ mod tests {
         check("GET", "/v1/models?limit=2", true, Ok(Operation::ListModels(Anthropic)));
         check("GET", "/v1/models/gpt-4o", false, Ok(Operation::GetModel(OpenAi)));
         check("GET", "/v1/models/", false, Err(NoOperation::UnknownPath));
-        check("GET", "/v1/chat/completions", false, Err(NoOperation::WrongMethod));
-        check("DELETE", "/v1/models", false, Err(NoOperation::WrongMethod));
+        check("GET", "/v1/chat/completions", false, Err(NoOperation::WrongMethod { takes: "POST" }));
+        check("DELETE", "/v1/models", false, Err(NoOperation::WrongMethod { takes: "GET" }));
         check("POST", "/v1/chat/completions/x", false, Err(NoOperation::UnknownPath));
         check("GET", "/", false, Err(NoOperation::UnknownPath));
     }

@@ -81,7 +81,7 @@ impl Outcome {
             (None, Self::UpstreamBroken) => "upstream_broken",
             (None, Self::Refused | Self::Failed) => match ending.status {
                 // The proxy's own limits and missing routes, before any attempt.
-                404 if exchange.attempts.is_empty() => "route_not_found",
+                404 if exchange.attempts.is_empty() => "unknown_url",
                 413 if exchange.attempts.is_empty() => "request_too_large",
                 502 if exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 401 | 403)) => {
                     "upstream_auth_failed"

@@ -101,7 +101,8 @@ impl Answer {
                     self.state = State::Failed { status };
                     return Flow::Pause;
                 }
-                let body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES));
+                // Without its words it is still a failure.
+                let body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES)).unwrap_or_default();
                 self.fail_as_provider(host, exchange, &read_provider_error(self.asked.provider, status, &body))
             }
             State::Whole => {
@@ -113,17 +114,21 @@ impl Answer {
                     self.state = State::Whole;
                     return Flow::Pause;
                 }
-                let body = host.body(Message::Response, 0, held);
-                self.whole(host, exchange, &body)
+                match host.body(Message::Response, 0, held) {
+                    Ok(body) => self.whole(host, exchange, &body),
+                    Err(error) => self.flow_after(Err(error)),
+                }
             }
             State::Opening { translator, read, out } => {
-                let new = host.body(Message::Response, read, held.saturating_sub(read));
-                self.open(host, exchange, Opening { translator, out, new, held, end_of_stream })
+                match host.body(Message::Response, read, held.saturating_sub(read)) {
+                    Ok(new) => self.open(host, exchange, Opening { translator, out, new, held, end_of_stream }),
+                    Err(error) => self.flow_after(Err(error)),
+                }
             }
-            State::Streaming { translator } => {
-                let new = host.body(Message::Response, 0, held);
-                self.pass(host, exchange, translator, &new, end_of_stream)
-            }
+            State::Streaming { translator } => match host.body(Message::Response, 0, held) {
+                Ok(new) => self.pass(host, exchange, translator, &new, end_of_stream),
+                Err(error) => self.flow_after(Err(error)),
+            },
         }
     }
 

@@ -48,7 +48,7 @@ impl ProviderStream {
         let speaks_anthropic = originals.iter().any(|(name, _)| name == "anthropic-version");
         self.client = Schema::of_path(text(":path"), speaks_anthropic);
         let operation = Operation::of(text(":method"), text(":path"), speaks_anthropic)
-            .map_err(|_| ClientError::new(404, "unknown_path", "There is no such operation here."))?;
+            .map_err(|_| ClientError::new(404, "unknown_url", "There is no such operation here."))?;
         self.client = operation.schema();
 
         let path = ["xds", "upstream_host_metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_DEPLOYMENT];
@@ -109,7 +109,10 @@ impl ProviderStream {
         let (operation, provider) = (begun.operation, schema_of(deployment));
 
         let (known_body, known_head, request_id) = self.known();
-        let body = known_body.unwrap_or_else(|| Rc::new(host.body(Message::Request, 0, held)));
+        let body = match known_body {
+            Some(body) => body,
+            None => Rc::new(host.body(Message::Request, 0, held).map_err(|_| lost())?),
+        };
         let head = head_of(operation, known_head, &body)?;
         let upstream_body = body_for(deployment, operation, &head, &body)?;
 

@@ -127,14 +127,13 @@ impl StreamFilter for RouteStream {
 impl RouteStream {
     /// Reads the whole body and chooses the pool.
     fn route(&self, host: &mut dyn Host, caller: &Caller, held: usize) -> Result<(), ClientError> {
-        let body = host.body(Message::Request, 0, held);
-        if body.is_empty() {
+        if held == 0 {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
-        if body.len() != held {
-            host.log(Level::Error, "weir.route: the proxy gave less of the body than it holds");
-            return Err(misconfigured("the body could not be read"));
-        }
+        let body = host.body(Message::Request, 0, held).map_err(|error| {
+            host.log(Level::Error, &format!("weir.route: the body could not be read: {error}"));
+            misconfigured("the body could not be read")
+        })?;
         let head = read_head(caller.operation, &body).map_err(invalid_request)?;
         let stream = head.stream;
         let pool_id = self.choose(caller, body, head)?;

@@ -40,7 +40,9 @@ impl GuardrailsStream {
     /// Reads and edits an answer that is held whole, its headers too.
     pub(super) fn edit_answer(&mut self, host: &mut dyn Host, watch: &Watch, held: usize) -> Flow {
         let schema = watch.operation.schema();
-        let body = host.body(Message::Response, 0, held);
+        let Ok(body) = host.body(Message::Response, 0, held) else {
+            return self.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
+        };
         let texts = text::response_texts(schema, watch.operation, &body);
         let Some(texts) = texts.ok().filter(|_| shape::is_answer(schema, &body)) else {
             return self.replace_answer(host, watch, &refusal::response_not_inspectable("it is no valid answer"));

@@ -14,6 +14,8 @@ use crate::stream::{Released, TextStream};
 
 /// The most texts that may be open side by side in one stream: choices, blocks, tool calls.
 const MOST_CHANNELS: usize = 1024;
+/// How many bytes of events may be kept for them together.
+const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The texts of one stream, each running through a scanner of its own.
 #[derive(Debug)]
@@ -73,6 +75,9 @@ impl Deltas {
             if passed != text.value {
                 edits.push((text.span, passed));
             }
+        }
+        if self.channels.values().map(|channel| channel.last.len()).sum::<usize>() > MOST_KEPT_BYTES {
+            edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
         }
         if edited.refused.is_some() {
             return;

@@ -66,8 +66,10 @@ impl GuardrailsStream {
     /// Edits a piece of a stream of events.
     pub(super) fn edit_events(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         let Response::Events(editor) = &mut self.response else { return Flow::Continue };
-        let piece = host.body(Message::Response, 0, held);
         let schema = editor.schema;
+        let Ok(piece) = host.body(Message::Response, 0, held) else {
+            return self.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
+        };
         let edited = editor.push(&piece, end_of_stream);
         self.record(&edited.findings);
         if let Some(error) = &edited.refused {
