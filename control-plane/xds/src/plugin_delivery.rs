@@ -1,7 +1,8 @@
 //! Two habits of Envoy (1.40) that a plugin's configuration must be delivered around.
 //!
 //! - While it fetches a module Envoy refuses every plugin that needs it, and says no more than "Unable to create Wasm plugin".
-//!   The same configuration is to be sent again until the code is there.
+//!   The same configuration is to be sent again until the code is there. A pool is refused likewise, whose upstream plugin
+//!   cannot be made yet, and no later change would bring it.
 //! - A configuration that it refused, sent again unchanged, is acknowledged without being applied: Envoy compares it with the
 //!   last one that it received, not with the last one that it took. So each one sent differs from all before it.
 
@@ -51,17 +52,17 @@ fn stamped(body: &Any, nanos: i32) -> Result<Any, prost::DecodeError> {
     Ok(pack_any(plugin))
 }
 
-/// When plugins that one Envoy refused are sent again, and when their refusal is news.
+/// When plugins and clusters that one Envoy refused are sent again, and when their refusal is news.
 #[derive(Default)]
-pub(crate) struct PluginRetry {
+pub(crate) struct Retry {
     /// Whether this Envoy has taken any plugin, and so has the module.
     loaded: bool,
-    /// How often each plugin was refused in a row.
+    /// How often each was refused in a row.
     refusals: BTreeMap<String, u32>,
     at: Option<Instant>,
 }
 
-impl PluginRetry {
+impl Retry {
     /// Refusals in a row that are put down to a module on its way: about 20 s. Envoy itself tries a failed fetch again
     /// after 10 s.
     const LOADING: u32 = 15;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use weir_core::gateway::Gateway;
 use weir_core::node::{NodeEvent, NodeReport};
 
-use crate::plugin_delivery::{PluginRetry, Stamp};
+use crate::plugin_delivery::{Retry, Stamp};
 use crate::{Outcome, Publisher, Push, Resource, ResourceType, Scope, Session};
 
 /// Finds the gateway that a bearer token stands for; `None`: no gateway has it.
@@ -147,7 +147,10 @@ impl Ads {
                     connection.retry.restart();
                     connection.view(views.borrow_and_update().as_deref(), scope);
                 }
-                () = connection.retry.due() => connection.session.try_again(ResourceType::Plugin),
+                () = connection.retry.due() => {
+                    connection.session.try_again(ResourceType::Plugin);
+                    connection.session.try_again(ResourceType::Cluster);
+                }
                 _ = recheck.tick() => match self.gateway(&token).await {
                     Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(status),
                     _ => {}
@@ -191,7 +194,7 @@ struct Connection<'a> {
     gateway_id: Uuid,
     node_id: String,
     session: Session,
-    retry: PluginRetry,
+    retry: Retry,
 }
 
 impl<'a> Connection<'a> {
@@ -200,13 +203,8 @@ impl<'a> Connection<'a> {
         *open.entry((gateway_id, node.id.clone())).or_default() += 1;
         drop(open);
         metrics::gauge!("weir_xds_streams").increment(1);
-        let connection = Self {
-            ads,
-            gateway_id,
-            node_id: node.id.clone(),
-            session: Session::default(),
-            retry: PluginRetry::default(),
-        };
+        let connection =
+            Self { ads, gateway_id, node_id: node.id.clone(), session: Session::default(), retry: Retry::default() };
         tracing::info!(node = node.id, gateway = %gateway_id, "an Envoy connected");
         connection.report(NodeEvent::Connected { envoy_version: envoy_version(node) });
         connection
@@ -224,7 +222,8 @@ impl<'a> Connection<'a> {
         };
         match self.session.receive(kind, request) {
             Some(Outcome::Acknowledged { kind: ResourceType::Plugin }) => self.retry.accepted(),
-            Some(Outcome::Refused { kind: ResourceType::Plugin, names, reason, revision }) => {
+            // Envoy refuses a pool, too, whose upstream plugin cannot be made yet.
+            Some(Outcome::Refused { kind: ResourceType::Plugin | ResourceType::Cluster, names, reason, revision }) => {
                 if self.retry.refused(&names) {
                     self.refused(names, reason, revision);
                 }

@@ -13,9 +13,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Code, Request, Status, Streaming};
 use uuid::Uuid;
+use weir_config::ProviderSchema;
 use weir_core::gateway::Gateway;
 use weir_core::node::{NodeEvent, NodeReport};
-use weir_core::snapshot::Snapshot;
+use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
 use weir_xds::{Ads, AuthenticationUnavailable, ModuleSource, Publisher, ResourceType, Settings};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -160,4 +161,42 @@ async fn what_is_sent_acknowledged_and_refused_is_reported() {
     control_plane.stop.send_replace(true);
     assert_eq!(envoy.receive().await.expect_err("ended").code(), Code::Unavailable);
     assert_eq!(control_plane.reported().await, NodeEvent::Disconnected);
+}
+
+/// Envoy refuses a pool while the code of its upstream plugin is on its way, and no later change need ever come.
+#[tokio::test]
+async fn a_refused_cluster_is_sent_again() {
+    let control_plane = ControlPlane::start().await;
+    let provider = Provider {
+        id: Uuid::from_u128(1),
+        tenant_id: None,
+        name: "provider".into(),
+        schema: ProviderSchema::OpenAi,
+        base_url: "http://127.0.0.1:8080".parse().unwrap(),
+        credential: None,
+    };
+    let member =
+        Member { deployment_id: Uuid::from_u128(2), provider_id: provider.id, model: "model".into(), price: None };
+    let pool = Pool {
+        id: Uuid::from_u128(3),
+        tenant_id: None,
+        name: "pool".into(),
+        members: vec![member],
+        first_byte_timeout_ms: 1000,
+        idle_timeout_ms: 1000,
+        request_timeout_ms: 1000,
+    };
+    control_plane.publisher.publish(Arc::new(Snapshot { revision: 1, providers: vec![provider], pools: vec![pool] }));
+    let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
+    let plugin = envoy.receive().await.unwrap();
+    envoy.answer(&plugin, None).await;
+    envoy.subscribe(ResourceType::Cluster, "*").await;
+    let refused = envoy.receive().await.unwrap();
+    assert_eq!(refused.resources.len(), 2);
+    envoy.answer(&refused, Some("Unable to create Wasm plugin weir.provider")).await;
+    let again = envoy.receive().await.unwrap();
+    let names = |response: &DeltaDiscoveryResponse| -> Vec<String> {
+        response.resources.iter().map(|resource| resource.name.clone()).collect()
+    };
+    assert_eq!(names(&again), names(&refused));
 }
