@@ -53,7 +53,7 @@ impl Context for Root {
     fn on_grpc_stream_message(&mut self, token_id: u32, message_size: usize) {
         let message = sys::buffer(Buffer::GrpcMessage, 0, message_size);
         match self.vm.watcher.try_borrow_mut() {
-            Ok(mut watcher) => watcher.message(token_id, &self.vm.principals, message.as_deref()),
+            Ok(mut watcher) => watcher.message(token_id, message.as_deref()),
             // It may have told of a revoked key.
             Err(_) => self.vm.principals.forget_everything(),
         }

@@ -30,11 +30,12 @@ impl Vm {
     fn new() -> Self {
         let random = Random::default();
         let name = Builder::from_random_bytes(random.bytes()).into_uuid().to_string();
+        let principals = Rc::new(PrincipalCache::new());
         Self {
-            principals: Rc::new(PrincipalCache::new()),
+            principals: Rc::clone(&principals),
             profiles: Rc::new(ProfileCache::new()),
             outbox: Rc::new(Outbox::new()),
-            watcher: RefCell::new(Watcher::new(name)),
+            watcher: RefCell::new(Watcher::new(name, principals)),
             exchanges: RefCell::new(ExchangeTable::new(random.number())),
             random,
         }

@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use proxy_wasm::hostcalls;
 use weir_auth::{PrincipalCache, Watch};
 use weir_config::names::DATAPLANE_SERVICE;
@@ -11,6 +13,7 @@ use crate::proxy::Proxy;
 /// of them opens the stream; it stays there until that context goes.
 pub(crate) struct Watcher {
     vm: String,
+    principals: Rc<PrincipalCache>,
     watch: Option<Watch>,
     /// Root contexts that can watch, by the order of their making.
     roots: Vec<u32>,
@@ -24,8 +27,8 @@ struct Open {
 }
 
 impl Watcher {
-    pub(crate) fn new(vm: String) -> Self {
-        Self { vm, watch: None, roots: Vec::new(), open: None }
+    pub(crate) fn new(vm: String, principals: Rc<PrincipalCache>) -> Self {
+        Self { vm, principals, watch: None, roots: Vec::new(), open: None }
     }
 
     /// A root context whose configuration names a control plane.
@@ -56,23 +59,23 @@ impl Watcher {
                 self.open = Some(Open { root, stream });
                 self.send(&first);
             }
-            Err(_) => watch.closed(),
+            Err(_) => watch.closed(&self.principals),
         }
     }
 
     /// A message of the stream; `None` if it could not be read. What cannot be understood may have told of a revoked key, so
     /// everything is forgotten then.
-    pub(crate) fn message(&mut self, stream: u32, cache: &PrincipalCache, bytes: Option<&[u8]>) {
+    pub(crate) fn message(&mut self, stream: u32, bytes: Option<&[u8]>) {
         if self.open.is_none_or(|open| open.stream != stream) {
             return;
         }
         let Some(watch) = &mut self.watch else { return };
-        let reason = match bytes.map(|bytes| watch.message(cache, bytes)) {
+        let reason = match bytes.map(|bytes| watch.message(&self.principals, bytes)) {
             Some(Ok(acknowledgement)) => return self.send(&acknowledgement),
             Some(Err(error)) => error.to_string(),
             None => "a message of the Watch stream could not be read".to_owned(),
         };
-        cache.forget_everything();
+        self.principals.forget_everything();
         Proxy.log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
         // Cancelling gives no close callback.
         let _ = hostcalls::cancel_grpc_stream(stream);
@@ -97,7 +100,7 @@ impl Watcher {
     fn closed(&mut self) {
         self.open = None;
         if let Some(watch) = &mut self.watch {
-            watch.closed();
+            watch.closed(&self.principals);
         }
     }
 }

@@ -17,6 +17,9 @@ const AWAY: Micros = 1_000_000;
 const SMALLEST_SWEEP: usize = 64;
 
 /// Who stands behind which key, as far as one VM knows. Bounded; all times come from the caller.
+///
+/// What is known is used without asking only while the VM hears of changes ([`PrincipalCache::set_watched`]). Else the
+/// control plane is asked for each request, and what is known is for the time when it does not answer.
 #[derive(Default)]
 pub struct PrincipalCache {
     state: Cell<State>,
@@ -56,6 +59,7 @@ struct State {
     sweep_at: usize,
     generation: u64,
     away_until: Micros,
+    watched: bool,
 }
 
 #[derive(Debug)]
@@ -77,13 +81,24 @@ impl PrincipalCache {
         Self::default()
     }
 
+    /// Says whether what must be forgotten reaches this VM from now on.
+    pub fn set_watched(&self, watched: bool) {
+        self.with(|state| {
+            if std::mem::replace(&mut state.watched, watched) != watched {
+                // An answer that was asked for before may tell of what has changed unheard in between.
+                state.next_generation();
+            }
+        });
+    }
+
     /// What is known about a key now.
     pub fn look_up(&self, digest: &Digest, now: Micros, config: &AuthConfig) -> Known {
         self.with(|state| {
             let lifetime = seconds(config.principal_lifetime_s);
-            let usable_for = match now < state.away_until {
-                true => lifetime.saturating_add(seconds(config.principal_stale_s)),
-                false => lifetime,
+            let usable_for = match (now < state.away_until, state.watched) {
+                (true, _) => lifetime.saturating_add(seconds(config.principal_stale_s)),
+                (false, true) => lifetime,
+                (false, false) => 0,
             };
             if let Some((principal, catalog)) = state.usable(digest, now, usable_for) {
                 return match expired(&principal, now) {
@@ -92,6 +107,7 @@ impl PrincipalCache {
                 };
             }
             if let Some((stored_at, denial)) = state.denied.get(digest)
+                && (state.watched || now < state.away_until)
                 && now.saturating_sub(*stored_at) < seconds(config.unknown_key_lifetime_s)
             {
                 return Known::Denied(*denial);

@@ -35,7 +35,9 @@ impl Vm {
     fn new(config: &str) -> Self {
         let config: AuthConfig = parse(config.as_bytes()).expect("a good configuration");
         let host = FakeHost { now: 1_000 * SECOND, ..FakeHost::default() };
-        Self { plugin: AuthPlugin::new(config), cache: Rc::new(PrincipalCache::new()), host }
+        let cache = Rc::new(PrincipalCache::new());
+        cache.set_watched(true);
+        Self { plugin: AuthPlugin::new(config), cache, host }
     }
 
     fn request(&mut self, headers: &[(&str, &str)]) -> Request {
@@ -435,4 +437,22 @@ fn principals_may_be_written_in_the_configuration() {
     assert_eq!(profile.map(|profile| profile.profile.rules.len()), Some(1));
     assert_eq!(vm.told("weir_2"), "401 invalid_api_key");
     assert!(vm.host.calls.is_empty());
+}
+
+/// A VM that does not hear of revocations asks each time, and uses what it knows only when nobody answers.
+#[test]
+fn without_a_watch_each_request_asks() {
+    let mut vm = Vm::new(ASKED);
+    vm.cache.set_watched(false);
+    for calls in 1..=2 {
+        let mut request = vm.chat("weir_1");
+        assert_eq!(vm.host.calls.len(), calls);
+        assert_eq!(vm.answer(&mut request, active("t", 1, "gpt")), Flow::Continue);
+    }
+    let mut request = vm.chat("weir_1");
+    assert_eq!(vm.answer(&mut request, Err(14)), Flow::Continue, "the control plane is away");
+    assert_eq!(told(&vm.chat("weir_1").flow), "passes", "and is not asked again at once");
+    vm.host.now += 2 * SECOND;
+    vm.cache.set_watched(true);
+    assert_eq!(told(&vm.chat("weir_1").flow), "passes", "what was answered is known");
 }

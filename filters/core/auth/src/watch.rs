@@ -49,6 +49,7 @@ impl Watch {
     pub fn message(&mut self, cache: &PrincipalCache, bytes: &[u8]) -> Result<Vec<u8>, WatchError> {
         let message = WatchResponse::decode(bytes).inspect_err(|_| cache.forget_everything())?;
         self.failures = 0;
+        cache.set_watched(true);
         if message.forget_everything {
             cache.forget_everything();
         }
@@ -67,7 +68,8 @@ impl Watch {
     }
 
     /// The stream is closed, or could not be opened. The wait until the next attempt doubles with each failure in a row.
-    pub fn closed(&mut self) {
+    pub fn closed(&mut self, cache: &PrincipalCache) {
+        cache.set_watched(false);
         self.open = false;
         self.wait = 1_u32.checked_shl(self.failures).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         self.failures = self.failures.saturating_add(1);
@@ -119,14 +121,15 @@ mod tests {
     fn it_opens_again_more_and_more_slowly() {
         let mut watch = Watch::new("vm", "node");
         let mut waits = vec![ticks_until_open(&mut watch)];
+        let cache = PrincipalCache::new();
         for _ in 0..8 {
-            watch.closed();
+            watch.closed(&cache);
             waits.push(ticks_until_open(&mut watch));
         }
         assert_eq!(waits, [1, 2, 3, 5, 9, 17, 33, 33, 33]);
         let message = WatchResponse { revision: 1, ..Default::default() }.encode_to_vec();
-        assert!(watch.message(&PrincipalCache::new(), &message).is_ok());
-        watch.closed();
+        assert!(watch.message(&cache, &message).is_ok());
+        watch.closed(&cache);
         assert_eq!(ticks_until_open(&mut watch), 2, "a stream that worked is soon opened again");
     }
 
