@@ -10,13 +10,14 @@ use weir_core::gateway::{
 };
 
 use crate::row::unsigned;
+use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
 
 impl Store {
     /// Turns an API key's digest into a principal and the models that its tenant has. A key outside the gateway's scope
     /// is unknown.
     pub async fn resolve_credential(&self, gateway: &Gateway, sha256: &[u8]) -> Result<Resolved, StoreError> {
-        let mut reading = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut reading = begin(&self.pool, READING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
         let revision = unsigned(revision)?;

@@ -26,6 +26,7 @@ mod row;
 mod sessions;
 mod snapshot;
 mod tenants;
+mod transaction;
 mod usage_list;
 mod users;
 

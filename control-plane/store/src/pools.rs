@@ -13,15 +13,17 @@ use weir_core::routing::{MemberPrice, MemberSettings, PoolSettings, PoolView};
 
 use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, signed, taken, unsigned};
+use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM pools WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, first_byte_timeout_ms, idle_timeout_ms, \
                        request_timeout_ms";
 
 impl Store {
     /// The pools in the actor's scope, in the order in which they were made.
     pub async fn list_pools(&self, actor: &Actor, request: PageRequest) -> Result<Page<Stored<PoolView>>, StoreError> {
-        let mut reading = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut reading = begin(&self.pool, READING).await?;
         let rows: Vec<PoolRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM pools
              WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2)
@@ -44,7 +46,7 @@ impl Store {
 
     /// One pool.
     pub async fn get_pool(&self, actor: &Actor, id: Uuid) -> Result<Stored<PoolView>, StoreError> {
-        let mut reading = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut reading = begin(&self.pool, READING).await?;
         let row: Option<PoolRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM pools WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)"
         )))
@@ -106,7 +108,7 @@ impl Store {
         settings: PoolSettings,
     ) -> Result<Stored<PoolView>, StoreError> {
         settings.check()?;
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         require_providers(write.connection(), tenant_id, &settings.members).await?;
         let before = members(write.connection(), &[id]).await?.remove(&id).unwrap_or_default();
@@ -133,7 +135,7 @@ impl Store {
 
     /// Deletes a pool that no model leads to. Gives the revision.
     pub async fn delete_pool(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         let model: Option<(String,)> = sqlx::query_as("SELECT 'model ' || name FROM models WHERE pool_id = $1 LIMIT 1")
             .bind(id)

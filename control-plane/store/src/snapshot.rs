@@ -6,13 +6,14 @@ use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
 
 use crate::providers::schema_from_name;
 use crate::row::unsigned;
+use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
 
 impl Store {
     /// The committed policy at one revision, credentials decrypted. A provider whose credential cannot be decrypted fails
     /// the whole: the last good configuration goes on serving.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut reading = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut reading = begin(&self.pool, READING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
         let providers: Vec<ProviderRow> = sqlx::query_as(

@@ -2,6 +2,7 @@
 
 mod app;
 mod authorisation;
+mod cancelled;
 mod credentials;
 mod dataplane;
 mod idempotency;

@@ -117,6 +117,11 @@ impl Profile {
         self.rules(direction).engine.is_some()
     }
 
+    /// Whether anything is replaced or refused in this direction.
+    pub(crate) fn edits(&self, direction: Direction) -> bool {
+        self.rules(direction).enabled.iter().any(|(_, action)| *action >= Action::Redact)
+    }
+
     pub(crate) fn rules(&self, direction: Direction) -> &Rules {
         match direction {
             Direction::Input => &self.input,

@@ -71,6 +71,22 @@ mod requests {
     }
 
     #[test]
+    fn what_is_not_in_a_message_is_read_too() {
+        for (body, expect) in [
+            (r#"{"model":"m","user":"a@b.io"}"#, r#"{"model":"m","user":"[EMAIL]"}"#),
+            (
+                r#"{"model":"m","new":{"a@b.io":4111111111111111}}"#,
+                r#"{"model":"m","new":{"[EMAIL]":"[CREDIT_CARD]"}}"#,
+            ),
+            (r#"{"model":"m","stop":["a@b.io"],"seed":1}"#, r#"{"model":"m","stop":["[EMAIL]"],"seed":1}"#),
+        ] {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],{}"#, &body[1..]);
+            let expect = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],{}"#, &expect[1..]);
+            assert_eq!(redacting().request(&body, 1).passed(), expect);
+        }
+    }
+
+    #[test]
     fn a_flag_passes_and_is_told_to_the_client() {
         let mut gateway = Gateway::new(OPENAI, &[(FindingType::Email, Action::Flag)]);
         let body = chat("a@b.io and c@d.io");
@@ -267,6 +283,49 @@ mod streams {
         let arguments = proxy::openai_arguments(&passed);
         assert_eq!(arguments, r#"{"card":"[CREDIT_CARD]","to":"x"#);
         assert_eq!(passed.matches("\"pay\"").count(), 1, "{passed}");
+    }
+
+    #[test]
+    fn texts_are_found_wherever_a_chunk_holds_them() {
+        let choice = |choice: serde_json::Value| format!("data: {}\n\n", serde_json::json!({ "choices": [choice] }));
+        let call = |call: serde_json::Value| choice(serde_json::json!({"index": 0, "delta": {"tool_calls": [call]}}));
+        let end = chunk(serde_json::json!({}), Some("stop")) + "data: [DONE]\n\n";
+        for (events, pointer, expect) in [
+            (
+                call(
+                    serde_json::json!({"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": "x 4111 1111"}}),
+                ) + &call(serde_json::json!({"index": 0, "custom": {"input": " 1111 1111."}})),
+                "/choices/0/delta/tool_calls/0/custom/input",
+                "x [CREDIT_CARD].",
+            ),
+            (
+                choice(serde_json::json!({"index": 0, "text": "x 4111 1111"}))
+                    + &choice(serde_json::json!({"index": 0, "text": " 1111 1111."})),
+                "/choices/0/text",
+                "x [CREDIT_CARD].",
+            ),
+            (
+                choice(
+                    serde_json::json!({"index": 0, "message": {"role": "assistant", "content": format!("x {CARD}.")}}),
+                ),
+                "/choices/0/message/content",
+                "x [CREDIT_CARD].",
+            ),
+            (
+                call(serde_json::json!({"index": 0, "new": {"4111111111111111": 4_111_111_111_111_111_u64}})),
+                "/choices/0/delta/tool_calls/0/new/[CREDIT_CARD]",
+                "[CREDIT_CARD]",
+            ),
+            (
+                choice(serde_json::json!({"index": 0, "delta": {}, "logprobs": {"content": [{"token": CARD}]}})),
+                "/choices/0/delta/content",
+                "",
+            ),
+        ] {
+            let passed = run(&mut redacting(), &[&(events + &end)]);
+            assert_eq!(proxy::texts(&passed, pointer).concat(), expect, "{passed}");
+            assert!(!passed.contains("1111"), "{passed}");
+        }
     }
 
     #[test]

@@ -21,14 +21,17 @@ pub use stream::{StreamText, stream_texts};
 /// A piece of text in a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// The text, unescaped. Half a surrogate pair becomes U+FFFD.
+    /// The text, unescaped. Half a surrogate pair becomes U+FFFD. In a text that is JSON itself, like the arguments of a tool
+    /// call, the characters that it need not escape stand as themselves.
     pub value: String,
-    /// Where its JSON string stands in the body, quotes included.
+    /// Where it stands in the body: a string or an object's name with its quotes, a number without any.
     pub span: Range<usize>,
 }
 
-/// Every piece of text in a request that a model would read: system prompts, messages of all roles, tool calls and their
-/// results, tool descriptions, embedding inputs. Images, audio, ids and names of tools are none.
+/// Every piece of text in a request that a model could read: system prompts, messages of all roles, tool calls and their
+/// results, tool definitions, embedding inputs, and every field that is not known to be something else. Images, audio, ids
+/// and settings are none. In texts' places numbers of 12 digits and more count too, and so do the names in tool inputs,
+/// schemas and unknown fields.
 ///
 /// Fails on what is no JSON or is nested deeper than 128 levels.
 pub fn request_texts(operation: Operation, body: &[u8]) -> Result<Vec<Text>, RequestError> {
@@ -51,8 +54,8 @@ pub fn response_texts(client: Schema, operation: Operation, body: &[u8]) -> Resu
     texts(body, place).map_err(|error| ResponseError::new(error.to_string()))
 }
 
-/// A copy with some JSON strings replaced by others, escaped anew; everything else byte for byte. The spans are those that
-/// came with the texts.
+/// A copy with some texts replaced by JSON strings, escaped anew; everything else byte for byte. The spans are those that
+/// came with the texts. A number that is replaced becomes a string.
 pub fn with_texts(body: &[u8], edits: &[(Range<usize>, String)]) -> Vec<u8> {
     let mut escaped: Vec<_> = edits
         .iter()
@@ -70,10 +73,48 @@ fn texts(body: &[u8], place: Place) -> Result<Vec<Text>, Malformed> {
     let mut spans = Vec::new();
     scan(text, place, &mut spans)?;
     let as_text = |span: Range<usize>| {
-        let value = unescaped(text.get(span.clone()).unwrap_or_default()).into_owned();
-        Text { value, span }
+        let value = value_of(text.get(span.clone()).unwrap_or_default());
+        Text { value: without_needless_escapes(value), span }
     };
     Ok(spans.into_iter().map(as_text).collect())
+}
+
+/// What a string or a number says.
+fn value_of(token: &str) -> String {
+    if token.starts_with('"') { unescaped(token).into_owned() } else { token.to_owned() }
+}
+
+/// The same JSON with `\\uXXXX` only where it must be; what is no JSON stays as it is.
+fn without_needless_escapes(text: String) -> String {
+    let is_escaped_json = text.trim_start().starts_with(['{', '[', '"'])
+        && text.contains("\\u")
+        && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+    if !is_escaped_json {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let code = escape.strip_prefix('u').and_then(|digits| digits.get(..4));
+        let character = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        // `u` and its digits, or the one character of a short escape.
+        let length = match (code, character) {
+            (Some(_), Some(character)) if !character.is_control() && !matches!(character, '"' | '\\') => {
+                plain.push(character);
+                5
+            }
+            _ => {
+                plain.push('\\');
+                let length = escape.chars().next().map_or(0, char::len_utf8);
+                plain.push_str(escape.get(..length).unwrap_or_default());
+                length
+            }
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ impl Deltas {
         if edited.refused.is_some() {
             return;
         }
-        if edits.is_empty() {
+        let spells = self.profile.edits(Direction::Output) && shape::has_probabilities(event.data);
+        if edits.is_empty() && !spells {
             edited.bytes.extend_from_slice(event.raw);
         } else {
             let data = shape::without_probabilities(with_texts(event.data.as_bytes(), &edits));
@@ -101,7 +102,7 @@ impl Deltas {
     fn texts(&self, data: &str, of_deltas: bool) -> Vec<(Option<Key>, StreamText)> {
         let keyed = |text: StreamText| {
             let path = path::path(data, text.span.start);
-            let piece = path::is_piece(self.schema, of_deltas, &path);
+            let piece = !text.whole && path::is_piece(self.schema, of_deltas, &path);
             (piece.then(|| (text.channel, path::key(&path))), text)
         };
         stream_texts(self.schema, data).into_iter().map(keyed).collect()

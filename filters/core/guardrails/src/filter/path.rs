@@ -39,7 +39,7 @@ pub(super) fn is_piece(schema: Schema, of_deltas: bool, path: &[&str]) -> bool {
     match (schema, path) {
         (Schema::OpenAi, ["choices", "delta", "id" | "name" | "type"]) => false,
         (Schema::OpenAi, ["choices", "delta", _]) => true,
-        (Schema::OpenAi, ["choices", "delta", .., last]) => PIECES.contains(last),
+        (Schema::OpenAi, ["choices", .., last]) => PIECES.contains(last),
         (Schema::Anthropic, ["delta", _]) => of_deltas,
         (Schema::Anthropic, ["content_block", "text" | "thinking"]) => true,
         _ => false,

@@ -148,6 +148,8 @@ fn choices_of(data: &str) -> Option<Option<Vec<Choice>>> {
         _index: u32,
         #[serde(rename = "function")]
         _function: Option<IgnoredAny>,
+        #[serde(rename = "custom")]
+        _custom: Option<IgnoredAny>,
     }
     let chunk: Chunk<'_> = serde_json::from_str(data).ok()?;
     let Some(choices) = chunk.choices else { return Some(None) };
@@ -198,8 +200,10 @@ fn continue_chunk(chunk: &mut Value) {
                 call.shift_remove("id");
                 call.shift_remove("type");
             }
-            if let Some(function) = call.get_mut("function").and_then(Value::as_object_mut) {
-                function.shift_remove("name");
+            for kind in ["function", "custom"] {
+                if let Some(called) = call.get_mut(kind).and_then(Value::as_object_mut) {
+                    called.shift_remove("name");
+                }
             }
         }
     }
@@ -224,12 +228,17 @@ fn continue_block(event: &mut Value) {
     event.insert("delta".into(), block);
 }
 
-/// Takes the log probabilities out of an edited OpenAI answer: they spell the text token by token, as it was.
-pub(super) fn without_probabilities(data: Vec<u8>) -> Vec<u8> {
-    // Most answers say null here, if anything.
+/// Whether a text in JSON names log probabilities that are not null.
+pub(super) fn has_probabilities(data: &str) -> bool {
     let is_null =
         |rest: &str| rest.trim_start().strip_prefix(':').is_some_and(|value| value.trim_start().starts_with("null"));
-    if std::str::from_utf8(&data).is_ok_and(|text| text.split("\"logprobs\"").skip(1).all(is_null)) {
+    !data.split("\"logprobs\"").skip(1).all(is_null)
+}
+
+/// Takes the log probabilities out of an OpenAI answer: they spell the text token by token, as it was.
+pub(super) fn without_probabilities(data: Vec<u8>) -> Vec<u8> {
+    // Most answers say null here, if anything.
+    if std::str::from_utf8(&data).is_ok_and(|text| !has_probabilities(text)) {
         return data;
     }
     let Ok(mut answer) = serde_json::from_slice::<Value>(&data) else { return data };

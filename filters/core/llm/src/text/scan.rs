@@ -8,6 +8,10 @@ use crate::json::unescaped;
 
 /// Levels of arrays and objects that are followed, as in serde_json.
 const MOST_LEVELS: usize = 128;
+/// Digits from which on a number counts as text: payment cards, accounts and identity numbers have as many.
+const LONG_NUMBER: usize = 12;
+/// Where the address of embedded data must say that it is base64.
+const LONGEST_MEDIA_TYPE: usize = 128;
 
 /// Why a text could not be scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +24,7 @@ pub(super) enum Malformed {
     TooDeep,
 }
 
-/// Appends the spans of all strings that are text, quotes included, in their order.
+/// Appends the spans of all that is text, in their order: strings and names with their quotes, long numbers as they are.
 pub(super) fn scan(json: &str, place: Place, spans: &mut Vec<Range<usize>>) -> Result<(), Malformed> {
     let mut scanner = Scanner { bytes: json.as_bytes(), json, at: 0, spans };
     scanner.value(place, MOST_LEVELS)?;
@@ -41,7 +45,7 @@ impl<'a> Scanner<'a, '_> {
         match self.peek() {
             Some(b'"') => {
                 let span = self.string()?;
-                if place.is_text() {
+                if place.is_text() && !(place == Place::Url && self.is_embedded_media(&span)) {
                     self.spans.push(span);
                 }
                 Ok(())
@@ -52,7 +56,14 @@ impl<'a> Scanner<'a, '_> {
             Some(b'f') => self.literal(b"false"),
             Some(b'n') => self.literal(b"null"),
             Some(b'-' | b'0'..=b'9') => {
-                self.skip_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+                let span = self.number();
+                let digits = self.bytes.get(span.clone()).unwrap_or_default();
+                if place.is_text()
+                    && digits.len() >= LONG_NUMBER
+                    && digits.iter().filter(|byte| byte.is_ascii_digit()).count() >= LONG_NUMBER
+                {
+                    self.spans.push(span);
+                }
                 Ok(())
             }
             _ => Err(self.malformed()),
@@ -68,9 +79,13 @@ impl<'a> Scanner<'a, '_> {
         let mut data: Option<Range<usize>> = None;
         let mut types = 0;
         let mut base64_types = 0;
+        let mut is_text = false;
         loop {
             self.skip_space();
-            let name = self.name()?;
+            let (name, name_span) = self.name()?;
+            if place.has_text_name(&name) {
+                self.spans.push(name_span);
+            }
             self.skip_space();
             self.expect(b':')?;
             self.skip_space();
@@ -78,10 +93,17 @@ impl<'a> Scanner<'a, '_> {
             let value_place = place.of_field(&name);
             self.value(value_place, levels)?;
             match value_place {
-                Place::SourceData => data = Some(data.map_or(first_span, |range| range.start)..self.spans.len()),
+                // A second one would hide what stands between: then all of it counts.
+                Place::SourceData if place == Place::Source => {
+                    is_text |= data.is_some();
+                    data = Some(first_span..self.spans.len());
+                }
                 _ if place == Place::Source && name == "type" => {
                     types += 1;
                     base64_types += usize::from(self.json.get(value_start..self.at) == Some("\"base64\""));
+                }
+                _ if place == Place::Source && name == "media_type" => {
+                    is_text |= self.json.get(value_start..self.at).is_some_and(|value| !is_binary(value));
                 }
                 _ => {}
             }
@@ -91,7 +113,7 @@ impl<'a> Scanner<'a, '_> {
             }
             self.expect(b',')?;
         }
-        let is_base64 = types > 0 && types == base64_types;
+        let is_base64 = types > 0 && types == base64_types && !is_text;
         if let Some(data) = data.filter(|data| is_base64 && data.end <= self.spans.len()) {
             self.spans.drain(data);
         }
@@ -115,10 +137,27 @@ impl<'a> Scanner<'a, '_> {
     }
 
     /// A field's name; an escaped one is the name that it stands for.
-    fn name(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    fn name(&mut self) -> Result<(Cow<'a, str>, Range<usize>), Malformed> {
         let span = self.string()?;
         let json: &'a str = self.json;
-        Ok(unescaped(json.get(span).unwrap_or_default()))
+        Ok((unescaped(json.get(span.clone()).unwrap_or_default()), span))
+    }
+
+    fn number(&mut self) -> Range<usize> {
+        let start = self.at;
+        self.skip_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+        start..self.at
+    }
+
+    /// Whether a string is an address that holds the data itself, in base64, and the data is not text.
+    fn is_embedded_media(&self, string: &Range<usize>) -> bool {
+        let url = self.bytes.get(string.start.saturating_add(1)..string.end).unwrap_or_default();
+        let Some(media_type) = url.strip_prefix(b"data:") else { return false };
+        let head = media_type.get(..LONGEST_MEDIA_TYPE.min(media_type.len())).unwrap_or_default();
+        let known: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"application/pdf;"];
+        known.iter().any(|prefix| head.starts_with(prefix))
+            && memchr::memchr(b',', head)
+                .is_some_and(|comma| head.get(..comma).unwrap_or_default().ends_with(b";base64"))
     }
 
     fn string(&mut self) -> Result<Range<usize>, Malformed> {
@@ -179,4 +218,10 @@ impl<'a> Scanner<'a, '_> {
     fn malformed(&self) -> Malformed {
         Malformed::NotJson(self.at)
     }
+}
+
+/// Whether a source's media type, a JSON value, is one whose data is no text.
+fn is_binary(media_type: &str) -> bool {
+    let media_type = media_type.strip_prefix('"').unwrap_or(media_type);
+    ["image/", "audio/", "video/", "application/pdf"].iter().any(|prefix| media_type.starts_with(prefix))
 }

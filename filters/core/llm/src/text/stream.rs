@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use super::place::Place;
 use super::scan::scan;
-use crate::json::{Fields, span_in, unescaped};
+use super::value_of;
+use crate::json::{Fields, span_in};
 use crate::operation::Schema;
 
 /// A piece of text in one event of a stream.
@@ -15,8 +16,10 @@ pub struct StreamText {
     pub channel: u32,
     /// The text, unescaped. Half a surrogate pair becomes U+FFFD.
     pub value: String,
-    /// Where its JSON string stands in the event's data, quotes included.
+    /// Where it stands in the event's data: a string or an object's name with its quotes, a number without any.
     pub span: Range<usize>,
+    /// A number or a name: it never goes on in another event.
+    pub whole: bool,
 }
 
 /// Channels of one choice: its texts by kind, then its tool calls by index.
@@ -43,23 +46,20 @@ pub fn stream_texts(client: Schema, event_data: &str) -> Vec<StreamText> {
 #[derive(Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    choices: Option<Vec<&'a RawValue>>,
 }
 
+/// What a choice and a tool call go by.
 #[derive(Deserialize)]
-struct Choice<'a> {
+struct Numbered {
     #[serde(default)]
     index: u32,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(default)]
-    index: u32,
-    #[serde(borrow, default)]
-    function: Option<&'a RawValue>,
+impl Numbered {
+    fn index_of(value: &RawValue) -> u32 {
+        serde_json::from_str::<Self>(value.get()).map_or(0, |numbered| numbered.index)
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,30 +83,45 @@ impl<'a> Pieces<'a> {
     fn openai(&mut self) -> Option<()> {
         let chunk: Chunk<'a> = serde_json::from_str(self.data).ok()?;
         for choice in chunk.choices? {
-            let first = choice.index.wrapping_mul(CHANNELS_OF_A_CHOICE);
-            let Some(delta) = choice.delta.and_then(|delta| Fields::of(delta).ok()) else { continue };
-            for (name, value) in delta.iter() {
-                match name {
-                    "role" => {}
-                    "content" => self.add(value, Place::Content, first.wrapping_add(CONTENT)),
-                    "refusal" => self.add(value, Place::Text, first.wrapping_add(REFUSAL)),
-                    "function_call" => self.add(value, Place::ToolCall, first.wrapping_add(FUNCTION_CALL)),
-                    "tool_calls" => self.tool_calls(value, first),
-                    "audio" => self.add(value, Place::Audio, first.wrapping_add(OTHER)),
-                    _ => self.add(value, Place::Text, first.wrapping_add(OTHER)),
-                }
-            }
+            self.choice(choice);
         }
         Some(())
     }
 
-    fn tool_calls(&mut self, value: &'a RawValue, first: u32) {
-        let Ok(calls) = serde_json::from_str::<Vec<ToolCall<'a>>>(value.get()) else { return };
-        for call in calls {
-            if let Some(function) = call.function {
-                let channel = first.wrapping_add(FIRST_TOOL_CALL).wrapping_add(call.index);
-                self.add(function, Place::ToolCall, channel);
+    fn choice(&mut self, choice: &'a RawValue) {
+        let first = Numbered::index_of(choice).wrapping_mul(CHANNELS_OF_A_CHOICE);
+        let other = first.wrapping_add(OTHER);
+        let Ok(fields) = Fields::of(choice) else { return self.add(choice, Place::Choice, other) };
+        for (name, value) in fields.iter() {
+            match name {
+                "delta" => self.delta(value, first),
+                _ => self.add(value, Place::Choice.of_field(name), other),
             }
+        }
+    }
+
+    fn delta(&mut self, delta: &'a RawValue, first: u32) {
+        let other = first.wrapping_add(OTHER);
+        let Ok(fields) = Fields::of(delta) else { return self.add(delta, Place::Message, other) };
+        for (name, value) in fields.iter() {
+            match name {
+                "role" => self.add(value, Place::Word, other),
+                "content" => self.add(value, Place::Content, first.wrapping_add(CONTENT)),
+                "refusal" => self.add(value, Place::Text, first.wrapping_add(REFUSAL)),
+                "function_call" => self.add(value, Place::ToolCall, first.wrapping_add(FUNCTION_CALL)),
+                "tool_calls" => self.tool_calls(value, first.wrapping_add(FIRST_TOOL_CALL)),
+                "audio" => self.add(value, Place::Audio, other),
+                _ => self.add(value, Place::Text, other),
+            }
+        }
+    }
+
+    fn tool_calls(&mut self, value: &'a RawValue, first: u32) {
+        let Ok(calls) = serde_json::from_str::<Vec<&'a RawValue>>(value.get()) else {
+            return self.add(value, Place::ToolCall, first);
+        };
+        for call in calls {
+            self.add(call, Place::ToolCall, first.wrapping_add(Numbered::index_of(call)));
         }
     }
 
@@ -127,10 +142,15 @@ impl<'a> Pieces<'a> {
         if scan(value.get(), place, &mut spans).is_err() {
             return;
         }
-        self.texts.extend(spans.into_iter().map(|span| StreamText {
-            channel,
-            value: unescaped(value.get().get(span.clone()).unwrap_or_default()).into_owned(),
-            span: span.start + offset..span.end + offset,
+        self.texts.extend(spans.into_iter().map(|span| {
+            let token = value.get().get(span.clone()).unwrap_or_default();
+            let is_name = value.get().get(span.end..).is_some_and(|rest| rest.trim_start().starts_with(':'));
+            StreamText {
+                channel,
+                value: value_of(token),
+                span: span.start + offset..span.end + offset,
+                whole: is_name || !token.starts_with('"'),
+            }
         }));
     }
 }

@@ -11,7 +11,18 @@ fn check_request(operation: Operation, body: &str, expect: &[&str]) {
     let texts = request_texts(operation, body.as_bytes()).unwrap();
     assert_eq!(values(&texts), expect, "{body}");
     for text in &texts {
-        assert_eq!(serde_json::from_str::<String>(&body[text.span.clone()]).unwrap(), text.value);
+        assert_eq!(said_by(&body[text.span.clone()]), text.value);
+    }
+}
+
+/// What a string or a number says.
+fn said_by(token: &str) -> String {
+    match serde_json::from_str(token).unwrap() {
+        Value::String(text) => text,
+        number => {
+            assert!(number.is_number(), "{number}");
+            token.to_owned()
+        }
     }
 }
 
@@ -26,7 +37,7 @@ fn a_chat_request_shows_all_that_a_model_reads() {
             {"role":"tool","tool_call_id":"c","content":"T"}],
           "tools":[{"type":"function","function":{"name":"f","description":"D","parameters":{"type":"object","required":["name"],
             "properties":{"name":{"type":"string","description":"P"},"type":{"enum":["E"]}}}}}]}"#,
-        &["S", "N", "a\nä", "R", "{\"q\":1}", "T", "D", "P", "E"],
+        &["u", "a", "b", "S", "N", "a\nä", "R", "f", "{\"q\":1}", "T", "f", "D", "name", "name", "P", "type", "E"],
     );
 }
 
@@ -43,14 +54,14 @@ fn a_messages_request_shows_all_that_a_model_reads() {
               {"type":"document","title":"L","source":{"type":"text","media_type":"text/plain","data":"D"}},
               {"type":"image","source":{"type":"url","url":"http://x"}}]}],
           "tools":[{"name":"f","description":"X","input_schema":{"type":"object"}}]}"#,
-        &["S", "U", "H", "A", "B", "T", "L", "D", "X"],
+        &["S", "U", "H", "f", "q", "A", "name", "B", "T", "L", "D", "http://x", "f", "X"],
     );
 }
 
 #[test]
 fn embedding_inputs_of_every_form() {
     check_request(Operation::Embeddings, r#"{"model":"m","input":"one"}"#, &["one"]);
-    check_request(Operation::Embeddings, r#"{"model":"m","input":["one","two"],"user":"u"}"#, &["one", "two"]);
+    check_request(Operation::Embeddings, r#"{"model":"m","input":["one","two"],"user":"u"}"#, &["one", "two", "u"]);
     check_request(Operation::Embeddings, r#"{"model":"m","input":[[1,2],[3]]}"#, &[]);
 }
 
@@ -81,11 +92,11 @@ fn answers_show_content_and_arguments() {
     let body = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"C","refusal":null,
         "tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"A"}}]},"finish_reason":"stop"}]}"#;
     let texts = response_texts(Schema::OpenAi, Operation::ChatCompletions, body.as_bytes()).unwrap();
-    assert_eq!(values(&texts), ["C", "A"]);
+    assert_eq!(values(&texts), ["C", "f", "A"]);
     let body = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"C"},
         {"type":"tool_use","id":"i","name":"f","input":{"a":"A"}}],"stop_reason":"end_turn"}"#;
     let texts = response_texts(Schema::Anthropic, Operation::Messages, body.as_bytes()).unwrap();
-    assert_eq!(values(&texts), ["C", "A"]);
+    assert_eq!(values(&texts), ["C", "f", "a", "A"]);
 }
 
 #[test]
@@ -97,12 +108,81 @@ fn edits_leave_everything_else_as_it_was() {
     assert_eq!(String::from_utf8(edited).unwrap(), r#"{ "input" : ["[\"E\"]", 1.50, "y"] , "zz":"\u0041" }"#);
 }
 
+#[test]
+fn a_number_that_is_replaced_becomes_a_string() {
+    let body = br#"{"messages":[{"role":"user","content":[{"type":"tool_use","input":{"card":4111111111111111}}]}]}"#;
+    let texts = request_texts(Operation::Messages, body).unwrap();
+    assert_eq!(values(&texts), ["card", "4111111111111111"]);
+    let edited = String::from_utf8(with_texts(body, &[(texts[1].span.clone(), "X".to_owned())])).unwrap();
+    assert!(edited.ends_with(r#""input":{"card":"X"}}]}]}"#), "{edited}");
+}
+
+#[test]
+fn json_in_a_text_hides_nothing_behind_escapes() {
+    for (text, expect) in [
+        (r#"{"c":"\u0034111"}"#, r#"{"c":"4111"}"#),
+        (r#"["\\u0034\u0022\u005c\n\u000a\ud83d\ude00\u00e4"]"#, r#"["\\u0034\u0022\u005c\n\u000a\ud83d\ude00ä"]"#),
+        (r"no json \u0034", r"no json \u0034"),
+        (r#"{"c":"\u0034"#, r#"{"c":"\u0034"#),
+    ] {
+        let body =
+            serde_json::json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": text}}]}]});
+        let texts = request_texts(Operation::ChatCompletions, body.to_string().as_bytes()).unwrap();
+        assert_eq!(values(&texts), [expect]);
+        if let Ok(json) = serde_json::from_str::<Value>(text) {
+            assert_eq!(serde_json::from_str::<Value>(expect).unwrap(), json);
+        }
+    }
+}
+
+#[test]
+fn only_what_no_model_reads_is_left_out_of_a_request() {
+    let check_chat = |body: &str, expect: &[&str]| check_request(Operation::ChatCompletions, body, expect);
+    check_chat(
+        r#"{"model":"m","service_tier":"auto","reasoning_effort":"low","tool_choice":"none","seed":123456789012,"n":1}"#,
+        &[],
+    );
+    check_chat(r#"{"user":"A","safety_identifier":"B","prompt_cache_key":"C","stop":["D"]}"#, &["A", "B", "C", "D"]);
+    check_chat(r#"{"prompt":"A","input":["B"],"documents":[{"text":"C"}]}"#, &["A", "B", "text", "C"]);
+    check_chat(r#"{"system":"A","new":{"deep":[123456789012,12345]}}"#, &["A", "deep", "123456789012"]);
+    check_chat(r#"{"tool_choice":{"type":"function","function":{"name":"f"}}}"#, &["name", "f"]);
+    check_chat(r#"{"messages":[{"role":{"x":"A"},"content":123456789012}]}"#, &["x", "A", "123456789012"]);
+    let part = |part: &str| format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+    for (content, expect) in [
+        (
+            r#"{"type":"image_url","image_url":{"url":"https://x/a@b.io","detail":"low"}}"#,
+            &["https://x/a@b.io", "low"][..],
+        ),
+        (r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}"#, &[]),
+        (r#"{"type":"image_url","image_url":{"url":"data:image/png,A"}}"#, &["data:image/png,A"]),
+        (r#"{"type":"input_audio","input_audio":{"data":"AA==","format":"wav"}}"#, &[]),
+        (r#"{"type":"file","file":{"filename":"A","file_data":"data:application/pdf;base64,AA=="}}"#, &["A"]),
+        (r#"{"type":"file","file":{"file_data":"data:text/plain,A"}}"#, &["data:text/plain,A"]),
+    ] {
+        check_chat(&part(content), expect);
+    }
+    let check_messages = |body: &str, expect: &[&str]| check_request(Operation::Messages, body, expect);
+    check_messages(r#"{"metadata":{"user_id":"A"},"stop_sequences":["B"]}"#, &["user_id", "A", "B"]);
+    for (source, expect) in [
+        (r#"{"type":"base64","media_type":"application/pdf","data":"AA=="}"#, &[][..]),
+        (r#"{"type":"base64","media_type":"text/plain","data":"A"}"#, &["A"]),
+        (r#"{"type":"text","media_type":"text/plain","data":"A"}"#, &["A"]),
+        (r#"{"type":"base64","data":"A","new":"B","data":"C"}"#, &["A", "B", "C"]),
+    ] {
+        check_messages(&part(&format!(r#"{{"type":"document","source":{source}}}"#)), expect);
+    }
+    check_messages(
+        r#"{"tools":[{"name":"f","input_schema":{"type":"object","properties":{"A":{"type":"string","pattern":"B","const":{"type":"C"}}}}}]}"#,
+        &["f", "A", "pattern", "B", "const", "type", "C"],
+    );
+}
+
 fn check_stream(client: Schema, data: &str, expect: &[(u32, &str)]) {
     let texts = stream_texts(client, data);
     let found: Vec<_> = texts.iter().map(|text| (text.channel, text.value.as_str())).collect();
     assert_eq!(found, expect, "{data}");
     for text in &texts {
-        assert_eq!(serde_json::from_str::<String>(&data[text.span.clone()]).unwrap(), text.value);
+        assert_eq!(said_by(&data[text.span.clone()]), text.value);
     }
 }
 
@@ -116,8 +196,19 @@ fn events_show_their_texts_by_channel() {
     check_stream(
         Schema::OpenAi,
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{"},"index":2}]}}]}"#,
-        &[(18, "{")],
+        &[(18, "f"), (18, "{")],
     );
+    check_stream(
+        Schema::OpenAi,
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"id":"i","type":"custom","index":1,"custom":{"input":"A"},"new":"B"}]}}]}"#,
+        &[(17, "A"), (17, "B")],
+    );
+    check_stream(
+        Schema::OpenAi,
+        r#"{"choices":[{"index":0,"text":"A","message":{"role":"assistant","content":"B"},"new":{"n":123456789012},"logprobs":{"content":[{"token":"C"}]},"finish_reason":"stop"}]}"#,
+        &[(3, "A"), (3, "B"), (3, "n"), (3, "123456789012")],
+    );
+    check_stream(Schema::OpenAi, r#"{"choices":[{"index":0,"delta":"A"}]}"#, &[(3, "A")]);
     check_stream(Schema::OpenAi, r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(3, "r")]);
     check_stream(
         Schema::Anthropic,
@@ -157,7 +248,14 @@ fn strings_of(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| strings_of(item, found)),
-        Value::Object(fields) => fields.values().for_each(|field| strings_of(field, found)),
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+            found.push(name.clone());
+            strings_of(field, found);
+        }),
+        Value::Number(number) => {
+            let token = number.to_string();
+            found.extend((token.bytes().filter(u8::is_ascii_digit).count() >= 12).then_some(token));
+        }
         _ => {}
     }
 }
@@ -171,7 +269,8 @@ proptest! {
         strings_of(&input, &mut expect);
         let texts = request_texts(Operation::Embeddings, written.as_bytes()).unwrap();
         prop_assert_eq!(values(&texts), expect);
-        let unchanged: Vec<_> = texts.into_iter().map(|text| (text.span, text.value)).collect();
+        let is_string = |text: &Text| written[text.span.clone()].starts_with('"');
+        let unchanged: Vec<_> = texts.into_iter().filter(is_string).map(|text| (text.span, text.value)).collect();
         let again: Value = serde_json::from_slice(&with_texts(written.as_bytes(), &unchanged)).unwrap();
         prop_assert_eq!(again, body);
     }
