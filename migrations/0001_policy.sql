@@ -165,6 +165,8 @@ CREATE TABLE audit (
     at timestamptz NOT NULL DEFAULT now(),
     actor_id uuid NOT NULL,
     actor_email text NOT NULL,
+    -- The tenant of the user who made the change; null: the platform.
+    actor_tenant_id uuid,
     action text NOT NULL,
     resource_type text NOT NULL,
     resource_id uuid NOT NULL,

@@ -13,7 +13,8 @@ CREATE TABLE quota_windows (
 );
 CREATE INDEX quota_windows_by_time ON quota_windows (window_start);
 
--- One row for each request, for ever. No foreign keys: a record outlives what it names.
+-- One row for each request, for ever. No foreign keys: a record outlives what it names. Gateways choose the request id, so
+-- it identifies a record only within its tenant: nobody can take the place of another tenant's record.
 CREATE TABLE usage_records (
     -- UTC day of started_at.
     started_on date NOT NULL,
@@ -44,11 +45,11 @@ CREATE TABLE usage_records (
     guardrail_findings text[] NOT NULL,
     revision bigint NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (started_on, request_id)
+    PRIMARY KEY (started_on, tenant_id, request_id)
 ) PARTITION BY RANGE (started_on);
 CREATE INDEX usage_records_by_tenant ON usage_records (tenant_id, started_at DESC, request_id DESC);
 CREATE INDEX usage_records_by_key ON usage_records (key_id, started_at DESC, request_id DESC);
-CREATE INDEX usage_records_by_time ON usage_records (started_at DESC, request_id DESC);
+CREATE INDEX usage_records_by_time ON usage_records (started_at DESC, request_id DESC, tenant_id DESC);
 
 -- For days that nobody made a partition for.
 CREATE TABLE usage_records_default PARTITION OF usage_records DEFAULT;

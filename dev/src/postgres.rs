@@ -87,6 +87,9 @@ impl Postgres {
             "unix_socket_directories=".into(),
             "fsync=on".into(),
             "max_connections=200".into(),
+            // A failed statement's values and the row in its way may be somebody's address.
+            "log_error_verbosity=terse".into(),
+            "log_min_error_statement=panic".into(),
         ] {
             command.arg("-c").arg(setting);
         }

@@ -17,19 +17,21 @@ pub(crate) fn read(cursor: &str) -> Result<Uuid, Problem> {
     Uuid::from_slice(&bytes).map_err(|_| invalid())
 }
 
-/// A cursor of lists in the order of times.
-pub(crate) fn write_timed(at: DateTime<Utc>, id: Uuid) -> String {
+/// A cursor of lists in the order of times, then ids, then tenants.
+pub(crate) fn write_timed(at: DateTime<Utc>, id: Uuid, tenant_id: Uuid) -> String {
     let mut bytes = at.timestamp_micros().to_be_bytes().to_vec();
     bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(tenant_id.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Reads what [`write_timed`] wrote.
-pub(crate) fn read_timed(cursor: &str) -> Result<(DateTime<Utc>, Uuid), Problem> {
+pub(crate) fn read_timed(cursor: &str) -> Result<(DateTime<Utc>, Uuid, Uuid), Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    let (time, id) = bytes.split_first_chunk::<8>().ok_or_else(invalid)?;
+    let (time, ids) = bytes.split_first_chunk::<8>().ok_or_else(invalid)?;
+    let (id, tenant_id) = ids.split_first_chunk::<16>().ok_or_else(invalid)?;
     let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*time)).ok_or_else(invalid)?;
-    Ok((at, Uuid::from_slice(id).map_err(|_| invalid())?))
+    Ok((at, Uuid::from_bytes(*id), Uuid::from_slice(tenant_id).map_err(|_| invalid())?))
 }
 
 fn invalid() -> Problem {
@@ -45,8 +47,9 @@ mod tests {
         let id = Uuid::now_v7();
         assert_eq!(read(&write(id)).unwrap(), id);
         let at = DateTime::from_timestamp_micros(1_234_567_890_123_456).unwrap();
-        assert_eq!(read_timed(&write_timed(at, id)).unwrap(), (at, id));
-        for wrong in ["", "x", "!!", "AAAA", &write_timed(at, id)] {
+        let tenant_id = Uuid::now_v7();
+        assert_eq!(read_timed(&write_timed(at, id, tenant_id)).unwrap(), (at, id, tenant_id));
+        for wrong in ["", "x", "!!", "AAAA", &write_timed(at, id, tenant_id)] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "x", "AAAA", &write(id)] {

@@ -122,7 +122,9 @@ fn valid_host(host: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let numeric_end = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    let hexadecimal = |label: &str| label.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    let numeric_end =
+        host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()) || hexadecimal(last));
     host.len() <= 253 && host.split('.').all(label) && (!numeric_end || host.parse::<Ipv4Addr>().is_ok())
 }
 
@@ -171,6 +173,9 @@ mod tests {
         check("https://a..b", BaseUrlError::Host);
         check("https://1.2.3", BaseUrlError::Host);
         check("https://999.1.1.1", BaseUrlError::Host);
+        check("https://2130706433", BaseUrlError::Host);
+        check("https://0x7f000001", BaseUrlError::Host);
+        check("https://127.0.0.0X1", BaseUrlError::Host);
         check("https://[::g]", BaseUrlError::Host);
         check("https://a b", BaseUrlError::Host);
         check("https://user:password@a", BaseUrlError::UserInfo);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// One request as it ended. Its identity is the request id together with the UTC day of `started_at`.
+/// One request as it ended. Its identity is the UTC day of `started_at`, the tenant and the request id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UsageRecord {
     /// UUIDv7, made in the gateway.

@@ -7,6 +7,7 @@ pub mod actor;
 pub mod api_key;
 pub mod base_url;
 pub mod change;
+pub mod destination;
 pub mod encryption;
 pub mod field;
 pub mod gateway;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use weir_config::{GuardrailProfile, ProviderSchema};
 
+use crate::actor::{Actor, Role};
+use crate::destination::inside;
 use crate::field::{FieldError, Fields};
 use crate::snapshot::BaseUrl;
 
@@ -30,6 +32,25 @@ impl ProviderSettings {
             Err(error) => fields.require(false, "base_url", error.to_string()),
         }
         fields.finish().map(|()| self)
+    }
+
+    /// Refuses an owner and base URL that this actor may not bring together: what a tenant's own admin names must lie
+    /// outside the operator's network.
+    pub fn check_destination(&self, actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
+        if actor.role == Role::PlatformAdmin || tenant_id.is_none() {
+            return Ok(());
+        }
+        let mut fields = Fields::default();
+        match self.base_url.parse::<BaseUrl>() {
+            Ok(url) => {
+                if let Some(what) = inside(&url.host) {
+                    let reason = format!("must not lead to {what}; only a platform admin may set this");
+                    fields.require(false, "base_url", reason);
+                }
+            }
+            Err(error) => fields.require(false, "base_url", error.to_string()),
+        }
+        fields.finish()
     }
 }
 

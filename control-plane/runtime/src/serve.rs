@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
 use weir_api::ApiState;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
@@ -87,11 +87,14 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
             // Envoys hold their streams open for ever, so that only a ping finds out that one is gone.
             tonic::transport::Server::builder()
                 .accept_http1(true)
-                .tcp_nodelay(true)
                 .http2_keepalive_interval(Some(Duration::from_secs(10)))
                 .http2_keepalive_timeout(Some(Duration::from_secs(5)))
                 .add_routes(Routes::from(envoys))
-                .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), stopped(stopping.clone()))
+                .serve_with_incoming_shutdown(
+                    // Without it a look-up waits for the 40 ms of a delayed acknowledgement.
+                    TcpIncoming::from(grpc).with_nodelay(Some(true)),
+                    stopped(stopping.clone()),
+                )
                 .await
                 .context("gRPC")
         };

@@ -14,6 +14,7 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_profile, require_tenant, signed, unsigned};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM api_keys WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, prefix, allowed_models, \
                        requests_per_minute, guardrail_profile_id, expires_at, revoked_at, key_sha256";
 
@@ -98,7 +99,7 @@ impl Store {
         settings: ApiKeySettings,
     ) -> Result<Stored<ApiKey>, StoreError> {
         settings.check()?;
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id).await?;
         expect_revision(before.meta.revision, expected_revision)?;
         require_profile(write.connection(), before.tenant()?, settings.guardrail_profile_id).await?;
@@ -123,7 +124,7 @@ impl Store {
 
     /// Revokes a key for good. A key that is revoked already stays as it is, and nothing is committed.
     pub async fn revoke_api_key(&self, actor: &Actor, id: Uuid) -> Result<Stored<ApiKey>, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id).await?;
         if before.revoked_at.is_some() {
             return before.into_stored();
@@ -142,7 +143,7 @@ impl Store {
 
     /// Deletes a key: to gateways it is unknown, and nobody sees it any more. Gives the revision.
     pub async fn delete_api_key(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id).await?;
         expect_revision(before.meta.revision, expected_revision)?;
         // Its row stays, for usage that is still on its way; it no longer holds a profile in use.

@@ -15,10 +15,10 @@ pub struct AuditEntry {
     pub id: Uuid,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who; nil for the control plane itself.
-    pub actor_id: Uuid,
-    /// Their address at that time.
-    pub actor_email: String,
+    /// Who; nil for the control plane itself; `None`: somebody outside the reader's scope.
+    pub actor_id: Option<Uuid>,
+    /// Their address at that time; `None`: somebody outside the reader's scope.
+    pub actor_email: Option<String>,
     /// For example `api_key.create`.
     pub action: String,
     /// For example `api_key`.
@@ -32,10 +32,13 @@ pub struct AuditEntry {
 }
 
 impl Store {
-    /// The changes in the actor's scope, newest first.
+    /// The changes in the actor's scope, newest first. A tenant's users learn of its own users only who they are.
     pub async fn list_audit(&self, actor: &Actor, request: PageRequest) -> Result<Page<AuditEntry>, StoreError> {
         let rows: Vec<AuditRow> = sqlx::query_as(
-            "SELECT id, at, actor_id, actor_email, action, resource_type, resource_id, tenant_id, revision FROM audit
+            "SELECT id, at, action, resource_type, resource_id, tenant_id, revision,
+                    CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_id END AS actor_id,
+                    CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_email END AS actor_email
+             FROM audit
              WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2)
                AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
         )
@@ -54,8 +57,8 @@ impl Store {
 struct AuditRow {
     id: Uuid,
     at: DateTime<Utc>,
-    actor_id: Uuid,
-    actor_email: String,
+    actor_id: Option<Uuid>,
+    actor_email: Option<String>,
     action: String,
     resource_type: String,
     resource_id: Uuid,

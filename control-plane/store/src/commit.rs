@@ -15,6 +15,7 @@ use weir_core::secret::sha256;
 
 use crate::changes::CHANNEL;
 use crate::row::{signed, unsigned};
+use crate::transaction::{WRITING, begin};
 use crate::{Store, StoreError};
 
 /// A request that may be repeated: the same key brings the same result for 24 hours.
@@ -60,12 +61,26 @@ pub(crate) struct Committed {
 impl Store {
     /// Begins a write and takes the next revision.
     pub(crate) async fn begin<'a>(&self, actor: &'a Actor) -> Result<Write<'a>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool, WRITING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("UPDATE policy_revision SET revision = revision + 1 RETURNING revision")
                 .fetch_one(&mut *transaction)
                 .await?;
         Ok(Write { transaction, actor, revision })
+    }
+
+    /// Begins a write to a resource once the actor is known to be allowed it, so that whoever is not cannot hold up other
+    /// writers. The resource may change until the write has begun: the write itself must check again.
+    pub(crate) async fn begin_on<'a>(
+        &self,
+        actor: &'a Actor,
+        owner: &'static str,
+        id: Uuid,
+    ) -> Result<Write<'a>, StoreError> {
+        let row: Option<(Option<Uuid>,)> = sqlx::query_as(owner).bind(id).fetch_optional(&self.pool).await?;
+        let (tenant_id,) = row.ok_or(StoreError::NotFound)?;
+        authorise(actor, tenant_id)?;
+        self.begin(actor).await
     }
 
     /// The result of an earlier request with the same key, if there is one. As writers take turns, a repeat that comes
@@ -161,12 +176,14 @@ impl Write<'_> {
         .execute(&mut *self.transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO audit (id, actor_id, actor_email, action, resource_type, resource_id, tenant_id, revision)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id, tenant_id,
+                 revision)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(Uuid::now_v7())
         .bind(self.actor.user_id)
         .bind(&self.actor.email)
+        .bind(self.actor.tenant_id)
         .bind(committed.action)
         .bind(committed.resource_type)
         .bind(committed.resource_id)

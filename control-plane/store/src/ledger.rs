@@ -12,35 +12,44 @@ use crate::{Store, StoreError};
 
 /// How far ahead of ours an Envoy's clock may be.
 const CLOCK_AHEAD: TimeDelta = TimeDelta::hours(1);
+/// How late a record may come.
+const OLDEST: TimeDelta = TimeDelta::days(7);
+/// The dearest request: a million dollars.
+const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
+/// The most tokens of one kind in a request.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+/// The longest request, in microseconds: a week. A pool's longest time-out is a day.
+const LONGEST_US: u64 = 7 * 86_400 * 1_000_000;
 /// How many records one statement stores.
 const BATCH: usize = 2_000;
 /// For how many days after today partitions are made.
 const DAYS_AHEAD: u64 = 7;
 
 impl Store {
-    /// Stores records, each exactly once by its UTC day and request id, however often it comes. A record whose tenant or
-    /// key is not in the gateway's scope, or which lies in the future, is rejected for good.
+    /// Stores records, each exactly once by its UTC day, tenant and request id, however often it comes. A record whose
+    /// tenant or key is not in the gateway's scope, or whose time or figures cannot be true, is rejected for good.
     pub async fn record_usage(
         &self,
         gateway: &Gateway,
         records: Vec<UsageRecord>,
     ) -> Result<RecordOutcome, StoreError> {
         let known = self.known_keys(gateway, &records).await?;
-        let latest = Utc::now() + CLOCK_AHEAD;
+        let now = Utc::now();
         let mut outcome = RecordOutcome::default();
         let mut valid = Vec::with_capacity(records.len());
         for record in records {
-            let reason = if !known.contains(&(record.tenant_id, record.key_id)) {
-                "no such tenant and key in this gateway's scope"
-            } else if record.started_at > latest {
-                "started_at lies in the future"
-            } else if record.started_at.timestamp() < 0 {
-                "started_at is not set"
+            let reason = if known.contains(&(record.tenant_id, record.key_id)) {
+                implausible(&record, now)
             } else {
-                valid.push(record);
-                continue;
+                Some("no such tenant and key in this gateway's scope")
             };
-            outcome.rejected.push(RejectedRecord { request_id: record.request_id, reason: reason.to_owned() });
+            match reason {
+                None => valid.push(record),
+                Some(reason) => {
+                    let rejected = RejectedRecord { request_id: record.request_id, reason: reason.to_owned() };
+                    outcome.rejected.push(rejected);
+                }
+            }
         }
         for batch in valid.chunks(BATCH) {
             self.insert_usage(gateway.id, batch).await?;
@@ -89,7 +98,7 @@ impl Store {
                  upstream_model, input_tokens, cached_input_tokens, output_tokens, input_source, output_source,
                  cost_microusd, price_version, latency_us, time_to_first_token_us, status, error_code, outcome, streamed,
                  attempts, revision, findings)
-             ON CONFLICT (started_on, request_id) DO NOTHING",
+             ON CONFLICT (started_on, tenant_id, request_id) DO NOTHING",
         )
         .bind(gateway_id)
         .bind(records.iter().map(|record| record.started_at.date_naive()).collect::<Vec<NaiveDate>>())
@@ -131,6 +140,27 @@ impl Store {
             sqlx::query("SELECT ensure_usage_partition($1)").bind(day).execute(&self.pool).await?;
         }
         Ok(())
+    }
+}
+
+/// Why a record cannot be true. A gateway's token must not be enough to falsify sums or to fill the ledger's past.
+fn implausible(record: &UsageRecord, now: DateTime<Utc>) -> Option<&'static str> {
+    let most_tokens = record.input_tokens.max(record.cached_input_tokens).max(record.output_tokens);
+    let longest = record.latency_us.max(record.time_to_first_token_us.unwrap_or(0));
+    if record.started_at > now + CLOCK_AHEAD {
+        Some("started_at lies more than an hour in the future")
+    } else if record.started_at < now - OLDEST {
+        Some("started_at lies more than 7 days in the past")
+    } else if record.cost_microusd < 0 {
+        Some("cost_microusd is negative")
+    } else if record.cost_microusd > DEAREST_MICROUSD {
+        Some("cost_microusd is more than a million dollars")
+    } else if most_tokens > MOST_TOKENS {
+        Some("a token figure is more than 10^12")
+    } else if longest > LONGEST_US {
+        Some("latency_us or time_to_first_token_us is more than 7 days")
+    } else {
+        None
     }
 }
 

@@ -11,6 +11,7 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM models WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, pool_id";
 
 impl Store {
@@ -90,7 +91,7 @@ impl Store {
         settings: ModelSettings,
     ) -> Result<Stored<ModelSettings>, StoreError> {
         settings.check()?;
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         require_pool(&mut write, tenant_id, settings.pool_id).await?;
         let revision = write.revision();
@@ -110,7 +111,7 @@ impl Store {
 
     /// Deletes a model. Gives the revision.
     pub async fn delete_model(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         sqlx::query("DELETE FROM models WHERE id = $1").bind(id).execute(write.connection()).await?;
         write.commit(committed("model.delete", id, tenant_id)).await

@@ -13,6 +13,8 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM guardrail_profiles WHERE id = $1";
+
 /// The platform's profile `all`: every detector, redacting. It always exists and cannot be changed.
 pub const PROFILE_ALL: Uuid = Uuid::from_u128(0x00000000_0000_7000_8000_000000000a11);
 
@@ -109,7 +111,7 @@ impl Store {
         profile: GuardrailProfile,
     ) -> Result<Stored<GuardrailProfile>, StoreError> {
         check_profile(&profile)?;
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         let revision = write.revision();
         let row: ProfileRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -129,7 +131,7 @@ impl Store {
 
     /// Deletes a profile that no key and no tenant uses. Gives the revision.
     pub async fn delete_profile(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         let user: Option<(String,)> = sqlx::query_as(
             "SELECT 'API key ' || name FROM api_keys WHERE guardrail_profile_id = $1

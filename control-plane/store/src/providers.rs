@@ -13,6 +13,7 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM providers WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, schema, base_url, \
                        credential_encrypted IS NOT NULL AS has_credential";
 
@@ -71,6 +72,7 @@ impl Store {
     ) -> Result<Stored<ProviderView>, StoreError> {
         authorise(actor, tenant_id)?;
         let settings = settings.check()?;
+        settings.check_destination(actor, tenant_id)?;
         let id = Uuid::now_v7();
         let encrypted = self.encrypted(id, &credential)?;
         let mut write = self.begin(actor).await?;
@@ -110,8 +112,12 @@ impl Store {
     ) -> Result<Stored<ProviderView>, StoreError> {
         let settings = settings.check()?;
         let encrypted = self.encrypted(id, &credential)?;
-        let mut write = self.begin(actor).await?;
-        let tenant_id = current(&mut write, actor, id, expected_revision).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
+        let (tenant_id, base_url) = current(&mut write, actor, id, expected_revision).await?;
+        // What a platform admin has set may stay.
+        if settings.base_url != base_url {
+            settings.check_destination(actor, tenant_id)?;
+        }
         let revision = write.revision();
         let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "UPDATE providers SET name = $2, schema = $3, base_url = $4,
@@ -135,8 +141,8 @@ impl Store {
 
     /// Deletes a provider that no pool uses. Gives the revision.
     pub async fn delete_provider(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
-        let tenant_id = current(&mut write, actor, id, expected_revision).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
+        let (tenant_id, _) = current(&mut write, actor, id, expected_revision).await?;
         let pool: Option<(String,)> = sqlx::query_as(
             "SELECT 'pool ' || pool.name FROM deployments d JOIN pools pool ON pool.id = d.pool_id
              WHERE d.provider_id = $1 LIMIT 1",
@@ -162,23 +168,24 @@ impl Store {
     }
 }
 
+/// The owner and the base URL.
 async fn current(
     write: &mut Write<'_>,
     actor: &Actor,
     id: Uuid,
     expected_revision: u64,
-) -> Result<Option<Uuid>, StoreError> {
-    let row: Option<(i64, Option<Uuid>)> = sqlx::query_as(
-        "SELECT revision, tenant_id FROM providers WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)",
+) -> Result<(Option<Uuid>, String), StoreError> {
+    let row: Option<(i64, Option<Uuid>, String)> = sqlx::query_as(
+        "SELECT revision, tenant_id, base_url FROM providers WHERE id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)",
     )
     .bind(id)
     .bind(actor.scope().tenant())
     .fetch_optional(write.connection())
     .await?;
-    let (revision, tenant_id) = row.ok_or(StoreError::NotFound)?;
+    let (revision, tenant_id, base_url) = row.ok_or(StoreError::NotFound)?;
     write.authorise(tenant_id)?;
     expect_revision(revision, expected_revision)?;
-    Ok(tenant_id)
+    Ok((tenant_id, base_url))
 }
 
 fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committed {

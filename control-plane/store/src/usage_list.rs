@@ -24,8 +24,8 @@ pub struct UsageFilter {
     pub from: Option<DateTime<Utc>>,
     /// Only those that started before this time.
     pub to: Option<DateTime<Utc>>,
-    /// The last record of the page before.
-    pub after: Option<(DateTime<Utc>, Uuid)>,
+    /// The last record of the page before: when it started, its request id, its tenant.
+    pub after: Option<(DateTime<Utc>, Uuid, Uuid)>,
     /// Items at most.
     pub limit: u32,
 }
@@ -68,12 +68,15 @@ impl Store {
             query.push(" AND started_at < ").push_bind(to);
             query.push(" AND started_on <= ").push_bind(to.date_naive());
         }
-        if let Some((started_at, request_id)) = filter.after {
+        if let Some((started_at, request_id, tenant_id)) = filter.after {
             query.push(" AND started_on <= ").push_bind(started_at.date_naive());
-            query.push(" AND (started_at, request_id) < (").push_bind(started_at);
-            query.push(", ").push_bind(request_id).push(")");
+            query.push(" AND (started_at, request_id, tenant_id) < (").push_bind(started_at);
+            query.push(", ").push_bind(request_id);
+            query.push(", ").push_bind(tenant_id).push(")");
         }
-        query.push(" ORDER BY started_at DESC, request_id DESC LIMIT ").push_bind(i64::from(filter.limit) + 1);
+        query
+            .push(" ORDER BY started_at DESC, request_id DESC, tenant_id DESC LIMIT ")
+            .push_bind(i64::from(filter.limit) + 1);
         let rows: Vec<UsageRow> = query.build_query_as().fetch_all(&self.pool).await?;
         rows.into_iter().map(UsageRow::into_entry).collect()
     }

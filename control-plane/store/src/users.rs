@@ -11,6 +11,7 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
+const OWNER: &str = "SELECT tenant_id FROM users WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, email, role";
 
 impl Store {
@@ -93,7 +94,7 @@ impl Store {
         settings: UserSettings,
         password_hash: Option<&str>,
     ) -> Result<Stored<UserSettings>, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id, expected_revision).await?;
         settings.check(before.meta.tenant_id)?;
         let ends_sessions = password_hash.is_some() || before.role != settings.role.name();
@@ -120,7 +121,7 @@ impl Store {
 
     /// Deletes a user, sessions included. Nobody can delete themselves, so one platform admin always remains.
     pub async fn delete_user(&self, actor: &Actor, id: Uuid, expected_revision: u64) -> Result<u64, StoreError> {
-        let mut write = self.begin(actor).await?;
+        let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id, expected_revision).await?;
         if actor.user_id == id {
             return Err(StoreError::InUse { by: "yourself".into() });

@@ -43,10 +43,10 @@ struct AuditEntry {
 /// Who made a change.
 #[derive(Serialize, ToSchema)]
 struct AuditActor {
-    /// The user; nil for the control plane itself.
-    id: Uuid,
-    /// The user's address at that time; `system` for the control plane itself.
-    email: String,
+    /// The user; nil for the control plane itself; null if you are a tenant's user and this one is not your tenant's.
+    id: Option<Uuid>,
+    /// The user's address at that time; `system` for the control plane itself; null where `id` is.
+    email: Option<String>,
 }
 
 impl From<weir_store::AuditEntry> for AuditEntry {

@@ -180,6 +180,6 @@ async fn list(
     let more = entries.len() > filter.limit as usize;
     entries.truncate(filter.limit as usize);
     let last = entries.last().filter(|_| more).map(|entry| &entry.record);
-    let next_cursor = last.map(|record| cursor::write_timed(record.started_at, record.request_id));
+    let next_cursor = last.map(|record| cursor::write_timed(record.started_at, record.request_id, record.tenant_id));
     Ok(Json(List { items: entries.into_iter().map(UsageRecord::from).collect(), next_cursor }))
 }

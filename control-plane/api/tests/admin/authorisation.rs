@@ -196,6 +196,115 @@ async fn a_tenants_admin_writes_what_is_the_tenants_and_makes_no_platform_admins
         .field("tenant_id");
 }
 
+#[tokio::test]
+async fn only_a_platform_admin_leads_a_tenants_provider_into_the_operators_network() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "a"})).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&tenant))).await;
+    let body = |name: &str, url: &str| {
+        let mut body = provider_body(&tenant["id"], name);
+        body["base_url"] = json!(url);
+        body
+    };
+    let outside = admin.make("providers", body("outside", "https://api.openai.com")).await;
+    let path = format!("providers/{}", id(&outside));
+    let before = app.store.revision().await.unwrap();
+    for url in [
+        "http://127.0.0.1:8080",
+        "http://169.254.169.254",
+        "http://10.1.2.3",
+        "http://0.0.0.0",
+        "http://224.0.0.1",
+        "http://[::1]",
+        "http://[fe80::1]",
+        "http://[::ffff:127.0.0.1]",
+        "http://localhost:5432",
+        "http://a.LOCALHOST",
+    ] {
+        let moved = json!({"base_url": url, "credential": "another"});
+        for refused in
+            [admin.post("providers", body("x", url)).await, admin.patch(&path, &outside["revision"], moved).await]
+        {
+            let refused = refused.problem(422, "invalid_fields").field("base_url");
+            assert!(refused.text.contains("must not lead to"), "{url}: {}", refused.text);
+        }
+    }
+    assert_eq!(app.store.revision().await.unwrap(), before, "nothing was written");
+
+    // What a platform admin has set, the tenant's admin may keep but not lead elsewhere.
+    let inside = platform.make("providers", body("inside", "http://127.0.0.1:8080")).await;
+    let path = format!("providers/{}", id(&inside));
+    let renamed = admin.patch(&path, &inside["revision"], json!({"name": "renamed"})).await.expect(200).json;
+    let moved = json!({"base_url": "http://127.0.0.1:8081", "credential": "another"});
+    admin.patch(&path, &renamed["revision"], moved.clone()).await.problem(422, "invalid_fields").field("base_url");
+    platform.patch(&path, &renamed["revision"], moved).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_tenants_users_do_not_learn_who_administers_the_platform() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "a"})).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&tenant))).await;
+    admin.make("api-keys", json!({"tenant_id": tenant["id"], "name": "own"})).await;
+    let actors = async |reader: &Client| -> Vec<(String, Value, Value)> {
+        let entries = reader.get(&format!("audit?tenant_id={}", id(&tenant))).await.expect(200).json;
+        let one = |entry: &Value| {
+            (
+                entry["action"].as_str().unwrap().to_owned(),
+                entry["actor"]["id"].clone(),
+                entry["actor"]["email"].clone(),
+            )
+        };
+        entries["items"].as_array().unwrap().iter().map(one).collect()
+    };
+    let all = actors(&platform).await;
+    assert!(all.iter().all(|(_, id, email)| id.is_string() && email.is_string()), "{all:?}");
+    let seen = actors(&admin).await;
+    assert_eq!(seen.len(), all.len());
+    for (shown, known) in seen.into_iter().zip(all) {
+        if known.0 == "api_key.create" {
+            assert_eq!(shown, known);
+        } else {
+            assert_eq!(shown, (known.0, Value::Null, Value::Null));
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_write_does_not_wait_for_those_who_do() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let viewer = app.user(Role::Viewer, Some(id(&a.tenant))).await;
+    let other = app.user(Role::TenantAdmin, Some(id(&b.tenant))).await;
+    let database = sqlx::PgPool::connect(&app.database_url).await.unwrap();
+    let mut writer = database.begin().await.unwrap();
+    sqlx::query("UPDATE policy_revision SET revision = revision + 1").execute(&mut *writer).await.unwrap();
+
+    let answers = async {
+        for (caller, status, code) in [(&viewer, 403, "forbidden"), (&other, 404, "not_found")] {
+            for (path, resource) in [
+                ("api-keys", &a.api_key),
+                ("providers", &a.provider),
+                ("pools", &a.pool),
+                ("models", &a.model),
+                ("guardrails/profiles", &a.profile),
+                ("users", &a.user),
+            ] {
+                let path = format!("{path}/{}", id(resource));
+                let patch = if path.starts_with("users") { json!({"role": "viewer"}) } else { json!({"name": "x"}) };
+                caller.patch(&path, &resource["revision"], patch).await.problem(status, code);
+                caller.delete(&path, &resource["revision"]).await.problem(status, code);
+            }
+            caller.post(&format!("api-keys/{}/revoke", id(&a.api_key)), Value::Null).await.problem(status, code);
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), answers).await.expect("nobody waits for the writer");
+}
+
 struct Operation {
     id: String,
     method: Method,

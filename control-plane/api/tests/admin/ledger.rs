@@ -118,17 +118,67 @@ async fn extreme_values_are_stored_too() {
     let l = ledger().await;
     let extreme = UsageRecord {
         model: "nul\0nul".into(),
-        input_tokens: u64::MAX,
+        input_tokens: 1_000_000_000_000,
         status: u32::MAX,
-        cost_microusd: i64::MAX,
+        revision: u64::MAX,
+        cost_microusd: 1_000_000_000_000,
         guardrail_findings: vec![],
         // No partition was made for this day.
-        ..record(&l.a, now() - TimeDelta::days(400))
+        ..record(&l.a, now() - TimeDelta::days(6))
     };
     assert_eq!(l.app.store.record_usage(&l.gateway, vec![extreme]).await.unwrap().stored, 1);
     let platform = l.app.platform().await;
     let item = platform.get("usage").await.expect(200).json["items"][0].clone();
-    assert_eq!((&item["guardrail_findings"], &item["input_tokens"]), (&json!([]), &json!(i64::MAX)));
+    assert_eq!((&item["guardrail_findings"], &item["input_tokens"]), (&json!([]), &json!(1_000_000_000_000_u64)));
+    assert_eq!(item["revision"], json!(i64::MAX));
+}
+
+#[tokio::test]
+async fn figures_and_times_that_cannot_be_true_are_rejected_with_the_reason() {
+    let l = ledger().await;
+    let good = || record(&l.a, now());
+    let above = 1_000_000_000_001;
+    let bad = [
+        (UsageRecord { cost_microusd: -1, ..good() }, "cost_microusd is negative"),
+        (UsageRecord { cost_microusd: i64::MIN, ..good() }, "cost_microusd is negative"),
+        (UsageRecord { cost_microusd: above as i64, ..good() }, "cost_microusd is more"),
+        (UsageRecord { input_tokens: above, ..good() }, "a token figure"),
+        (UsageRecord { cached_input_tokens: above, ..good() }, "a token figure"),
+        (UsageRecord { output_tokens: u64::MAX, ..good() }, "a token figure"),
+        (UsageRecord { latency_us: u64::MAX, ..good() }, "latency_us or"),
+        (UsageRecord { time_to_first_token_us: Some(u64::MAX), ..good() }, "latency_us or"),
+        (record(&l.a, now() - TimeDelta::days(7) - TimeDelta::minutes(1)), "started_at lies more than 7 days"),
+        (record(&l.a, now() + TimeDelta::minutes(61)), "started_at lies more than an hour"),
+    ];
+    let mut all: Vec<UsageRecord> = bad.iter().map(|(record, _)| record.clone()).collect();
+    all.push(record(&l.a, now() - TimeDelta::days(7) + TimeDelta::minutes(1)));
+    all.push(record(&l.a, now() + TimeDelta::minutes(59)));
+    let outcome = l.app.store.record_usage(&l.gateway, all).await.unwrap();
+    assert_eq!((outcome.stored, stored(&l.app.database_url).await), (2, 2));
+    assert_eq!(outcome.rejected.len(), bad.len());
+    for (rejected, (record, reason)) in outcome.rejected.iter().zip(&bad) {
+        assert_eq!(rejected.request_id, record.request_id);
+        assert!(rejected.reason.starts_with(reason), "{} is not {reason}", rejected.reason);
+    }
+}
+
+#[tokio::test]
+async fn another_tenants_gateway_cannot_take_the_place_of_a_record() {
+    let l = ledger().await;
+    let truth = record(&l.a, now());
+    let forged = UsageRecord { request_id: truth.request_id, cost_microusd: 0, ..record(&l.b, truth.started_at) };
+    let of_b = l.app.gateway(Some(id(&l.b.tenant))).await;
+    assert_eq!(l.app.store.record_usage(&of_b, vec![forged.clone()]).await.unwrap().stored, 1);
+    for _ in 0..2 {
+        assert_eq!(l.app.store.record_usage(&l.gateway, vec![truth.clone()]).await.unwrap().stored, 1);
+    }
+    assert_eq!(walk(&l.app.platform().await, "", 1).await, [json!(truth.request_id), json!(truth.request_id)]);
+    for (of, cost) in [(&l.a, truth.cost_microusd), (&l.b, forged.cost_microusd)] {
+        let viewer = l.app.user(Role::Viewer, Some(id(&of.tenant))).await;
+        let found = viewer.get(&format!("usage?request_id={}", truth.request_id)).await.expect(200).json;
+        let items = found["items"].as_array().unwrap();
+        assert_eq!((items.len(), &items[0]["cost_microusd"]), (1, &json!(cost)));
+    }
 }
 
 #[tokio::test]
@@ -137,7 +187,7 @@ async fn records_are_found_newest_first_by_each_filter() {
     let platform = l.app.platform().await;
     let day = now() - TimeDelta::days(1);
     let mut records: Vec<UsageRecord> = (0..5).map(|hour| record(&l.a, day - TimeDelta::hours(hour * 10))).collect();
-    records.push(UsageRecord { model: "claude".into(), ..record(&l.b, day - TimeDelta::days(9)) });
+    records.push(UsageRecord { model: "claude".into(), ..record(&l.b, day - TimeDelta::days(5)) });
     // Two at the same time, to be told apart by their ids alone.
     records[2].started_at = records[1].started_at;
     l.app.store.record_usage(&l.gateway, records.clone()).await.unwrap();
@@ -227,7 +277,7 @@ async fn each_coming_day_has_a_partition_and_a_late_one_takes_its_rows_over() {
     let in_default = async || {
         sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM ONLY usage_records_default").fetch_one(&pool).await.unwrap().0
     };
-    let day = now() - TimeDelta::days(20);
+    let day = now() - TimeDelta::days(5);
     l.app.store.record_usage(&l.gateway, vec![record(&l.a, now()), record(&l.a, day)]).await.unwrap();
     assert_eq!(in_default().await, 1, "today has a partition");
     for _ in 0..2 {

@@ -20,6 +20,10 @@ const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
 /// Requests refused for their key.
 const REFUSED: &str = "weir_auth_refused";
 
+/// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
+const NOTHING_HERE: &str = "There is nothing at this URL. Weir serves /v1/chat/completions, /v1/embeddings, /v1/messages and \
+                            /v1/models; an OpenAI client's base URL ends in /v1, an Anthropic client's does not.";
+
 /// gRPC status codes by which the control plane refuses this gateway itself.
 const PERMISSION_DENIED: u32 = 7;
 const UNAUTHENTICATED: u32 = 16;
@@ -140,11 +144,12 @@ impl AuthStream {
             self.schema = Schema::of_path(&path, anthropic);
             match error {
                 NoOperation::UnknownPath => {
-                    let error = ClientError::new(404, "unknown_url", "There is nothing at this URL.");
+                    let error = ClientError::new(404, "unknown_url", NOTHING_HERE);
                     self.shared.refuse(self.schema, &error)
                 }
                 NoOperation::WrongMethod { takes } => {
-                    let error = ClientError::new(405, "method_not_allowed", "This URL does not take this method.");
+                    let message = format!("This URL takes {takes} only.");
+                    let error = ClientError::new(405, "method_not_allowed", message);
                     let mut reply = self.shared.refuse(self.schema, &error);
                     // RFC 9110, 15.5.6: a 405 names the methods that are taken.
                     reply.headers.push(("allow".into(), takes.into()));

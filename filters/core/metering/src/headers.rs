@@ -8,7 +8,9 @@ pub(crate) fn of(exchange: &Exchange) -> Vec<(&'static str, String)> {
     if let Some(attempt) = exchange.attempts.last().filter(|attempt| attempt.status != 0) {
         headers.push(("x-weir-provider", attempt.provider_name.clone()));
         headers.push(("x-weir-model", attempt.upstream_model.clone()));
-        if exchange.answer_complete && attempt.price.is_some() {
+        // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
+        let held_whole = exchange.answer_complete && exchange.head.as_ref().is_none_or(|head| !head.stream);
+        if held_whole && attempt.price.is_some() {
             headers.push(("x-weir-cost", dollars(settle(exchange, Outcome::Complete).cost_microusd)));
         }
     }

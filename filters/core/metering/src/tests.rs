@@ -384,6 +384,7 @@ fn response_headers_name_the_request_and_its_provider() {
             exchange.attempts = vec![attempt(200)];
             exchange.usage.report(Usage { input: 100, cached_input: 0, output: 10 });
             exchange.answer_complete = true;
+            exchange.head.as_mut().expect("a head").stream = false;
         },
         &[
             ("x-weir-request-id", &id),
@@ -393,7 +394,10 @@ fn response_headers_name_the_request_and_its_provider() {
         ],
     );
     check(
-        &|exchange| exchange.attempts = vec![attempt(200)],
+        &|exchange| {
+            exchange.attempts = vec![attempt(200)];
+            exchange.answer_complete = true;
+        },
         &[("x-weir-request-id", &id), ("x-weir-provider", "Provider"), ("x-weir-model", "gpt-9")],
     );
     check(&|exchange| exchange.refusal = Some("rate_limit_exceeded"), &[("x-weir-request-id", &id)]);
