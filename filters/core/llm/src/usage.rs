@@ -27,8 +27,8 @@ impl Usage {
 /// The usage of a whole answer: chat, embeddings or message. `None` if the answer is unreadable or says nothing.
 pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
     match schema {
-        Schema::OpenAi => serde_json::from_slice::<Answer<OpenAiUsage>>(body).ok()?.usage.map(Usage::from),
-        Schema::Anthropic => serde_json::from_slice::<Answer<AnthropicUsage>>(body).ok()?.usage.map(Usage::from),
+        Schema::OpenAi => serde_json::from_slice::<Answer<OpenAiUsage>>(body).ok()?.usage?.stated(),
+        Schema::Anthropic => serde_json::from_slice::<Answer<AnthropicUsage>>(body).ok()?.usage?.stated(),
     }
 }
 
@@ -54,13 +54,14 @@ struct PromptTokensDetails {
     cached_tokens: Option<u64>,
 }
 
-impl From<OpenAiUsage> for Usage {
-    fn from(usage: OpenAiUsage) -> Self {
-        Self {
-            input: usage.prompt_tokens.unwrap_or(0),
-            cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-            output: usage.completion_tokens.unwrap_or(0),
-        }
+impl OpenAiUsage {
+    /// The figures; `None` if the input, which every answer has, is not among them: nothing must not count as zero.
+    pub(crate) fn stated(self) -> Option<Usage> {
+        Some(Usage {
+            input: self.prompt_tokens?,
+            cached_input: self.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
+            output: self.completion_tokens.unwrap_or(0),
+        })
     }
 }
 
@@ -77,18 +78,21 @@ pub(crate) struct AnthropicUsage {
     output_tokens: Option<u64>,
 }
 
-impl From<AnthropicUsage> for Usage {
-    fn from(usage: AnthropicUsage) -> Self {
-        let cached_input = usage.cache_read_input_tokens.unwrap_or(0);
-        Self {
-            input: usage
-                .input_tokens
-                .unwrap_or(0)
-                .saturating_add(usage.cache_creation_input_tokens.unwrap_or(0))
+impl AnthropicUsage {
+    /// The figures; `None` if there are none. The last event of a stream may have the output alone.
+    pub(crate) fn stated(self) -> Option<Usage> {
+        if self.input_tokens.is_none() && self.output_tokens.is_none() {
+            return None;
+        }
+        let cached_input = self.cache_read_input_tokens.unwrap_or(0);
+        let uncached_input = self.input_tokens.unwrap_or(0);
+        Some(Usage {
+            input: uncached_input
+                .saturating_add(self.cache_creation_input_tokens.unwrap_or(0))
                 .saturating_add(cached_input),
             cached_input,
-            output: usage.output_tokens.unwrap_or(0),
-        }
+            output: self.output_tokens.unwrap_or(0),
+        })
     }
 }
 
@@ -121,7 +125,9 @@ mod tests {
             r#"{"usage":{"input_tokens":3,"cache_read_input_tokens":null,"output_tokens":9}}"#,
             Some((3, 0, 9)),
         );
-        for body in ["", "{}", "{\"usage\":null}", "{\"usage\":", "[]"] {
+        for body in
+            ["", "{}", "{\"usage\":null}", "{\"usage\":{}}", "{\"usage\":{\"total_tokens\":9}}", "{\"usage\":", "[]"]
+        {
             check(OpenAi, body, None);
             check(Anthropic, body, None);
         }

@@ -17,7 +17,7 @@ pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         parts: read_content(&root.required("content")?)?,
         finish: finish_of(stop_reason),
         stop_sequence: root.optional_str("stop_sequence")?,
-        usage: root.get("usage").and_then(|node| AnthropicUsage::deserialize(node.value()).ok()).map(Usage::from),
+        usage: root.get("usage").and_then(|node| AnthropicUsage::deserialize(node.value()).ok()?.stated()),
     })
 }
 

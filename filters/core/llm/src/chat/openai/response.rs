@@ -32,7 +32,7 @@ pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         parts,
         finish: finish_of(first.get("finish_reason").map(|node| node.str()).transpose()?, called),
         stop_sequence: None,
-        usage: root.get("usage").and_then(|node| OpenAiUsage::deserialize(node.value()).ok()).map(Usage::from),
+        usage: root.get("usage").and_then(|node| OpenAiUsage::deserialize(node.value()).ok()?.stated()),
     })
 }
 

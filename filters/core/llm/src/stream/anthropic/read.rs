@@ -6,7 +6,7 @@ use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
 use crate::operation::Schema;
 use crate::stream::Delta;
-use crate::usage::{AnthropicUsage, Usage};
+use crate::usage::AnthropicUsage;
 
 #[derive(Deserialize)]
 struct StreamEvent<'a> {
@@ -130,5 +130,5 @@ fn read_finish<'a>(delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
 
 fn usage<'a>(value: Option<&RawValue>) -> Option<Delta<'a>> {
     let usage: AnthropicUsage = serde_json::from_str(value?.get()).ok()?;
-    Some(Delta::Usage(Usage::from(usage)))
+    usage.stated().map(Delta::Usage)
 }

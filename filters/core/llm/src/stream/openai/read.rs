@@ -9,7 +9,7 @@ use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
 use crate::operation::Schema;
 use crate::stream::Delta;
-use crate::usage::{OpenAiUsage, Usage};
+use crate::usage::OpenAiUsage;
 
 /// Reads chunks. Leaves are read loosely, since compatible servers differ in them: what is no string is no text.
 #[derive(Debug)]
@@ -106,8 +106,10 @@ impl Reader {
                 self.read_choice(choice, &mut deltas);
             }
         }
-        if let Some(usage) = chunk.usage.and_then(|usage| serde_json::from_str::<OpenAiUsage>(usage.get()).ok()) {
-            deltas.push(Delta::Usage(Usage::from(usage)));
+        if let Some(usage) =
+            chunk.usage.and_then(|usage| serde_json::from_str::<OpenAiUsage>(usage.get()).ok()?.stated())
+        {
+            deltas.push(Delta::Usage(usage));
         }
         Ok(deltas)
     }
