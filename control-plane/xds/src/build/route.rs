@@ -14,10 +14,6 @@ use weir_core::snapshot::Pool;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool};
 
-/// Statuses below 500 after which the next member is tried. Not 401 or 403 themselves: `weir.provider` makes them a 502.
-/// Not 400 or 404: the next member would say the same.
-const RETRIABLE: [u32; 3] = [408, 409, 429];
-
 /// Two routes for each pool, picked by the headers that the route plugin sets, and refusals for all else.
 pub(super) fn routes(pools: &[&Pool]) -> Any {
     let mut routes: Vec<Route> = pools.iter().flat_map(|pool| [streamed(pool), whole(pool)]).collect();
@@ -78,7 +74,7 @@ fn retry(pool: &Pool) -> RetryPolicy {
     let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
     RetryPolicy {
         retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
-        retriable_status_codes: RETRIABLE.to_vec(),
+        retriable_status_codes: names::RETRIED_BELOW_500.map(u32::from).to_vec(),
         num_retries: Some(number(others)),
         // The next attempt goes to another provider: there is nobody to spare by waiting.
         retry_back_off: Some(RetryBackOff {

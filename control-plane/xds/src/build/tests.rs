@@ -188,6 +188,16 @@ fn routes_bound_streams_and_whole_answers_differently() {
     assert_eq!(rows, expect);
 }
 
+/// The upstream plugin relies on the routes' trying these again, with a control plane or without.
+#[test]
+fn the_static_example_retries_what_is_served() {
+    let example = include_str!("../../../../envoy/static.yaml");
+    let codes = format!("retriable_status_codes: {:?}", weir_config::names::RETRIED_BELOW_500);
+    let policies = example.matches("retriable_status_codes").count();
+    assert!(policies > 0);
+    assert_eq!(example.matches(&codes).count(), policies);
+}
+
 #[test]
 fn plugins_get_what_they_parse() {
     let set = built(&snapshot());

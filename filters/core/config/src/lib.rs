@@ -89,6 +89,9 @@ pub mod names {
     pub const EXCHANGE_STATE: &str = "weir.exchange";
     /// The Envoy cluster of the control plane in the bootstrap that we generate.
     pub const CONTROL_PLANE_CLUSTER: &str = "weir_control_plane";
+    /// Statuses below 500 on which a pool's routes try its next member; above, all are tried. Not 400 or 404: the next
+    /// would say the same. Not 401 or 403: `weir.provider` makes them a 502.
+    pub const RETRIED_BELOW_500: [u16; 3] = [408, 409, 429];
     /// gRPC service that the filters call.
     pub const DATAPLANE_SERVICE: &str = "weir.dataplane.v1.DataPlane";
 }

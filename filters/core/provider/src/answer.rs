@@ -1,3 +1,4 @@
+use weir_config::names::RETRIED_BELOW_500;
 use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Header, Host, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
@@ -13,9 +14,6 @@ const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
 const WHOLE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 /// How much of a stream is held before its first content.
 const OPENING_LIMIT_BYTES: usize = 1024 * 1024;
-
-/// Statuses below 500 on which the routes that we configure try the next provider.
-const RETRIED_BELOW_500: [u16; 3] = [408, 409, 429];
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
