@@ -80,7 +80,9 @@ impl fmt::Display for BaseUrl {
         if self.port != if self.tls { 443 } else { 80 } {
             write!(formatter, ":{}", self.port)?;
         }
-        formatter.write_str(&self.path_prefix)
+        formatter.write_str(&self.path_prefix)?;
+        // One is taken off when it is read.
+        if self.path_prefix.ends_with("/v1") { formatter.write_str("/v1") } else { Ok(()) }
     }
 }
 
@@ -158,6 +160,7 @@ mod tests {
         check("https://api.openai.com/", (true, "api.openai.com", 443, ""), "https://api.openai.com");
         check("https://API.OpenAI.com/v1", (true, "api.openai.com", 443, ""), "https://api.openai.com");
         check("https://openrouter.ai/api/v1/", (true, "openrouter.ai", 443, "/api"), "https://openrouter.ai/api");
+        check("https://a/v1/v1", (true, "a", 443, "/v1"), "https://a/v1/v1");
         check("http://127.0.0.1:8080", (false, "127.0.0.1", 8080, ""), "http://127.0.0.1:8080");
         check("http://[::1]:8080/x", (false, "::1", 8080, "/x"), "http://[::1]:8080/x");
         check("HTTP://vllm_1:80/a/b", (false, "vllm_1", 80, "/a/b"), "http://vllm_1/a/b");

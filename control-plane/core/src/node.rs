@@ -24,6 +24,8 @@ pub enum NodeEvent {
         /// As Envoy says it: `1.40.0`.
         envoy_version: String,
     },
+    /// Its configuration stream is still open, and the connection under it answers pings.
+    Seen,
     /// Its configuration stream ended.
     Disconnected,
     /// Everything up to this revision was sent to it.

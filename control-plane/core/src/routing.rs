@@ -83,11 +83,14 @@ pub struct PoolSettings {
     pub name: String,
     /// One to eight, in the order in which they are tried.
     pub members: Vec<MemberSettings>,
-    /// How long the first byte of an answer may take, in milliseconds.
+    /// How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
+    /// done: there each member has an equal share of `request_timeout_ms`.
     pub first_byte_timeout_ms: u64,
-    /// How long a stream may be silent, in milliseconds.
+    /// How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
+    /// that are tried before the first content share this time, and that in all, equally, if together they would take longer.
     pub idle_timeout_ms: u64,
-    /// How long a request may take in all, in milliseconds.
+    /// How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
+    /// over by then is broken off.
     pub request_timeout_ms: u64,
 }
 

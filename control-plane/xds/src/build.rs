@@ -70,8 +70,7 @@ pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> Resource
     for pool in &pools {
         for (member, provider) in members(pool, &providers) {
             let name = cluster_of_deployment(member.deployment_id);
-            let alone = pool.members.len() == 1;
-            insert(ResourceType::Cluster, name, Resource::new(cluster::deployment(member, provider, alone, settings)));
+            insert(ResourceType::Cluster, name, Resource::new(cluster::deployment(pool, member, provider, settings)));
         }
         insert(ResourceType::Cluster, cluster_of_pool(pool.id), Resource::new(pool::cluster(pool, &providers)));
     }

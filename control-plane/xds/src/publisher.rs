@@ -48,9 +48,11 @@ impl Publisher {
         if before.as_ref().is_some_and(|before| before.revision > snapshot.revision) {
             return;
         }
-        let sets = before.map(|before| before.known()).unwrap_or_default();
+        let sets = before.as_ref().map(|before| before.known()).unwrap_or_default();
         let sets = sets
             .into_iter()
+            // What only we hold, here and in the view before, is no Envoy's any more; one that comes has it built anew.
+            .filter(|(_, set)| Arc::strong_count(set) > 2)
             .map(|(scope, set)| {
                 let built = build(&snapshot, &self.settings, scope);
                 // Sessions compare by address whether there is anything new for them.
@@ -86,5 +88,28 @@ impl Publisher {
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<View>>> {
         self.views.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ModuleSource;
+
+    #[test]
+    fn what_no_envoy_has_is_forgotten_with_the_next_snapshot() {
+        let module = ModuleSource::File { path: "/weir.wasm".into() };
+        let publisher = Publisher::new(Settings { module, upstream_ca_file: String::new(), listener_port: 1 });
+        let view = || publisher.subscribe().borrow().clone().unwrap();
+        let publish = |revision| publisher.publish(Arc::new(Snapshot { revision, ..Snapshot::default() }));
+        publish(1);
+        let kept = view().resources(Scope::Everyone);
+        drop(view().resources(Scope::Tenant(Uuid::nil())));
+        assert_eq!(view().known().len(), 2);
+        publish(2);
+        assert_eq!(view().known().into_keys().collect::<Vec<_>>(), [Scope::Everyone]);
+        assert!(Arc::ptr_eq(&kept, &view().resources(Scope::Everyone)), "nothing has changed for it");
     }
 }

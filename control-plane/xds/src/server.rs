@@ -29,8 +29,12 @@ pub type Authenticate =
 #[error("the token cannot be checked now")]
 pub struct AuthenticationUnavailable;
 
-/// How often the token of an open stream is checked again, so that a deleted gateway gets no more configuration.
+/// How often the token of an open stream is checked again, beside whenever a gateway changes, so that a deleted one gets no
+/// more configuration.
 const RECHECK: Duration = Duration::from_secs(15);
+
+/// How often it is reported that an Envoy is still there. One that is gone without a word is found out by pings before that.
+const SEEN_EVERY: Duration = Duration::from_secs(15);
 
 /// The aggregated discovery service.
 #[derive(Clone)]
@@ -40,18 +44,29 @@ pub struct Ads {
     reports: mpsc::UnboundedSender<NodeReport>,
     open: Arc<Mutex<HashMap<(Uuid, String), usize>>>,
     stamp: Arc<Stamp>,
+    gateways_changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Ads {
     /// Serves what is published to whoever authenticates, and says what each Envoy made of it, until `stopping` is true.
+    /// `gateways_changed` changes whenever a token may have become invalid.
     pub fn new(
         publisher: Publisher,
         authenticate: Authenticate,
         reports: mpsc::UnboundedSender<NodeReport>,
+        gateways_changed: watch::Receiver<u64>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { publisher, authenticate, reports, open: Arc::default(), stamp: Arc::default(), stopping }
+        Self {
+            publisher,
+            authenticate,
+            reports,
+            open: Arc::default(),
+            stamp: Arc::default(),
+            gateways_changed,
+            stopping,
+        }
     }
 
     async fn gateway(&self, token: &str) -> Result<Gateway, Status> {
@@ -117,7 +132,10 @@ impl Ads {
         let mut connection = Connection::open(self, gateway.id, &node);
         let mut views = self.publisher.subscribe();
         let mut stopping = self.stopping.clone();
+        let mut gateways_changed = self.gateways_changed.clone();
+        gateways_changed.mark_changed();
         let mut recheck = tokio::time::interval(RECHECK);
+        let mut seen = tokio::time::interval_at(tokio::time::Instant::now() + SEEN_EVERY, SEEN_EVERY);
         connection.view(views.borrow_and_update().as_deref(), scope);
         connection.receive(&first)?;
         loop {
@@ -147,17 +165,28 @@ impl Ads {
                     connection.retry.restart();
                     connection.view(views.borrow_and_update().as_deref(), scope);
                 }
+                _ = seen.tick() => connection.report(NodeEvent::Seen),
                 () = connection.retry.due() => {
                     connection.session.try_again(ResourceType::Plugin);
                     connection.session.try_again(ResourceType::Cluster);
                 }
-                _ = recheck.tick() => match self.gateway(&token).await {
+                () = token_in_doubt(&mut gateways_changed, &mut recheck) => match self.gateway(&token).await {
                     Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(status),
                     _ => {}
                 },
                 () = responses.closed() => return Ok(()),
             }
         }
+    }
+}
+
+/// Ends when the token should be checked again. It is once at the beginning, since what changed while the stream was opened
+/// would else go unnoticed.
+async fn token_in_doubt(gateways_changed: &mut watch::Receiver<u64>, recheck: &mut tokio::time::Interval) {
+    tokio::select! {
+        // Without a sender the runtime is gone as well.
+        Ok(()) = gateways_changed.changed() => {}
+        _ = recheck.tick() => {}
     }
 }
 

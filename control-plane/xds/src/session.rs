@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
+use weir_config::plugin;
 
 use crate::{Resource, ResourceSet, ResourceType};
 
@@ -150,7 +151,7 @@ impl Session {
             }
             let mut changed = subscription.changed(kind, &resources);
             if kind == ResourceType::Plugin {
-                changed.truncate(1);
+                subscription.next_plugin(&mut changed);
             }
             let removed = if kind == ResourceType::Cluster { vec![] } else { subscription.removed(kind, &resources) };
             if changed.is_empty() && removed.is_empty() && !subscription.expects_answer {
@@ -233,6 +234,17 @@ impl Subscription {
             .filter(|(name, resource)| (self.wildcard || self.names.contains(*name)) && is_news(name, resource))
             .map(|(name, resource)| (name.clone(), resource.clone()))
             .collect()
+    }
+
+    /// Leaves the one that goes next. What attempts pass goes before what leads to them, and while Envoy refuses it nothing
+    /// else does: requests would find no way on, or two versions of the module would meet in one request.
+    fn next_plugin(&self, changed: &mut Vec<(String, Arc<Resource>)>) {
+        if self.refused.contains(plugin::PROVIDER) {
+            changed.clear();
+        } else if let Some(first) = changed.iter().position(|(name, _)| name == plugin::PROVIDER) {
+            changed.swap(0, first);
+        }
+        changed.truncate(1);
     }
 
     fn removed(&self, kind: ResourceType, resources: &ResourceSet) -> Vec<String> {

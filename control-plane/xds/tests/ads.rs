@@ -1,6 +1,7 @@
 //! The ADS server over a real gRPC connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
@@ -25,6 +26,9 @@ struct ControlPlane {
     publisher: Publisher,
     reports: mpsc::UnboundedReceiver<NodeReport>,
     stop: watch::Sender<bool>,
+    /// Tells that gateways have changed; true: none is valid any more.
+    revoked: Arc<AtomicBool>,
+    gateways_changed: watch::Sender<u64>,
     address: String,
 }
 
@@ -33,21 +37,26 @@ impl ControlPlane {
         let publisher = Publisher::new(Settings::new(ModuleSource::ControlPlane { sha256: "ab".repeat(32) }));
         let (sender, reports) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let authenticate = Arc::new(|token: String| -> futures::future::BoxFuture<'static, _> {
+        let (gateways_changed, changes) = watch::channel(0);
+        let revoked = Arc::new(AtomicBool::new(false));
+        let is_revoked = revoked.clone();
+        let authenticate = Arc::new(move |token: String| -> futures::future::BoxFuture<'static, _> {
+            let is_revoked = is_revoked.load(Ordering::SeqCst);
             Box::pin(async move {
                 match token.as_str() {
+                    _ if is_revoked => Ok(None),
                     "good" => Ok(Some(Gateway { id: Uuid::from_u128(7), name: "g".into(), tenant_id: None })),
                     "unknowable" => Err(AuthenticationUnavailable),
                     _ => Ok(None),
                 }
             })
         });
-        let ads = Ads::new(publisher.clone(), authenticate, sender, stopping);
+        let ads = Ads::new(publisher.clone(), authenticate, sender, changes, stopping);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tonic::transport::Server::builder().add_service(AggregatedDiscoveryServiceServer::new(ads));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-        Self { publisher, reports, stop, address }
+        Self { publisher, reports, stop, revoked, gateways_changed, address }
     }
 
     fn publish(&self, revision: u64) {
@@ -77,7 +86,7 @@ impl Envoy {
         let first = DeltaDiscoveryRequest {
             node: Some(Node { id: node.into(), ..Node::default() }),
             type_url: ResourceType::Plugin.type_url().into(),
-            resource_names_subscribe: vec!["weir.guardrails".into()],
+            resource_names_subscribe: vec!["weir.provider".into()],
             ..Default::default()
         };
         requests.send(first).await.unwrap();
@@ -129,6 +138,20 @@ async fn only_a_gateways_token_gets_configuration() {
 }
 
 #[tokio::test]
+async fn an_open_stream_ends_once_its_gateway_is_gone() {
+    let control_plane = ControlPlane::start().await;
+    control_plane.publish(1);
+    let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
+    envoy.receive().await.unwrap();
+    control_plane.revoked.store(true, Ordering::SeqCst);
+    let told = std::time::Instant::now();
+    control_plane.gateways_changed.send_modify(|changes| *changes += 1);
+    assert_eq!(envoy.receive().await.expect_err("ended").code(), Code::Unauthenticated);
+    // Not by the look that is taken from time to time.
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+}
+
+#[tokio::test]
 async fn what_is_sent_acknowledged_and_refused_is_reported() {
     let mut control_plane = ControlPlane::start().await;
     let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
@@ -136,7 +159,7 @@ async fn what_is_sent_acknowledged_and_refused_is_reported() {
     assert!(matches!(control_plane.reported().await, NodeEvent::Connected { .. }));
     control_plane.publish(1);
     let refused = envoy.receive().await.unwrap();
-    assert_eq!(refused.resources[0].name, "weir.guardrails");
+    assert_eq!(refused.resources[0].name, "weir.provider");
     assert_eq!(control_plane.reported().await, NodeEvent::Sent { revision: 1 });
     // While the module's code is on its way to Envoy a refusal is no news. The same version is sent again soon, in other
     // bytes: Envoy would take equal bytes for what it has.

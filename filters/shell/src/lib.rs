@@ -20,6 +20,8 @@
     )
 )]
 
+#[cfg(feature = "crash-trigger")]
+mod crash;
 mod plugin;
 mod proxy;
 mod root;

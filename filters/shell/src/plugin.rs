@@ -1,7 +1,11 @@
 use std::rc::Rc;
 
 use weir_auth::AuthPlugin;
-use weir_config::{ConfigError, MeteringConfig, parse, plugin};
+use weir_chain::Chain;
+use weir_config::{
+    AuthConfig, ChainConfig, ConfigError, GuardrailsConfig, MeteringConfig, QuotaConfig, RouteConfig, parse, plugin,
+};
+use weir_exchange::Shared;
 use weir_guardrails::GuardrailsPlugin;
 use weir_host::{Flow, Host, Reply, StreamFilter};
 use weir_metering::MeteringPlugin;
@@ -15,57 +19,117 @@ use crate::vm::Vm;
 /// How often the `Watch` stream is looked after, in milliseconds.
 const WATCH_TICK_MS: u32 = 200;
 
-/// One of the plugins, configured.
+/// What one root context runs, configured.
 #[derive(Clone)]
 pub(crate) enum Plugin {
     /// Before its configuration was accepted.
     Unconfigured,
-    Auth(Rc<AuthPlugin>),
-    Route(Rc<RoutePlugin>),
-    Quota(Rc<QuotaPlugin>),
-    Guardrails(Rc<GuardrailsPlugin>),
-    Metering(Rc<MeteringPlugin>),
+    /// One or more plugins of the listener.
+    Downstream(Rc<Downstream>),
     Provider(Rc<ProviderPlugin>),
 }
 
+/// Plugins of the listener, in the order in which requests pass them.
+#[derive(Default)]
+pub(crate) struct Downstream {
+    metering: Option<MeteringPlugin>,
+    auth: Option<AuthPlugin>,
+    route: Option<RoutePlugin>,
+    quota: Option<QuotaPlugin>,
+    guardrails: Option<GuardrailsPlugin>,
+    /// Nothing stands before them: the exchange of each stream is theirs to make.
+    is_first: bool,
+}
+
 impl Plugin {
-    /// The plugin of this `root_id` with this configuration, and how often it wants to be called outside of streams, in
-    /// milliseconds.
-    pub(crate) fn configure(root_id: &str, json: &[u8]) -> Result<(Self, Option<u32>), ConfigError> {
-        let plugin = match root_id {
-            plugin::AUTH => {
-                let auth = AuthPlugin::new(parse(json)?);
-                let tick = auth.control_plane().map(|_| WATCH_TICK_MS);
-                return Ok((Self::Auth(Rc::new(auth)), tick));
-            }
-            plugin::METERING => {
-                let config: MeteringConfig = parse(json)?;
-                let tick = u32::try_from(config.flush_ms).unwrap_or(u32::MAX);
-                return Ok((Self::Metering(Rc::new(MeteringPlugin::new(config))), Some(tick)));
-            }
-            plugin::ROUTE => Self::Route(Rc::new(RoutePlugin::new(parse(json)?))),
-            plugin::QUOTA => Self::Quota(Rc::new(QuotaPlugin::new(parse(json)?))),
-            plugin::GUARDRAILS => Self::Guardrails(Rc::new(GuardrailsPlugin::new(parse(json)?))),
-            plugin::PROVIDER => Self::Provider(Rc::new(ProviderPlugin::new(parse(json)?))),
+    /// What this `root_id` stands for, with this configuration.
+    pub(crate) fn configure(root_id: &str, json: &[u8]) -> Result<Self, ConfigError> {
+        let alone = ChainConfig::default();
+        let chain = match root_id {
+            plugin::CHAIN => parse::<ChainConfig>(json)?,
+            plugin::METERING => ChainConfig { metering: Some(parse::<MeteringConfig>(json)?), ..alone },
+            plugin::AUTH => ChainConfig { auth: Some(parse::<AuthConfig>(json)?), ..alone },
+            plugin::ROUTE => ChainConfig { route: Some(parse::<RouteConfig>(json)?), ..alone },
+            plugin::QUOTA => ChainConfig { quota: Some(parse::<QuotaConfig>(json)?), ..alone },
+            plugin::GUARDRAILS => ChainConfig { guardrails: Some(parse::<GuardrailsConfig>(json)?), ..alone },
+            plugin::PROVIDER => return Ok(Self::Provider(Rc::new(ProviderPlugin::new(parse(json)?)))),
             _ => return Err(ConfigError::new("root_id", "names no plugin of this module")),
         };
-        Ok((plugin, None))
+        // A chain with metering is the whole of what sees a request; others may have one before them.
+        let is_first = root_id == plugin::CHAIN && chain.metering.is_some();
+        Ok(Self::Downstream(Rc::new(Downstream::new(chain, is_first))))
     }
 
     /// Its part in the stream that is active now.
     pub(crate) fn stream(&self, host: &mut Proxy) -> Box<dyn StreamFilter> {
-        let vm = Vm::here();
         match self {
             Self::Unconfigured => Box::new(Refusing),
-            Self::Auth(auth) => Box::new(auth.stream(vm.exchange(host), Rc::clone(&vm.principals))),
-            Self::Route(route) => Box::new(route.stream(vm.exchange(host))),
-            Self::Quota(quota) => Box::new(quota.stream(vm.exchange(host))),
-            Self::Guardrails(guardrails) => {
-                Box::new(guardrails.stream(Some(vm.exchange(host)), Rc::clone(&vm.profiles)))
-            }
-            Self::Metering(metering) => Box::new(metering.stream(vm.exchange(host), Rc::clone(&vm.outbox))),
-            Self::Provider(provider) => Box::new(provider.stream(vm.known_exchange(host))),
+            Self::Downstream(downstream) => downstream.stream(&Vm::here(), host),
+            Self::Provider(provider) => Box::new(provider.stream(Vm::here().known_exchange(host))),
         }
+    }
+
+    /// How often it wants to be called outside of streams, in milliseconds.
+    pub(crate) fn tick_ms(&self) -> Option<u32> {
+        let watch = self.auth().and_then(AuthPlugin::control_plane).map(|_| WATCH_TICK_MS);
+        let flush = self.metering().map(|metering| u32::try_from(metering.flush_ms()).unwrap_or(u32::MAX));
+        [watch, flush].into_iter().flatten().min()
+    }
+
+    pub(crate) fn auth(&self) -> Option<&AuthPlugin> {
+        match self {
+            Self::Downstream(downstream) => downstream.auth.as_ref(),
+            Self::Unconfigured | Self::Provider(_) => None,
+        }
+    }
+
+    pub(crate) fn metering(&self) -> Option<&MeteringPlugin> {
+        match self {
+            Self::Downstream(downstream) => downstream.metering.as_ref(),
+            Self::Unconfigured | Self::Provider(_) => None,
+        }
+    }
+}
+
+impl Downstream {
+    fn new(config: ChainConfig, is_first: bool) -> Self {
+        Self {
+            metering: config.metering.map(MeteringPlugin::new),
+            auth: config.auth.map(AuthPlugin::new),
+            route: config.route.map(RoutePlugin::new),
+            quota: config.quota.map(QuotaPlugin::new),
+            guardrails: config.guardrails.map(GuardrailsPlugin::new),
+            is_first,
+        }
+    }
+
+    fn stream(&self, vm: &Vm, host: &mut Proxy) -> Box<dyn StreamFilter> {
+        let shared = if self.is_first { vm.new_exchange(host) } else { vm.exchange(host) };
+        let mut stages = self.stages(vm, &shared);
+        match (stages.pop(), stages.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => Box::new(Chain::new(stages.into_iter().chain(last).collect())),
+        }
+    }
+
+    fn stages(&self, vm: &Vm, shared: &Shared) -> Vec<Box<dyn StreamFilter>> {
+        let mut stages: Vec<Box<dyn StreamFilter>> = Vec::with_capacity(5);
+        if let Some(metering) = &self.metering {
+            stages.push(Box::new(metering.stream(shared.clone(), Rc::clone(&vm.outbox))));
+        }
+        if let Some(auth) = &self.auth {
+            stages.push(Box::new(auth.stream(shared.clone(), Rc::clone(&vm.principals))));
+        }
+        if let Some(route) = &self.route {
+            stages.push(Box::new(route.stream(shared.clone(), Rc::clone(&vm.bodies))));
+        }
+        if let Some(quota) = &self.quota {
+            stages.push(Box::new(quota.stream(shared.clone())));
+        }
+        if let Some(guardrails) = &self.guardrails {
+            stages.push(Box::new(guardrails.stream(Some(shared.clone()), Rc::clone(&vm.profiles))));
+        }
+        stages
     }
 }
 

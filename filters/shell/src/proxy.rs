@@ -1,10 +1,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use weir_config::names::DATAPLANE_SERVICE;
-use weir_host::{Base, CallId, Header, Host, HostError, Level, Message, Micros, RootHost};
+use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, RootHost};
 
 use crate::sys::{self, Buffer, Map};
 
@@ -73,10 +74,10 @@ impl Host for Proxy {
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         sys::header(map(of), name)
     }
-    fn headers(&self, of: Message) -> Vec<Header> {
-        sys::headers(map(of))
+    fn headers(&self, of: Message) -> Rc<Headers> {
+        Rc::new(sys::headers(map(of)))
     }
-    fn set_headers(&mut self, of: Message, headers: &[Header]) -> Result<(), HostError> {
+    fn set_headers(&mut self, of: Message, headers: &Headers) -> Result<(), HostError> {
         sys::set_headers(map(of), headers)
     }
     fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError> {

@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
+use weir_auth::AuthPlugin;
 use weir_host::{Base, Level};
 
 use crate::plugin::Plugin;
@@ -44,7 +45,7 @@ impl Drop for Root {
 
 impl Context for Root {
     fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
-        let Plugin::Metering(metering) = &self.plugin else { return };
+        let Some(metering) = self.plugin.metering() else { return };
         let answer = answer_of(status_code, response_size);
         let answer = answer.as_ref().map(Vec::as_slice).map_err(Clone::clone);
         metering.on_call(&mut Proxy, &self.vm.outbox, token_id, answer);
@@ -71,35 +72,33 @@ impl RootContext for Root {
         let root_id = sys::property(&["plugin_root_id"]).unwrap_or_default();
         let root_id = String::from_utf8_lossy(&root_id);
         let json = sys::buffer(Buffer::PluginConfiguration, 0, usize::MAX).unwrap_or_default();
-        let (plugin, tick) = match Plugin::configure(&root_id, &json) {
-            Ok(configured) => configured,
+        let plugin = match Plugin::configure(&root_id, &json) {
+            Ok(plugin) => plugin,
             Err(error) => {
                 Proxy.log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
                 return false;
             }
         };
-        if let (Plugin::Auth(auth), Ok(mut watcher)) = (&plugin, self.vm.watcher.try_borrow_mut())
-            && auth.control_plane().is_some()
+        if plugin.auth().and_then(AuthPlugin::control_plane).is_some()
+            && let Ok(mut watcher) = self.vm.watcher.try_borrow_mut()
         {
             watcher.add(self.serial);
         }
         self.plugin = plugin;
-        if let Some(tick) = tick {
+        if let Some(tick) = self.plugin.tick_ms() {
             sys::set_tick_period_ms(tick);
         }
         true
     }
 
     fn on_tick(&mut self) {
-        match &self.plugin {
-            Plugin::Auth(auth) => {
-                if let (Some(control_plane), Ok(mut watcher)) = (auth.control_plane(), self.vm.watcher.try_borrow_mut())
-                {
-                    watcher.tick(self.serial, &control_plane.cluster);
-                }
-            }
-            Plugin::Metering(metering) => metering.on_tick(&mut Proxy, &self.vm.outbox),
-            _ => {}
+        if let Some(control_plane) = self.plugin.auth().and_then(AuthPlugin::control_plane)
+            && let Ok(mut watcher) = self.vm.watcher.try_borrow_mut()
+        {
+            watcher.tick(self.serial, &control_plane.cluster);
+        }
+        if let Some(metering) = self.plugin.metering() {
+            metering.on_tick(&mut Proxy, &self.vm.outbox);
         }
     }
 

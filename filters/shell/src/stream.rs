@@ -110,6 +110,8 @@ impl Context for StreamContext {
 
 impl HttpContext for StreamContext {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        #[cfg(feature = "crash-trigger")]
+        crate::crash::if_asked();
         self.request(|filter, host| filter.on_request_headers(host, end_of_stream))
     }
 

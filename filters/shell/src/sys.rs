@@ -8,7 +8,7 @@
 
 use std::ptr::{null, null_mut};
 
-use weir_host::{Header, HostError};
+use weir_host::{HeaderSpan, Headers, HostError};
 
 const OK: u32 = 0;
 const CAS_MISMATCH: u32 = 8;
@@ -146,14 +146,14 @@ pub(crate) fn replace_buffer(kind: Buffer, value: &[u8]) -> Result<(), HostError
     done(unsafe { proxy_set_buffer_bytes(kind as u32, 0, EVERYTHING, value.as_ptr(), value.len()) })
 }
 
-pub(crate) fn headers(map: Map) -> Vec<Header> {
+pub(crate) fn headers(map: Map) -> Headers {
     // SAFETY: the pointers are to live locals of `bytes`.
     let packed = bytes(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) });
-    packed.and_then(|packed| unpack(&packed)).unwrap_or_default()
+    packed.and_then(unpack).unwrap_or_default()
 }
 
-pub(crate) fn set_headers(map: Map, headers: &[Header]) -> Result<(), HostError> {
-    let packed = pack(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
+pub(crate) fn set_headers(map: Map, headers: &Headers) -> Result<(), HostError> {
+    let packed = pack(headers.iter());
     // SAFETY: the pointer and the size are those of a live vector.
     done(unsafe { proxy_set_header_map_pairs(map as u32, packed.as_ptr(), packed.len()) })
 }
@@ -245,7 +245,8 @@ pub(crate) fn increment(counter: u32, by: u64) {
 /// Numbers are 32 bits wide, little-endian.
 fn pack<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
-    let mut packed = Vec::new();
+    let sizes = pairs.clone().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10));
+    let mut packed = Vec::with_capacity(sizes.fold(4, usize::saturating_add));
     packed.extend_from_slice(&number(pairs.clone().count()));
     for (name, value) in pairs.clone() {
         packed.extend_from_slice(&number(name.len()));
@@ -260,25 +261,22 @@ fn pack<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8
     packed
 }
 
-fn unpack(packed: &[u8]) -> Option<Vec<Header>> {
-    let number = |at: usize| -> Option<usize> {
+/// What [`pack`] makes, read where it lies.
+fn unpack(packed: Vec<u8>) -> Option<Headers> {
+    let number = |at: usize| -> Option<u32> {
         let bytes = packed.get(at..at.checked_add(4)?)?;
-        usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
     };
     let count = number(0)?;
     let mut sizes = 4_usize;
-    let mut at = count.checked_mul(8)?.checked_add(sizes)?;
-    let mut next = |size: usize| -> Option<&[u8]> {
-        let part = packed.get(at..at.checked_add(size)?)?;
-        at = at.checked_add(size)?.checked_add(1)?;
-        Some(part)
-    };
-    let mut headers = Vec::with_capacity(count.min(packed.len()));
+    let mut at = count.checked_mul(8)?.checked_add(4)?;
+    let mut spans = Vec::with_capacity(usize::try_from(count).ok()?.min(packed.len()));
     for _ in 0..count {
-        let name = next(number(sizes)?)?;
-        let value = next(number(sizes.checked_add(4)?)?)?;
-        headers.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+        let (name_length, value_length) = (number(sizes)?, number(sizes.checked_add(4)?)?);
+        let value = at.checked_add(name_length)?.checked_add(1)?;
+        spans.push(HeaderSpan { name: at, name_length, value, value_length });
+        at = value.checked_add(value_length)?.checked_add(1)?;
         sizes = sizes.checked_add(8)?;
     }
-    Some(headers)
+    Some(Headers::in_place(packed, spans))
 }

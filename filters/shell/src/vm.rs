@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use uuid::{Builder, Uuid};
 use weir_auth::PrincipalCache;
-use weir_exchange::{Exchange, ExchangeTable, Shared};
+use weir_exchange::{Bodies, Exchange, ExchangeTable, Shared};
 use weir_guardrails::ProfileCache;
 use weir_host::{Base, Host, Micros};
 use weir_metering::Outbox;
@@ -16,6 +16,7 @@ use crate::watcher::Watcher;
 pub(crate) struct Vm {
     pub(crate) principals: Rc<PrincipalCache>,
     pub(crate) profiles: Rc<ProfileCache>,
+    pub(crate) bodies: Rc<Bodies>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) watcher: RefCell<Watcher>,
     exchanges: RefCell<ExchangeTable>,
@@ -34,7 +35,8 @@ impl Vm {
         Self {
             principals: Rc::clone(&principals),
             profiles: Rc::new(ProfileCache::new()),
-            outbox: Rc::new(Outbox::new()),
+            bodies: Rc::new(Bodies::new()),
+            outbox: Rc::new(Outbox::new(random.number())),
             watcher: RefCell::new(Watcher::new(name, principals)),
             exchanges: RefCell::new(ExchangeTable::new(random.number())),
             random,
@@ -52,6 +54,16 @@ impl Vm {
         match self.exchanges.try_borrow_mut() {
             Ok(mut exchanges) => exchanges.find_or_insert(host, || self.request_id(now)),
             Err(_) => Shared::new(Exchange::new(self.request_id(now), now)),
+        }
+    }
+
+    /// A new exchange for the stream that `host` stands for.
+    pub(crate) fn new_exchange(&self, host: &mut Proxy) -> Shared {
+        let now = host.now();
+        let exchange = Exchange::new(self.request_id(now), now);
+        match self.exchanges.try_borrow_mut() {
+            Ok(mut exchanges) => exchanges.insert(host, exchange),
+            Err(_) => Shared::new(exchange),
         }
     }
 

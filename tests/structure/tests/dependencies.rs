@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const ALLOWED: &[(&str, &[&str])] = &[
     // Filters: pure cores, which know the seam and the shared types but not each other.
     ("weir-host", &[]),
+    ("weir-chain", &["weir-host"]),
     ("weir-config", &[]),
     ("weir-llm", &[]),
     ("weir-exchange", &["weir-config", "weir-host", "weir-llm"]),
@@ -21,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "weir-shell",
         &[
             "weir-auth",
+            "weir-chain",
             "weir-config",
             "weir-exchange",
             "weir-guardrails",
@@ -49,6 +51,23 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir", &["weir-api", "weir-runtime"]),
     // What starts and tests them.
     ("weir-dev", &[]),
+    ("weir-bench", &["weir-dev", "weir-proto"]),
+    (
+        "weir-properties",
+        &[
+            "weir-auth",
+            "weir-config",
+            "weir-core",
+            "weir-exchange",
+            "weir-guardrails",
+            "weir-host",
+            "weir-llm",
+            "weir-proto",
+            "weir-provider",
+            "weir-quota",
+            "weir-route",
+        ],
+    ),
     ("weir-structure", &[]),
     ("xtask", &[]),
 ];

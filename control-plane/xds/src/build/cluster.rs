@@ -3,12 +3,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
-    CircuitBreakers, Cluster, OutlierDetection, circuit_breakers,
-    cluster::{ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily},
+    CircuitBreakers, Cluster, UpstreamConnectionOptions, circuit_breakers,
+    cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily},
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, DataSource, Http1ProtocolOptions, Http2ProtocolOptions, Metadata, SocketAddress, TransportSocket, address,
-    data_source, socket_address, transport_socket,
+    Address, DataSource, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonHttpOptions,
+    KeepaliveSettings, Metadata, SocketAddress, TcpKeepalive, TransportSocket, address, data_source, socket_address,
+    transport_socket,
 };
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
@@ -24,39 +25,43 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     },
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
-use envoy_types::pb::envoy::r#type::v3::Percent;
-use envoy_types::pb::google::protobuf::{Any, Struct, Value, value};
+use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
 use weir_config::{CredentialPlacement, Deployment, ProviderSchema, names};
-use weir_core::snapshot::{BaseUrl, Member, Provider};
+use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
+use super::route::attempt_at_stream_ms;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, Settings, cluster_of_deployment};
 
 /// Key under which a cluster's HTTP options stand.
 pub(super) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+/// How long a connection to a provider may take at most, TLS included: long enough for a lost packet or two, and short, since
+/// each request to a provider that is cut off waits for it before it goes on to the next member.
+pub(super) const CONNECT_TIMEOUT_MS: u64 = 4000;
 /// Requests, connections and retries at a time. Envoy's defaults (1024, and 3 retries) would refuse under load, and a
 /// refusal by overflow is never retried; bounding concurrency is the quota plugin's job.
 const CONCURRENCY: u32 = 100_000;
 
-/// One provider as a member of one pool, with its own name resolution, TLS and outlier detection.
-pub(super) fn deployment(member: &Member, provider: &Provider, alone: bool, settings: &Settings) -> Any {
+/// One provider as a member of one pool, with its own name resolution and TLS.
+///
+/// No member is ever ejected. What Envoy counts against a host (failed answers, resets, time-outs) is what one client can bring
+/// about by asking for what a provider is slow at or fails on, and an ejected host is away for every client. So each request
+/// tries the members in their order, whatever became of the requests before it.
+pub(super) fn deployment(pool: &Pool, member: &Member, provider: &Provider, settings: &Settings) -> Any {
     let name = cluster_of_deployment(member.deployment_id);
     let url = &provider.base_url;
     let discovery = if url.host.parse::<IpAddr>().is_ok() { DiscoveryType::Static } else { DiscoveryType::StrictDns };
     let metadata = deployment_metadata(&describe(member, provider));
     pack_any(Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
-        connect_timeout: Some(milliseconds(5000)),
+        // The time of an attempt is counted once it has a connection.
+        connect_timeout: Some(milliseconds(CONNECT_TIMEOUT_MS.min(attempt_at_stream_ms(pool)))),
+        upstream_connection_options: Some(notice_dead_connections()),
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         per_connection_buffer_limit_bytes: Some(number(BUFFER_LIMIT_BYTES)),
         circuit_breakers: Some(circuit_breakers()),
-        outlier_detection: (!alone).then(outlier_detection),
-        // An ejected provider has no host to offer, so that the pool goes on to its next member. By default Envoy would
-        // use an ejected host when nothing else is left in the cluster, and each of these has one host.
-        common_lb_config: (!alone)
-            .then(|| CommonLbConfig { healthy_panic_threshold: Some(Percent { value: 0.0 }), ..Default::default() }),
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.clone(),
             endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![endpoint(url, metadata)], ..Default::default() }],
@@ -65,6 +70,7 @@ pub(super) fn deployment(member: &Member, provider: &Provider, alone: bool, sett
         transport_socket: url.tls.then(|| tls(&url.host, settings)),
         typed_extension_protocol_options: http_options(HttpProtocolOptions {
             upstream_protocol_options: Some(if url.tls { by_alpn() } else { http1() }),
+            common_http_protocol_options: Some(close_idle_connections(url.tls)),
             ..Default::default()
         }),
         name,
@@ -95,32 +101,40 @@ pub(super) fn http1() -> UpstreamProtocolOptions {
     })
 }
 
+/// A server closes a connection that is idle for some time, and loses a request that is on its way then. Ours close first:
+/// before uvicorn, which serves most models that are run at home and waits 5 s, and before load balancers, which wait 60 s.
+fn close_idle_connections(tls: bool) -> CommonHttpOptions {
+    CommonHttpOptions { idle_timeout: Some(milliseconds(if tls { 45_000 } else { 4000 })), ..Default::default() }
+}
+
 fn by_alpn() -> UpstreamProtocolOptions {
     UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
         http_protocol_options: Some(Http1ProtocolOptions::default()),
-        http2_protocol_options: Some(Http2ProtocolOptions::default()),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            // One wrong answer ends its own stream, not those of others that share its connection.
+            override_stream_error_on_invalid_http_message: Some(BoolValue { value: true }),
+            // A dead connection would take all that are sent on it along; TCP alone says so after minutes.
+            connection_keepalive: Some(KeepaliveSettings {
+                interval: Some(milliseconds(30_000)),
+                timeout: Some(milliseconds(5000)),
+                connection_idle_interval: Some(milliseconds(10_000)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
         ..Default::default()
     })
 }
 
-/// Ejects a provider that is away, never one that refused a bad request: only gateway errors (502, 503, 504) and failures
-/// to get an answer at all count.
-fn outlier_detection() -> OutlierDetection {
-    OutlierDetection {
-        enforcing_consecutive_5xx: Some(number(0)),
-        enforcing_success_rate: Some(number(0)),
-        enforcing_local_origin_success_rate: Some(number(0)),
-        enforcing_failure_percentage: Some(number(0)),
-        enforcing_failure_percentage_local_origin: Some(number(0)),
-        split_external_local_origin_errors: true,
-        consecutive_gateway_failure: Some(number(10)),
-        enforcing_consecutive_gateway_failure: Some(number(100)),
-        consecutive_local_origin_failure: Some(number(5)),
-        enforcing_consecutive_local_origin_failure: Some(number(100)),
-        max_ejection_percent: Some(number(100)),
-        interval: Some(milliseconds(1000)),
-        base_ejection_time: Some(milliseconds(5000)),
-        max_ejection_time: Some(milliseconds(15_000)),
+/// A connection that went dead without a word (a NAT that forgot it, a host that was switched off) is noticed while it is idle,
+/// or the next request would wait on it for its first byte.
+fn notice_dead_connections() -> UpstreamConnectionOptions {
+    UpstreamConnectionOptions {
+        tcp_keepalive: Some(TcpKeepalive {
+            keepalive_time: Some(number(30)),
+            keepalive_interval: Some(number(5)),
+            keepalive_probes: Some(number(3)),
+        }),
         ..Default::default()
     }
 }

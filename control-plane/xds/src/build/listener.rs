@@ -57,8 +57,10 @@ fn connection_manager() -> HttpConnectionManager {
         normalize_path: Some(BoolValue { value: true }),
         merge_slashes: true,
         path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest.into(),
-        request_headers_timeout: Some(milliseconds(30_000)),
+        request_headers_timeout: Some(milliseconds(10_000)),
+        request_timeout: Some(milliseconds(60_000)),
         stream_idle_timeout: Some(milliseconds(300_000)),
+        max_request_headers_kb: Some(number(60)),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: Some(milliseconds(3_600_000)),
             headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
@@ -88,7 +90,7 @@ fn connection_manager() -> HttpConnectionManager {
 
 fn http_filters() -> Vec<HttpFilter> {
     let mut filters = vec![typed("envoy.filters.http.set_filter_state", pack_any(keep_client_path()))];
-    filters.extend(plugin::DOWNSTREAM.map(slot));
+    filters.push(slot(plugin::CHAIN));
     filters.push(typed("envoy.filters.http.router", pack_any(Router::default())));
     filters
 }

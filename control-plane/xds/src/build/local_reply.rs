@@ -23,8 +23,45 @@ pub(super) struct Refusal {
     pub(super) anthropic_type: &'static str,
 }
 
+/// A refusal by which Envoy answers before any filter saw the request, often because it could make nothing of it.
+pub(super) struct UnreadRefusal {
+    /// Which, in the Common Expression Language.
+    condition: &'static str,
+    code: &'static str,
+    message: &'static str,
+}
+
+/// They come before [`REFUSALS`]; the first that fits counts. The bootstrap has the same; a test compares them.
+pub(super) const UNREAD_REFUSALS: [UnreadRefusal; 5] = [
+    UnreadRefusal {
+        condition: "response.code == 408",
+        code: "request_timeout",
+        message: "The request did not arrive in time.",
+    },
+    UnreadRefusal {
+        condition: "response.code == 426",
+        code: "unsupported_http_version",
+        message: "Send HTTP/1.1 or HTTP/2.",
+    },
+    UnreadRefusal {
+        condition: "response.code == 431",
+        code: "headers_too_large",
+        message: "The headers are larger than this gateway accepts.",
+    },
+    UnreadRefusal {
+        condition: "response.code == 501",
+        code: "unsupported_transfer_encoding",
+        message: "The only transfer encoding that this gateway takes is chunked.",
+    },
+    UnreadRefusal {
+        condition: "response.code >= 400 && response.code < 500",
+        code: "invalid_request",
+        message: "The request could not be understood.",
+    },
+];
+
 /// The first that fits counts. The bootstrap has the same; a test compares them.
-pub(super) const REFUSALS: [Refusal; 9] = [
+pub(super) const REFUSALS: [Refusal; 10] = [
     Refusal {
         condition: "response.code_details == 'fault_filter_abort'",
         status: None,
@@ -40,6 +77,14 @@ pub(super) const REFUSALS: [Refusal; 9] = [
         message: "A filter of this gateway failed. Try again.",
         openai_type: "server_error",
         anthropic_type: "api_error",
+    },
+    Refusal {
+        condition: "response.code_details == 'overload'",
+        status: None,
+        code: "gateway_overloaded",
+        message: "The gateway is short of memory at the moment. Try again.",
+        openai_type: "server_error",
+        anthropic_type: "overloaded_error",
     },
     Refusal {
         condition: "response.code_details.contains('failed_to_inject_credential')",
@@ -99,14 +144,34 @@ pub(super) const REFUSALS: [Refusal; 9] = [
     },
 ];
 
+/// Plugins write their own refusals, under details that begin with `weir.`: none of those fits.
+const NOT_OF_A_PLUGIN: &str = "response.code_details != '' && !response.code_details.startsWith('weir.')";
+
+impl UnreadRefusal {
+    pub(super) fn expression(&self) -> String {
+        format!("{NOT_OF_A_PLUGIN} && !('{CLIENT_PATH}' in filter_state) && {}", self.condition)
+    }
+
+    /// Both schemas at once, since the client's is not known.
+    pub(super) fn body(&self) -> String {
+        let Self { code, message, .. } = self;
+        format!(
+            r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"{message}","param":null,"code":"{code}"}}}}"#
+        )
+    }
+}
+
 impl Refusal {
-    /// Plugins write their own refusals, under details that begin with `weir.`: none of those fits.
+    /// The client's schema is told by the path that it sent, also where Envoy refuses before the filters.
     pub(super) fn expression(&self, anthropic: bool) -> String {
-        let own = "response.code_details != '' && !response.code_details.startsWith('weir.')";
-        let paths = "[b'/v1/messages', b'/v1/messages/count_tokens']";
+        let kept = format!("filter_state['{CLIENT_PATH}'] in [b'/v1/messages', b'/v1/messages/count_tokens']");
+        let sent = "request.url_path in ['/v1/messages', '/v1/messages/count_tokens']";
         match anthropic {
-            true => format!("{own} && filter_state['{CLIENT_PATH}'] in {paths} && {}", self.condition),
-            false => format!("{own} && {}", self.condition),
+            true => format!(
+                "{NOT_OF_A_PLUGIN} && ('{CLIENT_PATH}' in filter_state ? {kept} : {sent}) && {}",
+                self.condition
+            ),
+            false => format!("{NOT_OF_A_PLUGIN} && {}", self.condition),
         }
     }
 
@@ -122,27 +187,30 @@ impl Refusal {
             }
         }
     }
+}
 
-    fn mapper(&self, anthropic: bool) -> ResponseMapper {
-        let expression = ExpressionFilter { expression: self.expression(anthropic), ..Default::default() };
-        let filter = ExtensionFilter {
-            name: "envoy.access_loggers.extension_filters.cel".into(),
-            config_type: Some(extension_filter::ConfigType::TypedConfig(pack_any(expression))),
-        };
-        ResponseMapper {
-            filter: Some(AccessLogFilter { filter_specifier: Some(FilterSpecifier::ExtensionFilter(filter)) }),
-            status_code: self.status.map(number),
-            body_format_override: Some(SubstitutionFormatString {
-                content_type: "application/json".into(),
-                ..text_format(&self.body(anthropic))
-            }),
-            ..Default::default()
-        }
+fn mapper(expression: String, status: Option<u32>, body: &str) -> ResponseMapper {
+    let expression = ExpressionFilter { expression, ..Default::default() };
+    let filter = ExtensionFilter {
+        name: "envoy.access_loggers.extension_filters.cel".into(),
+        config_type: Some(extension_filter::ConfigType::TypedConfig(pack_any(expression))),
+    };
+    ResponseMapper {
+        filter: Some(AccessLogFilter { filter_specifier: Some(FilterSpecifier::ExtensionFilter(filter)) }),
+        status_code: status.map(number),
+        body_format_override: Some(SubstitutionFormatString {
+            content_type: "application/json".into(),
+            ..text_format(body)
+        }),
+        ..Default::default()
     }
 }
 
 /// Envoy's own refusals in the schema of the path that was asked for.
 pub(super) fn local_replies() -> LocalReplyConfig {
-    let mappers = REFUSALS.iter().flat_map(|refusal| [refusal.mapper(true), refusal.mapper(false)]);
-    LocalReplyConfig { mappers: mappers.collect(), ..Default::default() }
+    let unread = UNREAD_REFUSALS.iter().map(|refusal| mapper(refusal.expression(), None, &refusal.body()));
+    let read = REFUSALS.iter().flat_map(|refusal| {
+        [true, false].map(|anthropic| mapper(refusal.expression(anthropic), refusal.status, &refusal.body(anthropic)))
+    });
+    LocalReplyConfig { mappers: unread.chain(read).collect(), ..Default::default() }
 }

@@ -8,8 +8,8 @@ use envoy_types::pb::google::protobuf::{BoolValue, StringValue};
 use envoy_types::util::pack_any;
 use serde::Serialize;
 use weir_config::{
-    AuthConfig, AuthSource, ControlPlane, FailMode, GuardrailsConfig, MeteringConfig, ProviderConfig, QuotaConfig,
-    RouteConfig, UsageSink, names, plugin,
+    AuthConfig, AuthSource, ChainConfig, ControlPlane, FailMode, GuardrailsConfig, MeteringConfig, ProviderConfig,
+    QuotaConfig, RouteConfig, UsageSink, names, plugin,
 };
 
 use super::scalar::milliseconds;
@@ -39,15 +39,17 @@ pub(super) fn plugins(settings: &Settings) -> Vec<(String, Resource)> {
         flush_ms: 200,
         batch_records: 500,
         outbox_records: 20_000,
+        outbox_bytes: 16 * 1024 * 1024,
     };
-    vec![
-        resource(plugin::AUTH, &auth, settings),
-        resource(plugin::ROUTE, &RouteConfig { body_limit_bytes: 50 * 1024 * 1024 }, settings),
-        resource(plugin::QUOTA, &quota, settings),
-        resource(plugin::GUARDRAILS, &GuardrailsConfig {}, settings),
-        resource(plugin::METERING, &metering, settings),
-        resource(plugin::PROVIDER, &ProviderConfig {}, settings),
-    ]
+    let route = RouteConfig { body_limit_bytes: 50 * 1024 * 1024, bodies_in_flight_bytes: 256 * 1024 * 1024 };
+    let chain = ChainConfig {
+        metering: Some(metering),
+        auth: Some(auth),
+        route: Some(route),
+        quota: Some(quota),
+        guardrails: Some(GuardrailsConfig {}),
+    };
+    vec![resource(plugin::CHAIN, &chain, settings), resource(plugin::PROVIDER, &ProviderConfig {}, settings)]
 }
 
 fn resource(name: &str, config: &impl Serialize, settings: &Settings) -> (String, Resource) {

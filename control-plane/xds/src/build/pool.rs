@@ -26,14 +26,14 @@ use weir_config::{names, plugin};
 use weir_core::snapshot::{Pool, Provider};
 
 use super::cluster::credential_slot;
-use super::cluster::{circuit_breakers, http_options, http1};
+use super::cluster::{CONNECT_TIMEOUT_MS, circuit_breakers, http_options, http1};
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, cluster_of_deployment, cluster_of_pool, members, secret_of_provider};
 
 /// A pool: attempt 1 goes to its first member, attempt 2 to the next, and so on.
 ///
-/// Envoy runs the upstream filters of this outer cluster, and counts retries against its circuit breakers; names, TLS and
-/// outlier detection are the members' own.
+/// Envoy runs the upstream filters of this outer cluster, and counts retries against its circuit breakers; names and TLS are
+/// the members' own.
 pub(super) fn cluster(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Any {
     let clusters = members(pool, providers)
         .map(|(member, _)| ClusterEntry { name: cluster_of_deployment(member.deployment_id) })
@@ -44,7 +44,7 @@ pub(super) fn cluster(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Any
     };
     pack_any(Cluster {
         name: cluster_of_pool(pool.id),
-        connect_timeout: Some(milliseconds(5000)),
+        connect_timeout: Some(milliseconds(CONNECT_TIMEOUT_MS)),
         lb_policy: LbPolicy::ClusterProvided.into(),
         cluster_discovery_type: Some(ClusterDiscoveryType::ClusterType(composite)),
         per_connection_buffer_limit_bytes: Some(number(BUFFER_LIMIT_BYTES)),
@@ -70,7 +70,10 @@ fn upstream_filters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Vec<H
         "envoy.filters.http.header_mutation",
         pack_any(mutation::HeaderMutation {
             mutations: Some(mutation::Mutations {
-                request_mutations: [names::INTERNAL_PREFIX, "x-envoy-"].map(remove_prefix).to_vec(),
+                request_mutations: internal(),
+                // The plugin writes the headers of both sides anew, but HTTP/2 has trailers, which pass it.
+                request_trailers_mutations: internal(),
+                response_trailers_mutations: internal(),
                 ..Default::default()
             }),
             ..Default::default()
@@ -78,6 +81,11 @@ fn upstream_filters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Vec<H
     ));
     filters.push(typed("envoy.filters.http.upstream_codec", pack_any(UpstreamCodec {})));
     filters
+}
+
+/// Takes out what only filters and Envoy may write.
+fn internal() -> Vec<HeaderMutation> {
+    [names::INTERNAL_PREFIX, "x-envoy-"].map(remove_prefix).to_vec()
 }
 
 /// A credential that has not arrived fails the request (401 `failed_to_inject_credential`, which the listener turns into

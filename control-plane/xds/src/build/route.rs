@@ -14,6 +14,9 @@ use weir_core::snapshot::Pool;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool};
 
+/// How much longer than a request may take its answer may wait for a client that does not read it.
+const UNREAD_ANSWER_MS: u64 = 10_000;
+
 /// Two routes for each pool, picked by the headers that the route plugin sets, and refusals for all else.
 pub(super) fn routes(pools: &[&Pool]) -> Any {
     let mut routes: Vec<Route> = pools.iter().flat_map(|pool| [streamed(pool), whole(pool)]).collect();
@@ -37,20 +40,46 @@ pub(super) fn routes(pools: &[&Pool]) -> Any {
 }
 
 /// A stream must begin soon, and may be silent only so long.
+///
+/// A route's idle time-out runs from the end of the request, over all attempts, so each member gets an equal share of it at
+/// most, or the silence of the first could use up the time of all the others. (Envoy's idle time-out for one attempt is no
+/// way around: `per_try_timeout` disarms it when its own time comes, also after the answer has begun.)
 fn streamed(pool: &Pool) -> Route {
-    let retry = RetryPolicy { per_try_timeout: Some(milliseconds(pool.first_byte_timeout_ms)), ..retry(pool) };
-    route(pool, true, pool.idle_timeout_ms, retry)
+    route(pool, true, pool.idle_timeout_ms, attempt_at_stream_ms(pool))
 }
 
-/// A whole answer is silent until the model is done, so that only the time in all can bound it; each member gets an equal
-/// share of it, or the first could use up the time of all the others by its silence.
+/// A whole answer is silent until the model is done, so that only the time in all can bound it. The route's idle time-out takes
+/// the place of the listener's, which knows no pool: it is for a client that does not read its answer.
 fn whole(pool: &Pool) -> Route {
-    let members = u64::try_from(pool.members.len()).unwrap_or(1).max(1);
-    let share = milliseconds(pool.request_timeout_ms.div_ceil(members));
-    route(pool, false, pool.request_timeout_ms, RetryPolicy { per_try_timeout: Some(share), ..retry(pool) })
+    let unread = pool.request_timeout_ms.saturating_add(UNREAD_ANSWER_MS);
+    route(pool, false, unread, share(pool, pool.request_timeout_ms))
 }
 
-fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, retry: RetryPolicy) -> Route {
+/// How long one attempt at a stream may take to its first content.
+pub(super) fn attempt_at_stream_ms(pool: &Pool) -> u64 {
+    let silence = pool.idle_timeout_ms.min(pool.request_timeout_ms);
+    pool.first_byte_timeout_ms.min(share(pool, silence))
+}
+
+/// A member's part of a time that all share.
+fn share(pool: &Pool, milliseconds: u64) -> u64 {
+    milliseconds.div_ceil(u64::try_from(pool.members.len()).unwrap_or(1).max(1))
+}
+
+fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, attempt_timeout_ms: u64) -> Route {
+    let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
+    let retry = RetryPolicy {
+        retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
+        retriable_status_codes: names::RETRIED_BELOW_500.map(u32::from).to_vec(),
+        num_retries: Some(number(others)),
+        per_try_timeout: Some(milliseconds(attempt_timeout_ms)),
+        // The next attempt goes to another provider: there is nobody to spare by waiting.
+        retry_back_off: Some(RetryBackOff {
+            base_interval: Some(milliseconds(25)),
+            max_interval: Some(milliseconds(25)),
+        }),
+        ..Default::default()
+    };
     Route {
         name: format!("{}.{}", cluster_of_pool(pool.id), if stream { "stream" } else { "whole" }),
         r#match: Some(any_path(vec![
@@ -66,21 +95,6 @@ fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, retry: RetryPolicy) ->
             retry_policy: Some(retry),
             ..Default::default()
         })),
-        ..Default::default()
-    }
-}
-
-fn retry(pool: &Pool) -> RetryPolicy {
-    let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
-    RetryPolicy {
-        retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
-        retriable_status_codes: names::RETRIED_BELOW_500.map(u32::from).to_vec(),
-        num_retries: Some(number(others)),
-        // The next attempt goes to another provider: there is nobody to spare by waiting.
-        retry_back_off: Some(RetryBackOff {
-            base_interval: Some(milliseconds(25)),
-            max_interval: Some(milliseconds(25)),
-        }),
         ..Default::default()
     }
 }

@@ -101,10 +101,7 @@ fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
     check(ResourceType::Secret, &["weir.credential.00000000-0000-0000-0000-000000000001"]);
     check(ResourceType::Route, &["weir.routes"]);
     check(ResourceType::Listener, &["weir.listener"]);
-    check(
-        ResourceType::Plugin,
-        &["weir.auth", "weir.guardrails", "weir.metering", "weir.provider", "weir.quota", "weir.route"],
-    );
+    check(ResourceType::Plugin, &["weir.chain", "weir.provider"]);
 }
 
 #[test]
@@ -124,12 +121,27 @@ fn a_deployment_checks_that_it_speaks_to_its_own_host() {
     assert!(cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012e").transport_socket.is_none());
 }
 
+/// An ejected member is away for every client, whoever's requests it failed on.
 #[test]
-fn only_a_member_with_alternatives_is_ejected() {
+fn no_member_is_ejected() {
     let set = built(&snapshot());
-    let ejects = |name| cluster(&set, name).outlier_detection.is_some();
-    assert!(ejects("weir.deployment.00000000-0000-0000-0000-00000000012e"));
-    assert!(!ejects("weir.deployment.00000000-0000-0000-0000-000000000192"));
+    let clusters: Vec<Cluster> =
+        set.all(ResourceType::Cluster).map(|(name, _)| get(&set, ResourceType::Cluster, name)).collect();
+    assert_eq!(clusters.len(), 5);
+    assert!(clusters.iter().all(|cluster| cluster.outlier_detection.is_none()));
+}
+
+/// Envoy's defaults are 1024 requests and 3 retries at a time, for everybody together.
+#[test]
+fn no_client_is_refused_because_of_how_many_others_there_are() {
+    let set = built(&snapshot());
+    for (name, _) in set.all(ResourceType::Cluster) {
+        let thresholds = cluster(&set, name).circuit_breakers.expect("circuit breakers").thresholds;
+        let [bounds] = thresholds.as_slice() else { panic!("one priority") };
+        for bound in [bounds.max_connections, bounds.max_pending_requests, bounds.max_requests, bounds.max_retries] {
+            assert!(bound.is_some_and(|bound| bound.value >= 100_000), "{name}: {bounds:?}");
+        }
+    }
 }
 
 #[test]
@@ -153,7 +165,10 @@ fn a_pool_injects_each_credential_into_its_own_slot_and_drops_them_all() {
 
 #[test]
 fn routes_bound_streams_and_whole_answers_differently() {
-    let set = built(&snapshot());
+    let mut snapshot = snapshot();
+    // The members share a silence that is shorter than their times to a first byte together.
+    snapshot.pools.push(Pool { idle_timeout_ms: 2000, ..pool(5, &[1, 2]) });
+    let set = built(&snapshot);
     let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
     let rows: Vec<String> = routes.virtual_hosts[0]
         .routes
@@ -165,7 +180,7 @@ fn routes_bound_streams_and_whole_answers_differently() {
                 };
                 let retry = action.retry_policy.as_ref().unwrap();
                 format!(
-                    "{} all {:?} idle {:?} first byte {:?} retries {}",
+                    "{} all {:?} idle {:?} attempt {:?} retries {}",
                     route.name.trim_start_matches("weir.pool.00000000-0000-0000-0000-00000000000"),
                     seconds(&action.timeout),
                     seconds(&action.idle_timeout),
@@ -178,14 +193,30 @@ fn routes_bound_streams_and_whole_answers_differently() {
         })
         .collect();
     let expect = [
-        "3.stream all Some(120.0) idle Some(60.0) first byte Some(1.5) retries 1",
-        "3.whole all Some(120.0) idle Some(120.0) first byte Some(60.0) retries 1",
-        "4.stream all Some(120.0) idle Some(60.0) first byte Some(1.5) retries 0",
-        "4.whole all Some(120.0) idle Some(120.0) first byte Some(120.0) retries 0",
+        "3.stream all Some(120.0) idle Some(60.0) attempt Some(1.5) retries 1",
+        "3.whole all Some(120.0) idle Some(130.0) attempt Some(60.0) retries 1",
+        "4.stream all Some(120.0) idle Some(60.0) attempt Some(1.5) retries 0",
+        "4.whole all Some(120.0) idle Some(130.0) attempt Some(120.0) retries 0",
+        "5.stream all Some(120.0) idle Some(2.0) attempt Some(1.0) retries 1",
+        "5.whole all Some(120.0) idle Some(130.0) attempt Some(60.0) retries 1",
         "weir.unknown_pool 503",
         "weir.unknown_path 404",
     ];
     assert_eq!(rows, expect);
+}
+
+/// Envoy counts an attempt's time once it has a connection.
+#[test]
+fn a_connection_takes_no_longer_than_an_attempt() {
+    let mut snapshot = snapshot();
+    snapshot.pools.push(Pool { first_byte_timeout_ms: 30_000, ..pool(5, &[1]) });
+    let set = built(&snapshot);
+    let check = |deployment: &str, expect: (i64, i32)| {
+        let timeout = cluster(&set, &format!("weir.deployment.00000000-0000-0000-0000-{deployment}")).connect_timeout;
+        assert_eq!(timeout.map(|timeout| (timeout.seconds, timeout.nanos)), Some(expect), "{deployment}");
+    };
+    check("00000000012d", (1, 500_000_000));
+    check("0000000001f5", (4, 0));
 }
 
 /// The upstream plugin relies on the routes' trying these again, with a control plane or without.
@@ -204,11 +235,7 @@ fn plugins_get_what_they_parse() {
     fn check<T: serde::de::DeserializeOwned + weir_config::Check>(set: &ResourceSet, name: &str) {
         weir_config::parse::<T>(plugin_json(set, name).as_bytes()).unwrap();
     }
-    check::<weir_config::AuthConfig>(&set, plugin::AUTH);
-    check::<weir_config::RouteConfig>(&set, plugin::ROUTE);
-    check::<weir_config::QuotaConfig>(&set, plugin::QUOTA);
-    check::<weir_config::GuardrailsConfig>(&set, plugin::GUARDRAILS);
-    check::<weir_config::MeteringConfig>(&set, plugin::METERING);
+    check::<weir_config::ChainConfig>(&set, plugin::CHAIN);
     check::<weir_config::ProviderConfig>(&set, plugin::PROVIDER);
 }
 
@@ -312,18 +339,25 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
         rest = &rest[at + text.len()..];
     };
     expect_next("per_connection_buffer_limit_bytes: 67108864");
-    for text in
-        ["normalize_path: true", "merge_slashes: true", "request_headers_timeout: 30s", "stream_idle_timeout: 300s"]
-    {
+    for text in [
+        "normalize_path: true",
+        "merge_slashes: true",
+        "request_headers_timeout: 10s",
+        "request_timeout: 60s",
+        "stream_idle_timeout: 300s",
+        "max_request_headers_kb: 60",
+    ] {
         expect_next(text);
     }
     for text in ["prefix: x-weir-", "prefix: x-envoy-", "route_config_name: weir.routes", "%PATH(NQ)%"] {
         expect_next(text);
     }
-    for name in plugin::DOWNSTREAM {
-        expect_next(&format!("name: {name}"));
-    }
+    expect_next(&format!("name: {}", plugin::CHAIN));
     expect_next("name: envoy.filters.http.router");
+    for refusal in &super::local_reply::UNREAD_REFUSALS {
+        expect_next(&format!("expression: \"{}\"", refusal.expression()));
+        expect_next(&refusal.body());
+    }
     for refusal in &super::local_reply::REFUSALS {
         for anthropic in [true, false] {
             expect_next(&format!("expression: \"{}\"", refusal.expression(anthropic)));

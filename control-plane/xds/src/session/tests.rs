@@ -149,6 +149,23 @@ fn a_refused_plugin_can_be_sent_again_and_does_not_hold_back_others() {
 }
 
 #[test]
+fn the_plugin_of_attempts_goes_before_all_others() {
+    let all = |version| [(Plugin, "weir.chain", version), (Plugin, plugin::PROVIDER, version)];
+    let mut envoy = Envoy::default();
+    envoy.offer(1, &all("1"));
+    assert_eq!(envoy.subscribe(Plugin, &["weir.chain", plugin::PROVIDER]), "Plugin+weir.provider@1");
+    assert!(envoy.refuse(Plugin).is_some());
+    assert_eq!(envoy.sent(), "");
+    envoy.session.try_again(Plugin);
+    assert_eq!(envoy.sent(), "Plugin+weir.provider@1");
+    assert_eq!(envoy.acknowledge(Plugin), "Plugin+weir.chain@1");
+    assert_eq!(envoy.acknowledge(Plugin), "");
+    assert_eq!(envoy.offer(2, &all("2")), "Plugin+weir.provider@2");
+    assert!(envoy.refuse(Plugin).is_some());
+    assert_eq!((envoy.sent(), envoy.session.newly_applied()), (String::new(), None));
+}
+
+#[test]
 fn a_reconnected_envoy_gets_only_what_it_lacks() {
     let mut envoy = Envoy::default();
     envoy.offer(1, &FIRST);

@@ -58,6 +58,8 @@ struct State {
     catalogs: HashMap<String, Versioned>,
     sweep_at: usize,
     generation: u64,
+    /// Counted up when everything that is known becomes doubtful.
+    era: u64,
     away_until: Micros,
     watched: bool,
 }
@@ -65,12 +67,14 @@ struct State {
 #[derive(Debug)]
 struct Active {
     stored_at: Micros,
+    era: u64,
     revision: u64,
     principal: Rc<Principal>,
 }
 
 #[derive(Debug)]
 struct Versioned {
+    era: u64,
     revision: u64,
     catalog: Rc<Catalog>,
 }
@@ -95,12 +99,12 @@ impl PrincipalCache {
     pub fn look_up(&self, digest: &Digest, now: Micros, config: &AuthConfig) -> Known {
         self.with(|state| {
             let lifetime = seconds(config.principal_lifetime_s);
-            let usable_for = match (now < state.away_until, state.watched) {
-                (true, _) => lifetime.saturating_add(seconds(config.principal_stale_s)),
-                (false, true) => lifetime,
-                (false, false) => 0,
+            let known = match (now < state.away_until, state.watched) {
+                (true, _) => state.usable(digest, now, lifetime.saturating_add(seconds(config.principal_stale_s))),
+                (false, true) if state.is_certain(digest) => state.usable(digest, now, lifetime),
+                (false, _) => None,
             };
-            if let Some((principal, catalog)) = state.usable(digest, now, usable_for) {
+            if let Some((principal, catalog)) = known {
                 return match expired(&principal, now) {
                     true => Known::Denied(Denial::Expired),
                     false => Known::Active(principal, catalog),
@@ -136,10 +140,11 @@ impl PrincipalCache {
                 }
                 Answer::Active { principal, catalog, catalog_revision, revision } => {
                     let catalog = state.newest_catalog(&principal.tenant_id, catalog, catalog_revision, current);
-                    let known_revision = state.active.get(&digest).map_or(0, |known| known.revision);
-                    if current && revision >= known_revision {
+                    let era = state.era;
+                    let known = state.active.get(&digest).filter(|known| known.era == era);
+                    if current && revision >= known.map_or(0, |known| known.revision) {
                         state.denied.remove(&digest);
-                        let active = Active { stored_at: now, revision, principal: Rc::clone(&principal) };
+                        let active = Active { stored_at: now, era, revision, principal: Rc::clone(&principal) };
                         state.active.insert(digest, active, config.principal_capacity);
                     }
                     Known::Active(principal, catalog)
@@ -155,6 +160,17 @@ impl PrincipalCache {
             state.away_until = now.saturating_add(AWAY);
             state.usable(digest, now, longest).filter(|(principal, _)| !expired(principal, now))
         })
+    }
+
+    /// Something may have changed unheard: whatever is known is asked for again before it is used, but is still there for the
+    /// time when the control plane does not answer. What comes then replaces it, even if it is older: a backup may have been
+    /// restored.
+    pub fn doubt_everything(&self) {
+        self.with(|state| {
+            state.era = state.era.wrapping_add(1);
+            state.denied.clear();
+            state.next_generation();
+        });
     }
 
     /// Forgets all keys and catalogs: none is usable before it was asked for again.
@@ -220,6 +236,7 @@ impl State {
     /// Of the tenant's known catalog and the one that was just answered, the newer; kept if `keep`.
     fn newest_catalog(&mut self, tenant: &str, answered: Catalog, revision: u64, keep: bool) -> Rc<Catalog> {
         if let Some(known) = self.catalogs.get(tenant)
+            && known.era == self.era
             && known.revision >= revision
         {
             return Rc::clone(&known.catalog);
@@ -227,9 +244,14 @@ impl State {
         let catalog = Rc::new(answered);
         if keep {
             self.sweep();
-            self.catalogs.insert(tenant.into(), Versioned { revision, catalog: Rc::clone(&catalog) });
+            self.catalogs.insert(tenant.into(), Versioned { era: self.era, revision, catalog: Rc::clone(&catalog) });
         }
         catalog
+    }
+
+    /// Whether a key was asked for since everything was last doubted.
+    fn is_certain(&self, digest: &Digest) -> bool {
+        self.active.get(digest).is_some_and(|active| active.era == self.era)
     }
 
     /// Drops the catalogs of tenants none of whose keys is held, at a cost that is constant per insertion over time.

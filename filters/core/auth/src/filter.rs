@@ -5,7 +5,7 @@ use prost::Message as _;
 use sha2::Digest as _;
 use weir_config::{AuthConfig, AuthSource, ControlPlane, StaticPrincipal};
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, Shared};
-use weir_host::{CallError, CallId, Flow, Host, Level, Message, Reply, StreamFilter};
+use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
 use weir_proto::dataplane::ResolveCredentialRequest;
@@ -91,14 +91,14 @@ struct Lookup {
 
 impl StreamFilter for AuthStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        match self.read_operation(host) {
+        let headers = host.headers(Message::Request);
+        match self.read_operation(&headers) {
             Ok(operation) => {
                 self.schema = operation.schema();
                 self.shared.write(|exchange| exchange.operation = Some(operation));
             }
             Err(reply) => return Flow::Reply(reply),
         }
-        let headers = host.headers(Message::Request);
         match read_key(&headers) {
             Ok(key) => self.identify(host, sha2::Sha256::digest(key).into()),
             Err(error) => self.refuse_key(host, error.to_string()),
@@ -136,12 +136,11 @@ impl StreamFilter for AuthStream {
 
 impl AuthStream {
     /// Reads what the client wants. On an error, `self.schema` is the one that the path belongs to.
-    fn read_operation(&mut self, host: &dyn Host) -> Result<Operation, Reply> {
-        let method = host.header_text(Message::Request, ":method").unwrap_or_default();
-        let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-        let anthropic = host.header(Message::Request, "anthropic-version").is_some();
-        Operation::of(&method, &path, anthropic).map_err(|error| {
-            self.schema = Schema::of_path(&path, anthropic);
+    fn read_operation(&mut self, headers: &Headers) -> Result<Operation, Reply> {
+        let (method, path) = (headers.text(":method"), headers.text(":path"));
+        let anthropic = headers.get("anthropic-version").is_some();
+        Operation::of(method, path, anthropic).map_err(|error| {
+            self.schema = Schema::of_path(path, anthropic);
             match error {
                 NoOperation::UnknownPath => {
                     let error = ClientError::new(404, "unknown_url", NOTHING_HERE);

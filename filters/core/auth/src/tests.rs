@@ -246,6 +246,7 @@ fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
     for (what, message) in forget {
         let mut vm = Vm::new(ASKED);
         let mut watch = Watch::new("vm", "node");
+        begin(&mut watch, &vm.cache, 4);
         assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
         assert_eq!(vm.resolve("weir_2", active("other", 5, "gpt")), "passes");
         watch.message(&vm.cache, &message.encode_to_vec()).expect("is decodable");
@@ -254,6 +255,37 @@ fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
         assert_eq!(vm.told("weir_2"), other, "forgot {what}");
         assert_eq!(vm.resolve("weir_1", denied(Status::Revoked)), "401 invalid_api_key");
     }
+}
+
+fn begin(watch: &mut Watch, cache: &PrincipalCache, revision: u64) {
+    assert!(watch.tick().is_some());
+    let first = dataplane::WatchResponse { revision, forget_everything: true, ..Default::default() };
+    watch.message(cache, &first.encode_to_vec()).expect("is decodable");
+}
+
+#[test]
+fn what_was_known_before_a_stream_began_is_asked_again_and_is_usable_if_nobody_answers() {
+    let mut vm = Vm::new(ASKED);
+    let mut watch = Watch::new("vm", "node");
+    begin(&mut watch, &vm.cache, 5);
+    assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
+    assert_eq!(vm.resolve("weir_2", denied(Status::Unknown)), "401 invalid_api_key");
+    watch.closed(&vm.cache);
+    while watch.tick().is_none() {}
+    let begins = dataplane::WatchResponse { revision: 3, forget_everything: true, ..Default::default() };
+    watch.message(&vm.cache, &begins.encode_to_vec()).expect("is decodable");
+    assert_eq!(vm.told("weir_1"), "asks");
+    assert_eq!(vm.told("weir_2"), "asks");
+    assert_eq!(vm.resolve("weir_1", Err(14)), "passes");
+    vm.host.now += 2 * SECOND;
+    assert_eq!(vm.told("weir_1"), "asks");
+    // A backup was restored: what is answered now is older, and it holds.
+    assert_eq!(vm.resolve("weir_1", active("acme", 3, "claude")), "passes");
+    assert_eq!(vm.told("weir_1"), "passes");
+    assert_eq!(vm.chat("weir_1").shared.read(|exchange| exchange.revision), Some(3));
+    assert_eq!(vm.resolve("weir_3", active("acme", 3, "claude")), "passes");
+    let catalog = vm.chat("weir_3").shared.read(|exchange| exchange.catalog.clone()).flatten().expect("a catalog");
+    assert!(catalog.find("claude").is_some() && catalog.find("gpt").is_none());
 }
 
 #[test]

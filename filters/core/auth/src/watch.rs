@@ -14,6 +14,8 @@ pub struct Watch {
     node: String,
     applied_revision: u64,
     open: bool,
+    /// Whether the open stream has brought a message.
+    heard: bool,
     /// Ticks until the next attempt to open.
     wait: u32,
     /// Attempts in a row that brought no message.
@@ -28,7 +30,7 @@ pub struct WatchError(#[from] prost::DecodeError);
 impl Watch {
     /// For the VM of this name, which is drawn at random, on the proxy of this `node.id`.
     pub fn new(vm: impl Into<String>, node: impl Into<String>) -> Self {
-        Self { vm: vm.into(), node: node.into(), applied_revision: 0, open: false, wait: 0, failures: 0 }
+        Self { vm: vm.into(), node: node.into(), applied_revision: 0, open: false, heard: false, wait: 0, failures: 0 }
     }
 
     /// To be called on every tick. `Some`: open the stream now, and send this first; if it cannot be opened, call
@@ -42,6 +44,7 @@ impl Watch {
             return None;
         }
         self.open = true;
+        self.heard = false;
         Some(self.request())
     }
 
@@ -50,8 +53,11 @@ impl Watch {
         let message = WatchResponse::decode(bytes).inspect_err(|_| cache.forget_everything())?;
         self.failures = 0;
         cache.set_watched(true);
-        if message.forget_everything {
-            cache.forget_everything();
+        match (message.forget_everything, std::mem::replace(&mut self.heard, true)) {
+            // How each stream begins. It tells of no change, only that there may have been some.
+            (true, false) => cache.doubt_everything(),
+            (true, true) => cache.forget_everything(),
+            (false, _) => {}
         }
         if !message.forget_keys_sha256.is_empty() {
             cache.forget_keys(message.forget_keys_sha256.iter().map(Vec::as_slice));

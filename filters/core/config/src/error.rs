@@ -33,7 +33,7 @@ pub fn parse<T: DeserializeOwned + Check>(json: &[u8]) -> Result<T, ConfigError>
 #[cfg(test)]
 mod tests {
     use super::{Check, parse};
-    use crate::{AuthConfig, Deployment, GuardrailsConfig, MeteringConfig, QuotaConfig, RouteConfig};
+    use crate::{AuthConfig, ChainConfig, Deployment, GuardrailsConfig, MeteringConfig, QuotaConfig, RouteConfig};
 
     fn check<T: serde::de::DeserializeOwned + Check>(json: &str, refused_field: Option<&str>) {
         let refused = parse::<T>(json.as_bytes()).err().map(|error| error.field);
@@ -44,6 +44,8 @@ mod tests {
     fn configurations_that_cannot_be_are_refused_at_their_field() {
         check::<RouteConfig>("{}", None);
         check::<RouteConfig>(r#"{"body_limit_bytes": 0}"#, Some("body_limit_bytes"));
+        let in_flight = r#"{"body_limit_bytes": 9, "bodies_in_flight_bytes": 8}"#;
+        check::<RouteConfig>(in_flight, Some("bodies_in_flight_bytes"));
         check::<RouteConfig>(r#"{"body_limit": 5}"#, Some("$"));
         check::<RouteConfig>("", Some("$"));
         check::<AuthConfig>(r#"{"source": {"static": []}}"#, None);
@@ -73,6 +75,16 @@ mod tests {
         check::<MeteringConfig>(r#"{"sink": "log"}"#, None);
         check::<MeteringConfig>(r#"{"sink": "log", "flush_ms": 9}"#, Some("flush_ms"));
         check::<MeteringConfig>(r#"{"sink": "log", "batch_records": 0}"#, Some("batch_records"));
+        let chain = |parts: &str| format!(r#"{{"metering": {{"sink": "log"}}, {parts}}}"#);
+        let auth = r#""auth": {"source": {"static": []}}"#;
+        check::<ChainConfig>(&chain(auth), None);
+        check::<ChainConfig>(
+            &chain(&format!(r#"{auth}, "route": {{"body_limit_bytes": 0}}"#)),
+            Some("route.body_limit_bytes"),
+        );
+        check::<ChainConfig>(&chain(r#""route": {}"#), Some("route"));
+        check::<ChainConfig>(&chain(r#""cash": {}"#), Some("$"));
+        check::<ChainConfig>("{}", Some("$"));
         let deployment = |scheme: &str, prefix: &str, slot: &str| {
             format!(
                 r#"{{"id": "d", "provider_id": "p", "provider_name": "n", "schema": "openai",

@@ -18,6 +18,7 @@
 )]
 
 mod auth;
+mod chain;
 mod error;
 mod guardrails;
 mod metering;
@@ -27,6 +28,7 @@ mod quota;
 mod route;
 
 pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
+pub use chain::ChainConfig;
 pub use error::{Check, ConfigError, parse};
 pub use guardrails::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
 pub use metering::{MeteringConfig, UsageSink};
@@ -64,11 +66,10 @@ pub mod plugin {
     pub const GUARDRAILS: &str = "weir.guardrails";
     /// One usage record a request.
     pub const METERING: &str = "weir.metering";
+    /// All of the above that run in the listener, as one filter.
+    pub const CHAIN: &str = "weir.chain";
     /// Translation and credentials of each attempt; an upstream filter.
     pub const PROVIDER: &str = "weir.provider";
-    /// All that run in the listener, in their order. Metering is first, so that it also sees what the others refuse, and sees
-    /// an answer last, as the client gets it.
-    pub const DOWNSTREAM: [&str; 5] = [METERING, AUTH, ROUTE, QUOTA, GUARDRAILS];
 }
 
 /// Names that the filters and Envoy's configuration must agree on.

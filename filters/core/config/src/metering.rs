@@ -17,6 +17,10 @@ pub struct MeteringConfig {
     /// Records that one VM keeps while they cannot be delivered; beyond it new requests are refused. Default 20000.
     #[serde(default = "outbox_records")]
     pub outbox_records: usize,
+    /// Bytes of records that one VM keeps while they cannot be delivered; beyond it new requests are refused. They lie in the
+    /// VM and once more in Envoy's shared data, where they outlive the VM. Default 16 MiB.
+    #[serde(default = "outbox_bytes")]
+    pub outbox_bytes: usize,
 }
 
 fn flush_ms() -> u64 {
@@ -27,6 +31,9 @@ fn batch_records() -> usize {
 }
 fn outbox_records() -> usize {
     20_000
+}
+fn outbox_bytes() -> usize {
+    16 * 1024 * 1024
 }
 
 /// Where usage records go.
@@ -41,7 +48,11 @@ pub enum UsageSink {
 
 impl Check for MeteringConfig {
     fn check(&self) -> Result<(), ConfigError> {
-        for (field, value) in [("batch_records", self.batch_records), ("outbox_records", self.outbox_records)] {
+        for (field, value) in [
+            ("batch_records", self.batch_records),
+            ("outbox_records", self.outbox_records),
+            ("outbox_bytes", self.outbox_bytes),
+        ] {
             if value == 0 {
                 return Err(ConfigError::new(field, "must be at least 1"));
             }

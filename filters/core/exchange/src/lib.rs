@@ -19,11 +19,13 @@
     )
 )]
 
+mod bodies;
 mod principal;
 mod refuse;
 mod table;
 mod usage;
 
+pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{TokenSource, Usage};
@@ -31,7 +33,7 @@ pub use usage::{TokenSource, Usage};
 use std::rc::Rc;
 
 use uuid::Uuid;
-use weir_host::{Header, Micros};
+use weir_host::{Headers, Micros};
 use weir_llm::{Operation, RequestHead};
 
 /// One request, its answer and what was decided about them.
@@ -47,14 +49,16 @@ pub struct Exchange {
     pub principal: Option<Rc<Principal>>,
     /// The models of the caller's tenant, once known.
     pub catalog: Option<Rc<Catalog>>,
-    /// The request's body as the plugins left it: present once it was read whole, replaced when a guardrail edits it.
+    /// The request's body as the plugins left it, if it is short: a long one is read from the proxy where it is needed, so
+    /// that there are no two copies of it while the stream lasts. Present once it was read whole, replaced when a guardrail
+    /// edits it.
     pub body: Option<Rc<Vec<u8>>>,
     /// What routing and metering need of that body.
     pub head: Option<RequestHead>,
     /// The pool that serves it, once chosen.
     pub pool_id: Option<String>,
     /// The request headers as they were before the first attempt changed any.
-    pub original_headers: Option<Rc<Vec<Header>>>,
+    pub original_headers: Option<Rc<Headers>>,
     /// Attempts so far, in order; the last is the one that answers.
     pub attempts: Vec<Attempt>,
     /// What was used, as known so far.
@@ -88,6 +92,9 @@ pub struct Attempt {
     pub status: u16,
 }
 
+/// The longest body that a VM keeps beside the proxy's own copy, in bytes.
+const KEPT_BODY: usize = 64 * 1024;
+
 impl Exchange {
     /// A stream of which nothing is known yet.
     pub fn new(request_id: Uuid, started: Micros) -> Self {
@@ -109,6 +116,11 @@ impl Exchange {
             findings: Vec::new(),
             revision: 0,
         }
+    }
+
+    /// Notes what the request's body is now.
+    pub fn keep_body(&mut self, body: Rc<Vec<u8>>) {
+        self.body = Some(body).filter(|body| body.len() <= KEPT_BODY);
     }
 
     /// Counts a finding.

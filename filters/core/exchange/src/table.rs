@@ -62,7 +62,13 @@ impl ExchangeTable {
         if let Some(found) = self.find(host) {
             return found;
         }
-        let shared = Shared::new(Exchange::new(request_id(), host.now()));
+        let exchange = Exchange::new(request_id(), host.now());
+        self.insert(host, exchange)
+    }
+
+    /// Takes in the exchange of the stream that `host` stands for, in the place of one that it may have had.
+    pub fn insert(&mut self, host: &mut dyn Host, exchange: Exchange) -> Shared {
+        let shared = Shared::new(exchange);
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         let mut id = self.birth.to_le_bytes().to_vec();

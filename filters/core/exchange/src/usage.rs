@@ -15,6 +15,8 @@ pub enum TokenSource {
 pub struct Usage {
     /// The provider's figures, the largest seen so far: providers send running totals.
     pub reported: Option<weir_llm::Usage>,
+    /// The provider's figures are those of its whole answer; nothing is added to them.
+    pub is_final: bool,
     /// Characters of text sent to the provider.
     pub input_characters: u64,
     /// Characters of text that came back so far.

@@ -49,7 +49,7 @@ enum Request {
     /// Held until it is here whole.
     Gathering,
     /// Held until it is here whole, to be replaced by this.
-    Replacing(Vec<u8>),
+    Replacing(Rc<Vec<u8>>),
 }
 
 /// How far the response is.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::{Base, CallId, Header, Host, HostError, Level, Message, Micros, RootHost};
+use crate::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, RootHost};
 
 /// What all VMs of one proxy share. Clone it into several fakes to have several workers.
 pub type SharedData = Rc<RefCell<HashMap<String, (Vec<u8>, u32)>>>;
@@ -21,6 +21,9 @@ pub struct FakeCall {
     /// The encoded message.
     pub message: Vec<u8>,
 }
+
+/// A header as tests write it.
+pub type Header = (String, Vec<u8>);
 
 /// A stream and its proxy in plain collections.
 #[derive(Clone, Debug, Default)]
@@ -107,11 +110,12 @@ impl Host for FakeHost {
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         self.headers[index(of)].iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
-    fn headers(&self, of: Message) -> Vec<Header> {
-        self.headers[index(of)].clone()
+    fn headers(&self, of: Message) -> Rc<Headers> {
+        Rc::new(self.headers[index(of)].iter().map(|(name, value)| (name, value)).collect())
     }
-    fn set_headers(&mut self, of: Message, headers: &[Header]) -> Result<(), HostError> {
-        self.headers[index(of)] = headers.to_vec();
+    fn set_headers(&mut self, of: Message, headers: &Headers) -> Result<(), HostError> {
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        self.headers[index(of)] = headers.iter().map(|(name, value)| (text(name), value.to_vec())).collect();
         Ok(())
     }
     fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError> {

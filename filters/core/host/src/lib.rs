@@ -19,16 +19,17 @@
 #[expect(clippy::indexing_slicing, reason = "used by tests only")]
 pub mod fake;
 mod filter;
+mod headers;
 mod reply;
 
 pub use filter::{Flow, StreamFilter};
+pub use headers::{HeaderSpan, Headers};
 pub use reply::Reply;
+
+use std::rc::Rc;
 
 /// Microseconds since the Unix epoch.
 pub type Micros = u64;
-
-/// A header as the proxy holds it: a lower-case name and a value of arbitrary bytes.
-pub type Header = (String, Vec<u8>);
 
 /// Which of a stream's two messages a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,9 +100,9 @@ pub trait Host: Base {
     /// The first value of a header; `None` also if the header map is out of reach in this phase.
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>>;
     /// All headers, in order; empty if out of reach.
-    fn headers(&self, of: Message) -> Vec<Header>;
+    fn headers(&self, of: Message) -> Rc<Headers>;
     /// Replaces all headers.
-    fn set_headers(&mut self, of: Message, headers: &[Header]) -> Result<(), HostError>;
+    fn set_headers(&mut self, of: Message, headers: &Headers) -> Result<(), HostError>;
     /// Overwrites one header with one value.
     fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError>;
     /// Removes a header, whether there or not.

@@ -1,10 +1,11 @@
-use std::ops::Range;
+mod fields;
 
-use serde_json::value::RawValue;
+use std::ops::Range;
 
 use crate::error::RequestError;
 use crate::json::{Fields, span_in, spliced, write_string};
 use crate::operation::Operation;
+use fields::TopFields;
 
 /// What routing, quota and metering need of a request body, and where in it they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,23 +26,21 @@ pub struct RequestHead {
     pub stream_options_span: Option<Range<usize>>,
 }
 
-/// Reads and checks the head of a request body: one JSON object without duplicate names, and every field that Weir itself
-/// relies on of the right type. What it does not read stays the provider's to judge.
+/// Reads and checks the head of a request body: one JSON object without duplicate names, every field that Weir itself
+/// relies on of the right type, and messages that each have a role. What it does not read stays the provider's to judge,
+/// but it must be JSON that all read alike (`strict`), so that a request means the same to whichever provider it meets.
 pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, RequestError> {
     if !operation.has_body() {
         return Err(RequestError::new("this operation takes no body"));
     }
-    let fields = Fields::read(body).map_err(|error| RequestError::new(format!("the body is not valid: {error}")))?;
-    if let Some(name) = fields.duplicate() {
-        return Err(RequestError::new("the field stands twice").at(name));
-    }
+    let fields = TopFields::read(operation, body)?;
     let model_json = fields.get("model").ok_or_else(|| RequestError::new("a model is required").at("model"))?;
     let model = read_as::<String>(model_json, "model", "a string")?;
     if model.trim().is_empty() {
         return Err(RequestError::new("a model is required").at("model"));
     }
     let model_span =
-        span_in(body, model_json.get()).ok_or_else(|| RequestError::new("the model was not found").at("model"))?;
+        span_in(body, model_json).ok_or_else(|| RequestError::new("the model was not found").at("model"))?;
     check_content(operation, &fields)?;
     let mut head = RequestHead {
         model,
@@ -99,9 +98,9 @@ impl RequestHead {
     }
 }
 
-fn check_content(operation: Operation, fields: &Fields<'_>) -> Result<(), RequestError> {
+fn check_content(operation: Operation, fields: &TopFields<'_>) -> Result<(), RequestError> {
     let name = if operation == Operation::Embeddings { "input" } else { "messages" };
-    let value = fields.get(name).ok_or_else(|| RequestError::new("the field is required").at(name))?.get();
+    let value = fields.get(name).ok_or_else(|| RequestError::new("the field is required").at(name))?;
     let is_array = value.starts_with('[');
     let is_text = operation == Operation::Embeddings && value.starts_with('"');
     if !is_array && !is_text {
@@ -114,9 +113,10 @@ fn check_content(operation: Operation, fields: &Fields<'_>) -> Result<(), Reques
 fn read_answer_options(
     operation: Operation,
     body: &[u8],
-    fields: &Fields<'_>,
+    fields: &TopFields<'_>,
     head: &mut RequestHead,
 ) -> Result<(), RequestError> {
+    fields.check_types(operation.schema())?;
     if let Some(value) = fields.get("stream") {
         head.stream = read_as(value, "stream", "true or false")?;
     }
@@ -135,7 +135,7 @@ fn read_answer_options(
             head.choices = read_as(value, "n", "a whole number")?;
         }
         if let Some(value) = fields.get_or_null("stream_options") {
-            head.stream_options_span = span_in(body, value.get());
+            head.stream_options_span = span_in(body, value);
         }
         if let Some(value) = fields.get("stream_options") {
             head.include_usage = read_include_usage(value)?;
@@ -144,119 +144,21 @@ fn read_answer_options(
     Ok(())
 }
 
-fn read_include_usage(options: &RawValue) -> Result<bool, RequestError> {
-    let fields = Fields::of(options).map_err(|_| RequestError::new("an object is expected").at("stream_options"))?;
+fn read_include_usage(options: &str) -> Result<bool, RequestError> {
+    let fields = Fields::read(options.as_bytes())
+        .map_err(|_| RequestError::new("an object is expected").at("stream_options"))?;
     if fields.duplicate().is_some() {
         return Err(RequestError::new("a field in it stands twice").at("stream_options"));
     }
     match fields.get("include_usage") {
-        Some(value) => read_as(value, "stream_options.include_usage", "true or false"),
+        Some(value) => read_as(value.get(), "stream_options.include_usage", "true or false"),
         None => Ok(false),
     }
 }
 
-fn read_as<'a, T: serde::Deserialize<'a>>(value: &'a RawValue, name: &str, expected: &str) -> Result<T, RequestError> {
-    serde_json::from_str(value.get()).map_err(|_| RequestError::new(format!("{expected} is expected")).at(name))
+fn read_as<'a, T: serde::Deserialize<'a>>(value: &'a str, name: &str, expected: &str) -> Result<T, RequestError> {
+    serde_json::from_str(value).map_err(|_| RequestError::new(format!("{expected} is expected")).at(name))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CHAT: Operation = Operation::ChatCompletions;
-
-    fn check_refused(operation: Operation, body: &str, param: Option<&str>) {
-        let error = read_head(operation, body.as_bytes()).unwrap_err();
-        assert_eq!(error.param.as_deref(), param, "{body}: {error}");
-    }
-
-    #[test]
-    fn what_no_provider_could_answer_is_refused_with_its_field() {
-        for body in
-            ["", "[]", "{", "null", "{\"model\":\"m\",\"messages\":[1]}x", "{\"model\":\"m\",\"messages\":[\u{1}]}"]
-        {
-            check_refused(CHAT, body, None);
-        }
-        check_refused(CHAT, r#"{"messages":[1]}"#, Some("model"));
-        check_refused(CHAT, r#"{"model":null,"messages":[1]}"#, Some("model"));
-        check_refused(CHAT, r#"{"model":7,"messages":[1]}"#, Some("model"));
-        check_refused(CHAT, r#"{"model":" ","messages":[1]}"#, Some("model"));
-        check_refused(CHAT, r#"{"model":"a","messages":[1],"mod\u0065l":"b"}"#, Some("model"));
-        check_refused(CHAT, r#"{"model":"a"}"#, Some("messages"));
-        check_refused(CHAT, r#"{"model":"a","messages":"hi"}"#, Some("messages"));
-        check_refused(Operation::Messages, r#"{"model":"a","messages":[ ]}"#, Some("messages"));
-        check_refused(CHAT, r#"{"model":"a","messages":[1],"stream":"yes"}"#, Some("stream"));
-        check_refused(CHAT, r#"{"model":"a","messages":[1],"max_tokens":1.5}"#, Some("max_tokens"));
-        check_refused(
-            CHAT,
-            r#"{"model":"a","messages":[1],"max_completion_tokens":-1}"#,
-            Some("max_completion_tokens"),
-        );
-        check_refused(
-            CHAT,
-            r#"{"model":"a","messages":[1],"stream_options":{"include_usage":1}}"#,
-            Some("stream_options.include_usage"),
-        );
-        check_refused(Operation::Embeddings, r#"{"model":"a","input":""}"#, Some("input"));
-        check_refused(Operation::Embeddings, r#"{"model":"a","input":[]}"#, Some("input"));
-        check_refused(Operation::Embeddings, r#"{"model":"a","input":7}"#, Some("input"));
-        let wide: String = (0..300).map(|number| format!("\"f{number}\":1,")).collect();
-        check_refused(CHAT, &format!("{{{wide}\"model\":\"a\",\"messages\":[1]}}"), None);
-    }
-
-    #[test]
-    fn the_head_holds_what_routing_and_quota_need() {
-        let body = br#"{"messages":[{}],"n":3,"max_tokens":5,"max_completion_tokens":9,"stream":true,
-            "stream_options":{"include_usage":true},"model":"a\u0062"}"#;
-        let head = read_head(CHAT, body).unwrap();
-        assert_eq!((head.model.as_str(), head.stream, head.include_usage), ("ab", true, true));
-        assert_eq!((head.max_output_tokens, head.choices), (Some(9), 3));
-        assert_eq!(&body[head.model_span], br#""a\u0062""#);
-        let head = read_head(Operation::Embeddings, br#"{"model":"e","input":[[1,2]],"stream":"ignored"}"#).unwrap();
-        assert!(!head.stream);
-    }
-
-    #[test]
-    fn another_model_changes_nothing_else() {
-        let body = br#" { "a" : 1.0 , "model" : "x" ,"messages":[ "\u00e4" ] } "#;
-        let head = read_head(CHAT, body).unwrap();
-        let expect = r#" { "a" : 1.0 , "model" : "\"y\"" ,"messages":[ "\u00e4" ] } "#;
-        assert_eq!(String::from_utf8(head.with_model(body, "\"y\"")).unwrap(), expect);
-    }
-
-    fn check_usage(body: &str, expect: &str) {
-        let head = read_head(CHAT, body.as_bytes()).unwrap();
-        let written = String::from_utf8(head.with_usage_asked(body.as_bytes(), "y")).unwrap();
-        assert_eq!(written, expect);
-        assert_eq!(head.stream, read_head(CHAT, written.as_bytes()).unwrap().include_usage);
-    }
-
-    #[test]
-    fn a_stream_asks_for_usage() {
-        check_usage(
-            r#" {"model":"x","messages":[1],"stream":true}"#,
-            r#" {"stream_options":{"include_usage":true},"model":"y","messages":[1],"stream":true}"#,
-        );
-        check_usage(
-            r#"{"stream_options":null,"model":"x","messages":[1],"stream":true}"#,
-            r#"{"stream_options":{"include_usage":true},"model":"y","messages":[1],"stream":true}"#,
-        );
-        check_usage(
-            r#"{"model":"x","messages":[1],"stream":true,"stream_options":{ }}"#,
-            r#"{"model":"y","messages":[1],"stream":true,"stream_options":{"include_usage":true }}"#,
-        );
-        check_usage(
-            r#"{"model":"x","messages":[1],"stream":true,"stream_options":{"include_obfuscation":false}}"#,
-            r#"{"model":"y","messages":[1],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}}"#,
-        );
-        check_usage(
-            r#"{"model":"x","messages":[1],"stream":true,"stream_options":{"include_usage": false}}"#,
-            r#"{"model":"y","messages":[1],"stream":true,"stream_options":{"include_usage": true}}"#,
-        );
-        check_usage(
-            r#"{"model":"x","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
-            r#"{"model":"y","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
-        );
-        check_usage(r#"{"model":"x","messages":[1]}"#, r#"{"model":"y","messages":[1]}"#);
-    }
-}
+mod tests;

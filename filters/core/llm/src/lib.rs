@@ -26,6 +26,7 @@ mod json;
 mod operation;
 pub mod sse;
 pub mod stream;
+mod strict;
 pub mod text;
 mod usage;
 

@@ -38,6 +38,8 @@ pub struct Progress {
     pub error: Option<ProviderError>,
     /// Usage so far, where an event carried it: running totals.
     pub usage: Option<Usage>,
+    /// These are the answer's final figures: they came with the reason of its end, or after it.
+    pub usage_is_final: bool,
     /// The provider's own last event was seen.
     pub complete: bool,
     /// Characters of output text in this push: content, reasoning, and the names and arguments of tool calls.
@@ -131,9 +133,11 @@ impl StreamTranslator {
             return progress;
         }
         if session.finish_seen {
+            match session.writer.write(&Delta::End, out) {
+                Ok(()) => progress.complete = true,
+                Err(error) => session.fail(error, &mut progress, out),
+            }
             session.over = true;
-            progress.complete = true;
-            session.writer.write(&Delta::End, out);
         } else {
             let message = "the provider's stream ended before its answer did";
             session.fail(ProviderError::protocol(message), &mut progress, out);
@@ -156,12 +160,14 @@ enum Writer {
 }
 
 impl Writer {
-    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+    /// Fails on what the client's schema cannot say.
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         match self {
             Self::Same(_) => {}
             Self::OpenAi(writer) => writer.write(delta, out),
-            Self::Anthropic(writer) => writer.write(delta, out),
+            Self::Anthropic(writer) => return writer.write(delta, out),
         }
+        Ok(())
     }
 }
 
@@ -200,10 +206,11 @@ impl Session {
                 }
                 progress.error = Some(error);
                 self.over = true;
-            } else {
-                self.writer.write(delta, out);
+            } else if let Err(error) = self.writer.write(delta, out) {
+                return self.fail(error, progress, out);
             }
         }
+        progress.usage_is_final |= self.finish_seen && deltas.iter().any(|delta| matches!(delta, Delta::Usage(_)));
         if let Writer::Same(writer) = &mut self.writer {
             writer.pass(&event, &deltas, out);
             if self.at_end && !event.raw.ends_with(b"\n\n") {

@@ -35,13 +35,35 @@ pub struct Text {
 ///
 /// Fails on what is no JSON or is nested deeper than 128 levels.
 pub fn request_texts(operation: Operation, body: &[u8]) -> Result<Vec<Text>, RequestError> {
-    let place = match operation {
-        Operation::ChatCompletions => Place::ChatRequest,
-        Operation::Messages => Place::MessagesRequest,
-        Operation::Embeddings => Place::EmbeddingsRequest,
-        Operation::ListModels(_) | Operation::GetModel(_) => return Ok(Vec::new()),
+    let Some(place) = place_of(operation) else { return Ok(Vec::new()) };
+    texts(body, place).map_err(malformed)
+}
+
+/// How many characters [`request_texts`] would give, one text at a time in memory.
+pub fn request_characters(operation: Operation, body: &[u8]) -> Result<u64, RequestError> {
+    let Some(place) = place_of(operation) else { return Ok(0) };
+    let text = std::str::from_utf8(body).map_err(|_| malformed(Malformed::NotUtf8))?;
+    let mut spans = Vec::new();
+    scan(text, place, &mut spans).map_err(malformed)?;
+    let characters = |span: Range<usize>| {
+        let token = text.get(span).unwrap_or_default();
+        if token.starts_with('"') { unescaped(token).chars().count() } else { token.len() }
     };
-    texts(body, place).map_err(|error| RequestError::new(format!("the body is not valid: {error}")))
+    let sum = spans.into_iter().map(characters).fold(0_usize, usize::saturating_add);
+    Ok(u64::try_from(sum).unwrap_or(u64::MAX))
+}
+
+fn place_of(operation: Operation) -> Option<Place> {
+    match operation {
+        Operation::ChatCompletions => Some(Place::ChatRequest),
+        Operation::Messages => Some(Place::MessagesRequest),
+        Operation::Embeddings => Some(Place::EmbeddingsRequest),
+        Operation::ListModels(_) | Operation::GetModel(_) => None,
+    }
+}
+
+fn malformed(error: Malformed) -> RequestError {
+    RequestError::new(format!("the body is not valid: {error}"))
 }
 
 /// Every piece of text in a whole answer in the client's schema, the arguments of tool calls included.

@@ -19,6 +19,9 @@ const GRACE_MS: u64 = 1000;
 impl MeteringPlugin {
     /// To be called on every tick: delivers what waits in the VM's outbox.
     pub fn on_tick(&self, host: &mut dyn Base, outbox: &Outbox) {
+        if matches!(self.config.sink, UsageSink::ControlPlane(_)) {
+            outbox.tick(host, &self.config);
+        }
         deliver(&self.config, host, outbox);
     }
 
@@ -33,9 +36,8 @@ impl MeteringPlugin {
         let response = answer.inspect_err(|reason| {
             host.log(Level::Warn, &format!("weir.metering: usage was not delivered and goes out again: {reason}"));
         });
-        let answered = outbox.answered(call, response.as_ref().ok(), host.now());
-        for (record, reason) in &answered.rejected {
-            let id = &record.request_id;
+        let answered = outbox.answered(host, call, response.as_ref().ok());
+        for (id, reason) in &answered.rejected {
             host.log(Level::Error, &format!("weir.metering: the ledger rejects the usage record {id}: {reason}"));
         }
         let counts = [(STORED, answered.stored), (REJECTED, answered.rejected.len()), (RETRIED, answered.retried)];
@@ -52,8 +54,7 @@ fn deliver(config: &MeteringConfig, host: &mut dyn Base, outbox: &Outbox) {
     let answer_by = control_plane.timeout_ms.saturating_add(GRACE_MS).saturating_mul(1000).saturating_add(now);
     // Ticks come every `flush_ms`, some a little early: half of it tells a tick from an answer in between.
     let flush = config.flush_ms.saturating_mul(500);
-    let Some(request) = outbox.due(now, config.batch_records, flush, answer_by) else { return };
-    let message = request.encode_to_vec();
+    let Some(message) = outbox.due(now, config.batch_records, flush, answer_by) else { return };
     match host.call(&control_plane.cluster, "ReportUsage", &message, control_plane.timeout_ms) {
         Ok(call) => outbox.sent(call),
         Err(error) => {

@@ -4,7 +4,7 @@ use weir_config::{MeteringConfig, UsageSink};
 use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::text::request_texts;
+use weir_llm::text::request_characters;
 use weir_llm::{Operation, Schema};
 
 use crate::log_line::log_line;
@@ -15,6 +15,9 @@ use crate::{Ending, Outbox, headers};
 const REFUSED: &str = "weir_metering_refused";
 /// Requests without a record, because nobody knows who sent them.
 const UNAUTHENTICATED: &str = "weir_requests_unauthenticated";
+
+/// `response.code_details` of an answer that a provider gave and nobody broke off.
+const FROM_UPSTREAM: &str = "via_upstream";
 
 /// `weir.metering` with one configuration.
 #[derive(Debug)]
@@ -28,6 +31,11 @@ impl MeteringPlugin {
         Self { config: Rc::new(config) }
     }
 
+    /// How often records are delivered, in milliseconds.
+    pub fn flush_ms(&self) -> u64 {
+        self.config.flush_ms
+    }
+
     /// Its part in one stream. `outbox` is the VM's.
     pub fn stream(&self, shared: Shared, outbox: Rc<Outbox>) -> MeteringStream {
         MeteringStream {
@@ -35,6 +43,7 @@ impl MeteringPlugin {
             shared,
             outbox,
             first_byte: None,
+            status: None,
             refused: false,
             logged: false,
         }
@@ -49,13 +58,15 @@ pub struct MeteringStream {
     outbox: Rc<Outbox>,
     /// When the first byte of a provider's good answer passed here.
     first_byte: Option<Micros>,
+    /// Of the answer, once its headers passed here.
+    status: Option<u16>,
     refused: bool,
     logged: bool,
 }
 
 impl StreamFilter for MeteringStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        if self.outbox.len() < self.config.outbox_records {
+        if !self.outbox.is_full(&self.config) {
             return Flow::Continue;
         }
         self.refused = true;
@@ -74,6 +85,7 @@ impl StreamFilter for MeteringStream {
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         let headers = self.shared.read(headers::of).unwrap_or_default();
         let status = host.header_text(Message::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        self.status = Some(status);
         if end_of_stream && status >= 400 {
             return Flow::Reply(self.fill_in(status, headers));
         }
@@ -97,21 +109,14 @@ impl StreamFilter for MeteringStream {
             return;
         }
         self.logged = true;
-        let ending = Ending {
-            status: host
-                .property_number(&["response", "code"])
-                .and_then(|status| u16::try_from(status).ok())
-                .unwrap_or_default(),
-            details: host.property_text(&["response", "code_details"]).unwrap_or_default(),
-            flags: host.property_number(&["response", "flags"]).unwrap_or_default(),
-        };
+        let ending = self.ending(host);
         let now = host.now();
         let record = self.shared.write(|exchange| {
             count_input(exchange);
             record(exchange, &ending, self.first_content(exchange), now)
         });
         match (record, &self.config.sink) {
-            (Some(Some(record)), UsageSink::ControlPlane(_)) => self.outbox.push(record),
+            (Some(Some(record)), UsageSink::ControlPlane(_)) => self.outbox.push(host, &self.config, record),
             (Some(Some(record)), UsageSink::Log) => {
                 host.log(Level::Info, &format!("weir.usage {}", log_line(&record)));
             }
@@ -122,6 +127,20 @@ impl StreamFilter for MeteringStream {
 }
 
 impl MeteringStream {
+    /// How the stream ended. Properties are dear: those that cannot say more than what passed here are not asked for.
+    fn ending(&self, host: &dyn Host) -> Ending {
+        let details = host.property_text(&["response", "code_details"]).unwrap_or_default();
+        if details == FROM_UPSTREAM
+            && let Some(status) = self.status
+            && self.shared.read(|exchange| exchange.answer_complete) == Some(true)
+        {
+            return Ending { status, details, flags: 0 };
+        }
+        let status = host.property_number(&["response", "code"]).and_then(|status| u16::try_from(status).ok());
+        let flags = host.property_number(&["response", "flags"]).unwrap_or_default();
+        Ending { status: status.unwrap_or_default(), details, flags }
+    }
+
     /// The last provider of a pool failed without a word, and `weir.provider` cannot put a body where there is none: the
     /// client gets the error here.
     fn fill_in(&self, status: u16, headers: Vec<(&'static str, String)>) -> Reply {
@@ -154,9 +173,8 @@ fn count_input(exchange: &mut Exchange) {
         return;
     }
     if let (Some(operation), Some(body)) = (exchange.operation, &exchange.body)
-        && let Ok(texts) = request_texts(operation, body)
+        && let Ok(characters) = request_characters(operation, body)
     {
-        let characters: usize = texts.iter().map(|text| text.value.chars().count()).sum();
-        exchange.usage.input_characters = u64::try_from(characters).unwrap_or(u64::MAX);
+        exchange.usage.input_characters = characters;
     }
 }

@@ -4,6 +4,9 @@ use weir_proto::dataplane::{UsageRecord, UsageSource};
 
 use crate::{Ending, Outcome, settle};
 
+/// Characters of a model's name that a record keeps; the API allows models no longer ones.
+const LONGEST_MODEL: usize = 256;
+
 /// The record of a stream that is over. `None` if nobody knows who sent it: there is no tenant to keep a record for.
 pub(crate) fn record(
     exchange: &Exchange,
@@ -23,7 +26,7 @@ pub(crate) fn record(
         tenant_id: principal.tenant_id.clone(),
         key_id: principal.key_id.clone(),
         operation: exchange.operation.map(|operation| operation.name().to_owned()).unwrap_or_default(),
-        model: exchange.head.as_ref().map(|head| head.model.clone()).unwrap_or_default(),
+        model: exchange.head.as_ref().map(|head| shortened(&head.model)).unwrap_or_default(),
         provider_id: answered.provider_id,
         deployment_id: answered.deployment_id,
         upstream_model: answered.upstream_model,
@@ -48,6 +51,14 @@ pub(crate) fn record(
             .collect(),
         revision: exchange.revision,
     })
+}
+
+/// A model's name as the client wrote it: it need not be one, and may be as long as a body.
+fn shortened(model: &str) -> String {
+    match model.len() {
+        ..=LONGEST_MODEL => model.to_owned(),
+        _ => model.chars().take(LONGEST_MODEL).collect(),
+    }
 }
 
 fn source(source: TokenSource) -> UsageSource {

@@ -36,13 +36,14 @@ pub fn settle(exchange: &Exchange, outcome: Outcome) -> Settlement {
         return Settlement::default();
     }
     let reported = exchange.usage.reported.unwrap_or_default();
+    let is_final = exchange.answer_complete || exchange.usage.is_final;
     let (input_tokens, input_source) = match reported.input {
-        0 if !(exchange.answer_complete && exchange.usage.reported.is_some()) => {
+        0 if !(is_final && exchange.usage.reported.is_some()) => {
             (estimate(exchange.usage.input_characters), TokenSource::Estimated)
         }
         input => (input, TokenSource::Provider),
     };
-    let (output_tokens, output_source) = match exchange.usage.reported.is_some() && exchange.answer_complete {
+    let (output_tokens, output_source) = match exchange.usage.reported.is_some() && is_final {
         true => (reported.output, TokenSource::Provider),
         false => (reported.output.max(estimate(exchange.usage.output_characters)), TokenSource::Estimated),
     };

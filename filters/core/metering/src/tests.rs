@@ -7,11 +7,13 @@ use uuid::Uuid;
 use weir_config::{MeteringConfig, Price, parse};
 use weir_exchange::{Attempt, Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
-use weir_host::{CallError, Flow, Host as _, Message, StreamFilter};
+use weir_host::{CallError, Flow, StreamFilter};
 use weir_llm::{Operation, Usage, read_head};
 use weir_proto::dataplane::{RejectedRecord, ReportUsageRequest, ReportUsageResponse, UsageRecord, UsageSource};
 
 use crate::{MeteringPlugin, MeteringStream, Outbox};
+
+mod dead_vms;
 
 const SECOND: u64 = 1_000_000;
 const LEDGER: &str = r#"{"sink": {"control_plane": {"cluster": "weir"}}, "batch_records": 3,
@@ -28,7 +30,7 @@ impl Vm {
     fn new(config: &str) -> Self {
         let config: MeteringConfig = parse(config.as_bytes()).expect("a good configuration");
         let host = FakeHost { now: 100 * SECOND, ..FakeHost::default() };
-        Self { plugin: MeteringPlugin::new(config), outbox: Rc::new(Outbox::new()), host }
+        Self { plugin: MeteringPlugin::new(config), outbox: Rc::new(Outbox::new(1)), host }
     }
 
     fn stream(&self, exchange: Exchange) -> MeteringStream {
@@ -41,10 +43,17 @@ impl Vm {
         self.host.properties.insert("response.code_details".into(), details.into());
     }
 
-    fn fill(&self, records: usize) {
+    fn fill(&mut self, records: usize) {
         for number in 0..records {
-            self.outbox.push(UsageRecord { request_id: number.to_string(), ..Default::default() });
+            let record = UsageRecord { request_id: number.to_string(), ..Default::default() };
+            self.outbox.push(&mut self.host, &self.plugin.config, record);
         }
+    }
+
+    /// The next batch.
+    fn due(&mut self) -> Vec<UsageRecord> {
+        let message = self.outbox.due(self.host.now, 10, 0, u64::MAX).expect("a batch");
+        ReportUsageRequest::decode(message.as_slice()).expect("is decodable").records
     }
 
     fn tick(&mut self) {
@@ -109,8 +118,7 @@ fn record(exchange: Exchange, status: u64, details: &str) -> UsageRecord {
     stream.on_log(&mut vm.host);
     stream.on_log(&mut vm.host);
     assert_eq!(vm.outbox.len(), 1, "exactly one record");
-    let request = vm.outbox.due(vm.host.now, 10, 0, u64::MAX).expect("a batch");
-    request.records.into_iter().next().expect("a record")
+    vm.due().into_iter().next().expect("a record")
 }
 
 #[test]
@@ -345,8 +353,7 @@ fn the_first_token_is_the_first_content() {
             assert_eq!(stream.on_response_body(&mut vm.host, held, false), Flow::Continue);
         }
         stream.on_log(&mut vm.host);
-        let request = vm.outbox.due(vm.host.now, 1, 0, u64::MAX).expect("a batch");
-        assert_eq!(request.records.first().and_then(|record| record.time_to_first_token_us), expect);
+        assert_eq!(vm.due().first().and_then(|record| record.time_to_first_token_us), expect);
     };
     check(true, 9, Some(99 * SECOND), Some(SECOND));
     check(true, 9, None, Some(4 * SECOND));
@@ -373,7 +380,7 @@ fn response_headers_name_the_request_and_its_provider() {
         change(&mut exchange);
         vm.host.headers[1] = vec![(":status".to_owned(), b"200".to_vec())];
         assert_eq!(vm.stream(exchange).on_response_headers(&mut vm.host, false), Flow::Continue);
-        let headers = vm.host.headers(Message::Response).into_iter().skip(1);
+        let headers = vm.host.headers[1].iter().skip(1).cloned();
         let ours: Vec<_> = headers.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect();
         let expect: Vec<_> = expect.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert_eq!(ours, expect);

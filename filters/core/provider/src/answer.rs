@@ -1,10 +1,15 @@
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use weir_config::names::RETRIED_BELOW_500;
 use weir_exchange::{Exchange, Shared};
-use weir_host::{Flow, Header, Host, Message, Reply};
+use weir_host::{Flow, Headers, Host, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{Operation, Schema, chat, text, usage_of_response};
 
+use crate::credential::Credential;
 use crate::headers::downstream;
 use crate::refusal::{invalid_response, reply, unavailable};
 
@@ -31,13 +36,15 @@ pub(crate) struct Asked {
     /// The id of a stream that is translated.
     pub(crate) id: String,
     pub(crate) created_s: i64,
+    /// What the provider was shown.
+    pub(crate) credential: Option<Credential>,
 }
 
 /// One provider's answer on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Answer {
     asked: Asked,
-    headers: Vec<Header>,
+    headers: Rc<Headers>,
     state: State,
 }
 
@@ -61,7 +68,7 @@ enum State {
 
 impl Answer {
     pub(crate) fn new(asked: Asked) -> Self {
-        Self { asked, headers: Vec::new(), state: State::Waiting }
+        Self { asked, headers: Rc::default(), state: State::Waiting }
     }
 
     pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
@@ -100,7 +107,9 @@ impl Answer {
                     return Flow::Pause;
                 }
                 // Without its words it is still a failure.
-                let body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES)).unwrap_or_default();
+                let mut body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES)).unwrap_or_default();
+                // Before its words are shortened, so that no part of a quoted credential is left.
+                self.redact(&mut body);
                 self.fail_as_provider(host, exchange, &read_provider_error(self.asked.provider, status, &body))
             }
             State::Whole => {
@@ -183,10 +192,16 @@ impl Answer {
     fn whole(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, body: &[u8]) -> Flow {
         let (client, provider) = (self.asked.client, self.asked.provider);
         let invalid = || invalid_response("The provider's answer is not what its API promises.");
-        let is_object = body.trim_ascii_start().first() == Some(&b'{')
-            && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        if !is_object {
-            return self.fail(host, exchange, &invalid());
+        let outline = match body.trim_ascii_start().first() {
+            Some(b'{') => serde_json::from_slice::<Outline<'_>>(body).ok(),
+            _ => None,
+        };
+        let Some(outline) = outline else { return self.fail(host, exchange, &invalid()) };
+        // Some servers say that they failed under a status that says success.
+        if outline.says_error() {
+            let mut body = body.to_vec();
+            self.redact(&mut body);
+            return self.fail_as_provider(host, exchange, &read_provider_error(provider, 200, &body));
         }
         let translated = if client == provider {
             None
@@ -236,6 +251,9 @@ impl Answer {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
             let headers = downstream(&self.headers, 200, EVENT_STREAM, None);
+            if progress.error.is_some() {
+                self.redact(&mut out);
+            }
             if end_of_stream {
                 end(exchange, translator.as_mut(), &mut out);
             } else {
@@ -268,7 +286,11 @@ impl Answer {
         end_of_stream: bool,
     ) -> Flow {
         let mut out = Vec::with_capacity(new.len());
-        take_in(exchange, &translator.push(new, &mut out));
+        let progress = translator.push(new, &mut out);
+        take_in(exchange, &progress);
+        if progress.error.is_some() {
+            self.redact(&mut out);
+        }
         if end_of_stream {
             end(exchange, translator.as_mut(), &mut out);
         } else {
@@ -283,7 +305,8 @@ impl Answer {
     }
 
     fn fail_as_provider(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ProviderError) -> Flow {
-        let body = error.to_client(self.asked.client);
+        let mut body = error.to_client(self.asked.client);
+        self.redact(&mut body);
         self.write_failure(host, exchange, error.client_status(), recorded_code(error), &body)
     }
 
@@ -315,9 +338,14 @@ impl Answer {
         }
     }
 
+    fn redact(&self, text: &mut Vec<u8>) {
+        if let Some(credential) = &self.asked.credential {
+            credential.redact(text);
+        }
+    }
+
     fn header(&self, name: &str) -> &str {
-        let value = self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
-        value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
+        self.headers.text(name)
     }
 }
 
@@ -329,13 +357,27 @@ struct Opening {
     end_of_stream: bool,
 }
 
+/// A whole answer, as far as it says that it is none. Reading it also shows that it is one JSON document.
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+impl Outline<'_> {
+    fn says_error(&self) -> bool {
+        self.error.is_some_and(|error| error.get().starts_with(['{', '"']) && !matches!(error.get(), "{}" | "\"\""))
+    }
+}
+
 /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
 /// so that the client does not take it for whole.
 fn end(exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
-    let progress = translator.finish(out);
+    let mut progress = translator.finish(out);
+    let is_cut_off = progress.error.take().is_some();
     take_in(exchange, &progress);
-    if progress.error.is_some() {
-        note(exchange, |exchange| exchange.refusal = Some("upstream_incomplete"));
+    if is_cut_off {
+        note(exchange, |exchange| _ = exchange.refusal.get_or_insert("upstream_incomplete"));
     }
 }
 
@@ -350,10 +392,12 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
         if let Some(usage) = progress.usage {
             exchange.usage.report(usage);
         }
+        exchange.usage.is_final |= progress.usage_is_final;
         exchange.usage.output_characters = exchange.usage.output_characters.saturating_add(progress.characters);
         exchange.answer_complete |= progress.complete;
         if let Some(error) = &progress.error {
-            exchange.refusal = Some(recorded_code(error));
+            // A filter behind may have ended the stream before: what the client was told counts.
+            exchange.refusal.get_or_insert(recorded_code(error));
         }
     });
 }
@@ -373,6 +417,7 @@ fn merge(first: Progress, second: Progress) -> Progress {
         content: first.content || second.content,
         error: first.error.or(second.error),
         usage: second.usage.or(first.usage),
+        usage_is_final: first.usage_is_final || second.usage_is_final,
         complete: first.complete || second.complete,
         characters: first.characters.saturating_add(second.characters),
     }

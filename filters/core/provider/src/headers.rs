@@ -2,8 +2,10 @@
 
 use weir_config::Deployment;
 use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX};
-use weir_host::Header;
+use weir_host::Headers;
 use weir_llm::Schema;
+
+use crate::credential::Credential;
 
 /// The version of Anthropic's API that this crate writes and reads.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -47,34 +49,17 @@ const DROPPED_PREFIXES: [&str; 3] = [INTERNAL_PREFIX, "x-envoy-", "x-forwarded-"
 /// Mean something to one schema only.
 const SCHEMA_PREFIXES: [&str; 3] = ["anthropic-", "openai-", "x-stainless-"];
 
-/// Of a provider's answer these do not reach the client: what speaks of the connection or of the operator's account there,
-/// and what is written anew.
-const DROPPED_FROM_RESPONSE: [&str; 22] = [
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "trailer",
-    "upgrade",
-    "set-cookie",
-    "www-authenticate",
-    "alt-svc",
-    "strict-transport-security",
-    "anthropic-organization-id",
-    "via",
-    "nel",
-    "report-to",
-    "reporting-endpoints",
-    "x-cache",
-    "x-powered-by",
-    "x-served-by",
-    "x-robots-tag",
+/// Of a provider's answer these alone reach the client. Any other would speak of the connection or of the operator's account
+/// there, set the gateway's origin up (cookies, CORS, security policies), or pass for a header of Weir's or Envoy's own.
+const KEPT_OF_RESPONSE: [&str; 5] = [
+    // When to try again, as official clients read it.
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    // What the provider's support asks for.
+    "request-id",
+    "x-request-id",
 ];
-const DROPPED_RESPONSE_PREFIXES: [&str; 6] =
-    [INTERNAL_PREFIX, "x-envoy-", "x-ratelimit-", "anthropic-ratelimit-", "openai-", "cf-"];
 
 /// What an attempt's request headers are made of.
 pub(crate) struct Upstream<'a> {
@@ -84,42 +69,46 @@ pub(crate) struct Upstream<'a> {
     pub(crate) client: Schema,
     pub(crate) provider: Schema,
     /// Content of the credential's slot.
-    pub(crate) credential: Option<Vec<u8>>,
+    pub(crate) credential: Option<&'a Credential>,
     pub(crate) body_length: usize,
 }
 
 /// The headers to keep from the first attempt on: as the client sent them, without the credentials that Envoy put in.
-pub(crate) fn originals(headers: Vec<Header>) -> Vec<Header> {
-    headers.into_iter().filter(|(name, _)| !name.starts_with(CREDENTIAL_SLOT_PREFIX)).collect()
+pub(crate) fn originals(headers: &Headers) -> Headers {
+    headers.iter().filter(|(name, _)| !name.starts_with(CREDENTIAL_SLOT_PREFIX.as_bytes())).collect()
 }
 
 impl Upstream<'_> {
     /// One attempt's request headers, made of nothing but the original ones and its own.
-    pub(crate) fn headers(&self, originals: &[Header]) -> Vec<Header> {
-        let mut headers: Vec<Header> = Vec::with_capacity(originals.len().saturating_add(8));
-        let mut put = |name: &str, value: &[u8]| headers.push((name.to_owned(), value.to_vec()));
-        put(":method", b"POST");
-        put(":scheme", self.deployment.scheme.as_bytes());
-        put(":authority", self.deployment.authority.as_bytes());
-        put(":path", format!("{}{}", self.deployment.path_prefix, self.path).as_bytes());
-        for (name, value) in originals {
-            if self.keeps(name) {
-                put(name, value);
+    pub(crate) fn headers(&self, originals: &Headers) -> Headers {
+        let credential = self.deployment.credential.as_ref().zip(self.credential).map(|(placement, credential)| {
+            let value = [placement.prefix.as_bytes(), credential.bytes()].concat();
+            (placement.header.to_ascii_lowercase(), value)
+        });
+        let is_credential = |name: &[u8]| credential.as_ref().is_some_and(|(header, _)| header.as_bytes() == name);
+        let mut headers =
+            Headers::with_capacity(originals.len().saturating_add(8), originals.size().saturating_add(512));
+        let mut put = |name: &[u8], value: &[u8]| {
+            if !is_credential(name) {
+                headers.push(name, value);
             }
+        };
+        put(b":method", b"POST");
+        put(b":scheme", self.deployment.scheme.as_bytes());
+        put(b":authority", self.deployment.authority.as_bytes());
+        put(b":path", [self.deployment.path_prefix.as_str(), self.path].concat().as_bytes());
+        for (name, value) in originals.iter().filter(|(name, _)| self.keeps(name)) {
+            put(name, value);
         }
-        put("content-type", b"application/json");
-        put("content-length", self.body_length.to_string().as_bytes());
-        put("accept-encoding", b"identity");
-        let has_version = self.same_schema() && originals.iter().any(|(name, _)| name == "anthropic-version");
+        put(b"content-type", b"application/json");
+        put(b"content-length", self.body_length.to_string().as_bytes());
+        put(b"accept-encoding", b"identity");
+        let has_version = self.same_schema() && originals.get("anthropic-version").is_some();
         if self.provider == Schema::Anthropic && !has_version {
-            put("anthropic-version", ANTHROPIC_VERSION.as_bytes());
+            put(b"anthropic-version", ANTHROPIC_VERSION.as_bytes());
         }
-        if let (Some(placement), Some(credential)) = (&self.deployment.credential, &self.credential) {
-            let mut value = placement.prefix.as_bytes().to_vec();
-            value.extend_from_slice(credential);
-            let header = placement.header.to_ascii_lowercase();
-            headers.retain(|(name, _)| *name != header);
-            headers.push((header, value));
+        if let Some((header, value)) = &credential {
+            headers.push(header, value);
         }
         headers
     }
@@ -128,9 +117,9 @@ impl Upstream<'_> {
         self.client == self.provider
     }
 
-    fn keeps(&self, name: &str) -> bool {
-        let dropped = name.starts_with(':')
-            || DROPPED_FROM_REQUEST.contains(&name)
+    fn keeps(&self, name: &[u8]) -> bool {
+        let dropped = name.starts_with(b":")
+            || DROPPED_FROM_REQUEST.iter().any(|dropped| dropped.as_bytes() == name)
             || begins_with_one_of(name, &DROPPED_PREFIXES)
             || (!self.same_schema() && begins_with_one_of(name, &SCHEMA_PREFIXES));
         !dropped
@@ -138,21 +127,21 @@ impl Upstream<'_> {
 }
 
 /// The headers of an answer as the client gets them; `length` is that of a body held whole.
-pub(crate) fn downstream(provider: &[Header], status: u16, content_type: &str, length: Option<usize>) -> Vec<Header> {
-    let mut headers: Vec<Header> = vec![(":status".into(), status.to_string().into_bytes())];
-    let kept = provider.iter().filter(|(name, _)| {
-        !(name.starts_with(':')
-            || DROPPED_FROM_RESPONSE.contains(&name.as_str())
-            || begins_with_one_of(name, &DROPPED_RESPONSE_PREFIXES))
-    });
-    headers.extend(kept.cloned());
-    headers.push(("content-type".into(), content_type.into()));
+pub(crate) fn downstream(provider: &Headers, status: u16, content_type: &str, length: Option<usize>) -> Headers {
+    let mut headers = Headers::with_capacity(8, 256);
+    headers.push(":status", status.to_string());
+    for (name, value) in provider.iter() {
+        if KEPT_OF_RESPONSE.iter().any(|kept| kept.as_bytes() == name) {
+            headers.push(name, value);
+        }
+    }
+    headers.push("content-type", content_type);
     if let Some(length) = length {
-        headers.push(("content-length".into(), length.to_string().into_bytes()));
+        headers.push("content-length", length.to_string());
     }
     headers
 }
 
-fn begins_with_one_of(name: &str, prefixes: &[&str]) -> bool {
-    prefixes.iter().any(|prefix| name.starts_with(prefix))
+fn begins_with_one_of(name: &[u8], prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }

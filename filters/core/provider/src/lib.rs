@@ -28,6 +28,7 @@
 )]
 
 mod answer;
+mod credential;
 mod headers;
 mod plugin;
 mod refusal;

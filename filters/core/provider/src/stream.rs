@@ -3,12 +3,14 @@ use std::rc::Rc;
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
 use weir_exchange::{Attempt, Shared};
-use weir_host::{Flow, Header, Host, Level, Message};
+use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
+use weir_llm::text::request_characters;
 use weir_llm::{Operation, RequestHead, Schema};
 
 use crate::ProviderPlugin;
 use crate::answer::{Answer, Asked};
+use crate::credential::Credential;
 use crate::headers::{Upstream, originals};
 use crate::refusal::{reply, unavailable};
 use crate::request::{body_for, head_of, path_of, schema_of};
@@ -31,7 +33,7 @@ pub struct ProviderStream {
 struct Begun {
     deployment: Rc<Deployment>,
     operation: Operation,
-    originals: Rc<Vec<Header>>,
+    originals: Rc<Headers>,
 }
 
 impl ProviderStream {
@@ -41,13 +43,9 @@ impl ProviderStream {
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
         let originals = self.originals(host)?;
-        let text = |name: &str| {
-            let value = originals.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
-            value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default()
-        };
-        let speaks_anthropic = originals.iter().any(|(name, _)| name == "anthropic-version");
-        self.client = Schema::of_path(text(":path"), speaks_anthropic);
-        let operation = Operation::of(text(":method"), text(":path"), speaks_anthropic)
+        let speaks_anthropic = originals.get("anthropic-version").is_some();
+        self.client = Schema::of_path(originals.text(":path"), speaks_anthropic);
+        let operation = Operation::of(originals.text(":method"), originals.text(":path"), speaks_anthropic)
             .map_err(|_| ClientError::new(404, "unknown_url", "There is no such operation here."))?;
         self.client = operation.schema();
 
@@ -70,6 +68,7 @@ impl ProviderStream {
                 exchange.attempts.push(attempt);
                 // What an attempt that failed had said of itself is not part of the answer.
                 exchange.usage.reported = None;
+                exchange.usage.is_final = false;
                 exchange.usage.output_characters = 0;
                 exchange.first_token = None;
                 exchange.answer_complete = false;
@@ -85,16 +84,16 @@ impl ProviderStream {
     }
 
     /// The headers as the client sent them: from the exchange, or from the stream itself if this is the first attempt.
-    fn originals(&self, host: &dyn Host) -> Result<Rc<Vec<Header>>, ClientError> {
+    fn originals(&self, host: &dyn Host) -> Result<Rc<Headers>, ClientError> {
         let Some(exchange) = &self.exchange else {
             if host.header(Message::Request, ATTEMPT_COUNT).as_deref() == Some(b"1") {
-                return Ok(Rc::new(originals(host.headers(Message::Request))));
+                return Ok(Rc::new(originals(&host.headers(Message::Request))));
             }
             return Err(unavailable("The gateway lost this request between two providers."));
         };
         let kept = exchange.write(|exchange| {
             let headers = exchange.original_headers.take();
-            let headers = headers.unwrap_or_else(|| Rc::new(originals(host.headers(Message::Request))));
+            let headers = headers.unwrap_or_else(|| Rc::new(originals(&host.headers(Message::Request))));
             exchange.original_headers = Some(Rc::clone(&headers));
             headers
         });
@@ -111,7 +110,11 @@ impl ProviderStream {
         let (known_body, known_head, request_id) = self.known();
         let body = match known_body {
             Some(body) => body,
-            None => Rc::new(host.body(Message::Request, 0, held).map_err(|_| lost())?),
+            None => {
+                let body = host.body(Message::Request, 0, held).map_err(|_| lost())?;
+                self.count_input(operation, &body);
+                Rc::new(body)
+            }
         };
         let head = head_of(operation, known_head, &body)?;
         let upstream_body = body_for(deployment, operation, &head, &body)?;
@@ -120,7 +123,7 @@ impl ProviderStream {
             None => None,
             Some(placement) => {
                 let slot = host.header(Message::Request, &placement.slot).filter(|slot| !slot.is_empty());
-                Some(slot.ok_or_else(|| {
+                Some(slot.map(Credential::new).ok_or_else(|| {
                     ClientError::new(
                         503,
                         "upstream_auth_failed",
@@ -134,7 +137,7 @@ impl ProviderStream {
             path: path_of(operation, provider)?,
             client: self.client,
             provider,
-            credential,
+            credential: credential.as_ref(),
             body_length: upstream_body.len(),
         }
         .headers(&begun.originals);
@@ -156,8 +159,19 @@ impl ProviderStream {
                 Schema::Anthropic => format!("msg_{request_id}"),
             },
             created_s: i64::try_from(host.now() / 1_000_000).unwrap_or_default(),
+            credential,
         }));
         Ok(())
+    }
+
+    /// Counts the text of a body that nobody keeps, in case that the provider will not say what it was.
+    fn count_input(&self, operation: Operation, body: &[u8]) {
+        let Some(exchange) = &self.exchange else { return };
+        if exchange.read(|exchange| exchange.usage.input_characters) == Some(0)
+            && let Ok(characters) = request_characters(operation, body)
+        {
+            exchange.write(|exchange| exchange.usage.input_characters = characters);
+        }
     }
 
     /// Body, head and id from the exchange.

@@ -2,12 +2,21 @@ use std::rc::Rc;
 
 use weir_config::RouteConfig;
 use weir_config::names::{POOL_HEADER, STREAM_HEADER};
-use weir_exchange::{Catalog, CatalogModel, Principal, Shared};
+use weir_exchange::{Bodies, Catalog, CatalogModel, HeldBody, Principal, Shared};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Operation, RequestHead, Schema, read_head};
 
 use crate::{media, models};
+
+/// Requests refused because too many bodies are held.
+const OVERLOADED: &str = "weir_route_overloaded";
+
+/// Bodies of at most so many bytes are let in a little longer than others.
+const SHORT_BODY: u64 = 64 * 1024;
+
+/// Seconds after which a request that found no room should come again: about as long as an answer takes.
+const RETRY_AFTER_S: u64 = 2;
 
 /// Characters of a model's name that an error repeats.
 const NAME_IN_ERRORS: usize = 100;
@@ -24,9 +33,10 @@ impl RoutePlugin {
         Self { config: Rc::new(config) }
     }
 
-    /// Its part in one stream.
-    pub fn stream(&self, shared: Shared) -> RouteStream {
-        RouteStream { config: Rc::clone(&self.config), shared, stage: Stage::Begun }
+    /// Its part in one stream. `bodies`: those of the VM.
+    pub fn stream(&self, shared: Shared, bodies: Rc<Bodies>) -> RouteStream {
+        let held = HeldBody::new(bodies);
+        RouteStream { config: Rc::clone(&self.config), shared, held, stage: Stage::Begun }
     }
 }
 
@@ -35,6 +45,8 @@ impl RoutePlugin {
 pub struct RouteStream {
     config: Rc<RouteConfig>,
     shared: Shared,
+    /// This stream's part of what the VM's streams hold, as long as the stream lasts.
+    held: HeldBody,
     stage: Stage,
 }
 
@@ -92,7 +104,9 @@ impl StreamFilter for RouteStream {
             return self.refuse(schema, &ClientError::new(400, "invalid_request", "The request has no body."));
         }
         match media::check_announced(host, self.config.body_limit_bytes) {
-            Ok(()) => {
+            // What is only announced is not counted yet, or a few clients that never send it would shut out all others.
+            Ok(announced) if !self.has_room(announced) => self.refuse_overloaded(host, schema),
+            Ok(_) => {
                 self.stage = Stage::Reading(caller);
                 Flow::Pause
             }
@@ -111,6 +125,10 @@ impl StreamFilter for RouteStream {
         if let Err(error) = media::check_length(length, self.config.body_limit_bytes) {
             return self.refuse(schema, &error);
         }
+        if !self.has_room(length) {
+            return self.refuse_overloaded(host, schema);
+        }
+        self.held.grow_to(length);
         if !end_of_stream {
             return Flow::Pause;
         }
@@ -152,7 +170,7 @@ impl RouteStream {
     fn choose(&self, caller: &Caller, body: Vec<u8>, head: RequestHead) -> Result<String, ClientError> {
         let pool_id = caller.find(&head.model).map(|model| model.pool_id.clone());
         let written = self.shared.write(|exchange| {
-            exchange.body = Some(Rc::new(body));
+            exchange.keep_body(Rc::new(body));
             exchange.head = Some(head);
             exchange.pool_id = pool_id.as_ref().ok().cloned();
         });
@@ -160,8 +178,25 @@ impl RouteStream {
         pool_id
     }
 
+    /// Whether this stream may hold so much of its body.
+    fn has_room(&self, length: u64) -> bool {
+        let limit = self.config.bodies_in_flight_bytes;
+        let spare = if length <= SHORT_BODY { limit / 4 } else { 0 };
+        self.held.may_grow_to(length, limit.saturating_add(spare))
+    }
+
+    fn refuse_overloaded(&mut self, host: &mut dyn Host, schema: Schema) -> Flow {
+        host.count(OVERLOADED, 1);
+        self.stage = Stage::Begun;
+        self.held.grow_to(0);
+        let message = "The gateway holds too many large requests at the moment. Try again.";
+        let error = ClientError::new(503, "gateway_overloaded", message);
+        Flow::Reply(self.shared.refuse_for(schema, &error, RETRY_AFTER_S))
+    }
+
     fn refuse(&mut self, schema: Schema, error: &ClientError) -> Flow {
         self.stage = Stage::Begun;
+        self.held.grow_to(0);
         Flow::Reply(self.shared.refuse(schema, error))
     }
 }

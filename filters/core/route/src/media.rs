@@ -2,7 +2,8 @@ use weir_host::{Host, Message};
 use weir_llm::error::ClientError;
 
 /// Whether a request's headers announce a body that can be read: JSON if they say what it is, not encoded, not too long.
-pub(crate) fn check_announced(host: &dyn Host, limit: u64) -> Result<(), ClientError> {
+/// Answers its length, or 0 if that is not announced.
+pub(crate) fn check_announced(host: &dyn Host, limit: u64) -> Result<u64, ClientError> {
     if let Some(kind) = host.header(Message::Request, "content-type")
         && !is_json(&kind)
     {
@@ -12,11 +13,12 @@ pub(crate) fn check_announced(host: &dyn Host, limit: u64) -> Result<(), ClientE
     if let Some(encoding) = host.header(Message::Request, "content-encoding")
         && !is_identity(&encoding)
     {
-        let message = "The body must not be encoded: send it without content-encoding.";
-        return Err(ClientError::new(415, "unsupported_media_type", message));
+        let message = "The body must not be compressed: send it without content-encoding.";
+        return Err(ClientError::new(415, "unsupported_content_encoding", message));
     }
     let announced = host.header_text(Message::Request, "content-length").and_then(|length| length.trim().parse().ok());
-    check_length(announced.unwrap_or(0), limit)
+    let announced = announced.unwrap_or(0);
+    check_length(announced, limit).map(|()| announced)
 }
 
 /// Whether a body of so many bytes is not too long.

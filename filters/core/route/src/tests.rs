@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use weir_config::parse;
-use weir_exchange::{Catalog, CatalogModel, Exchange, Principal, Shared};
+use weir_exchange::{Bodies, Catalog, CatalogModel, Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host as _, Message, Reply, StreamFilter};
 use weir_llm::Operation;
@@ -23,6 +23,11 @@ struct Request {
 
 impl Request {
     fn new(method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::among(&Rc::default(), br#"{"body_limit_bytes": 200}"#, method, path, headers)
+    }
+
+    /// While others hold bodies.
+    fn among(bodies: &Rc<Bodies>, config: &[u8], method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let mut all = vec![(":method", method), (":path", path)];
         all.extend_from_slice(headers);
         let host = FakeHost::with_request(&all);
@@ -42,8 +47,8 @@ impl Request {
         };
         exchange.catalog = Some(Rc::new(Catalog::new(vec![model("gpt"), model("claude"), model("vendor/small")])));
         let shared = Shared::new(exchange);
-        let config = parse(br#"{"body_limit_bytes": 200}"#).expect("a good configuration");
-        let stream = RoutePlugin::new(config).stream(shared.clone());
+        let config = parse(config).expect("a good configuration");
+        let stream = RoutePlugin::new(config).stream(shared.clone(), Rc::clone(bodies));
         Self { host, shared, stream }
     }
 
@@ -168,8 +173,8 @@ fn headers_that_cannot_be_are_refused_before_the_body() {
     check(("content-type", "text/plain"), Some("415 unsupported_media_type"));
     check(("content-type", "multipart/form-data; boundary=x"), Some("415 unsupported_media_type"));
     check(("content-type", "Application/JSON ;charset=utf-8"), None);
-    check(("content-encoding", "gzip"), Some("415 unsupported_media_type"));
-    check(("content-encoding", "identity, br"), Some("415 unsupported_media_type"));
+    check(("content-encoding", "gzip"), Some("415 unsupported_content_encoding"));
+    check(("content-encoding", "identity, br"), Some("415 unsupported_content_encoding"));
     check(("content-encoding", "Identity"), None);
     check(("content-length", "201"), Some("413 request_too_large"));
     check(("content-length", "200"), None);
@@ -191,8 +196,8 @@ fn bodies_that_cannot_be_are_refused() {
     check(b"{", "400 invalid_request");
     check(b"[]", "400 invalid_request");
     check(b"\xff\xfe", "400 invalid_request");
-    assert_eq!(check(br#"{"messages": [{}]}"#, "400 invalid_request"), "model");
-    assert_eq!(check(br#"{"model": 5, "messages": [{}]}"#, "400 invalid_request"), "model");
+    assert_eq!(check(br#"{"messages": [{"role": "user"}]}"#, "400 invalid_request"), "model");
+    assert_eq!(check(br#"{"model": 5, "messages": [{"role": "user"}]}"#, "400 invalid_request"), "model");
     assert_eq!(check(br#"{"model": "gpt"}"#, "400 invalid_request"), "messages");
     check(&[b' '; 201], "413 request_too_large");
     assert_eq!(told(&Request::chat(&[]).headers(true)), "400 invalid_request", "no body at all");
@@ -204,6 +209,56 @@ fn a_body_that_grows_too_long_is_refused_before_its_end() {
     assert_eq!(request.headers(false), Flow::Pause);
     assert_eq!(request.body(&[b' '; 200], false), Flow::Pause);
     assert_eq!(told(&request.body(&[b' '; 201], false)), "413 request_too_large");
+}
+
+#[test]
+fn the_bodies_held_at_a_time_are_bounded() {
+    let bodies = Rc::default();
+    let config = br#"{"body_limit_bytes": 100000, "bodies_in_flight_bytes": 150000}"#;
+    let begin = |announced: Option<usize>| {
+        let length = announced.unwrap_or_default().to_string();
+        let headers = [("content-length", length.as_str())];
+        let mut request =
+            Request::among(&bodies, config, "POST", CHAT, if announced.is_some() { &headers } else { &[] });
+        let flow = request.headers(false);
+        (request, flow)
+    };
+    let overloaded = |flow: &Flow| {
+        assert_eq!(told(flow), "503 gateway_overloaded");
+        assert!(reply(flow).headers.iter().any(|(name, _)| name == "retry-after"), "{flow:?}");
+    };
+    let (mut first, _) = begin(Some(90_000));
+    // Announced is not held.
+    let (mut second, flow) = begin(Some(90_000));
+    assert_eq!(flow, Flow::Pause);
+    assert_eq!(first.body(&[b' '; 80_000], false), Flow::Pause);
+    assert_eq!(second.body(&[b' '; 70_000], false), Flow::Pause);
+    overloaded(&first.body(&[b' '; 90_000], false));
+    assert_eq!(bodies.held(), 70_000, "what is refused is let go at once");
+    assert_eq!(second.body(&[b' '; 90_000], false), Flow::Pause);
+    overloaded(&begin(Some(70_000)).1);
+    let (mut unannounced, flow) = begin(None);
+    assert_eq!(flow, Flow::Pause);
+    assert_eq!(unannounced.body(&[b' '; 60_000], false), Flow::Pause);
+    overloaded(&unannounced.body(&[b' '; 66_000], false));
+    // Short ones are let in while there are long ones, but not for ever.
+    let mut short: Vec<_> = (0..4).map(|_| begin(Some(30_000)).0).collect();
+    for request in short.iter_mut().take(3) {
+        assert_eq!(request.body(&[b' '; 30_000], false), Flow::Pause);
+    }
+    overloaded(&short[3].body(&[b' '; 30_000], false));
+    drop((first, second, unannounced, short));
+    assert_eq!(bodies.held(), 0);
+}
+
+#[test]
+fn a_long_body_is_not_kept_beside_the_proxys_copy() {
+    let mut long = message("gpt");
+    long["messages"][0]["content"] = json!("x".repeat(70_000));
+    let config = br#"{"body_limit_bytes": 100000}"#;
+    let mut request = Request::among(&Rc::default(), config, "POST", CHAT, &[]);
+    assert_eq!(request.send(&long), Flow::Continue);
+    request.shared.read(|exchange| assert!(exchange.body.is_none() && exchange.head.is_some()));
 }
 
 #[test]

@@ -61,8 +61,10 @@ impl Deltas {
             edited.refused = Some(refusal::response_not_inspectable("an event is malformed"));
             return;
         };
-        if shape.ends == Ends::Everything {
-            self.end_all(edited);
+        match shape.ends {
+            Ends::Everything => self.end_all(edited),
+            Ends::Block(index) => self.end_block(index, edited),
+            Ends::Nothing | Ends::Choices(_) => {}
         }
         let texts = self.texts(event.data, shape.of_deltas);
         self.end_choices(&shape.ends, &texts, edited);
@@ -95,6 +97,16 @@ impl Deltas {
     pub(super) fn end_all(&mut self, edited: &mut Edited) {
         for mut channel in std::mem::take(&mut self.channels).into_values() {
             self.end(&mut channel, edited);
+        }
+    }
+
+    /// Lets go of what is held of one block.
+    fn end_block(&mut self, index: u32, edited: &mut Edited) {
+        let ended: Vec<_> = self.channels.keys().filter(|(channel, _)| *channel == index).copied().collect();
+        for key in ended {
+            if let Some(mut channel) = self.channels.remove(&key) {
+                self.end(&mut channel, edited);
+            }
         }
     }
 

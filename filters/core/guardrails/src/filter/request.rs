@@ -40,9 +40,10 @@ impl GuardrailsStream {
         if host.set_header(Message::Request, "content-length", edited.len().to_string().as_bytes()).is_err() {
             return self.refuse(&refusal::unavailable("its length cannot be changed"), schema);
         }
+        let edited = Rc::new(edited);
         if let Some(shared) = &self.shared {
             shared.write(|exchange| {
-                exchange.body = Some(Rc::new(edited.clone()));
+                exchange.keep_body(Rc::clone(&edited));
                 exchange.head = Some(head);
             });
         }

@@ -23,6 +23,8 @@ pub(super) enum Ends {
     Nothing,
     /// All that are open, before its own begin.
     Everything,
+    /// Those of this block.
+    Block(u32),
     /// Those of these choices, after its own text.
     Choices(Vec<u32>),
 }
@@ -79,8 +81,8 @@ fn read_block_event(data: &str) -> Option<Shape> {
     struct BlockEvent<'a> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
-        #[serde(default, rename = "index")]
-        _index: u32,
+        #[serde(default)]
+        index: u32,
         #[serde(rename = "delta")]
         _delta: Option<IgnoredAny>,
         #[serde(rename = "content_block")]
@@ -91,7 +93,9 @@ fn read_block_event(data: &str) -> Option<Shape> {
     let event: BlockEvent<'_> = serde_json::from_str(data).ok()?;
     Some(match event.kind.as_ref() {
         "content_block_delta" => Shape { ends: Ends::Nothing, of_deltas: true },
-        "ping" => Shape { ends: Ends::Nothing, of_deltas: false },
+        // Blocks follow each other, but a client puts them together by their index: text goes on until its own block ends.
+        "content_block_stop" => Shape { ends: Ends::Block(event.index), of_deltas: false },
+        "content_block_start" | "ping" => Shape { ends: Ends::Nothing, of_deltas: false },
         _ => Shape { ends: Ends::Everything, of_deltas: false },
     })
 }

@@ -159,6 +159,8 @@ fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
     check_refused(Anthropic, json!({"inference_geo": "us"}), "inference_geo");
     check_refused(Anthropic, json!({"tools": [{"type": "web_search_20250305", "name": "w"}]}), "tools[0].type");
     let pdf = json!([{"role": "user", "content": [{"type": "document", "source": {"type": "base64", "data": ""}}]}]);
+    let file = json!([{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "file:///x"}}]}]);
+    check_refused(Anthropic, json!({"messages": file}), "messages[0].content[0].source.url");
     check_refused(Anthropic, json!({"messages": pdf}), "messages[0].content[0].source.type");
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn error_of_json(schema: Schema, status: u16, error: &Value) -> Provi
     let field = |name: &str| error.get(name).and_then(text).map(|text| shortened(&text));
     let (kind, code) = (field("type"), field("code"));
     let message = error.as_str().map(shortened).or_else(|| field("message")).filter(|text| !text.trim().is_empty());
-    let status = if status >= 400 { status } else { status_of(schema, kind.as_deref(), code.as_deref()) };
+    let status = if status == 200 { status_of(schema, kind.as_deref(), code.as_deref()) } else { status };
     ProviderError {
         status,
         message: message.unwrap_or_else(|| plain_message(status)),
@@ -196,6 +196,9 @@ mod tests {
         assert_eq!(read_provider_error(Schema::Anthropic, 200, body.as_bytes()).status, 529);
         let body = r#"{"error":{"message":"gone","type":"mystery"}}"#;
         assert_eq!(read_provider_error(Schema::OpenAi, 200, body.as_bytes()).client_status(), 502);
+        // A redirection is nobody's bad request.
+        let body = r#"{"error":{"message":"moved","type":"invalid_request_error"}}"#;
+        assert_eq!(read_provider_error(Schema::OpenAi, 302, body.as_bytes()).client_status(), 502);
     }
 
     #[test]

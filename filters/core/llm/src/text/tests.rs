@@ -281,3 +281,17 @@ proptest! {
         stream_texts(Schema::OpenAi, &String::from_utf8_lossy(&bytes));
     }
 }
+
+#[test]
+fn characters_are_counted_as_the_texts_have_them() {
+    let check = |operation: Operation, body: &str, expect: u64| {
+        let texts = request_texts(operation, body.as_bytes()).unwrap();
+        let sum: usize = texts.iter().map(|text| text.value.chars().count()).sum();
+        assert_eq!((sum as u64, request_characters(operation, body.as_bytes()).unwrap()), (expect, expect), "{body}");
+    };
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"h\u00e9 \"\n"},{"role":"user","content":"é"}]}"#;
+    check(Operation::ChatCompletions, chat, 6);
+    check(Operation::Messages, r#"{"model":"m","system":"ab","messages":[{"role":"user","content":"c"}]}"#, 3);
+    check(Operation::Embeddings, r#"{"model":"m","input":["a","bc"]}"#, 3);
+    assert!(request_characters(Operation::ChatCompletions, b"{").is_err());
+}

@@ -1,5 +1,5 @@
 use weir_exchange::Shared;
-use weir_host::{Flow, StreamFilter};
+use weir_host::{Flow, Message, StreamFilter};
 
 use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
 
@@ -33,16 +33,20 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
         ("set-cookie", "a=b"),
         ("x-ratelimit-limit", "1"),
         ("x-weir-cost", "1"),
-        ("keep", "me"),
+        ("x-weir-request-id", "spoofed"),
+        ("x-envoy-upstream-service-time", "1"),
+        ("access-control-allow-origin", "*"),
+        ("anything-else", "1"),
+        ("x-request-id", "theirs"),
     ];
     let (first, second) = WHOLE.split_at(100);
     let (received, exchange) = answer(CHAT, &headers, &[first, second]);
     assert_eq!((received.status(), received.body().as_str()), ("200", WHOLE));
     assert_eq!(received.header("content-length"), Some(WHOLE.len().to_string().as_str()));
-    assert_eq!(received.header("keep"), Some("me"));
-    for name in ["set-cookie", "x-ratelimit-limit", "x-weir-cost"] {
-        assert_eq!(received.header(name), None, "{name}");
-    }
+    // Of the provider's own headers only what is known to be of use is passed on.
+    let mut names: Vec<&str> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, [":status", "content-length", "content-type", "x-request-id"]);
     exchange.read(|exchange| {
         let usage = exchange.usage.reported.expect("the provider reported it");
         assert_eq!((usage.input, usage.output), (7, 3));
@@ -50,6 +54,30 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
         assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
         assert_eq!(exchange.refusal, None);
     });
+}
+
+#[test]
+fn a_credential_that_the_provider_quotes_in_an_error_does_not_reach_the_client() {
+    let error = |message: &str| {
+        format!(
+            r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":"secret-one","param":"secret-one"}}}}"#
+        )
+    };
+    // The second would leave a part of it where messages are cut off.
+    for message in ["wrong key secret-one", &format!("{}secret-one", "a".repeat(495))] {
+        let (received, _) = answer(CHAT, &[(":status", "400"), JSON], &[&error(message)]);
+        assert_eq!(received.status(), "400");
+        assert!(!received.body().contains("secr"), "{}", received.body());
+        for opening in [vec![], vec![chunk(r#"{"content":"hel"}"#, "null")]] {
+            let event = format!("data: {}\n\n", error(message));
+            let (first, second) = event.split_at(event.len() / 2);
+            let mut pieces: Vec<&str> = opening.iter().map(String::as_str).collect();
+            pieces.extend([first, second]);
+            let (received, _) = answer(STREAM, &[(":status", "200"), EVENTS], &pieces);
+            assert!(received.body().contains("[removed]"), "{}", received.body());
+            assert!(!received.body().contains("secret-one"), "{}", received.body());
+        }
+    }
 }
 
 #[test]
@@ -150,6 +178,20 @@ fn an_error_after_content_ends_the_stream_with_an_error_event() {
 }
 
 #[test]
+fn what_a_filter_behind_told_the_client_first_stays_recorded() {
+    let exchange = exchange();
+    let mut sent = ask(STREAM, &exchange);
+    sent.host.headers[1] = vec![(":status".into(), b"200".to_vec()), (EVENTS.0.into(), EVENTS.1.into())];
+    assert_eq!(sent.filter.on_response_headers(&mut sent.host, false), Flow::Pause);
+    for piece in [chunk(r#"{"content":"a card"}"#, "null").as_str(), "data: <html>\n\n"] {
+        sent.host.hold(Message::Response, piece.as_bytes());
+        assert_eq!(sent.filter.on_response_body(&mut sent.host, piece.len(), false), Flow::Continue);
+        exchange.write(|exchange| _ = exchange.refusal.get_or_insert("content_blocked"));
+    }
+    assert_eq!(exchange.read(|exchange| exchange.refusal), Some(Some("content_blocked")));
+}
+
+#[test]
 fn another_schemas_answer_is_translated() {
     let exchange = exchange();
     let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), ANTHROPIC, CHAT).unwrap();
@@ -160,6 +202,29 @@ fn another_schemas_answer_is_translated() {
     assert_eq!(body["model"], "chat");
     assert_eq!(body["usage"]["prompt_tokens"], 8);
     assert_eq!(exchange.read(|exchange| exchange.usage.reported.map(|usage| usage.output)), Some(Some(4)));
+}
+
+/// A client that leaves between the figures and the last event is charged what the provider said, not an estimate.
+#[test]
+fn figures_are_final_once_the_reason_of_the_end_is_known() {
+    let usage = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":5,\"total_tokens\":14}}\n\n";
+    let (content, stop) = (chunk(r#"{"content":"hello"}"#, "null"), chunk("{}", "\"stop\""));
+    let check = |pieces: &[&str], expect: bool| {
+        let exchange = exchange();
+        let mut sent = ask(STREAM, &exchange);
+        sent.host.headers[1] = vec![(":status".into(), b"200".to_vec()), (EVENTS.0.into(), EVENTS.1.into())];
+        assert_eq!(sent.filter.on_response_headers(&mut sent.host, false), Flow::Pause);
+        for piece in pieces {
+            sent.host.hold(Message::Response, piece.as_bytes());
+            assert_eq!(sent.filter.on_response_body(&mut sent.host, piece.len(), false), Flow::Continue);
+        }
+        let seen = exchange.read(|exchange| (exchange.usage.is_final, exchange.answer_complete));
+        assert_eq!(seen, Some((expect, false)), "{pieces:?}");
+    };
+    check(&[&content, usage], false);
+    check(&[&content, usage, &stop], false);
+    check(&[&content, &stop, usage], true);
+    check(&[&[content.as_str(), &stop, usage].concat()], true);
 }
 
 #[test]
@@ -173,6 +238,7 @@ fn what_a_failed_attempt_used_is_not_the_next_ones() {
     assert_eq!(second.status(), "200");
     exchange.read(|exchange| {
         assert_eq!(exchange.usage.reported.map(|usage| usage.input), Some(7));
+        assert!(!exchange.usage.is_final);
         assert_eq!(exchange.refusal, None);
         assert_eq!(exchange.attempts.len(), 2);
     });

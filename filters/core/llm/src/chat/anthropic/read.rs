@@ -110,7 +110,11 @@ fn read_image(source: &Node<'_>) -> Result<Image, RequestError> {
             media_type: source.required_str("media_type")?.to_owned(),
             data: source.required_str("data")?.to_owned(),
         }),
-        "url" => Ok(Image::Url(source.required_str("url")?.to_owned())),
+        "url" => {
+            let url = source.required("url")?;
+            let is_web = url.str()?.starts_with("https://") || url.str()?.starts_with("http://");
+            if is_web { Ok(Image::Url(url.str()?.to_owned())) } else { Err(url.error("a web address is expected")) }
+        }
         _ => Err(kind.error("the provider of this model takes base64 and url only")),
     }
 }

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::chat::{Finish, anthropic_stop_reason, anthropic_tool_id, anthropic_usage_json};
+use crate::error::ProviderError;
 use crate::json::write;
 use crate::stream::{Delta, StreamOptions};
 use crate::usage::Usage;
@@ -40,7 +41,9 @@ impl Writer {
         }
     }
 
-    pub(crate) fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+    /// Fails on arguments of a tool call behind which another block has begun: Anthropic's blocks follow each other, and what
+    /// comes for one that has ended is read by nobody, client or guardrail.
+    pub(crate) fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         if !self.started && !matches!(delta, Delta::Model(_) | Delta::Ping | Delta::Usage(_)) {
             self.started = true;
             self.start(out);
@@ -70,7 +73,10 @@ impl Writer {
                 self.calls.push((*key, index));
             }
             Delta::Arguments { key, json } => {
-                let Some((_, index)) = self.calls.iter().find(|(known, _)| known == key) else { return };
+                let Some((_, index)) = self.calls.iter().find(|(known, _)| known == key) else { return Ok(()) };
+                if self.open != Some(Open::Tool(*index)) {
+                    return Err(ProviderError::protocol("the provider mixes several tool calls"));
+                }
                 let delta = json!({"type": "input_json_delta", "partial_json": json});
                 event(
                     "content_block_delta",
@@ -82,6 +88,7 @@ impl Writer {
             Delta::Usage(usage) => self.usage = self.usage.maximum(usage),
             Delta::End => self.end(out),
         }
+        Ok(())
     }
 
     fn start(&mut self, out: &mut Vec<u8>) {

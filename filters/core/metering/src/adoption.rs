@@ -1,0 +1,108 @@
+use weir_host::{Base, HostError, Micros};
+
+use crate::lane::{BEAT, LANES, LaneHead, empty, kept_at};
+
+/// How long the owner of a lane is silent before it counts as dead. If it was not, some records go out twice, which does
+/// no harm.
+const DEAD_AFTER: Micros = 3 * BEAT;
+
+/// Places that are read in one tick, so that no stream of this worker has to wait long.
+const PLACES_A_TICK: u32 = 512;
+
+/// Finds what VMs that died had kept. Any VM may; the main thread's, which serves no streams, is there in any case.
+#[derive(Debug, Default)]
+pub(crate) struct Adoption {
+    next_search: Micros,
+    under_way: Option<UnderWay>,
+}
+
+/// A dead VM's lane that is being read.
+#[derive(Debug)]
+struct UnderWay {
+    lane: u16,
+    next_place: u32,
+    /// As the dead VM left it: what has a larger sequence number still counts.
+    acknowledged: u64,
+    /// The largest sequence number seen.
+    last: u64,
+}
+
+impl Adoption {
+    /// Hands to `keep` what dead VMs had kept, some of it at a time. `own`: the owner's number of this VM's lane. `silence`:
+    /// the time between two ticks.
+    pub(crate) fn tick(
+        &mut self,
+        host: &mut dyn Base,
+        own: u64,
+        silence: Micros,
+        mut keep: impl FnMut(&mut dyn Base, Vec<u8>),
+    ) {
+        let now = host.now();
+        if self.under_way.is_none() && now >= self.next_search {
+            self.next_search = now.saturating_add(BEAT);
+            self.under_way = take_over(host, own, silence.saturating_mul(4).max(DEAD_AFTER));
+        }
+        let Some(mut lane) = self.under_way.take() else { return };
+        // Not if a third VM took this one for dead in the meantime.
+        if !lane.write_head(host, own, own) {
+            return;
+        }
+        match lane.read(host, &mut keep) {
+            Read::More => self.under_way = Some(lane),
+            Read::All => {
+                lane.write_head(host, own, 0);
+                // There may be others.
+                self.next_search = now;
+            }
+        }
+    }
+}
+
+enum Read {
+    More,
+    All,
+}
+
+impl UnderWay {
+    fn read(&mut self, host: &mut dyn Base, keep: &mut impl FnMut(&mut dyn Base, Vec<u8>)) -> Read {
+        for _ in 0..PLACES_A_TICK {
+            let place = self.next_place;
+            let Some((sequence, message)) = kept_at(host, self.lane, place) else { return Read::All };
+            self.next_place = place.saturating_add(1);
+            if sequence > self.acknowledged {
+                self.last = self.last.max(sequence);
+                keep(host, message);
+                empty(host, self.lane, place);
+            }
+        }
+        Read::More
+    }
+
+    /// Says that this VM lives and is at it, or that the lane is anybody's (`owner` 0).
+    fn write_head(&self, host: &mut dyn Base, own: u64, owner: u64) -> bool {
+        let Some((known, cas)) = LaneHead::read(host, self.lane) else { return false };
+        let acknowledged = if owner == 0 { self.last } else { self.acknowledged };
+        known.owner == own && LaneHead { owner, beat: host.now(), acknowledged }.write(host, self.lane, cas).is_ok()
+    }
+}
+
+/// Takes the lane of a VM that was silent for so long, if there is one.
+fn take_over(host: &mut dyn Base, own: u64, dead_after: Micros) -> Option<UnderWay> {
+    let now = host.now();
+    for lane in 0..LANES {
+        // Lanes are taken in order: the first that nobody ever had is the last there is.
+        let (head, cas) = LaneHead::read(host, lane)?;
+        if head.owner == 0 || head.owner == own || now < head.beat.saturating_add(dead_after) {
+            continue;
+        }
+        match (LaneHead { owner: own, beat: now, ..head }).write(host, lane, cas) {
+            Ok(()) => {
+                let (acknowledged, last) = (head.acknowledged, head.acknowledged);
+                return Some(UnderWay { lane, next_place: 0, acknowledged, last });
+            }
+            // Another VM was faster, or the owner lives.
+            Err(HostError::Conflict | HostError::Refused) => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,158 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use weir_host::{Base, CAS_ABSENT, HostError, Micros};
+
+/// Lanes there can be: more than the workers of any machine, with room for those of VMs that died.
+pub(crate) const LANES: u16 = 1024;
+
+/// How often the owner of a lane says that it lives.
+pub(crate) const BEAT: Micros = 1_000_000;
+
+/// Places that keep their last value after it was acknowledged. Those above are emptied: an outage may have needed many.
+const KEPT_PLACES: u32 = 1024;
+
+/// Where one VM keeps what the ledger has not acknowledged, so that it outlives the VM: numbered places in the proxy's shared
+/// data, and a [`LaneHead`] that says whose they are. Shared data can be neither listed nor deleted, hence lanes have fixed
+/// names and places are used again, the lowest first; a value's sequence number tells whether it still counts.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    number: u16,
+    head: LaneHead,
+    /// What is acknowledged by now; the head says so from the next beat on.
+    acknowledged: u64,
+    last: u64,
+    places: u32,
+    free: BinaryHeap<Reverse<u32>>,
+}
+
+/// What lies in shared data about a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LaneHead {
+    /// The VM that writes to it, by the number that it drew at birth; 0: nobody.
+    pub(crate) owner: u64,
+    /// When the owner last said that it lives.
+    pub(crate) beat: Micros,
+    /// Values up to this sequence number are acknowledged.
+    pub(crate) acknowledged: u64,
+}
+
+/// A value's place and number in its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    place: u32,
+    sequence: u64,
+}
+
+impl LaneHead {
+    /// The head of a lane, with its compare-and-swap number. `None`: no VM ever had this lane.
+    pub(crate) fn read(host: &dyn Base, lane: u16) -> Option<(Self, u32)> {
+        let (bytes, cas) = host.shared(&head_key(lane))?;
+        let mut numbers = bytes.chunks_exact(8).filter_map(|number| number.try_into().ok()).map(u64::from_le_bytes);
+        let head = Self {
+            owner: numbers.next().unwrap_or_default(),
+            beat: numbers.next().unwrap_or_default(),
+            acknowledged: numbers.next().unwrap_or_default(),
+        };
+        Some((head, cas))
+    }
+
+    /// Writes it, unless somebody else did since `cas` was read.
+    pub(crate) fn write(self, host: &mut dyn Base, lane: u16, cas: u32) -> Result<(), HostError> {
+        let numbers = [self.owner, self.beat, self.acknowledged].map(u64::to_le_bytes);
+        host.set_shared(&head_key(lane), numbers.as_flattened(), Some(cas))
+    }
+}
+
+impl Lane {
+    /// Takes a lane that nobody has; `None`: there is none.
+    pub(crate) fn claim(host: &mut dyn Base, owner: u64) -> Option<Self> {
+        for number in 0..LANES {
+            let (known, cas) = LaneHead::read(host, number).unwrap_or((LaneHead::default(), CAS_ABSENT));
+            if known.owner != 0 {
+                continue;
+            }
+            let head = LaneHead { owner, beat: host.now(), acknowledged: known.acknowledged };
+            match head.write(host, number, cas) {
+                Ok(()) => return Some(Self::of(number, head)),
+                // Another VM was faster.
+                Err(HostError::Conflict) => {}
+                Err(HostError::Refused) => return None,
+            }
+        }
+        None
+    }
+
+    fn of(number: u16, head: LaneHead) -> Self {
+        let (acknowledged, last) = (head.acknowledged, head.acknowledged);
+        Self { number, head, acknowledged, last, places: 0, free: BinaryHeap::new() }
+    }
+
+    /// Keeps a value, whose first eight bytes become its sequence number.
+    pub(crate) fn keep(&mut self, host: &mut dyn Base, value: &mut [u8]) -> Result<Place, HostError> {
+        let sequence = self.last.saturating_add(1);
+        for (byte, of_number) in value.iter_mut().zip(sequence.to_le_bytes()) {
+            *byte = of_number;
+        }
+        let place = self.free.pop().map_or(self.places, |Reverse(place)| place);
+        let kept = host.set_shared(&place_key(self.number, place), value, None);
+        match kept {
+            Ok(()) if place == self.places => self.places = self.places.saturating_add(1),
+            Err(_) if place != self.places => self.free.push(Reverse(place)),
+            _ => {}
+        }
+        kept?;
+        self.last = sequence;
+        Ok(Place { place, sequence })
+    }
+
+    /// The value there is no longer needed, nor is any that was kept before it.
+    pub(crate) fn acknowledge(&mut self, host: &mut dyn Base, at: Place) {
+        self.acknowledged = self.acknowledged.max(at.sequence);
+        empty(host, self.number, at.place);
+        self.free.push(Reverse(at.place));
+    }
+
+    /// Says that its owner lives and what is acknowledged, if that is news. `false`: somebody took the lane for a dead VM's.
+    pub(crate) fn beat(&mut self, host: &mut dyn Base) -> bool {
+        let now = host.now();
+        if self.acknowledged == self.head.acknowledged && now < self.head.beat.saturating_add(BEAT) {
+            return true;
+        }
+        let Some((known, cas)) = LaneHead::read(host, self.number) else { return false };
+        if known.owner != self.head.owner {
+            return false;
+        }
+        self.head = LaneHead { beat: now, acknowledged: self.acknowledged, ..self.head };
+        self.head.write(host, self.number, cas).is_ok()
+    }
+}
+
+/// What was kept at a place and its sequence number; the value is empty where nothing is kept any more. `None`: neither this
+/// place nor any above it was ever used.
+pub(crate) fn kept_at(host: &dyn Base, lane: u16, place: u32) -> Option<(u64, Vec<u8>)> {
+    let (mut value, _) = host.shared(&place_key(lane, place))?;
+    match value.first_chunk::<8>() {
+        Some(sequence) => {
+            let sequence = u64::from_le_bytes(*sequence);
+            Some((sequence, value.split_off(8)))
+        }
+        None => Some((0, Vec::new())),
+    }
+}
+
+/// Frees what a place far up holds, which may never be used again.
+pub(crate) fn empty(host: &mut dyn Base, lane: u16, place: u32) {
+    if place >= KEPT_PLACES {
+        // If it fails, the value lies there, and its number says that it counts no more.
+        let _ = host.set_shared(&place_key(lane, place), &[], None);
+    }
+}
+
+fn head_key(lane: u16) -> String {
+    format!("weir.usage.{lane}")
+}
+
+fn place_key(lane: u16, place: u32) -> String {
+    format!("weir.usage.{lane}.{place}")
+}
