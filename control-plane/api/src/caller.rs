@@ -29,9 +29,11 @@ impl FromRequestParts<ApiState> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let refused = || Problem::new(Code::Unauthenticated, "send the token of POST /auth/login as a bearer token");
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
+        let mut given = parts.headers.get_all(header::AUTHORIZATION).iter();
+        // Of two, a proxy in between might have looked at the other.
+        let token = given
+            .next()
+            .filter(|_| given.next().is_none())
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))

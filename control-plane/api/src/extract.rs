@@ -79,14 +79,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Postgres knows no text with NUL.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Problem::field(Code::InvalidQuery, "query", "must not contain NUL"));
+        }
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         query.map(|query| Self(query.0)).map_err(|rejection| {
             use std::error::Error;
-            let mut reason = rejection.to_string();
-            if let Some(source) = rejection.source() {
-                reason = source.to_string();
-            }
-            let (field, reason) = named_field(&reason).unwrap_or(("query".into(), reason));
+            let reason = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
+            let (field, reason) = query_error(&reason);
             Problem::field(Code::InvalidQuery, &field, reason)
         })
     }
@@ -148,20 +149,59 @@ fn data_error(path: &str, message: &str) -> (String, String) {
     if let Some(name) = quoted("unknown field `") {
         return (child(name), "is not known".into());
     }
+    if let Some(name) = quoted("duplicate field `") {
+        return (child(name), "is given twice".into());
+    }
     let field = if parent.is_empty() { "$".to_owned() } else { parent.to_owned() };
-    let expected = message.rsplit_once("expected ").map(|(_, expected)| format!("must be {expected}"));
-    (field, expected.unwrap_or_else(|| "has a value of the wrong form".into()))
+    (field, rule(message))
 }
 
-/// `field: reason`, as axum writes it, or serde's unknown field.
-fn named_field(message: &str) -> Option<(String, String)> {
-    if let Some((_, rest)) = message.split_once("unknown field `") {
-        let (name, _) = rest.split_once('`')?;
-        return Some((name.to_owned(), "is not known".into()));
+/// The parameter that axum's message is about (`limit: invalid digit found in string`), and the rule that it breaks.
+fn query_error(message: &str) -> (String, String) {
+    let quoted = |prefix: &str| Some(message.split_once(prefix)?.1.split_once('`')?.0.to_owned());
+    if let Some(name) = quoted("unknown field `") {
+        return (name, "is not known".into());
     }
-    let (field, reason) = message.split_once(": ")?;
-    let is_name = field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    is_name.then(|| (field.to_owned(), reason.to_owned()))
+    if let Some(name) = quoted("duplicate field `") {
+        return (name, "is given twice".into());
+    }
+    let is_name = |field: &&str| field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match message.split_once(": ").filter(|(field, _)| is_name(field)) {
+        Some((field, reason)) => (field.to_owned(), rule(reason)),
+        None => ("query".into(), rule(message)),
+    }
+}
+
+/// The rule behind the message of a parser: in words of the API's, not of the language that it is written in.
+fn rule(message: &str) -> String {
+    const NUMBER: &str = "must be a whole number that is not negative and not too large";
+    const TIME: &str = "must be a time such as 2026-01-31T12:00:00Z";
+    let lower = message.to_ascii_lowercase();
+    let says = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
+    if says(&["uuid"]) {
+        return "must be a UUID".into();
+    }
+    // What chrono says of a text that is no time.
+    if says(&["date and time", "premature end of input", "input contains invalid", "input is ", "trailing input"]) {
+        return TIME.into();
+    }
+    if says(&["digit found in string", "number too large", "number too small", "integer from empty string"]) {
+        return NUMBER.into();
+    }
+    let Some((_, expected)) = message.rsplit_once("expected ") else { return "has a value of the wrong form".into() };
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => NUMBER.into(),
+        "i8" | "i16" | "i32" | "i64" => "must be a whole number".into(),
+        "f32" | "f64" => "must be a number".into(),
+        "a sequence" => "must be a list".into(),
+        "a map" => "must be an object".into(),
+        expected if expected.starts_with("struct ") => "must be an object".into(),
+        expected if expected.contains(" or ") || expected.starts_with("one of ") || expected.starts_with('`') => {
+            format!("must be {expected}")
+        }
+        "a boolean" | "a string" => format!("must be {expected}"),
+        _ => "has a value of the wrong form".into(),
+    }
 }
 
 /// A field that may be absent, null or set: absent leaves the value as it is.
@@ -211,6 +251,81 @@ mod tests {
             "members[0].colour",
         );
         check(r#"[]"#, "$");
+    }
+
+    #[test]
+    fn rules_are_said_in_words_of_the_api() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "UPPERCASE")]
+        enum Choice {
+            One,
+            Two,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only read into")]
+        struct Thing {
+            number: Option<u64>,
+            at: Option<chrono::DateTime<chrono::Utc>>,
+            id: Option<Uuid>,
+            list: Option<Vec<String>>,
+            choice: Option<Choice>,
+            text: Option<String>,
+            flag: Option<bool>,
+        }
+        let reason = |problem: Problem, field: &str| {
+            let problem = serde_json::to_value(problem).unwrap();
+            assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+            problem["errors"][0]["reason"].as_str().unwrap().to_owned()
+        };
+        let check = |field: &str, value: &str, expect: &str| {
+            let json = format!("{{\"{field}\":{value}}}");
+            let found = reason(read_json::<Thing>(json.as_bytes()).unwrap_err(), field);
+            assert!(found.starts_with(expect), "{json}: {found}");
+        };
+        for value in ["-1", "1.5", "\"1\"", "18446744073709551616", "true", "[]", "{}"] {
+            check("number", value, "must be a whole number that is not negative");
+        }
+        for value in [
+            "\"\"",
+            "\"yesterday\"",
+            "\"2026-13-01T00:00:00Z\"",
+            "\"2026-01-01T00:00:00\"",
+            "\"2026-01-01T00:00:00Zx\"",
+            "7",
+        ] {
+            check("at", value, "must be a time such as");
+        }
+        for value in ["\"\"", "\"x\"", "\"00000000-0000-0000-0000-00000000000g\"", "7", "{}"] {
+            check("id", value, "must be a UUID");
+        }
+        check("list", "{}", "must be a list");
+        check("list", "\"a\"", "must be a list");
+        check("choice", "\"three\"", "must be `ONE` or `TWO`");
+        check("text", "7", "must be a string");
+        check("flag", "\"yes\"", "must be a boolean");
+        check("flag", "true,\"flag\":true", "is given twice");
+        let found = reason(read_json::<Thing>(b"7").unwrap_err(), "$");
+        assert_eq!(found, "must be an object");
+
+        let check = |query: &str, field: &str, expect: &str| {
+            let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
+            let (mut parts, ()) = axum::http::Request::get(uri).body(()).unwrap().into_parts();
+            let read = Query::<Thing>::from_request_parts(&mut parts, &());
+            let problem = futures::executor::block_on(read).unwrap_err();
+            let found = reason(problem, field);
+            assert!(found.starts_with(expect), "{query}: {found}");
+        };
+        check("number=x", "number", "must be a whole number");
+        check("number=-1", "number", "must be a whole number");
+        check("number=", "number", "must be a whole number");
+        check("number=99999999999999999999", "number", "must be a whole number");
+        check("id=x", "id", "must be a UUID");
+        check("at=now", "at", "must be a time");
+        check("flag=1&flag=1", "flag", "");
+        check("text=a&text=b", "text", "is given twice");
+        check("text=a%00b", "query", "must not contain NUL");
+        check("other=1", "other", "is not known");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod admin;
 mod caller;
+mod client_address;
 mod cursor;
 mod etag;
 mod extract;
@@ -45,6 +46,9 @@ pub struct ApiState {
     pub store: Store,
     /// Answers `GET /metrics`; `None`: there are none.
     pub metrics: Option<RenderMetrics>,
+    /// How many reverse proxies of the operator's own stand before this API: so many entries at the right of
+    /// `x-forwarded-for` are believed.
+    pub trusted_proxies: u8,
 }
 
 impl fmt::Debug for ApiState {

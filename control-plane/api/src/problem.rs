@@ -113,6 +113,9 @@ pub struct Problem {
     code: Code,
     /// Which fields are wrong.
     errors: Vec<ProblemField>,
+    /// The header `Retry-After`, in seconds.
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
 }
 
 /// A field that is wrong.
@@ -136,7 +139,14 @@ impl Problem {
             detail: detail.into(),
             code,
             errors: Vec::new(),
+            retry_after_s: None,
         }
+    }
+
+    /// A refusal of one attempt too many, and when the next may be made.
+    pub(crate) fn too_many_requests(detail: &str, retry_after_s: u64) -> Self {
+        let problem = Self::new(Code::TooManyRequests, format!("{detail}; wait {retry_after_s} s"));
+        Self { retry_after_s: Some(retry_after_s), ..problem }
     }
 
     /// A refusal that names fields.
@@ -155,7 +165,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let code = self.code;
+        let (code, retry_after_s) = (self.code, self.retry_after_s);
         let mut response = (code.status(), Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -163,13 +173,13 @@ impl IntoResponse for Problem {
             Code::Unauthenticated | Code::InvalidCredentials => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
             }
-            Code::TooManyRequests => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("900"));
-            }
             Code::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
+        }
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

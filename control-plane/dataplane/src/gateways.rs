@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use weir_core::gateway::Gateway;
 use weir_core::secret::sha256;
 use weir_store::{Store, StoreError};
@@ -12,6 +13,8 @@ const LIFETIME: Duration = Duration::from_secs(10);
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(1);
 /// How long a token's gateway is known while the database is away, so that Envoys stay connected.
 const STALE: Duration = Duration::from_secs(600);
+/// How long a token's gateway that is known is asked for anew, before what is known must do.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// Tokens kept at most.
 const CAPACITY: usize = 1000;
 
@@ -21,6 +24,7 @@ pub struct Gateways {
     store: Store,
     /// By the token's digest.
     known: Arc<Mutex<HashMap<[u8; 32], Known>>>,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Clone)]
@@ -38,7 +42,7 @@ impl Known {
 impl Gateways {
     /// Gateways of this store.
     pub fn new(store: Store) -> Self {
-        Self { store, known: Arc::default() }
+        Self { store, known: Arc::default(), changes: Arc::default() }
     }
 
     /// The gateway that a token stands for, if any. Fails if the database is away and the token has not been seen lately.
@@ -48,7 +52,9 @@ impl Gateways {
         if let Some(known) = known.as_ref().filter(|known| known.is_fresh()) {
             return Ok(known.gateway.clone());
         }
-        match self.store.gateway_by_token(&digest).await {
+        let patience = if known.is_some() { PATIENCE } else { Duration::MAX };
+        let asked = tokio::time::timeout(patience, self.store.gateway_by_token(&digest)).await;
+        match asked.unwrap_or(Err(StoreError::Away)) {
             Ok(gateway) => {
                 let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 if all.len() >= CAPACITY {
@@ -66,9 +72,15 @@ impl Gateways {
         }
     }
 
-    /// Asks again for every token: a gateway has changed.
+    /// Asks again for every token, those of open streams included: a gateway has changed.
     pub fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Counts the changes of gateways: at each, the token of an open stream may have become invalid.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }
 

@@ -9,6 +9,7 @@
 mod convert;
 mod failure;
 mod gateways;
+mod guard;
 mod hub;
 mod module;
 mod progress;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use failure::chain;
 pub use gateways::Gateways;
+pub use guard::guarded;
 pub use hub::ChangeHub;
 pub use module::{Module, router};
 pub use progress::Progress;

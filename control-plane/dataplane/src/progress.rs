@@ -39,7 +39,7 @@ impl Progress {
             NodeEvent::Connected { .. } => Some(0),
             NodeEvent::Applied { revision } => Some(revision),
             NodeEvent::Disconnected => None,
-            NodeEvent::Sent { .. } | NodeEvent::Refused { .. } | NodeEvent::Forgot { .. } => return,
+            NodeEvent::Seen | NodeEvent::Sent { .. } | NodeEvent::Refused { .. } | NodeEvent::Forgot { .. } => return,
         };
         let key = (report.gateway_id, report.node_id.clone());
         let mut nodes = self.lock();

@@ -17,7 +17,7 @@ use crate::hub::ChangeHub;
 use crate::progress::Progress;
 use crate::{convert, watch};
 
-/// How often the token of a long stream is looked at again.
+/// How often the token of a long stream is looked at again, beside whenever a gateway changes.
 const RECHECK: Duration = Duration::from_secs(15);
 /// Records that one call may deliver.
 const MOST_RECORDS: usize = 5000;
@@ -52,8 +52,12 @@ impl Service {
 
     /// Ends when the token's gateway is gone, so that a stream does not outlive the right to it.
     async fn no_longer_valid(&self, token: &str) -> Status {
+        let mut changes = self.gateways.changes();
+        // One may have come while the stream was opened.
+        changes.mark_changed();
         loop {
-            tokio::time::sleep(RECHECK).await;
+            // The sender is as old as the service; without it time alone counts.
+            let _ = tokio::time::timeout(RECHECK, changes.changed()).await;
             if let Err(refused) = self.gateway_of(token).await
                 && refused.code() == tonic::Code::Unauthenticated
             {
@@ -76,7 +80,10 @@ fn token<T>(request: &Request<T>) -> Result<&str, Status> {
 /// A database that is away is expected to come back; anything else is a defect.
 fn failed(call: &'static str, error: StoreError) -> Status {
     metrics::counter!("weir_dataplane_failures_total", "call" => call).increment(1);
-    tracing::error!(call, error = chain(&error), "a call of the data plane failed");
+    // That it is away is logged once, by who looks at it all the time.
+    if !matches!(error, StoreError::Away) {
+        tracing::error!(call, error = chain(&error), "a call of the data plane failed");
+    }
     if error.is_away() {
         Status::unavailable("the control plane's database does not answer")
     } else {

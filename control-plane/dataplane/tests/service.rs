@@ -1,5 +1,5 @@
 //! The service over a real gRPC connection and a real Postgres, which `WEIR_TEST_DATABASE_URL` names
-//! (`cargo xtask test` and `weir-dev with-postgres` set it).
+//! (`cargo xtask test` and `weir-dev postgres` set it).
 
 use std::time::Duration;
 
@@ -134,6 +134,54 @@ async fn the_module_is_for_gateways_and_has_one_name() {
         }
         let response = router.call(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), expect, "{token:?} {file}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_watch_ends_once_its_gateway_is_gone() {
+    let control_plane = ControlPlane::start().await;
+    let mut client = control_plane.client.clone();
+    let (requests, stream) = mpsc::channel(8);
+    requests.send(WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: 0 }).await.unwrap();
+    let request = control_plane.with_token(ReceiverStream::new(stream));
+    let mut responses = client.watch(request).await.unwrap().into_inner();
+    assert!(responses.message().await.unwrap().unwrap().forget_everything);
+
+    let gateway = control_plane.gateways.authenticate(&control_plane.token).await.unwrap().unwrap();
+    let gateway = control_plane.store.get_gateway(&Actor::system(), gateway.id).await.unwrap();
+    control_plane.store.delete_gateway(&Actor::system(), gateway.id, gateway.revision).await.unwrap();
+    let told = std::time::Instant::now();
+    control_plane.gateways.forget();
+    let ended = tokio::time::timeout(DEADLINE, responses.message()).await.expect("in time");
+    assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
+    // Not by the look that is taken from time to time.
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+}
+
+#[tokio::test]
+async fn nothing_on_the_port_is_there_for_who_has_no_token() {
+    use tonic::codegen::Service as _;
+    let control_plane = ControlPlane::start().await;
+    let inner = axum::Router::new().route("/added/later", axum::routing::any(async || "secret"));
+    let mut router = weir_dataplane::guarded(inner, control_plane.gateways.clone());
+    let wrong = "weirgw_wrong";
+    for (token, path, content_type, status, grpc_status) in [
+        (None, "/added/later", "text/plain", 401, None),
+        (Some(wrong), "/added/later", "text/plain", 401, None),
+        (None, "/nowhere", "text/plain", 401, None),
+        (Some(wrong), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", 200, Some("16")),
+        (None, "/grpc.health.v1.Health/Check", "application/grpc+proto", 200, Some("16")),
+        (Some(control_plane.token.as_str()), "/added/later", "text/plain", 200, None),
+        (Some(&control_plane.token), "/nowhere", "text/plain", 404, None),
+    ] {
+        let mut request = http::Request::post(path).header("content-type", content_type);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = router.call(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{token:?} {path}");
+        let found = response.headers().get("grpc-status").map(|value| value.to_str().unwrap());
+        assert_eq!(found, grpc_status, "{token:?} {path}");
     }
 }
 

@@ -17,8 +17,13 @@ pub(crate) struct Followers {
     pub(crate) gateways: Gateways,
 }
 
-/// How long reading the changes may take before it is tried anew.
+/// How long the database may be silent before it counts as away.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// How long it may take to tell of changes before it is asked anew. A connection whose other end is gone without a word would
+/// hold up every later change.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long reading the policy may take before it is tried anew.
+const SNAPSHOT: Duration = Duration::from_secs(30);
 
 /// Follows the committed changes for ever, also over a time without the database.
 pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
@@ -31,12 +36,7 @@ pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
             _ = hints.next() => {}
             _ = poll.tick() => {}
         }
-        let caught_up = match tokio::time::timeout(ANSWER, catch_up(&store, &followers, known)).await {
-            Ok(caught_up) => caught_up.map_err(|error| chain(&error)),
-            // A connection whose other end is gone without a word would hold up every later change.
-            Err(_) => Err("the database does not answer".to_owned()),
-        };
-        match caught_up {
+        match catch_up(&store, &followers, known).await {
             Ok(revision) => {
                 if std::mem::take(&mut away) {
                     tracing::info!(revision, "the database answers again");
@@ -52,13 +52,24 @@ pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
     }
 }
 
-/// Hands on everything after `known`, and says up to where that was.
-async fn catch_up(store: &Store, followers: &Followers, known: u64) -> Result<u64, StoreError> {
-    let changes = store.changes_since(known).await?;
+/// Hands on everything after `known`, and says up to where that was, or why it could not.
+async fn catch_up(store: &Store, followers: &Followers, known: u64) -> Result<u64, String> {
+    let mut asked = std::pin::pin!(in_time(ANSWER, store.changes_since(known)));
+    let changes = match tokio::time::timeout(SILENCE, &mut asked).await {
+        Ok(changes) => changes,
+        Err(_) => {
+            store.note_away(true);
+            // A connection that is being opened is not given up: on a slow machine none would ever be.
+            asked.await
+        }
+    };
+    store.note_away(changes.as_ref().is_err_and(|error| error.is_away()));
+    let changes = changes.map_err(|error| chain(&error))?;
     let Some(last) = changes.last().map(|change| change.revision) else { return Ok(known) };
     // Configuration first: a VM that forgets a catalog asks for routes that Envoy must have by then.
     if changes.iter().any(|change| change.affects_configuration) {
-        followers.publisher.publish(Arc::new(store.snapshot().await?));
+        let snapshot = in_time(SNAPSHOT, store.snapshot()).await.map_err(|error| chain(&error))?;
+        followers.publisher.publish(Arc::new(snapshot));
     } else {
         followers.publisher.advance(last);
     }
@@ -69,4 +80,8 @@ async fn catch_up(store: &Store, followers: &Followers, known: u64) -> Result<u6
     tracing::debug!(revision = last, changes = changes.len(), "changes were committed");
     followers.hub.publish(changes);
     Ok(last)
+}
+
+async fn in_time<T>(limit: Duration, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, read).await.unwrap_or(Err(StoreError::Away))
 }

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,14 +71,21 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     });
     let recorder = tokio::spawn(nodes::record(store.clone(), progress.clone(), received));
 
-    let ads = Ads::new(publisher, authentication::by_token(gateways.clone()), reports, stopping.clone());
+    let by_token = authentication::by_token(gateways.clone());
+    let ads = Ads::new(publisher, by_token, reports, gateways.changes(), stopping.clone());
     let dataplane = weir_dataplane::Service::new(store.clone(), gateways.clone(), hub, progress, stopping.clone());
     let envoys = Routes::new(AggregatedDiscoveryServiceServer::new(ads).max_decoding_message_size(MOST_BYTES))
         .add_service(DataPlaneServer::new(dataplane).max_decoding_message_size(MOST_BYTES))
         .prepare()
         .into_axum_router()
-        .merge(weir_dataplane::router(module, gateways));
-    let admin = weir_api::router(ApiState { store: store.clone(), metrics: Some(Arc::new(move || metrics.render())) });
+        .merge(weir_dataplane::router(module, gateways.clone()));
+    let envoys = weir_dataplane::guarded(envoys, gateways);
+    let admin = weir_api::router(ApiState {
+        store: store.clone(),
+        metrics: Some(Arc::new(move || metrics.render())),
+        trusted_proxies: settings.http_trusted_proxies,
+    })
+    .into_make_service_with_connect_info::<SocketAddr>();
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");
     let serving = async {

@@ -37,6 +37,10 @@ pub struct ServeSettings {
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
     #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:10081")]
     pub http_addr: SocketAddr,
+    /// How many reverse proxies of your own stand before the admin API: so many entries at the right of `X-Forwarded-For` are
+    /// believed. With 0, attempts to sign in are counted by the address that connects.
+    #[arg(long, env = "WEIR_HTTP_TRUSTED_PROXIES", default_value_t = 0)]
+    pub http_trusted_proxies: u8,
     /// Where Envoys connect: xDS, `weir.dataplane.v1` and the wasm module, all on one port.
     #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:10082")]
     pub grpc_addr: SocketAddr,

@@ -17,6 +17,7 @@ impl Store {
     /// Turns an API key's digest into a principal and the models that its tenant has. A key outside the gateway's scope
     /// is unknown.
     pub async fn resolve_credential(&self, gateway: &Gateway, sha256: &[u8]) -> Result<Resolved, StoreError> {
+        self.unless_away()?;
         let mut reading = begin(&self.pool, READING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use weir_core::encryption::EncryptionError;
 use weir_core::field::FieldError;
 use weir_core::secret::NoRandomness;
@@ -44,9 +46,15 @@ pub enum StoreError {
     /// No secret could be made.
     #[error("no secret could be made")]
     Secret(#[from] NoRandomness),
+    /// Postgres is known to be away, so it was not asked.
+    #[error("the database is away")]
+    Away,
     /// Postgres refused or is away.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// What was to be stored shared a transaction with others that failed.
+    #[error("the transaction failed")]
+    Group(#[source] Arc<StoreError>),
     /// The schema could not be brought up to date.
     #[error("migration failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -56,7 +64,9 @@ impl StoreError {
     /// Whether Postgres is away, so that waiting may help. Anything else stays as it is.
     pub fn is_away(&self) -> bool {
         let error = match self {
+            Self::Away => return true,
             Self::Database(error) | Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => error,
+            Self::Group(error) => return error.is_away(),
             _ => return false,
         };
         match error {

@@ -19,6 +19,7 @@ const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name";
 impl Store {
     /// The gateway whose token has this digest.
     pub async fn gateway_by_token(&self, token_sha256: &[u8]) -> Result<Option<Gateway>, StoreError> {
+        self.unless_away()?;
         let row: Option<(Uuid, String, Option<Uuid>)> =
             sqlx::query_as("SELECT id, name, tenant_id FROM gateways WHERE token_sha256 = $1")
                 .bind(token_sha256)

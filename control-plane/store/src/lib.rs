@@ -15,6 +15,7 @@ mod credential;
 mod error;
 mod gateways;
 mod ledger;
+mod logins;
 mod maintenance;
 mod models;
 mod nodes;
@@ -33,6 +34,7 @@ mod users;
 pub use audit::AuditEntry;
 pub use commit::Idempotency;
 pub use error::StoreError;
+pub use logins::{LoginAdmission, LoginAttempt};
 pub use nodes::{Node, Refusal};
 pub use profiles::PROFILE_ALL;
 pub use providers::CredentialChange;
@@ -40,6 +42,8 @@ pub use sessions::Login;
 pub use usage_list::{LedgerEntry, UsageFilter};
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -50,7 +54,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// How many connections one control plane holds at most.
 const MOST_CONNECTIONS: u32 = 16;
-/// How long a caller waits for a free connection.
+/// How long a caller waits for a free connection, or for a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pool of connections to Postgres; cheap to clone.
@@ -58,6 +62,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Store {
     pool: PgPool,
     encryption: Encryption,
+    away: Arc<AtomicBool>,
+    keys: ledger::KnownKeys,
+    ledger: ledger::Queue,
 }
 
 impl Store {
@@ -73,7 +80,8 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, encryption })
+        let ledger = ledger::Queue::new(&pool);
+        Ok(Self { pool, encryption, away: Arc::default(), keys: ledger::KnownKeys::default(), ledger })
     }
 
     /// Brings the schema up to date and makes the ledger's partitions of the coming days. Several control planes may do
@@ -85,6 +93,22 @@ impl Store {
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
         self.ensure_partitions().await
+    }
+
+    /// Says whether the database answers, as whoever looks at it all the time has found. While it does not, the data plane's
+    /// calls fail at once, so that no request waits for a connection that is not to be had.
+    pub fn note_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Whether the database was away when [`Store::note_away`] last told.
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
+    /// For the data plane's calls to begin with.
+    pub(crate) fn unless_away(&self) -> Result<(), StoreError> {
+        if self.is_away() { Err(StoreError::Away) } else { Ok(()) }
     }
 
     /// Whether the database answers.

@@ -3,13 +3,14 @@
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Makes the ledger's coming partitions and deletes what is over: sessions, attempts to sign in, results kept for
+    /// Makes the ledger's coming partitions and deletes what is over: sessions, attempts to sign in and from where, results kept for
     /// repeats, quota windows of past days. Call it at least once a day; several control planes may do so at once.
     pub async fn maintain(&self) -> Result<(), StoreError> {
         self.ensure_partitions().await?;
         for statement in [
             "DELETE FROM sessions WHERE expires_at <= now()",
             "DELETE FROM login_attempts WHERE at <= now() - interval '15 minutes'",
+            "DELETE FROM login_addresses WHERE at <= now() - interval '90 days'",
             "DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'",
             "DELETE FROM quota_windows WHERE window_start <= now() - interval '1 day'",
         ] {

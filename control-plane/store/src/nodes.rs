@@ -17,7 +17,8 @@ pub struct Node {
     pub gateway_id: Uuid,
     /// Its gateway's name.
     pub gateway: String,
-    /// Whether its configuration stream is open.
+    /// Whether its configuration stream is open, and it was seen lately: a control plane that is killed cannot say that one
+    /// has ended.
     pub connected: bool,
     /// As Envoy says it.
     pub envoy_version: String,
@@ -60,6 +61,7 @@ impl Store {
         .execute(&self.pool)
         .await?;
         let update = match &event {
+            NodeEvent::Seen => return Ok(()),
             NodeEvent::Connected { envoy_version } => sqlx::query(
                 "UPDATE nodes SET connected = true, connected_at = $3, envoy_version = $4, sent_revision = 0,
                         acknowledged_revision = 0
@@ -118,7 +120,8 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         let rows: Vec<NodeRow> = sqlx::query_as(
-            "SELECT node.*, gateway.name AS gateway
+            "SELECT node.*, gateway.name AS gateway,
+                    node.connected AND node.last_seen_at > now() - interval '1 minute' AS is_connected
              FROM nodes node JOIN gateways gateway ON gateway.id = node.gateway_id
              ORDER BY gateway.name, node.node_id LIMIT 1000",
         )
@@ -133,7 +136,7 @@ struct NodeRow {
     gateway_id: Uuid,
     gateway: String,
     node_id: String,
-    connected: bool,
+    is_connected: bool,
     envoy_version: String,
     sent_revision: i64,
     acknowledged_revision: i64,
@@ -160,7 +163,7 @@ impl NodeRow {
             node_id: self.node_id,
             gateway_id: self.gateway_id,
             gateway: self.gateway,
-            connected: self.connected,
+            connected: self.is_connected,
             envoy_version: self.envoy_version,
             sent_revision: unsigned(self.sent_revision)?,
             applied_revision: unsigned(self.acknowledged_revision.min(self.forgotten_revision))?,

@@ -21,6 +21,7 @@ impl Store {
         tenant_id: Uuid,
         demands: Vec<QuotaDemand>,
     ) -> Result<Vec<QuotaGrant>, StoreError> {
+        self.unless_away()?;
         let mut grants = Vec::with_capacity(demands.len());
         for demand in demands {
             let lease = match window(&demand) {

@@ -3,15 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
-use weir_core::secret::sha256;
 
 use crate::{Store, StoreError};
-
-/// Failed attempts for one address in 15 minutes.
-const ATTEMPTS_PER_ADDRESS: i64 = 10;
-/// Failed attempts in all in 15 minutes: each costs a deliberately slow hash. Far above the first, so that nobody can lock
-/// out everybody else with a few requests.
-const ATTEMPTS_IN_ALL: i64 = 1_000;
 
 /// A user as signing in needs it.
 #[derive(Clone, Debug)]
@@ -23,33 +16,10 @@ pub struct Login {
 }
 
 impl Store {
-    /// Notes an attempt to sign in, and says whether it may go on: at most 10 failed attempts for one address and 1,000
-    /// in all within 15 minutes. The attempt counts before the password is looked at, so that many at once are no more.
-    pub async fn admit_login(&self, email: &str) -> Result<bool, StoreError> {
-        let id = Uuid::now_v7();
-        let digest = email_digest(email);
-        sqlx::query("INSERT INTO login_attempts (id, email_sha256) VALUES ($1, $2)")
-            .bind(id)
-            .bind(digest)
-            .execute(&self.pool)
-            .await?;
-        let (own, all): (i64, i64) = sqlx::query_as(
-            "SELECT count(*) FILTER (WHERE email_sha256 = $1), count(*) FROM login_attempts
-             WHERE at > now() - interval '15 minutes'",
-        )
-        .bind(digest)
-        .fetch_one(&self.pool)
-        .await?;
-        if own <= ATTEMPTS_PER_ADDRESS && all <= ATTEMPTS_IN_ALL {
-            return Ok(true);
-        }
-        // A refused attempt does not count: the wait would never end.
-        sqlx::query("DELETE FROM login_attempts WHERE id = $1").bind(id).execute(&self.pool).await?;
-        Ok(false)
-    }
-
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
+        // Postgres knows no text with NUL.
+        let email = if email.contains('\0') { "" } else { email };
         let row: Option<(Uuid, String, String, Option<Uuid>, String)> = sqlx::query_as(
             "SELECT id, email, role, tenant_id, password_hash FROM users WHERE lower(email) = lower($1)",
         )
@@ -62,7 +32,7 @@ impl Store {
         .transpose()
     }
 
-    /// Opens a session. The attempts of this address are forgiven.
+    /// Opens a session.
     pub async fn create_session(
         &self,
         actor: &Actor,
@@ -73,10 +43,6 @@ impl Store {
             .bind(token_sha256)
             .bind(actor.user_id)
             .bind(expires_at)
-            .execute(&self.pool)
-            .await?;
-        sqlx::query("DELETE FROM login_attempts WHERE email_sha256 = $1")
-            .bind(email_digest(&actor.email))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -99,10 +65,6 @@ impl Store {
         sqlx::query("DELETE FROM sessions WHERE token_sha256 = $1").bind(token_sha256).execute(&self.pool).await?;
         Ok(())
     }
-}
-
-fn email_digest(email: &str) -> [u8; 32] {
-    sha256(&email.to_lowercase())
 }
 
 fn actor(user_id: Uuid, email: String, role: &str, tenant_id: Option<Uuid>) -> Result<Actor, StoreError> {

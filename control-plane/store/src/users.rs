@@ -63,6 +63,7 @@ impl Store {
             return Ok(earlier);
         }
         require_tenant(write.connection(), tenant_id).await?;
+        require_free(&mut write, &settings.email, None).await?;
         let id = Uuid::now_v7();
         let revision = write.revision();
         let row: UserRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -97,6 +98,7 @@ impl Store {
         let mut write = self.begin_on(actor, OWNER, id).await?;
         let before = current(&mut write, actor, id, expected_revision).await?;
         settings.check(before.meta.tenant_id)?;
+        require_free(&mut write, &settings.email, Some(id)).await?;
         let ends_sessions = password_hash.is_some() || before.role != settings.role.name();
         let revision = write.revision();
         let row: UserRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
@@ -135,6 +137,19 @@ impl Store {
         let (found,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users)").fetch_one(&self.pool).await?;
         Ok(found)
     }
+}
+
+/// Refuses an address that somebody else has. Writers take turns, so it stays free; and Postgres, which would find out too,
+/// would write the address into its log.
+async fn require_free(write: &mut Write<'_>, email: &str, but_for: Option<Uuid>) -> Result<(), StoreError> {
+    let (is_taken,): (bool,) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($1) AND id IS DISTINCT FROM $2::uuid)",
+    )
+    .bind(email)
+    .bind(but_for)
+    .fetch_one(write.connection())
+    .await?;
+    if is_taken { Err(StoreError::Taken { field: "email" }) } else { Ok(()) }
 }
 
 async fn current(

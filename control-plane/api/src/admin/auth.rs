@@ -6,22 +6,30 @@ use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::secret::{SecretKind, generate, sha256};
+use weir_store::LoginAdmission;
 
 use crate::ApiState;
 use crate::admin::users::Role;
 use crate::caller::Caller;
+use crate::client_address::ClientAddress;
 use crate::extract::Body;
 use crate::password::verify_password;
 use crate::problem::{Code, Problem, Reading};
 
 /// How long a session lasts.
 const SESSION: TimeDelta = TimeDelta::hours(12);
+/// Attempts to sign in that are looked at at once. Anybody can make them, so they leave most of the database's connections to
+/// those who are known.
+static TURNS: Semaphore = Semaphore::const_new(4);
+/// Attempts that wait for their turn or have it.
+static PLACES: Semaphore = Semaphore::const_new(64);
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(login)).routes(routes!(logout)).routes(routes!(me))
@@ -70,29 +78,50 @@ impl From<Actor> for Identity {
 
 /// Signs in.
 ///
-/// At most 10 failed attempts for one address in 15 minutes.
+/// Within 15 minutes at most 10 attempts may fail for one account from one address; from addresses that the account does not
+/// usually sign in from, at most 50 for all accounts and 100 for one account from anywhere. `Retry-After` says how long to
+/// wait.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", security(()), request_body = Credentials, responses(
     (status = 200, body = Session),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "Wrong address or password."),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "Fields are wrong."),
     (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many attempts."),
 ))]
-async fn login(State(state): State<ApiState>, Body(credentials): Body<Credentials>) -> Result<Json<Session>, Problem> {
-    if !state.store.admit_login(&credentials.email).await? {
-        return Err(Problem::new(Code::TooManyRequests, "too many failed attempts; wait a quarter of an hour"));
-    }
+async fn login(
+    State(state): State<ApiState>,
+    ClientAddress(address): ClientAddress,
+    Body(credentials): Body<Credentials>,
+) -> Result<Json<Session>, Problem> {
+    let busy = || Problem::too_many_requests("too many sign in at once", 1);
+    let _place = PLACES.try_acquire().map_err(|_| busy())?;
+    let _turn = TURNS.acquire().await.map_err(|_| busy())?;
+    let attempt = match state.store.admit_login(&credentials.email, &address).await? {
+        LoginAdmission::Admitted(attempt) => attempt,
+        LoginAdmission::Refused { retry_after_s } => {
+            note("limited");
+            return Err(Problem::too_many_requests("too many attempts have failed", retry_after_s));
+        }
+    };
     let login = state.store.login_user(&credentials.email).await?;
     let hash = login.as_ref().map(|login| login.password_hash.clone());
     let matches = verify_password(credentials.password, hash)
         .await
         .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let Some(login) = login.filter(|_| matches) else {
+        note("failed");
         return Err(Problem::new(Code::InvalidCredentials, "there is no such user, or the password is another one"));
     };
     let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let expires_at = Utc::now() + SESSION;
     state.store.create_session(&login.actor, &sha256(token.expose_secret()), expires_at).await?;
+    state.store.forgive_login(&attempt).await?;
+    note("signed_in");
     Ok(Json(Session { token: token.expose_secret().to_owned(), expires_at, user: login.actor.into() }))
+}
+
+/// Neither the account nor the address: people mistype passwords into the one, and the other is personal data.
+fn note(outcome: &'static str) {
+    metrics::counter!("weir_api_logins_total", "outcome" => outcome).increment(1);
 }
 
 /// Signs out: the token is refused from now on.

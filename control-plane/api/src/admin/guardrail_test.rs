@@ -90,6 +90,8 @@ async fn test(
     let profile = trial.profile.as_deref().unwrap_or("all");
     let stored = match profile.parse::<Uuid>() {
         Ok(id) => state.store.get_profile(&caller.actor, id).await,
+        // No profile is called so, and Postgres knows no text with NUL.
+        Err(_) if profile.contains('\0') => Err(StoreError::NotFound),
         Err(_) => state.store.get_profile_by_name(&caller.actor, profile).await,
     };
     let stored = stored.map_err(|error| match error {

@@ -43,7 +43,11 @@ pub(crate) async fn app() -> App {
     let database_url = fresh_database().await;
     let store = Store::connect(&database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
     store.migrate().await.unwrap();
-    let router = router(ApiState { store: store.clone(), metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())) });
+    let router = router(ApiState {
+        store: store.clone(),
+        metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())),
+        trusted_proxies: 1,
+    });
     App { store, database_url, router }
 }
 
@@ -81,6 +85,10 @@ impl App {
 impl Client {
     pub(crate) fn with_token(&self, token: &str) -> Client {
         Client { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().expect("a session")
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

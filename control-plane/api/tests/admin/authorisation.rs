@@ -2,30 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::Method;
 use serde_json::{Value, json};
 use weir_core::actor::Role;
 
-use crate::app::{Answer, Client, Furnished, app, etag, furnish, id, pool_body, provider_body};
-
-/// What the operation's `{id}` names.
-#[derive(Clone, Copy)]
-enum Target {
-    None,
-    Tenant,
-    User,
-    ApiKey,
-    Provider,
-    Pool,
-    Model,
-    Profile,
-    Gateway,
-}
+use crate::app::{Client, app, furnish, id, pool_body, provider_body};
+use crate::operations::operations;
 
 /// The statuses that others than the owner's admin get for what belongs to tenant A.
 struct Row {
     operation: &'static str,
-    target: Target,
     /// Without a session.
     nobody: u16,
     /// A viewer of A.
@@ -34,63 +19,63 @@ struct Row {
     other: u16,
 }
 
-const fn row(operation: &'static str, target: Target, viewer: u16, other: u16) -> Row {
-    Row { operation, target, nobody: 401, viewer, other }
+const fn row(operation: &'static str, viewer: u16, other: u16) -> Row {
+    Row { operation, nobody: 401, viewer, other }
 }
 
 const TABLE: [Row; 49] = [
     // 422: it gets as far as reading the body.
-    Row { operation: "login", target: Target::None, nobody: 422, viewer: 422, other: 422 },
-    row("me", Target::None, 200, 200),
-    row("feature_status", Target::None, 200, 200),
-    row("list_tenants", Target::None, 404, 404),
-    row("create_tenant", Target::None, 404, 404),
-    row("get_tenant", Target::Tenant, 404, 404),
-    row("update_tenant", Target::Tenant, 404, 404),
-    row("delete_tenant", Target::Tenant, 404, 404),
-    row("list_users", Target::None, 200, 200),
-    row("create_user", Target::None, 403, 404),
-    row("get_user", Target::User, 200, 404),
-    row("update_user", Target::User, 403, 404),
-    row("delete_user", Target::User, 403, 404),
-    row("list_api_keys", Target::None, 200, 200),
-    row("create_api_key", Target::None, 403, 404),
-    row("get_api_key", Target::ApiKey, 200, 404),
-    row("update_api_key", Target::ApiKey, 403, 404),
-    row("delete_api_key", Target::ApiKey, 403, 404),
-    row("revoke_api_key", Target::ApiKey, 403, 404),
-    row("list_providers", Target::None, 200, 200),
-    row("create_provider", Target::None, 403, 404),
-    row("get_provider", Target::Provider, 200, 404),
-    row("update_provider", Target::Provider, 403, 404),
-    row("delete_provider", Target::Provider, 403, 404),
-    row("list_pools", Target::None, 200, 200),
-    row("create_pool", Target::None, 403, 404),
-    row("get_pool", Target::Pool, 200, 404),
-    row("update_pool", Target::Pool, 403, 404),
-    row("delete_pool", Target::Pool, 403, 404),
-    row("list_models", Target::None, 200, 200),
-    row("create_model", Target::None, 403, 404),
-    row("get_model", Target::Model, 200, 404),
-    row("update_model", Target::Model, 403, 404),
-    row("delete_model", Target::Model, 403, 404),
-    row("list_profiles", Target::None, 200, 200),
-    row("create_profile", Target::None, 403, 404),
-    row("get_profile", Target::Profile, 200, 404),
-    row("update_profile", Target::Profile, 403, 404),
-    row("delete_profile", Target::Profile, 403, 404),
+    Row { operation: "login", nobody: 422, viewer: 422, other: 422 },
+    row("me", 200, 200),
+    row("feature_status", 200, 200),
+    row("list_tenants", 404, 404),
+    row("create_tenant", 404, 404),
+    row("get_tenant", 404, 404),
+    row("update_tenant", 404, 404),
+    row("delete_tenant", 404, 404),
+    row("list_users", 200, 200),
+    row("create_user", 403, 404),
+    row("get_user", 200, 404),
+    row("update_user", 403, 404),
+    row("delete_user", 403, 404),
+    row("list_api_keys", 200, 200),
+    row("create_api_key", 403, 404),
+    row("get_api_key", 200, 404),
+    row("update_api_key", 403, 404),
+    row("delete_api_key", 403, 404),
+    row("revoke_api_key", 403, 404),
+    row("list_providers", 200, 200),
+    row("create_provider", 403, 404),
+    row("get_provider", 200, 404),
+    row("update_provider", 403, 404),
+    row("delete_provider", 403, 404),
+    row("list_pools", 200, 200),
+    row("create_pool", 403, 404),
+    row("get_pool", 200, 404),
+    row("update_pool", 403, 404),
+    row("delete_pool", 403, 404),
+    row("list_models", 200, 200),
+    row("create_model", 403, 404),
+    row("get_model", 200, 404),
+    row("update_model", 403, 404),
+    row("delete_model", 403, 404),
+    row("list_profiles", 200, 200),
+    row("create_profile", 403, 404),
+    row("get_profile", 200, 404),
+    row("update_profile", 403, 404),
+    row("delete_profile", 403, 404),
     // B does not even learn that A's profile exists: the profile is a wrong field.
-    row("test_guardrails", Target::None, 200, 422),
-    row("list_nodes", Target::None, 404, 404),
-    row("list_usage", Target::None, 200, 200),
-    row("list_audit", Target::None, 200, 200),
-    row("list_gateways", Target::None, 404, 404),
-    row("create_gateway", Target::None, 404, 404),
-    row("get_gateway", Target::Gateway, 404, 404),
-    row("update_gateway", Target::Gateway, 404, 404),
-    row("delete_gateway", Target::Gateway, 404, 404),
+    row("test_guardrails", 200, 422),
+    row("list_nodes", 404, 404),
+    row("list_usage", 200, 200),
+    row("list_audit", 200, 200),
+    row("list_gateways", 404, 404),
+    row("create_gateway", 404, 404),
+    row("get_gateway", 404, 404),
+    row("update_gateway", 404, 404),
+    row("delete_gateway", 404, 404),
     // Ends the sessions, so it comes last.
-    row("logout", Target::None, 204, 204),
+    row("logout", 204, 204),
 ];
 
 #[tokio::test]
@@ -111,14 +96,14 @@ async fn nobody_gets_at_what_is_not_theirs() {
 
     for row in &TABLE {
         let operation = operations.iter().find(|operation| operation.id == row.operation).unwrap();
-        let request = request(&a, &gateway, row);
+        let request = operation.request(&a, &gateway);
         for (name, caller, expect) in [
             ("nobody", &app.nobody(), row.nobody),
             ("a viewer", &viewer, row.viewer),
             ("another tenant", &other, row.other),
             ("an invented session", &app.nobody().with_token("weirs_invented"), row.nobody),
         ] {
-            let answer = call(caller, operation, &request).await;
+            let answer = operation.send(caller, &request).await;
             assert_eq!(answer.status.as_u16(), expect, "{name}: {} {}", row.operation, answer.text);
             if name == "another tenant" {
                 for foreign in [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user] {
@@ -303,72 +288,4 @@ async fn who_may_not_write_does_not_wait_for_those_who_do() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), answers).await.expect("nobody waits for the writer");
-}
-
-struct Operation {
-    id: String,
-    method: Method,
-    path: String,
-}
-
-fn operations() -> Vec<Operation> {
-    let document: Value = serde_json::from_str(&weir_api::openapi()).unwrap();
-    let mut operations = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            operations.push(Operation {
-                id: operation["operationId"].as_str().unwrap().to_owned(),
-                method: method.to_uppercase().parse().unwrap(),
-                path: path.clone(),
-            });
-        }
-    }
-    operations
-}
-
-struct Wanted {
-    id: String,
-    revision: Value,
-    body: Value,
-}
-
-/// A request that would work for an admin of A, or of the platform.
-fn request(a: &Furnished, gateway: &Value, row: &Row) -> Wanted {
-    let resource = match row.target {
-        Target::None => &Value::Null,
-        Target::Tenant => &a.tenant,
-        Target::User => &a.user,
-        Target::ApiKey => &a.api_key,
-        Target::Provider => &a.provider,
-        Target::Pool => &a.pool,
-        Target::Model => &a.model,
-        Target::Profile => &a.profile,
-        Target::Gateway => gateway,
-    };
-    let tenant_id = &a.tenant["id"];
-    let body = match row.operation {
-        "login" => json!({}),
-        "create_tenant" | "create_gateway" => json!({"name": "new"}),
-        "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
-            "password": "a long password"}),
-        "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
-        "create_provider" => provider_body(tenant_id, "new"),
-        "create_pool" => pool_body(tenant_id, "new", &a.provider),
-        "create_model" => json!({"tenant_id": tenant_id, "name": "new", "pool_id": a.pool["id"]}),
-        "create_profile" => {
-            json!({"tenant_id": tenant_id, "name": "new", "rules": [{"type": "EMAIL", "action": "flag"}]})
-        }
-        "test_guardrails" => json!({"text": "x", "direction": "input", "profile": a.profile["id"]}),
-        "update_user" => json!({"email": "new@weir.example"}),
-        _ => json!({"name": "new"}),
-    };
-    Wanted { id: resource["id"].as_str().unwrap_or_default().into(), revision: resource["revision"].clone(), body }
-}
-
-async fn call(caller: &Client, operation: &Operation, wanted: &Wanted) -> Answer {
-    let path = operation.path.replace("{id}", &wanted.id);
-    let etag = etag(&wanted.revision);
-    let headers = [("if-match", etag.as_str())];
-    let body = matches!(operation.method, Method::POST | Method::PATCH).then(|| wanted.body.to_string());
-    caller.send(operation.method.clone(), &path, &headers, body).await
 }

@@ -82,6 +82,36 @@ async fn a_record_that_comes_twice_is_stored_once() {
 }
 
 #[tokio::test]
+async fn reports_that_overlap_and_come_at_the_same_time_are_stored_once_and_answered_each_for_itself() {
+    let l = ledger().await;
+    let of_b = l.app.gateway(Some(id(&l.b.tenant))).await;
+    let records: Vec<_> = (0..600).map(|_| record(&l.a, now())).collect();
+    assert_eq!(l.app.store.record_usage(&l.gateway, records[..1].to_vec()).await.unwrap().stored, 1);
+    // The second time, all of it is there already.
+    for _ in 0..2 {
+        let mut reports = tokio::task::JoinSet::new();
+        for number in 0..30 {
+            let mut some = records[number * 10..number * 10 + 300].to_vec();
+            if number % 2 == 1 {
+                some.reverse();
+            }
+            some.push(UsageRecord { cost_microusd: -1, ..record(&l.a, now()) });
+            let (store, gateway, of_b) = (l.app.store.clone(), l.gateway.clone(), of_b.clone());
+            let of_another = some[0].clone();
+            reports.spawn(async move {
+                let foreign = store.record_usage(&of_b, vec![of_another]).await.unwrap();
+                assert_eq!((foreign.stored, foreign.rejected.len()), (0, 1), "its tenant is not this gateway's");
+                store.record_usage(&gateway, some).await.unwrap()
+            });
+        }
+        for outcome in reports.join_all().await {
+            assert_eq!((outcome.stored, outcome.rejected.len()), (300, 1));
+        }
+        assert_eq!(stored(&l.app.database_url).await, 590);
+    }
+}
+
+#[tokio::test]
 async fn what_can_never_be_stored_is_rejected_and_the_rest_is_stored() {
     let l = ledger().await;
     let good = record(&l.a, now());

@@ -3,6 +3,7 @@
 mod app;
 mod authorisation;
 mod cancelled;
+mod contract;
 mod credentials;
 mod dataplane;
 mod idempotency;
@@ -10,8 +11,10 @@ mod ledger;
 mod lists;
 mod login;
 mod nodes;
+mod operations;
 mod postgres;
 mod protocol;
 mod quota;
+mod references;
 mod resources;
 mod revisions;

@@ -38,7 +38,7 @@ async fn a_node_is_applied_once_both_the_configuration_and_the_memory_are() {
     // Late reports of several control planes take nothing back.
     check(&report(3, NodeEvent::Applied { revision: 5 }).await, true, 7, 7);
 
-    let refusal = NodeEvent::Refused { revision: 9, resource: "weir.route".into(), reason: "bad".into() };
+    let refusal = NodeEvent::Refused { revision: 9, resource: "weir.chain".into(), reason: "bad".into() };
     let refused = report(5, refusal).await;
     assert_eq!((&refused["refused"]["revision"], &refused["refused"]["reason"]), (&json!(9), &json!("bad")));
     assert!(report(6, NodeEvent::Applied { revision: 8 }).await["refused"].is_object());

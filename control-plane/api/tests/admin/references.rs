@@ -1,0 +1,168 @@
+//! What belongs to another tenant can be neither named in a body nor found by a filter.
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use weir_core::actor::Role;
+use weir_core::ledger::{UsageRecord, UsageSource};
+
+use crate::app::{Furnished, app, furnish, id};
+use crate::operations::{operations, set};
+
+/// What becomes of a request by an admin of tenant B that names something of A in a field: the status, and the field that
+/// the refusal names, if it names one. Each field of each body that holds an id needs a row.
+const TABLE: [(&str, &str, u16, Option<&str>); 19] = [
+    // Not even that there is such a tenant.
+    ("create_api_key", "tenant_id", 404, None),
+    ("create_gateway", "tenant_id", 404, None),
+    ("create_model", "tenant_id", 404, None),
+    ("create_pool", "tenant_id", 404, None),
+    ("create_profile", "tenant_id", 404, None),
+    ("create_provider", "tenant_id", 404, None),
+    ("create_user", "tenant_id", 404, None),
+    // As if they did not exist.
+    ("create_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("update_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("create_model", "pool_id", 422, Some("pool_id")),
+    ("update_model", "pool_id", 422, Some("pool_id")),
+    ("create_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
+    ("update_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
+    ("test_guardrails", "profile", 422, Some("profile")),
+    // Only the platform writes tenants.
+    ("create_tenant", "guardrail_profile_id", 404, None),
+    ("update_tenant", "guardrail_profile_id", 404, None),
+    // Is not looked at; the provider that it comes with is refused.
+    ("create_pool", "members[0].id", 422, Some("members[0].provider_id")),
+    ("update_pool", "members[0].id", 422, Some("members[0].provider_id")),
+    ("update_model", "name", 200, None),
+];
+
+/// The thing of a tenant's that a field names.
+fn named<'a>(field: &str, of: &'a Furnished) -> &'a Value {
+    match field.rsplit('.').next().unwrap() {
+        "tenant_id" => &of.tenant["id"],
+        "guardrail_profile_id" | "profile" => &of.profile["id"],
+        "pool_id" => &of.pool["id"],
+        "provider_id" => &of.provider["id"],
+        "id" => &of.pool["members"][0]["id"],
+        // A name is nobody's alone.
+        "name" => &of.model["name"],
+        other => panic!("{other} names nothing"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_anothers_cannot_be_referred_to() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let gateway = platform.make("gateways", json!({"name": "g"})).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&b.tenant))).await;
+    let operations = operations();
+
+    for operation in &operations {
+        for (field, schema) in &operation.fields {
+            let is_id = schema["format"] == "uuid" || field == "profile";
+            let has_row = TABLE.iter().any(|row| row.0 == operation.id && row.1 == field);
+            assert!(!is_id || has_row, "{} {field} needs a row in this table", operation.id);
+        }
+    }
+    for (name, field, status, refused) in TABLE {
+        let operation = operations.iter().find(|operation| operation.id == name).expect(name);
+        assert!(operation.fields.contains_key(field), "{name} has no {field}");
+        let mut request = operation.request(&b, &gateway);
+        if field.starts_with("members[0]") {
+            request.body["members"] = json!([{"provider_id": a.provider["id"], "model": "gpt-4o"}]);
+        }
+        set(&mut request.body, field, named(field, &a).clone());
+        let foreign = operation.send(&admin, &request).await.expect(status);
+        if let Some(refused) = refused {
+            let foreign = foreign.field(refused);
+            // What does not exist at all is refused in the same words.
+            if field == refused {
+                set(&mut request.body, field, json!(Uuid::now_v7()));
+                assert_eq!(operation.send(&admin, &request).await.json, foreign.json, "{name} {field}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let b = furnish(&platform, "b").await;
+    let gateway = app.gateway(None).await;
+    let records = [&a, &b].map(record);
+    app.store.record_usage(&gateway, records.to_vec()).await.unwrap();
+    let viewer = app.user(Role::Viewer, Some(id(&b.tenant))).await;
+    let of_a = [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user].map(id);
+
+    for operation in operations().iter().filter(|operation| operation.is_list()) {
+        // The cursor of a part that shows only A.
+        let first = platform
+            .get(&format!("{}?limit=1", operation.path.trim_start_matches("/api/v1/admin/")))
+            .await
+            .json["next_cursor"]
+            .clone();
+        let mut queries = vec![String::new(), "limit=200".to_owned()];
+        for parameter in &operation.query {
+            queries.push(match parameter.as_str() {
+                "limit" => "limit=1".to_owned(),
+                "cursor" => first.as_str().map(|cursor| format!("cursor={cursor}")).unwrap_or_default(),
+                "tenant_id" => format!("tenant_id={}", id(&a.tenant)),
+                "key_id" => format!("key_id={}", id(&a.api_key)),
+                "request_id" => format!("request_id={}", records[0].request_id),
+                "model" => "model=gpt".to_owned(),
+                "from" => "from=2020-01-01T00:00:00Z".to_owned(),
+                "to" => "to=2100-01-01T00:00:00Z".to_owned(),
+                other => panic!("how does {other} of {} filter?", operation.id),
+            });
+        }
+        for query in queries {
+            let mut request = operation.request(&b, &Value::Null);
+            request.query = query;
+            let answer = operation.send(&viewer, &request).await;
+            assert!([200, 404].contains(&answer.status.as_u16()), "{}", answer.text);
+            let foreign = of_a.iter().map(Uuid::to_string).chain([records[0].request_id.to_string()]);
+            for foreign in foreign.chain(["a@weir.example".into()]) {
+                assert!(!answer.text.contains(&foreign), "{} ?{}: {}", operation.id, request.query, answer.text);
+            }
+            if request.query.contains(&id(&a.tenant).to_string()) && answer.status == 200 {
+                assert_eq!(answer.json["items"], json!([]), "{}", operation.id);
+            }
+        }
+    }
+}
+
+fn record(of: &Furnished) -> UsageRecord {
+    UsageRecord {
+        request_id: Uuid::now_v7(),
+        started_at: Utc::now(),
+        tenant_id: id(&of.tenant),
+        key_id: id(&of.api_key),
+        operation: "chat.completions".into(),
+        model: "gpt".into(),
+        provider_id: Some(id(&of.provider)),
+        deployment_id: None,
+        upstream_model: "gpt-4o".into(),
+        input_tokens: 10,
+        cached_input_tokens: 4,
+        output_tokens: 20,
+        input_source: UsageSource::Provider,
+        output_source: UsageSource::Provider,
+        cost_microusd: 123,
+        price_version: String::new(),
+        latency_us: 1,
+        time_to_first_token_us: None,
+        status: 200,
+        error_code: String::new(),
+        outcome: "complete".into(),
+        streamed: false,
+        attempts: 1,
+        guardrail_findings: vec![],
+        revision: 1,
+    }
+}

@@ -1,0 +1,167 @@
+//! Group commit: reports that wait at the same time are stored in one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use uuid::Uuid;
+use weir_core::ledger::UsageRecord;
+
+use super::{copy, existing};
+use crate::StoreError;
+
+/// Transactions at the same time: while one waits for the disk, the next is written.
+const WRITERS: usize = 2;
+/// Reports that wait at most. Who comes then waits outside, until its caller's deadline.
+const WAITING: usize = 64;
+/// A transaction takes no further report once it has so many records.
+const ENOUGH: usize = 4_000;
+/// How often records are stored anew without those that turned out to be stored: each time, another transaction was faster.
+const ATTEMPTS: usize = 5;
+/// How long a transaction may take: a server that is gone without a word must not hold up the reports behind it.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Where reports wait to be stored. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    reports: mpsc::Sender<Report>,
+}
+
+/// The records of one call.
+#[derive(Debug)]
+struct Report {
+    gateway_id: Uuid,
+    records: Vec<UsageRecord>,
+    stored: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Queue {
+    /// A queue into this database. To be called within a runtime.
+    pub(crate) fn new(pool: &PgPool) -> Self {
+        let (reports, waiting) = mpsc::channel(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..WRITERS {
+            tokio::spawn(write(pool.clone(), waiting.clone()));
+        }
+        Self { reports }
+    }
+
+    /// Stores records; what is stored already stays as it is. Answers when they are committed. A caller that leaves before
+    /// its turn has nothing stored, since it will report again.
+    pub(crate) async fn store(&self, gateway_id: Uuid, records: Vec<UsageRecord>) -> Result<(), StoreError> {
+        let (stored, outcome) = oneshot::channel();
+        let report = Report { gateway_id, records, stored };
+        // Without a writer the runtime is ending.
+        let ended = |_| StoreError::Database(sqlx::Error::WorkerCrashed);
+        self.reports.send(report).await.map_err(|_| StoreError::Database(sqlx::Error::WorkerCrashed))?;
+        outcome.await.map_err(ended)?
+    }
+}
+
+async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>) {
+    while let Some(group) = next_group(&waiting).await {
+        store_group(&pool, group).await;
+    }
+}
+
+/// The next report and all that wait behind it, as far as there is room.
+async fn next_group(waiting: &Mutex<mpsc::Receiver<Report>>) -> Option<Vec<Report>> {
+    let mut waiting = waiting.lock().await;
+    let (mut group, mut records) = (Vec::new(), 0);
+    let mut next = Some(waiting.recv().await?);
+    while let Some(report) = next {
+        if !report.stored.is_closed() {
+            records += report.records.len();
+            group.push(report);
+        }
+        next = if records < ENOUGH { waiting.try_recv().ok() } else { None };
+    }
+    Some(group)
+}
+
+async fn store_group(pool: &PgPool, group: Vec<Report>) {
+    let stored = store(pool, &group).await;
+    let error = match stored {
+        Ok(()) => {
+            for report in group {
+                // Whoever has gone away reports again, and is told the same.
+                let _ = report.stored.send(Ok(()));
+            }
+            return;
+        }
+        Err(error) => error,
+    };
+    // One report must not keep the others from being stored; but a database that is away stores none of them.
+    if group.len() > 1 && !error.is_away() {
+        for report in group {
+            let stored = store(pool, std::slice::from_ref(&report)).await;
+            let _ = report.stored.send(stored);
+        }
+        return;
+    }
+    let error = Arc::new(error);
+    for report in group {
+        let _ = report.stored.send(Err(StoreError::Group(error.clone())));
+    }
+}
+
+/// Stores what the ledger does not have yet, in one transaction.
+async fn store(pool: &PgPool, group: &[Report]) -> Result<(), StoreError> {
+    let mut rows: Vec<Row<'_>> = group
+        .iter()
+        .flat_map(|report| report.records.iter().map(|record| Row { gateway_id: report.gateway_id, record }))
+        .collect();
+    // In one order, so that transactions with the same records never wait for each other crosswise. The sort is stable: of
+    // two records with the same identity the first counts, as if each had come alone.
+    rows.sort_by_cached_key(Row::identity);
+    rows.dedup_by_key(|row| row.identity());
+    let mut connection = pool.acquire().await?;
+    match tokio::time::timeout(LONGEST, store_missing(&mut connection, rows)).await {
+        Ok(stored) => stored,
+        Err(elapsed) => {
+            // Nobody knows what its server will still answer.
+            drop(connection.detach());
+            Err(StoreError::Database(sqlx::Error::Io(elapsed.into())))
+        }
+    }
+}
+
+async fn store_missing(connection: &mut PgConnection, mut rows: Vec<Row<'_>>) -> Result<(), StoreError> {
+    let mut attempts = 1..ATTEMPTS;
+    while !rows.is_empty() {
+        match copy::copy(connection, &rows).await {
+            Err(error) if is_repeated(&error) && attempts.next().is_some() => {
+                let existing = existing::existing(connection, &rows).await?;
+                rows.retain(|row| !existing.contains(&row.identity()));
+            }
+            copied => return copied,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a record is in the ledger already; it has been committed by now.
+fn is_repeated(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::Database(error)) => error.is_unique_violation(),
+        _ => false,
+    }
+}
+
+/// What the ledger knows a record by: UTC day, tenant, request id.
+pub(super) type Identity = (NaiveDate, Uuid, Uuid);
+
+/// A record, and the gateway that reported it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    pub(super) gateway_id: Uuid,
+    pub(super) record: &'a UsageRecord,
+}
+
+impl Row<'_> {
+    pub(super) fn identity(&self) -> Identity {
+        (self.record.started_at.date_naive(), self.record.tenant_id, self.record.request_id)
+    }
+}
