@@ -1,7 +1,7 @@
 # The commands that people and scripts rely on. Each does its own set-up; the work is in xtask/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint gen clean
+.PHONY: help run test bench lint gen clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ run: ## Everything on this machine, in the foreground; Ctrl-C ends it
 
 test: ## Every test; the exit code tells
 	@cargo xtask test
+
+bench: ## Performance, as tables: the gateway, the ledger, policy changes
+	@cargo xtask bench
 
 lint: ## Formatting, clippy, generated files
 	@cargo xtask lint

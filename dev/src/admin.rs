@@ -49,10 +49,21 @@ impl Admin {
         if !changed {
             return Ok(());
         }
+        self.change(kind, resource, fields).await.map(drop)
+    }
+
+    /// Changes `fields` of a resource, which must be as it was read. Answers it as it is now.
+    pub async fn change(&mut self, kind: &str, resource: &Value, fields: &Value) -> Result<Value> {
         let (id, revision) = (text(resource, "id")?, &resource["revision"]);
         let path = format!("{}/{kind}/{id}", self.base);
         let request = self.http.patch(path).header("if-match", format!("\"{revision}\"")).json(fields);
-        self.write(&format!("PATCH /{kind}"), request).await.map(drop)
+        self.write(&format!("PATCH /{kind}"), request).await
+    }
+
+    /// Withdraws an API key.
+    pub async fn revoke(&mut self, key: &Value) -> Result<Value> {
+        let request = self.http.post(format!("{}/api-keys/{}/revoke", self.base, text(key, "id")?));
+        self.write("POST /api-keys/{id}/revoke", request).await
     }
 
     /// All resources of a kind, page by page; `query` begins with `&` or is empty.

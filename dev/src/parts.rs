@@ -46,33 +46,39 @@ impl Parts {
         futures::future::select_all(all).await.0
     }
 
-    /// Ends all of them: first what takes requests, last what keeps data. Answers what had to be killed.
-    pub async fn stop(&mut self, http: &reqwest::Client) -> Vec<&'static str> {
-        let mut killed = Vec::new();
+    /// Ends all of them: first what takes requests, last what keeps data. Answers what to say about how it went, if anything.
+    pub async fn stop(&mut self, http: &reqwest::Client) -> Vec<String> {
+        let mut wrong = Vec::new();
         if let Some((envoy, mut part)) = self.envoy.take()
             && let Some(process) = part.process()
-            && !envoy.stop(process, http).await
         {
-            killed.push(part.name);
+            let (ended, unfinished) = envoy.stop(process, http).await;
+            wrong.extend((!ended).then(|| killed(part.name)));
+            wrong.extend((unfinished.requests > 0).then(|| format!("{} requests were cut off", unfinished.requests)));
+            wrong.extend((unfinished.records > 0).then(|| format!("{} usage records are lost", unfinished.records)));
         }
         if let Some(mut part) = self.control_plane.take()
             && let Some(process) = part.process()
             && !ControlPlane::stop(process).await
         {
-            killed.push(part.name);
+            wrong.push(killed(part.name));
         }
         if let Some(mut part) = self.provider.take()
             && let Some(process) = part.process()
             && !process.stop(libc::SIGTERM, Duration::from_secs(2)).await
         {
-            killed.push(part.name);
+            wrong.push(killed(part.name));
         }
         if let Some(mut part) = self.postgres.take()
             && let Some(process) = part.process()
             && !Postgres::stop(process).await
         {
-            killed.push(part.name);
+            wrong.push(killed(part.name));
         }
-        killed
+        wrong
     }
+}
+
+fn killed(name: &str) -> String {
+    format!("{name} did not end when asked and was killed")
 }

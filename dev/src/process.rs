@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::settings::PROVIDER_KEYS;
+
 /// Lines of a log that are shown when a part fails.
 const TAIL_LINES: usize = 25;
 
@@ -28,6 +30,10 @@ impl Process {
     /// must therefore live as long as the process (the runtime of `weir-dev` has one thread).
     pub fn start(name: &'static str, mut command: Command, log: &Path, death_signal: i32) -> Result<Process> {
         let file = append(log)?;
+        // They travel by the admin API and SDS; in a part's environment they would be there for whoever looks into it.
+        for variable in PROVIDER_KEYS {
+            command.env_remove(variable);
+        }
         let parent = std::process::id();
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         #[expect(unsafe_code, reason = "the only way to set the parent-death signal; both calls are async-signal-safe")]

@@ -49,13 +49,13 @@ pub async fn run(settings: Settings) -> Result<()> {
     if parts.any() {
         println!("\nStopping …");
     }
-    let killed = tokio::select! {
-        killed = parts.stop(&http) => killed,
+    let wrong = tokio::select! {
+        wrong = parts.stop(&http) => wrong,
         // The kernel ends the children when we go.
         () = signals.impatient() => std::process::exit(130),
     };
-    for name in killed {
-        println!("{name} did not end when asked and was killed");
+    for message in wrong {
+        println!("{message}");
     }
     outcome
 }
@@ -129,7 +129,12 @@ async fn start(settings: &Settings, state: &State, parts: &mut Parts, http: &req
     state.write_private(envoy::TOKEN_FILE, envoy::token_file(&token).as_bytes())?;
     let token_file = state.path(envoy::TOKEN_FILE);
     let template = repository.join(BOOTSTRAP);
-    let filled = envoy::local_bootstrap(&template, &token_file, ports.gateway, ports.envoy_admin, ports.xds)?;
+    let filled = envoy::local_bootstrap(
+        &template,
+        &token_file,
+        [ports.gateway, ports.envoy_admin, ports.xds],
+        settings.envoy_max_heap_bytes,
+    )?;
     state.write_private("envoy.yaml", filled.as_bytes())?;
     let envoy = Envoy {
         binary: envoy_binary,

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Worker threads of Envoy.
     #[arg(long, env = "WEIR_ENVOY_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub envoy_concurrency: u16,
+    /// How much Envoy may allocate, in bytes; near it, it refuses requests.
+    #[arg(long, env = "WEIR_ENVOY_MAX_HEAP_BYTES", default_value_t = 2 << 30)]
+    pub envoy_max_heap_bytes: u64,
     /// The control plane's binary; beside this one if it is not given.
     #[arg(long, env = "WEIR_BINARY")]
     pub binary: Option<PathBuf>,
@@ -58,6 +61,9 @@ pub struct Settings {
     #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     pub anthropic_api_key: Option<String>,
 }
+
+/// Variables of the environment that hold real providers' credentials.
+pub const PROVIDER_KEYS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 
 impl Settings {
     /// The same with empty texts as if they were not there: an empty variable of the environment means unset.

@@ -1,7 +1,9 @@
 //! Chores of this repository: `cargo xtask --help`.
 
+mod bench;
 mod clean;
 mod command;
+mod fuzz;
 mod r#gen;
 mod imports;
 mod setup;
@@ -29,11 +31,25 @@ enum Chore {
     /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, the wasm target.
     Setup,
     /// Builds the filters as they are shipped and checks that Envoy can load them.
-    Wasm,
+    Wasm {
+        /// Builds the module that tests crash instead.
+        #[arg(long)]
+        crash_trigger: bool,
+    },
     /// Sets up, builds, and starts everything in the foreground.
     Run,
     /// Sets up, builds, and runs every suite.
     Test,
+    /// Sets up, builds what is measured for release, and prints the tables of performance.
+    Bench,
+    /// Looks for inputs that break a parser, for a bounded time.
+    Fuzz {
+        /// One of `fuzz/fuzz_targets`; all without it.
+        target: Option<String>,
+        /// For each target.
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u64,
+    },
     /// Formatting, clippy without warnings, generated files up to date.
     Lint,
     /// Writes the generated files.
@@ -59,9 +75,12 @@ fn main() -> ExitCode {
 fn start(chore: Chore, root: &Path) -> Result<()> {
     match chore {
         Chore::Setup => setup::setup(root),
-        Chore::Wasm => wasm::build(root),
+        Chore::Wasm { crash_trigger: false } => wasm::build(root),
+        Chore::Wasm { crash_trigger: true } => wasm::build_with_crash_trigger(root),
         Chore::Run => run(root),
         Chore::Test => suites::test(root),
+        Chore::Bench => bench::bench(root),
+        Chore::Fuzz { target, seconds } => fuzz::fuzz(root, target.as_deref(), seconds),
         Chore::Lint => suites::lint(root),
         Chore::Gen { check } => r#gen::generate(root, check),
         Chore::CleanState => clean::state(root),

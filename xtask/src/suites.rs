@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{r#gen, setup, wasm};
+use crate::{fuzz, r#gen, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -20,12 +20,14 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     let mut report = Report { title: "Tests", steps: Vec::new() };
     report.step("set up", || setup::setup(root));
     report.step("build the filters", || wasm::build(root));
+    report.step("build the filters that tests crash", || wasm::build_with_crash_trigger(root));
     report.step("build the programs", || {
         command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))
     });
     // Nothing below makes sense without these.
     if report.failed() == 0 {
         report.step("unit, property and structure tests", || workspace_tests(root));
+        report.step("fuzz targets", || fuzz::fuzz(root, None, fuzz::SECONDS));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report.step("end to end", || end_to_end(root));
     }
@@ -36,6 +38,9 @@ pub(crate) fn test(root: &Path) -> Result<()> {
 pub(crate) fn lint(root: &Path) -> Result<()> {
     let mut report = Report { title: "Lints", steps: Vec::new() };
     report.step("format", || command::run(cargo(root).args(["fmt", "--all", "--check"])));
+    report.step("format of the fuzz targets", || {
+        command::run(cargo(root).args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+    });
     report.step("clippy", || {
         let workspace = ["clippy", "--quiet", "--workspace", "--exclude", "weir-module", "--all-targets"];
         command::run(cargo(root).args(workspace).args(["--", "--deny", "warnings"]))
@@ -62,6 +67,7 @@ fn end_to_end(root: &Path) -> Result<()> {
     pytest.env("PYTHONDONTWRITEBYTECODE", "1");
     pytest.env("WEIR_DEV_BINARY", command::target(root).join("debug/weir-dev"));
     pytest.env("WEIR_WASM", command::target(root).join("weir.wasm"));
+    pytest.env("WEIR_WASM_CRASH_TRIGGER", wasm::crash_trigger(root));
     pytest.env("WEIR_TOOLS_DIR", setup::tools(root));
     command::run(&mut pytest)
 }

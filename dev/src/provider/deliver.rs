@@ -15,9 +15,24 @@ use super::answer::{Answer, Ask};
 use super::api::{Api, Event, Refusal};
 use super::scenario::{Behaviour, Ending};
 
-/// Marks a response that must not be sent: the server closes the connection instead.
+/// Marks a response that must not be sent: the server ends the connection instead.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CloseConnection;
+pub(crate) struct EndConnection {
+    /// By a reset (RST), not by a close (FIN).
+    pub(crate) reset: bool,
+}
+
+/// What a connection fails with that is to be reset.
+#[derive(Debug)]
+pub(crate) struct ToldToReset;
+
+impl std::fmt::Display for ToldToReset {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("told to reset the connection")
+    }
+}
+
+impl std::error::Error for ToldToReset {}
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
@@ -43,6 +58,10 @@ enum End {
     Stall,
     /// The connection breaks.
     Cut,
+    /// The connection is reset.
+    Reset,
+    /// These bytes for ever, each time after this wait.
+    Repeat(&'static str, Duration),
 }
 
 /// Answers a chat request.
@@ -65,7 +84,17 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
     let content_until = |chunks: usize| (opening + chunks).min(before.len());
     let (sent, closing, end) = match behaviour {
         Behaviour::StallAfter { chunks } => (content_until(chunks), vec![], End::Stall),
+        Behaviour::StallBeforeEnd { events: unsent } => {
+            let mut closing = events.closing;
+            closing.truncate(closing.len().saturating_sub(unsent));
+            (before.len(), closing, End::Stall)
+        }
         Behaviour::CutAfter { chunks } => (content_until(chunks), vec![], End::Cut),
+        Behaviour::ResetAfter { chunks } => (content_until(chunks), vec![], End::Reset),
+        Behaviour::EndAfter { chunks } => (content_until(chunks), vec![], End::Clean),
+        Behaviour::PingAfter { chunks, every_ms } => {
+            (content_until(chunks), vec![], End::Repeat(": still here\n\n", Duration::from_millis(every_ms)))
+        }
         Behaviour::ErrorAfter { chunks } => (content_until(chunks), vec![api.error_event()], End::Clean),
         Behaviour::ErrorFirstEvent {} => (0, vec![api.error_event()], End::Clean),
         _ => (before.len(), events.closing, End::Clean),
@@ -75,7 +104,21 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
         delay: if (opening..sent).contains(&number) { delay } else { Duration::ZERO },
         bytes: encode(event, line_end),
     });
-    let script = Script { content_type: EVENT_STREAM, gzip: false, before_headers: delay, steps: steps.collect(), end };
+    let mut steps: Vec<Step> = steps.collect();
+    match behaviour {
+        Behaviour::DripAfter { chunks, every_ms } => {
+            let rest = steps.split_off(content_until(chunks));
+            steps.extend(drip(&rest, Duration::from_millis(every_ms)));
+        }
+        Behaviour::Comments {} => {
+            for step in &mut steps {
+                let event = std::mem::take(&mut step.bytes);
+                step.bytes = [b": a comment\n\n:\nid: 7\nretry: 1000\n".as_slice(), &event, b"\n\n"].concat();
+            }
+        }
+        _ => {}
+    }
+    let script = Script { content_type: EVENT_STREAM, gzip: false, before_headers: delay, steps, end };
     perform(script, behaviour, ending).await
 }
 
@@ -87,11 +130,11 @@ pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, e
         Behaviour::ErrorFirstEvent {} | Behaviour::ErrorAfter { .. } => {
             return refusal(api, &api.overloaded(), ending);
         }
-        Behaviour::HalfJson {} => {
+        Behaviour::HalfJson {} | Behaviour::EndAfter { .. } => {
             bytes.truncate(half);
             End::Clean
         }
-        Behaviour::StallAfter { .. } => {
+        Behaviour::StallAfter { .. } | Behaviour::StallBeforeEnd { .. } => {
             bytes.truncate(half);
             End::Stall
         }
@@ -99,13 +142,24 @@ pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, e
             bytes.truncate(half);
             End::Cut
         }
+        Behaviour::ResetAfter { .. } => {
+            bytes.truncate(half);
+            End::Reset
+        }
+        Behaviour::PingAfter { every_ms, .. } => {
+            bytes.truncate(half);
+            End::Repeat(" ", Duration::from_millis(every_ms))
+        }
         _ => End::Clean,
     };
     let delay = match behaviour {
         Behaviour::Ok { delay_ms, .. } | Behaviour::Slow { delay_ms } => Duration::from_millis(delay_ms),
         _ => Duration::ZERO,
     };
-    let steps = vec![Step { delay: Duration::ZERO, bytes }];
+    let mut steps = vec![Step { delay: Duration::ZERO, bytes }];
+    if let Behaviour::DripAfter { every_ms, .. } = behaviour {
+        steps = drip(&steps, Duration::from_millis(every_ms));
+    }
     perform(Script { content_type: JSON, gzip: false, before_headers: delay, steps, end }, behaviour, ending).await
 }
 
@@ -137,10 +191,10 @@ pub(crate) async fn blunt(api: Api, behaviour: Behaviour, mut ending: Ending) ->
             }
             Ok(response)
         }
-        Behaviour::Refuse {} => {
+        Behaviour::Refuse {} | Behaviour::Reset {} => {
             ending.complete();
             let mut response = Response::new(Body::empty());
-            response.extensions_mut().insert(CloseConnection);
+            response.extensions_mut().insert(EndConnection { reset: matches!(behaviour, Behaviour::Reset {}) });
             Ok(response)
         }
         // The server drops this future when the client goes away, and `ending` with it.
@@ -208,6 +262,14 @@ async fn perform(mut script: Script, behaviour: Behaviour, mut ending: Ending) -
                 ending.complete();
                 yield Err(io::Error::other("told to break off"));
             }
+            End::Reset => {
+                ending.complete();
+                yield Err(io::Error::other(ToldToReset));
+            }
+            End::Repeat(sign, every) => loop {
+                tokio::time::sleep(every).await;
+                yield Ok(Bytes::from_static(sign.as_bytes()));
+            },
         }
     };
     response.body(Body::from_stream(stream)).unwrap_or_default()
@@ -222,6 +284,11 @@ fn encode(event: &Event, line_end: &str) -> Vec<u8> {
 fn split(steps: &[Step], size: usize) -> Vec<Step> {
     let bytes: Vec<u8> = steps.iter().flat_map(|step| step.bytes.iter().copied()).collect();
     bytes.chunks(size).map(|piece| Step { delay: Duration::ZERO, bytes: piece.to_vec() }).collect()
+}
+
+/// The same bytes one by one, each after this wait.
+fn drip(steps: &[Step], every: Duration) -> Vec<Step> {
+    split(steps, 1).into_iter().map(|step| Step { delay: every, ..step }).collect()
 }
 
 /// One gzip stream over all steps, flushed after each of them.

@@ -42,6 +42,8 @@ pub enum Behaviour {
     },
     /// Closes the connection without an answer.
     Refuse {},
+    /// Resets the connection without an answer.
+    Reset {},
     /// Never answers.
     Hang {},
     /// Sends status 200 and headers, then nothing.
@@ -51,10 +53,39 @@ pub enum Behaviour {
         /// Chunks sent before.
         chunks: usize,
     },
+    /// Answers as usual but for the last events of a stream, then sends nothing and keeps the connection.
+    StallBeforeEnd {
+        /// Events that are not sent. Of OpenAI's, the last is `[DONE]`; of Anthropic's, `message_stop`.
+        events: usize,
+    },
     /// Sends this many chunks, then breaks the connection.
     CutAfter {
         /// Chunks sent before.
         chunks: usize,
+    },
+    /// Sends this many chunks, then resets the connection.
+    ResetAfter {
+        /// Chunks sent before.
+        chunks: usize,
+    },
+    /// Sends this many chunks and ends cleanly, without the events that say how the answer ended.
+    EndAfter {
+        /// Chunks sent before.
+        chunks: usize,
+    },
+    /// Sends this many chunks, and the rest byte by byte. A whole document comes byte by byte from its beginning.
+    DripAfter {
+        /// Chunks sent before.
+        chunks: usize,
+        /// Wait before each byte, in milliseconds.
+        every_ms: u64,
+    },
+    /// Sends this many chunks, then only signs of life, for ever: comments in a stream, blanks after half of a document.
+    PingAfter {
+        /// Chunks sent before.
+        chunks: usize,
+        /// Wait before each sign, in milliseconds.
+        every_ms: u64,
     },
     /// Status 200 with an error as the stream's first event.
     ErrorFirstEvent {},
@@ -76,6 +107,8 @@ pub enum Behaviour {
     Gzip {},
     /// Answers as usual, its events with CRLF line ends.
     Crlf {},
+    /// Answers as usual, its stream with comments, fields that nobody reads and empty lines between the events.
+    Comments {},
     /// Answers as usual, with this wait before the headers and before each chunk, in milliseconds.
     Slow {
         /// 200 if it is not given.

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::api::{Api, Refusal, is_served};
-use super::deliver::{self, CloseConnection};
+use super::deliver::{self, EndConnection, ToldToReset};
 use super::scenario::{Behaviour, Ending, NewScenario, Scenarios};
 use super::{anthropic, embeddings, openai};
 
@@ -46,18 +46,36 @@ pub async fn accept(listener: TcpListener) -> io::Result<Infallible> {
             let router = router.clone();
             async move {
                 let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
-                match response.extensions().get::<CloseConnection>() {
-                    Some(CloseConnection) => Err(io::Error::other("told to close the connection")),
+                match response.extensions().get::<EndConnection>() {
+                    Some(EndConnection { reset: true }) => Err(io::Error::other(ToldToReset)),
+                    Some(EndConnection { reset: false }) => Err(io::Error::other("told to close the connection")),
                     None => Ok(response),
                 }
             }
         });
         tokio::spawn(async move {
+            let mut connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
             // An error here is a broken connection: told to, or the client's doing. Both are in the records.
-            let _ =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+            if let Err(error) = (&mut connection).await
+                && is_told_to_reset(&error)
+            {
+                // Without waiting for what was not sent yet, a close is a reset.
+                let _ = connection.into_parts().io.into_inner().set_zero_linger();
+            }
         });
     }
+}
+
+/// Whether a reset is at the root of it: the server wraps what a handler or a body fails with.
+fn is_told_to_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.any(|error| {
+        error.is::<ToldToReset>()
+            || error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.get_ref().is_some_and(|it| it.is::<ToldToReset>()))
+    })
 }
 
 fn router() -> Router {

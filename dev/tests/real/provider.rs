@@ -1,6 +1,6 @@
 //! The demo provider over real connections. The official SDKs drive it in the end-to-end tests.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
@@ -132,6 +132,11 @@ async fn usual_answers_echo_what_was_said() {
     check(json!({"type": "ok", "chunks": 3, "delay_ms": 1}), whole).await;
     check(json!({"type": "slow", "delay_ms": 1}), whole).await;
     check(json!({"type": "split_every", "bytes": 1}), whole).await;
+    check(json!({"type": "drip_after", "chunks": 2, "every_ms": 0}), whole).await;
+    check(json!({"type": "comments"}), |outcome, stream| {
+        whole(outcome, stream) && outcome.text().contains("\n\n:\nid: 7\nretry: 1000\n") == stream
+    })
+    .await;
     check(json!({"type": "crlf"}), |outcome, stream| {
         whole(outcome, stream) && outcome.text().contains("\r\n\r\n") == stream
     })
@@ -177,8 +182,23 @@ async fn broken_answers_break_where_they_are_told_to() {
         matches!(outcome, Outcome::Stalled(_)) && half(outcome, stream)
     })
     .await;
+    check(json!({"type": "stall_before_end", "events": 1}), |outcome, stream| {
+        let ended = ["[DONE]", "message_stop"].iter().any(|last| outcome.text().contains(last));
+        matches!(outcome, Outcome::Stalled(_)) && !ended && (!stream || said(outcome, true) == ECHO)
+    })
+    .await;
     check(json!({"type": "cut_after", "chunks": 2}), |outcome, stream| {
         matches!(outcome, Outcome::Broken(_)) && half(outcome, stream)
+    })
+    .await;
+    check(json!({"type": "reset"}), |outcome, _| *outcome == Outcome::Closed).await;
+    check(json!({"type": "reset_after", "chunks": 2}), |outcome, _| matches!(outcome, Outcome::Broken(_))).await;
+    check(json!({"type": "end_after", "chunks": 2}), |outcome, stream| {
+        matches!(outcome, Outcome::Whole(200, _)) && half(outcome, stream)
+    })
+    .await;
+    check(json!({"type": "ping_after", "chunks": 2, "every_ms": 60_000}), |outcome, stream| {
+        matches!(outcome, Outcome::Stalled(_)) && half(outcome, stream)
     })
     .await;
     check(json!({"type": "error_first_event"}), |outcome, stream| {
@@ -198,9 +218,34 @@ async fn broken_answers_break_where_they_are_told_to() {
 }
 
 #[tokio::test]
+async fn a_reset_is_no_close() {
+    let provider = Provider::start().await;
+    for (behaviour, expect) in [
+        (json!({"type": "refuse"}), None),
+        (json!({"type": "reset"}), Some(ErrorKind::ConnectionReset)),
+        (json!({"type": "cut_after", "chunks": 2}), None),
+        (json!({"type": "reset_after", "chunks": 2}), Some(ErrorKind::ConnectionReset)),
+    ] {
+        let id = provider.scenario(std::slice::from_ref(&behaviour)).await;
+        let mut connection = send(&provider, &id).await;
+        let ended = timeout(PATIENCE, connection.read_to_end(&mut Vec::new())).await.expect("an end");
+        assert_eq!(ended.err().map(|error| error.kind()), expect, "{behaviour}");
+    }
+}
+
+/// Asks for a stream over a connection of its own.
+async fn send(provider: &Provider, id: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(provider.url.trim_start_matches("http://")).await.unwrap();
+    let body = chat(true).to_string();
+    let head = format!("POST /s/{id}/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\n");
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    connection.write_all(request.as_bytes()).await.unwrap();
+    connection
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_is_noticed() {
     let provider = Provider::start().await;
-    let address = provider.url.trim_start_matches("http://").to_owned();
     for behaviour in [
         json!({"type": "hang"}),
         json!({"type": "hang_after_headers"}),
@@ -208,11 +253,7 @@ async fn a_client_that_leaves_is_noticed() {
         json!({"type": "ok", "delay_ms": 60_000}),
     ] {
         let id = provider.scenario(std::slice::from_ref(&behaviour)).await;
-        let body = chat(true).to_string();
-        let head = format!("POST /s/{id}/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\n");
-        let mut connection = TcpStream::connect(&address).await.unwrap();
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        connection.write_all(request.as_bytes()).await.unwrap();
+        let connection = send(&provider, &id).await;
         let finished = |wanted: &'static str| {
             let (provider, id) = (&provider, &id);
             async move {
