@@ -5,11 +5,14 @@ import psycopg
 import pytest
 
 from weir_e2e.admin import Admin
+from weir_e2e.hostile import Cases, Stage, serves
 from weir_e2e.provider import FakeProvider
 from weir_e2e.system import System
 from weir_e2e.world import World
 
 MEASURED = pytest.StashKey[list[str]]()
+SEEN = pytest.StashKey[list[str]]()
+HOSTILE = pytest.StashKey[list[Cases]]()
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +90,46 @@ def measured(request):
     return lambda what, seconds: figures.append(f"{what}: {seconds * 1000:.0f} ms")
 
 
+@pytest.fixture
+def seen(request):
+    """Notes a line of the table of faults, which is printed at the end of the run."""
+    lines = request.config.stash.setdefault(SEEN, [])
+    return lambda fault, counts: lines.append(f"{fault}: {counts}")
+
+
+@pytest.fixture(scope="module")
+def stage(admin, fake, run):
+    """A tenant with a model for each schema of provider, for all cases of a file."""
+    return Stage(World(admin, fake, run["gateway_url"]))
+
+
+@pytest.fixture
+def cases(request, envoy, stage):
+    """Counts hostile cases, asserts in the end that all went well, and has the count printed."""
+
+    def vms_reborn() -> int:
+        lines = envoy.get("/stats", params={"filter": r"^wasm\..*\.vm_reload$"}).text.splitlines()
+        assert lines, "Envoy counts no reloads of VMs"
+        return sum(int(line.rsplit(": ", 1)[1]) for line in lines)
+
+    cases = Cases(vms_reborn, lambda: serves(stage.http, "openai", "openai"))
+    request.config.stash.setdefault(HOSTILE, []).append(cases)
+    yield cases
+    cases.check()
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    figures = config.stash.get(MEASURED, [])
+    figures = list(config.stash.get(MEASURED, []))
+    hostile = config.stash.get(HOSTILE, [])
+    if hostile:
+        seen, wrong = sum(it.seen for it in hostile), sum(len(it.wrong) for it in hostile)
+        figures.append(f"hostile cases: {seen}, ended well: {seen - wrong}")
     if figures:
         terminalreporter.section("measured")
         for figure in figures:
             terminalreporter.line(figure)
+    faults = config.stash.get(SEEN, [])
+    if faults:
+        terminalreporter.section("faults")
+        for line in faults:
+            terminalreporter.line(line)

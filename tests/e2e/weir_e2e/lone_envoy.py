@@ -30,13 +30,16 @@ class LoneEnvoy:
 
 
 @contextlib.contextmanager
-def lone_envoy(node: str, token: str, control_plane: str = NOBODY_HOME) -> Iterator[LoneEnvoy]:
-    """Starts an Envoy that shows this token to that control plane, and ends it."""
+def lone_envoy(
+    node: str, token: str, control_plane: str = NOBODY_HOME, edits: dict[str, str] | None = None
+) -> Iterator[LoneEnvoy]:
+    """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words of its bootstrap."""
     with tempfile.TemporaryDirectory(prefix="weir-e2e-envoy-") as name:
         folder = Path(name)
-        process = _start(folder, node, token, control_plane)
+        process = _start(folder, node, token, control_plane, edits or {})
         try:
-            with httpx.Client(base_url=_admin_url(folder, process), timeout=5) as admin:
+            # Compiling the filters keeps its main thread busy for seconds on a machine that is busy itself.
+            with httpx.Client(base_url=_admin_url(folder, process), timeout=20) as admin:
                 yield LoneEnvoy(_gateway_url(admin), admin)
         except BaseException:
             print((folder / "envoy.log").read_text(errors="replace")[-20_000:])
@@ -46,7 +49,9 @@ def lone_envoy(node: str, token: str, control_plane: str = NOBODY_HOME) -> Itera
             process.wait(10)
 
 
-def _start(folder: Path, node: str, token: str, control_plane: str) -> "subprocess.Popen[bytes]":
+def _start(
+    folder: Path, node: str, token: str, control_plane: str, edits: dict[str, str]
+) -> "subprocess.Popen[bytes]":
     secret = {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
         "name": "weir_gateway_token",
@@ -64,10 +69,14 @@ def _start(folder: Path, node: str, token: str, control_plane: str) -> "subproce
         "WEIR_TOKEN_SDS_FILE": str(token_file),
         "WEIR_NODE_ID": node,
         "WEIR_NODE_CLUSTER": "e2e",
+        "WEIR_ENVOY_MAX_HEAP_BYTES": "2147483648",
     }
     template = (REPOSITORY / "envoy/bootstrap.yaml").read_text()
     lines = [line for line in template.splitlines() if not line.lstrip().startswith("#")]
     filled = re.sub(r"\$\{(\w+)}", lambda match: values[match[1]], "\n".join(lines))
+    for words, others in edits.items():
+        assert filled.count(words) == 1, f"the bootstrap says {words!r} {filled.count(words)} times"
+        filled = filled.replace(words, others)
     bootstrap = folder / "envoy.yaml"
     bootstrap.write_text(filled)
     binary = next(Path(sys.prefix).glob("lib/python*/site-packages/envoy/_bin/envoy"))

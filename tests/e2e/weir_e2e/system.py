@@ -26,14 +26,15 @@ STOP_S = 30
 
 
 class System:
-    """A running `weir-dev run`, on free ports, with a state folder of its own."""
+    """A running `weir-dev run`, on free ports, with a state folder of its own, and with these settings beside."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         # Postgres runs as `nobody` when the tests run as root, so the folder must be open to look into; the files in it
         # that hold secrets are closed by those who write them.
         self.state = Path(tempfile.mkdtemp(prefix="weir-e2e-", dir="/tmp"))
         self.state.chmod(0o755)
         self.log = self.state / "weir-dev.log"
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
         self.run: dict[str, Any] = {}
 
@@ -47,6 +48,7 @@ class System:
         environment["WEIR_STATE_DIR"] = str(self.state)
         for port in ("GATEWAY", "ADMIN", "XDS", "ENVOY_ADMIN", "DEMO_PROVIDER", "POSTGRES"):
             environment[f"WEIR_{port}_PORT"] = "0"
+        environment |= self.environment
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [binary, "run"], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -128,6 +130,24 @@ class System:
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextlib.contextmanager
+    def away(self, name: str, with_signal: signal.Signals = signal.SIGKILL):
+        """Ends a part and keeps it down for a while: who would start it again is stopped in its tracks meanwhile."""
+        assert self.process is not None
+        part, supervisor = psutil.Process(self.pid(name)), psutil.Process(self.process.pid)
+        family = [part, *part.children(recursive=True)]
+        supervisor.suspend()
+        try:
+            part.send_signal(with_signal)
+
+            def gone() -> bool:
+                return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
+
+            eventually(gone, within_s=20, what=f"the end of {name}")
+            yield
+        finally:
+            supervisor.resume()
 
     def output(self) -> str:
         """What `make run` has printed so far."""

@@ -1,0 +1,201 @@
+"""Answers of a provider that are broken or unusual, where no other member of the pool could make up for them.
+
+`test_failover.py` says which of them the next member makes up for, `test_faults_provider.py` what silence means.
+"""
+
+import json
+
+import pytest
+
+from weir_e2e.hostile import SCHEMAS, check_event_of_error, check_refused
+from weir_e2e.provider import ok, status, told
+from weir_e2e.sse import ask, check_error_body, events, is_last, path_of, post, said, said_in_stream
+from weir_e2e.waiting import eventually
+
+CLIENT = pytest.mark.parametrize("client_schema", SCHEMAS)
+PROVIDER = pytest.mark.parametrize("provider_schema", SCHEMAS)
+INVALID = (502, "upstream_invalid_response")
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def json_200(text: str):
+    """Status 200 with this as a JSON document."""
+    return status(200, body=text, headers={"content-type": "application/json"})
+
+
+def stream_200(text: str):
+    """Status 200 with this as a stream."""
+    return status(200, body=text, headers={"content-type": "text/event-stream"})
+
+
+# What is no answer at all, asked for whole: the status and code that the client gets.
+NO_ANSWERS = {
+    "a web page": (told("html"), *INVALID),
+    "half a document": (told("half_json"), *INVALID),
+    "gzip though identity was asked": (told("gzip"), *INVALID),
+    "nothing": (json_200(""), *INVALID),
+    "null": (json_200("null"), *INVALID),
+    "an array": (json_200("[]"), *INVALID),
+    "a string": (json_200('"hello"'), *INVALID),
+    "two documents": (json_200("{}{}"), *INVALID),
+    "a stream unasked": (stream_200('data: {"x": 1}\n\n'), *INVALID),
+    "a redirection": (status(302, headers={"location": "http://127.0.0.1:1/"}), 502, "upstream_unavailable"),
+    "204": (status(204, body=""), 502, "upstream_unavailable"),
+    "500 with a web page": (status(500, body="<html>oops</html>"), 500, "upstream_unavailable"),
+    "500 with half a JSON": (status(500, body='{"error": {"mess'), 500, "upstream_unavailable"),
+    "500 with nothing": (status(500, body=""), 500, "upstream_unavailable"),
+    "500 with an array": (status(500, body=[1, 2]), 500, "upstream_unavailable"),
+    "503 with a text as error": (status(503, body={"error": "busy"}), 503, "upstream_unavailable"),
+    "503 with deep nesting": (status(503, body=DEEP), 503, "upstream_unavailable"),
+    "400 with a web page": (status(400, body="<html>no</html>"), 400, "invalid_request"),
+}
+# The same of streams.
+NO_STREAMS = {
+    "a web page": (told("html"), *INVALID),
+    "a document": (json_200('{"id": "x"}'), *INVALID),
+    "half a document": (told("half_json"), *INVALID),
+    "gzip though identity was asked": (told("gzip"), *INVALID),
+    "nothing": (stream_200(""), *INVALID),
+    "no events": (stream_200("hello\n\nworld"), *INVALID),
+    "comments only": (stream_200(": ping\n\n" * 1000), *INVALID),
+    "ended before its first content": (told("end_after", chunks=0), *INVALID),
+    "an event that is not JSON": (stream_200("data: hello\n\n"), *INVALID),
+    "an event that is deeply nested": (stream_200(f"data: {DEEP}\n\n"), *INVALID),
+    "a redirection": (status(302, headers={"location": "http://127.0.0.1:1/"}), 502, "upstream_unavailable"),
+    "500 with a web page": (status(500, body="<html>oops</html>"), 500, "upstream_unavailable"),
+}
+
+
+@CLIENT
+@PROVIDER
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_what_is_no_answer_is_an_error_in_the_clients_schema(world, cases, client_schema, provider_schema, streamed):
+    table = NO_STREAMS if streamed else NO_ANSWERS
+    upstreams = {name: world.upstream(provider_schema, behaviour) for name, (behaviour, _, _) in table.items()}
+    for upstream in upstreams.values():
+        world.model(upstream.name, upstream)
+    http = world.http()
+    for name, (_, code, error) in table.items():
+        with cases.case(name):
+            response = post(http, client_schema, upstreams[name].name, stream=streamed)
+            message = check_refused(client_schema, response, code, error)
+            assert "<html" not in message
+            assert len(upstreams[name].received()) == 1
+
+
+def said_by(world, http, client_schema, upstream, streamed: bool) -> str:
+    """What a client reads of an answer that must be a good one."""
+    response = post(http, client_schema, upstream.name, stream=streamed)
+    assert response.status_code == 200, response.text
+    if not streamed:
+        return said(client_schema, response.json())
+    assert response.headers["content-type"].startswith("text/event-stream")
+    return said_in_stream(client_schema, events(response.text.splitlines()))
+
+
+@CLIENT
+@PROVIDER
+def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, provider_schema):
+    shapes = {
+        "one byte at a time": told("split_every", bytes=1),
+        "seven bytes at a time": told("split_every", bytes=7),
+        "CRLF": told("crlf"),
+        "comments": told("comments"),
+        "one chunk": ok(chunks=1),
+    }
+    upstreams = {name: world.upstream(provider_schema, behaviour) for name, behaviour in shapes.items()}
+    plain = world.upstream(provider_schema)
+    for upstream in (plain, *upstreams.values()):
+        world.model(upstream.name, upstream)
+    http = world.http()
+    expected = said_by(world, http, client_schema, plain, streamed=False)
+    assert "Hello" in expected
+    for name, upstream in upstreams.items():
+        for streamed in (False, True):
+            with cases.case(name, streamed):
+                assert said_by(world, http, client_schema, upstream, streamed) == expected
+
+
+@CLIENT
+@PROVIDER
+def test_a_stream_that_goes_wrong_ends_with_an_error_and_not_as_if_complete(
+    world, cases, client_schema, provider_schema
+):
+    kind = {"openai": "server_error", "anthropic": "api_error"}[client_schema]
+    shapes = {
+        "without its last event": told("end_after", chunks=2),
+        "with an error inside": told("error_after", chunks=2),
+    }
+    upstreams = {name: world.upstream(provider_schema, behaviour) for name, behaviour in shapes.items()}
+    for upstream in upstreams.values():
+        world.model(upstream.name, upstream)
+    http = world.http()
+    for name, upstream in upstreams.items():
+        with cases.case(name):
+            response = post(http, client_schema, upstream.name, stream=True)
+            assert response.status_code == 200
+            *before, last = events(response.text.splitlines())
+            assert before and not any(is_last(client_schema, event) for event in (*before, last))
+            if name == "without its last event":
+                check_event_of_error(client_schema, last.json, "upstream_invalid_response", kind)
+            else:
+                # Between equal schemas it is the provider's own, which may have no code.
+                code = None if client_schema == provider_schema else "upstream_unavailable"
+                check_error_body(client_schema, last.json, code)
+            record = world.record(response.headers["x-weir-request-id"])
+            assert (record["outcome"], record["output_source"]) != ("completed", "reported"), record
+
+
+@CLIENT
+def test_a_document_that_says_error_under_a_good_status_is_an_error(world, cases, client_schema):
+    for provider_schema in SCHEMAS:
+        body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        upstream = world.upstream(provider_schema, json_200(json.dumps(body)))
+        world.model(provider_schema, upstream)
+    http = world.http()
+    for provider_schema in SCHEMAS:
+        with cases.case(provider_schema):
+            response = post(http, client_schema, provider_schema)
+            assert response.status_code >= 500, response.text
+            check_error_body(client_schema, response.json(), None)
+
+
+def test_embeddings_that_are_none_are_an_error(world, cases):
+    shapes = {"half": told("half_json"), "a web page": told("html"), "null": json_200("null"), "gzip": told("gzip")}
+    upstreams = {name: world.upstream("openai", behaviour) for name, behaviour in shapes.items()}
+    for upstream in upstreams.values():
+        world.model(upstream.name, world.member(upstream, "text-embedding-3-small"))
+    http = world.http()
+    for name, upstream in upstreams.items():
+        with cases.case("embeddings", name):
+            response = http.post("/v1/embeddings", json={"model": upstream.name, "input": "Hello"})
+            check_refused("openai", response, *INVALID)
+
+
+@CLIENT
+@PROVIDER
+def test_an_answer_that_is_deeply_nested_harms_nobody(world, cases, client_schema, provider_schema):
+    deep = json.dumps({"x": "DEEP", "choices": "DEEP", "content": "DEEP"}).replace('"DEEP"', DEEP)
+    world.model("deep", world.upstream(provider_schema, json_200(deep)))
+    profile = world.profile(("EMAIL", "redact", "both"))
+    for key in (world.key(), world.key(guardrail_profile_id=profile)):
+        http = world.http(key)
+        with cases.case("deep answer"):
+            response = post(http, client_schema, "deep")
+            # Between equal schemas what is JSON passes unless it must be read.
+            assert response.status_code == 200 or response.status_code == 502, response.text[:300]
+            if response.status_code == 502:
+                check_error_body(client_schema, response.json(), None)
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_stream(world, cases):
+    text = "word " * 20_000
+    upstream = world.upstream("openai", ok(text, chunks=2000))
+    world.model("m", upstream)
+    http = world.http()
+    with cases.case("slow reader"):
+        body = ask("openai", "m", stream=True)
+        with http.stream("POST", path_of("openai"), json=body) as response:
+            # Nothing is read until the provider has said everything, or all buffers between are full.
+            eventually(lambda: upstream.only().finished in ("complete", "open"), what="the provider writing")
+            assert said_in_stream("openai", events(response.iter_lines())) == text

@@ -1,0 +1,38 @@
+//! Choices and payload out of one string of bytes.
+
+use weir_llm::Schema;
+
+/// Both schemas.
+pub(crate) const SCHEMAS: [Schema; 2] = [Schema::OpenAi, Schema::Anthropic];
+
+/// The first byte, which chooses, and what follows it. Without bytes every choice is the first one.
+pub(crate) fn choice(data: &[u8]) -> (u8, &[u8]) {
+    data.split_first().map_or((0, data), |(first, rest)| (*first, rest))
+}
+
+/// One of both schemas, by a bit.
+pub(crate) fn schema(bits: u8, bit: u8) -> Schema {
+    if bits >> bit & 1 == 0 { Schema::OpenAi } else { Schema::Anthropic }
+}
+
+/// Cuts bytes into pieces whose lengths follow from `seed`: mostly short ones, some empty.
+pub(crate) fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
+    let mut state = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let longest = [1, 3, 8, 40, 300][(state >> 32) as usize % 5];
+        let (piece, more) = rest.split_at((state as usize % (longest + 1)).min(rest.len()));
+        pieces.push(piece);
+        rest = more;
+    }
+    pieces
+}
+
+/// Whether bytes are one JSON text, whatever is in it.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
+}

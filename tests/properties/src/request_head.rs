@@ -1,0 +1,77 @@
+//! The head of a request body.
+
+use serde_json::{Value, json};
+use weir_llm::{Operation, RequestHead, read_head};
+
+use crate::input::is_json;
+
+const OPERATIONS: [Operation; 3] = [Operation::ChatCompletions, Operation::Messages, Operation::Embeddings];
+
+/// The bytes are a body.
+///
+/// What is accepted is one JSON object, and what the head says is what any other reader of it sees. Another model, or asking
+/// for usage, changes that and no other byte.
+pub fn check(data: &[u8]) {
+    for operation in OPERATIONS {
+        if let Ok(head) = read_head(operation, data) {
+            check_head(operation, data, &head);
+        }
+    }
+}
+
+fn check_head(operation: Operation, body: &[u8], head: &RequestHead) {
+    assert!(is_json(body), "no JSON was accepted");
+    let written = body.get(head.model_span.clone()).expect("the model stands in the body");
+    assert_eq!(serde_json::from_slice::<String>(written).ok().as_deref(), Some(head.model.as_str()));
+    assert!(!head.model.trim().is_empty());
+    let value = serde_json::from_slice::<Value>(body).ok();
+    if let Some(value) = &value {
+        check_values(operation, value, head);
+    }
+
+    let renamed = head.with_model(body, "an\"other");
+    let expect = [&body[..head.model_span.start], br#""an\"other""#, &body[head.model_span.end..]].concat();
+    assert_eq!(renamed, expect, "another byte than the model's changed");
+    let again = read_head(operation, &renamed).expect("another model makes it no other request");
+    assert_eq!(again.model, "an\"other");
+    assert_eq!((again.stream, again.max_output_tokens), (head.stream, head.max_output_tokens));
+
+    if operation == Operation::ChatCompletions {
+        check_usage_asked(body, value, head);
+    }
+}
+
+/// The head against a reader that knows nothing of it.
+fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
+    assert_eq!(value["model"], head.model.as_str());
+    if operation == Operation::Embeddings {
+        assert!(!head.stream && head.max_output_tokens.is_none());
+        return;
+    }
+    assert_eq!(value["stream"].as_bool().unwrap_or(false), head.stream);
+    let limits = ["max_tokens", "max_completion_tokens"].map(|name| value[name].as_u64());
+    let limit = if operation == Operation::Messages { limits[0] } else { limits[0].max(limits[1]) };
+    assert_eq!(head.max_output_tokens, limit);
+    if operation == Operation::ChatCompletions {
+        assert_eq!(value["n"].as_u64().unwrap_or(1), head.choices);
+        let include_usage = value["stream_options"]["include_usage"].as_bool().unwrap_or(false);
+        assert_eq!(include_usage, head.include_usage);
+    }
+    assert!(value["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
+}
+
+fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
+    let asked = head.with_usage_asked(body, "m");
+    let again = read_head(Operation::ChatCompletions, &asked).expect("asking for usage makes it no other request");
+    assert_eq!((again.model.as_str(), again.stream), ("m", head.stream));
+    assert_eq!(again.include_usage, head.stream || head.include_usage);
+    let Some(mut expect) = value else { return };
+    expect["model"] = "m".into();
+    if head.stream && !head.include_usage {
+        match expect["stream_options"].as_object_mut() {
+            Some(options) => _ = options.insert("include_usage".into(), true.into()),
+            None => expect["stream_options"] = json!({"include_usage": true}),
+        }
+    }
+    assert_eq!(serde_json::from_slice::<Value>(&asked).expect("is JSON"), expect, "something else changed");
+}

@@ -1,0 +1,73 @@
+//! Requests between the schemas.
+
+use serde_json::Value;
+use weir_llm::chat::{DEFAULT_MAX_TOKENS, Part, Request, read_request, write_request};
+use weir_llm::{Operation, Schema, read_head};
+
+use crate::input::SCHEMAS;
+
+/// The bytes are a body.
+///
+/// What the gateway checked is what is forwarded: a body whose head was accepted keeps model, stream and limit in whatever
+/// schema it is written. What is written can be read again, says the same texts, and writing it again changes nothing.
+pub fn check(data: &[u8]) {
+    for client in SCHEMAS {
+        let Ok(head) = read_head(operation(client), data) else { continue };
+        let Ok(request) = read_request(client, data) else { continue };
+        assert_eq!((&request.model, request.stream), (&head.model, head.stream), "two readers disagree");
+        if let (Some(limit), Some(reserved)) = (request.max_output_tokens, head.max_output_tokens) {
+            assert!(limit <= reserved, "more output is asked for than was counted");
+        }
+        for provider in SCHEMAS {
+            let Ok(written) = write_request(provider, &request) else { continue };
+            assert!(written.len() <= data.len() * 40 + 1_000, "{} bytes of {}", written.len(), data.len());
+            check_written(provider, &request, head.max_output_tokens, &written);
+        }
+    }
+}
+
+fn check_written(provider: Schema, request: &Request, limit: Option<u64>, written: &[u8]) {
+    serde_json::from_slice::<Value>(written).expect("a request is JSON");
+    let head = read_head(operation(provider), written).expect("what is written is a good request");
+    assert_eq!((&head.model, head.stream), (&request.model, request.stream));
+    assert_eq!(head.include_usage, request.stream && provider == Schema::OpenAi);
+    let most = limit.unwrap_or(if request.origin == provider { u64::MAX } else { DEFAULT_MAX_TOKENS });
+    assert!(head.max_output_tokens.is_none_or(|asked| asked <= most));
+
+    let again = read_request(provider, written).expect("what is written can be read");
+    assert_eq!(texts(&again), texts(request), "a text was lost or made up");
+    let names = |request: &Request| request.tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&again), names(request));
+    if provider == request.origin {
+        assert_eq!(again.others, request.others, "an unknown field was lost");
+    }
+    let twice = write_request(provider, &again).expect("what was written can be written");
+    assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(written), "it changes when written again");
+}
+
+fn operation(schema: Schema) -> Operation {
+    match schema {
+        Schema::OpenAi => Operation::ChatCompletions,
+        Schema::Anthropic => Operation::Messages,
+    }
+}
+
+/// All texts that are not empty, in no order: system messages move, and images leave their tool results.
+fn texts(request: &Request) -> Vec<&str> {
+    let mut texts = Vec::new();
+    for message in &request.messages {
+        collect(&message.parts, &mut texts);
+    }
+    texts.sort_unstable();
+    texts
+}
+
+fn collect<'a>(parts: &'a [Part], texts: &mut Vec<&'a str>) {
+    for part in parts {
+        match part {
+            Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
+            Part::ToolResult(result) => collect(&result.parts, texts),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Whole answers between the schemas.
+
+use serde_json::Value;
+use weir_llm::chat::{Part, Response, read_response, write_response};
+use weir_llm::{Usage, usage_of_response};
+
+use crate::input::SCHEMAS;
+
+/// The bytes are a provider's answer.
+///
+/// What can be read can be written in both schemas and read again, with the same text, calls and usage, and is not much
+/// larger.
+pub fn check(data: &[u8]) {
+    for provider in SCHEMAS {
+        let usage = usage_of_response(provider, data);
+        let Ok(response) = read_response(provider, data) else { continue };
+        // Of figures that stand twice one reader takes the last and the other none.
+        let once = serde_json::from_slice::<Value>(data).expect("what was read is JSON").to_string();
+        assert_eq!(response.usage, usage_of_response(provider, once.as_bytes()), "two readers of usage disagree");
+        for client in SCHEMAS {
+            let written = write_response(client, &response);
+            assert!(written.len() <= data.len() * 40 + 1_000, "{} bytes of {}", written.len(), data.len());
+            serde_json::from_slice::<Value>(&written).expect("an answer is JSON");
+            let again = read_response(client, &written).expect("what is written can be read");
+            assert_eq!(said(&again), said(&response));
+            assert_eq!(calls(&again), calls(&response));
+            if let Some(usage) = usage.filter(is_plausible) {
+                assert_eq!(usage_of_response(client, &written), Some(usage));
+            }
+            assert_eq!(
+                write_response(client, &again),
+                write_response(client, &read_response(client, &written).unwrap())
+            );
+        }
+    }
+}
+
+/// Figures that no sum of theirs overflows, and of which a part is not more than the whole.
+fn is_plausible(usage: &Usage) -> bool {
+    let most = 1 << 60;
+    usage.input < most && usage.output < most && usage.cached_input <= usage.input
+}
+
+/// All that the model said, reasoning apart: not every schema shows it.
+fn said(response: &Response) -> String {
+    let said = response.parts.iter().filter_map(|part| match part {
+        Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
+        _ => None,
+    });
+    said.collect()
+}
+
+fn calls(response: &Response) -> Vec<&str> {
+    let calls = response.parts.iter().filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call.name.as_str()),
+        _ => None,
+    });
+    calls.collect()
+}

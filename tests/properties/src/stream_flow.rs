@@ -1,0 +1,142 @@
+//! An answer through the filters that edit it: the provider's, then guardrails.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use weir_config::{Action, GuardrailProfile};
+use weir_llm::Schema;
+use weir_llm::sse::Framer;
+
+use crate::detectors::{rules, unredacted};
+use crate::input::{choice, pieces, schema};
+use crate::proxy::{CREDENTIAL, Outcome, Proxy};
+
+/// The first two bytes choose schemas, actions and pieces; the rest is what the provider answers.
+///
+/// Whatever the pieces, the client gets the same bytes, and the same usage, findings and end are recorded. What it gets are
+/// events of its own schema, or one JSON; what is redacted is in no text of it.
+pub fn check(data: &[u8]) {
+    let (bits, rest) = choice(data);
+    let (seed, answer) = choice(rest);
+    let (client, provider) = (schema(bits, 0), schema(bits, 1));
+    let action = Action::ALL[usize::from(bits >> 2 & 3)];
+    let wants_usage = bits >> 4 & 1 == 1;
+    if bits >> 5 & 1 == 1 {
+        return check_whole(client, provider, action, answer, seed);
+    }
+    let whole = stream(client, provider, action, wants_usage, &[answer]);
+    for pieces in [pieces(answer, seed), answer.chunks(1).collect()] {
+        let split = stream(client, provider, action, wants_usage, &pieces);
+        assert_eq!(split, whole, "{}\nwhole: {}", text(&split.body), text(&whole.body));
+    }
+    check_stream(client, action, answer, &whole);
+}
+
+/// A stream through both filters.
+pub fn stream(client: Schema, provider: Schema, action: Action, wants_usage: bool, pieces: &[&[u8]]) -> Outcome {
+    let body = match (client, wants_usage) {
+        (Schema::OpenAi, true) => {
+            r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#
+        }
+        (Schema::OpenAi, false) => r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+        (Schema::Anthropic, _) => {
+            r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#
+        }
+    };
+    sent(client, provider, rules(action, action), body).answer("text/event-stream", pieces)
+}
+
+fn sent(client: Schema, provider: Schema, profile: GuardrailProfile, body: &str) -> Proxy {
+    match Proxy::send(client, provider, profile, body.as_bytes()) {
+        Ok(proxy) => proxy,
+        Err(reply) => panic!("a good request was refused: {}", text(&reply.body)),
+    }
+}
+
+/// What holds for a stream as its client gets it.
+pub fn check_stream(client: Schema, action: Action, answer: &[u8], outcome: &Outcome) {
+    let most = answer.len() * 60 + 5_000;
+    assert!(outcome.body.len() <= most, "{} bytes of {}", outcome.body.len(), answer.len());
+    check_headers(outcome);
+    if outcome.status != "200" {
+        return check_error(client, outcome);
+    }
+    let events = events(&outcome.body);
+    let errors = events.iter().filter(|(_, data)| data["error"].is_object()).count();
+    assert!(errors <= 1, "more than one error: {}", text(&outcome.body));
+    if errors == 1 {
+        assert!(events.last().is_some_and(|(_, data)| data["error"].is_object()), "the error is not the last event");
+        assert!(outcome.refusal.is_some(), "an error that nobody recorded");
+    }
+    if action == Action::Redact && errors == 0 {
+        for said in said(client, &events) {
+            assert!(unredacted(&said).is_empty(), "{said:?} reached the client");
+        }
+    }
+    assert!(action < Action::Redact || !outcome.findings.iter().any(|(_, found, _)| *found != action.name()));
+}
+
+fn check_whole(client: Schema, provider: Schema, action: Action, answer: &[u8], seed: u8) {
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let run = |pieces: &[&[u8]]| sent(client, provider, rules(action, action), body).answer("application/json", pieces);
+    let whole = run(&[answer]);
+    assert_eq!(run(&pieces(answer, seed)), whole);
+    check_headers(&whole);
+    let length = whole.headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| text(value));
+    if whole.status != "200" {
+        return check_error(client, &whole);
+    }
+    assert_eq!(length, Some(whole.body.len().to_string()));
+    assert!(crate::input::is_json(&whole.body), "{}", text(&whole.body));
+}
+
+fn check_headers(outcome: &Outcome) {
+    for (name, value) in &outcome.headers {
+        assert!(!text(value).contains(CREDENTIAL), "{name} holds the credential");
+    }
+}
+
+fn check_error(client: Schema, outcome: &Outcome) {
+    let body: Value = serde_json::from_slice(&outcome.body).expect("an error is JSON");
+    assert!(body["error"]["message"].is_string(), "{body}");
+    assert_eq!(body["type"] == "error", client == Schema::Anthropic);
+    assert!(outcome.refusal.is_some(), "an error that nobody recorded");
+}
+
+/// The events of a stream, by name and data; `[DONE]` is null.
+fn events(body: &[u8]) -> Vec<(String, Value)> {
+    let mut framer = Framer::new(usize::MAX);
+    let mut events = Vec::new();
+    let mut each = |event: weir_llm::sse::Event<'_>| {
+        if !event.data.is_empty() {
+            events.push((event.event.to_owned(), serde_json::from_str(event.data).unwrap_or_default()));
+        }
+    };
+    framer.push(body, &mut each).and_then(|()| framer.finish(&mut each)).expect("events without a bound");
+    events
+}
+
+/// What a client puts together: each choice's content, each block's text.
+fn said(client: Schema, events: &[(String, Value)]) -> Vec<String> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for (_, data) in events {
+        match client {
+            Schema::OpenAi => {
+                for choice in data["choices"].as_array().into_iter().flatten() {
+                    let Some(text) = choice["delta"]["content"].as_str() else { continue };
+                    *texts.entry(choice["index"].to_string()).or_default() += text;
+                }
+            }
+            Schema::Anthropic => {
+                if let Some(text) = data["delta"]["text"].as_str() {
+                    *texts.entry(data["index"].to_string()).or_default() += text;
+                }
+            }
+        }
+    }
+    texts.into_values().collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
