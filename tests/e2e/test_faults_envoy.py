@@ -27,7 +27,7 @@ def test_a_killed_envoy_comes_back_and_loses_a_second_of_records_at_most(seen):
         clients = [Client("free", world.key().secret, "m") for _ in range(CLIENTS // 2)]
         clients += [Client("limited", limited.secret, "m") for _ in range(CLIENTS // 2)]
         own.admin.settle()
-        # The limit is counted by the minute: what was leased before the kill and what is leased after it should meet in one.
+        # The limit is counted by the minute: what is leased before the kill and after it should meet in one.
         wait_for_a_minute_with(25)
         with Load(own.run["gateway_url"], clients, every_s=0.05) as load:
             eventually(lambda: len(load.asked(lambda one: one.status == 200)) > 100, within_s=10, what="answers")

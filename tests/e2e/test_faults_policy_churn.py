@@ -113,7 +113,9 @@ async def stream(url: str, secret: str, model: str, outcome: Outcome) -> None:
         writer.write(head + body)
         while piece := await reader.read(65536):
             # The head and the end are what tells; the text between them need not be kept.
-            received = (received + piece) if len(received) < 4096 else received[:2048] + (received[2048:] + piece)[-2048:]
+            received += piece
+            if len(received) > 4096:
+                received = received[:2048] + received[-2048:]
         writer.close()
     except OSError as error:
         outcome.wrong.append(f"{model}: {error!r} after {received[:300]!r}")
@@ -154,7 +156,8 @@ def change_policies(own, world, pool, short, spare, ending: threading.Event, cha
     def delete_model(number: int) -> None:
         own.admin.delete("models", extra.pop(0))
 
-    kinds = [add_model, change_pool_in_use, reorder_pool_in_use, change_profile, change_key, change_short_pool, delete_model]
+    of_pools_in_use = [change_pool_in_use, reorder_pool_in_use, change_short_pool]
+    kinds = [add_model, *of_pools_in_use, change_profile, change_key, delete_model]
     for number, change in enumerate(itertools.cycle(kinds)):
         began = time.monotonic()
         change(number)

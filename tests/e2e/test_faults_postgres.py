@@ -23,7 +23,8 @@ def test_thirty_seconds_without_postgres_cost_no_known_caller_a_request_and_no_r
     with Deployment() as own:
         world = own.world()
         world.model("m", world.upstream("openai"))
-        ample, scarce, stranger = world.key(requests_per_minute=AMPLE), world.key(requests_per_minute=SCARCE), world.key()
+        ample, scarce = world.key(requests_per_minute=AMPLE), world.key(requests_per_minute=SCARCE)
+        stranger = world.key()
         clients = [Client(f"known {number}", world.key().secret, "m") for number in range(4)]
         clients += [Client("leased 0", ample.secret, "m"), Client("leased 1", ample.secret, "m")]
         clients += [Client("scarce", scarce.secret, "m")]
@@ -59,7 +60,8 @@ def test_thirty_seconds_without_postgres_cost_no_known_caller_a_request_and_no_r
         during = load.asked(lambda one: from_s < one.began < to_s)
         slowest = max(one.took_s for one in during if one.client != "scarce")
         seen(f"Postgres away for {OUTAGE_S} s, then killed", f"{tally}; back {back_s:.1f} s after its start")
-        seen("known callers meanwhile", f"{sum(one.client != 'scarce' for one in during)} asked, slowest {slowest:.2f} s")
+        known = sum(one.client != "scarce" for one in during)
+        seen("known callers meanwhile", f"{known} asked, all answered, the slowest after {slowest:.2f} s")
         assert not [one for one in during if one.client != "scarce" and one.status != 200][:3]
         unknown = [one for one in load.asked() if one.status != 200 and one.code != "quota_unavailable"]
         assert not unknown, unknown[:3]

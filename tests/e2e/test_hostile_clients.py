@@ -18,7 +18,7 @@ SLOW = {"request_timeout: 60s": "request_timeout: 1s", "request_headers_timeout:
 
 
 def test_a_client_that_sends_byte_by_byte_is_ended_in_time(stage, cases, run, admin):
-    """With the listener's times cut to a second: to Envoy a minute for a request, and ten seconds for its head, are alike."""
+    """With the listener's times cut to a second each, which to Envoy is the same as a minute and ten seconds."""
     with lone_envoy("e2e-slow", run["gateway_token"], run["xds_address"], SLOW) as envoy:
         http = httpx.Client(base_url=envoy.url, headers=stage.http.headers, timeout=10)
         eventually(lambda: post(http, "openai", "openai").is_success, within_s=30, what="the second Envoy serving")

@@ -31,7 +31,8 @@ def test_another_content_type_is_refused(stage, cases, schema):
             check_refused(schema, response, 415, "unsupported_media_type")
             assert stage.received() == before
     with cases.case("two types"):
-        answer = only_answer(stage.world.gateway_url, good_request(schema, stage.key.secret, "content-type: text/plain"))
+        twice = good_request(schema, stage.key.secret, "content-type: text/plain")
+        answer = only_answer(stage.world.gateway_url, twice)
         check_told(schema, answer, 415, "unsupported_media_type")
 
 

@@ -186,6 +186,25 @@ async fn nothing_on_the_port_is_there_for_who_has_no_token() {
 }
 
 #[tokio::test]
+async fn while_the_database_is_away_calls_fail_at_once_and_a_known_gateway_stays_known() {
+    let control_plane = ControlPlane::start().await;
+    let mut client = control_plane.client.clone();
+    let mut resolve = async || {
+        let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: vec![1; 32] });
+        client.resolve_credential(request).await.map(|response| response.into_inner().status())
+    };
+    assert_eq!(resolve().await.unwrap(), KeyStatus::Unknown);
+    control_plane.store.note_away(true);
+    let asked = std::time::Instant::now();
+    assert_eq!(resolve().await.unwrap_err().code(), Code::Unavailable);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(control_plane.gateways.authenticate(&control_plane.token).await.unwrap().is_some());
+    assert!(control_plane.gateways.authenticate("weirgw_wrong").await.is_err());
+    control_plane.store.note_away(false);
+    assert_eq!(resolve().await.unwrap(), KeyStatus::Unknown);
+}
+
+#[tokio::test]
 async fn keys_are_resolved_and_usage_is_stored_once() {
     let control_plane = ControlPlane::start().await;
     let mut client = control_plane.client.clone();

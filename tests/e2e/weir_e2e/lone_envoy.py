@@ -33,7 +33,7 @@ class LoneEnvoy:
 def lone_envoy(
     node: str, token: str, control_plane: str = NOBODY_HOME, edits: dict[str, str] | None = None
 ) -> Iterator[LoneEnvoy]:
-    """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words of its bootstrap."""
+    """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words in its file."""
     with tempfile.TemporaryDirectory(prefix="weir-e2e-envoy-") as name:
         folder = Path(name)
         process = _start(folder, node, token, control_plane, edits or {})

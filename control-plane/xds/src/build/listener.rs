@@ -53,6 +53,8 @@ fn connection_manager() -> HttpConnectionManager {
         stat_prefix: "weir".into(),
         codec_type: CodecType::Auto.into(),
         server_name: "weir".into(),
+        // A request has an id of ours.
+        generate_request_id: Some(BoolValue { value: false }),
         use_remote_address: Some(BoolValue { value: true }),
         normalize_path: Some(BoolValue { value: true }),
         merge_slashes: true,
@@ -91,7 +93,10 @@ fn connection_manager() -> HttpConnectionManager {
 fn http_filters() -> Vec<HttpFilter> {
     let mut filters = vec![typed("envoy.filters.http.set_filter_state", pack_any(keep_client_path()))];
     filters.push(slot(plugin::CHAIN));
-    filters.push(typed("envoy.filters.http.router", pack_any(Router::default())));
+    filters.push(typed(
+        "envoy.filters.http.router",
+        pack_any(Router { suppress_envoy_headers: true, ..Default::default() }),
+    ));
     filters
 }
 

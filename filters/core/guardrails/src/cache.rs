@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use weir_config::ConfigError;
@@ -7,6 +7,9 @@ use weir_exchange::NamedProfile;
 
 use crate::Profile;
 use crate::scan::Engines;
+
+/// Profiles that are found without reading them, since the very same one is used again.
+const MOST_RECENT: usize = 8;
 
 /// Profiles kept in each VM; when more are in use, all are made ready anew.
 const MOST_PROFILES: usize = 1024;
@@ -20,6 +23,7 @@ pub struct ProfileCache {
 #[derive(Debug, Default)]
 struct State {
     profiles: HashMap<Rc<NamedProfile>, Profile>,
+    recent: VecDeque<(Rc<NamedProfile>, Profile)>,
     /// There are as many as there are sets of types to look for, so that they need no bound of their own.
     engines: Engines,
 }
@@ -34,14 +38,28 @@ impl ProfileCache {
     pub(crate) fn ready(&self, profile: &Rc<NamedProfile>) -> Result<Profile, ConfigError> {
         // Nothing in here calls back, so it is never lent twice; if it were, this request would pay for itself.
         let Ok(mut state) = self.state.try_borrow_mut() else { return Profile::compile(&profile.profile) };
-        if let Some(known) = state.profiles.get(profile) {
+        if let Some((_, ready)) = state.recent.iter().find(|(known, _)| Rc::ptr_eq(known, profile)) {
+            return Ok(ready.clone());
+        }
+        let ready = state.read(profile)?;
+        if state.recent.len() >= MOST_RECENT {
+            state.recent.pop_front();
+        }
+        state.recent.push_back((Rc::clone(profile), ready.clone()));
+        Ok(ready)
+    }
+}
+
+impl State {
+    fn read(&mut self, profile: &Rc<NamedProfile>) -> Result<Profile, ConfigError> {
+        if let Some(known) = self.profiles.get(profile) {
             return Ok(known.clone());
         }
-        let ready = Profile::compile_with(&profile.profile, &mut state.engines)?;
-        if state.profiles.len() >= MOST_PROFILES {
-            state.profiles.clear();
+        let ready = Profile::compile_with(&profile.profile, &mut self.engines)?;
+        if self.profiles.len() >= MOST_PROFILES {
+            self.profiles.clear();
         }
-        state.profiles.insert(Rc::clone(profile), ready.clone());
+        self.profiles.insert(Rc::clone(profile), ready.clone());
         Ok(ready)
     }
 }
@@ -89,6 +107,6 @@ mod tests {
         let empty = GuardrailProfile { name: "p".into(), rules: Vec::new() };
         let empty = Rc::new(NamedProfile { id: "p".into(), profile: empty });
         assert_eq!(cache.ready(&empty).unwrap_err().field, "rules");
-        assert!(cache.state.borrow().profiles.is_empty());
+        assert!(cache.state.borrow().profiles.is_empty() && cache.state.borrow().recent.is_empty());
     }
 }

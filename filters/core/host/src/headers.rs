@@ -82,7 +82,8 @@ impl Headers {
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
-        let mut collected = Self::default();
+        let headers = headers.into_iter();
+        let mut collected = Self::with_capacity(headers.size_hint().0, 0);
         for (name, value) in headers {
             collected.push(name, value);
         }

@@ -33,4 +33,4 @@ mod usage;
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
 pub use head::{RequestHead, read_head};
 pub use operation::{NoOperation, Operation, Schema};
-pub use usage::{Usage, usage_of_response};
+pub use usage::{Usage, usage_of_response, usage_of_value};

@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::operation::Schema;
 
@@ -26,15 +27,22 @@ impl Usage {
 
 /// The usage of a whole answer: chat, embeddings or message. `None` if the answer is unreadable or says nothing.
 pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    usage_of_value(schema, answer.usage?.get())
+}
+
+/// The usage that the value of an answer's `usage` tells of.
+pub fn usage_of_value(schema: Schema, json: &str) -> Option<Usage> {
     match schema {
-        Schema::OpenAi => serde_json::from_slice::<Answer<OpenAiUsage>>(body).ok()?.usage?.stated(),
-        Schema::Anthropic => serde_json::from_slice::<Answer<AnthropicUsage>>(body).ok()?.usage?.stated(),
+        Schema::OpenAi => serde_json::from_str::<OpenAiUsage>(json).ok()?.stated(),
+        Schema::Anthropic => serde_json::from_str::<AnthropicUsage>(json).ok()?.stated(),
     }
 }
 
 #[derive(Deserialize)]
-struct Answer<U> {
-    usage: Option<U>,
+struct Answer<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
 /// OpenAI's `usage`; embeddings have no completion tokens.

@@ -7,7 +7,7 @@ use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Headers, Host, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{Operation, Schema, chat, text, usage_of_response};
+use weir_llm::{Operation, Schema, chat, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::headers::downstream;
@@ -193,7 +193,7 @@ impl Answer {
         let (client, provider) = (self.asked.client, self.asked.provider);
         let invalid = || invalid_response("The provider's answer is not what its API promises.");
         let outline = match body.trim_ascii_start().first() {
-            Some(b'{') => serde_json::from_slice::<Outline<'_>>(body).ok(),
+            Some(b'{') => Outline::read(body),
             _ => None,
         };
         let Some(outline) = outline else { return self.fail(host, exchange, &invalid()) };
@@ -218,7 +218,7 @@ impl Answer {
             }
         };
         let answer = translated.as_deref().unwrap_or(body);
-        let usage = usage_of_response(provider, body);
+        let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
         let characters = match usage {
             Some(_) => 0,
             None => output_characters(client, self.asked.operation, answer),
@@ -362,9 +362,23 @@ struct Opening {
 struct Outline<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    /// What it says it used, if it says so once.
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
-impl Outline<'_> {
+impl<'a> Outline<'a> {
+    fn read(body: &'a [u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Error<'a> {
+            #[serde(borrow, default)]
+            error: Option<&'a RawValue>,
+        }
+        let once = serde_json::from_slice(body).ok();
+        // Figures that stand twice are none, but no reason to refuse the answer.
+        once.or_else(|| serde_json::from_slice(body).ok().map(|Error { error }| Self { error, usage: None }))
+    }
+
     fn says_error(&self) -> bool {
         self.error.is_some_and(|error| error.get().starts_with(['{', '"']) && !matches!(error.get(), "{}" | "\"\""))
     }

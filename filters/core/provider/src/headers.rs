@@ -75,7 +75,11 @@ pub(crate) struct Upstream<'a> {
 
 /// The headers to keep from the first attempt on: as the client sent them, without the credentials that Envoy put in.
 pub(crate) fn originals(headers: &Headers) -> Headers {
-    headers.iter().filter(|(name, _)| !name.starts_with(CREDENTIAL_SLOT_PREFIX.as_bytes())).collect()
+    let mut kept = Headers::with_capacity(headers.len(), headers.size());
+    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(CREDENTIAL_SLOT_PREFIX.as_bytes())) {
+        kept.push(name, value);
+    }
+    kept
 }
 
 impl Upstream<'_> {
