@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from weir_e2e.sse import ask, check_error, path_of, post
-from weir_e2e.waiting import wait_for_a_minute_with
+from weir_e2e.waiting import seconds_until, wait_for_a_minute_with
 
 LIMIT = 5
 ROOM_S = 10
@@ -51,6 +51,22 @@ def test_each_answer_tells_what_is_left(world, limited):
     assert {answer.headers["x-ratelimit-limit-requests"] for answer in answers} == {str(LIMIT)}
     left = [int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers]
     assert left == sorted(left, reverse=True) and left[-1] == 0, left
+
+
+def test_a_lowered_limit_holds_at_once_whatever_was_leased_before(world, limited, measured):
+    key, upstream = limited
+    world.admin.change("api-keys", key.id, requests_per_minute=1_000_000)
+    http = world.http(key)
+    assert [post(http, "openai", "m").status_code for _ in range(3)] == [200] * 3
+    since = time.monotonic()
+    world.admin.change("api-keys", key.id, requests_per_minute=2)
+    took = seconds_until(
+        lambda: post(http, "openai", "m").status_code == 429, since, within_s=1, what="a refusal by the lowered limit"
+    )
+    measured("lowered limit", took)
+    passed = len(upstream.received())
+    assert [post(http, "openai", "m").status_code for _ in range(4)] == [429] * 4
+    assert len(upstream.received()) == passed
 
 
 def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy):

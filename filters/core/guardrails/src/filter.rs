@@ -7,6 +7,7 @@ mod path;
 mod refusal;
 mod request;
 mod shape;
+mod template;
 
 use std::rc::Rc;
 

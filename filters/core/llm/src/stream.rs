@@ -188,6 +188,14 @@ impl Session {
         if self.over {
             return;
         }
+        if let Writer::Same(writer) = &self.writer
+            && !self.at_end
+            && let Some(text) = writer.text_like_the_last(event.data)
+        {
+            progress.content = true;
+            progress.characters = progress.characters.saturating_add(characters(text));
+            return writer.pass_like_the_last(&event, text, out);
+        }
         let deltas = match &mut self.reader {
             _ if event.data.is_empty() && event.raw.contains(&b':') => Ok(vec![Delta::Ping]),
             _ if event.data.is_empty() => Ok(Vec::new()),
@@ -251,7 +259,7 @@ impl Session {
             Delta::Error(error) => return Some(error.clone()),
         };
         progress.content = true;
-        progress.characters = progress.characters.saturating_add(text.chars().count().try_into().unwrap_or(u64::MAX));
+        progress.characters = progress.characters.saturating_add(characters(text));
         None
     }
 
@@ -268,6 +276,10 @@ impl Session {
         crate::error::write_error_event(self.client, &error.to_client(self.client), out);
         progress.error = Some(error);
     }
+}
+
+fn characters(text: &str) -> u64 {
+    u64::try_from(text.chars().count()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

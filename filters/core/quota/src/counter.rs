@@ -20,6 +20,11 @@ pub(crate) enum Taken {
 pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Taken {
     let mut taken = Taken::Empty;
     let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(1) {
+        Some(_) if lease.granted_limit > limit => {
+            lease.units = 0;
+            taken = Taken::Empty;
+            true
+        }
         Some(units) => {
             lease.units = units;
             taken = Taken::Unit(units.saturating_add(lease.remaining));
@@ -33,12 +38,23 @@ pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limi
     if changed { taken } else { Taken::Empty }
 }
 
-/// Puts back units that were taken, or puts in units that were granted; `remaining` is then what remains for everybody.
-pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64, remaining: Option<u64>) {
+/// Puts back a unit that was taken.
+pub(crate) fn put_back(host: &mut dyn Base, counter: &str, window_start_s: i64) {
     change(host, counter, window_start_s, |lease| {
-        lease.units = lease.units.saturating_add(units);
-        lease.remaining = remaining.unwrap_or(lease.remaining);
-        units > 0 || remaining.is_some()
+        lease.units = lease.units.saturating_add(1);
+        true
+    });
+}
+
+/// Puts in units that were granted under a limit; `remaining` is what remains for everybody.
+pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64, remaining: u64, limit: u64) {
+    change(host, counter, window_start_s, |lease| {
+        // What was granted under a higher limit went with it.
+        let kept = if lease.granted_limit > limit { 0 } else { lease.units };
+        lease.units = kept.saturating_add(units);
+        lease.remaining = remaining;
+        lease.granted_limit = limit;
+        true
     });
 }
 
@@ -90,7 +106,7 @@ mod tests {
     use weir_host::fake::FakeHost;
     use weir_host::{Base, CallId, HostError, Level, Micros};
 
-    use super::{Taken, put, take};
+    use super::{Taken, put, put_back, take};
 
     /// Another worker that takes a unit between this one's reading and writing, so many times.
     struct Contended {
@@ -116,7 +132,7 @@ mod tests {
         fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
             if let Some(left) = self.interferences.checked_sub(1) {
                 self.interferences = left;
-                put(&mut self.other, "c", 60, 1, None);
+                put_back(&mut self.other, "c", 60);
                 self.taken_by_other += usize::from(matches!(take(&mut self.other, "c", 60, 9), Taken::Unit(_)));
             }
             self.host.set_shared(key, value, cas)
@@ -133,10 +149,10 @@ mod tests {
             let other = FakeHost { shared: Rc::clone(&host.shared), ..FakeHost::default() };
             let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
             if !absent {
-                put(&mut contended, "c", 0, 5, Some(1));
+                put(&mut contended, "c", 0, 5, 1, 9);
             }
             contended.interferences = interferences;
-            put(&mut contended, "c", 60, 5, Some(0));
+            put(&mut contended, "c", 60, 5, 0, 9);
             contended.interferences = interferences;
             let own = (0..9).filter(|_| matches!(take(&mut contended, "c", 60, 9), Taken::Unit(_))).count();
             assert_eq!(own, 5, "{interferences} interferences");
@@ -149,11 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_granted_under_a_higher_limit_is_worth_nothing_under_a_lower_one() {
+        let mut host = FakeHost::default();
+        put(&mut host, "c", 0, 5, 4, 9);
+        assert_eq!(take(&mut host, "c", 0, 12), Taken::Unit(8), "a higher one");
+        assert_eq!(take(&mut host, "c", 0, 3), Taken::Empty);
+        assert_eq!(take(&mut host, "c", 0, 9), Taken::Empty, "it is gone");
+        put(&mut host, "c", 0, 5, 4, 9);
+        put(&mut host, "c", 0, 1, 0, 3);
+        assert_eq!([take(&mut host, "c", 0, 3), take(&mut host, "c", 0, 3)], [Taken::Unit(0), Taken::Empty]);
+    }
+
+    #[test]
     fn endless_contention_ends_without_a_unit() {
         let host = FakeHost::default();
         let other = FakeHost { shared: Rc::clone(&host.shared), ..FakeHost::default() };
         let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
-        put(&mut contended, "c", 60, 5, None);
+        put(&mut contended, "c", 60, 5, 0, 9);
         contended.interferences = usize::MAX;
         assert_eq!(take(&mut contended, "c", 60, 9), Taken::Empty);
     }

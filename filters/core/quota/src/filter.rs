@@ -174,7 +174,7 @@ impl QuotaStream {
             };
             demand.taken = match grant.granted.checked_sub(1) {
                 Some(rest) => {
-                    counter::put(host, counter, start, rest, Some(grant.remaining));
+                    counter::put(host, counter, start, rest, grant.remaining, grant.limit.max(1));
                     Taken::Unit(rest.saturating_add(grant.remaining))
                 }
                 None => {
@@ -236,7 +236,7 @@ impl QuotaStream {
     /// Puts back the units of a request that does not go on.
     fn give_back(&mut self, host: &mut dyn Host) {
         for demand in self.demands.iter_mut().filter(|demand| demand.has_unit()) {
-            counter::put(host, &demand.limit.counter, demand.window.start_s, 1, None);
+            counter::put_back(host, &demand.limit.counter, demand.window.start_s);
             demand.taken = Taken::Empty;
         }
     }

@@ -8,6 +8,7 @@ use weir_llm::text::{StreamText, stream_texts, with_texts};
 
 use super::events::Edited;
 use super::shape::{self, Ends, Shape};
+use super::template::Template;
 use super::{path, refusal};
 use crate::scan::{Direction, Profile};
 use crate::stream::{Released, TextStream};
@@ -23,10 +24,12 @@ pub(super) struct Deltas {
     profile: Profile,
     schema: Schema,
     channels: BTreeMap<Key, Channel>,
+    /// What the next event probably looks like.
+    template: Option<Template>,
 }
 
 /// Names a channel: the choice, block or tool call, and the field in it.
-type Key = (u32, u64);
+pub(super) type Key = (u32, u64);
 
 /// One choice's text, one block, one tool call's arguments.
 #[derive(Debug, Default)]
@@ -45,7 +48,7 @@ struct Channel {
 
 impl Deltas {
     pub(super) fn new(profile: Profile, schema: Schema) -> Self {
-        Self { profile, schema, channels: BTreeMap::new() }
+        Self { profile, schema, channels: BTreeMap::new(), template: None }
     }
 
     /// Edits one event. Nothing more is written once the stream is refused.
@@ -57,6 +60,14 @@ impl Deltas {
             edited.bytes.extend_from_slice(event.raw);
             return;
         }
+        if let Some(template) = &self.template
+            && let Some((value, span)) = template.text(event.data)
+        {
+            let (key, of_deltas) = (template.key, template.of_deltas);
+            let text = StreamText { channel: key.0, value, span, whole: false };
+            return self.like_the_last(key, text, of_deltas, event, edited);
+        }
+        self.template = None;
         let Some(shape) = shape::read(self.schema, event) else {
             edited.refused = Some(refusal::response_not_inspectable("an event is malformed"));
             return;
@@ -68,6 +79,10 @@ impl Deltas {
         }
         let texts = self.texts(event.data, shape.of_deltas);
         self.end_choices(&shape.ends, &texts, edited);
+        let spells = self.profile.edits(Direction::Output) && shape::has_probabilities(event.data);
+        if let (Ends::Nothing, [(Some(key), text)], false) = (&shape.ends, texts.as_slice(), spells) {
+            self.template = Template::of(event.data, &text.span, *key, shape.of_deltas);
+        }
         let mut edits = Vec::new();
         for (key, text) in texts {
             let passed = match key {
@@ -78,18 +93,38 @@ impl Deltas {
                 edits.push((text.span, passed));
             }
         }
-        if self.channels.values().map(|channel| channel.last.len()).sum::<usize>() > MOST_KEPT_BYTES {
-            edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
-        }
+        self.check_kept(edited);
         if edited.refused.is_some() {
             return;
         }
-        let spells = self.profile.edits(Direction::Output) && shape::has_probabilities(event.data);
         if edits.is_empty() && !spells {
             edited.bytes.extend_from_slice(event.raw);
         } else {
             let data = shape::without_probabilities(with_texts(event.data.as_bytes(), &edits));
             event.write_with_data(&String::from_utf8_lossy(&data), &mut edited.bytes);
+        }
+    }
+
+    /// Edits an event that brings one piece of text, as the last one did.
+    fn like_the_last(&mut self, key: Key, text: StreamText, of_deltas: bool, event: &Event<'_>, edited: &mut Edited) {
+        let shape = Shape { ends: Ends::Nothing, of_deltas };
+        let passed = self.piece(key, &text, event, &shape, edited);
+        self.check_kept(edited);
+        if edited.refused.is_some() {
+            return;
+        }
+        if passed == text.value {
+            edited.bytes.extend_from_slice(event.raw);
+        } else {
+            let data = with_texts(event.data.as_bytes(), &[(text.span, passed)]);
+            event.write_with_data(&String::from_utf8_lossy(&data), &mut edited.bytes);
+        }
+    }
+
+    /// Refuses a stream of which too much is kept.
+    fn check_kept(&self, edited: &mut Edited) {
+        if self.channels.values().map(|channel| channel.last.len()).sum::<usize>() > MOST_KEPT_BYTES {
+            edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
         }
     }
 

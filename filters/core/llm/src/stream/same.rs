@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Delta, StreamOptions};
@@ -13,6 +14,18 @@ pub(super) struct Writer {
     /// The same as a JSON string.
     client_model_json: String,
     client_wants_usage: bool,
+    template: Option<Template>,
+}
+
+/// The last event that brought one piece of text and nothing else of note. Nearly every event of a stream is the same but for
+/// its text; then nothing in it needs to be read again. JSON that differs in what one string says has the same structure.
+#[derive(Debug)]
+struct Template {
+    /// Up to the text's opening quote, and from its closing one on.
+    before: String,
+    after: String,
+    /// The same as the client gets them, if they differ.
+    written: Option<(String, String)>,
 }
 
 impl Writer {
@@ -24,7 +37,51 @@ impl Writer {
             client_model: options.client_model,
             client_model_json: String::from_utf8_lossy(&json).into_owned(),
             client_wants_usage: options.client_wants_usage,
+            template: None,
         }
+    }
+
+    /// The text of an event that differs from the last one in nothing else. Text with escapes is left to be read.
+    pub(super) fn text_like_the_last<'a>(&self, data: &'a str) -> Option<&'a str> {
+        let template = self.template.as_ref()?;
+        let text = data.strip_prefix(template.before.as_str())?.strip_suffix(template.after.as_str())?;
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'));
+        is_plain.then_some(text)
+    }
+
+    /// Appends an event of that kind.
+    pub(super) fn pass_like_the_last(&self, event: &Event<'_>, text: &str, out: &mut Vec<u8>) {
+        match self.template.as_ref().and_then(|template| template.written.as_ref()) {
+            Some((before, after)) => event.write_with_data(&[before.as_str(), text, after.as_str()].concat(), out),
+            None => out.extend_from_slice(event.raw),
+        }
+    }
+
+    /// Keeps an event to compare the next one with, if it is one of text.
+    fn remember(&mut self, data: &str, deltas: &[Delta<'_>], model: Option<&Range<usize>>) {
+        self.template = Self::template(data, deltas, model, &self.client_model_json);
+    }
+
+    fn template(data: &str, deltas: &[Delta<'_>], model: Option<&Range<usize>>, name: &str) -> Option<Template> {
+        let mut texts = deltas.iter().filter(|delta| !matches!(delta, Delta::Model(_)));
+        let (Some(Delta::Text(Cow::Borrowed(text))), None) = (texts.next(), texts.next()) else { return None };
+        let span = span_in(data.as_bytes(), text)?;
+        let (before, after) = (data.get(..span.start)?, data.get(span.end..)?);
+        if !(before.ends_with('"') && after.starts_with('"')) {
+            return None;
+        }
+        let written = match model {
+            None => None,
+            Some(model) if model.end <= span.start => {
+                let renamed = [data.get(..model.start)?, name, data.get(model.end..span.start)?].concat();
+                Some((renamed, after.to_owned()))
+            }
+            Some(model) => {
+                let renamed = [data.get(span.end..model.start)?, name, data.get(model.end..)?].concat();
+                Some((before.to_owned(), renamed))
+            }
+        };
+        Some(Template { before: before.to_owned(), after: after.to_owned(), written })
     }
 
     /// Appends the event as it came, but for the model's name; leaves out what the client did not ask for.
@@ -32,7 +89,9 @@ impl Writer {
         if self.schema == Schema::OpenAi && !self.client_wants_usage && is_usage_only(deltas) {
             return;
         }
-        let Some(span) = self.model_span(event.data, deltas) else {
+        let model = self.model_span(event.data, deltas);
+        self.remember(event.data, deltas, model.as_ref());
+        let Some(span) = model else {
             out.extend_from_slice(event.raw);
             return;
         };
@@ -58,4 +117,71 @@ impl Writer {
 fn is_usage_only(deltas: &[Delta<'_>]) -> bool {
     let only = deltas.iter().all(|delta| matches!(delta, Delta::Usage(_) | Delta::Model(_)));
     only && deltas.iter().any(|delta| matches!(delta, Delta::Usage(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use crate::operation::Schema;
+    use crate::sse::Framer;
+    use crate::stream::{StreamOptions, StreamTranslator};
+
+    /// One chunk: what it says, and what is around it.
+    fn chunk() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![Just(String::new()), "[a-z ]{1,8}", "[\"\\\\\n\u{e9}x]{0,4}", ".{0,12}"];
+        let model = prop_oneof![Just(None), Just(Some("gpt-4o-2024")), Just(Some("m"))];
+        (text, model, 0..2_u32, prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(
+            |(text, model, index, refuses, first)| {
+                let field = if refuses { "refusal" } else { "content" };
+                let mut chunk = json!({"id": "c", "choices": [{"index": index, "delta": {field: text}}], "after": 1});
+                if let Some(model) = model {
+                    chunk["model"] = model.into();
+                }
+                if first {
+                    chunk["choices"][0]["delta"]["role"] = "assistant".into();
+                }
+                chunk
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn each_chunk_passes_as_it_came_but_for_the_models_name(chunks in prop::collection::vec(chunk(), 1..12)) {
+            let options = StreamOptions {
+                client_model: "m".into(),
+                client_wants_usage: false,
+                id: String::new(),
+                created_unix_s: 0,
+            };
+            let mut translator = StreamTranslator::new(Schema::OpenAi, Schema::OpenAi, options);
+            let mut out = Vec::new();
+            let mut characters = 0;
+            for chunk in &chunks {
+                let progress = translator.push(format!("data: {chunk}\n\n").as_bytes(), &mut out);
+                characters += progress.characters;
+                prop_assert!(progress.error.is_none());
+            }
+            let mut passed: Vec<Value> = Vec::new();
+            let read = Framer::default().push(&out, &mut |event| passed.push(serde_json::from_str(event.data).unwrap()));
+            prop_assert!(read.is_ok());
+            let mut said = 0;
+            let expect: Vec<_> = chunks
+                .into_iter()
+                .map(|mut chunk| {
+                    let delta = &chunk["choices"][0]["delta"];
+                    let text = delta["content"].as_str().or(delta["refusal"].as_str()).unwrap_or_default();
+                    said += u64::try_from(text.chars().count()).unwrap();
+                    if chunk.get("model").is_some() {
+                        chunk["model"] = "m".into();
+                    }
+                    chunk
+                })
+                .collect();
+            prop_assert_eq!(passed, expect);
+            prop_assert_eq!(characters, said);
+        }
+    }
 }
