@@ -179,7 +179,18 @@ fn dispatch(raw: &[u8], at_stream_start: bool, each: &mut dyn FnMut(Event<'_>)) 
     let mut event: &[u8] = b"";
     let mut first_data: Option<&[u8]> = None;
     let mut joined: Option<Vec<u8>> = None;
-    for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
+    let mut rest = Some(text);
+    while let Some(lines) = rest {
+        let line = match memchr2(b'\n', b'\r', lines) {
+            Some(end) => {
+                rest = lines.get(end + 1..);
+                lines.get(..end).unwrap_or_default()
+            }
+            None => {
+                rest = None;
+                lines
+            }
+        };
         let (field, value) = match memchr::memchr(b':', line) {
             Some(colon) => (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default()),
             None => (line, &b""[..]),
@@ -196,8 +207,13 @@ fn dispatch(raw: &[u8], at_stream_start: bool, each: &mut dyn FnMut(Event<'_>)) 
             _ => {}
         }
     }
-    let data: Cow<'_, str> = String::from_utf8_lossy(joined.as_deref().or(first_data).unwrap_or_default());
-    each(Event { event: &String::from_utf8_lossy(event), data: &data, raw });
+    let data = as_text(joined.as_deref().or(first_data).unwrap_or_default());
+    each(Event { event: &as_text(event), data: &data, raw });
+}
+
+/// What is no UTF-8 becomes U+FFFD. Nearly all of it is, which is quick to see.
+fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Deltas {
             edited.bytes.extend_from_slice(event.raw);
         } else {
             let data = shape::without_probabilities(with_texts(event.data.as_bytes(), &edits));
-            event.write_with_data(&String::from_utf8_lossy(&data), &mut edited.bytes);
+            event.write_with_data(&as_text(data), &mut edited.bytes);
         }
     }
 
@@ -117,7 +117,7 @@ impl Deltas {
             edited.bytes.extend_from_slice(event.raw);
         } else {
             let data = with_texts(event.data.as_bytes(), &[(text.span, passed)]);
-            event.write_with_data(&String::from_utf8_lossy(&data), &mut edited.bytes);
+            event.write_with_data(&as_text(data), &mut edited.bytes);
         }
     }
 
@@ -222,7 +222,7 @@ impl Deltas {
             .collect();
         let data = shape::continuation(self.schema, with_texts(channel.last.as_bytes(), &edits));
         let name = shape::continuation_name(self.schema, &channel.last_name);
-        write_event(name, &String::from_utf8_lossy(&data), &mut edited.bytes);
+        write_event(name, &as_text(data), &mut edited.bytes);
     }
 }
 
@@ -235,6 +235,11 @@ impl Channel {
         self.of_deltas = of_deltas;
         self.span = span.clone();
     }
+}
+
+/// Edited JSON, which is UTF-8 as it was before.
+fn as_text(json: Vec<u8>) -> String {
+    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Takes the findings out of what was released, and the refusal if there is one.
