@@ -22,8 +22,9 @@ use bare::Bare;
 use chain::{Built, Chain};
 use load::{Connection, Question};
 use upstream::CHUNKS;
+pub(crate) use upstream::WHOLE as WHOLE_ANSWER;
 
-const MODEL: &str = "gpt-4o";
+pub(crate) const MODEL: &str = "gpt-4o";
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Between two requests at the low rate: 20 a second to each gateway.
 const PACE: Duration = Duration::from_millis(50);
@@ -252,7 +253,7 @@ fn side(name: &'static str, pid: u32, gateway: std::net::SocketAddr, key: &str) 
 }
 
 /// A chat request of about so many bytes.
-fn body(size: usize, stream: bool) -> Bytes {
+pub(crate) fn body(size: usize, stream: bool) -> Bytes {
     const TEXT: &str = "Please explain to a colleague who has never operated one what a service mesh does for a fleet of \
         programs, which part of it sits beside each program, and what it costs in latency and in memory. ";
     let text: String = TEXT.chars().cycle().take(size.saturating_sub(180)).collect();

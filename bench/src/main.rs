@@ -1,5 +1,6 @@
 //! Weir's benchmarks: `cargo xtask bench`, or `make bench`.
 
+mod filters;
 mod gateway;
 mod ledger;
 mod parts;
@@ -20,6 +21,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Benchmark {
+    Filters(filters::Filters),
     Gateway(gateway::Gateway),
     Ledger(ledger::Ledger),
     Policy(policy::Policy),
@@ -28,6 +30,7 @@ enum Benchmark {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().benchmark {
+        Benchmark::Filters(filters) => filters.run(),
         Benchmark::Gateway(gateway) => gateway.run().await,
         Benchmark::Ledger(ledger) => ledger.run().await,
         Benchmark::Policy(policy) => policy.run().await,

@@ -9,7 +9,7 @@ use crate::command::{self, cargo};
 use crate::{setup, wasm};
 
 /// The benchmarks, in the order in which they are run.
-const BENCHMARKS: [&str; 3] = ["gateway", "ledger", "policy"];
+const BENCHMARKS: [&str; 4] = ["gateway", "filters", "ledger", "policy"];
 
 /// Sets up, builds, and runs every benchmark, one after the other: each has the machine to itself.
 pub(crate) fn bench(root: &Path) -> Result<()> {

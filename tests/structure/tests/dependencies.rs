@@ -51,7 +51,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir", &["weir-api", "weir-runtime"]),
     // What starts and tests them.
     ("weir-dev", &[]),
-    ("weir-bench", &["weir-dev", "weir-proto"]),
+    (
+        "weir-bench",
+        &[
+            "weir-auth",
+            "weir-chain",
+            "weir-config",
+            "weir-dev",
+            "weir-exchange",
+            "weir-guardrails",
+            "weir-host",
+            "weir-metering",
+            "weir-proto",
+            "weir-provider",
+            "weir-route",
+        ],
+    ),
     (
         "weir-properties",
         &[
