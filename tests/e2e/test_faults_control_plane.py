@@ -48,6 +48,7 @@ def test_a_killed_control_plane_under_load_costs_no_request_and_no_record(seen):
         world.model("new", world.upstream("openai"))
         own.admin.settle()
         assert own.stats(RECEIVED) != before
+        assert own.metric("weir_xds_responses_total") > 0
         assert post(world.http(keys[0]), "openai", "new").status_code == 200
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from weir_e2e.hostile import SCHEMAS, check_refused
@@ -308,4 +309,19 @@ def test_an_image_of_40_mb_passes(stage, cases, schema, provider_schema, guarded
     with cases.case("40 MB"):
         response = send(stage.guarded if guarded else stage.http, path_of(schema), body, schema)
         assert response.status_code == 200, response.text[:500]
+        assert data in upstream.only().body
+
+
+def test_a_long_body_passes_over_http_2_as_well(stage, cases):
+    upstream = stage.world.upstream("openai")
+    stage.world.model("over-http-2", upstream)
+    stage.world.admin.settle()
+    data = "A" * (10 * MIB)
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    body = json.dumps(ask("openai", "over-http-2", messages=[{"role": "user", "content": [part]}]))
+    headers = dict(stage.http.headers) | {"content-type": "application/json"}
+    with cases.case("10 MB over HTTP/2"):
+        with httpx.Client(base_url=stage.http.base_url, headers=headers, http1=False, http2=True, timeout=60) as http:
+            response = http.post(path_of("openai"), content=body)
+        assert (response.http_version, response.status_code) == ("HTTP/2", 200), response.text[:500]
         assert data in upstream.only().body

@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use weir_core::gateway::Gateway;
@@ -32,7 +33,12 @@ pub struct Service {
     hub: ChangeHub,
     progress: Progress,
     stopping: tokio::sync::watch::Receiver<bool>,
+    /// Turns for looking up keys, which anybody may make up: leases and usage need database connections too.
+    lookups: Arc<Semaphore>,
 }
+
+/// Look-ups that use the database at a time.
+const LOOKUPS: usize = 8;
 
 impl Service {
     /// Answers from the store, and tells watches what `hub` is given, until `stopping` is true.
@@ -43,7 +49,7 @@ impl Service {
         progress: Progress,
         stopping: tokio::sync::watch::Receiver<bool>,
     ) -> Self {
-        Self { store, gateways, hub, progress, stopping }
+        Self { store, gateways, hub, progress, stopping, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 
     async fn gateway<T>(&self, request: &Request<T>) -> Result<Gateway, Status> {
@@ -109,7 +115,9 @@ impl DataPlane for Service {
         if digest.len() != 32 {
             return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
         }
+        let turn = self.lookups.acquire().await;
         let resolved = self.store.resolve_credential(&gateway, &digest).await;
+        drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
         Ok(Response::new(convert::resolved(resolved)))
     }

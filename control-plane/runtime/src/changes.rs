@@ -26,7 +26,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const SNAPSHOT: Duration = Duration::from_secs(30);
 
 /// Follows the committed changes for ever, also over a time without the database.
-pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
+pub(crate) async fn follow(store: Store, followers: Followers, known: u64) {
+    let mut cursor = Cursor { known, is_configuration_due: false };
     let mut hints = std::pin::pin!(store.listen());
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -36,25 +37,31 @@ pub(crate) async fn follow(store: Store, followers: Followers, mut known: u64) {
             _ = hints.next() => {}
             _ = poll.tick() => {}
         }
-        match catch_up(&store, &followers, known).await {
-            Ok(revision) => {
-                if std::mem::take(&mut away) {
-                    tracing::info!(revision, "the database answers again");
-                }
-                known = revision;
+        match catch_up(&store, &followers, &mut cursor).await {
+            Ok(()) if std::mem::take(&mut away) => {
+                tracing::info!(revision = cursor.known, "changes are followed again");
             }
+            Ok(()) => {}
             // Everything goes on with what is known; one line says so.
             Err(error) if !std::mem::replace(&mut away, true) => {
-                tracing::error!(error, revision = known, "changes cannot be followed for now");
+                tracing::error!(error, revision = cursor.known, "changes cannot be followed for now");
             }
             Err(_) => {}
         }
     }
 }
 
-/// Hands on everything after `known`, and says up to where that was, or why it could not.
-async fn catch_up(store: &Store, followers: &Followers, known: u64) -> Result<u64, String> {
-    let mut asked = std::pin::pin!(in_time(ANSWER, store.changes_since(known)));
+/// How far the changes were followed.
+struct Cursor {
+    /// Everything up to this revision was told to the filters.
+    known: u64,
+    /// Some of it changes what Envoy is configured with, and Envoy was not sent it yet.
+    is_configuration_due: bool,
+}
+
+/// Hands on everything that is new, or says why it could not. A policy that cannot be read keeps no revocation from being told.
+async fn catch_up(store: &Store, followers: &Followers, cursor: &mut Cursor) -> Result<(), String> {
+    let mut asked = std::pin::pin!(in_time(ANSWER, store.changes_since(cursor.known)));
     let changes = match tokio::time::timeout(SILENCE, &mut asked).await {
         Ok(changes) => changes,
         Err(_) => {
@@ -65,21 +72,26 @@ async fn catch_up(store: &Store, followers: &Followers, known: u64) -> Result<u6
     };
     store.note_away(changes.as_ref().is_err_and(|error| error.is_away()));
     let changes = changes.map_err(|error| chain(&error))?;
-    let Some(last) = changes.last().map(|change| change.revision) else { return Ok(known) };
-    // Configuration first: a VM that forgets a catalog asks for routes that Envoy must have by then.
-    if changes.iter().any(|change| change.affects_configuration) {
+    let last = changes.last().map(|change| change.revision);
+    if let Some(last) = last {
+        cursor.known = last;
+        cursor.is_configuration_due |= changes.iter().any(|change| change.affects_configuration);
+        if changes.iter().any(|change| matches!(change.kind, ChangeKind::Gateway { .. })) {
+            followers.gateways.forget();
+        }
+        metrics::gauge!("weir_revision").set(last as f64);
+        tracing::debug!(revision = last, changes = changes.len(), "changes were committed");
+        // A catalog's change waits there until the Envoy has the routes that it leads to.
+        followers.hub.publish(changes);
+    }
+    if cursor.is_configuration_due {
         let snapshot = in_time(SNAPSHOT, store.snapshot()).await.map_err(|error| chain(&error))?;
         followers.publisher.publish(Arc::new(snapshot));
-    } else {
+        cursor.is_configuration_due = false;
+    } else if let Some(last) = last {
         followers.publisher.advance(last);
     }
-    if changes.iter().any(|change| matches!(change.kind, ChangeKind::Gateway { .. })) {
-        followers.gateways.forget();
-    }
-    metrics::gauge!("weir_revision").set(last as f64);
-    tracing::debug!(revision = last, changes = changes.len(), "changes were committed");
-    followers.hub.publish(changes);
-    Ok(last)
+    Ok(())
 }
 
 async fn in_time<T>(limit: Duration, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

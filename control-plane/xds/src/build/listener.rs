@@ -62,6 +62,7 @@ fn connection_manager() -> HttpConnectionManager {
         request_headers_timeout: Some(milliseconds(10_000)),
         request_timeout: Some(milliseconds(60_000)),
         stream_idle_timeout: Some(milliseconds(300_000)),
+        stream_flush_timeout: Some(milliseconds(5_000)),
         max_request_headers_kb: Some(number(60)),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: Some(milliseconds(3_600_000)),
@@ -70,8 +71,9 @@ fn connection_manager() -> HttpConnectionManager {
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
             max_concurrent_streams: Some(number(256)),
-            initial_stream_window_size: Some(number(1024 * 1024)),
-            initial_connection_window_size: Some(number(4 * 1024 * 1024)),
+            // A stream's window bounds what the filters can hold of its body.
+            initial_stream_window_size: Some(number(BUFFER_LIMIT_BYTES)),
+            initial_connection_window_size: Some(number(BUFFER_LIMIT_BYTES)),
             ..Default::default()
         }),
         early_header_mutation_extensions: vec![TypedExtensionConfig {

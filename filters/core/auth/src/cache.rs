@@ -168,6 +168,8 @@ impl PrincipalCache {
     pub fn doubt_everything(&self) {
         self.with(|state| {
             state.era = state.era.wrapping_add(1);
+            // The control plane is there: what is doubtful is asked for.
+            state.away_until = 0;
             state.denied.clear();
             state.next_generation();
         });

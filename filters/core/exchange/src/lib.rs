@@ -1,6 +1,6 @@
 //! What the plugins of one stream share.
 //!
-//! Each plugin of the chain, and the upstream filter of each attempt, runs in a context of its own; all of them live in one
+//! Each filter of the listener, and the upstream filter of each attempt, runs in a context of its own; all of them live in one
 //! VM per worker. The first to see a stream makes its [`Exchange`] and writes its id into filter state; the others find it
 //! there. An exchange is a cache of what was parsed and decided: a filter that finds none does its own work or refuses.
 //!

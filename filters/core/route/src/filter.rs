@@ -188,7 +188,6 @@ impl RouteStream {
     fn refuse_overloaded(&mut self, host: &mut dyn Host, schema: Schema) -> Flow {
         host.count(OVERLOADED, 1);
         self.stage = Stage::Begun;
-        self.held.grow_to(0);
         let message = "The gateway holds too many large requests at the moment. Try again.";
         let error = ClientError::new(503, "gateway_overloaded", message);
         Flow::Reply(self.shared.refuse_for(schema, &error, RETRY_AFTER_S))
@@ -196,7 +195,6 @@ impl RouteStream {
 
     fn refuse(&mut self, schema: Schema, error: &ClientError) -> Flow {
         self.stage = Stage::Begun;
-        self.held.grow_to(0);
         Flow::Reply(self.shared.refuse(schema, error))
     }
 }

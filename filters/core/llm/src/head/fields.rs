@@ -38,8 +38,11 @@ impl<'a> TopFields<'a> {
         })?;
         reader.end()?;
         let fields = Self(fields);
-        match fields.duplicate() {
-            Some(name) => Err(RequestError::new("the field stands twice").at(name)),
+        if let Some(name) = fields.duplicate() {
+            return Err(RequestError::new("the field stands twice").at(name));
+        }
+        match fields.other_spelling() {
+            Some((name, right)) => Err(RequestError::new(format!("the field is written `{right}`")).at(name)),
             None => Ok(fields),
         }
     }
@@ -66,16 +69,38 @@ impl<'a> TopFields<'a> {
         Ok(())
     }
 
-    /// The first name that stands twice. Parsers disagree on which value of it counts.
+    /// The first name that stands twice, also in another case. Parsers disagree on which value of it counts: Go's, for one,
+    /// takes no notice of case (`encoding/json`, `Unmarshal`).
     fn duplicate(&self) -> Option<&str> {
         let mut fields = self.0.iter();
         while let Some((name, _)) = fields.next() {
-            if fields.clone().any(|(other, _)| other == name) {
+            if fields.clone().any(|(other, _)| is_same_in_any_case(other, name)) {
                 return Some(name);
             }
         }
         None
     }
+
+    /// A name that some parsers would take for one that decides here, and how that one is written.
+    fn other_spelling(&self) -> Option<(&str, &'static str)> {
+        self.0.iter().find_map(|(name, _)| {
+            let right = DECIDING.into_iter().find(|right| is_same_in_any_case(right, name))?;
+            (right != name).then_some((name.as_ref(), right))
+        })
+    }
+}
+
+/// Fields by which a request is routed, limited, charged and searched.
+const DECIDING: [&str; 9] =
+    ["model", "stream", "messages", "system", "input", "max_tokens", "max_completion_tokens", "n", "stream_options"];
+
+/// Whether names differ in case only, as Unicode has it: `\u{17f}` is an `s`, and `\u{212a}` a `k`.
+fn is_same_in_any_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let folded = |name: &str| name.to_uppercase().to_lowercase();
+    folded(one) == folded(other)
 }
 
 /// Passes the messages, each of which must be an object with one known role and at most one content.

@@ -24,6 +24,13 @@ fn what_no_provider_could_answer_is_refused_with_its_field() {
     check_refused(CHAT, r#"{"model":7,"messages":[{"role":"user"}]}"#, Some("model"));
     check_refused(CHAT, r#"{"model":" ","messages":[{"role":"user"}]}"#, Some("model"));
     check_refused(CHAT, r#"{"model":"a","messages":[{"role":"user"}],"mod\u0065l":"b"}"#, Some("model"));
+    check_refused(CHAT, r#"{"model":"a","messages":[{"role":"user"}],"Model":"b"}"#, Some("model"));
+    check_refused(CHAT, r#"{"model":"a","messages":[{"role":"user"}],"Stream":true}"#, Some("Stream"));
+    check_refused(
+        CHAT,
+        "{\"model\":\"a\",\"me\u{17f}\u{17f}ages\":[],\"messages\":[{\"role\":\"user\"}]}",
+        Some("me\u{17f}\u{17f}ages"),
+    );
     check_refused(CHAT, r#"{"model":"a"}"#, Some("messages"));
     check_refused(CHAT, r#"{"model":"a","messages":"hi"}"#, Some("messages"));
     check_refused(Operation::Messages, r#"{"model":"a","messages":[ ]}"#, Some("messages"));
