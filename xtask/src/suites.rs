@@ -57,7 +57,7 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
 fn workspace_tests(root: &Path) -> Result<()> {
     let mut tests = weir_dev(root);
     tests.args(["postgres", "--"]).arg(cargo(root).get_program());
-    command::run(tests.args(["test", "--quiet", "--workspace", "--exclude", "weir-module"]))
+    command::run(tests.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "weir-module"]))
 }
 
 fn end_to_end(root: &Path) -> Result<()> {
