@@ -80,7 +80,7 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
         Chore::Run => run(root),
         Chore::Test => suites::test(root),
         Chore::Bench => bench::bench(root),
-        Chore::Fuzz { target, seconds } => fuzz::fuzz(root, target.as_deref(), seconds),
+        Chore::Fuzz { target, seconds } => fuzz::fuzz(root, target.as_deref(), seconds, None),
         Chore::Lint => suites::lint(root),
         Chore::Gen { check } => r#gen::generate(root, check),
         Chore::CleanState => clean::state(root),

@@ -27,7 +27,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     // Nothing below makes sense without these.
     if report.failed() == 0 {
         report.step("unit, property and structure tests", || workspace_tests(root));
-        report.step("fuzz targets", || fuzz::fuzz(root, None, fuzz::SECONDS));
+        report.step("fuzz targets", || fuzz::fuzz(root, None, fuzz::SECONDS, Some(fuzz::SEED)));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report.step("end to end", || end_to_end(root));
     }

@@ -36,6 +36,8 @@ pub struct Progress {
     /// The provider ended the stream with an error, or broke its protocol. What was written last is the error event; a caller
     /// that has sent nothing yet may throw all of it away and try elsewhere.
     pub error: Option<ProviderError>,
+    /// Where in the output, in bytes, the event of that error begins.
+    pub error_at: usize,
     /// Usage so far, where an event carried it: running totals.
     pub usage: Option<Usage>,
     /// These are the answer's final figures: they came with the reason of its end, or after it.
@@ -212,6 +214,7 @@ impl Session {
                 if rewritten {
                     return self.fail(error, progress, out);
                 }
+                progress.error_at = out.len();
                 progress.error = Some(error);
                 self.over = true;
             } else if let Err(error) = self.writer.write(delta, out) {
@@ -273,6 +276,7 @@ impl Session {
             return;
         }
         self.over = true;
+        progress.error_at = out.len();
         crate::error::write_error_event(self.client, &error.to_client(self.client), out);
         progress.error = Some(error);
     }

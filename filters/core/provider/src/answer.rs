@@ -251,11 +251,9 @@ impl Answer {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
             let headers = downstream(&self.headers, 200, EVENT_STREAM, None);
-            if progress.error.is_some() {
-                self.redact(&mut out);
-            }
+            self.redact_error(&progress, &mut out);
             if end_of_stream {
-                end(exchange, translator.as_mut(), &mut out);
+                self.end(exchange, translator.as_mut(), &mut out);
             } else {
                 self.state = State::Streaming { translator };
             }
@@ -288,16 +286,25 @@ impl Answer {
         let mut out = Vec::with_capacity(new.len());
         let progress = translator.push(new, &mut out);
         take_in(exchange, &progress);
-        if progress.error.is_some() {
-            self.redact(&mut out);
-        }
+        self.redact_error(&progress, &mut out);
         if end_of_stream {
-            end(exchange, translator.as_mut(), &mut out);
+            self.end(exchange, translator.as_mut(), &mut out);
         } else {
             self.state = State::Streaming { translator };
         }
         // Most pieces of the client's own schema pass as they came.
         self.flow_after(if out == new { Ok(()) } else { host.set_body(Message::Response, &out) })
+    }
+
+    /// The upstream ended after its first content.
+    fn end(&self, exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
+        let mut progress = translator.finish(out);
+        self.redact_error(&progress, out);
+        let is_cut_off = progress.error.take().is_some();
+        take_in(exchange, &progress);
+        if is_cut_off {
+            note(exchange, |exchange| _ = exchange.refusal.get_or_insert("upstream_incomplete"));
+        }
     }
 
     fn fail(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ClientError) -> Flow {
@@ -336,6 +343,15 @@ impl Answer {
                 self.asked.client,
                 &unavailable("The gateway could not pass on the provider's answer."),
             )),
+        }
+    }
+
+    /// Only in the error's own event: what stands before it is the model's, and may have been sent already.
+    fn redact_error(&self, progress: &Progress, out: &mut Vec<u8>) {
+        if progress.error.is_some() {
+            let mut event = out.split_off(progress.error_at.min(out.len()));
+            self.redact(&mut event);
+            out.append(&mut event);
         }
     }
 
@@ -387,15 +403,6 @@ impl<'a> Outline<'a> {
 
 /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
 /// so that the client does not take it for whole.
-fn end(exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
-    let mut progress = translator.finish(out);
-    let is_cut_off = progress.error.take().is_some();
-    take_in(exchange, &progress);
-    if is_cut_off {
-        note(exchange, |exchange| _ = exchange.refusal.get_or_insert("upstream_incomplete"));
-    }
-}
-
 fn note(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
     if let Some(exchange) = exchange {
         exchange.write(write);
@@ -428,9 +435,11 @@ fn recorded_code(error: &ProviderError) -> &'static str {
 }
 
 fn merge(first: Progress, second: Progress) -> Progress {
+    let error_at = if first.error.is_some() { first.error_at } else { second.error_at };
     Progress {
         content: first.content || second.content,
         error: first.error.or(second.error),
+        error_at,
         usage: second.usage.or(first.usage),
         usage_is_final: first.usage_is_final || second.usage_is_final,
         complete: first.complete || second.complete,

@@ -81,6 +81,22 @@ fn a_credential_that_the_provider_quotes_in_an_error_does_not_reach_the_client()
 }
 
 #[test]
+fn only_the_event_of_an_error_is_searched_for_the_credential() {
+    let said = chunk(r#"{"content":"secret-one"}"#, "null");
+    // The last event lacks its blank line: only the end of the stream shows that it is one.
+    for end in ["\n\n", ""] {
+        let error = format!("data: {{\"error\":{{\"message\":\"wrong key secret-one\"}}}}{end}");
+        let together = format!("{said}{error}");
+        for pieces in [vec![together.as_str()], vec![said.as_str(), error.as_str()]] {
+            let (received, _) = answer(STREAM, &[(":status", "200"), EVENTS], &pieces);
+            let body = received.body();
+            assert_eq!(body.matches("secret-one").count(), 1, "{body}");
+            assert!(body.contains(r#"{"content":"secret-one"}"#) && body.contains("wrong key [removed]"), "{body}");
+        }
+    }
+}
+
+#[test]
 fn a_failure_is_told_in_the_clients_schema_with_a_status_that_the_router_can_act_on() {
     let check = |body: &str, headers: &[(&str, &str)], pieces: &[&str], status: &str, code: &str| {
         let (received, exchange) = answer(body, headers, pieces);
