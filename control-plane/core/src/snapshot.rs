@@ -11,8 +11,19 @@ pub struct Snapshot {
     pub revision: u64,
     /// Providers of the platform and of all tenants.
     pub providers: Vec<Provider>,
-    /// Pools of the platform and of all tenants.
+    /// Pools of the platform and of all tenants; none without a member.
     pub pools: Vec<Pool>,
+    /// Providers that are not in here because they cannot be read, with their members of pools, and pools that had no other.
+    pub unreadable: Vec<UnreadableProvider>,
+}
+
+/// A provider that is stored in a way that makes no sense, for example with a credential that cannot be decrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableProvider {
+    /// Its id.
+    pub id: Uuid,
+    /// Why; says nothing about the credential.
+    pub reason: String,
 }
 
 /// Where requests can be sent, and with which credential.

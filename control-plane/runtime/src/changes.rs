@@ -1,18 +1,18 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use weir_core::change::ChangeKind;
 use weir_dataplane::{ChangeHub, Gateways, chain};
 use weir_store::{Store, StoreError};
-use weir_xds::Publisher;
+
+use crate::policies::Policies;
 
 /// How long a committed change goes unnoticed at most when its notification was lost.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Those who are told of committed changes.
 pub(crate) struct Followers {
-    pub(crate) publisher: Publisher,
+    pub(crate) policies: Policies,
     pub(crate) hub: ChangeHub,
     pub(crate) gateways: Gateways,
 }
@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 const SNAPSHOT: Duration = Duration::from_secs(30);
 
 /// Follows the committed changes for ever, also over a time without the database.
-pub(crate) async fn follow(store: Store, followers: Followers, known: u64) {
+pub(crate) async fn follow(store: Store, mut followers: Followers, known: u64) {
     let mut cursor = Cursor { known, is_configuration_due: false };
     let mut hints = std::pin::pin!(store.listen());
     let mut poll = tokio::time::interval(POLL);
@@ -37,7 +37,7 @@ pub(crate) async fn follow(store: Store, followers: Followers, known: u64) {
             _ = hints.next() => {}
             _ = poll.tick() => {}
         }
-        match catch_up(&store, &followers, &mut cursor).await {
+        match catch_up(&store, &mut followers, &mut cursor).await {
             Ok(()) if std::mem::take(&mut away) => {
                 tracing::info!(revision = cursor.known, "changes are followed again");
             }
@@ -60,7 +60,7 @@ struct Cursor {
 }
 
 /// Hands on everything that is new, or says why it could not. A policy that cannot be read keeps no revocation from being told.
-async fn catch_up(store: &Store, followers: &Followers, cursor: &mut Cursor) -> Result<(), String> {
+async fn catch_up(store: &Store, followers: &mut Followers, cursor: &mut Cursor) -> Result<(), String> {
     let mut asked = std::pin::pin!(in_time(ANSWER, store.changes_since(cursor.known)));
     let changes = match tokio::time::timeout(SILENCE, &mut asked).await {
         Ok(changes) => changes,
@@ -86,10 +86,10 @@ async fn catch_up(store: &Store, followers: &Followers, cursor: &mut Cursor) -> 
     }
     if cursor.is_configuration_due {
         let snapshot = in_time(SNAPSHOT, store.snapshot()).await.map_err(|error| chain(&error))?;
-        followers.publisher.publish(Arc::new(snapshot));
+        followers.policies.publish(snapshot);
         cursor.is_configuration_due = false;
     } else if let Some(last) = last {
-        followers.publisher.advance(last);
+        followers.policies.advance(last);
     }
     Ok(())
 }

@@ -7,8 +7,11 @@
 mod authentication;
 mod changes;
 mod commands;
+mod connections;
 mod database;
 mod nodes;
+mod open_files;
+mod policies;
 mod serve;
 mod settings;
 mod telemetry;

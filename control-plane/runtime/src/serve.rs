@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use weir_api::ApiState;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
@@ -17,7 +15,9 @@ use weir_store::Store;
 use weir_xds::{Ads, ModuleSource, Publisher, Settings};
 
 use crate::changes::{self, Followers};
-use crate::{ServeSettings, authentication, database, nodes, telemetry};
+use crate::connections::{self, Limits, stopped};
+use crate::policies::Policies;
+use crate::{ServeSettings, authentication, database, nodes, open_files, telemetry};
 
 /// How long requests that are under way may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -27,6 +27,10 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
 /// Wait after that failed.
 const MAINTENANCE_RETRY: Duration = Duration::from_secs(60);
+/// How long a connection may be without a request under way, on both ports.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a request of an administrator may take, its body and its answer included. A query has 30 s.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
 /// Runs the control plane until it is told to end (SIGTERM or SIGINT).
 pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
@@ -35,6 +39,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         .with_context(|| format!("the wasm module {module_path} (WEIR_MODULE_FILE) cannot be read"))?;
     let module = Module::new(module);
     let metrics = telemetry::metrics()?;
+    open_files::allow(u64::from(settings.http_connections) + u64::from(settings.grpc_connections))?;
     let (stop, stopping) = watch::channel(false);
     let ended = tokio::spawn(async move {
         let name = end_signal().await;
@@ -49,17 +54,18 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         () = stopped(stopping.clone()) => return Ok(()),
     };
 
-    let snapshot = Arc::new(store.snapshot().await.context("the policy cannot be read")?);
+    let snapshot = store.snapshot().await.context("the policy cannot be read")?;
     let revision = snapshot.revision;
-    let publisher = Publisher::new(xds_settings(&settings, &module));
-    publisher.publish(snapshot);
+    let mut policies = Policies::new(Publisher::new(xds_settings(&settings, &module)));
+    policies.publish(snapshot);
+    let publisher = policies.publisher();
     let hub = ChangeHub::new(revision);
     let gateways = Gateways::new(store.clone());
     let (reports, received) = mpsc::unbounded_channel();
     let progress = Progress::new(&reports);
 
     let mut background = JoinSet::new();
-    let followers = Followers { publisher: publisher.clone(), hub: hub.clone(), gateways: gateways.clone() };
+    let followers = Followers { policies, hub: hub.clone(), gateways: gateways.clone() };
     background.spawn(changes::follow(store.clone(), followers, revision));
     background.spawn(maintain(store.clone()));
     let upkeep = metrics.clone();
@@ -84,36 +90,25 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         store: store.clone(),
         metrics: Some(Arc::new(move || metrics.render())),
         trusted_proxies: settings.http_trusted_proxies,
-    })
-    .into_make_service_with_connect_info::<SocketAddr>();
+    });
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");
+    let limits = |connections, longest| Limits { connections, silence: SILENCE, longest };
+    let http_limits = limits(settings.http_connections, Some(LONGEST_REQUEST));
+    // Envoys hold their streams open for ever.
+    let grpc_limits = limits(settings.grpc_connections, None);
     let serving = async {
-        let stop_http = stopped(stopping.clone());
-        let http = async { axum::serve(http, admin).with_graceful_shutdown(stop_http).await.context("HTTP") };
-        let grpc = async {
-            // Envoys hold their streams open for ever, so that only a ping finds out that one is gone.
-            tonic::transport::Server::builder()
-                .accept_http1(true)
-                .http2_keepalive_interval(Some(Duration::from_secs(10)))
-                .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-                .add_routes(Routes::from(envoys))
-                .serve_with_incoming_shutdown(
-                    // Without it a look-up waits for the 40 ms of a delayed acknowledgement.
-                    TcpIncoming::from(grpc).with_nodelay(Some(true)),
-                    stopped(stopping.clone()),
-                )
-                .await
-                .context("gRPC")
-        };
-        tokio::try_join!(http, grpc)
+        tokio::join!(
+            connections::serve("http", http, admin, http_limits, stopping.clone()),
+            connections::serve("grpc", grpc, envoys, grpc_limits, stopping.clone()),
+        )
     };
     let too_late = async {
         stopped(stopping.clone()).await;
         tokio::time::sleep(SHUTDOWN).await;
     };
     tokio::select! {
-        served = serving => { served?; }
+        _ = serving => {}
         () = too_late => tracing::warn!("some requests did not finish in time"),
     }
     background.shutdown().await;
@@ -130,7 +125,12 @@ fn xds_settings(settings: &ServeSettings, module: &Module) -> Settings {
         Some(path) => ModuleSource::File { path: path.clone() },
         None => ModuleSource::ControlPlane { sha256: module.sha256().to_owned() },
     };
-    Settings { module, upstream_ca_file: settings.envoy_ca_file.clone(), listener_port: settings.envoy_listener_port }
+    Settings {
+        module,
+        upstream_ca_file: settings.envoy_ca_file.clone(),
+        listener_port: settings.envoy_listener_port,
+        bodies_in_flight_bytes: settings.envoy_bodies_in_flight_bytes,
+    }
 }
 
 async fn bind(address: std::net::SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
@@ -148,13 +148,6 @@ async fn maintain(store: Store) {
             }
         };
         tokio::time::sleep(wait).await;
-    }
-}
-
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // Without a sender nobody can end it any more by signal; what is under way goes on.
-    if stopping.wait_for(|stopping| *stopping).await.is_err() {
-        std::future::pending().await
     }
 }
 

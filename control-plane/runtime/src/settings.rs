@@ -37,6 +37,10 @@ pub struct ServeSettings {
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
     #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:10081")]
     pub http_addr: SocketAddr,
+    /// How many connections are held at a time on the port of the admin API; further ones wait until one ends. One on which
+    /// no request was under way for 30 s is closed, and a request that takes more than a minute or two is cut.
+    #[arg(long, env = "WEIR_HTTP_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub http_connections: u32,
     /// How many reverse proxies of your own stand before the admin API: so many entries at the right of `X-Forwarded-For` are
     /// believed. With 0, attempts to sign in are counted by the address that connects.
     #[arg(long, env = "WEIR_HTTP_TRUSTED_PROXIES", default_value_t = 0)]
@@ -44,6 +48,10 @@ pub struct ServeSettings {
     /// Where Envoys connect: xDS, `weir.dataplane.v1` and the wasm module, all on one port.
     #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:10082")]
     pub grpc_addr: SocketAddr,
+    /// How many connections are held at a time on the port that Envoys connect to, as with `WEIR_HTTP_CONNECTIONS`. An Envoy
+    /// needs one for its configuration and one for each worker; on a new start it has the old ones beside for a moment.
+    #[arg(long, env = "WEIR_GRPC_CONNECTIONS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub grpc_connections: u32,
     /// The filters, as built for `wasm32-wasip1`.
     #[arg(long, env = "WEIR_MODULE_FILE")]
     pub module_file: PathBuf,
@@ -56,4 +64,10 @@ pub struct ServeSettings {
     /// Port of the listener `weir.listener`, for Envoys that take it by LDS. The bootstrap's own listener does not use it.
     #[arg(long, env = "WEIR_ENVOY_LISTENER_PORT", default_value_t = 10080)]
     pub envoy_listener_port: u16,
+    /// Bytes of request bodies that one worker of an Envoy holds at a time; beyond them requests are refused with
+    /// `gateway_overloaded`. At least 50 MiB, the largest body. Keep workers x 2 x this below the heap that Envoy may have
+    /// (`max_heap_size_bytes` of its overload manager).
+    #[arg(long, env = "WEIR_ENVOY_BODIES_IN_FLIGHT_BYTES", default_value_t = 256 * 1024 * 1024,
+          value_parser = clap::value_parser!(u64).range(weir_xds::BODY_LIMIT_BYTES..))]
+    pub envoy_bodies_in_flight_bytes: u64,
 }

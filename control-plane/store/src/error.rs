@@ -43,6 +43,9 @@ pub enum StoreError {
     /// A credential or stored result.
     #[error("encryption failed")]
     Encryption(#[from] EncryptionError),
+    /// What the database holds was encrypted with another one.
+    #[error("the master key is not the one that this database was written with")]
+    MasterKey(#[source] EncryptionError),
     /// No secret could be made.
     #[error("no secret could be made")]
     Secret(#[from] NoRandomness),

@@ -56,6 +56,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 const MOST_CONNECTIONS: u32 = 16;
 /// How long a caller waits for a free connection, or for a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is encrypted to know the master key by; the text says nothing.
+const CHECK_TEXT: &str = "weir";
+const CHECK_OWNER: uuid::Uuid = uuid::Uuid::nil();
 
 /// A pool of connections to Postgres; cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,7 +87,7 @@ impl Store {
         Ok(Self { pool, encryption, away: Arc::default(), keys: ledger::KnownKeys::default(), ledger })
     }
 
-    /// Brings the schema up to date and makes the ledger's partitions of the coming days. Several control planes may do
+    /// Brings the schema up to date, checks that the master key is the one it was made with, and makes the ledger's partitions of the coming days. Several control planes may do
     /// this at once: an advisory lock makes them take turns.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         // On a connection of its own: a change of a large table, or waiting for one, may take longer than a request may.
@@ -92,7 +95,21 @@ impl Store {
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
+        self.check_master_key().await?;
         self.ensure_partitions().await
+    }
+
+    /// Refuses a master key other than that which this database was first written with. All credentials would be unreadable
+    /// under it, and all Envoys be told to forget them.
+    async fn check_master_key(&self) -> Result<(), StoreError> {
+        let encrypted = self.encryption.encrypt(CHECK_OWNER, &CHECK_TEXT.into())?;
+        sqlx::query("INSERT INTO encryption_check (text_encrypted) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(encrypted)
+            .execute(&self.pool)
+            .await?;
+        let (stored,): (Vec<u8>,) =
+            sqlx::query_as("SELECT text_encrypted FROM encryption_check").fetch_one(&self.pool).await?;
+        self.encryption.decrypt(CHECK_OWNER, &stored).map(drop).map_err(StoreError::MasterKey)
     }
 
     /// Says whether the database answers, as whoever looks at it all the time has found. While it does not, the data plane's

@@ -20,7 +20,7 @@ const MOST_IN_ALL: i64 = 1_000;
 /// An attempt that may go on.
 #[derive(Clone, Debug)]
 pub struct LoginAttempt {
-    email_sha256: [u8; 32],
+    email_sha256: Vec<u8>,
     address_sha256: [u8; 32],
 }
 
@@ -44,7 +44,13 @@ impl Store {
     /// signed in to within 90 days is further bound to 50 failures in all, to 100 of the account from anywhere, and to 1,000
     /// of everybody: so a guesser is slowed down, however many addresses it has, and the administrator is not.
     pub async fn admit_login(&self, email: &str, address: &str) -> Result<LoginAdmission, StoreError> {
-        let attempt = LoginAttempt { email_sha256: sha256(&email.to_lowercase()), address_sha256: sha256(address) };
+        // By the rule that the account is found by, which depends on the database: by another, some spellings of one account
+        // would be counted apart.
+        let (email_sha256,): (Vec<u8>,) = sqlx::query_as("SELECT sha256(convert_to(lower($1), 'UTF8'))")
+            .bind(as_text(email))
+            .fetch_one(&self.pool)
+            .await?;
+        let attempt = LoginAttempt { email_sha256, address_sha256: sha256(address) };
         // Looked at before anything is written, so that a flood writes nothing.
         if let Some(retry_after_s) = self.failures(&attempt).await?.wait(0) {
             return Ok(LoginAdmission::Refused { retry_after_s });
@@ -52,7 +58,7 @@ impl Store {
         let id = Uuid::now_v7();
         sqlx::query("INSERT INTO login_attempts (id, email_sha256, address_sha256) VALUES ($1, $2, $3)")
             .bind(id)
-            .bind(attempt.email_sha256)
+            .bind(&attempt.email_sha256)
             .bind(attempt.address_sha256)
             .execute(&self.pool)
             .await?;
@@ -72,7 +78,7 @@ impl Store {
              INSERT INTO login_addresses (email_sha256, address_sha256) VALUES ($1, $2)
              ON CONFLICT (email_sha256, address_sha256) DO UPDATE SET at = now()",
         )
-        .bind(attempt.email_sha256)
+        .bind(&attempt.email_sha256)
         .bind(attempt.address_sha256)
         .execute(&self.pool)
         .await?;
@@ -95,12 +101,17 @@ impl Store {
                           ceil(extract(epoch FROM at + interval '15 minutes' - now()))::bigint AS left_s
                    FROM login_attempts WHERE at > now() - interval '15 minutes') recent",
         )
-        .bind(attempt.email_sha256)
+        .bind(&attempt.email_sha256)
         .bind(attempt.address_sha256)
         .fetch_one(&self.pool)
         .await?;
         Ok(failures)
     }
+}
+
+/// Postgres knows no text with NUL, and so no such account.
+pub(crate) fn as_text(email: &str) -> &str {
+    if email.contains('\0') { "" } else { email }
 }
 
 /// What has failed within 15 minutes, and when the oldest of each kind is over.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
 
+use crate::logins::as_text;
 use crate::{Store, StoreError};
 
 /// A user as signing in needs it.
@@ -18,12 +19,10 @@ pub struct Login {
 impl Store {
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        // Postgres knows no text with NUL.
-        let email = if email.contains('\0') { "" } else { email };
         let row: Option<(Uuid, String, String, Option<Uuid>, String)> = sqlx::query_as(
             "SELECT id, email, role, tenant_id, password_hash FROM users WHERE lower(email) = lower($1)",
         )
-        .bind(email)
+        .bind(as_text(email))
         .fetch_optional(&self.pool)
         .await?;
         row.map(|(id, email, role, tenant_id, password_hash)| {

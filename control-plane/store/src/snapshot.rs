@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use weir_config::Price;
-use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
+use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 
 use crate::providers::schema_from_name;
 use crate::row::unsigned;
@@ -10,8 +10,8 @@ use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// The committed policy at one revision, credentials decrypted. A provider whose credential cannot be decrypted fails
-    /// the whole: the last good configuration goes on serving.
+    /// The committed policy at one revision, credentials decrypted. A provider that cannot be read is named and left out, with
+    /// its members of pools: they are passed over as if they had failed, and nobody else is concerned.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let mut reading = begin(&self.pool, READING).await?;
         let (revision,): (i64,) =
@@ -35,22 +35,31 @@ impl Store {
         .await?;
         reading.commit().await?;
 
-        let mut members = members.into_iter().peekable();
-        let pools = pools
+        let mut unreadable = Vec::new();
+        let mut readable = Vec::with_capacity(providers.len());
+        for row in providers {
+            let id = row.id;
+            match self.provider(row) {
+                Ok(provider) => readable.push(provider),
+                Err(error) => unreadable.push(UnreadableProvider { id, reason: reason(&error) }),
+            }
+        }
+        let mut members = members
             .into_iter()
-            .map(|pool| {
-                let mut own = Vec::new();
-                while let Some(member) = members.next_if(|member| member.pool_id == pool.id) {
-                    own.push(member.into_member()?);
-                }
-                pool.into_pool(own)
-            })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Snapshot {
-            revision: unsigned(revision)?,
-            providers: providers.into_iter().map(|row| self.provider(row)).collect::<Result<_, _>>()?,
-            pools,
-        })
+            .filter(|member| unreadable.iter().all(|provider| provider.id != member.provider_id))
+            .peekable();
+        let mut served = Vec::with_capacity(pools.len());
+        for pool in pools {
+            let mut own = Vec::new();
+            while let Some(member) = members.next_if(|member| member.pool_id == pool.id) {
+                own.push(member.into_member()?);
+            }
+            // Its requests are answered as those of a pool that Envoy has not heard of yet: 503, and no routes without a use.
+            if !own.is_empty() {
+                served.push(pool.into_pool(own)?);
+            }
+        }
+        Ok(Snapshot { revision: unsigned(revision)?, providers: readable, pools: served, unreadable })
     }
 
     fn provider(&self, row: ProviderRow) -> Result<Provider, StoreError> {
@@ -66,6 +75,13 @@ impl Store {
             base_url: row.base_url.parse().map_err(|_| StoreError::Corrupt("a provider's base URL"))?,
             credential,
         })
+    }
+}
+
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Encryption(error) => format!("its credential: {error}"),
+        error => error.to_string(),
     }
 }
 

@@ -22,8 +22,11 @@ use crate::{Resource, ResourceSet, ResourceType, Scope};
 pub(crate) const ROUTES: &str = "weir.routes";
 /// Name of the listener, for an Envoy whose bootstrap has none.
 pub(crate) const LISTENER: &str = "weir.listener";
-/// Bytes that Envoy may hold of a body. Above the route plugin's own limit of 50 MiB, so that the plugin's refusal comes first.
+/// Bytes that Envoy may hold of a body. Above [`BODY_LIMIT_BYTES`], so that the route plugin's refusal comes first.
 pub(crate) const BUFFER_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Largest request body, in bytes: 50 MiB.
+pub const BODY_LIMIT_BYTES: u64 = 50 * 1024 * 1024;
 
 /// What the operator decides, and no tenant can change.
 #[derive(Clone, Debug)]
@@ -35,12 +38,20 @@ pub struct Settings {
     pub upstream_ca_file: String,
     /// Port of the listener that is served by LDS, for an Envoy whose bootstrap has none.
     pub listener_port: u16,
+    /// Bytes of request bodies that one worker holds at a time, at least [`BODY_LIMIT_BYTES`]. Envoy takes up to twice as much
+    /// memory for them.
+    pub bodies_in_flight_bytes: u64,
 }
 
 impl Settings {
-    /// Debian's authorities, and port 10080.
+    /// Debian's authorities, port 10080, and 256 MiB of bodies.
     pub fn new(module: ModuleSource) -> Self {
-        Self { module, upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(), listener_port: 10080 }
+        Self {
+            module,
+            upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
+            listener_port: 10080,
+            bodies_in_flight_bytes: 256 * 1024 * 1024,
+        }
     }
 }
 

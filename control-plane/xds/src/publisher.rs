@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_no_envoy_has_is_forgotten_with_the_next_snapshot() {
         let module = ModuleSource::File { path: "/weir.wasm".into() };
-        let publisher = Publisher::new(Settings { module, upstream_ca_file: String::new(), listener_port: 1 });
+        let publisher = Publisher::new(Settings::new(module));
         let view = || publisher.subscribe().borrow().clone().unwrap();
         let publish = |revision| publisher.publish(Arc::new(Snapshot { revision, ..Snapshot::default() }));
         publish(1);

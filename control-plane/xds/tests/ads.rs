@@ -209,7 +209,12 @@ async fn a_refused_cluster_is_sent_again() {
         idle_timeout_ms: 1000,
         request_timeout_ms: 1000,
     };
-    control_plane.publisher.publish(Arc::new(Snapshot { revision: 1, providers: vec![provider], pools: vec![pool] }));
+    control_plane.publisher.publish(Arc::new(Snapshot {
+        revision: 1,
+        providers: vec![provider],
+        pools: vec![pool],
+        unreadable: vec![],
+    }));
     let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
     let plugin = envoy.receive().await.unwrap();
     envoy.answer(&plugin, None).await;

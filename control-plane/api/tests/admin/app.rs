@@ -40,7 +40,11 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn app() -> App {
-    let database_url = fresh_database().await;
+    app_on(fresh_database().await).await
+}
+
+/// The API with this empty database.
+pub(crate) async fn app_on(database_url: String) -> App {
     let store = Store::connect(&database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
     store.migrate().await.unwrap();
     let router = router(ApiState {

@@ -2,8 +2,11 @@
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+use weir_core::encryption::Encryption;
+use weir_store::{Store, StoreError};
 
-use crate::app::{CREDENTIAL, admin, app, furnish, id};
+use crate::app::{CREDENTIAL, admin, app, furnish, id, provider_body};
 
 #[tokio::test]
 async fn no_secret_is_in_the_database_in_clear() {
@@ -68,13 +71,82 @@ async fn no_secret_is_in_an_answer() {
 }
 
 #[tokio::test]
-async fn another_master_key_reads_nothing() {
+async fn another_master_key_ends_the_start() {
     let app = app().await;
     let platform = app.platform().await;
-    furnish(&platform, "f").await;
-    let other = weir_core::encryption::Encryption::new(&[8; 32]).unwrap();
-    let store = weir_store::Store::connect(&app.database_url, other).await.unwrap();
-    assert!(matches!(store.snapshot().await, Err(weir_store::StoreError::Encryption(_))));
+    let f = furnish(&platform, "f").await;
+    let with_key =
+        async |key: [u8; 32]| Store::connect(&app.database_url, Encryption::new(&key).unwrap()).await.unwrap();
+    let wrong = with_key([8; 32]).await;
+    assert!(matches!(wrong.migrate().await, Err(StoreError::MasterKey(_))));
+    let unreadable: Vec<Uuid> = wrong.snapshot().await.unwrap().unreadable.iter().map(|provider| provider.id).collect();
+    assert_eq!(unreadable, [id(&f.provider)]);
+    let same = with_key([7; 32]).await;
+    same.migrate().await.unwrap();
+    assert_eq!(same.snapshot().await.unwrap().unreadable, []);
+}
+
+/// What is wrong with one row of one tenant is no reason to keep everybody's changes from Envoy.
+#[tokio::test]
+async fn a_provider_that_cannot_be_read_is_left_out_and_no_other() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let (f, other) = (furnish(&platform, "f").await, furnish(&platform, "other").await);
+    let tenant_id = &f.tenant["id"];
+    let second = platform.make("providers", provider_body(tenant_id, "second")).await;
+    let members = json!([{"provider_id": f.provider["id"], "model": "a"}, {"provider_id": second["id"], "model": "b"}]);
+    let mixed = json!({"tenant_id": tenant_id, "name": "mixed", "members": members});
+    let mixed = platform.make("pools", mixed).await;
+    let database = PgPool::connect(&app.database_url).await.unwrap();
+    let whole: (Vec<u8>,) = sqlx::query_as("SELECT credential_encrypted FROM providers WHERE id = $1")
+        .bind(id(&f.provider))
+        .fetch_one(&database)
+        .await
+        .unwrap();
+    for damage in [
+        "credential_encrypted = set_byte(credential_encrypted, 20, 0) || '\\x00'::bytea",
+        "credential_encrypted = ''",
+        "credential_encrypted = '\\x09'",
+        "credential_encrypted = (SELECT credential_encrypted FROM providers WHERE name = 'second')",
+        "base_url = 'nowhere'",
+    ] {
+        sqlx::query(AssertSqlSafe(format!("UPDATE providers SET {damage} WHERE id = $1")))
+            .bind(id(&f.provider))
+            .execute(&database)
+            .await
+            .unwrap();
+        let snapshot = app.store.snapshot().await.unwrap();
+        let unreadable: Vec<Uuid> = snapshot.unreadable.iter().map(|provider| provider.id).collect();
+        assert_eq!(unreadable, [id(&f.provider)], "{damage}");
+        assert!(!snapshot.unreadable[0].reason.contains(CREDENTIAL), "{damage}");
+        let providers: Vec<Uuid> = snapshot.providers.iter().map(|provider| provider.id).collect();
+        assert_eq!(providers, [id(&other.provider), id(&second)], "{damage}");
+        let pools: Vec<(Uuid, Vec<&str>)> = snapshot
+            .pools
+            .iter()
+            .map(|pool| (pool.id, pool.members.iter().map(|member| member.model.as_str()).collect()))
+            .collect();
+        assert_eq!(pools, [(id(&other.pool), vec!["gpt-4o"]), (id(&mixed), vec!["b"])], "{damage}");
+        sqlx::query(
+            "UPDATE providers SET credential_encrypted = $2, base_url = 'https://api.openai.com/v1' WHERE id = $1",
+        )
+        .bind(id(&f.provider))
+        .bind(&whole.0)
+        .execute(&database)
+        .await
+        .unwrap();
+        assert_eq!(app.store.snapshot().await.unwrap().unreadable, [], "{damage}");
+    }
+    // An administrator mends it by setting the credential anew.
+    sqlx::query("UPDATE providers SET credential_encrypted = '' WHERE name = 'second'")
+        .execute(&database)
+        .await
+        .unwrap();
+    assert_eq!(app.store.snapshot().await.unwrap().unreadable.len(), 1);
+    let path = format!("providers/{}", id(&second));
+    platform.patch(&path, &second["revision"], json!({"credential": "anew"})).await.expect(200);
+    let snapshot = app.store.snapshot().await.unwrap();
+    assert_eq!((snapshot.unreadable.len(), snapshot.pools.len()), (0, 3));
 }
 
 /// Whoever may change a provider could else have its credential sent to a server of their own.

@@ -7,16 +7,21 @@ use weir_core::actor::{Actor, Role};
 use weir_core::secret::sha256;
 use weir_core::tenant::UserSettings;
 
-use crate::app::{Answer, App, app, id};
+use crate::app::{Answer, App, app, app_on, id};
+use crate::postgres::fresh_unicode_database;
 
 const PASSWORD: &str = "correct horse battery";
 
 async fn with_admin() -> App {
     let app = app().await;
-    let settings = UserSettings { email: "Admin@weir.example".into(), role: Role::PlatformAdmin };
+    make_admin(&app, "Admin@weir.example").await;
+    app
+}
+
+async fn make_admin(app: &App, email: &str) {
+    let settings = UserSettings { email: email.into(), role: Role::PlatformAdmin };
     let hash = hash_password(PASSWORD.into()).await.unwrap();
     app.store.create_user(&Actor::system(), None, settings, &hash, None).await.unwrap();
-    app
 }
 
 async fn login(app: &App, email: &str, password: &str) -> Answer {
@@ -90,6 +95,27 @@ async fn wrong_passwords_and_unknown_users_look_the_same_and_are_limited() {
     assert!((1..=60).contains(&wait), "{wait}");
     sqlx::query("UPDATE login_attempts SET at = at - interval '2 minutes'").execute(&database).await.unwrap();
     login(&app, "admin@weir.example", PASSWORD).await.expect(200);
+}
+
+/// Which spellings are one account is for the database to say, and it says so of attempts as well.
+#[tokio::test]
+async fn no_spelling_of_an_account_is_counted_apart() {
+    // U+0130's small letter is `i` to Postgres; to Rust it is another.
+    let spellings =
+        ["ADM\u{130}N@weir.example", "adm\u{130}n@weir.example", "Admin@weir.example", "admin@WEIR.example"];
+    let app = app_on(fresh_unicode_database().await).await;
+    make_admin(&app, "admin@weir.example").await;
+    for spelling in spellings {
+        login(&app, spelling, PASSWORD).await.expect(200);
+    }
+    for attempt in 0..10 {
+        login(&app, spellings[attempt % 4], "wrong").await.problem(401, "invalid_credentials");
+    }
+    for spelling in spellings {
+        login(&app, spelling, PASSWORD).await.problem(429, "too_many_requests");
+    }
+    login(&app, "adm\u{131}n@weir.example", PASSWORD).await.problem(401, "invalid_credentials");
+    login(&app, "admin@weir.example\0", PASSWORD).await.problem(401, "invalid_credentials");
 }
 
 #[tokio::test]

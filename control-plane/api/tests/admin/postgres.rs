@@ -14,10 +14,22 @@ use weir_dev::tools::Tools;
 
 /// The URL of a new, empty database.
 pub(crate) async fn fresh_database() -> String {
+    new_database("").await
+}
+
+/// One that folds letters of all scripts, as most operators' do. Ours knows the ASCII letters only.
+pub(crate) async fn fresh_unicode_database() -> String {
+    new_database("TEMPLATE template0 LOCALE 'C.UTF-8'").await
+}
+
+async fn new_database(options: &str) -> String {
     let server = server();
     let name = format!("weir_test_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(server).await.expect("a Postgres to test with");
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.expect("a database");
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} {options}")))
+        .execute(&mut connection)
+        .await
+        .expect("a database");
     let (base, _) = server.rsplit_once('/').expect("a URL with a database");
     format!("{base}/{name}")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 use weir_core::ledger::UsageRecord;
 
@@ -16,8 +16,14 @@ use crate::StoreError;
 const WRITERS: usize = 2;
 /// Reports that wait at most. Who comes then waits outside, until its caller's deadline.
 const WAITING: usize = 64;
+/// Memory of reports that wait or are being stored, in units of [`UNIT`]: 64 MiB. Who comes then waits outside as well.
+const ROOM: u32 = 64 * 1024;
+/// In what memory is counted, in bytes.
+const UNIT: usize = 1024;
 /// A transaction takes no further report once it has so many records.
 const ENOUGH: usize = 4_000;
+/// Or once they take so many bytes, as it is sent in one piece: it is at most this and one report more.
+const ENOUGH_BYTES: usize = 8 * 1024 * 1024;
 /// How often records are stored anew without those that turned out to be stored: each time, another transaction was faster.
 const ATTEMPTS: usize = 5;
 /// How long a transaction may take: a server that is gone without a word must not hold up the reports behind it.
@@ -27,6 +33,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     reports: mpsc::Sender<Report>,
+    room: Arc<Semaphore>,
 }
 
 /// The records of one call.
@@ -34,7 +41,10 @@ pub(crate) struct Queue {
 struct Report {
     gateway_id: Uuid,
     records: Vec<UsageRecord>,
+    bytes: usize,
     stored: oneshot::Sender<Result<(), StoreError>>,
+    /// Given back when the report is stored, or nobody waits for it.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Queue {
@@ -45,19 +55,33 @@ impl Queue {
         for _ in 0..WRITERS {
             tokio::spawn(write(pool.clone(), waiting.clone()));
         }
-        Self { reports }
+        Self { reports, room: Arc::new(Semaphore::new(ROOM as usize)) }
     }
 
     /// Stores records; what is stored already stays as it is. Answers when they are committed. A caller that leaves before
     /// its turn has nothing stored, since it will report again.
     pub(crate) async fn store(&self, gateway_id: Uuid, records: Vec<UsageRecord>) -> Result<(), StoreError> {
-        let (stored, outcome) = oneshot::channel();
-        let report = Report { gateway_id, records, stored };
         // Without a writer the runtime is ending.
-        let ended = |_| StoreError::Database(sqlx::Error::WorkerCrashed);
-        self.reports.send(report).await.map_err(|_| StoreError::Database(sqlx::Error::WorkerCrashed))?;
-        outcome.await.map_err(ended)?
+        let ended = || StoreError::Database(sqlx::Error::WorkerCrashed);
+        let bytes = records.iter().map(size).sum();
+        // What is larger than all the room goes alone.
+        let units = u32::try_from(bytes / UNIT).unwrap_or(ROOM).clamp(1, ROOM);
+        let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| ended())?;
+        let (stored, outcome) = oneshot::channel();
+        let report = Report { gateway_id, records, bytes, stored, _room: room };
+        self.reports.send(report).await.map_err(|_| ended())?;
+        outcome.await.map_err(|_| ended())?
     }
+}
+
+/// Bytes that a record takes in memory, and about as many in the database.
+fn size(record: &UsageRecord) -> usize {
+    let UsageRecord {
+        operation, model, upstream_model, price_version, error_code, outcome, guardrail_findings, ..
+    } = record;
+    let texts = [operation, model, upstream_model, price_version, error_code, outcome];
+    let findings = guardrail_findings.iter().map(|finding| size_of::<String>() + finding.len()).sum::<usize>();
+    size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + findings
 }
 
 async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>) {
@@ -69,14 +93,15 @@ async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>) {
 /// The next report and all that wait behind it, as far as there is room.
 async fn next_group(waiting: &Mutex<mpsc::Receiver<Report>>) -> Option<Vec<Report>> {
     let mut waiting = waiting.lock().await;
-    let (mut group, mut records) = (Vec::new(), 0);
+    let (mut group, mut records, mut bytes) = (Vec::new(), 0, 0);
     let mut next = Some(waiting.recv().await?);
     while let Some(report) = next {
         if !report.stored.is_closed() {
             records += report.records.len();
+            bytes += report.bytes;
             group.push(report);
         }
-        next = if records < ENOUGH { waiting.try_recv().ok() } else { None };
+        next = if records < ENOUGH && bytes < ENOUGH_BYTES { waiting.try_recv().ok() } else { None };
     }
     Some(group)
 }
@@ -165,3 +190,6 @@ impl Row<'_> {
         (self.record.started_at.date_naive(), self.record.tenant_id, self.record.request_id)
     }
 }
+
+#[cfg(test)]
+mod tests;

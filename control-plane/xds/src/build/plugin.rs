@@ -13,7 +13,7 @@ use weir_config::{
 };
 
 use super::scalar::milliseconds;
-use super::{ModuleSource, Settings};
+use super::{BODY_LIMIT_BYTES, ModuleSource, Settings};
 use crate::Resource;
 
 /// All plugins share one VM in each worker: the same id, and byte for byte the same VM configuration.
@@ -41,7 +41,8 @@ pub(super) fn plugins(settings: &Settings) -> Vec<(String, Resource)> {
         outbox_records: 20_000,
         outbox_bytes: 16 * 1024 * 1024,
     };
-    let route = RouteConfig { body_limit_bytes: 50 * 1024 * 1024, bodies_in_flight_bytes: 256 * 1024 * 1024 };
+    let route =
+        RouteConfig { body_limit_bytes: BODY_LIMIT_BYTES, bodies_in_flight_bytes: settings.bodies_in_flight_bytes };
     let chain = ChainConfig {
         metering: Some(metering),
         auth: Some(auth),

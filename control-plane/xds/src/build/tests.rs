@@ -48,6 +48,7 @@ fn snapshot() -> Snapshot {
         revision: 7,
         providers: vec![provider(1, "api.example.com", true, Some("sk-1")), provider(2, "127.0.0.1", false, None)],
         pools: vec![pool(3, &[1, 2]), pool(4, &[2])],
+        unreadable: vec![],
     }
 }
 
@@ -237,6 +238,12 @@ fn plugins_get_what_they_parse() {
     }
     check::<weir_config::ChainConfig>(&set, plugin::CHAIN);
     check::<weir_config::ProviderConfig>(&set, plugin::PROVIDER);
+    // The least that an operator may set is enough for the largest body.
+    let least = Settings { bodies_in_flight_bytes: BODY_LIMIT_BYTES, ..settings() };
+    let set = build(&snapshot(), &least, Scope::Everyone);
+    check::<weir_config::ChainConfig>(&set, plugin::CHAIN);
+    let bound = format!("\"bodies_in_flight_bytes\":{BODY_LIMIT_BYTES}");
+    assert!(plugin_json(&set, plugin::CHAIN).contains(&bound));
 }
 
 /// A new configuration of a plugin makes a new VM on Envoy's main thread, and no order of delivery would keep it in step with

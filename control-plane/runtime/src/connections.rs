@@ -1,0 +1,197 @@
+//! Serving a port: how many connections it holds, and how long one may stay that asks for nothing.
+//!
+//! axum's and tonic's own servers bound neither, so that a client which opens connections and says nothing would take every
+//! file that the process may open.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt as _;
+
+/// How long a connection that should end may still be without a request under way.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often HTTP/2 asks whether the other end is there. Streams are open for ever, so that only a ping finds out.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// How long the answer to that may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait after no connection could be accepted, most likely for want of files.
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+/// How often it is said at most that a port is full.
+const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
+
+/// What a port allows its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at a time. Further ones wait in the kernel's queue, where they cost the process no file.
+    pub(crate) connections: u32,
+    /// How long a connection may have no request under way: before its first one is whole, within a later head, and between
+    /// two. Holds for both versions of HTTP, and whatever pings come.
+    pub(crate) silence: Duration,
+    /// How long it may have one under way without a pause, its body and its answer included; it has as long again to finish.
+    /// `None`: for ever, as streams need it.
+    pub(crate) longest: Option<Duration>,
+}
+
+/// Serves a port until `stopping` is true and what was under way then has ended. `port` names it in metrics and the log.
+pub(crate) async fn serve(
+    port: &'static str,
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+) {
+    let mut places = Places { port, free: Arc::new(Semaphore::new(limits.connections as usize)), said_full: None };
+    loop {
+        let accepted = async {
+            let place = places.take().await;
+            (place, accept(port, &listener).await)
+        };
+        let (place, (stream, peer)) = tokio::select! {
+            accepted = accepted => accepted,
+            () = stopped(stopping.clone()) => break,
+        };
+        let connection = connection(stream, peer, router.clone(), limits, stopping.clone());
+        tokio::spawn(async move {
+            metrics::gauge!("weir_connections", "port" => port).increment(1);
+            connection.await;
+            metrics::gauge!("weir_connections", "port" => port).decrement(1);
+            drop(place);
+        });
+    }
+    drop(listener);
+    // All places are free when the last connection has ended. Nobody closes the semaphore.
+    let _ = places.free.acquire_many(limits.connections).await;
+}
+
+struct Places {
+    port: &'static str,
+    free: Arc<Semaphore>,
+    said_full: Option<Instant>,
+}
+
+impl Places {
+    async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        if self.said_full.is_none_or(|said| said.elapsed() >= SAY_FULL_EVERY) {
+            tracing::warn!(port = self.port, "all connections are taken: further ones wait until one ends");
+            self.said_full = Some(Instant::now());
+        }
+        self.free.clone().acquire_owned().await.ok()
+    }
+}
+
+async fn accept(port: &'static str, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    use std::io::ErrorKind;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The client's fault.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                tracing::error!(port, error = error.to_string(), "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+) {
+    // Without it a look-up waits for the 40 ms of a delayed acknowledgement. A socket that refuses is closed already.
+    let _ = stream.set_nodelay(true);
+    let (count, under_way) = watch::channel(0);
+    let count = Arc::new(count);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let begun = UnderWay::begin(count.clone());
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move {
+            let answer = router.oneshot(request).await?;
+            // It is under way until the last of its answer is handed over.
+            Ok::<_, Infallible>(answer.map(|body| {
+                body.map_frame(move |frame| {
+                    let _ = &begun;
+                    frame
+                })
+            }))
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.silence);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // How it ended is between the client and the network.
+        _ = connection.as_mut() => return,
+        () = lasting(under_way.clone(), |requests| requests == 0, Some(limits.silence)) => {}
+        () = lasting(under_way.clone(), |requests| requests > 0, limits.longest) => {}
+        () = stopped(stopping) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection => {}
+        // Not at once: a request may have come in the same moment.
+        () = lasting(under_way.clone(), |requests| requests == 0, Some(FAREWELL)) => {}
+        () = lasting(under_way, |requests| requests > 0, limits.longest) => {}
+    }
+}
+
+/// Ends when the number of requests under way has been like this for so long. Without a time, never.
+async fn lasting(mut under_way: watch::Receiver<usize>, like_this: fn(usize) -> bool, time: Option<Duration>) {
+    let Some(time) = time else { return std::future::pending().await };
+    // The sender is as old as the connection.
+    while under_way.wait_for(|requests| like_this(*requests)).await.is_ok() {
+        if tokio::time::timeout(time, under_way.wait_for(|requests| !like_this(*requests))).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A request that is counted as long as this lives.
+struct UnderWay(Arc<watch::Sender<usize>>);
+
+impl UnderWay {
+    fn begin(count: Arc<watch::Sender<usize>>) -> Self {
+        count.send_modify(|requests| *requests += 1);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|requests| *requests -= 1);
+    }
+}
+
+pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // Without a sender nobody can end it any more by signal; what is under way goes on.
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests;
