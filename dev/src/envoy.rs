@@ -19,6 +19,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(7);
 const STOP: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
+/// How long its admin interface may be silent before it is not waited for: compiling filters keeps its thread for a while.
+const SILENCE: Duration = Duration::from_secs(3);
+/// For one answer of its admin interface.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What an Envoy had not finished when it was ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,56 +73,71 @@ impl Envoy {
     }
 
     /// Ends it as an operator should: Envoy itself quits at once when it is asked to. Clients are sent away, requests under way
-    /// finish, usage is delivered; each for a bounded time. Answers whether it ended when asked, and what was not finished.
-    pub async fn stop(&self, process: &mut Process, http: &reqwest::Client) -> (bool, Unfinished) {
-        let unfinished = self.drain(http).await;
+    /// finish, usage is delivered; each for a bounded time. Answers whether it ended when asked, and what was not finished;
+    /// `None` if its admin interface did not say, or it died meanwhile.
+    pub async fn stop(&self, process: &mut Process, http: &reqwest::Client) -> (bool, Option<Unfinished>) {
+        let unfinished = tokio::select! {
+            unfinished = self.drain(http) => unfinished,
+            _ = process.ended() => None,
+        };
         (process.stop(libc::SIGTERM, STOP).await, unfinished)
     }
 
-    async fn drain(&self, http: &reqwest::Client) -> Unfinished {
+    /// What is left when all has come to its end or the time is up; `None` if Envoy does not say.
+    async fn drain(&self, http: &reqwest::Client) -> Option<Unfinished> {
         // Answers close their connections from now on; new ones are still taken, for whoever has not heard of it yet.
-        if !self.command(http, "drain_listeners?graceful&skip_exit").await {
-            return Unfinished::default();
-        }
+        self.command(http, "drain_listeners?graceful&skip_exit").await?;
         let farewell = Instant::now() + FAREWELL;
-        while self.figures(http).await.connections > 0 && Instant::now() < farewell {
+        while self.figures(http).await.is_none_or(|now| now.connections > 0) && Instant::now() < farewell {
             tokio::time::sleep(POLL).await;
         }
-        self.command(http, "drain_listeners").await;
+        self.command(http, "drain_listeners").await?;
         let begin = Instant::now();
         let (drained, flushed) = (begin + DRAIN, begin + DRAIN + FLUSH);
         loop {
-            let unfinished = self.figures(http).await.unfinished;
-            let deadline = if unfinished.requests > 0 { drained } else { flushed };
-            if unfinished == Unfinished::default() || Instant::now() > deadline {
+            let unfinished = self.figures(http).await.map(|now| now.unfinished);
+            let deadline = if unfinished.is_some_and(|it| it.requests > 0) { drained } else { flushed };
+            // Silence is no end: what it hides may still be under way.
+            if unfinished == Some(Unfinished::default()) || Instant::now() > deadline {
                 return unfinished;
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    async fn command(&self, http: &reqwest::Client, path: &str) -> bool {
-        let request = http.post(format!("{}/{path}", self.admin_url())).timeout(Duration::from_secs(1));
-        request.send().await.is_ok_and(|answer| answer.status().is_success())
+    /// Has it do something; `None` if it does not take the command for a while.
+    async fn command(&self, http: &reqwest::Client, path: &str) -> Option<()> {
+        let silence = Instant::now() + SILENCE;
+        loop {
+            let request = http.post(format!("{}/{path}", self.admin_url())).timeout(ANSWER);
+            if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return Some(());
+            }
+            if Instant::now() > silence {
+                return None;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
-    /// How it is now; all 0 if Envoy does not say.
-    async fn figures(&self, http: &reqwest::Client) -> Figures {
+    /// How it is now; `None` if Envoy does not say.
+    async fn figures(&self, http: &reqwest::Client) -> Option<Figures> {
         let url = format!("{}/stats?filter=downstream_(cx%7Crq)_active%7Cweir_usage_records", self.admin_url());
-        let Ok(answer) = http.get(url).timeout(Duration::from_secs(1)).send().await else { return Figures::default() };
-        figures(&answer.text().await.unwrap_or_default())
+        let answer = http.get(url).timeout(ANSWER).send().await.ok()?;
+        figures(&answer.error_for_status().ok()?.text().await.ok()?)
     }
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Figures {
     /// Connections of clients.
     connections: u64,
     unfinished: Unfinished,
 }
 
-/// Reads Envoy's statistics.
-fn figures(stats: &str) -> Figures {
+/// Reads Envoy's statistics; `None` if these are none of its: at least our own question is under way.
+fn figures(stats: &str) -> Option<Figures> {
+    stats.lines().find(|line| line.starts_with("http.admin.downstream_rq_active: "))?;
     let sum = |wanted: &dyn Fn(&str) -> bool| -> u64 {
         let lines = stats.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(name, _)| wanted(name)).filter_map(|(_, value)| value.trim().parse::<u64>().ok()).sum()
@@ -128,13 +147,13 @@ fn figures(stats: &str) -> Figures {
     let http = |which: &str| {
         sum(&|name| name.starts_with("http.") && !name.starts_with("http.admin.") && name.ends_with(which))
     };
-    Figures {
+    Some(Figures {
         connections: http(".downstream_cx_active"),
         unfinished: Unfinished {
             requests: http(".downstream_rq_active"),
             records: records("taken").saturating_sub(records("stored") + records("rejected")),
         },
-    }
+    })
 }
 
 /// Fills in the placeholders `${NAME}` of a bootstrap. An unknown one is an error: Envoy would take it for a name.
@@ -198,6 +217,14 @@ pub fn local_bootstrap(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::routing::{get, post};
+    use http::StatusCode;
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -207,8 +234,55 @@ mod tests {
                      wasmcustom.weir_usage_records_rejected: 1\nwasmcustom.weir_usage_records_stored: 5\n\
                      wasmcustom.weir_usage_records_taken: 9\n";
         let unfinished = Unfinished { requests: 2, records: 3 };
-        assert_eq!(figures(stats), Figures { connections: 4, unfinished });
-        assert_eq!(figures(""), Figures::default());
+        assert_eq!(figures(stats), Some(Figures { connections: 4, unfinished }));
+        assert_eq!(figures(""), None);
+    }
+
+    /// An admin interface that gives these answers to what is asked of its figures, in order; the last repeats.
+    async fn admin_that_says(answers: &'static [(u16, &'static str)]) -> Envoy {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let stats = move || {
+            let (status, text) = answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
+            async move { (StatusCode::from_u16(status).unwrap(), text) }
+        };
+        let router = Router::new().route("/stats", get(stats)).route("/drain_listeners", post(|| async {}));
+        let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+        let admin_port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        envoy_at(admin_port)
+    }
+
+    fn envoy_at(admin_port: u16) -> Envoy {
+        let nowhere = PathBuf::new;
+        Envoy { binary: nowhere(), bootstrap: nowhere(), log: nowhere(), admin_port, concurrency: 1 }
+    }
+
+    #[tokio::test]
+    async fn silence_is_not_taken_for_an_end() {
+        const BUSY: &str = "http.admin.downstream_rq_active: 1\nhttp.weir.downstream_rq_active: 1\n";
+        const IDLE: &str = "http.admin.downstream_rq_active: 1\nhttp.weir.downstream_rq_active: 0\n";
+        let http = crate::admin::http_client().unwrap();
+        // Each answer to the first question ends the farewell; the others are asked for until one of them says the end.
+        static ANSWERS: [(u16, &str); 5] = [(200, IDLE), (503, ""), (200, ""), (200, BUSY), (200, IDLE)];
+        let begin = Instant::now();
+        let envoy = admin_that_says(&ANSWERS).await;
+        assert_eq!(envoy.drain(&http).await, Some(Unfinished::default()));
+        assert!(begin.elapsed() >= 3 * POLL, "it did not wait for the last answer");
+
+        // A port that was free a moment ago.
+        let closed = TcpListener::bind((LOOPBACK, 0)).await.unwrap().local_addr().unwrap().port();
+        assert_eq!(envoy_at(closed).drain(&http).await, None);
+    }
+
+    #[tokio::test]
+    async fn an_envoy_that_dies_while_it_drains_is_not_waited_for() {
+        static BUSY: [(u16, &str); 1] =
+            [(200, "http.admin.downstream_rq_active: 1\nhttp.weir.downstream_rq_active: 1\n")];
+        let folder = tempfile::tempdir().unwrap();
+        let mut process =
+            Process::start("true", Command::new("true"), &folder.path().join("true.log"), libc::SIGKILL).unwrap();
+        let http = crate::admin::http_client().unwrap();
+        assert_eq!(admin_that_says(&BUSY).await.stop(&mut process, &http).await, (true, None));
     }
 
     #[test]

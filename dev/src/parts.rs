@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::control_plane::ControlPlane;
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, Unfinished};
 use crate::postgres::Postgres;
 use crate::state::Pids;
 use crate::supervised::Supervised;
@@ -54,8 +54,7 @@ impl Parts {
         {
             let (ended, unfinished) = envoy.stop(process, http).await;
             wrong.extend((!ended).then(|| killed(part.name)));
-            wrong.extend((unfinished.requests > 0).then(|| format!("{} requests were cut off", unfinished.requests)));
-            wrong.extend((unfinished.records > 0).then(|| format!("{} usage records are lost", unfinished.records)));
+            wrong.extend(left_behind(unfinished));
         }
         if let Some(mut part) = self.control_plane.take()
             && let Some(process) = part.process()
@@ -77,6 +76,15 @@ impl Parts {
         }
         wrong
     }
+}
+
+/// What to say of what an Envoy had not finished.
+fn left_behind(unfinished: Option<Unfinished>) -> Vec<String> {
+    let Some(Unfinished { requests, records }) = unfinished else {
+        return vec!["Envoy did not say what was under way; requests may be cut off, and usage records lost".into()];
+    };
+    let what = [(requests, "requests were cut off"), (records, "usage records are lost")];
+    what.into_iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}")).collect()
 }
 
 fn killed(name: &str) -> String {

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from weir_e2e.deployment import Deployment
-from weir_e2e.sse import post
+from weir_e2e.sse import check_error, post
 from weir_e2e.system import REPOSITORY
 from weir_e2e.waiting import eventually, holds_for
 
@@ -104,3 +104,33 @@ def ready(own: Deployment) -> bool:
         return bool(own.admin.connected_nodes())
     except httpx.TransportError:
         return False
+
+
+def test_a_credential_that_cannot_be_read_takes_away_its_own_provider_and_nothing_else(
+    admin, database, new_world, run, seen, system, world
+):
+    damaged, whole, others = world.upstream("openai"), world.upstream("openai"), new_world()
+    world.model("alone", damaged)
+    world.model("failing-over", damaged, whole)
+    others.model("m", others.upstream("openai"))
+    http, other = world.http(), others.http()
+    assert post(http, "openai", "alone").is_success
+    database.execute("UPDATE providers SET credential_encrypted = '\\x01' WHERE id = %s", [damaged.id])
+    # With the next change of anybody.
+    others.model("new", others.upstream("openai"))
+    admin.settle()
+    assert post(other, "openai", "new").is_success and post(other, "openai", "m").is_success
+    received = len(damaged.received())
+    refusal = check_error("openai", post(http, "openai", "alone"), 503, "upstream_unavailable")
+    answer = post(http, "openai", "failing-over")
+    assert answer.is_success and answer.headers["x-weir-provider"] == whole.name
+    assert len(damaged.received()) == received, "it was asked without its credential"
+    log = (system.state / "logs/control-plane.log").read_text()
+    [told] = [line for line in log.splitlines() if damaged.id in line and '"level":"ERROR"' in line]
+    assert "cannot be read" in told and damaged.credential not in log, told
+    metrics = httpx.get(f"{run['console_url']}/metrics", timeout=10).text
+    assert "weir_unreadable_providers 1" in metrics.splitlines()
+    admin.change("providers", damaged.id, credential="sk-anew")
+    admin.settle()
+    assert post(http, "openai", "alone").is_success
+    seen("unreadable credential", f"its pool alone refused: {refusal}")

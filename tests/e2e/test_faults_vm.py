@@ -5,18 +5,17 @@ Runs a system of its own, with the filters as they are shipped plus a request he
 
 import json
 import os
-import threading
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import httpx
 import pytest
 
 from weir_e2e.admin import Admin
+from weir_e2e.hostile import check_told
 from weir_e2e.provider import FakeProvider, ok
-from weir_e2e.raw import Connection, post_head
-from weir_e2e.sse import ask, check_error, check_error_body, events, headers_of, is_last, path_of, post
+from weir_e2e.raw import Connection, RawAnswer, answers_in, post_head
+from weir_e2e.sse import ask, check_error, events, post, said, said_in_stream
 from weir_e2e.system import REPOSITORY, System
 from weir_e2e.waiting import eventually, wait_for_a_minute_with
 from weir_e2e.world import World
@@ -69,8 +68,25 @@ class Crashable:
                 check_error("openai", answer, 503, "gateway_unavailable")
         return all(answer.status_code == 200 for answer in answers)
 
+    def connections_by_worker(self, each: int) -> tuple[list[Connection], list[Connection]]:
+        """So many fresh connections to each of the two workers: the kernel deals them out, and Envoy tells to whom."""
+        dealt: tuple[list[Connection], list[Connection]] = ([], [])
+
+        def taken() -> list[int]:
+            return [self.count(rf"^listener\..*\.worker_{worker}\.downstream_cx_total$") for worker in range(2)]
+
+        while min(len(connections) for connections in dealt) < each:
+            before, connection = taken(), Connection(self.run["gateway_url"], timeout_s=20)
+            now = eventually(lambda before=before: (it := taken()) != before and it, what="a worker for a connection")
+            worker = [late - early for early, late in zip(before, now)].index(1)
+            dealt[worker].append(connection)
+        for connections in dealt:
+            while len(connections) > each:
+                connections.pop().close()
+        return dealt
+
     def count(self, metric: str) -> int:
-        """A counter of the filters."""
+        """The sum of the statistics of Envoy or the filters whose names match."""
         with httpx.Client(base_url=self.run["envoy_admin_url"], timeout=10) as envoy:
             stats = envoy.get("/stats", params={"filter": metric, "format": "json"}).json()["stats"]
         return sum(stat["value"] for stat in stats if "value" in stat)
@@ -89,81 +105,136 @@ def crashable():
     system.forget()
 
 
+WORDS = "word " * 40
+
+
 def test_a_crash_ends_the_streams_of_its_worker_and_no_others(crashable):
     world = crashable.world()
-    flowing = world.upstream("openai", ok("word " * 40, chunks=40, delay_ms=50))
+    flowing = world.upstream("openai", ok(WORDS, chunks=40, delay_ms=50))
     late = world.upstream("openai", ok("late", chunks=1, delay_ms=2000))
     world.model("flowing", flowing)
     world.model("late", late)
-    world.model("m", world.upstream("openai"))
+    world.model("m", world.upstream("openai", ok("plain")))
     secret = world.key().secret
     crashable.admin.settle()
     assert crashable.served_by_all(secret)
+    reborn = crashable.count(r"^wasm\.weir\.chain\.vm_reload_success$")
 
-    each = 6
-    begun = [threading.Event() for _ in range(each * len(SCHEMAS))]
-    schemas = SCHEMAS * each
-    with ThreadPoolExecutor(3 * len(begun)) as pool:
-        streams = [pool.submit(read_stream, crashable, secret, schema, on) for schema, on in zip(schemas, begun)]
-        waiting = [pool.submit(crashable.ask, secret, schema, "late") for schema in schemas]
-        uploads = [Upload(crashable, secret, schema) for schema in schemas]
-        assert all(on.wait(10) for on in begun)
-        eventually(lambda: len(late.received()) == len(waiting), what="the requests at their provider")
-        crashable.crash(secret, "openai")
-        outcomes = Counter(stream.result() for stream in streams)
-        outcomes += Counter(answered(schema, answer) for schema, answer in zip(schemas, waiting))
-        outcomes += Counter(upload.finish() for upload in uploads)
-    print(f"under way on two workers when one VM crashed: {dict(outcomes)}")
-    assert outcomes["whole"] > 0, f"no worker went on: {outcomes}"
-    assert outcomes["refused"] > 0 and outcomes["broken off"] > 0, f"nothing was on the VM that crashed: {outcomes}"
+    # On each worker two of each kind for each schema, and on the first one more that ends its VM.
+    kinds = [Stream, Whole, Upload]
+    wanted = [(kind, schema) for kind in kinds for schema in SCHEMAS] * 2
+    unlucky, lucky = crashable.connections_by_worker(len(wanted) + 1)
+    doomed = [kind(connection, schema, secret) for connection, (kind, schema) in zip(unlucky, wanted)]
+    spared = [kind(connection, schema, secret) for connection, (kind, schema) in zip(lucky, wanted)]
+    everyone = doomed + spared
+    for one in everyone:
+        one.begin()
+    for one in everyone:
+        one.wait_until_begun()
+    eventually(lambda: len(late.received()) == len(everyone) // 3, what="the requests at their provider")
+    eventually(lambda: crashable.count(r"^http\.weir\.downstream_rq_active$") == len(everyone), what="all under way")
+
+    crashing = post_head("openai", secret, *(f"{name}: {value}" for name, value in TRIGGER.items()))
+    unlucky[-1].send(crashing.replace(b"\r\n\r\n", b"\r\ncontent-length: 0\r\n\r\n"))
+    (answer,) = answers_in(unlucky[-1].answer())
+    check_told("openai", answer, 503, "gateway_unavailable")
+
+    for one in doomed:
+        one.check_ended()
+    answered = [one.check_served() for one in spared]
     eventually(partial(crashable.served_by_all, secret), within_s=5, what="every worker serving again")
+    assert crashable.count(r"^wasm\.weir\.chain\.vm_reload_success$") == reborn + 1
+
+    # What nobody reads any longer is not written, and nothing was asked of a provider twice.
+    ends = Counter(request.finished for request in flowing.received())
+    assert ends == {"client_gone": len(doomed) // 3, "complete": len(spared) // 3}, ends
+    assert len(late.received()) == len(everyone) // 3
+    # What was answered is in the ledger, once.
+    for request_id in answered:
+        assert world.record(request_id)["outcome"] == "complete"
+    print(f"under way when one VM of two crashed: {len(doomed)} ended with it, {len(spared)} answered in full and recorded")
 
 
-def read_stream(crashable: Crashable, secret: str, schema: str, begun: threading.Event) -> str:
-    """How a stream ended. An end that looks complete and is not would be the one wrong answer."""
-    with crashable.fresh(secret) as http:
-        body = ask(schema, "flowing", stream=True)
-        try:
-            with http.stream("POST", path_of(schema), json=body, headers=headers_of(schema)) as response:
-                assert response.status_code == 200, response.read()
-                for event in events(response.iter_lines()):
-                    begun.set()
-                    if is_last(schema, event):
-                        return "whole"
-        except httpx.RemoteProtocolError:
-            return "broken off"
-    raise AssertionError("a stream ended without its last event as if it were complete")
+class UnderWay:
+    """A request on a connection of which the worker is known."""
+
+    model = "m"
+    streamed = False
+    begun = b""
+
+    def __init__(self, connection: Connection, schema: str, secret: str):
+        self.connection, self.schema = connection, schema
+        self.body = json.dumps(ask(schema, self.model, stream=self.streamed)).encode()
+        self.head = post_head(schema, secret, f"content-length: {len(self.body)}")
+
+    def begin(self) -> None:
+        """Sends what is sent before the crash."""
+        self.connection.send(self.head + self.body)
+
+    def wait_until_begun(self) -> None:
+        """Waits for what shows that it is where the crash shall find it."""
+
+    def check_ended(self) -> None:
+        """Asserts that it is refused in its schema."""
+        (answer,) = answers_in(self.connection.answer())
+        check_told(self.schema, answer, 503, "gateway_unavailable")
+        self.connection.close()
+
+    def check_served(self) -> str:
+        """Asserts that all of its answer comes; its request's id."""
+        (answer,) = answers_in(self.connection.answer(self.begun))
+        assert answer.status == 200, answer
+        assert self.text_of(answer) == self.expected
+        self.connection.close()
+        return answer.headers["x-weir-request-id"]
+
+    def text_of(self, answer: RawAnswer) -> str:
+        return said(self.schema, answer.json)
 
 
-def answered(schema: str, waiting: Future[httpx.Response]) -> str:
-    """How a request ended that had waited for its provider."""
-    answer = waiting.result()
-    if answer.status_code == 200:
-        return "whole"
-    check_error(schema, answer, 503, "gateway_unavailable")
-    return "refused"
+class Whole(UnderWay):
+    """A request that waits for its provider."""
+
+    model = "late"
+    expected = "late"
 
 
-class Upload:
+class Upload(UnderWay):
     """A request whose body is half sent."""
 
-    def __init__(self, crashable: Crashable, secret: str, schema: str):
-        self.schema = schema
-        body = json.dumps(ask(schema, "m")).encode()
-        self.rest = body[len(body) // 2 :]
-        self.connection = Connection(crashable.run["gateway_url"])
-        self.connection.send(post_head(schema, secret, f"content-length: {len(body)}") + body[: len(body) // 2])
+    expected = "plain"
 
-    def finish(self) -> str:
-        """Sends the rest; says how it ended."""
-        self.connection.send(self.rest)
-        head, _, body = self.connection.answer().partition(b"\r\n\r\n")
+    def begin(self) -> None:
+        self.connection.send(self.head + self.body[: len(self.body) // 2])
+
+    def check_ended(self) -> None:
+        # Envoy notices that a stream's VM is gone when the stream goes on.
+        self.connection.send(self.body[len(self.body) // 2 :])
+        super().check_ended()
+
+    def check_served(self) -> str:
+        self.connection.send(self.body[len(self.body) // 2 :])
+        return super().check_served()
+
+
+class Stream(UnderWay):
+    """A request whose answer has begun to come."""
+
+    model = "flowing"
+    streamed = True
+    expected = WORDS
+
+    def wait_until_begun(self) -> None:
+        self.begun = self.connection.until(b"word ")
+
+    def check_ended(self) -> None:
+        """An end that looks complete and is not would be the one wrong answer."""
+        received = self.begun + self.connection.until_closed()
+        assert received.startswith(b"HTTP/1.1 200") and not received.endswith(b"\r\n0\r\n\r\n"), received
         self.connection.close()
-        if head.startswith(b"HTTP/1.1 200"):
-            return "whole"
-        assert head.startswith(b"HTTP/1.1 503"), head
-        check_error_body(self.schema, json.loads(body), "gateway_unavailable")
-        return "refused"
+
+    def text_of(self, answer: RawAnswer) -> str:
+        return said_in_stream(self.schema, events(answer.body.decode().splitlines()))
 
 
 def test_usage_that_was_not_delivered_outlives_its_vm(crashable):

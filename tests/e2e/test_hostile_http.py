@@ -183,34 +183,63 @@ def test_a_request_whose_end_is_in_doubt_is_refused_with_all_that_follows(stage,
             assert stage.received() == before
 
 
-NONSENSE = [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"GET\r\n\r\n",
-    b"POST /v1/chat/completions HTTP/9.9\r\nhost: x\r\n\r\n",
-    b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-    b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-    b"POST /v1/chat\0/completions HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"POST /v1%2fchat/completions HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"POST /v1/chat/completions HTTP/1.1\r\n\r\n",
-    b"BREW /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"CONNECT weir:443 HTTP/1.1\r\nhost: weir:443\r\n\r\n",
-    b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
-    bytes(range(256)) * 4,
-]
+INVALID = (400, "invalid_request")
+# None of these may be dropped without a word: each has its status, and what it says is in every schema.
+NONSENSE = {
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03": INVALID,
+    b"GET\r\n\r\n": INVALID,
+    b"POST /v1/chat/completions HTTP/9.9\r\nhost: x\r\n\r\n": (426, "unsupported_http_version"),
+    b"POST /v1/chat\0/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
+    b"POST /v1%2fchat/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
+    b"POST /v1/chat/completions HTTP/1.1\r\n\r\n": INVALID,
+    b"BREW /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
+    b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n": (403, "invalid_request"),
+    bytes(range(256)) * 4: INVALID,
+}
 
 
 def test_what_is_hardly_http_is_refused(stage, cases):
-    for nonsense in NONSENSE:
+    for nonsense, (status, code) in NONSENSE.items():
         with cases.case(nonsense[:40]):
             before = stage.received()
-            answer = exchange(stage.world.gateway_url, [nonsense])
-            # A connection that speaks HTTP/2 is told in HTTP/2, and one that broke off is told nothing.
-            if answer.startswith(b"HTTP/1.1"):
-                status = answers_in(answer)[-1].status
-                assert 400 <= status < 500, answer
-                assert answers_in(answer)[-1].json["error"]["message"], answer
+            answer = only_answer(stage.world.gateway_url, nonsense)
+            check_refused_unread(answer, status, code)
+            assert answer.headers["connection"] == "close"
             assert stage.received() == before
+
+
+# A chunk whose size is no number, and one whose size does not fit in a number.
+BROKEN_CHUNKS = [b"zz\r\n", b"fffffffffffffffff\r\n"]
+
+
+@BY_SCHEMA
+def test_a_chunk_that_cannot_be_read_ends_its_request(stage, cases, schema):
+    for chunk in BROKEN_CHUNKS:
+        with cases.case(chunk):
+            before = stage.received()
+            head = post_head(schema, stage.key.secret, "transfer-encoding: chunked")
+            check_told(schema, only_answer(stage.world.gateway_url, head, chunk), *INVALID)
+            assert stage.received() == before
+
+
+def test_a_tunnel_is_not_found(stage, cases):
+    with cases.case("CONNECT"):
+        tunnel = b"CONNECT weir:443 HTTP/1.1\r\nhost: weir:443\r\n\r\n"
+        check_told("openai", only_answer(stage.world.gateway_url, tunnel), 404, "unknown_url")
+
+
+def test_a_connection_that_begins_as_http_2_is_told_in_http_2(stage, cases):
+    """By a GOAWAY for a protocol error (RFC 9113, 3.4), after which it is closed: there is no request to answer."""
+    with cases.case("no SETTINGS"):
+        received = exchange(stage.world.gateway_url, [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100])
+        frames = []
+        while received:
+            length = int.from_bytes(received[:3])
+            frames.append((received[3], received[9 : 9 + length]))
+            received = received[9 + length :]
+        goaway, protocol_error = 7, 1
+        kind, payload = frames[-1]
+        assert (kind, int.from_bytes(payload[4:8])) == (goaway, protocol_error), frames
 
 
 @BY_SCHEMA

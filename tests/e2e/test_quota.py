@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -69,23 +70,40 @@ def test_a_lowered_limit_holds_at_once_whatever_was_leased_before(world, limited
     assert len(upstream.received()) == passed
 
 
-def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy):
-    key, upstream = limited
+def leases_not_answered(envoy) -> int:
+    """How many leases the control plane did not answer in the second that it has for them."""
+    lines = envoy.get("/stats", params={"filter": r"weir_quota_leases_failed$"}).text.splitlines()
+    return sum(int(line.rsplit(": ", 1)[1]) for line in lines)
 
-    async def ask_once() -> int:
+
+def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy):
+    """Exactly, as long as the control plane answers in time. On a machine that is busy with other things it may not: then the
+    request is refused as what it is, and a unit that was granted too late is nobody's. Never are there more than five.
+    """
+    key, upstream = limited
+    headers = {"authorization": f"Bearer {key.secret}"}
+    # Listing models costs nothing, and makes the key known to both workers, but for a chance of one in 2^19.
+    for _ in range(20):
+        assert httpx.get(f"{world.gateway_url}/v1/models", headers=headers, timeout=30).status_code == 200
+    failed = leases_not_answered(envoy)
+
+    async def ask_once() -> httpx.Response:
         # A connection of its own each, so that both workers get some.
         async with httpx.AsyncClient(base_url=world.gateway_url, timeout=30) as client:
-            response = await client.post(
-                path_of("openai"), json=ask("openai", "m"), headers={"authorization": f"Bearer {key.secret}"}
-            )
-            return response.status_code
+            return await client.post(path_of("openai"), json=ask("openai", "m"), headers=headers)
 
-    async def ask_all() -> list[int]:
+    async def ask_all() -> list[httpx.Response]:
         return await asyncio.gather(*(ask_once() for _ in range(40)))
 
-    codes = asyncio.run(ask_all())
-    assert (codes.count(200), codes.count(429)) == (LIMIT, 40 - LIMIT)
-    assert len(upstream.received()) == LIMIT
+    answers = asyncio.run(ask_all())
+    failed = leases_not_answered(envoy) - failed
+    outcomes = Counter((answer.status_code, answer.json().get("error", {}).get("code")) for answer in answers)
+    print(f"forty at once: {dict(outcomes)}; leases that were not answered in time: {failed}")
+    passed, limited_away = outcomes[(200, None)], outcomes[(429, "rate_limit_exceeded")]
+    assert outcomes[(503, "quota_unavailable")] == failed == 40 - passed - limited_away, outcomes
+    assert LIMIT - failed <= passed <= LIMIT, outcomes
+    assert all(answer.headers["retry-after"] for answer in answers if answer.status_code != 200)
+    assert len(upstream.received()) == passed
     stats = envoy.get("/stats", params={"filter": r"^listener\..*\.worker_\d+\.downstream_cx_total$"}).text
     connections = [int(line.split(": ")[1]) for line in stats.splitlines()]
     assert len(connections) >= 2 and all(connections), f"not every worker was asked: {stats}"

@@ -1,6 +1,7 @@
-"""An Envoy beside that of `make run`, on the same bootstrap."""
+"""An Envoy beside that of `make run`, on the same bootstrap or on the example that needs no control plane."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -27,6 +28,7 @@ class LoneEnvoy:
 
     url: str
     admin: httpx.Client
+    log: Path
 
 
 @contextlib.contextmanager
@@ -34,48 +36,75 @@ def lone_envoy(
     node: str, token: str, control_plane: str = NOBODY_HOME, edits: dict[str, str] | None = None
 ) -> Iterator[LoneEnvoy]:
     """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words in its file."""
+    with _folder() as folder:
+        secret = {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            "name": "weir_gateway_token",
+            "generic_secret": {"secret": {"inline_string": token}},
+        }
+        token_file = folder / "token.json"
+        token_file.write_text(json.dumps({"resources": [secret]}))
+        host, port = control_plane.split(":")
+        values = {
+            "WEIR_XDS_ADDRESS": host,
+            "WEIR_XDS_PORT": port,
+            "WEIR_TOKEN_SDS_FILE": str(token_file),
+            "WEIR_NODE_ID": node,
+            "WEIR_NODE_CLUSTER": "e2e",
+            "WEIR_ENVOY_MAX_HEAP_BYTES": "2147483648",
+        }
+        with _running(folder, "bootstrap.yaml", values, edits or {}) as envoy:
+            yield envoy
+
+
+@contextlib.contextmanager
+def static_envoy(key: str, credentials: dict[str, str], provider: str, edits: dict[str, str]) -> Iterator[LoneEnvoy]:
+    """Starts an Envoy on the example that needs no control plane: one key, credentials by the name of their variable, and
+    the address of who plays both providers.
+    """
+    host, port = provider.split(":")
+    values = {
+        "WEIR_MODULE_FILE": os.environ.get("WEIR_WASM", str(REPOSITORY / "target/weir.wasm")),
+        "WEIR_KEY_SHA256": hashlib.sha256(key.encode()).hexdigest(),
+        **{f"WEIR_{name}_HOST": host for name in ("OPENAI", "ANTHROPIC")},
+        **{f"WEIR_{name}_PORT": port for name in ("OPENAI", "ANTHROPIC")},
+    }
+    with _folder() as folder, _running(folder, "static.yaml", values, edits, credentials) as envoy:
+        yield envoy
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="weir-e2e-envoy-") as name:
-        folder = Path(name)
-        process = _start(folder, node, token, control_plane, edits or {})
-        try:
-            # Compiling the filters keeps its main thread busy for seconds on a machine that is busy itself.
-            with httpx.Client(base_url=_admin_url(folder, process), timeout=20) as admin:
-                yield LoneEnvoy(_gateway_url(admin), admin)
-        except BaseException:
-            print((folder / "envoy.log").read_text(errors="replace")[-20_000:])
-            raise
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _running(
+    folder: Path, template: str, values: dict[str, str], edits: dict[str, str], environment: dict[str, str] | None = None
+) -> Iterator[LoneEnvoy]:
+    process, log = _start(folder, template, values, edits, environment or {}), folder / "envoy.log"
+    try:
+        # Compiling the filters keeps its main thread busy for seconds on a machine that is busy itself.
+        with httpx.Client(base_url=_admin_url(folder, process), timeout=20) as admin:
+            yield LoneEnvoy(_gateway_url(admin), admin, log)
+    except BaseException:
+        print(log.read_text(errors="replace")[-20_000:])
+        raise
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
 
 
 def _start(
-    folder: Path, node: str, token: str, control_plane: str, edits: dict[str, str]
+    folder: Path, template: str, values: dict[str, str], edits: dict[str, str], environment: dict[str, str]
 ) -> "subprocess.Popen[bytes]":
-    secret = {
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": "weir_gateway_token",
-        "generic_secret": {"secret": {"inline_string": token}},
-    }
-    token_file = folder / "token.json"
-    token_file.write_text(json.dumps({"resources": [secret]}))
-    host, port = control_plane.split(":")
-    values = {
-        "WEIR_GATEWAY_ADDRESS": "127.0.0.1",
-        "WEIR_GATEWAY_PORT": "0",
-        "WEIR_ENVOY_ADMIN_PORT": "0",
-        "WEIR_XDS_ADDRESS": host,
-        "WEIR_XDS_PORT": port,
-        "WEIR_TOKEN_SDS_FILE": str(token_file),
-        "WEIR_NODE_ID": node,
-        "WEIR_NODE_CLUSTER": "e2e",
-        "WEIR_ENVOY_MAX_HEAP_BYTES": "2147483648",
-    }
-    template = (REPOSITORY / "envoy/bootstrap.yaml").read_text()
-    lines = [line for line in template.splitlines() if not line.lstrip().startswith("#")]
-    filled = re.sub(r"\$\{(\w+)}", lambda match: values[match[1]], "\n".join(lines))
+    own = {"WEIR_GATEWAY_ADDRESS": "127.0.0.1", "WEIR_GATEWAY_PORT": "0", "WEIR_ENVOY_ADMIN_PORT": "0"}
+    text = (REPOSITORY / "envoy" / template).read_text()
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    filled = re.sub(r"\$\{(\w+)}", lambda match: (own | values)[match[1]], "\n".join(lines))
     for words, others in edits.items():
-        assert filled.count(words) == 1, f"the bootstrap says {words!r} {filled.count(words)} times"
+        assert filled.count(words) == 1, f"{template} says {words!r} {filled.count(words)} times"
         filled = filled.replace(words, others)
     bootstrap = folder / "envoy.yaml"
     bootstrap.write_text(filled)
@@ -86,8 +115,11 @@ def _start(
                 os.fspath(binary),
                 *("--config-path", os.fspath(bootstrap)),
                 *("--admin-address-path", os.fspath(folder / "admin")),
-                *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
+                *("--concurrency", "1", "--disable-hot-restart"),
+                # What the filters say of usage is information.
+                *("--log-level", "warning", "--component-log-level", "wasm:info"),
             ],
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -111,9 +143,8 @@ def _gateway_url(admin: httpx.Client) -> str:
             return None
         listeners = admin.get("/listeners", params={"format": "json"}).json().get("listener_statuses", [])
         for listener in listeners:
-            if listener["name"] == "weir":
-                socket = listener["local_address"]["socket_address"]
-                return f"http://{socket['address']}:{socket['port_value']}"
+            socket = listener["local_address"]["socket_address"]
+            return f"http://{socket['address']}:{socket['port_value']}"
         return None
 
     return eventually(address, within_s=20, what="Envoy's listener")

@@ -42,9 +42,8 @@ class Connection:
         finally:
             self.socket.settimeout(self.timeout_s)
 
-    def answer(self) -> bytes:
-        """Everything until the other side ends or the answer is whole by its own length."""
-        received = b""
+    def answer(self, received: bytes = b"") -> bytes:
+        """Everything until the other side ends or the answer is whole by its own length, after what came before."""
         while True:
             try:
                 piece = self.socket.recv(65536)
@@ -55,6 +54,15 @@ class Connection:
             received += piece
             if _is_whole(received):
                 return received
+
+    def until(self, words: bytes) -> bytes:
+        """What comes, up to these bytes at least."""
+        received = b""
+        while words not in received:
+            piece = self.socket.recv(65536)
+            assert piece, f"it ended before {words!r}: {received!r}"
+            received += piece
+        return received
 
     def until_closed(self) -> bytes:
         """Everything until the other side ends."""
