@@ -4,25 +4,26 @@
 //! meets both. Processor time is Envoy's own, as the kernel counts it, and includes everything that Envoy does: its side of
 //! both connections, the access log, and the filters.
 
-mod bare;
+pub(crate) mod bare;
 pub(crate) mod chain;
-mod load;
+pub(crate) mod load;
 pub(crate) mod process;
-mod upstream;
+pub(crate) mod upstream;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
 use bare::Bare;
-use chain::{Built, Chain};
+use chain::Chain;
 use load::{Connection, Question};
 use upstream::CHUNKS;
 pub(crate) use upstream::WHOLE as WHOLE_ANSWER;
+
+use crate::parts::Parts;
 
 pub(crate) const MODEL: &str = "gpt-4o";
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -50,18 +51,8 @@ pub(crate) struct Gateway {
     /// Only this part, for a profiler: `load`, `latency`, `streams` or `memory`.
     #[arg(long)]
     only: Option<String>,
-    /// `weir-dev`, beside this program if it is not given.
-    #[arg(long, env = "WEIR_DEV_BINARY")]
-    weir_dev: Option<PathBuf>,
-    /// `weir`, beside this program if it is not given.
-    #[arg(long, env = "WEIR_BINARY")]
-    weir: Option<PathBuf>,
-    /// The filters.
-    #[arg(long, env = "WEIR_WASM", default_value = "target/weir.wasm")]
-    wasm: PathBuf,
-    /// Where `cargo xtask setup` installed Envoy.
-    #[arg(long, env = "WEIR_TOOLS_DIR", default_value = ".weir/tools")]
-    tools: PathBuf,
+    #[command(flatten)]
+    parts: Parts,
 }
 
 /// One of the two that are compared.
@@ -75,10 +66,9 @@ struct Side {
 impl Gateway {
     /// Runs it and prints its tables.
     pub(crate) async fn run(&self) -> Result<()> {
-        let built = self.built()?;
+        let built = self.parts.built()?;
         let envoy = weir_dev::tools::Tools::at(&built.tools).envoy()?;
-        let folder = tempfile::Builder::new().prefix("weir-bench-").tempdir()?;
-        open_to_everybody(folder.path())?;
+        let folder = crate::folder()?;
         let upstream = upstream::start().await?;
         println!("## Gateway\n");
         let wanted = |part: &str| self.only.as_deref().is_none_or(|only| only == part);
@@ -231,20 +221,6 @@ impl Gateway {
         );
         Ok(())
     }
-
-    fn built(&self) -> Result<Built> {
-        let here = std::env::current_exe()?;
-        let beside = |name: &str| here.with_file_name(name);
-        let existing = |path: PathBuf| {
-            path.canonicalize().with_context(|| format!("{} is not there; `make bench` builds it", path.display()))
-        };
-        Ok(Built {
-            weir_dev: existing(self.weir_dev.clone().unwrap_or_else(|| beside("weir-dev")))?,
-            weir: existing(self.weir.clone().unwrap_or_else(|| beside("weir")))?,
-            wasm: existing(self.wasm.clone())?,
-            tools: existing(self.tools.clone())?,
-        })
-    }
 }
 
 fn side(name: &'static str, pid: u32, gateway: std::net::SocketAddr, key: &str) -> Side {
@@ -261,12 +237,6 @@ pub(crate) fn body(size: usize, stream: bool) -> Bytes {
         {"role": "system", "content": "You are a patient engineer. Answer in two sentences."},
         {"role": "user", "content": text}], "temperature": 0.2, "stream": stream});
     Bytes::from(body.to_string())
-}
-
-/// Postgres may run as another user, who must reach its folder.
-fn open_to_everybody(folder: &std::path::Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
 }
 
 fn table(sides: &[Side; 2], title: &str, rows: &[(&str, [f64; 2])]) {

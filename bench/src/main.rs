@@ -2,6 +2,7 @@
 
 mod filters;
 mod gateway;
+mod instructions;
 mod ledger;
 mod parts;
 mod policy;
@@ -23,6 +24,7 @@ struct Arguments {
 enum Benchmark {
     Filters(filters::Filters),
     Gateway(gateway::Gateway),
+    Instructions(instructions::Instructions),
     Ledger(ledger::Ledger),
     Policy(policy::Policy),
 }
@@ -32,6 +34,7 @@ async fn main() -> Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Filters(filters) => filters.run(),
         Benchmark::Gateway(gateway) => gateway.run().await,
+        Benchmark::Instructions(instructions) => instructions.run().await,
         Benchmark::Ledger(ledger) => ledger.run().await,
         Benchmark::Policy(policy) => policy.run().await,
     }

@@ -39,6 +39,7 @@ impl Parts {
             weir: existing(self.weir.clone().unwrap_or_else(|| beside("weir")))?,
             wasm: existing(self.wasm.clone())?,
             tools: existing(self.tools.clone())?,
+            envoy: None,
         })
     }
 }

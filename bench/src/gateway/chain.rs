@@ -22,6 +22,8 @@ pub(crate) struct Built {
     pub(crate) weir: PathBuf,
     pub(crate) wasm: PathBuf,
     pub(crate) tools: PathBuf,
+    /// An Envoy instead of that among the tools.
+    pub(crate) envoy: Option<PathBuf>,
 }
 
 /// A running gateway.
@@ -40,6 +42,9 @@ impl Chain {
         let mut command = Command::new(&built.weir_dev);
         command.arg("run").env("WEIR_STATE_DIR", &state).env("WEIR_ENVOY_CONCURRENCY", workers.to_string());
         command.env("WEIR_BINARY", &built.weir).env("WEIR_WASM", &built.wasm).env("WEIR_TOOLS_DIR", &built.tools);
+        if let Some(envoy) = &built.envoy {
+            command.env("WEIR_ENVOY_BINARY", envoy);
+        }
         for part in ["GATEWAY", "ADMIN", "XDS", "ENVOY_ADMIN", "DEMO_PROVIDER", "POSTGRES"] {
             command.env(format!("WEIR_{part}_PORT"), "0");
         }

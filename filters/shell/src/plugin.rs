@@ -65,7 +65,7 @@ impl Plugin {
         match self {
             Self::Unconfigured => Box::new(Refusing),
             Self::Downstream(downstream) => downstream.stream(&Vm::here(), host),
-            Self::Provider(provider) => Box::new(provider.stream(Vm::here().known_exchange(host))),
+            Self::Provider(provider) => provider.attempt(Vm::here().known_exchange(host)),
         }
     }
 

@@ -12,7 +12,7 @@ use weir_guardrails::{GuardrailsPlugin, GuardrailsStream, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host, Message, Reply, StreamFilter};
 use weir_llm::{Operation, Schema, Usage, read_head};
-use weir_provider::{ProviderPlugin, ProviderStream};
+use weir_provider::ProviderPlugin;
 
 /// Where an endpoint's deployment stands.
 const METADATA: &str = "xds.upstream_host_metadata.filter_metadata.weir.deployment";
@@ -27,12 +27,12 @@ thread_local! {
 }
 
 /// One request through guardrails and provider, until it is sent.
-#[derive(Debug)]
 pub struct Proxy {
     host: FakeHost,
     shared: Shared,
     guardrails: GuardrailsStream,
-    provider: ProviderStream,
+    /// The attempt's filter, once there is an attempt.
+    attempt: Box<dyn StreamFilter>,
 }
 
 /// What a client gets, and what is recorded of it.
@@ -99,34 +99,13 @@ impl Proxy {
         let named = Rc::new(NamedProfile { id: "p".into(), profile });
         exchange.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
         let shared = Shared::new(exchange);
-        let guardrails = GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
-        let plugin = Rc::new(ProviderPlugin::new(ProviderConfig {}));
-        let provider = plugin.stream(Some(shared.clone()));
-        let mut proxy = Self { host, shared, guardrails, provider };
-        proxy.pass_request(body)?;
-        Ok(proxy)
-    }
-
-    fn pass_request(&mut self, body: &[u8]) -> Result<(), Reply> {
-        let host = &mut self.host;
-        if let Flow::Reply(reply) = self.guardrails.on_request_headers(host, false) {
-            return Err(reply);
-        }
+        let mut guardrails =
+            GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
         host.hold(Message::Request, body);
-        match self.guardrails.on_request_body(host, body.len(), true) {
-            Flow::Continue => {}
-            Flow::Pause => panic!("guardrails wait at the end of the body"),
-            Flow::Reply(reply) => return Err(reply),
-        }
-        if let Flow::Reply(reply) = self.provider.on_request_headers(host, false) {
-            return Err(reply);
-        }
-        let held = host.bodies[0].len();
-        match self.provider.on_request_body(host, held, true) {
-            Flow::Continue => Ok(()),
-            Flow::Pause => panic!("the provider's filter waits at the end of the body"),
-            Flow::Reply(reply) => Err(reply),
-        }
+        pass_request(&mut guardrails, &mut host)?;
+        let mut attempt = Rc::new(ProviderPlugin::new(ProviderConfig {})).attempt(Some(shared.clone()));
+        pass_request(attempt.as_mut(), &mut host)?;
+        Ok(Self { host, shared, guardrails, attempt })
     }
 
     /// The body that was sent to the provider.
@@ -148,18 +127,18 @@ impl Proxy {
         ];
         let mut upstream = Hop::default();
         let mut downstream = Hop::default();
-        assert_eq!(self.provider.on_response_headers(&mut self.host, false), Flow::Pause, "nothing may leave yet");
+        assert_eq!(self.attempt.on_response_headers(&mut self.host, false), Flow::Pause, "nothing may leave yet");
         let mut body = Vec::new();
         for (index, piece) in pieces.iter().chain([&&b""[..]]).enumerate() {
             let end = index == pieces.len();
-            let flow = upstream.take(&mut self.host, &mut self.provider, piece, end);
+            let flow = upstream.take(&mut self.host, self.attempt.as_mut(), piece, end);
             let Some(passed) = flow else {
                 assert!(!end, "the provider's filter waits at the end");
                 continue;
             };
             let passed = match passed {
                 Ok(passed) => passed,
-                Err(reply) => panic!("an upstream filter's reply is not retried: {}", reply.code),
+                Err(reply) => return self.outcome(Some(reply), body),
             };
             if !downstream.begun {
                 downstream.begun = true;
@@ -195,6 +174,19 @@ impl Proxy {
             outcome.body = reply.body;
         }
         outcome
+    }
+}
+
+/// Gives the request that `host` holds to a filter.
+fn pass_request(filter: &mut dyn StreamFilter, host: &mut FakeHost) -> Result<(), Reply> {
+    if let Flow::Reply(reply) = filter.on_request_headers(host, false) {
+        return Err(reply);
+    }
+    let held = host.bodies[0].len();
+    match filter.on_request_body(host, held, true) {
+        Flow::Continue => Ok(()),
+        Flow::Pause => panic!("a filter waits at the end of the body"),
+        Flow::Reply(reply) => Err(reply),
     }
 }
 

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-quota", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
     ("weir-guardrails", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     ("weir-metering", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
-    ("weir-provider", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
+    ("weir-provider", &["weir-chain", "weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     (
         "weir-shell",
         &[
@@ -35,7 +35,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-route",
         ],
     ),
-    ("weir-module", &["weir-shell"]),
+    ("weir-memory", &[]),
+    ("weir-module", &["weir-memory", "weir-shell"]),
     // The protocol between the two halves.
     ("weir-proto", &[]),
     // Control plane: core knows nobody, xDS knows no database, all meet in the runtime.

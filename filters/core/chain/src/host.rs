@@ -1,14 +1,24 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros};
 
-/// The proxy as the filters of one chain see it during one callback: headers are asked for once, since one question costs
-/// nearly as much as all of them, and the length of a body that one filter replaced is known to the next.
+/// The proxy as the filters of one chain see it during one callback: the time and the headers are asked for once, since one
+/// question for a header costs nearly as much as all of them; what one filter wrote the next need not ask for.
 pub(crate) struct StageHost<'a> {
     host: &'a mut dyn Host,
+    now: Cell<Option<Micros>>,
     read: RefCell<[Read; 2]>,
-    replaced: [Option<usize>; 2],
+    bodies: RefCell<[Body; 2]>,
+}
+
+/// What is known of one message's body.
+#[derive(Default)]
+struct Body {
+    /// All that the proxy holds of it.
+    bytes: Option<Vec<u8>>,
+    /// Its length, since it was replaced.
+    replaced: Option<usize>,
 }
 
 /// What was read of one message's headers.
@@ -19,6 +29,9 @@ struct Read {
     changed: Vec<String>,
 }
 
+/// Bytes of a body that are remembered for the next filter: those of most pieces and answers. A longer one is read again.
+const REMEMBERED_BODY: usize = 64 * 1024;
+
 fn index(of: Message) -> usize {
     match of {
         Message::Request => 0,
@@ -28,12 +41,12 @@ fn index(of: Message) -> usize {
 
 impl<'a> StageHost<'a> {
     pub(crate) fn new(host: &'a mut dyn Host) -> Self {
-        Self { host, read: RefCell::default(), replaced: [None; 2] }
+        Self { host, now: Cell::default(), read: RefCell::default(), bodies: RefCell::default() }
     }
 
     /// The length of the body that was put in place since this was last asked.
     pub(crate) fn replaced(&mut self, of: Message) -> Option<usize> {
-        self.replaced.get_mut(index(of)).and_then(Option::take)
+        self.bodies.get_mut().get_mut(index(of)).and_then(|body| body.replaced.take())
     }
 
     /// All headers as they were read; read now if they were not.
@@ -63,16 +76,19 @@ impl<'a> StageHost<'a> {
         }
     }
 
-    fn forget(&mut self, of: Message) {
+    /// Knows these headers, or none.
+    fn know(&mut self, of: Message, headers: Option<&Headers>) {
         if let Some(read) = self.read.get_mut().get_mut(index(of)) {
-            *read = Read::default();
+            *read = Read { headers: headers.cloned().map(Rc::new), changed: Vec::new() };
         }
     }
 }
 
 impl Base for StageHost<'_> {
     fn now(&self) -> Micros {
-        self.host.now()
+        let now = self.now.get().unwrap_or_else(|| self.host.now());
+        self.now.set(Some(now));
+        now
     }
     fn log(&mut self, level: Level, message: &str) {
         self.host.log(level, message);
@@ -105,8 +121,9 @@ impl Host for StageHost<'_> {
         if is_as_read { self.read(of) } else { self.host.headers(of) }
     }
     fn set_headers(&mut self, of: Message, headers: &Headers) -> Result<(), HostError> {
-        self.forget(of);
-        self.host.set_headers(of, headers)
+        let set = self.host.set_headers(of, headers);
+        self.know(of, set.is_ok().then_some(headers));
+        set
     }
     fn set_header(&mut self, of: Message, name: &str, value: &[u8]) -> Result<(), HostError> {
         self.change(of, name);
@@ -121,14 +138,25 @@ impl Host for StageHost<'_> {
         }
     }
     fn body(&self, of: Message, start: usize, length: usize) -> Result<Vec<u8>, HostError> {
-        self.host.body(of, start, length)
+        let Ok(mut bodies) = self.bodies.try_borrow_mut() else { return self.host.body(of, start, length) };
+        let Some(known) = bodies.get_mut(index(of)) else { return self.host.body(of, start, length) };
+        let end = start.saturating_add(length);
+        if let Some(part) = known.bytes.as_ref().and_then(|bytes| bytes.get(start..end)) {
+            return Ok(part.to_vec());
+        }
+        let read = self.host.body(of, start, length)?;
+        if start == 0 && length <= REMEMBERED_BODY {
+            known.bytes = Some(read.clone());
+        }
+        Ok(read)
     }
     fn set_body(&mut self, of: Message, bytes: &[u8]) -> Result<(), HostError> {
-        self.host.set_body(of, bytes)?;
-        if let Some(replaced) = self.replaced.get_mut(index(of)) {
-            *replaced = Some(bytes.len());
+        let set = self.host.set_body(of, bytes);
+        if let Some(body) = self.bodies.get_mut().get_mut(index(of)) {
+            body.bytes = (set.is_ok() && bytes.len() <= REMEMBERED_BODY).then(|| bytes.to_vec());
+            body.replaced = set.is_ok().then_some(bytes.len()).or(body.replaced);
         }
-        Ok(())
+        set
     }
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.host.property(path)
@@ -168,5 +196,21 @@ mod tests {
         host.set_headers(of, &[("d", "5")].into_iter().collect()).unwrap();
         assert_eq!([seen(&host, "a"), seen(&host, "d")], [None, Some("5".into())]);
         assert_eq!(proxy.headers[0], [("d".to_owned(), b"5".to_vec())]);
+    }
+
+    #[test]
+    fn a_body_is_what_the_last_filter_made_of_it() {
+        let of = Message::Response;
+        let mut proxy = FakeHost::default();
+        proxy.bodies[1] = b"abc".to_vec();
+        let mut host = StageHost::new(&mut proxy);
+        assert_eq!(host.body(of, 0, 3), Ok(b"abc".to_vec()));
+        assert_eq!((host.body(of, 1, 2), host.replaced(of)), (Ok(b"bc".to_vec()), None));
+        assert!(host.body(of, 0, 4).is_err());
+        host.set_body(of, b"other").unwrap();
+        assert_eq!((host.body(of, 0, 5), host.body(of, 3, 2)), (Ok(b"other".to_vec()), Ok(b"er".to_vec())));
+        assert_eq!((host.replaced(of), host.replaced(of)), (Some(5), None));
+        assert_eq!(host.body(Message::Request, 0, 1).ok(), None);
+        assert_eq!(proxy.bodies[1], b"other");
     }
 }

@@ -19,12 +19,14 @@
     )
 )]
 
+mod answer;
 mod bodies;
 mod principal;
 mod refuse;
 mod table;
 mod usage;
 
+pub use answer::AnswerFilter;
 pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
@@ -59,6 +61,12 @@ pub struct Exchange {
     pub pool_id: Option<String>,
     /// The request headers as they were before the first attempt changed any.
     pub original_headers: Option<Rc<Headers>>,
+    /// What the client is told in the answer's headers whoever answers, as known when the request went on.
+    pub told: Vec<(&'static str, String)>,
+    /// What a filter of the listener would have done to the answer where it arrives.
+    pub answer_filter: Option<Rc<dyn AnswerFilter>>,
+    /// The last attempt's answer passes `answer_filter` on its way: the listener's own need not look at it.
+    pub answer_is_filtered: bool,
     /// Attempts so far, in order; the last is the one that answers.
     pub attempts: Vec<Attempt>,
     /// What was used, as known so far.
@@ -108,6 +116,9 @@ impl Exchange {
             head: None,
             pool_id: None,
             original_headers: None,
+            told: Vec::new(),
+            answer_filter: None,
+            answer_is_filtered: false,
             attempts: Vec::new(),
             usage: Usage::default(),
             first_token: None,

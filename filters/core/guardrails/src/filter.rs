@@ -1,8 +1,12 @@
 //! The proxy filter: which profile holds for a stream, and what of it has to be read.
+//!
+//! The request is read in the listener. The answer is read where it arrives, by the [`AnswerFilter`] that the listener's filter
+//! leaves in the exchange; only if nobody took that up is it read in the listener too.
 
 mod answer;
 mod deltas;
 mod events;
+mod notes;
 mod path;
 mod refusal;
 mod request;
@@ -11,14 +15,15 @@ mod template;
 
 use std::rc::Rc;
 
-use weir_exchange::Shared;
+use weir_exchange::{AnswerFilter, Exchange, Shared};
 use weir_host::{Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
 
 use crate::ProfileCache;
-use crate::scan::{Direction, Finding, Profile};
-use events::EventEditor;
+use crate::scan::{Direction, Profile};
+use answer::AnswerStream;
+use notes::Notes;
 
 /// Response header that tells what was found, for example `CREDIT_CARD:redact=1`. A stream's headers leave before its text is
 /// read: there it tells about the request alone.
@@ -27,12 +32,13 @@ pub const FINDINGS_HEADER: &str = "x-weir-guardrails";
 /// The guardrails' part in one stream.
 #[derive(Debug)]
 pub struct GuardrailsStream {
-    shared: Option<Shared>,
+    notes: Notes,
     cache: Rc<ProfileCache>,
     /// What holds for this stream; `None` if nothing does.
     watch: Option<Watch>,
     request: Request,
-    response: Response,
+    /// The answer, if it comes unwatched.
+    answer: Option<AnswerStream>,
 }
 
 /// What is watched.
@@ -53,20 +59,9 @@ enum Request {
     Replacing(Rc<Vec<u8>>),
 }
 
-/// How far the response is.
-#[derive(Debug)]
-enum Response {
-    /// Nothing in it is to be read.
-    Passing,
-    /// Held until it is here whole.
-    Gathering,
-    /// A stream, edited event by event.
-    Events(Box<EventEditor>),
-}
-
 impl GuardrailsStream {
     pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>) -> Self {
-        Self { shared, cache, watch: None, request: Request::Decided, response: Response::Passing }
+        Self { notes: Notes(shared), cache, watch: None, request: Request::Decided, answer: None }
     }
 
     /// Finds out what holds for the stream; `None`: nothing does.
@@ -76,7 +71,7 @@ impl GuardrailsStream {
             Ok(operation) => operation.schema(),
             Err(schema) => *schema,
         };
-        let principal = self.shared.as_ref().and_then(|shared| shared.read(|exchange| exchange.principal.clone()));
+        let principal = self.notes.read(|exchange| exchange.principal.clone());
         let Some(principal) = principal.flatten() else {
             return Err((refusal::unavailable("nobody said who is calling, so no guardrail profile is known"), schema));
         };
@@ -94,7 +89,7 @@ impl GuardrailsStream {
 
     /// What the client asks for, or at least the schema it speaks.
     fn operation(&self, host: &dyn Host) -> Result<Operation, Schema> {
-        let known = self.shared.as_ref().and_then(|shared| shared.read(|exchange| exchange.operation)).flatten();
+        let known = self.notes.read(|exchange| exchange.operation).flatten();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -104,50 +99,25 @@ impl GuardrailsStream {
         Operation::of(&method, &path, anthropic).map_err(|_| Schema::of_path(&path, anthropic))
     }
 
-    fn record(&self, findings: &[Finding]) {
-        if findings.is_empty() {
-            return;
-        }
-        if let Some(shared) = &self.shared {
-            shared.write(|exchange| {
-                for finding in findings {
-                    exchange.add_finding(finding.finding.name(), finding.action.name());
-                }
-            });
+    /// Has the answer watched where it arrives.
+    fn offer(&self, watch: &Watch) {
+        if watch.watches_answer() {
+            self.notes.write(|exchange| exchange.answer_filter = Some(Rc::new(watch.clone())));
         }
     }
+}
 
-    fn refuse(&mut self, error: &ClientError, schema: Schema) -> Flow {
-        self.note_refusal(error);
-        Flow::Reply(refusal::reply(error, schema))
+impl Watch {
+    fn watches_answer(&self) -> bool {
+        // An embedding's answer has no text.
+        self.profile.watches(Direction::Output) && self.operation != Operation::Embeddings
     }
+}
 
-    fn note_refusal(&self, error: &ClientError) {
-        if let Some(shared) = &self.shared {
-            shared.write(|exchange| exchange.refusal = Some(error.code));
-        }
-    }
-
-    /// Tells the client what was found so far; what a provider says under that name is removed.
-    fn tell_findings(&self, host: &mut dyn Host) {
-        let told = self.shared.as_ref().and_then(|shared| {
-            shared.read(|exchange| {
-                let told: Vec<_> = exchange
-                    .findings
-                    .iter()
-                    .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
-                    .collect();
-                told.join(", ")
-            })
-        });
-        // A response whose headers are out of reach cannot be told anything more.
-        let _ = match told.filter(|told| !told.is_empty()) {
-            Some(told) => host.set_header(Message::Response, FINDINGS_HEADER, told.as_bytes()),
-            None => {
-                host.remove_header(Message::Response, FINDINGS_HEADER);
-                Ok(())
-            }
-        };
+impl AnswerFilter for Watch {
+    fn attempt(&self, shared: Shared) -> Box<dyn StreamFilter> {
+        shared.write(|exchange| exchange.answer_is_filtered = true);
+        Box::new(AnswerStream::new(Notes(Some(shared)), self.clone()))
     }
 }
 
@@ -156,13 +126,14 @@ impl StreamFilter for GuardrailsStream {
         let watch = match self.watch(host) {
             Ok(Some(watch)) => watch,
             Ok(None) => return Flow::Continue,
-            Err((error, schema)) => return self.refuse(&error, schema),
+            Err((error, schema)) => return self.notes.refuse(&error, schema),
         };
+        self.offer(&watch);
         self.watch = Some(watch.clone());
         if !watch.profile.watches(Direction::Input) || end_of_stream {
             return Flow::Continue;
         }
-        let body = self.shared.as_ref().and_then(|shared| shared.read(|exchange| exchange.body.clone())).flatten();
+        let body = self.notes.read(|exchange| exchange.body.clone()).flatten();
         match body {
             Some(body) => self.decide_request(host, &watch, &body),
             None => {
@@ -183,7 +154,9 @@ impl StreamFilter for GuardrailsStream {
             && let Some(watch) = self.watch.clone()
         {
             let Ok(body) = host.body(Message::Request, 0, held) else {
-                return self.refuse(&refusal::unavailable("its body could not be read"), watch.operation.schema());
+                return self
+                    .notes
+                    .refuse(&refusal::unavailable("its body could not be read"), watch.operation.schema());
             };
             if let Flow::Reply(reply) = self.decide_request(host, &watch, &body) {
                 return Flow::Reply(reply);
@@ -193,25 +166,30 @@ impl StreamFilter for GuardrailsStream {
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        self.tell_findings(host);
-        let Some(watch) = self.watch.clone() else { return Flow::Continue };
-        // An embedding's answer has no text.
-        if end_of_stream || !watch.profile.watches(Direction::Output) || watch.operation == Operation::Embeddings {
+        if self.notes.read(was_filtered) == Some(true) {
             return Flow::Continue;
         }
-        self.begin_response(host, watch)
+        match self.watch.as_ref().filter(|watch| watch.watches_answer()) {
+            Some(watch) => {
+                let answer = AnswerStream::new(self.notes.clone(), watch.clone());
+                self.answer.insert(answer).on_response_headers(host, end_of_stream)
+            }
+            None => {
+                self.notes.tell_findings(host);
+                Flow::Continue
+            }
+        }
     }
 
     fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
-        match (&self.response, &self.watch) {
-            (Response::Gathering, Some(_)) if !end_of_stream => Flow::Pause,
-            (Response::Gathering, Some(watch)) => {
-                let watch = watch.clone();
-                self.response = Response::Passing;
-                self.edit_answer(host, &watch, held)
-            }
-            (Response::Events(_), _) => self.edit_events(host, held, end_of_stream),
-            _ => Flow::Continue,
+        match &mut self.answer {
+            Some(answer) => answer.on_response_body(host, held, end_of_stream),
+            None => Flow::Continue,
         }
     }
+}
+
+/// Whether a provider's answer was looked at where it arrived. Envoy's own errors never arrive there.
+fn was_filtered(exchange: &Exchange) -> bool {
+    exchange.answer_is_filtered && exchange.attempts.last().is_some_and(|attempt| attempt.status != 0)
 }

@@ -51,7 +51,11 @@ impl Headers {
 
     /// The first value under this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value)
+        // Lengths first: most names differ in theirs.
+        let length = u32::try_from(name.len()).ok()?;
+        let mut of_length = self.spans.iter().filter(|span| span.name_length == length);
+        let span = of_length.find(|span| self.part(span.name, length) == name.as_bytes())?;
+        Some(self.part(span.value, span.value_length))
     }
 
     /// [`Headers::get`] as text; empty if it is not there or is not UTF-8.

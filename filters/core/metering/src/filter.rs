@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use weir_config::names::REQUEST_ID_HEADER;
 use weir_config::{MeteringConfig, UsageSink};
 use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
@@ -44,6 +45,7 @@ impl MeteringPlugin {
             outbox,
             first_byte: None,
             status: None,
+            passed_whole: false,
             refused: false,
             logged: false,
         }
@@ -60,6 +62,8 @@ pub struct MeteringStream {
     first_byte: Option<Micros>,
     /// Of the answer, once its headers passed here.
     status: Option<u16>,
+    /// The end of the answer passed here: all of it was handed to the client's connection.
+    passed_whole: bool,
     refused: bool,
     logged: bool,
 }
@@ -67,6 +71,7 @@ pub struct MeteringStream {
 impl StreamFilter for MeteringStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
         if !self.outbox.is_full(&self.config) {
+            self.shared.write(|exchange| exchange.told.push(headers::request_id(exchange)));
             return Flow::Continue;
         }
         self.refused = true;
@@ -83,9 +88,9 @@ impl StreamFilter for MeteringStream {
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        let headers = self.shared.read(headers::of).unwrap_or_default();
         let status = host.header_text(Message::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = Some(status);
+        let headers = self.untold(host);
         if end_of_stream && status >= 400 {
             return Flow::Reply(self.fill_in(status, headers));
         }
@@ -97,7 +102,8 @@ impl StreamFilter for MeteringStream {
         Flow::Continue
     }
 
-    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, _end_of_stream: bool) -> Flow {
+    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        self.passed_whole |= end_of_stream;
         if held > 0 && self.first_byte.is_none() {
             self.first_byte = Some(host.now());
         }
@@ -127,15 +133,28 @@ impl StreamFilter for MeteringStream {
 }
 
 impl MeteringStream {
+    /// What the response does not tell yet: `weir.provider` has told most of it where the answer is its own.
+    fn untold(&self, host: &dyn Host) -> Vec<(&'static str, String)> {
+        let id = host.header(Message::Response, REQUEST_ID_HEADER);
+        let headers = self.shared.read(|exchange| {
+            let (_, own) = headers::request_id(exchange);
+            match id.is_some_and(|id| id == own.as_bytes()) {
+                true => headers::cost(exchange).into_iter().collect(),
+                false => headers::of(exchange),
+            }
+        });
+        headers.unwrap_or_default()
+    }
+
     /// How the stream ended. Properties are dear: those that cannot say more than what passed here are not asked for.
     fn ending(&self, host: &dyn Host) -> Ending {
-        let details = host.property_text(&["response", "code_details"]).unwrap_or_default();
-        if details == FROM_UPSTREAM
-            && let Some(status) = self.status
-            && self.shared.read(|exchange| exchange.answer_complete) == Some(true)
+        if let Some(status @ 200..300) = self.status
+            && self.passed_whole
+            && self.shared.read(|exchange| exchange.answer_complete && exchange.refusal.is_none()) == Some(true)
         {
-            return Ending { status, details, flags: 0 };
+            return Ending { status, details: FROM_UPSTREAM.into(), flags: 0 };
         }
+        let details = host.property_text(&["response", "code_details"]).unwrap_or_default();
         let status = host.property_number(&["response", "code"]).and_then(|status| u16::try_from(status).ok());
         let flags = host.property_number(&["response", "flags"]).unwrap_or_default();
         Ending { status: status.unwrap_or_default(), details, flags }

@@ -10,7 +10,7 @@ use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{Operation, Schema, chat, text, usage_of_value};
 
 use crate::credential::Credential;
-use crate::headers::downstream;
+use crate::headers::{downstream, tell};
 use crate::refusal::{invalid_response, reply, unavailable};
 
 /// How much of an error's body is read.
@@ -35,7 +35,6 @@ pub(crate) struct Asked {
     pub(crate) include_usage: bool,
     /// The id of a stream that is translated.
     pub(crate) id: String,
-    pub(crate) created_s: i64,
     /// What the provider was shown.
     pub(crate) credential: Option<Credential>,
 }
@@ -79,7 +78,7 @@ impl Answer {
                 attempt.status = status;
             }
         });
-        self.state = self.expect(status);
+        self.state = self.expect(host, status);
         if end_of_stream {
             return self.without_body(host, exchange);
         }
@@ -140,7 +139,7 @@ impl Answer {
     }
 
     /// What can follow these headers.
-    fn expect(&self, status: u16) -> State {
+    fn expect(&self, host: &dyn Host, status: u16) -> State {
         if status != 200 {
             return State::Failed { status };
         }
@@ -156,7 +155,7 @@ impl Answer {
                     client_model: self.asked.model.clone(),
                     client_wants_usage: self.asked.include_usage,
                     id: self.asked.id.clone(),
-                    created_unix_s: self.asked.created_s,
+                    created_unix_s: unix_s(host),
                 };
                 let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
@@ -210,7 +209,7 @@ impl Answer {
                 Ok(mut response) => {
                     response.model.clone_from(&self.asked.model);
                     if response.created_unix_s == 0 {
-                        response.created_unix_s = self.asked.created_s;
+                        response.created_unix_s = unix_s(host);
                     }
                     Some(chat::write_response(client, &response))
                 }
@@ -232,7 +231,7 @@ impl Answer {
             exchange.first_token = Some(now);
             exchange.answer_complete = true;
         });
-        let headers = downstream(&self.headers, 200, JSON, Some(answer.len()));
+        let headers = self.good(exchange, JSON, Some(answer.len()));
         let written = host.set_headers(Message::Response, &headers).and_then(|()| match &translated {
             Some(translated) => host.set_body(Message::Response, translated),
             None => Ok(()),
@@ -250,7 +249,7 @@ impl Answer {
         if progress.content || progress.complete {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
-            let headers = downstream(&self.headers, 200, EVENT_STREAM, None);
+            let headers = self.good(exchange, EVENT_STREAM, None);
             self.redact_error(&progress, &mut out);
             if end_of_stream {
                 self.end(exchange, translator.as_mut(), &mut out);
@@ -294,6 +293,15 @@ impl Answer {
         }
         // Most pieces of the client's own schema pass as they came.
         self.flow_after(if out == new { Ok(()) } else { host.set_body(Message::Response, &out) })
+    }
+
+    /// The headers of an answer that the client gets.
+    fn good(&self, exchange: Option<&Shared>, content_type: &str, length: Option<usize>) -> Headers {
+        let mut headers = downstream(&self.headers, 200, content_type, length);
+        if let Some(exchange) = exchange {
+            exchange.read(|exchange| tell(exchange, &mut headers));
+        }
+        headers
     }
 
     /// The upstream ended after its first content.
@@ -403,6 +411,10 @@ impl<'a> Outline<'a> {
 
 /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
 /// so that the client does not take it for whole.
+fn unix_s(host: &dyn Host) -> i64 {
+    i64::try_from(host.now() / 1_000_000).unwrap_or_default()
+}
+
 fn note(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
     if let Some(exchange) = exchange {
         exchange.write(write);

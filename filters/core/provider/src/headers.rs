@@ -1,7 +1,8 @@
 //! Which headers go to a provider, and which of a provider's come back.
 
 use weir_config::Deployment;
-use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX};
+use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX, MODEL_HEADER, PROVIDER_HEADER};
+use weir_exchange::Exchange;
 use weir_host::Headers;
 use weir_llm::Schema;
 
@@ -132,7 +133,7 @@ impl Upstream<'_> {
 
 /// The headers of an answer as the client gets them; `length` is that of a body held whole.
 pub(crate) fn downstream(provider: &Headers, status: u16, content_type: &str, length: Option<usize>) -> Headers {
-    let mut headers = Headers::with_capacity(8, 256);
+    let mut headers = Headers::with_capacity(16, 512);
     headers.push(":status", status.to_string());
     for (name, value) in provider.iter() {
         if KEPT_OF_RESPONSE.iter().any(|kept| kept.as_bytes() == name) {
@@ -144,6 +145,18 @@ pub(crate) fn downstream(provider: &Headers, status: u16, content_type: &str, le
         headers.push("content-length", length.to_string());
     }
     headers
+}
+
+/// Adds who answered, and what the listener's filters want told of every answer: one write of all costs the proxy less than
+/// one of each behind it.
+pub(crate) fn tell(exchange: &Exchange, headers: &mut Headers) {
+    for (name, value) in &exchange.told {
+        headers.push(name, value);
+    }
+    if let Some(attempt) = exchange.attempts.last() {
+        headers.push(PROVIDER_HEADER, &attempt.provider_name);
+        headers.push(MODEL_HEADER, &attempt.upstream_model);
+    }
 }
 
 fn begins_with_one_of(name: &[u8], prefixes: &[&str]) -> bool {

@@ -36,7 +36,6 @@ mod request;
 mod stream;
 
 pub use plugin::ProviderPlugin;
-pub use stream::ProviderStream;
 
 #[cfg(test)]
 mod tests;

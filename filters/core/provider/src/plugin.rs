@@ -2,10 +2,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use weir_chain::Chain;
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
+use weir_host::StreamFilter;
 
-use crate::ProviderStream;
+use crate::stream::ProviderStream;
 
 /// Deployments kept in each VM; more than that, and all are read anew.
 const MOST_DEPLOYMENTS: usize = 4096;
@@ -23,9 +25,16 @@ impl ProviderPlugin {
         Self::default()
     }
 
-    /// A filter for one attempt. `exchange` is the stream's, if this VM has it.
-    pub fn stream(self: &Rc<Self>, exchange: Option<Shared>) -> ProviderStream {
-        ProviderStream::new(Rc::clone(self), exchange)
+    /// A filter for one attempt, and behind it what a filter of the listener wants done to the answer. `exchange` is the
+    /// stream's, if this VM has it.
+    pub fn attempt(self: &Rc<Self>, exchange: Option<Shared>) -> Box<dyn StreamFilter> {
+        let filter =
+            exchange.as_ref().and_then(|shared| shared.read(|exchange| exchange.answer_filter.clone())).flatten();
+        let provider = Box::new(ProviderStream::new(Rc::clone(self), exchange.clone()));
+        match (filter, exchange) {
+            (Some(filter), Some(exchange)) => Box::new(Chain::new(vec![filter.attempt(exchange), provider])),
+            _ => provider,
+        }
     }
 
     /// Reads the deployment of an endpoint, once for each text.

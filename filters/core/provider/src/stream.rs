@@ -20,7 +20,7 @@ const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
 
 /// One attempt.
 #[derive(Debug)]
-pub struct ProviderStream {
+pub(crate) struct ProviderStream {
     plugin: Rc<ProviderPlugin>,
     exchange: Option<Shared>,
     client: Schema,
@@ -34,6 +34,7 @@ struct Begun {
     deployment: Rc<Deployment>,
     operation: Operation,
     originals: Rc<Headers>,
+    credential: Option<Credential>,
 }
 
 impl ProviderStream {
@@ -42,7 +43,7 @@ impl ProviderStream {
     }
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
-        let originals = self.originals(host)?;
+        let (originals, read) = self.originals(host)?;
         let speaks_anthropic = originals.get("anthropic-version").is_some();
         self.client = Schema::of_path(originals.text(":path"), speaks_anthropic);
         let operation = Operation::of(originals.text(":method"), originals.text(":path"), speaks_anthropic)
@@ -79,23 +80,29 @@ impl ProviderStream {
         if end_of_stream {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
-        self.begun = Some(Begun { deployment, operation, originals });
+        let credential = credential(host, &read, &deployment)?;
+        self.begun = Some(Begun { deployment, operation, originals, credential });
         Ok(())
     }
 
-    /// The headers as the client sent them: from the exchange, or from the stream itself if this is the first attempt.
-    fn originals(&self, host: &dyn Host) -> Result<Rc<Headers>, ClientError> {
+    /// The headers as the client sent them: from the exchange, or from the stream itself if this is the first attempt. Then
+    /// also the stream's, which are read only for that.
+    fn originals(&self, host: &dyn Host) -> Result<(Rc<Headers>, Rc<Headers>), ClientError> {
         let Some(exchange) = &self.exchange else {
             if host.header(Message::Request, ATTEMPT_COUNT).as_deref() == Some(b"1") {
-                return Ok(Rc::new(originals(&host.headers(Message::Request))));
+                let read = host.headers(Message::Request);
+                return Ok((Rc::new(originals(&read)), read));
             }
             return Err(unavailable("The gateway lost this request between two providers."));
         };
-        let kept = exchange.write(|exchange| {
-            let headers = exchange.original_headers.take();
-            let headers = headers.unwrap_or_else(|| Rc::new(originals(&host.headers(Message::Request))));
-            exchange.original_headers = Some(Rc::clone(&headers));
-            headers
+        let kept = exchange.write(|exchange| match &exchange.original_headers {
+            Some(headers) => (Rc::clone(headers), Rc::default()),
+            None => {
+                let read = host.headers(Message::Request);
+                let headers = Rc::new(originals(&read));
+                exchange.original_headers = Some(Rc::clone(&headers));
+                (headers, read)
+            }
         });
         kept.ok_or_else(|| unavailable("The gateway lost this request."))
     }
@@ -103,9 +110,9 @@ impl ProviderStream {
     /// Writes the attempt's headers and body.
     fn send(&mut self, host: &mut dyn Host, held: usize) -> Result<(), ClientError> {
         let lost = || unavailable("The gateway lost this request.");
-        let begun = self.begun.as_ref().ok_or_else(lost)?;
-        let deployment = &begun.deployment;
-        let (operation, provider) = (begun.operation, schema_of(deployment));
+        let begun = self.begun.take().ok_or_else(lost)?;
+        let Begun { deployment, operation, originals, credential } = begun;
+        let provider = schema_of(&deployment);
 
         let (known_body, known_head, request_id) = self.known();
         let body = match known_body {
@@ -117,30 +124,17 @@ impl ProviderStream {
             }
         };
         let head = head_of(operation, known_head, &body)?;
-        let upstream_body = body_for(deployment, operation, &head, &body)?;
+        let upstream_body = body_for(&deployment, operation, &head, &body)?;
 
-        let credential = match &deployment.credential {
-            None => None,
-            Some(placement) => {
-                let slot = host.header(Message::Request, &placement.slot).filter(|slot| !slot.is_empty());
-                Some(slot.map(Credential::new).ok_or_else(|| {
-                    ClientError::new(
-                        503,
-                        "upstream_auth_failed",
-                        format!("The gateway has no credential for the provider {}.", deployment.provider_name),
-                    )
-                })?)
-            }
-        };
         let headers = Upstream {
-            deployment,
+            deployment: &deployment,
             path: path_of(operation, provider)?,
             client: self.client,
             provider,
             credential: credential.as_ref(),
             body_length: upstream_body.len(),
         }
-        .headers(&begun.originals);
+        .headers(&originals);
         let written =
             host.set_headers(Message::Request, &headers).and_then(|()| host.set_body(Message::Request, &upstream_body));
         if written.is_err() {
@@ -158,7 +152,6 @@ impl ProviderStream {
                 Schema::OpenAi => format!("chatcmpl-{request_id}"),
                 Schema::Anthropic => format!("msg_{request_id}"),
             },
-            created_s: i64::try_from(host.now() / 1_000_000).unwrap_or_default(),
             credential,
         }));
         Ok(())
@@ -191,6 +184,23 @@ impl ProviderStream {
             Some(exchange) => exchange.refuse(self.client, error),
             None => reply(self.client, error),
         })
+    }
+}
+
+/// What Envoy has put into the deployment's slot; `read` are the headers, if they were read.
+fn credential(host: &dyn Host, read: &Headers, deployment: &Deployment) -> Result<Option<Credential>, ClientError> {
+    let Some(placement) = &deployment.credential else { return Ok(None) };
+    let slot = match read.is_empty() {
+        true => host.header(Message::Request, &placement.slot),
+        false => read.get(&placement.slot).map(<[u8]>::to_vec),
+    };
+    match slot.filter(|slot| !slot.is_empty()) {
+        Some(slot) => Ok(Some(Credential::new(slot))),
+        None => Err(ClientError::new(
+            502,
+            "upstream_auth_failed",
+            format!("The gateway has no credential for the provider {}.", deployment.provider_name),
+        )),
     }
 }
 

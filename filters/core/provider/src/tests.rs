@@ -11,7 +11,7 @@ use weir_exchange::{Exchange, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Message, Reply, StreamFilter};
 
-use crate::{ProviderPlugin, ProviderStream};
+use crate::ProviderPlugin;
 
 const OPENAI: &str = "on-openai";
 const ANTHROPIC: &str = "on-anthropic";
@@ -75,14 +75,14 @@ fn fill_slots(host: &mut FakeHost) {
 /// One attempt, its request sent.
 struct Attempt {
     host: FakeHost,
-    filter: ProviderStream,
+    filter: Box<dyn StreamFilter>,
 }
 
 impl Attempt {
     /// Sends `body` to `deployment`; an error is the refusal.
     fn send(mut host: FakeHost, exchange: Option<Shared>, deployment: &str, body: &str) -> Result<Self, Reply> {
         host.properties.insert(METADATA.into(), metadata(deployment));
-        let mut filter = plugin().stream(exchange);
+        let mut filter = plugin().attempt(exchange);
         match filter.on_request_headers(&mut host, false) {
             Flow::Pause => {}
             Flow::Reply(reply) => return Err(reply),

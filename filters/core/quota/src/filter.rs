@@ -77,7 +77,7 @@ impl StreamFilter for QuotaStream {
         };
         self.schema = operation.schema();
         if !operation.has_body() || principal.rate_limits.is_empty() {
-            return self.admit();
+            return self.admit(host.now());
         }
         self.take_all(host, &principal)
     }
@@ -95,7 +95,7 @@ impl StreamFilter for QuotaStream {
             AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
         });
         match answer.and_then(|response| self.take_granted(host, &response)) {
-            Ok(()) if self.has_all() => self.admit(),
+            Ok(()) if self.has_all() => self.admit(host.now()),
             Ok(()) => self.refuse(host),
             Err(reason) => self.without_answer(host, &reason),
         }
@@ -105,8 +105,14 @@ impl StreamFilter for QuotaStream {
         if !self.admitted {
             return Flow::Continue;
         }
-        let now = host.now();
-        for (name, value) in self.tightest().map(|demand| demand.headers(now)).into_iter().flatten() {
+        let Some(demand) = self.tightest() else { return Flow::Continue };
+        let headers = demand.headers(host.now());
+        // `weir.provider` tells them where the answer is its own.
+        if headers.iter().all(|(name, value)| host.header(Message::Response, name).as_deref() == Some(value.as_bytes()))
+        {
+            return Flow::Continue;
+        }
+        for (name, value) in headers {
             if host.set_header(Message::Response, name, value.as_bytes()).is_err() {
                 host.log(Level::Warn, "weir.quota: a response header could not be set");
             }
@@ -138,7 +144,7 @@ impl QuotaStream {
             return self.refuse(host);
         }
         if self.has_all() {
-            return self.admit();
+            return self.admit(host.now());
         }
         let wanted = self.lacking().map(|demand| QuotaDemand {
             counter: demand.limit.counter.clone(),
@@ -190,8 +196,11 @@ impl QuotaStream {
         Ok(())
     }
 
-    fn admit(&mut self) -> Flow {
+    fn admit(&mut self, now: Micros) -> Flow {
         self.admitted = true;
+        if let Some(demand) = self.tightest() {
+            self.shared.write(|exchange| exchange.told.extend(demand.headers(now)));
+        }
         Flow::Continue
     }
 
@@ -222,7 +231,7 @@ impl QuotaStream {
         match self.config.fail_mode {
             FailMode::Open => {
                 host.count(FAILED_OPEN, 1);
-                self.admit()
+                self.admit(host.now())
             }
             FailMode::Closed => {
                 self.give_back(host);

@@ -3,8 +3,9 @@ use weir_llm::Schema;
 use weir_llm::error::{ClientError, stream_event};
 use weir_llm::sse::Framer;
 
+use super::answer::{AnswerStream, State};
 use super::deltas::Deltas;
-use super::{GuardrailsStream, Response, refusal};
+use super::refusal;
 use crate::scan::{Finding, Profile};
 
 /// Edits an event stream as it passes.
@@ -62,21 +63,21 @@ impl EventEditor {
     }
 }
 
-impl GuardrailsStream {
+impl AnswerStream {
     /// Edits a piece of a stream of events.
     pub(super) fn edit_events(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
-        let Response::Events(editor) = &mut self.response else { return Flow::Continue };
+        let State::Events(editor) = &mut self.state else { return Flow::Continue };
         let schema = editor.schema;
         let Ok(piece) = host.body(Message::Response, 0, held) else {
-            return self.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
+            return self.notes.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
         };
         let edited = editor.push(&piece, end_of_stream);
-        self.record(&edited.findings);
+        self.notes.record(&edited.findings);
         if let Some(error) = &edited.refused {
-            self.note_refusal(error);
+            self.notes.refusal(error);
         }
         if edited.bytes != piece && host.set_body(Message::Response, &edited.bytes).is_err() {
-            return self.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema);
+            return self.notes.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema);
         }
         Flow::Continue
     }

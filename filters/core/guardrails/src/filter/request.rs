@@ -15,7 +15,7 @@ impl GuardrailsStream {
         self.request = Request::Decided;
         let texts = match text::request_texts(watch.operation, body) {
             Ok(texts) => texts,
-            Err(error) => return self.refuse(&invalid(error), schema),
+            Err(error) => return self.notes.refuse(&invalid(error), schema),
         };
         let (mut findings, mut edits) = (Vec::new(), Vec::new());
         for text in texts {
@@ -25,9 +25,9 @@ impl GuardrailsStream {
             }
             findings.extend(verdict.findings);
         }
-        self.record(&findings);
+        self.notes.record(&findings);
         if findings.iter().any(|finding| finding.action == Action::Block) {
-            return self.refuse(&refusal::blocked("The request", &findings), schema);
+            return self.notes.refuse(&refusal::blocked("The request", &findings), schema);
         }
         if edits.is_empty() {
             return Flow::Continue;
@@ -35,18 +35,16 @@ impl GuardrailsStream {
         let edited = text::with_texts(body, &edits);
         let head = match read_head(watch.operation, &edited) {
             Ok(head) => head,
-            Err(error) => return self.refuse(&invalid(error), schema),
+            Err(error) => return self.notes.refuse(&invalid(error), schema),
         };
         if host.set_header(Message::Request, "content-length", edited.len().to_string().as_bytes()).is_err() {
-            return self.refuse(&refusal::unavailable("its length cannot be changed"), schema);
+            return self.notes.refuse(&refusal::unavailable("its length cannot be changed"), schema);
         }
         let edited = Rc::new(edited);
-        if let Some(shared) = &self.shared {
-            shared.write(|exchange| {
-                exchange.keep_body(Rc::clone(&edited));
-                exchange.head = Some(head);
-            });
-        }
+        self.notes.write(|exchange| {
+            exchange.keep_body(Rc::clone(&edited));
+            exchange.head = Some(head);
+        });
         self.request = Request::Replacing(edited);
         Flow::Pause
     }
@@ -59,7 +57,7 @@ impl GuardrailsStream {
         match (host.set_body(Message::Request, &edited), &self.watch) {
             (Err(_), Some(watch)) => {
                 let schema = watch.operation.schema();
-                self.refuse(&refusal::unavailable("its text cannot be replaced"), schema)
+                self.notes.refuse(&refusal::unavailable("its text cannot be replaced"), schema)
             }
             _ => Flow::Continue,
         }

@@ -1,5 +1,5 @@
 use weir_exchange::Shared;
-use weir_host::{Flow, Message, StreamFilter};
+use weir_host::{Flow, Message};
 
 use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
 
@@ -40,13 +40,17 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
         ("x-request-id", "theirs"),
     ];
     let (first, second) = WHOLE.split_at(100);
-    let (received, exchange) = answer(CHAT, &headers, &[first, second]);
+    let exchange = exchange();
+    exchange.write(|exchange| exchange.told.push(("x-weir-request-id", "ours".into())));
+    let received = ask(CHAT, &exchange).answer(&headers, &[first.as_bytes(), second.as_bytes()]);
     assert_eq!((received.status(), received.body().as_str()), ("200", WHOLE));
     assert_eq!(received.header("content-length"), Some(WHOLE.len().to_string().as_str()));
-    // Of the provider's own headers only what is known to be of use is passed on.
-    let mut names: Vec<&str> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    assert_eq!(names, [":status", "content-length", "content-type", "x-request-id"]);
+    // Of the provider's own headers only what is known to be of use is passed on; the others are ours.
+    let mut others: Vec<_> = received.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    others.retain(|(name, _)| !["content-length", "content-type", ":status"].contains(name));
+    others.sort_unstable();
+    let ours = [("x-weir-model", "gpt-real"), ("x-weir-provider", "gpt-real"), ("x-weir-request-id", "ours")];
+    assert_eq!(others, [&[("x-request-id", "theirs")][..], &ours].concat());
     exchange.read(|exchange| {
         let usage = exchange.usage.reported.expect("the provider reported it");
         assert_eq!((usage.input, usage.output), (7, 3));

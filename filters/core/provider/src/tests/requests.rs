@@ -159,7 +159,7 @@ fn what_cannot_be_sent_is_refused_in_the_clients_schema() {
     check(openai(), Some(exchange()), OPENAI, r#"{"model":"#, 400, "invalid_request", openai_error);
     let mut empty_slot = openai();
     weir_host::Host::remove_header(&mut empty_slot, Message::Request, "x-weir-credential-1");
-    check(empty_slot, Some(exchange()), OPENAI, CHAT, 503, "upstream_auth_failed", openai_error);
+    check(empty_slot, Some(exchange()), OPENAI, CHAT, 502, "upstream_auth_failed", openai_error);
 }
 
 #[test]
