@@ -80,10 +80,6 @@ pub mod names {
     pub const STREAM_HEADER: &str = "x-weir-stream";
     /// Response header: the request's id.
     pub const REQUEST_ID_HEADER: &str = "x-weir-request-id";
-    /// Response header: the name of the provider that answered.
-    pub const PROVIDER_HEADER: &str = "x-weir-provider";
-    /// Response header: the model's name at that provider.
-    pub const MODEL_HEADER: &str = "x-weir-model";
     /// Prefix of the request headers into which Envoy puts each deployment's credential.
     pub const CREDENTIAL_SLOT_PREFIX: &str = "x-weir-credential-";
     /// Prefix of every internal header; a client's are removed at the listener.

@@ -61,8 +61,10 @@ pub struct Exchange {
     pub pool_id: Option<String>,
     /// The request headers as they were before the first attempt changed any.
     pub original_headers: Option<Rc<Headers>>,
-    /// What the client is told in the answer's headers whoever answers, as known when the request went on.
+    /// Headers of the answer that were known when the request went on.
     pub told: Vec<(&'static str, String)>,
+    /// Makes those that are known only from the answer.
+    pub teller: Option<fn(&Exchange) -> Vec<(&'static str, String)>>,
     /// What a filter of the listener would have done to the answer where it arrives.
     pub answer_filter: Option<Rc<dyn AnswerFilter>>,
     /// The last attempt's answer passes `answer_filter` on its way: the listener's own need not look at it.
@@ -117,6 +119,7 @@ impl Exchange {
             pool_id: None,
             original_headers: None,
             told: Vec::new(),
+            teller: None,
             answer_filter: None,
             answer_is_filtered: false,
             attempts: Vec::new(),

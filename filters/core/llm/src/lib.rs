@@ -20,6 +20,7 @@
 )]
 
 pub mod chat;
+mod compare;
 pub mod error;
 mod head;
 mod json;
@@ -30,6 +31,7 @@ mod strict;
 pub mod text;
 mod usage;
 
+pub use compare::{between, same};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
 pub use head::{RequestHead, read_head};
 pub use operation::{NoOperation, Operation, Schema};

@@ -71,7 +71,7 @@ pub struct MeteringStream {
 impl StreamFilter for MeteringStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
         if !self.outbox.is_full(&self.config) {
-            self.shared.write(|exchange| exchange.told.push(headers::request_id(exchange)));
+            self.shared.write(|exchange| exchange.teller = Some(headers::of));
             return Flow::Continue;
         }
         self.refused = true;
@@ -133,17 +133,11 @@ impl StreamFilter for MeteringStream {
 }
 
 impl MeteringStream {
-    /// What the response does not tell yet: `weir.provider` has told most of it where the answer is its own.
+    /// What the response does not tell yet: where the answer is its own, `weir.provider` has told it all.
     fn untold(&self, host: &dyn Host) -> Vec<(&'static str, String)> {
-        let id = host.header(Message::Response, REQUEST_ID_HEADER);
-        let headers = self.shared.read(|exchange| {
-            let (_, own) = headers::request_id(exchange);
-            match id.is_some_and(|id| id == own.as_bytes()) {
-                true => headers::cost(exchange).into_iter().collect(),
-                false => headers::of(exchange),
-            }
-        });
-        headers.unwrap_or_default()
+        let id = host.header_text(Message::Response, REQUEST_ID_HEADER);
+        let told = |exchange: &Exchange| id.is_some_and(|id| id == exchange.request_id.to_string());
+        self.shared.read(|exchange| if told(exchange) { Vec::new() } else { headers::of(exchange) }).unwrap_or_default()
     }
 
     /// How the stream ended. Properties are dear: those that cannot say more than what passed here are not asked for.

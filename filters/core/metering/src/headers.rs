@@ -1,33 +1,21 @@
-use weir_config::names::{MODEL_HEADER, PROVIDER_HEADER, REQUEST_ID_HEADER};
-use weir_exchange::{Attempt, Exchange};
+use weir_config::names::REQUEST_ID_HEADER;
+use weir_exchange::Exchange;
 
 use crate::{Outcome, settle};
 
 /// What names the request, and who answered it at what cost, in the response's headers.
 pub(crate) fn of(exchange: &Exchange) -> Vec<(&'static str, String)> {
-    let mut headers = vec![request_id(exchange)];
-    if let Some(attempt) = answering(exchange) {
-        headers.push((PROVIDER_HEADER, attempt.provider_name.clone()));
-        headers.push((MODEL_HEADER, attempt.upstream_model.clone()));
+    let mut headers = vec![(REQUEST_ID_HEADER, exchange.request_id.to_string())];
+    if let Some(attempt) = exchange.attempts.last().filter(|attempt| attempt.status != 0) {
+        headers.push(("x-weir-provider", attempt.provider_name.clone()));
+        headers.push(("x-weir-model", attempt.upstream_model.clone()));
+        // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
+        let held_whole = exchange.answer_complete && exchange.head.as_ref().is_none_or(|head| !head.stream);
+        if held_whole && attempt.price.is_some() {
+            headers.push(("x-weir-cost", dollars(settle(exchange, Outcome::Complete).cost_microusd)));
+        }
     }
-    headers.extend(cost(exchange));
     headers
-}
-
-/// What names the request.
-pub(crate) fn request_id(exchange: &Exchange) -> (&'static str, String) {
-    (REQUEST_ID_HEADER, exchange.request_id.to_string())
-}
-
-/// What the answer cost, if that is known before it goes on: not on a stream, even if all of it is here by chance.
-pub(crate) fn cost(exchange: &Exchange) -> Option<(&'static str, String)> {
-    let held_whole = exchange.answer_complete && exchange.head.as_ref().is_none_or(|head| !head.stream);
-    answering(exchange).filter(|attempt| held_whole && attempt.price.is_some())?;
-    Some(("x-weir-cost", dollars(settle(exchange, Outcome::Complete).cost_microusd)))
-}
-
-fn answering(exchange: &Exchange) -> Option<&Attempt> {
-    exchange.attempts.last().filter(|attempt| attempt.status != 0)
 }
 
 /// Micro-dollars as dollars with six decimals, exactly.

@@ -7,7 +7,7 @@ use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Headers, Host, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{Operation, Schema, chat, text, usage_of_value};
+use weir_llm::{Operation, Schema, chat, same, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::headers::{downstream, tell};
@@ -292,7 +292,7 @@ impl Answer {
             self.state = State::Streaming { translator };
         }
         // Most pieces of the client's own schema pass as they came.
-        self.flow_after(if out == new { Ok(()) } else { host.set_body(Message::Response, &out) })
+        self.flow_after(if same(&out, new) { Ok(()) } else { host.set_body(Message::Response, &out) })
     }
 
     /// The headers of an answer that the client gets.

@@ -1,7 +1,7 @@
 //! Which headers go to a provider, and which of a provider's come back.
 
 use weir_config::Deployment;
-use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX, MODEL_HEADER, PROVIDER_HEADER};
+use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX};
 use weir_exchange::Exchange;
 use weir_host::Headers;
 use weir_llm::Schema;
@@ -147,15 +147,11 @@ pub(crate) fn downstream(provider: &Headers, status: u16, content_type: &str, le
     headers
 }
 
-/// Adds who answered, and what the listener's filters want told of every answer: one write of all costs the proxy less than
-/// one of each behind it.
+/// Adds what the listener's filters want told of every answer: one write of all costs the proxy less than one of each behind it.
 pub(crate) fn tell(exchange: &Exchange, headers: &mut Headers) {
-    for (name, value) in &exchange.told {
+    let told = exchange.teller.map(|teller| teller(exchange)).unwrap_or_default();
+    for (name, value) in told.iter().chain(&exchange.told) {
         headers.push(name, value);
-    }
-    if let Some(attempt) = exchange.attempts.last() {
-        headers.push(PROVIDER_HEADER, &attempt.provider_name);
-        headers.push(MODEL_HEADER, &attempt.upstream_model);
     }
 }
 

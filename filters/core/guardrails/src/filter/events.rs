@@ -1,7 +1,7 @@
 use weir_host::{Flow, Host, Message};
-use weir_llm::Schema;
 use weir_llm::error::{ClientError, stream_event};
 use weir_llm::sse::Framer;
+use weir_llm::{Schema, same};
 
 use super::answer::{AnswerStream, State};
 use super::deltas::Deltas;
@@ -76,7 +76,7 @@ impl AnswerStream {
         if let Some(error) = &edited.refused {
             self.notes.refusal(error);
         }
-        if edited.bytes != piece && host.set_body(Message::Response, &edited.bytes).is_err() {
+        if !same(&edited.bytes, &piece) && host.set_body(Message::Response, &edited.bytes).is_err() {
             return self.notes.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema);
         }
         Flow::Continue

@@ -1,9 +1,11 @@
 use std::ops::Range;
 
+use weir_llm::between;
+
 use super::deltas::Key;
 
-/// The last event that brought one piece of text and nothing else of note. Nearly every event of a stream is the same but for
-/// its text; then nothing in it needs to be read again. JSON that differs in what one string says has the same structure.
+/// The last event that brought one piece of text and nothing else of note, as in `weir_llm`'s streams: an event that differs in its
+/// text alone needs not be read.
 #[derive(Debug)]
 pub(super) struct Template {
     before: String,
@@ -24,7 +26,7 @@ impl Template {
 
     /// The text of an event that differs in nothing else, and where it stands.
     pub(super) fn text(&self, data: &str) -> Option<(String, Range<usize>)> {
-        let token = data.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
+        let token = between(data, &self.before, &self.after)?;
         if !(token.starts_with('"') && token.ends_with('"')) {
             return None;
         }

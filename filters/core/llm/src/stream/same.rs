@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Delta, StreamOptions};
+use crate::compare::between;
 use crate::json::{span_in, unescaped, write_string};
 use crate::operation::Schema;
 use crate::sse::Event;
@@ -44,7 +45,7 @@ impl Writer {
     /// The text of an event that differs from the last one in nothing else. Text with escapes is left to be read.
     pub(super) fn text_like_the_last<'a>(&self, data: &'a str) -> Option<&'a str> {
         let template = self.template.as_ref()?;
-        let text = data.strip_prefix(template.before.as_str())?.strip_suffix(template.after.as_str())?;
+        let text = between(data, &template.before, &template.after)?;
         let is_plain = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'));
         is_plain.then_some(text)
     }
