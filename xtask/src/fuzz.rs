@@ -79,7 +79,8 @@ fn fuzz_one(root: &Path, program: &Path, target: &str, seconds: u64, seed: Optio
     let output = run.output().with_context(|| format!("cannot start cargo-fuzz for {target}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        eprintln!("{said}");
+        // Without the protocol of its search, a line for each new input.
+        said.lines().filter(|line| !line.starts_with('#')).for_each(|line| eprintln!("{line}"));
     }
     let word_after = |label: &str| {
         let after = said.rsplit_once(label).map_or("", |(_, after)| after);

@@ -40,11 +40,15 @@ pub fn check(data: &[u8]) {
     assert!(left.is_empty(), "{redacted:?} still holds {left:?}");
 }
 
-/// What is found in a text from which all was redacted. What touches a placeholder is not counted: a name that was too long
-/// to be one may be short enough once its end is replaced.
+/// What is found in a text from which all was redacted. What stands in one word with a placeholder is not counted: a name that
+/// was too long to be one may be short enough once a part of it is replaced.
 pub(crate) fn unredacted(text: &str) -> Vec<Finding> {
     let mut findings = redacting().apply(Direction::Output, text).findings;
-    findings.retain(|finding| !text[finding.end..].starts_with('[') && !text[..finding.start].ends_with(']'));
+    let in_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_');
+    findings.retain(|finding| {
+        let (before, after) = (&text[..finding.start], &text[finding.end..]);
+        !after.trim_start_matches(in_a_word).starts_with('[') && !before.trim_end_matches(in_a_word).ends_with(']')
+    });
     findings
 }
 
