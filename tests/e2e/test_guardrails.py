@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from weir_e2e.provider import ok
+from weir_e2e.provider import ok, status, told
 from weir_e2e.sse import check_error, check_error_body, events, post, said, said_in_event, said_in_stream
 
 SCHEMAS = pytest.mark.parametrize("schema", ["openai", "anthropic"])
@@ -326,3 +326,28 @@ def test_the_admin_api_tries_a_text(admin):
 def test_the_admin_api_finds_nothing_in_a_harmless_text(admin):
     answer = admin.scan("What is a weir?", direction="output")
     assert (answer["action"], answer["text"], answer["findings"]) == ("allow", "What is a weir?", [])
+
+
+# Answers that are none.
+
+
+@SCHEMAS
+def test_an_answer_that_cannot_be_read_is_refused_and_no_other_provider_asked(world, schema):
+    nothing_known = status(200, body={"output": CARD}, headers={"content-type": "application/json"})
+    first, second = world.upstream(schema, nothing_known), world.upstream(schema)
+    world.model("m", first, second)
+    response = post(world.http(world.key(guardrail_profile_id=world.profile(("CREDIT_CARD", "block", "output")))), schema, "m")
+    check_error(schema, response, 502, "response_not_inspectable")
+    assert CARD not in response.text
+    assert (len(first.received()), len(second.received())) == (1, 0)
+    record = world.record(response.headers["x-weir-request-id"])
+    assert (record["status"], record["error_code"], record["attempts"]) == (502, "response_not_inspectable", 1)
+
+
+@pytest.mark.parametrize("failure", [told("hang_after_headers"), told("hang"), status(400)], ids=["headers", "none", "400"])
+def test_what_was_found_in_a_prompt_is_told_whoever_answers(world, failure):
+    world.model("m", world.upstream("openai", failure), first_byte_timeout_ms=300, request_timeout_ms=800)
+    key = world.key(guardrail_profile_id=world.profile(("CREDIT_CARD", "redact", "both")))
+    response = post(world.http(key), "openai", "m", messages=[{"role": "user", "content": CARD}])
+    assert response.status_code >= 400, response.text
+    assert response.headers["x-weir-guardrails"] == "CREDIT_CARD:redact=1"

@@ -28,6 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// How long the answer to that may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests at once on one HTTP/2 connection. Each of Envoy's workers has one, and may ask much at once after its start.
+const MOST_STREAMS: u32 = 1024;
 /// Wait after no connection could be accepted, most likely for want of files.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 /// How often it is said at most that a port is full.
@@ -121,7 +123,7 @@ async fn connection(
 ) {
     // Without it a look-up waits for the 40 ms of a delayed acknowledgement. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
-    let (count, under_way) = watch::channel(0);
+    let (count, requests) = watch::channel(Requests::default());
     let count = Arc::new(count);
     let service = service_fn(move |request: Request<Incoming>| {
         let begun = UnderWay::begin(count.clone());
@@ -141,48 +143,71 @@ async fn connection(
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.silence);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    http2.max_concurrent_streams(MOST_STREAMS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // How it ended is between the client and the network.
         _ = connection.as_mut() => return,
-        () = lasting(under_way.clone(), |requests| requests == 0, Some(limits.silence)) => {}
-        () = lasting(under_way.clone(), |requests| requests > 0, limits.longest) => {}
+        () = silent(requests.clone(), limits.silence) => {}
+        () = busy(requests.clone(), limits.longest) => {}
         () = stopped(stopping) => {}
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         _ = connection => {}
         // Not at once: a request may have come in the same moment.
-        () = lasting(under_way.clone(), |requests| requests == 0, Some(FAREWELL)) => {}
-        () = lasting(under_way, |requests| requests > 0, limits.longest) => {}
+        () = silent(requests.clone(), FAREWELL) => {}
+        () = busy(requests, limits.longest) => {}
     }
 }
 
-/// Ends when the number of requests under way has been like this for so long. Without a time, never.
-async fn lasting(mut under_way: watch::Receiver<usize>, like_this: fn(usize) -> bool, time: Option<Duration>) {
-    let Some(time) = time else { return std::future::pending().await };
+/// The requests of one connection.
+#[derive(Clone, Copy, Default)]
+struct Requests {
+    under_way: usize,
+    /// Also those that begin and end between two looks.
+    begun: u64,
+}
+
+/// Ends when no request has been under way, nor begun, for so long.
+async fn silent(mut requests: watch::Receiver<Requests>, time: Duration) {
     // The sender is as old as the connection.
-    while under_way.wait_for(|requests| like_this(*requests)).await.is_ok() {
-        if tokio::time::timeout(time, under_way.wait_for(|requests| !like_this(*requests))).await.is_err() {
+    while let Ok(Requests { begun, .. }) = requests.wait_for(|now| now.under_way == 0).await.map(|now| *now) {
+        let again = requests.wait_for(|now| now.under_way > 0 || now.begun != begun);
+        if tokio::time::timeout(time, again).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends when requests have been under way without a pause for so long. Without a time, never.
+async fn busy(mut requests: watch::Receiver<Requests>, time: Option<Duration>) {
+    let Some(time) = time else { return std::future::pending().await };
+    while requests.wait_for(|now| now.under_way > 0).await.is_ok() {
+        if tokio::time::timeout(time, requests.wait_for(|now| now.under_way == 0)).await.is_err() {
             return;
         }
     }
 }
 
 /// A request that is counted as long as this lives.
-struct UnderWay(Arc<watch::Sender<usize>>);
+struct UnderWay(Arc<watch::Sender<Requests>>);
 
 impl UnderWay {
-    fn begin(count: Arc<watch::Sender<usize>>) -> Self {
-        count.send_modify(|requests| *requests += 1);
+    fn begin(count: Arc<watch::Sender<Requests>>) -> Self {
+        count.send_modify(|requests| {
+            requests.under_way += 1;
+            requests.begun += 1;
+        });
         Self(count)
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|requests| *requests -= 1);
+        self.0.send_modify(|requests| requests.under_way -= 1);
     }
 }
 

@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
+use uuid::Uuid;
 use weir_core::encryption::Encryption;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -87,8 +88,8 @@ impl Store {
         Ok(Self { pool, encryption, away: Arc::default(), keys: ledger::KnownKeys::default(), ledger })
     }
 
-    /// Brings the schema up to date, checks that the master key is the one it was made with, and makes the ledger's partitions of the coming days. Several control planes may do
-    /// this at once: an advisory lock makes them take turns.
+    /// Brings the schema up to date, checks that the master key is the one it was made with, and makes the ledger's partitions of
+    /// the coming days. Several control planes may do this at once: an advisory lock makes them take turns.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         // On a connection of its own: a change of a large table, or waiting for one, may take longer than a request may.
         let mut connection = self.pool.acquire().await?.detach();
@@ -102,6 +103,9 @@ impl Store {
     /// Refuses a master key other than that which this database was first written with. All credentials would be unreadable
     /// under it, and all Envoys be told to forget them.
     async fn check_master_key(&self) -> Result<(), StoreError> {
+        if sqlx::query("SELECT 1 FROM encryption_check").fetch_optional(&self.pool).await?.is_none() {
+            self.check_with_credentials().await?;
+        }
         let encrypted = self.encryption.encrypt(CHECK_OWNER, &CHECK_TEXT.into())?;
         sqlx::query("INSERT INTO encryption_check (text_encrypted) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(encrypted)
@@ -110,6 +114,20 @@ impl Store {
         let (stored,): (Vec<u8>,) =
             sqlx::query_as("SELECT text_encrypted FROM encryption_check").fetch_one(&self.pool).await?;
         self.encryption.decrypt(CHECK_OWNER, &stored).map(drop).map_err(StoreError::MasterKey)
+    }
+
+    /// The same for a database that was written before it had anything to check with: a key that reads none of its credentials is
+    /// not the one they were written with.
+    async fn check_with_credentials(&self) -> Result<(), StoreError> {
+        let written: Vec<(Uuid, Vec<u8>)> =
+            sqlx::query_as("SELECT id, credential_encrypted FROM providers WHERE credential_encrypted IS NOT NULL")
+                .fetch_all(&self.pool)
+                .await?;
+        let read = written.iter().map(|(id, credential)| self.encryption.decrypt(*id, credential).map(drop));
+        match read.reduce(Result::or) {
+            Some(Err(error)) => Err(StoreError::MasterKey(error)),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     /// Says whether the database answers, as whoever looks at it all the time has found. While it does not, the data plane's

@@ -79,6 +79,10 @@ async fn another_master_key_ends_the_start() {
         async |key: [u8; 32]| Store::connect(&app.database_url, Encryption::new(&key).unwrap()).await.unwrap();
     let wrong = with_key([8; 32]).await;
     assert!(matches!(wrong.migrate().await, Err(StoreError::MasterKey(_))));
+    // A database from before there was a text to check with.
+    let database = PgPool::connect(&app.database_url).await.unwrap();
+    sqlx::query("DELETE FROM encryption_check").execute(&database).await.unwrap();
+    assert!(matches!(wrong.migrate().await, Err(StoreError::MasterKey(_))));
     let unreadable: Vec<Uuid> = wrong.snapshot().await.unwrap().unreadable.iter().map(|provider| provider.id).collect();
     assert_eq!(unreadable, [id(&f.provider)]);
     let same = with_key([7; 32]).await;

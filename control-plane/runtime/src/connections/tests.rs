@@ -91,6 +91,18 @@ async fn a_connection_that_asks_nothing_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_keeps_asking_stays_however_short_its_requests_are() {
+    let server = server(100, SILENCE, None).await;
+    let mut stream = server.connect("").await;
+    let began = Instant::now();
+    while began.elapsed() < SILENCE * 4 {
+        stream.write_all(REQUEST.as_bytes()).await.unwrap();
+        assert!(until_answered(&mut stream).await.starts_with("HTTP/1.1 200"), "after {:?}", began.elapsed());
+        tokio::time::sleep(SILENCE / 3).await;
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     let server = server(100, SILENCE, None).await;
     for begin in ["GET / HTTP/1.1\r\nx: ", ""] {

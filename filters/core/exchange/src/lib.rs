@@ -38,6 +38,9 @@ use uuid::Uuid;
 use weir_host::{Headers, Micros};
 use weir_llm::{Operation, RequestHead};
 
+/// Names and values of headers by which the client is told something.
+pub type ToldHeaders = Vec<(&'static str, String)>;
+
 /// One request, its answer and what was decided about them.
 #[derive(Debug)]
 pub struct Exchange {
@@ -62,9 +65,9 @@ pub struct Exchange {
     /// The request headers as they were before the first attempt changed any.
     pub original_headers: Option<Rc<Headers>>,
     /// Headers of the answer that were known when the request went on.
-    pub told: Vec<(&'static str, String)>,
+    pub told: ToldHeaders,
     /// Makes those that are known only from the answer.
-    pub teller: Option<fn(&Exchange) -> Vec<(&'static str, String)>>,
+    pub teller: Option<fn(&Exchange) -> ToldHeaders>,
     /// What a filter of the listener would have done to the answer where it arrives.
     pub answer_filter: Option<Rc<dyn AnswerFilter>>,
     /// The last attempt's answer passes `answer_filter` on its way: the listener's own need not look at it.

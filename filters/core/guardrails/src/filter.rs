@@ -37,6 +37,8 @@ pub struct GuardrailsStream {
     /// What holds for this stream; `None` if nothing does.
     watch: Option<Watch>,
     request: Request,
+    /// What was found in it, as the client is told.
+    told: Option<String>,
     /// The answer, if it comes unwatched.
     answer: Option<AnswerStream>,
 }
@@ -61,7 +63,7 @@ enum Request {
 
 impl GuardrailsStream {
     pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>) -> Self {
-        Self { notes: Notes(shared), cache, watch: None, request: Request::Decided, answer: None }
+        Self { notes: Notes(shared), cache, watch: None, request: Request::Decided, told: None, answer: None }
     }
 
     /// Finds out what holds for the stream; `None`: nothing does.
@@ -97,6 +99,16 @@ impl GuardrailsStream {
         let path = host.header_text(Message::Request, ":path").unwrap_or_default();
         let anthropic = host.header(Message::Request, "anthropic-version").is_some();
         Operation::of(&method, &path, anthropic).map_err(|_| Schema::of_path(&path, anthropic))
+    }
+
+    /// Tells what was found in the request, where the answer is not the provider's after all and so tells nothing yet.
+    fn tell_of_request(&self, host: &mut dyn Host) {
+        if let Some(told) = &self.told
+            && host.header(Message::Response, FINDINGS_HEADER).is_none()
+        {
+            // As in `tell_findings`.
+            let _ = host.set_header(Message::Response, FINDINGS_HEADER, told.as_bytes());
+        }
     }
 
     /// Has the answer watched where it arrives.
@@ -167,6 +179,7 @@ impl StreamFilter for GuardrailsStream {
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         if self.notes.read(was_filtered) == Some(true) {
+            self.tell_of_request(host);
             return Flow::Continue;
         }
         match self.watch.as_ref().filter(|watch| watch.watches_answer()) {

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::names::REQUEST_ID_HEADER;
 use weir_config::{MeteringConfig, UsageSink};
-use weir_exchange::{Exchange, Shared};
+use weir_exchange::{Exchange, Shared, ToldHeaders};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::text::request_characters;
@@ -134,7 +134,7 @@ impl StreamFilter for MeteringStream {
 
 impl MeteringStream {
     /// What the response does not tell yet: where the answer is its own, `weir.provider` has told it all.
-    fn untold(&self, host: &dyn Host) -> Vec<(&'static str, String)> {
+    fn untold(&self, host: &dyn Host) -> ToldHeaders {
         let id = host.header_text(Message::Response, REQUEST_ID_HEADER);
         let told = |exchange: &Exchange| id.is_some_and(|id| id == exchange.request_id.to_string());
         self.shared.read(|exchange| if told(exchange) { Vec::new() } else { headers::of(exchange) }).unwrap_or_default()
@@ -156,7 +156,7 @@ impl MeteringStream {
 
     /// The last provider of a pool failed without a word, and `weir.provider` cannot put a body where there is none: the
     /// client gets the error here.
-    fn fill_in(&self, status: u16, headers: Vec<(&'static str, String)>) -> Reply {
+    fn fill_in(&self, status: u16, headers: ToldHeaders) -> Reply {
         let (code, schema) = self
             .shared
             .read(|exchange| (exchange.refusal, exchange.operation.map(Operation::schema)))

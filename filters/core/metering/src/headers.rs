@@ -1,10 +1,10 @@
 use weir_config::names::REQUEST_ID_HEADER;
-use weir_exchange::Exchange;
+use weir_exchange::{Exchange, ToldHeaders};
 
 use crate::{Outcome, settle};
 
 /// What names the request, and who answered it at what cost, in the response's headers.
-pub(crate) fn of(exchange: &Exchange) -> Vec<(&'static str, String)> {
+pub(crate) fn of(exchange: &Exchange) -> ToldHeaders {
     let mut headers = vec![(REQUEST_ID_HEADER, exchange.request_id.to_string())];
     if let Some(attempt) = exchange.attempts.last().filter(|attempt| attempt.status != 0) {
         headers.push(("x-weir-provider", attempt.provider_name.clone()));

@@ -304,7 +304,8 @@ impl Answer {
         headers
     }
 
-    /// The upstream ended after its first content.
+    /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
+    /// so that the client does not take it for whole.
     fn end(&self, exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
         let mut progress = translator.finish(out);
         self.redact_error(&progress, out);
@@ -409,8 +410,6 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
-/// so that the client does not take it for whole.
 fn unix_s(host: &dyn Host) -> i64 {
     i64::try_from(host.now() / 1_000_000).unwrap_or_default()
 }

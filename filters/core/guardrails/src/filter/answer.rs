@@ -88,7 +88,8 @@ impl AnswerStream {
         };
         let texts = text::response_texts(schema, self.watch.operation, &body);
         let Some(texts) = texts.ok().filter(|_| shape::is_answer(schema, &body)) else {
-            return self.replace(host, &refusal::response_not_inspectable("it is no valid answer"));
+            // A reply, which ends the request: the provider has answered and will bill it, so the next one is not asked.
+            return self.notes.refuse(&refusal::response_not_inspectable("it is no valid answer"), schema);
         };
         let (mut findings, mut edits) = (Vec::new(), Vec::new());
         for text in texts {

@@ -41,8 +41,8 @@ impl Notes {
         self.write(|exchange| exchange.refusal = Some(error.code));
     }
 
-    /// Tells the client what was found so far; what a provider says under that name is removed.
-    pub(super) fn tell_findings(&self, host: &mut dyn Host) {
+    /// What was found so far, as the client is told; `None`: nothing was.
+    pub(super) fn findings(&self) -> Option<String> {
         let told = self.read(|exchange| {
             let told: Vec<_> = exchange
                 .findings
@@ -51,7 +51,12 @@ impl Notes {
                 .collect();
             told.join(", ")
         });
-        match told.filter(|told| !told.is_empty()) {
+        told.filter(|told| !told.is_empty())
+    }
+
+    /// Tells the client what was found so far; what a provider says under that name is removed.
+    pub(super) fn tell_findings(&self, host: &mut dyn Host) {
+        match self.findings() {
             // A response whose headers are out of reach cannot be told anything more.
             Some(told) => _ = host.set_header(Message::Response, FINDINGS_HEADER, told.as_bytes()),
             None => host.remove_header(Message::Response, FINDINGS_HEADER),

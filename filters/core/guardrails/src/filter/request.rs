@@ -26,6 +26,7 @@ impl GuardrailsStream {
             findings.extend(verdict.findings);
         }
         self.notes.record(&findings);
+        self.told = self.notes.findings();
         if findings.iter().any(|finding| finding.action == Action::Block) {
             return self.notes.refuse(&refusal::blocked("The request", &findings), schema);
         }
