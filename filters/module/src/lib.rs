@@ -12,17 +12,10 @@
 )]
 #![expect(missing_docs, reason = "the SDK's macro makes a public function without a doc")]
 
-#[cfg(target_family = "wasm")]
-use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
-#[cfg(target_family = "wasm")]
-use weir_memory::ShortPieces;
-
-/// A request makes more than a hundred small allocations; the allocator that comes with the target takes longer for each.
+/// A request makes some hundred small allocations; the allocator that comes with the target takes longer for each.
 #[cfg(target_family = "wasm")]
 #[global_allocator]
-#[expect(unsafe_code, reason = "a global allocator must know that there is one thread")]
-// SAFETY: a VM of Envoy's has one thread, and its signal handlers run none of the module's code.
-static ALLOCATOR: ShortPieces<WasmDynamicTalc> = unsafe { ShortPieces::new(new_wasm_dynamic_allocator()) };
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 proxy_wasm::main! {{
     weir_shell::start();

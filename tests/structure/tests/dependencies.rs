@@ -35,8 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-route",
         ],
     ),
-    ("weir-memory", &[]),
-    ("weir-module", &["weir-memory", "weir-shell"]),
+    ("weir-module", &["weir-shell"]),
     // The protocol between the two halves.
     ("weir-proto", &[]),
     // Control plane: core knows nobody, xDS knows no database, all meet in the runtime.
