@@ -40,17 +40,28 @@ pub fn check(data: &[u8]) {
     assert!(left.is_empty(), "{redacted:?} still holds {left:?}");
 }
 
-/// What is found in a text from which all was redacted. What stands in one word with a placeholder is not counted: a name that
-/// was too long to be one may be short enough once a part of it is replaced.
+/// What is found in a text from which all was redacted. What touches a placeholder is not counted, nor what is found only
+/// because a placeholder is shorter than what it stands for. Where a word runs into a placeholder, it had run into a local part
+/// of more than 64 bytes, of which the last 64 are taken: as a domain's label it was too long, and what is left of it may not be.
 pub(crate) fn unredacted(text: &str) -> Vec<Finding> {
     let mut findings = redacting().apply(Direction::Output, text).findings;
-    let in_a_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_');
-    findings.retain(|finding| {
-        let (before, after) = (&text[..finding.start], &text[finding.end..]);
-        !after.trim_start_matches(in_a_word).starts_with('[') && !before.trim_end_matches(in_a_word).ends_with(']')
-    });
+    findings.retain(|finding| !text[finding.end..].starts_with('[') && !text[..finding.start].ends_with(']'));
+    if findings.is_empty() {
+        return findings;
+    }
+    let as_long = text.replace("[EMAIL]", &"x".repeat(LONGEST_LABEL + 1));
+    let still: Vec<String> = redacting()
+        .apply(Direction::Output, &as_long)
+        .findings
+        .iter()
+        .map(|it| as_long[it.start..it.end].into())
+        .collect();
+    findings.retain(|finding| still.iter().any(|found| found.ends_with(&text[finding.start..finding.end])));
     findings
 }
+
+/// Of a domain name, in bytes (RFC 1035 section 2.3.4).
+const LONGEST_LABEL: usize = 63;
 
 /// A profile that redacts whatever any detector finds.
 fn redacting() -> Profile {
@@ -108,4 +119,23 @@ fn in_pieces(profile: &Profile, pieces: &[&[u8]]) -> (String, Vec<Finding>, bool
     passed += &released.text;
     findings.extend(released.findings);
     (passed, findings, blocked | released.blocked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unredacted;
+
+    #[test]
+    fn an_address_counts_although_it_stands_in_one_word_with_a_placeholder() {
+        let check = |text: &str, expect: &[&str]| {
+            let found: Vec<_> = unredacted(text).iter().map(|finding| &text[finding.start..finding.end]).collect();
+            assert_eq!(found, expect, "{text}");
+        };
+        check("jane@x.org.[EMAIL]", &["jane@x.org"]);
+        check("[EMAIL].jane@x.org", &["jane@x.org"]);
+        check("[EMAIL] and jane@x.org", &["jane@x.org"]);
+        // Their last labels had more bytes than a label may.
+        check("jane@x.org-b[EMAIL]", &[]);
+        check("se15@x.osBBBBBBBBBBBBBBB-7BBBB[EMAIL]", &[]);
+    }
 }
