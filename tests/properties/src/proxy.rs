@@ -138,7 +138,11 @@ impl Proxy {
             };
             let passed = match passed {
                 Ok(passed) => passed,
-                Err(reply) => return self.outcome(Some(reply), body),
+                // It is not retried: only guardrails, for which the next provider is no help, end an answer here.
+                Err(reply) => {
+                    assert_eq!(reply.code, "response_not_inspectable", "an upstream filter's reply is not retried");
+                    return self.outcome(Some(reply), body);
+                }
             };
             if !downstream.begun {
                 downstream.begun = true;
