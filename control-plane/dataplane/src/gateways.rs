@@ -30,7 +30,11 @@ impl Gateways {
     /// The gateway that a token stands for, if any. Fails if the database is away and the token has not been seen lately.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Gateway>, StoreError> {
         let digest = sha256(token);
-        let known = match self.tokens().find(&digest, Instant::now()) {
+        let (found, asked_at) = {
+            let tokens = self.tokens();
+            (tokens.find(&digest, Instant::now()), tokens.generation())
+        };
+        let known = match found {
             Found::Fresh(gateway) => return Ok(gateway),
             Found::Stale(gateway) => Some(gateway),
             Found::Nothing => None,
@@ -39,7 +43,7 @@ impl Gateways {
         let asked = tokio::time::timeout(patience, self.store.gateway_by_token(&digest)).await;
         match (asked.unwrap_or(Err(StoreError::Away)), known) {
             (Ok(gateway), _) => {
-                self.tokens().remember(digest, gateway.clone(), Instant::now());
+                self.tokens().remember(digest, gateway.clone(), Instant::now(), asked_at);
                 Ok(gateway)
             }
             (Err(_), Some(gateway)) => Ok(Some(gateway)),
@@ -49,7 +53,7 @@ impl Gateways {
 
     /// Asks again for every token, those of open streams included: a gateway has changed.
     pub fn forget(&self) {
-        *self.tokens() = Tokens::default();
+        self.tokens().forget();
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 

@@ -23,6 +23,8 @@ type Digest = [u8; 32];
 pub(super) struct Tokens {
     gateways: HashMap<Digest, (Gateway, Instant)>,
     wrong: HashMap<Digest, Instant>,
+    /// How often all was forgotten.
+    generation: u64,
 }
 
 /// What is known about a token.
@@ -51,7 +53,20 @@ impl Tokens {
         }
     }
 
-    pub(super) fn remember(&mut self, digest: Digest, gateway: Option<Gateway>, now: Instant) {
+    /// Counts how often all was forgotten: what was asked for before that may have changed since.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn forget(&mut self) {
+        *self = Self { generation: self.generation.wrapping_add(1), ..Self::default() };
+    }
+
+    /// Keeps an answer that was asked for in this generation, if it is still the present one.
+    pub(super) fn remember(&mut self, digest: Digest, gateway: Option<Gateway>, now: Instant, asked_at: u64) {
+        if asked_at != self.generation {
+            return;
+        }
         let Some(gateway) = gateway else {
             self.gateways.remove(&digest);
             if self.wrong.len() >= WRONG_TOKENS {
@@ -90,8 +105,8 @@ mod tests {
     #[test]
     fn what_is_known_ages() {
         let (mut tokens, begin) = (Tokens::default(), Instant::now());
-        tokens.remember(digest(1), Some(gateway()), begin);
-        tokens.remember(digest(2), None, begin);
+        tokens.remember(digest(1), Some(gateway()), begin, 0);
+        tokens.remember(digest(2), None, begin, 0);
         let check = |token, milliseconds, expect| {
             assert_eq!(tokens.find(&digest(token), begin + Duration::from_millis(milliseconds)), expect, "{token}");
         };
@@ -108,27 +123,40 @@ mod tests {
     #[test]
     fn wrong_tokens_take_the_place_of_no_gateway_and_are_bounded() {
         let (mut tokens, begin) = (Tokens::default(), Instant::now());
-        tokens.remember(digest(1), Some(gateway()), begin);
+        tokens.remember(digest(1), Some(gateway()), begin, 0);
         // A flood over 20 s: the gateway is not asked for meanwhile, and is stale in the end.
         let mut now = begin;
         for number in 0..20_000 {
             now = begin + Duration::from_millis(number as u64);
-            tokens.remember(digest(100 + number), None, now);
+            tokens.remember(digest(100 + number), None, now, 0);
         }
         assert_eq!(tokens.find(&digest(1), now), Found::Stale(gateway()));
         assert!(tokens.wrong.len() <= WRONG_TOKENS);
         // And one that comes in the midst of it is known as well.
-        tokens.remember(digest(2), Some(gateway()), now);
+        tokens.remember(digest(2), Some(gateway()), now, 0);
         assert_eq!(tokens.find(&digest(2), now), Found::Fresh(Some(gateway())));
+    }
+
+    #[test]
+    fn what_was_asked_before_all_was_forgotten_is_not_kept() {
+        let (mut tokens, now) = (Tokens::default(), Instant::now());
+        tokens.remember(digest(1), Some(gateway()), now, 0);
+        let asked_at = tokens.generation();
+        tokens.forget();
+        assert_eq!(tokens.find(&digest(1), now), Found::Nothing);
+        tokens.remember(digest(1), Some(gateway()), now, asked_at);
+        assert_eq!(tokens.find(&digest(1), now), Found::Nothing);
+        tokens.remember(digest(1), Some(gateway()), now, tokens.generation());
+        assert_eq!(tokens.find(&digest(1), now), Found::Fresh(Some(gateway())));
     }
 
     #[test]
     fn a_token_changes_sides() {
         let (mut tokens, now) = (Tokens::default(), Instant::now());
-        tokens.remember(digest(1), None, now);
-        tokens.remember(digest(1), Some(gateway()), now);
+        tokens.remember(digest(1), None, now, 0);
+        tokens.remember(digest(1), Some(gateway()), now, 0);
         assert_eq!(tokens.find(&digest(1), now), Found::Fresh(Some(gateway())));
-        tokens.remember(digest(1), None, now);
+        tokens.remember(digest(1), None, now, 0);
         assert_eq!(tokens.find(&digest(1), now), Found::Fresh(None));
     }
 
@@ -136,7 +164,7 @@ mod tests {
     fn of_too_many_gateways_the_oldest_is_forgotten() {
         let (mut tokens, begin) = (Tokens::default(), Instant::now());
         for number in 0..=GATEWAYS {
-            tokens.remember(digest(number), Some(gateway()), begin + Duration::from_micros(number as u64));
+            tokens.remember(digest(number), Some(gateway()), begin + Duration::from_micros(number as u64), 0);
         }
         let now = begin + Duration::from_secs(1);
         assert_eq!(tokens.find(&digest(0), now), Found::Nothing);
