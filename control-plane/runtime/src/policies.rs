@@ -24,11 +24,7 @@ impl Policies {
         metrics::gauge!("weir_unreadable_providers").set(unreadable.len() as f64);
         for provider in unreadable.iter().filter(|provider| !self.said.contains(provider)) {
             let (id, reason) = (provider.id.to_string(), &provider.reason);
-            tracing::error!(
-                provider_id = id,
-                reason,
-                "a provider cannot be read, so that no Envoy has it: set its credential"
-            );
+            tracing::error!(provider_id = id, reason, "a provider cannot be read, so that no Envoy has it");
         }
         for provider in self.said.iter().filter(|said| unreadable.iter().all(|provider| provider.id != said.id)) {
             tracing::info!(
