@@ -76,16 +76,18 @@ def leases_not_answered(envoy) -> int:
     return sum(int(line.rsplit(": ", 1)[1]) for line in lines)
 
 
-def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy):
-    """Exactly, as long as the control plane answers in time. On a machine that is busy with other things it may not: then the
-    request is refused as what it is, and a unit that was granted too late is nobody's. Never are there more than five.
+def forty_at_once(world, upstream, envoy) -> int:
+    """Forty requests of a key that has five a minute. Answers how many leases were not answered in time: if none, exactly five
+    have passed.
     """
-    key, upstream = limited
+    key = world.key(requests_per_minute=LIMIT)
+    world.admin.settle()
     headers = {"authorization": f"Bearer {key.secret}"}
     # Listing models costs nothing, and makes the key known to both workers, but for a chance of one in 2^19.
     for _ in range(20):
         assert httpx.get(f"{world.gateway_url}/v1/models", headers=headers, timeout=30).status_code == 200
-    failed = leases_not_answered(envoy)
+    wait_for_a_minute_with(ROOM_S)
+    failed, received = leases_not_answered(envoy), len(upstream.received())
 
     async def ask_once() -> httpx.Response:
         # A connection of its own each, so that both workers get some.
@@ -103,7 +105,21 @@ def test_forty_at_once_over_two_workers_leave_exactly_five(world, limited, envoy
     assert outcomes[(503, "quota_unavailable")] == failed == 40 - passed - limited_away, outcomes
     assert LIMIT - failed <= passed <= LIMIT, outcomes
     assert all(answer.headers["retry-after"] for answer in answers if answer.status_code != 200)
-    assert len(upstream.received()) == passed
+    assert len(upstream.received()) - received == passed
+    return failed
+
+
+def test_forty_at_once_over_two_workers_leave_exactly_five(world, envoy):
+    """On a machine that is busy with other things the control plane may not answer each lease in time. Such a request is refused
+    as what it is, and there are never more than five; but then it is tried again, until every lease was answered.
+    """
+    upstream = world.upstream("openai")
+    world.model("m", upstream)
+    for _ in range(3):
+        if forty_at_once(world, upstream, envoy) == 0:
+            break
+    else:
+        pytest.fail("the control plane answered late in all of three minutes")
     stats = envoy.get("/stats", params={"filter": r"^listener\..*\.worker_\d+\.downstream_cx_total$"}).text
     connections = [int(line.split(": ")[1]) for line in stats.splitlines()]
     assert len(connections) >= 2 and all(connections), f"not every worker was asked: {stats}"
