@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use weir_llm::text::{request_texts, response_texts, stream_texts, with_texts};
 use weir_llm::{Operation, Schema};
@@ -29,7 +31,9 @@ pub fn check(data: &[u8]) {
     }
     for client in SCHEMAS {
         let operation = if client == Schema::OpenAi { Operation::ChatCompletions } else { Operation::Messages };
-        if let Ok(texts) = response_texts(client, operation, data) {
+        let texts = response_texts(client, operation, data);
+        assert!(!json || texts.is_ok() == is_answer(client, data), "{}", String::from_utf8_lossy(data));
+        if let Ok(texts) = texts {
             let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
             check_spans(data, json, &spans);
             if let Some(value) = &value {
@@ -41,6 +45,26 @@ pub fn check(data: &[u8]) {
             check_spans(data, json, &spans);
         }
     }
+}
+
+/// An object with one list of what the model said.
+fn is_answer(schema: Schema, json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Completion {
+        #[serde(rename = "choices")]
+        _choices: Vec<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        #[serde(rename = "content")]
+        _content: Vec<IgnoredAny>,
+    }
+    // An object alone: serde would read a struct from a list as well.
+    json.trim_ascii_start().starts_with(b"{")
+        && match schema {
+            Schema::OpenAi => serde_json::from_slice::<Completion>(json).is_ok(),
+            Schema::Anthropic => serde_json::from_slice::<Message>(json).is_ok(),
+        }
 }
 
 fn check_spans(body: &[u8], json: bool, spans: &[Range<usize>]) {

@@ -36,21 +36,13 @@ pub struct Text {
 /// Fails on what is no JSON or is nested deeper than 128 levels.
 pub fn request_texts(operation: Operation, body: &[u8]) -> Result<Vec<Text>, RequestError> {
     let Some(place) = place_of(operation) else { return Ok(Vec::new()) };
-    texts(body, place).map_err(malformed)
+    scanned(body, place).map(|(texts, _)| texts).map_err(malformed)
 }
 
 /// How many characters [`request_texts`] would give, one text at a time in memory.
 pub fn request_characters(operation: Operation, body: &[u8]) -> Result<u64, RequestError> {
     let Some(place) = place_of(operation) else { return Ok(0) };
-    let text = std::str::from_utf8(body).map_err(|_| malformed(Malformed::NotUtf8))?;
-    let mut spans = Vec::new();
-    scan(text, place, &mut spans).map_err(malformed)?;
-    let characters = |span: Range<usize>| {
-        let token = text.get(span).unwrap_or_default();
-        if token.starts_with('"') { unescaped(token).chars().count() } else { token.len() }
-    };
-    let sum = spans.into_iter().map(characters).fold(0_usize, usize::saturating_add);
-    Ok(u64::try_from(sum).unwrap_or(u64::MAX))
+    characters(body, place).map_err(malformed)
 }
 
 fn place_of(operation: Operation) -> Option<Place> {
@@ -67,13 +59,30 @@ fn malformed(error: Malformed) -> RequestError {
 }
 
 /// Every piece of text in a whole answer in the client's schema, the arguments of tool calls included.
+///
+/// Fails on what is no such answer: an object with one list of choices, or of content. Not every JSON is, and what stands
+/// elsewhere would go unseen.
 pub fn response_texts(client: Schema, operation: Operation, body: &[u8]) -> Result<Vec<Text>, ResponseError> {
-    let place = match (operation, client) {
-        (Operation::ChatCompletions | Operation::Messages, Schema::OpenAi) => Place::ChatResponse,
-        (Operation::ChatCompletions | Operation::Messages, Schema::Anthropic) => Place::MessagesResponse,
-        (Operation::Embeddings | Operation::ListModels(_) | Operation::GetModel(_), _) => return Ok(Vec::new()),
-    };
-    texts(body, place).map_err(|error| ResponseError::new(error.to_string()))
+    let Some(place) = place_of_answer(client, operation) else { return Ok(Vec::new()) };
+    match scanned(body, place) {
+        Ok((texts, true)) => Ok(texts),
+        Ok((_, false)) => Err(ResponseError::new("it has no list of what the model said".to_owned())),
+        Err(error) => Err(ResponseError::new(error.to_string())),
+    }
+}
+
+/// How many characters there are in the texts of a whole answer, also of one that [`response_texts`] refuses. What is no JSON
+/// has none.
+pub fn response_characters(client: Schema, operation: Operation, body: &[u8]) -> u64 {
+    place_of_answer(client, operation).and_then(|place| characters(body, place).ok()).unwrap_or(0)
+}
+
+fn place_of_answer(client: Schema, operation: Operation) -> Option<Place> {
+    match (operation, client) {
+        (Operation::ChatCompletions | Operation::Messages, Schema::OpenAi) => Some(Place::ChatResponse),
+        (Operation::ChatCompletions | Operation::Messages, Schema::Anthropic) => Some(Place::MessagesResponse),
+        (Operation::Embeddings | Operation::ListModels(_) | Operation::GetModel(_), _) => None,
+    }
 }
 
 /// A copy with some texts replaced by JSON strings, escaped anew; everything else byte for byte. The spans are those that
@@ -90,15 +99,29 @@ pub fn with_texts(body: &[u8], edits: &[(Range<usize>, String)]) -> Vec<u8> {
     spliced(body, &mut escaped)
 }
 
-fn texts(body: &[u8], place: Place) -> Result<Vec<Text>, Malformed> {
+/// One text at a time in memory.
+fn characters(body: &[u8], place: Place) -> Result<u64, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
     let mut spans = Vec::new();
     scan(text, place, &mut spans)?;
+    let characters = |span: Range<usize>| {
+        let token = text.get(span).unwrap_or_default();
+        if token.starts_with('"') { unescaped(token).chars().count() } else { token.len() }
+    };
+    let sum = spans.into_iter().map(characters).fold(0_usize, usize::saturating_add);
+    Ok(u64::try_from(sum).unwrap_or(u64::MAX))
+}
+
+/// The texts, and whether the whole is an answer.
+fn scanned(body: &[u8], place: Place) -> Result<(Vec<Text>, bool), Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
+    let mut spans = Vec::new();
+    let is_answer = scan(text, place, &mut spans)?;
     let as_text = |span: Range<usize>| {
         let value = value_of(text.get(span.clone()).unwrap_or_default());
         Text { value: without_needless_escapes(value), span }
     };
-    Ok(spans.into_iter().map(as_text).collect())
+    Ok((spans.into_iter().map(as_text).collect(), is_answer))
 }
 
 /// What a string or a number says.

@@ -86,8 +86,7 @@ impl AnswerStream {
         let Ok(body) = host.body(Message::Response, 0, held) else {
             return self.notes.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
         };
-        let texts = text::response_texts(schema, self.watch.operation, &body);
-        let Some(texts) = texts.ok().filter(|_| shape::is_answer(schema, &body)) else {
+        let Ok(texts) = text::response_texts(schema, self.watch.operation, &body) else {
             // A reply, which ends the request: the provider has answered and will bill it, so the next one is not asked.
             return self.notes.refuse(&refusal::response_not_inspectable("it is no valid answer"), schema);
         };

@@ -100,25 +100,6 @@ fn read_block_event(data: &str) -> Option<Shape> {
     })
 }
 
-/// Whether a whole answer is one whose text can be found: not every JSON is.
-pub(super) fn is_answer(schema: Schema, body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Completion {
-        #[serde(rename = "choices")]
-        _choices: Vec<IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        #[serde(rename = "content")]
-        _content: Vec<IgnoredAny>,
-    }
-    body.trim_ascii_start().starts_with(b"{")
-        && match schema {
-            Schema::OpenAi => serde_json::from_slice::<Completion>(body).is_ok(),
-            Schema::Anthropic => serde_json::from_slice::<Message>(body).is_ok(),
-        }
-}
-
 struct Choice {
     index: u32,
     finished: bool,

@@ -45,6 +45,11 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// Whether this is a whole answer.
+    pub(super) fn is_answer(self) -> bool {
+        matches!(self, Self::ChatResponse | Self::MessagesResponse)
+    }
+
     /// Whether a string or a long number here is text.
     pub(super) fn is_text(self) -> bool {
         matches!(

@@ -24,12 +24,24 @@ pub(super) enum Malformed {
     TooDeep,
 }
 
-/// Appends the spans of all that is text, in their order: strings and names with their quotes, long numbers as they are.
-pub(super) fn scan(json: &str, place: Place, spans: &mut Vec<Range<usize>>) -> Result<(), Malformed> {
-    let mut scanner = Scanner { bytes: json.as_bytes(), json, at: 0, spans };
+/// Appends the spans of all that is text, in their order: strings and names with their quotes, long numbers as they are. Tells
+/// whether the whole is what an answer's place promises: an object with one list of what the model said.
+pub(super) fn scan(json: &str, place: Place, spans: &mut Vec<Range<usize>>) -> Result<bool, Malformed> {
+    let mut scanner = Scanner { bytes: json.as_bytes(), json, at: 0, spans, said: Said::Nothing };
+    scanner.skip_space();
+    let is_object = scanner.peek() == Some(b'{');
     scanner.value(place, MOST_LEVELS)?;
     scanner.skip_space();
-    if scanner.at == json.len() { Ok(()) } else { Err(scanner.malformed()) }
+    if scanner.at == json.len() { Ok(is_object && scanner.said == Said::List) } else { Err(scanner.malformed()) }
+}
+
+/// What an answer has where it says what the model said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    List,
+    /// Something else, or more than one.
+    Unclear,
 }
 
 struct Scanner<'a, 'out> {
@@ -37,6 +49,7 @@ struct Scanner<'a, 'out> {
     bytes: &'a [u8],
     at: usize,
     spans: &'out mut Vec<Range<usize>>,
+    said: Said,
 }
 
 impl<'a> Scanner<'a, '_> {
@@ -104,6 +117,10 @@ impl<'a> Scanner<'a, '_> {
                 }
                 _ if place == Place::Source && name == "media_type" => {
                     is_text |= self.json.get(value_start..self.at).is_some_and(|value| !is_binary(value));
+                }
+                Place::Choice | Place::Content if place.is_answer() => {
+                    let is_list = self.said == Said::Nothing && self.bytes.get(value_start) == Some(&b'[');
+                    self.said = if is_list { Said::List } else { Said::Unclear };
                 }
                 _ => {}
             }

@@ -100,6 +100,33 @@ fn answers_show_content_and_arguments() {
 }
 
 #[test]
+fn only_an_object_with_one_list_of_what_the_model_said_is_an_answer() {
+    let check = |client: Schema, body: &str, is_answer: bool, characters: u64| {
+        let operation = if client == Schema::OpenAi { Operation::ChatCompletions } else { Operation::Messages };
+        assert_eq!(response_texts(client, operation, body.as_bytes()).is_ok(), is_answer, "{body}");
+        assert_eq!(response_characters(client, operation, body.as_bytes()), characters, "{body}");
+    };
+    for (body, is_answer, characters) in [
+        (r#" {"choices":[]} "#, true, 0),
+        (r#"{"a":{"choices":7},"choices":[{"message":{"content":"abc"}}]}"#, true, 3),
+        (r#"{"choices":[{"message":{"content":"abc","choices":[]}}]}"#, true, 3),
+        (r#"{"choices":[{"message":{"content":"abc"}}],"ch\u006fices":[{"message":{"content":"de"}}]}"#, false, 5),
+        (r#"{"choices":{"message":{"content":"abc"}}}"#, false, 3),
+        (r#"{"choices":null}"#, false, 0),
+        (r#"{"content":[]}"#, false, 0),
+        (r#"[{"choices":[{"message":{"content":"abc"}}]}]"#, false, 3),
+        (r#""choices""#, false, 0),
+        (r#"{"choices":[]"#, false, 0),
+        ("", false, 0),
+    ] {
+        check(Schema::OpenAi, body, is_answer, characters);
+    }
+    check(Schema::Anthropic, r#"{"content":[{"type":"text","text":"abc"}]}"#, true, 3);
+    check(Schema::Anthropic, r#"{"content":"abc"}"#, false, 3);
+    check(Schema::Anthropic, r#"{"choices":[]}"#, false, 0);
+}
+
+#[test]
 fn edits_leave_everything_else_as_it_was() {
     let body = br#"{ "input" : ["a@b.c", 1.50, "x"] , "zz":"\u0041" }"#;
     let texts = request_texts(Operation::Embeddings, body).unwrap();
