@@ -12,10 +12,21 @@
 )]
 #![expect(missing_docs, reason = "the SDK's macro makes a public function without a doc")]
 
-/// A request makes some hundred small allocations; the allocator that comes with the target takes longer for each.
 #[cfg(target_family = "wasm")]
+use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
+#[cfg(target_family = "wasm")]
+use weir_memory::{Region, ShortPieces};
+
+/// As much as some two hundred requests at once take; a VM has only those pages of it that were ever used.
+#[cfg(target_family = "wasm")]
+static REGION: Region<1_048_576> = Region::new();
+
+/// A request makes more than a hundred small allocations; the allocator that comes with the target takes longer for each.
+#[cfg(target_family = "wasm")]
+#[expect(unsafe_code, reason = "a global allocator must know that there is one thread")]
 #[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+// SAFETY: a VM of Envoy's has one thread, and its signal handlers run none of the module's code.
+static ALLOCATOR: ShortPieces<WasmDynamicTalc> = unsafe { ShortPieces::new(&REGION, new_wasm_dynamic_allocator()) };
 
 proxy_wasm::main! {{
     weir_shell::start();

@@ -35,7 +35,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-route",
         ],
     ),
-    ("weir-module", &["weir-shell"]),
+    ("weir-memory", &[]),
+    ("weir-module", &["weir-memory", "weir-shell"]),
     // The protocol between the two halves.
     ("weir-proto", &[]),
     // Control plane: core knows nobody, xDS knows no database, all meet in the runtime.
