@@ -178,7 +178,7 @@ def test_in_the_middle_of_a_whole_answer(world, envoy, database, client_schema, 
 
 def bytes_from_providers(envoy) -> int:
     """What Envoy has read so far of what providers wrote."""
-    name = r"^cluster\.weir\.deployment\..*\.upstream_cx_rx_bytes_total$"
+    name = r"^cluster\.weir\.(deployment|pool)\..*\.upstream_cx_rx_bytes_total$"
     lines = envoy.get("/stats", params={"filter": name}).text.splitlines()
     return sum(int(line.rsplit(": ", 1)[1]) for line in lines)
 

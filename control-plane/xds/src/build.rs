@@ -79,11 +79,9 @@ pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> Resource
     let mut set = ResourceSet::default();
     let mut insert = |kind, name: String, resource| set.insert(kind, name, Arc::new(resource));
     for pool in &pools {
-        for (member, provider) in members(pool, &providers) {
-            let name = cluster_of_deployment(member.deployment_id);
-            insert(ResourceType::Cluster, name, Resource::new(cluster::deployment(pool, member, provider, settings)));
+        for (name, cluster) in pool::clusters(pool, &providers, settings) {
+            insert(ResourceType::Cluster, name, Resource::new(cluster));
         }
-        insert(ResourceType::Cluster, cluster_of_pool(pool.id), Resource::new(pool::cluster(pool, &providers)));
     }
     for provider in providers.values() {
         if let Some(credential) = &provider.credential {

@@ -220,7 +220,7 @@ async fn a_refused_cluster_is_sent_again() {
     envoy.answer(&plugin, None).await;
     envoy.subscribe(ResourceType::Cluster, "*").await;
     let refused = envoy.receive().await.unwrap();
-    assert_eq!(refused.resources.len(), 2);
+    assert_eq!(refused.resources.len(), 1);
     envoy.answer(&refused, Some("Unable to create Wasm plugin weir.provider")).await;
     let again = envoy.receive().await.unwrap();
     let names = |response: &DeltaDiscoveryResponse| -> Vec<String> {

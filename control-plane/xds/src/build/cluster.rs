@@ -14,6 +14,7 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
 };
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, UpstreamTlsContext, common_tls_context,
     subject_alt_name_matcher::SanType,
@@ -33,7 +34,7 @@ use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
 use super::route::attempt_at_stream_ms;
 use super::scalar::{milliseconds, number};
-use super::{BUFFER_LIMIT_BYTES, Settings, cluster_of_deployment};
+use super::{BUFFER_LIMIT_BYTES, Settings};
 
 /// Key under which a cluster's HTTP options stand.
 pub(super) const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -44,13 +45,20 @@ pub(super) const CONNECT_TIMEOUT_MS: u64 = 4000;
 /// refusal by overflow is never retried; bounding concurrency is the quota plugin's job.
 const CONCURRENCY: u32 = 100_000;
 
-/// One provider as a member of one pool, with its own name resolution and TLS.
+/// One provider as a member of one pool, with its own name resolution and TLS. `filters` are those of the attempts, if no cluster
+/// stands before this one that has them.
 ///
 /// No member is ever ejected. What Envoy counts against a host (failed answers, resets, time-outs) is what one client can bring
 /// about by asking for what a provider is slow at or fails on, and an ejected host is away for every client. So each request
 /// tries the members in their order, whatever became of the requests before it.
-pub(super) fn deployment(pool: &Pool, member: &Member, provider: &Provider, settings: &Settings) -> Any {
-    let name = cluster_of_deployment(member.deployment_id);
+pub(super) fn deployment(
+    name: String,
+    pool: &Pool,
+    member: &Member,
+    provider: &Provider,
+    filters: Vec<HttpFilter>,
+    settings: &Settings,
+) -> Any {
     let url = &provider.base_url;
     let discovery = if url.host.parse::<IpAddr>().is_ok() { DiscoveryType::Static } else { DiscoveryType::StrictDns };
     let metadata = deployment_metadata(&describe(member, provider));
@@ -71,6 +79,7 @@ pub(super) fn deployment(pool: &Pool, member: &Member, provider: &Provider, sett
         typed_extension_protocol_options: http_options(HttpProtocolOptions {
             upstream_protocol_options: Some(if url.tls { by_alpn() } else { http1() }),
             common_http_protocol_options: Some(close_idle_connections(url.tls)),
+            http_filters: filters,
             ..Default::default()
         }),
         name,

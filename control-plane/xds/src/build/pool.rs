@@ -25,16 +25,32 @@ use uuid::Uuid;
 use weir_config::{names, plugin};
 use weir_core::snapshot::{Pool, Provider};
 
-use super::cluster::credential_slot;
-use super::cluster::{CONNECT_TIMEOUT_MS, circuit_breakers, http_options, http1};
+use super::cluster::{self, CONNECT_TIMEOUT_MS, circuit_breakers, credential_slot, http_options, http1};
 use super::scalar::{milliseconds, number};
-use super::{BUFFER_LIMIT_BYTES, cluster_of_deployment, cluster_of_pool, members, secret_of_provider};
+use super::{BUFFER_LIMIT_BYTES, Settings, cluster_of_deployment, cluster_of_pool, members, secret_of_provider};
 
-/// A pool: attempt 1 goes to its first member, attempt 2 to the next, and so on.
+/// The clusters of a pool, by their names. The only member of a pool is its cluster; several have one each, and one before them.
+pub(super) fn clusters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>, settings: &Settings) -> Vec<(String, Any)> {
+    let name = cluster_of_pool(pool.id);
+    let filters = upstream_filters(pool, providers);
+    let mut members = members(pool, providers);
+    if pool.members.len() == 1
+        && let Some((member, provider)) = members.next()
+    {
+        return vec![(name.clone(), cluster::deployment(name, pool, member, provider, filters, settings))];
+    }
+    let clusters = members.map(|(member, provider)| {
+        let name = cluster_of_deployment(member.deployment_id);
+        (name.clone(), cluster::deployment(name, pool, member, provider, Vec::new(), settings))
+    });
+    clusters.chain([(name, composite(pool, providers, filters))]).collect()
+}
+
+/// Attempt 1 goes to a pool's first member, attempt 2 to the next, and so on.
 ///
 /// Envoy runs the upstream filters of this outer cluster, and counts retries against its circuit breakers; names and TLS are
 /// the members' own.
-pub(super) fn cluster(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Any {
+fn composite(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>, filters: Vec<HttpFilter>) -> Any {
     let clusters = members(pool, providers)
         .map(|(member, _)| ClusterEntry { name: cluster_of_deployment(member.deployment_id) })
         .collect();
@@ -51,7 +67,7 @@ pub(super) fn cluster(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Any
         circuit_breakers: Some(circuit_breakers()),
         typed_extension_protocol_options: http_options(HttpProtocolOptions {
             upstream_protocol_options: Some(http1()),
-            http_filters: upstream_filters(pool, providers),
+            http_filters: filters,
             ..Default::default()
         }),
         ..Default::default()

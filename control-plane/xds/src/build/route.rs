@@ -45,14 +45,23 @@ pub(super) fn routes(pools: &[&Pool]) -> Any {
 /// most, or the silence of the first could use up the time of all the others. (Envoy's idle time-out for one attempt is no
 /// way around: `per_try_timeout` disarms it when its own time comes, also after the answer has begun.)
 fn streamed(pool: &Pool) -> Route {
-    route(pool, true, pool.idle_timeout_ms, attempt_at_stream_ms(pool))
+    let headers = vec![of(pool), exact(names::STREAM_HEADER, "true")];
+    route(pool, "stream", headers, pool.idle_timeout_ms, Some(retry(pool, attempt_at_stream_ms(pool))))
+}
+
+fn of(pool: &Pool) -> HeaderMatcher {
+    exact(names::POOL_HEADER, &pool.id.to_string())
 }
 
 /// A whole answer is silent until the model is done, so that only the time in all can bound it. The route's idle time-out takes
 /// the place of the listener's, which knows no pool: it is for a client that does not read its answer.
+///
+/// Where there is one member only, the time in all is that of its attempt. A retry policy without retries would have nothing to
+/// say, and costs each request its state and Envoy a copy of the body.
 fn whole(pool: &Pool) -> Route {
     let unread = pool.request_timeout_ms.saturating_add(UNREAD_ANSWER_MS);
-    route(pool, false, unread, share(pool, pool.request_timeout_ms))
+    let retry = (pool.members.len() > 1).then(|| retry(pool, share(pool, pool.request_timeout_ms)));
+    route(pool, "whole", vec![of(pool)], unread, retry)
 }
 
 /// How long one attempt at a stream may take to its first content.
@@ -66,9 +75,9 @@ fn share(pool: &Pool, milliseconds: u64) -> u64 {
     milliseconds.div_ceil(u64::try_from(pool.members.len()).unwrap_or(1).max(1))
 }
 
-fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, attempt_timeout_ms: u64) -> Route {
+fn retry(pool: &Pool, attempt_timeout_ms: u64) -> RetryPolicy {
     let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
-    let retry = RetryPolicy {
+    RetryPolicy {
         retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
         retriable_status_codes: names::RETRIED_BELOW_500.map(u32::from).to_vec(),
         num_retries: Some(number(others)),
@@ -79,20 +88,26 @@ fn route(pool: &Pool, stream: bool, idle_timeout_ms: u64, attempt_timeout_ms: u6
             max_interval: Some(milliseconds(25)),
         }),
         ..Default::default()
-    };
+    }
+}
+
+fn route(
+    pool: &Pool,
+    name: &str,
+    headers: Vec<HeaderMatcher>,
+    idle_timeout_ms: u64,
+    retry_policy: Option<RetryPolicy>,
+) -> Route {
     Route {
-        name: format!("{}.{}", cluster_of_pool(pool.id), if stream { "stream" } else { "whole" }),
-        r#match: Some(any_path(vec![
-            exact(names::POOL_HEADER, &pool.id.to_string()),
-            exact(names::STREAM_HEADER, if stream { "true" } else { "false" }),
-        ])),
+        name: format!("{}.{name}", cluster_of_pool(pool.id)),
+        r#match: Some(any_path(headers)),
         action: Some(Action::Route(RouteAction {
             cluster_specifier: Some(ClusterSpecifier::Cluster(cluster_of_pool(pool.id))),
             cluster_not_found_response_code: envoy::route_action::ClusterNotFoundResponseCode::ServiceUnavailable
                 .into(),
             timeout: Some(milliseconds(pool.request_timeout_ms)),
             idle_timeout: Some(milliseconds(idle_timeout_ms)),
-            retry_policy: Some(retry),
+            retry_policy,
             ..Default::default()
         })),
         ..Default::default()

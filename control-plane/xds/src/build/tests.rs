@@ -94,7 +94,6 @@ fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
         &[
             "weir.deployment.00000000-0000-0000-0000-00000000012d",
             "weir.deployment.00000000-0000-0000-0000-00000000012e",
-            "weir.deployment.00000000-0000-0000-0000-000000000192",
             "weir.pool.00000000-0000-0000-0000-000000000003",
             "weir.pool.00000000-0000-0000-0000-000000000004",
         ],
@@ -128,7 +127,7 @@ fn no_member_is_ejected() {
     let set = built(&snapshot());
     let clusters: Vec<Cluster> =
         set.all(ResourceType::Cluster).map(|(name, _)| get(&set, ResourceType::Cluster, name)).collect();
-    assert_eq!(clusters.len(), 5);
+    assert_eq!(clusters.len(), 4);
     assert!(clusters.iter().all(|cluster| cluster.outlier_detection.is_none()));
 }
 
@@ -147,21 +146,30 @@ fn no_client_is_refused_because_of_how_many_others_there_are() {
 
 #[test]
 fn a_pool_injects_each_credential_into_its_own_slot_and_drops_them_all() {
-    let pool = cluster(&built(&snapshot()), "weir.pool.00000000-0000-0000-0000-000000000003");
-    assert!(matches!(pool.cluster_discovery_type, Some(ClusterDiscoveryType::ClusterType(_))));
-    let options = &pool.typed_extension_protocol_options[super::cluster::HTTP_PROTOCOL_OPTIONS];
-    let options = HttpProtocolOptions::decode(options.value.as_slice()).unwrap();
-    let names: Vec<&str> = options.http_filters.iter().map(|filter| filter.name.as_str()).collect();
-    let expect = [
-        "envoy.filters.http.credential_injector",
-        "weir.provider",
-        "envoy.filters.http.header_mutation",
-        "envoy.filters.http.upstream_codec",
-    ];
-    assert_eq!(names, expect);
-    let injector = format!("{:?}", String::from_utf8_lossy(&options.http_filters[0].encode_to_vec()));
-    assert!(injector.contains("x-weir-credential-00000000-0000-0000-0000-00000000012d"), "{injector}");
-    assert!(injector.contains("weir.credential.00000000-0000-0000-0000-000000000001"), "{injector}");
+    let mut snapshot = snapshot();
+    snapshot.pools.push(pool(5, &[1]));
+    let set = built(&snapshot);
+    let check = |name: &str, is_composite: bool, slot: Option<&str>| {
+        let pool = cluster(&set, name);
+        let is_custom = matches!(pool.cluster_discovery_type, Some(ClusterDiscoveryType::ClusterType(_)));
+        assert_eq!(is_custom, is_composite, "{name}");
+        let options = &pool.typed_extension_protocol_options[super::cluster::HTTP_PROTOCOL_OPTIONS];
+        let options = HttpProtocolOptions::decode(options.value.as_slice()).unwrap();
+        let names: Vec<&str> = options.http_filters.iter().map(|filter| filter.name.as_str()).collect();
+        let mut expect =
+            vec!["weir.provider", "envoy.filters.http.header_mutation", "envoy.filters.http.upstream_codec"];
+        if let Some(slot) = slot {
+            expect.insert(0, "envoy.filters.http.credential_injector");
+            let injector = format!("{:?}", String::from_utf8_lossy(&options.http_filters[0].encode_to_vec()));
+            assert!(injector.contains(slot), "{injector}");
+            assert!(injector.contains("weir.credential.00000000-0000-0000-0000-000000000001"), "{injector}");
+        }
+        assert_eq!(names, expect, "{name}");
+    };
+    let slot = "x-weir-credential-00000000-0000-0000-0000-0000000";
+    check("weir.pool.00000000-0000-0000-0000-000000000003", true, Some(&format!("{slot}0012d")));
+    check("weir.pool.00000000-0000-0000-0000-000000000004", false, None);
+    check("weir.pool.00000000-0000-0000-0000-000000000005", false, Some(&format!("{slot}001f5")));
 }
 
 #[test]
@@ -179,14 +187,16 @@ fn routes_bound_streams_and_whole_answers_differently() {
                 let seconds = |duration: &Option<envoy_types::pb::google::protobuf::Duration>| {
                     duration.as_ref().map(|one| f64::from(one.nanos) / 1e9 + one.seconds as f64)
                 };
-                let retry = action.retry_policy.as_ref().unwrap();
+                let retry = action.retry_policy.as_ref().map(|retry| {
+                    let retries = retry.num_retries.as_ref().unwrap().value;
+                    format!(" attempt {:?} retries {retries}", seconds(&retry.per_try_timeout))
+                });
                 format!(
-                    "{} all {:?} idle {:?} attempt {:?} retries {}",
+                    "{} all {:?} idle {:?}{}",
                     route.name.trim_start_matches("weir.pool.00000000-0000-0000-0000-00000000000"),
                     seconds(&action.timeout),
                     seconds(&action.idle_timeout),
-                    seconds(&retry.per_try_timeout),
-                    retry.num_retries.as_ref().unwrap().value
+                    retry.unwrap_or_default()
                 )
             }
             Action::DirectResponse(response) => format!("{} {}", route.name, response.status),
@@ -197,7 +207,7 @@ fn routes_bound_streams_and_whole_answers_differently() {
         "3.stream all Some(120.0) idle Some(60.0) attempt Some(1.5) retries 1",
         "3.whole all Some(120.0) idle Some(130.0) attempt Some(60.0) retries 1",
         "4.stream all Some(120.0) idle Some(60.0) attempt Some(1.5) retries 0",
-        "4.whole all Some(120.0) idle Some(130.0) attempt Some(120.0) retries 0",
+        "4.whole all Some(120.0) idle Some(130.0)",
         "5.stream all Some(120.0) idle Some(2.0) attempt Some(1.0) retries 1",
         "5.whole all Some(120.0) idle Some(130.0) attempt Some(60.0) retries 1",
         "weir.unknown_pool 503",
@@ -212,12 +222,12 @@ fn a_connection_takes_no_longer_than_an_attempt() {
     let mut snapshot = snapshot();
     snapshot.pools.push(Pool { first_byte_timeout_ms: 30_000, ..pool(5, &[1]) });
     let set = built(&snapshot);
-    let check = |deployment: &str, expect: (i64, i32)| {
-        let timeout = cluster(&set, &format!("weir.deployment.00000000-0000-0000-0000-{deployment}")).connect_timeout;
-        assert_eq!(timeout.map(|timeout| (timeout.seconds, timeout.nanos)), Some(expect), "{deployment}");
+    let check = |name: &str, expect: (i64, i32)| {
+        let timeout = cluster(&set, name).connect_timeout;
+        assert_eq!(timeout.map(|timeout| (timeout.seconds, timeout.nanos)), Some(expect), "{name}");
     };
-    check("00000000012d", (1, 500_000_000));
-    check("0000000001f5", (4, 0));
+    check("weir.deployment.00000000-0000-0000-0000-00000000012d", (1, 500_000_000));
+    check("weir.pool.00000000-0000-0000-0000-000000000005", (4, 0));
 }
 
 /// The upstream plugin relies on the routes' trying these again, with a control plane or without.
@@ -266,19 +276,25 @@ fn endpoints_carry_what_the_provider_plugin_parses() {
     let set = built(&snapshot());
     let rows: Vec<String> = set
         .all(ResourceType::Cluster)
-        .filter(|(name, _)| name.starts_with("weir.deployment."))
-        .map(|(name, _)| {
+        .filter_map(|(name, _)| {
             let cluster: Cluster = get(&set, ResourceType::Cluster, name);
-            let metadata = cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].metadata.clone().unwrap();
+            let metadata = cluster.load_assignment?.endpoints[0].lb_endpoints[0].metadata.clone().unwrap();
             let json = metadata.filter_metadata["weir"].fields["deployment"].clone();
             let Some(value::Kind::StringValue(json)) = json.kind else { panic!("text") };
             let one: Deployment = weir_config::parse(json.as_bytes()).unwrap();
-            assert_eq!(*name, format!("weir.deployment.{}", one.id));
-            format!("{} {} {:?}", one.scheme, one.authority, one.credential.as_ref().map(|one| &one.header))
+            let header = one.credential.as_ref().map(|one| &one.header);
+            Some(format!("{name} {} {} {} {header:?}", one.id, one.scheme, one.authority))
         })
         .collect();
-    let expect =
-        ["https api.example.com Some(\"authorization\")", "http 127.0.0.1:8080 None", "http 127.0.0.1:8080 None"];
+    let zeros = "00000000-0000-0000-0000";
+    let expect = [
+        format!(
+            "weir.deployment.{zeros}-00000000012d {zeros}-00000000012d https api.example.com Some(\"authorization\")"
+        ),
+        format!("weir.deployment.{zeros}-00000000012e {zeros}-00000000012e http 127.0.0.1:8080 None"),
+        // The only member of a pool is its cluster.
+        format!("weir.pool.{zeros}-000000000004 {zeros}-000000000192 http 127.0.0.1:8080 None"),
+    ];
     assert_eq!(rows, expect);
 }
 
