@@ -48,6 +48,29 @@ pub struct Envoy {
     pub concurrency: u16,
 }
 
+/// The command for an Envoy of this binary, without arguments.
+///
+/// Its allocator (tcmalloc) keeps free memory for each processor where it may register restartable sequences. From 2.35 on glibc
+/// registers them for itself unless it is told not to; then the allocator keeps more, for each thread, and is slower.
+pub fn command(binary: &Path) -> Command {
+    const TUNABLES: &str = "GLIBC_TUNABLES";
+    let mut command = Command::new(binary);
+    if let Some(tunables) = tunables(&std::env::var(TUNABLES).unwrap_or_default()) {
+        command.env(TUNABLES, tunables);
+    }
+    command
+}
+
+/// What glibc is to be told besides `told`, which its user told it; `None` if that says it already.
+fn tunables(told: &str) -> Option<String> {
+    const NO_RSEQ: &str = "glibc.pthread.rseq=0";
+    match told {
+        "" => Some(NO_RSEQ.to_owned()),
+        told if told.contains("glibc.pthread.rseq=") => None,
+        told => Some(format!("{told}:{NO_RSEQ}")),
+    }
+}
+
 impl Envoy {
     /// Base URL of its admin interface.
     pub fn admin_url(&self) -> String {
@@ -56,7 +79,7 @@ impl Envoy {
 
     /// Starts it without waiting.
     pub fn spawn(&self) -> Result<Process> {
-        let mut command = Command::new(&self.binary);
+        let mut command = command(&self.binary);
         command.arg("--config-path").arg(&self.bootstrap);
         command.args(["--concurrency", &self.concurrency.to_string()]);
         // Hot restart would need an id per Envoy and leave shared memory behind when one is killed.
@@ -226,6 +249,17 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn glibc_is_told_to_leave_restartable_sequences_alone_unless_its_user_decides() {
+        for (told, expect) in [
+            ("", Some("glibc.pthread.rseq=0")),
+            ("glibc.malloc.check=1", Some("glibc.malloc.check=1:glibc.pthread.rseq=0")),
+            ("glibc.pthread.rseq=1", None),
+        ] {
+            assert_eq!(tunables(told).as_deref(), expect, "{told}");
+        }
+    }
 
     #[test]
     fn what_is_not_finished_is_read_from_statistics() {

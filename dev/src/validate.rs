@@ -1,18 +1,17 @@
 //! Asks Envoy itself whether it accepts the configurations that the repository offers.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::envoy::{TOKEN_FILE, fill, token_file};
+use crate::envoy::{self, TOKEN_FILE, fill, token_file};
 use crate::settings::repository;
 use crate::tools::Tools;
 
 /// Validates each `.yaml` file of the folder `envoy/`, its placeholders filled in. `module` is the filters' file.
 pub fn validate(tools: &Path, module: &Path) -> Result<()> {
     let repository = repository()?;
-    let envoy = Tools::at(repository.join(tools)).envoy()?;
+    let binary = Tools::at(repository.join(tools)).envoy()?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let token = folder.path().join(TOKEN_FILE);
     std::fs::write(&token, token_file("token"))?;
@@ -23,11 +22,11 @@ pub fn validate(tools: &Path, module: &Path) -> Result<()> {
         let filled = fill(&text, &placeholders(&token, &module)?).with_context(|| file.display().to_string())?;
         let copy = folder.path().join("envoy.yaml");
         std::fs::write(&copy, filled)?;
-        let mut command = Command::new(&envoy);
+        let mut command = envoy::command(&binary);
         command.args(["--mode", "validate", "--disable-hot-restart", "--log-level", "warning", "--config-path"]);
         // The static example takes its credentials from the environment.
         command.envs([("OPENAI_API_KEY", "none"), ("ANTHROPIC_API_KEY", "none")]);
-        let output = command.arg(&copy).output().with_context(|| envoy.display().to_string())?;
+        let output = command.arg(&copy).output().with_context(|| binary.display().to_string())?;
         let name = file.strip_prefix(&repository).unwrap_or(&file).display();
         if output.status.success() {
             println!("{name}: accepted");

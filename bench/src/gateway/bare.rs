@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -22,7 +21,7 @@ impl Bare {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let file = folder.join(format!("bare-{workers}.json"));
         std::fs::write(&file, serde_json::to_vec_pretty(&configuration(address, upstream))?)?;
-        let mut command = Command::new(binary);
+        let mut command = weir_dev::envoy::command(binary);
         command.arg("--config-path").arg(&file).args(["--concurrency", &workers.to_string()]);
         command.args(["--disable-hot-restart", "--log-level", "warn"]);
         let process = Process::start("bare Envoy", command, &folder.join("bare.log"), libc::SIGKILL)?;

@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -63,7 +62,7 @@ impl Envoy {
         ];
         let bootstrap = folder.join("envoy.yaml");
         std::fs::write(&bootstrap, envoy::fill(&template, &values)?)?;
-        let mut command = Command::new(Tools::at(&built.tools).envoy()?);
+        let mut command = envoy::command(&Tools::at(&built.tools).envoy()?);
         command.arg("--config-path").arg(&bootstrap).args(["--concurrency", &workers.to_string()]);
         command.args(["--disable-hot-restart", "--log-level", "warn"]);
         let mut process = Process::start("Envoy", command, &folder.join("envoy.log"), libc::SIGKILL)?;
