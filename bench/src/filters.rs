@@ -17,7 +17,7 @@ use weir_config::parse;
 use weir_exchange::{Bodies, Exchange, ExchangeTable};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Flow, Message, StreamFilter};
+use weir_host::{Flow, Host, Message, StreamFilter};
 use weir_metering::{MeteringPlugin, Outbox};
 use weir_provider::ProviderPlugin;
 use weir_route::RoutePlugin;
@@ -118,7 +118,8 @@ impl Vm {
         ]);
         timed(&mut times.request, || request(&mut chain, &mut host, &body))?;
         host.headers[0].push(("x-weir-credential-1".into(), b"sk-bench".to_vec()));
-        let mut attempt = self.provider.attempt(self.exchanges.find(&host));
+        let headers = host.headers(Message::Request);
+        let mut attempt = self.provider.attempt(self.exchanges.find_for_attempt(&host, &headers), headers);
         timed(&mut times.attempt, || request(attempt.as_mut(), &mut host, &body))?;
         answered(&mut host);
         timed(&mut times.answer, || response(attempt.as_mut(), &mut host))?;

@@ -7,7 +7,7 @@ use weir_config::{
 };
 use weir_exchange::Shared;
 use weir_guardrails::GuardrailsPlugin;
-use weir_host::{Flow, Host, Reply, StreamFilter};
+use weir_host::{Flow, Host, Message, Reply, StreamFilter};
 use weir_metering::MeteringPlugin;
 use weir_provider::ProviderPlugin;
 use weir_quota::QuotaPlugin;
@@ -65,7 +65,11 @@ impl Plugin {
         match self {
             Self::Unconfigured => Box::new(Refusing),
             Self::Downstream(downstream) => downstream.stream(&Vm::here(), host),
-            Self::Provider(provider) => provider.attempt(Vm::here().known_exchange(host)),
+            Self::Provider(provider) => {
+                let headers = host.headers(Message::Request);
+                let exchange = Vm::here().exchange_of_attempt(host, &headers);
+                provider.attempt(exchange, headers)
+            }
         }
     }
 

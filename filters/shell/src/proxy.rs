@@ -10,7 +10,11 @@ use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, 
 use crate::sys::{self, Buffer, Map};
 
 /// The proxy, as the context that is active now sees it.
-pub(crate) struct Proxy;
+#[derive(Default)]
+pub(crate) struct Proxy {
+    /// How many headers the response has, if this callback is the one that tells.
+    pub(crate) response_headers: Option<usize>,
+}
 
 thread_local! {
     static COUNTERS: RefCell<HashMap<String, u32>> = RefCell::new(HashMap::new());
@@ -73,6 +77,9 @@ impl Base for Proxy {
 impl Host for Proxy {
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         sys::header(map(of), name)
+    }
+    fn header_count(&self, of: Message) -> Option<usize> {
+        self.response_headers.filter(|_| of == Message::Response)
     }
     fn headers(&self, of: Message) -> Rc<Headers> {
         Rc::new(sys::headers(map(of)))

@@ -48,7 +48,7 @@ impl Context for Root {
         let Some(metering) = self.plugin.metering() else { return };
         let answer = answer_of(status_code, response_size);
         let answer = answer.as_ref().map(Vec::as_slice).map_err(Clone::clone);
-        metering.on_call(&mut Proxy, &self.vm.outbox, token_id, answer);
+        metering.on_call(&mut Proxy::default(), &self.vm.outbox, token_id, answer);
     }
 
     fn on_grpc_stream_message(&mut self, token_id: u32, message_size: usize) {
@@ -75,7 +75,8 @@ impl RootContext for Root {
         let plugin = match Plugin::configure(&root_id, &json) {
             Ok(plugin) => plugin,
             Err(error) => {
-                Proxy.log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
+                Proxy::default()
+                    .log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
                 return false;
             }
         };
@@ -98,7 +99,7 @@ impl RootContext for Root {
             watcher.tick(self.serial, &control_plane.cluster);
         }
         if let Some(metering) = self.plugin.metering() {
-            metering.on_tick(&mut Proxy, &self.vm.outbox);
+            metering.on_tick(&mut Proxy::default(), &self.vm.outbox);
         }
     }
 

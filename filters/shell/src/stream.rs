@@ -37,9 +37,17 @@ impl StreamContext {
 
     /// Runs one callback. The filter is made by the first of them: only then does the stream have its state.
     fn drive(&mut self, callback: impl FnOnce(&mut dyn StreamFilter, &mut Proxy) -> Flow) -> Flow {
+        self.drive_with(Proxy::default(), callback)
+    }
+
+    fn drive_with(
+        &mut self,
+        mut proxy: Proxy,
+        callback: impl FnOnce(&mut dyn StreamFilter, &mut Proxy) -> Flow,
+    ) -> Flow {
         let plugin = &self.plugin;
-        let filter = self.filter.get_or_insert_with(|| plugin.stream(&mut Proxy));
-        callback(filter.as_mut(), &mut Proxy)
+        let filter = self.filter.get_or_insert_with(|| plugin.stream(&mut proxy));
+        callback(filter.as_mut(), &mut proxy)
     }
 
     fn request(&mut self, callback: impl FnOnce(&mut dyn StreamFilter, &mut Proxy) -> Flow) -> Action {
@@ -59,7 +67,12 @@ impl StreamContext {
     }
 
     fn response(&mut self, callback: impl FnOnce(&mut dyn StreamFilter, &mut Proxy) -> Flow) -> Action {
-        match self.drive(callback) {
+        let flow = self.drive(callback);
+        self.answered(flow)
+    }
+
+    fn answered(&mut self, flow: Flow) -> Action {
+        match flow {
             Flow::Pause => Action::Pause,
             Flow::Reply(reply) if !self.replied => {
                 self.reply(&reply);
@@ -83,7 +96,7 @@ impl StreamContext {
             sys::reply(reply.status, &format!("weir.{}", reply.code), &reply.headers, &reply.body)
         };
         if done.is_err() {
-            Proxy.log(Level::Error, "weir: Envoy refused to end a stream with an answer of ours");
+            Proxy::default().log(Level::Error, "weir: Envoy refused to end a stream with an answer of ours");
         }
     }
 }
@@ -99,7 +112,7 @@ impl Context for StreamContext {
             Flow::Continue if self.request_paused => {
                 self.request_paused = false;
                 if sys::resume(Stream::Request).is_err() {
-                    Proxy.log(Level::Error, "weir: Envoy refused to let a held request go");
+                    Proxy::default().log(Level::Error, "weir: Envoy refused to let a held request go");
                 }
             }
             Flow::Continue | Flow::Pause => {}
@@ -129,8 +142,10 @@ impl HttpContext for StreamContext {
         self.request(|filter, host| filter.on_request_body(host, held, true))
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.response(|filter, host| filter.on_response_headers(host, end_of_stream))
+    fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+        let proxy = Proxy { response_headers: Some(count) };
+        let flow = self.drive_with(proxy, |filter, host| filter.on_response_headers(host, end_of_stream));
+        self.answered(flow)
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {

@@ -6,7 +6,7 @@ use uuid::{Builder, Uuid};
 use weir_auth::PrincipalCache;
 use weir_exchange::{Bodies, Exchange, ExchangeTable, Shared};
 use weir_guardrails::ProfileCache;
-use weir_host::{Base, Host, Micros};
+use weir_host::{Base, Headers, Host, Micros};
 use weir_metering::Outbox;
 
 use crate::proxy::Proxy;
@@ -67,9 +67,9 @@ impl Vm {
         }
     }
 
-    /// The exchange of the stream that `host` stands for, if this VM has it.
-    pub(crate) fn known_exchange(&self, host: &dyn Host) -> Option<Shared> {
-        self.exchanges.try_borrow().ok()?.find(host)
+    /// The exchange of the attempt that `host` stands for and that came with these headers, if this VM has it.
+    pub(crate) fn exchange_of_attempt(&self, host: &dyn Host, headers: &Headers) -> Option<Shared> {
+        self.exchanges.try_borrow().ok()?.find_for_attempt(host, headers)
     }
 
     fn request_id(&self, now: Micros) -> Uuid {

@@ -50,9 +50,9 @@ impl Watcher {
             return;
         }
         let vm = &self.vm;
-        let watch = self
-            .watch
-            .get_or_insert_with(|| Watch::new(vm.clone(), Proxy.node_property(&["node", "id"]).unwrap_or_default()));
+        let watch = self.watch.get_or_insert_with(|| {
+            Watch::new(vm.clone(), Proxy::default().node_property(&["node", "id"]).unwrap_or_default())
+        });
         let Some(first) = watch.tick() else { return };
         match hostcalls::open_grpc_stream(cluster, DATAPLANE_SERVICE, "Watch", Vec::new()) {
             Ok(stream) => {
@@ -76,7 +76,7 @@ impl Watcher {
             None => "a message of the Watch stream could not be read".to_owned(),
         };
         self.principals.forget_everything();
-        Proxy.log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
+        Proxy::default().log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
         // Cancelling gives no close callback.
         let _ = hostcalls::cancel_grpc_stream(stream);
         self.closed();
@@ -85,7 +85,7 @@ impl Watcher {
     /// Envoy closed a stream.
     pub(crate) fn on_close(&mut self, stream: u32, status: u32) {
         if self.open.is_some_and(|open| open.stream == stream) {
-            Proxy.log(Level::Info, &format!("weir.auth: the Watch stream closed with gRPC status {status}"));
+            Proxy::default().log(Level::Info, &format!("weir.auth: the Watch stream closed with gRPC status {status}"));
             self.closed();
         }
     }

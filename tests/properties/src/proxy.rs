@@ -103,7 +103,8 @@ impl Proxy {
             GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
         host.hold(Message::Request, body);
         pass_request(&mut guardrails, &mut host)?;
-        let mut attempt = Rc::new(ProviderPlugin::new(ProviderConfig {})).attempt(Some(shared.clone()));
+        let headers = host.headers(Message::Request);
+        let mut attempt = Rc::new(ProviderPlugin::new(ProviderConfig {})).attempt(Some(shared.clone()), headers);
         pass_request(attempt.as_mut(), &mut host)?;
         Ok(Self { host, shared, guardrails, attempt })
     }

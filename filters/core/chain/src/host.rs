@@ -27,6 +27,8 @@ struct Read {
     headers: Option<Rc<Headers>>,
     /// Those that were set or removed since.
     changed: Vec<String>,
+    /// Any was set or removed in this callback.
+    written: bool,
 }
 
 /// Bytes of a body that are remembered for the next filter: those of most pieces and answers. A longer one is read again.
@@ -69,17 +71,18 @@ impl<'a> StageHost<'a> {
     }
 
     fn change(&mut self, of: Message, name: &str) {
-        if let Some(read) = self.read.get_mut().get_mut(index(of))
-            && read.headers.is_some()
-        {
-            read.changed.push(name.to_owned());
+        if let Some(read) = self.read.get_mut().get_mut(index(of)) {
+            read.written = true;
+            if read.headers.is_some() {
+                read.changed.push(name.to_owned());
+            }
         }
     }
 
     /// Knows these headers, or none.
     fn know(&mut self, of: Message, headers: Option<&Headers>) {
         if let Some(read) = self.read.get_mut().get_mut(index(of)) {
-            *read = Read { headers: headers.cloned().map(Rc::new), changed: Vec::new() };
+            *read = Read { headers: headers.cloned().map(Rc::new), changed: Vec::new(), written: true };
         }
     }
 }
@@ -114,6 +117,10 @@ impl Host for StageHost<'_> {
             false => headers.get(name).map(<[u8]>::to_vec),
             true => self.host.header(of, name),
         }
+    }
+    fn header_count(&self, of: Message) -> Option<usize> {
+        let is_as_told = self.read.try_borrow().is_ok_and(|read| read.get(index(of)).is_some_and(|read| !read.written));
+        self.host.header_count(of).filter(|_| is_as_told)
     }
     fn headers(&self, of: Message) -> Rc<Headers> {
         let is_as_read =
@@ -196,6 +203,25 @@ mod tests {
         host.set_headers(of, &[("d", "5")].into_iter().collect()).unwrap();
         assert_eq!([seen(&host, "a"), seen(&host, "d")], [None, Some("5".into())]);
         assert_eq!(proxy.headers[0], [("d".to_owned(), b"5".to_vec())]);
+    }
+
+    #[test]
+    fn a_count_of_headers_holds_until_one_is_written() {
+        let of = Message::Response;
+        let mut proxy = FakeHost::default();
+        proxy.headers[1] = vec![("a".to_owned(), b"1".to_vec()), ("b".to_owned(), b"2".to_vec())];
+        let count = |change: &dyn Fn(&mut StageHost<'_>)| {
+            let mut proxy = proxy.clone();
+            let mut host = StageHost::new(&mut proxy);
+            change(&mut host);
+            host.header_count(of)
+        };
+        assert_eq!(count(&|_| {}), Some(2));
+        assert_eq!(count(&|host| host.remove_header(of, "c")), Some(2), "there was none");
+        assert_eq!(count(&|host| host.set_header(Message::Request, "a", b"1").unwrap()), Some(2));
+        assert_eq!(count(&|host| host.set_header(of, "a", b"3").unwrap()), None);
+        assert_eq!(count(&|host| host.remove_header(of, "a")), None);
+        assert_eq!(count(&|host| host.set_headers(of, &[("a", "1"), ("b", "2")].into_iter().collect()).unwrap()), None);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub mod plugin {
 pub mod names {
     /// Request header by which Envoy picks the pool's route; its value is the pool's id.
     pub const POOL_HEADER: &str = "x-weir-pool";
-    /// Request header by which Envoy picks a pool's route for streams; its value is `true` or `false`.
+    /// Request header by which Envoy picks a pool's route for streams: `true`. Other requests have none.
     pub const STREAM_HEADER: &str = "x-weir-stream";
     /// Response header: the request's id.
     pub const REQUEST_ID_HEADER: &str = "x-weir-request-id";
@@ -90,6 +90,9 @@ pub mod names {
     pub const METADATA_DEPLOYMENT: &str = "deployment";
     /// One-part filter state under which a stream's exchange is found.
     pub const EXCHANGE_STATE: &str = "weir.exchange";
+    /// Request header under which the first attempt finds it: it reads all headers anyway, and a question for filter state costs
+    /// as much again.
+    pub const EXCHANGE_HEADER: &str = "x-weir-exchange";
     /// The Envoy cluster of the control plane in the bootstrap that we generate.
     pub const CONTROL_PLANE_CLUSTER: &str = "weir_control_plane";
     /// Statuses below 500 on which a pool's routes try its next member; above, all are tried. Not 400 or 404: the next

@@ -72,6 +72,8 @@ pub struct Exchange {
     pub answer_filter: Option<Rc<dyn AnswerFilter>>,
     /// The last attempt's answer passes `answer_filter` on its way: the listener's own need not look at it.
     pub answer_is_filtered: bool,
+    /// How many headers a good answer of the last attempt has, once all of them were written.
+    pub answer_headers: Option<usize>,
     /// Attempts so far, in order; the last is the one that answers.
     pub attempts: Vec<Attempt>,
     /// What was used, as known so far.
@@ -125,6 +127,7 @@ impl Exchange {
             teller: None,
             answer_filter: None,
             answer_is_filtered: false,
+            answer_headers: None,
             attempts: Vec::new(),
             usage: Usage::default(),
             first_token: None,
@@ -138,6 +141,12 @@ impl Exchange {
     /// Notes what the request's body is now.
     pub fn keep_body(&mut self, body: Rc<Vec<u8>>) {
         self.body = Some(body).filter(|body| body.len() <= KEPT_BODY);
+    }
+
+    /// Whether an answer with so many headers is the last attempt's as it was written, with status 200 and all that is told:
+    /// nobody has refused it or added to it since.
+    pub fn has_written(&self, headers: Option<usize>) -> bool {
+        self.refusal.is_none() && headers.is_some() && headers == self.answer_headers
     }
 
     /// Counts a finding.

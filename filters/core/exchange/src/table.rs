@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use uuid::Uuid;
-use weir_config::names::EXCHANGE_STATE;
-use weir_host::Host;
+use weir_config::names::{EXCHANGE_HEADER, EXCHANGE_STATE};
+use weir_host::{Headers, Host, Message};
 
 use crate::Exchange;
 
@@ -32,7 +32,8 @@ impl Shared {
 /// All exchanges of one VM, by id. Holds them weakly.
 #[derive(Debug)]
 pub struct ExchangeTable {
-    birth: u64,
+    /// Begins the id of each.
+    birth: String,
     next: u64,
     exchanges: HashMap<u64, Weak<RefCell<Exchange>>>,
     sweep_at: usize,
@@ -43,18 +44,25 @@ const SMALLEST_SWEEP: usize = 256;
 impl ExchangeTable {
     /// An empty table. `birth` is drawn at random by each VM.
     pub fn new(birth: u64) -> Self {
-        Self { birth, next: 0, exchanges: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+        Self { birth: format!("{birth:016x}."), next: 0, exchanges: HashMap::new(), sweep_at: SMALLEST_SWEEP }
     }
 
     /// The exchange of the stream that `host` stands for, if this VM made it.
     pub fn find(&self, host: &dyn Host) -> Option<Shared> {
-        let id = host.filter_state(EXCHANGE_STATE)?;
-        let (birth, number) = id.split_at_checked(8)?;
-        if birth != self.birth.to_le_bytes() {
-            return None;
+        self.find_by(&host.filter_state(EXCHANGE_STATE)?)
+    }
+
+    /// The same for an attempt, which has read the request's `headers`. Later attempts find there what the first one wrote.
+    pub fn find_for_attempt(&self, host: &dyn Host, headers: &Headers) -> Option<Shared> {
+        match headers.get(EXCHANGE_HEADER) {
+            Some(id) => self.find_by(id),
+            None => self.find(host),
         }
-        let number = u64::from_le_bytes(number.try_into().ok()?);
-        self.exchanges.get(&number)?.upgrade().map(Shared)
+    }
+
+    fn find_by(&self, id: &[u8]) -> Option<Shared> {
+        let number = std::str::from_utf8(id.strip_prefix(self.birth.as_bytes())?).ok()?;
+        self.exchanges.get(&number.parse().ok()?)?.upgrade().map(Shared)
     }
 
     /// The exchange of the stream that `host` stands for, made now if there is none. `request_id` is called only then.
@@ -71,11 +79,12 @@ impl ExchangeTable {
         let shared = Shared::new(exchange);
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        let mut id = self.birth.to_le_bytes().to_vec();
-        id.extend_from_slice(&number.to_le_bytes());
-        if host.set_filter_state(EXCHANGE_STATE, &id).is_ok() {
+        let id = format!("{}{number}", self.birth);
+        if host.set_filter_state(EXCHANGE_STATE, id.as_bytes()).is_ok() {
             self.sweep();
             self.exchanges.insert(number, Rc::downgrade(&shared.0));
+            // Whatever a client may have sent is overwritten. Without it, attempts ask for the state.
+            let _ = host.set_header(Message::Request, EXCHANGE_HEADER, id.as_bytes());
         }
         shared
     }
@@ -98,8 +107,9 @@ impl ExchangeTable {
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
-    use weir_host::Host as _;
+    use weir_config::names::EXCHANGE_HEADER;
     use weir_host::fake::FakeHost;
+    use weir_host::{Host as _, Message};
 
     use super::ExchangeTable;
 
@@ -117,6 +127,31 @@ mod tests {
         assert_eq!(other.read(|exchange| exchange.request_id), Some(Uuid::from_u128(2)));
         drop((first, again));
         assert!(table.find(&host).is_none(), "gone with its last filter");
+    }
+
+    #[test]
+    fn an_attempt_finds_it_by_what_no_client_can_write() {
+        let mut table = ExchangeTable::new(7);
+        let mut host = FakeHost::with_request(&[(EXCHANGE_HEADER, "sent by the client")]);
+        let _held = table.find_or_insert(&mut host, || Uuid::from_u128(1));
+        let headers = host.headers(Message::Request);
+        let elsewhere = FakeHost::default();
+        let found = |headers: &[(&str, &str)], host| {
+            let headers = headers.iter().copied().collect();
+            table.find_for_attempt(host, &headers).and_then(|found| found.read(|exchange| exchange.request_id))
+        };
+        assert!(!headers.text(EXCHANGE_HEADER).contains("client"));
+        let known = [(EXCHANGE_HEADER, headers.text(EXCHANGE_HEADER))];
+        assert_eq!(found(&known, &elsewhere), Some(Uuid::from_u128(1)));
+        assert_eq!(
+            found(&[], &host),
+            Some(Uuid::from_u128(1)),
+            "a later attempt has the headers that the first one wrote"
+        );
+        assert_eq!(found(&[], &elsewhere), None);
+        for forged in ["", "0", "0000000000000007", "0000000000000008.0", ".0", "0000000000000007.x", "\u{7f}"] {
+            assert_eq!(found(&[(EXCHANGE_HEADER, forged)], &host), None, "{forged}");
+        }
     }
 
     #[test]

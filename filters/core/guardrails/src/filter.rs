@@ -188,7 +188,10 @@ impl StreamFilter for GuardrailsStream {
                 self.answer.insert(answer).on_response_headers(host, end_of_stream)
             }
             None => {
-                self.notes.tell_findings(host);
+                let count = host.header_count(Message::Response);
+                if self.told.is_some() || self.notes.read(|exchange| exchange.has_written(count)) != Some(true) {
+                    self.notes.tell_findings(host);
+                }
                 Flow::Continue
             }
         }

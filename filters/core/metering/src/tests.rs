@@ -423,6 +423,27 @@ fn a_failure_without_a_body_gets_one() {
     assert!(reply.headers.iter().any(|(name, _)| name == "x-weir-request-id"));
 }
 
+/// An answer whose headers `weir.provider` has just written says it all; any other is looked at.
+#[test]
+fn an_answer_is_taken_as_written_only_as_long_as_nothing_else_says_otherwise() {
+    let check = |change: &dyn Fn(&mut Exchange), expect: &[&str]| {
+        let mut vm = Vm::new(LEDGER);
+        let mut exchange = exchange();
+        exchange.attempts = vec![attempt(200)];
+        exchange.answer_headers = Some(2);
+        change(&mut exchange);
+        vm.host.headers[1] = vec![(":status".to_owned(), b"500".to_vec()), ("a".to_owned(), b"1".to_vec())];
+        assert_eq!(vm.stream(exchange).on_response_headers(&mut vm.host, false), Flow::Continue);
+        let names: Vec<_> = vm.host.headers[1].iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, expect);
+    };
+    let looked_at = [":status", "a", "x-weir-request-id", "x-weir-provider", "x-weir-model"];
+    check(&|_| {}, &[":status", "a"]);
+    check(&|exchange| exchange.answer_headers = None, &looked_at);
+    check(&|exchange| exchange.answer_headers = Some(3), &looked_at);
+    check(&|exchange| exchange.refusal = Some("guardrail_blocked"), &looked_at);
+}
+
 #[test]
 fn nothing_is_admitted_that_could_not_be_recorded() {
     let mut vm = Vm::new(LEDGER);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_config::names::RETRIED_BELOW_500;
 use weir_exchange::{Exchange, Shared};
-use weir_host::{Flow, Headers, Host, Message, Reply};
+use weir_host::{Flow, Headers, Host, HostError, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{Operation, Schema, chat, same, text, usage_of_value};
@@ -220,7 +220,7 @@ impl Answer {
         let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
         let characters = match usage {
             Some(_) => 0,
-            None => output_characters(client, self.asked.operation, answer),
+            None => text::response_characters(client, self.asked.operation, answer),
         };
         let now = host.now();
         note(exchange, |exchange| {
@@ -232,7 +232,7 @@ impl Answer {
             exchange.answer_complete = true;
         });
         let headers = self.good(exchange, JSON, Some(answer.len()));
-        let written = host.set_headers(Message::Response, &headers).and_then(|()| match &translated {
+        let written = write_good(host, exchange, &headers).and_then(|()| match &translated {
             Some(translated) => host.set_body(Message::Response, translated),
             None => Ok(()),
         });
@@ -256,7 +256,7 @@ impl Answer {
             } else {
                 self.state = State::Streaming { translator };
             }
-            let written = host.set_headers(Message::Response, &headers);
+            let written = write_good(host, exchange, &headers);
             return self.flow_after(written.and_then(|()| host.set_body(Message::Response, &out)));
         }
         if let Some(error) = progress.error {
@@ -345,7 +345,7 @@ impl Answer {
     }
 
     /// What the proxy did not take ends the stream: nothing untranslated reaches the client, and nothing waits for more.
-    fn flow_after(&self, written: Result<(), weir_host::HostError>) -> Flow {
+    fn flow_after(&self, written: Result<(), HostError>) -> Flow {
         match written {
             Ok(()) => Flow::Continue,
             Err(_) => Flow::Reply(reply(
@@ -410,6 +410,13 @@ impl<'a> Outline<'a> {
     }
 }
 
+/// Writes the headers of an answer that the client gets, and notes that it did.
+fn write_good(host: &mut dyn Host, exchange: Option<&Shared>, headers: &Headers) -> Result<(), HostError> {
+    host.set_headers(Message::Response, headers)?;
+    note(exchange, |exchange| exchange.answer_headers = Some(headers.len()));
+    Ok(())
+}
+
 fn unix_s(host: &dyn Host) -> i64 {
     i64::try_from(host.now() / 1_000_000).unwrap_or_default()
 }
@@ -456,10 +463,4 @@ fn merge(first: Progress, second: Progress) -> Progress {
         complete: first.complete || second.complete,
         characters: first.characters.saturating_add(second.characters),
     }
-}
-
-fn output_characters(client: Schema, operation: Operation, answer: &[u8]) -> u64 {
-    let texts = text::response_texts(client, operation, answer).unwrap_or_default();
-    let characters = texts.iter().map(|text| text.value.chars().count()).sum::<usize>();
-    u64::try_from(characters).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use weir_chain::Chain;
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
-use weir_host::StreamFilter;
+use weir_host::{Headers, StreamFilter};
+use weir_llm::same;
 
 use crate::stream::ProviderStream;
 
@@ -17,6 +18,8 @@ const MOST_DEPLOYMENTS: usize = 4096;
 pub struct ProviderPlugin {
     /// Deployments by the text that they were read from.
     deployments: RefCell<HashMap<Vec<u8>, Rc<Deployment>>>,
+    /// The one that was asked for last: often it is again.
+    last: RefCell<Option<(Vec<u8>, Rc<Deployment>)>>,
 }
 
 impl ProviderPlugin {
@@ -26,11 +29,11 @@ impl ProviderPlugin {
     }
 
     /// A filter for one attempt, and behind it what a filter of the listener wants done to the answer. `exchange` is the
-    /// stream's, if this VM has it.
-    pub fn attempt(self: &Rc<Self>, exchange: Option<Shared>) -> Box<dyn StreamFilter> {
+    /// stream's, if this VM has it; `headers` are the attempt's request headers.
+    pub fn attempt(self: &Rc<Self>, exchange: Option<Shared>, headers: Rc<Headers>) -> Box<dyn StreamFilter> {
         let filter =
             exchange.as_ref().and_then(|shared| shared.read(|exchange| exchange.answer_filter.clone())).flatten();
-        let provider = Box::new(ProviderStream::new(Rc::clone(self), exchange.clone()));
+        let provider = Box::new(ProviderStream::new(Rc::clone(self), exchange.clone(), headers));
         match (filter, exchange) {
             (Some(filter), Some(exchange)) => Box::new(Chain::new(vec![filter.attempt(exchange), provider])),
             _ => provider,
@@ -39,6 +42,20 @@ impl ProviderPlugin {
 
     /// Reads the deployment of an endpoint, once for each text.
     pub(crate) fn deployment(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
+        if let Ok(last) = self.last.try_borrow()
+            && let Some((known, deployment)) = &*last
+            && same(known, json)
+        {
+            return Ok(Rc::clone(deployment));
+        }
+        let deployment = self.find_or_read(json)?;
+        if let Ok(mut last) = self.last.try_borrow_mut() {
+            *last = Some((json.to_vec(), Rc::clone(&deployment)));
+        }
+        Ok(deployment)
+    }
+
+    fn find_or_read(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
         if let Ok(known) = self.deployments.try_borrow()
             && let Some(deployment) = known.get(json)
         {

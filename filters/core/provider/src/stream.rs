@@ -23,6 +23,8 @@ const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
 pub(crate) struct ProviderStream {
     plugin: Rc<ProviderPlugin>,
     exchange: Option<Shared>,
+    /// As Envoy hands them to the attempt, with all credentials of the pool; none once the attempt has begun.
+    headers: Rc<Headers>,
     client: Schema,
     begun: Option<Begun>,
     answer: Option<Answer>,
@@ -38,12 +40,13 @@ struct Begun {
 }
 
 impl ProviderStream {
-    pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>) -> Self {
-        Self { plugin, exchange, client: Schema::OpenAi, begun: None, answer: None }
+    pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
+        Self { plugin, exchange, headers, client: Schema::OpenAi, begun: None, answer: None }
     }
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
-        let (originals, read) = self.originals(host)?;
+        let headers = std::mem::take(&mut self.headers);
+        let originals = self.originals(&headers)?;
         let speaks_anthropic = originals.get("anthropic-version").is_some();
         self.client = Schema::of_path(originals.text(":path"), speaks_anthropic);
         let operation = Operation::of(originals.text(":method"), originals.text(":path"), speaks_anthropic)
@@ -73,6 +76,7 @@ impl ProviderStream {
                 exchange.usage.output_characters = 0;
                 exchange.first_token = None;
                 exchange.answer_complete = false;
+                exchange.answer_headers = None;
                 exchange.refusal = None;
             });
         }
@@ -80,31 +84,23 @@ impl ProviderStream {
         if end_of_stream {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
-        let credential = credential(host, &read, &deployment)?;
+        let credential = credential(&headers, &deployment)?;
         self.begun = Some(Begun { deployment, operation, originals, credential });
         Ok(())
     }
 
-    /// The headers as the client sent them: from the exchange, or from the stream itself if this is the first attempt. Then
-    /// also the stream's, which are read only for that.
-    fn originals(&self, host: &dyn Host) -> Result<(Rc<Headers>, Rc<Headers>), ClientError> {
+    /// The headers as the client sent them: from the exchange, or the attempt's own if it is the first.
+    fn originals(&self, headers: &Headers) -> Result<Rc<Headers>, ClientError> {
+        let own = || Rc::new(originals(headers));
         let Some(exchange) = &self.exchange else {
-            if host.header(Message::Request, ATTEMPT_COUNT).as_deref() == Some(b"1") {
-                let read = host.headers(Message::Request);
-                return Ok((Rc::new(originals(&read)), read));
-            }
-            return Err(unavailable("The gateway lost this request between two providers."));
+            return match headers.get(ATTEMPT_COUNT) {
+                Some(b"1") => Ok(own()),
+                _ => Err(unavailable("The gateway lost this request between two providers.")),
+            };
         };
-        let kept = exchange.write(|exchange| match &exchange.original_headers {
-            Some(headers) => (Rc::clone(headers), Rc::default()),
-            None => {
-                let read = host.headers(Message::Request);
-                let headers = Rc::new(originals(&read));
-                exchange.original_headers = Some(Rc::clone(&headers));
-                (headers, read)
-            }
-        });
-        kept.ok_or_else(|| unavailable("The gateway lost this request."))
+        exchange
+            .write(|exchange| Rc::clone(exchange.original_headers.get_or_insert_with(own)))
+            .ok_or_else(|| unavailable("The gateway lost this request."))
     }
 
     /// Writes the attempt's headers and body.
@@ -187,15 +183,11 @@ impl ProviderStream {
     }
 }
 
-/// What Envoy has put into the deployment's slot; `read` are the headers, if they were read.
-fn credential(host: &dyn Host, read: &Headers, deployment: &Deployment) -> Result<Option<Credential>, ClientError> {
+/// What Envoy has put into the deployment's slot among these headers.
+fn credential(headers: &Headers, deployment: &Deployment) -> Result<Option<Credential>, ClientError> {
     let Some(placement) = &deployment.credential else { return Ok(None) };
-    let slot = match read.is_empty() {
-        true => host.header(Message::Request, &placement.slot),
-        false => read.get(&placement.slot).map(<[u8]>::to_vec),
-    };
-    match slot.filter(|slot| !slot.is_empty()) {
-        Some(slot) => Ok(Some(Credential::new(slot))),
+    match headers.get(&placement.slot).filter(|slot| !slot.is_empty()) {
+        Some(slot) => Ok(Some(Credential::new(slot.to_vec()))),
         None => Err(ClientError::new(
             502,
             "upstream_auth_failed",

@@ -82,7 +82,8 @@ impl Attempt {
     /// Sends `body` to `deployment`; an error is the refusal.
     fn send(mut host: FakeHost, exchange: Option<Shared>, deployment: &str, body: &str) -> Result<Self, Reply> {
         host.properties.insert(METADATA.into(), metadata(deployment));
-        let mut filter = plugin().attempt(exchange);
+        let headers = weir_host::Host::headers(&host, Message::Request);
+        let mut filter = plugin().attempt(exchange, headers);
         match filter.on_request_headers(&mut host, false) {
             Flow::Pause => {}
             Flow::Reply(reply) => return Err(reply),

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use prost::Message as _;
 use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Principal, RateLimit, Shared};
+use weir_exchange::{Exchange, Principal, RateLimit, Shared};
 use weir_host::{CallError, CallId, Flow, Host, Level, Message, Micros, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
@@ -107,9 +107,12 @@ impl StreamFilter for QuotaStream {
         }
         let Some(demand) = self.tightest() else { return Flow::Continue };
         let headers = demand.headers(host.now());
-        // `weir.provider` tells them where the answer is its own.
-        if headers.iter().all(|(name, value)| host.header(Message::Response, name).as_deref() == Some(value.as_bytes()))
-        {
+        // `weir.provider` has told them where the answer is its own; by now the window may end sooner.
+        let count = host.header_count(Message::Response);
+        let are_told = |exchange: &Exchange| {
+            exchange.has_written(count) && headers.iter().all(|header| exchange.told.contains(header))
+        };
+        if self.shared.read(are_told) == Some(true) {
             return Flow::Continue;
         }
         for (name, value) in headers {

@@ -53,6 +53,7 @@ struct Worker {
 }
 
 struct Request {
+    shared: Shared,
     stream: QuotaStream,
     flow: Flow,
 }
@@ -84,9 +85,10 @@ impl Worker {
             rate_limits: self.limits.clone(),
             ..Principal::default()
         }));
-        let mut stream = self.plugin.stream(Shared::new(exchange));
+        let shared = Shared::new(exchange);
+        let mut stream = self.plugin.stream(shared.clone());
         let flow = stream.on_request_headers(&mut self.host, false);
-        Request { stream, flow }
+        Request { shared, stream, flow }
     }
 
     fn request(&mut self) -> Request {
@@ -222,6 +224,18 @@ fn nothing_passes_before_the_answer_has_come() {
     worker.answer(&mut request, &mut ledger);
     assert_eq!(request.flow, Flow::Continue);
     assert_eq!(request.stream.on_request_body(&mut worker.host, 9, true), Flow::Continue);
+}
+
+/// `weir.provider` writes what was known of the window when the request went on.
+#[test]
+fn an_answer_that_took_long_tells_when_the_window_ends_now() {
+    let (mut worker, mut ledger) = one(&[("day", 3, 86_400)], 100);
+    let mut request = worker.admit(&mut ledger);
+    // The other headers of an answer are not looked at here.
+    request.shared.write(|exchange| exchange.answer_headers = Some(0));
+    assert_eq!(worker.answered_headers(&mut request), [None, None, None], "told already");
+    worker.host.now += 60_000_000;
+    assert_eq!(worker.answered_headers(&mut request), strings(["3", "2", "23h49m0s"]));
 }
 
 #[test]

@@ -107,6 +107,8 @@ impl StreamFilter for RouteStream {
             // What is only announced is not counted yet, or a few clients that never send it would shut out all others.
             Ok(announced) if !self.has_room(announced) => self.refuse_overloaded(host, schema),
             Ok(_) => {
+                // The headers were read in this callback: to see here that there is none costs nothing.
+                host.remove_header(Message::Request, STREAM_HEADER);
                 self.stage = Stage::Reading(caller);
                 Flow::Pause
             }
@@ -155,12 +157,9 @@ impl RouteStream {
         let head = read_head(caller.operation, &body).map_err(invalid_request)?;
         let stream = head.stream;
         let pool_id = self.choose(caller, body, head)?;
-        let chosen = [(POOL_HEADER, pool_id.as_str()), (STREAM_HEADER, if stream { "true" } else { "false" })];
-        for (name, value) in chosen {
-            host.set_header(Message::Request, name, value.as_bytes()).map_err(|error| {
-                host.log(Level::Error, &format!("weir.route: {name} could not be set: {error}"));
-                misconfigured("the route could not be chosen")
-            })?;
+        set(host, POOL_HEADER, &pool_id)?;
+        if stream {
+            set(host, STREAM_HEADER, "true")?;
         }
         host.clear_route_cache();
         Ok(())
@@ -222,6 +221,13 @@ fn invalid_request(error: RequestError) -> ClientError {
         Some(param) => invalid.with_param(param),
         None => invalid,
     }
+}
+
+fn set(host: &mut dyn Host, name: &str, value: &str) -> Result<(), ClientError> {
+    host.set_header(Message::Request, name, value.as_bytes()).map_err(|error| {
+        host.log(Level::Error, &format!("weir.route: {name} could not be set: {error}"));
+        misconfigured("the route could not be chosen")
+    })
 }
 
 fn misconfigured(reason: &str) -> ClientError {
