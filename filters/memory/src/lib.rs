@@ -3,7 +3,8 @@
 //! A request makes more than a hundred of them. [`ShortPieces`] stands before another allocator and cuts them from a region of
 //! their own; pieces that were given back wait in lists by their size, so that nearly every request is served by taking the
 //! first of a list. The region is all that it ever has: short pieces that lay among long ones would keep these from growing
-//! together again, and a VM's memory never shrinks. What finds no room in it comes from the other allocator.
+//! together again, and a VM's memory never shrinks. What finds no room in it comes from the other allocator. A piece keeps its
+//! length for ever, so each length has a share of the region at most: no one use of memory takes it from all others.
 #![cfg_attr(
     not(test),
     deny(
@@ -25,6 +26,9 @@ use std::ptr::null_mut;
 const STEP: usize = 16;
 /// The longest piece that is cut from the region, in bytes.
 const LONGEST: usize = 512;
+
+/// Each length has this part of the region at most.
+const SHARES: usize = 8;
 
 /// Memory for short pieces.
 #[derive(Debug)]
@@ -53,9 +57,17 @@ pub struct ShortPieces<A> {
 
 #[derive(Debug)]
 struct State {
-    /// Pieces that wait for reuse, by their length: each begins with the address of the next.
-    waiting: [*mut u8; LONGEST / STEP],
+    /// By the length of their pieces.
+    lists: [List; LONGEST / STEP],
     /// Bytes of the region that were ever cut.
+    cut: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    /// The first piece that waits for reuse: each begins with the address of the next.
+    waiting: *mut u8,
+    /// Bytes that were ever cut for it.
     cut: usize,
 }
 
@@ -69,7 +81,7 @@ impl<A> ShortPieces<A> {
     ///
     /// All calls come from one thread, and none from within another. Nobody else has this region.
     pub const unsafe fn new<const BYTES: usize>(region: &'static Region<BYTES>, behind: A) -> Self {
-        let state = State { waiting: [null_mut(); LONGEST / STEP], cut: 0 };
+        let state = State { lists: [List { waiting: null_mut(), cut: 0 }; LONGEST / STEP], cut: 0 };
         Self { behind, region: region.0.get().cast(), size: BYTES, state: UnsafeCell::new(state) }
     }
 
@@ -87,20 +99,21 @@ impl<A> ShortPieces<A> {
     fn take(&self, number: usize) -> Option<*mut u8> {
         // SAFETY: nobody else has a reference, since there is one thread and no call comes from within another.
         let state = unsafe { &mut *self.state.get() };
-        let first = state.waiting.get_mut(number)?;
-        if !first.is_null() {
-            let piece = *first;
+        let list = state.lists.get_mut(number)?;
+        if !list.waiting.is_null() {
+            let piece = list.waiting;
             // SAFETY: a piece that waits begins with the address of the next.
-            *first = unsafe { piece.cast::<*mut u8>().read() };
+            list.waiting = unsafe { piece.cast::<*mut u8>().read() };
             return Some(piece);
         }
-        let end = state.cut.wrapping_add(number.wrapping_add(1).wrapping_mul(STEP));
-        if end > self.size {
+        let length = number.wrapping_add(1).wrapping_mul(STEP);
+        let (cut, end) = (list.cut.wrapping_add(length), state.cut.wrapping_add(length));
+        if cut > self.size / SHARES || end > self.size {
             return None;
         }
         // SAFETY: it and all up to `end` are in the region.
         let piece = unsafe { self.region.add(state.cut) };
-        state.cut = end;
+        (list.cut, state.cut) = (cut, end);
         Some(piece)
     }
 
@@ -112,10 +125,10 @@ impl<A> ShortPieces<A> {
     unsafe fn give_back(&self, piece: *mut u8, layout: Layout) {
         // SAFETY: as in `take`.
         let state = unsafe { &mut *self.state.get() };
-        if let Some(first) = Self::list(layout).and_then(|number| state.waiting.get_mut(number)) {
+        if let Some(list) = Self::list(layout).and_then(|number| state.lists.get_mut(number)) {
             // SAFETY: it is unused, and long and aligned enough for an address.
-            unsafe { piece.cast::<*mut u8>().write(*first) };
-            *first = piece;
+            unsafe { piece.cast::<*mut u8>().write(list.waiting) };
+            list.waiting = piece;
         }
     }
 }

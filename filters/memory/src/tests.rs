@@ -3,7 +3,7 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 
-use super::{LONGEST, Region, ShortPieces};
+use super::{LONGEST, Region, SHARES, ShortPieces};
 
 const REGION: usize = 16 * 1024;
 
@@ -110,12 +110,16 @@ fn behind(memory: &ShortPieces<Counted>, layout: Layout, count: usize) -> usize 
 fn the_region_serves_short_pieces_again_and_again_and_no_others() {
     let memory = memory();
     let short = Layout::from_size_align(100, 8).unwrap();
+    let share = REGION / SHARES / 112;
     for _ in 0..1000 {
-        assert_eq!(behind(&memory, short, 100), 0);
+        assert_eq!(behind(&memory, short, 10), 0);
     }
     let beyond = 10;
-    assert_eq!(behind(&memory, short, REGION / 112 + beyond), beyond * 100, "what finds no room");
-    assert_eq!(behind(&memory, short, REGION / 112), 0, "all of it is there again");
+    assert_eq!(behind(&memory, short, share + beyond), beyond * 100, "what finds no room");
+    assert_eq!(behind(&memory, short, share), 0, "all of it is there again");
+    for other in [1, 16, 17, 300, LONGEST] {
+        assert_eq!(behind(&memory, Layout::from_size_align(other, 8).unwrap(), 1), 0, "others have their share");
+    }
     assert_eq!(behind(&memory, Layout::from_size_align(LONGEST + 1, 8).unwrap(), 10), 10 * (LONGEST + 1));
     assert_eq!(behind(&memory, Layout::from_size_align(64, 64).unwrap(), 10), 640);
 }
