@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -209,11 +210,28 @@ def test_a_stream_survives_twenty_changes(world, admin):
     assert len(first.received()) == 1
 
 
-def test_no_request_fails_while_policies_change(world, admin):
-    first, second = world.upstream("openai"), world.upstream("anthropic")
-    pool = world.pool(first)
+def test_no_request_fails_while_a_pool_grows_and_shrinks(world, admin):
+    """One member is a cluster of another kind than several are; and providers have names, which Envoy resolves."""
+
+    def named(upstream):
+        base_url = upstream.scenario.base_url.replace("127.0.0.1", "localhost")
+        admin.change("providers", upstream.id, base_url=base_url, credential=upstream.credential)
+        return world.member(upstream)
+
+    members = [named(world.upstream("openai")) for _ in range(3)]
+    pool = world.pool(members[0])
     world.admin.create("models", tenant_id=world.tenant_id, name="m", pool_id=pool["id"])
     http = world.http()
+    with asked_again_and_again(http) as codes:
+        for listed in ([0, 1], [1], [2], [2, 0, 1], [0, 1], [1]) * 2:
+            admin.change("pools", pool["id"], members=[members[index] for index in listed])
+            admin.settle()
+    assert len(codes) > 10 and set(codes) == {200}, {code: codes.count(code) for code in set(codes)}
+
+
+@contextmanager
+def asked_again_and_again(http):
+    """The statuses of requests, one after the other, as long as this is entered."""
     done = threading.Event()
     codes: list[int] = []
 
@@ -224,14 +242,23 @@ def test_no_request_fails_while_policies_change(world, admin):
     asker = threading.Thread(target=ask_on)
     asker.start()
     try:
+        yield codes
+    finally:
+        done.set()
+        asker.join(30)
+
+
+def test_no_request_fails_while_policies_change(world, admin):
+    first, second = world.upstream("openai"), world.upstream("anthropic")
+    pool = world.pool(first)
+    world.admin.create("models", tenant_id=world.tenant_id, name="m", pool_id=pool["id"])
+    http = world.http()
+    with asked_again_and_again(http) as codes:
         for number in range(5):
             admin.change("pools", pool["id"], members=[world.member(second if number % 2 == 0 else first)])
             world.model(f"another-{number}", world.upstream("anthropic", status(503)))
             admin.change("providers", first.id, credential=f"sk-changed-{number}")
             admin.settle()
-    finally:
-        done.set()
-        asker.join(30)
     assert len(codes) > 10 and set(codes) == {200}, {code: codes.count(code) for code in set(codes)}
 
 

@@ -11,7 +11,8 @@ use crate::{Resource, ResourceSet, ResourceType};
 /// Rules that hold here:
 /// - Make before break. Listeners and routes are held back while what they refer to is unsent or unacknowledged, and
 ///   clusters are removed last, when nothing refers to them any more. Secrets and plugins never wait for clusters: Envoy
-///   acknowledges a cluster only once it is warm, and for that it needs them.
+///   acknowledges a cluster only once it is warm, and for that it needs them. Clusters that are new go before those that change:
+///   a pool that gets a member must not lead to it before its name is resolved.
 /// - One response of a type is under way at a time, and its names are kept: Envoy's refusal may not name the resource.
 /// - What was refused is not sent again until the configuration changes, or until [`Session::try_again`].
 /// - A name that does not exist is answered as removed, once.
@@ -150,8 +151,10 @@ impl Session {
                 continue;
             }
             let mut changed = subscription.changed(kind, &resources);
-            if kind == ResourceType::Plugin {
-                subscription.next_plugin(&mut changed);
+            match kind {
+                ResourceType::Plugin => subscription.next_plugin(&mut changed),
+                ResourceType::Cluster => subscription.next_clusters(&mut changed),
+                _ => {}
             }
             let removed = if kind == ResourceType::Cluster { vec![] } else { subscription.removed(kind, &resources) };
             if changed.is_empty() && removed.is_empty() && !subscription.expects_answer {
@@ -245,6 +248,14 @@ impl Subscription {
             changed.swap(0, first);
         }
         changed.truncate(1);
+    }
+
+    /// Leaves those that go next: what Envoy does not have yet, or else all.
+    fn next_clusters(&self, changed: &mut Vec<(String, Arc<Resource>)>) {
+        let is_new = |name: &String| self.told.get(name).is_none_or(Option::is_none);
+        if changed.iter().any(|(name, _)| is_new(name)) {
+            changed.retain(|(name, _)| is_new(name));
+        }
     }
 
     fn removed(&self, kind: ResourceType, resources: &ResourceSet) -> Vec<String> {

@@ -100,6 +100,21 @@ fn clusters_come_before_what_refers_to_them_and_leave_after_it() {
 }
 
 #[test]
+fn a_cluster_leads_to_another_only_once_that_is_warm() {
+    let mut envoy = Envoy::started(&[(Cluster, "pool", "1")]);
+    let grown = [(Cluster, "member", "1"), (Cluster, "other", "1"), (Cluster, "pool", "2"), (Route, "r", "2")];
+    assert_eq!(envoy.offer(2, &grown), "Cluster+member@1 Cluster+other@1");
+    assert_eq!(envoy.acknowledge(Cluster), "Cluster+pool@2");
+    assert_eq!(envoy.acknowledge(Cluster), "Route+r@2");
+    // A member that Envoy refuses does not keep all pools from changing.
+    assert_eq!(envoy.acknowledge(Route), "");
+    let more = [(Cluster, "bad", "1"), (Cluster, "pool", "3"), (Route, "r", "2")];
+    assert_eq!(envoy.offer(3, &more), "Cluster+bad@1");
+    envoy.refuse(Cluster);
+    assert_eq!(envoy.sent(), "Cluster+pool@3");
+}
+
+#[test]
 fn a_starting_envoy_gets_its_routes_while_plugins_load() {
     let mut envoy = Envoy::default();
     envoy.offer(1, &FIRST);
