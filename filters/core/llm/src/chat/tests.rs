@@ -162,6 +162,21 @@ fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
     let file = json!([{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "file:///x"}}]}]);
     check_refused(Anthropic, json!({"messages": file}), "messages[0].content[0].source.url");
     check_refused(Anthropic, json!({"messages": pdf}), "messages[0].content[0].source.type");
+    let result = |content: Value| json!({"type": "tool_result", "tool_use_id": "t", "content": content});
+    let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
+    let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+    let place = "messages[0].content[0]";
+    for (role, block, param) in [
+        ("assistant", result(json!("lost")), format!("{place}.type")),
+        ("user", result(json!([result(json!("lost"))])), format!("{place}.content[0].type")),
+        ("user", result(json!([call])), format!("{place}.content[0].type")),
+        ("user", call.clone(), format!("{place}.type")),
+        ("user", thinking, format!("{place}.type")),
+        ("system", call, format!("{place}.type")),
+    ] {
+        check_refused(Anthropic, json!({"messages": [{"role": role, "content": [block]}]}), &param);
+    }
+    check_refused(Anthropic, json!({"system": [result(json!("lost"))]}), "system[0].type");
 }
 
 fn check_response(from: Schema, to: Schema, body: Value, expect: Value) {

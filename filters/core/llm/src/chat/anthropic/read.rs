@@ -22,7 +22,7 @@ const KNOWN: &[&str] = &[
 pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
     let mut messages = Vec::new();
     if let Some(system) = root.get("system") {
-        messages.push(Message { role: Role::System, parts: read_content(&system)? });
+        messages.push(Message { role: Role::System, parts: read_content(&system, Of::System)? });
     }
     for message in root.required("messages")?.items()? {
         messages.push(read_message(&message)?);
@@ -61,26 +61,39 @@ pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
 
 fn read_message(message: &Node<'_>) -> Result<Message, RequestError> {
     let role_node = message.required("role")?;
-    let role = match role_node.str()? {
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "system" => Role::System,
+    let (role, of) = match role_node.str()? {
+        "user" => (Role::User, Of::User),
+        "assistant" => (Role::Assistant, Of::Assistant),
+        "system" => (Role::System, Of::System),
         _ => return Err(role_node.error("must be user, assistant or system")),
     };
-    Ok(Message { role, parts: read_content(&message.required("content")?)? })
+    Ok(Message { role, parts: read_content(&message.required("content")?, of)? })
+}
+
+/// What content belongs to: it decides which blocks may stand in it. In other places the other schema has no room for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    System,
+    User,
+    Assistant,
+    ToolResult,
 }
 
 /// Content: a string or an array of blocks.
-pub(super) fn read_content(content: &Node<'_>) -> Result<Vec<Part>, RequestError> {
+pub(super) fn read_content(content: &Node<'_>, of: Of) -> Result<Vec<Part>, RequestError> {
     if let Some(text) = content.value().as_str() {
         return Ok(vec![Part::Text(text.to_owned())]);
     }
-    content.items()?.iter().map(read_block).collect()
+    content.items()?.iter().map(|block| read_block(block, of)).collect()
 }
 
-fn read_block(block: &Node<'_>) -> Result<Part, RequestError> {
+fn read_block(block: &Node<'_>, of: Of) -> Result<Part, RequestError> {
     let kind = block.required("type")?;
     match kind.str()? {
+        "tool_use" | "thinking" | "redacted_thinking" if of != Of::Assistant => {
+            Err(kind.error("such a block stands in messages of the assistant only"))
+        }
+        "tool_result" if of != Of::User => Err(kind.error("such a block stands in messages of the user only")),
         "text" => Ok(Part::Text(block.required_str("text")?.to_owned())),
         "image" => read_image(&block.required("source")?).map(Part::Image),
         "document" => read_document(&block.required("source")?).map(Part::Text),
@@ -91,7 +104,11 @@ fn read_block(block: &Node<'_>) -> Result<Part, RequestError> {
         })),
         "tool_result" => Ok(Part::ToolResult(ToolResult {
             call_id: block.required_str("tool_use_id")?.to_owned(),
-            parts: block.get("content").map(|content| read_content(&content)).transpose()?.unwrap_or_default(),
+            parts: block
+                .get("content")
+                .map(|content| read_content(&content, Of::ToolResult))
+                .transpose()?
+                .unwrap_or_default(),
             is_error: block.get("is_error").map(|node| node.bool()).transpose()?.unwrap_or(false),
         })),
         "thinking" => Ok(Part::Thinking {

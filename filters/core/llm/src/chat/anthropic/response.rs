@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read::read_content;
+use super::read::{Of, read_content};
 use super::write::{arguments_object, tool_id};
 use crate::chat::node::Node;
 use crate::chat::{Finish, Part, Response};
@@ -14,7 +14,7 @@ pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         id: root.optional_str("id")?.unwrap_or_default(),
         model: root.optional_str("model")?.unwrap_or_default(),
         created_unix_s: 0,
-        parts: read_content(&root.required("content")?)?,
+        parts: read_content(&root.required("content")?, Of::Assistant)?,
         finish: finish_of(stop_reason),
         stop_sequence: root.optional_str("stop_sequence")?,
         usage: root.get("usage").and_then(|node| AnthropicUsage::deserialize(node.value()).ok()?.stated()),
