@@ -33,6 +33,8 @@ struct Subscription {
     names: BTreeSet<String>,
     /// What Envoy was told of each name: a version, or that there is none.
     told: BTreeMap<String, Option<String>>,
+    /// What Envoy has acknowledged, in whatever version.
+    held: BTreeSet<String>,
     refused: BTreeSet<String>,
     under_way: Option<UnderWay>,
     /// Whether it still waits for a first response, be it empty: until then Envoy does not start.
@@ -115,6 +117,7 @@ impl Session {
             } else {
                 // Whoever subscribes again has forgotten what it was told.
                 subscription.told.remove(name);
+                subscription.held.remove(name);
                 subscription.names.insert(name.clone());
             }
         }
@@ -124,14 +127,19 @@ impl Session {
             }
             subscription.names.remove(name);
             subscription.told.remove(name);
+            subscription.held.remove(name);
             subscription.refused.remove(name);
         }
         for (name, version) in &request.initial_resource_versions {
             subscription.told.insert(name.clone(), Some(version.clone()));
+            subscription.held.insert(name.clone());
         }
         let under_way = subscription.under_way.take_if(|under_way| under_way.nonce == request.response_nonce)?;
         Some(match &request.error_detail {
-            None => Outcome::Acknowledged { kind },
+            None => {
+                subscription.acknowledged(&under_way.names);
+                Outcome::Acknowledged { kind }
+            }
             Some(error) => {
                 let UnderWay { names, revision, .. } = under_way;
                 subscription.refused.extend(names.iter().cloned());
@@ -228,6 +236,15 @@ impl Session {
 }
 
 impl Subscription {
+    fn acknowledged(&mut self, names: &[String]) {
+        for name in names {
+            match self.told.get(name) {
+                Some(Some(_)) => self.held.insert(name.clone()),
+                _ => self.held.remove(name),
+            };
+        }
+    }
+
     fn changed(&self, kind: ResourceType, resources: &ResourceSet) -> Vec<(String, Arc<Resource>)> {
         let is_news = |name: &String, resource: &Arc<Resource>| {
             self.told.get(name).and_then(Option::as_ref) != Some(&resource.version) && !self.refused.contains(name)
@@ -252,7 +269,7 @@ impl Subscription {
 
     /// Leaves those that go next: what Envoy does not have yet, or else all.
     fn next_clusters(&self, changed: &mut Vec<(String, Arc<Resource>)>) {
-        let is_new = |name: &String| self.told.get(name).is_none_or(Option::is_none);
+        let is_new = |name: &String| !self.held.contains(name);
         if changed.iter().any(|(name, _)| is_new(name)) {
             changed.retain(|(name, _)| is_new(name));
         }
@@ -261,8 +278,11 @@ impl Subscription {
     fn removed(&self, kind: ResourceType, resources: &ResourceSet) -> Vec<String> {
         let gone = |name: &&String| resources.get(kind, name).is_none();
         let unanswered = self.names.iter().filter(gone).filter(|name| !self.told.contains_key(*name));
-        let held = self.told.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name).filter(gone);
-        unanswered.chain(held).cloned().collect()
+        let told = self.told.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name);
+        // Of what it refused in another version Envoy still has the one before.
+        let held = self.held.iter().filter(|name| !self.told.contains_key(*name));
+        let names: BTreeSet<&String> = unanswered.chain(told.chain(held).filter(gone)).collect();
+        names.into_iter().cloned().collect()
     }
 }
 

@@ -45,12 +45,8 @@ pub(super) fn routes(pools: &[&Pool]) -> Any {
 /// most, or the silence of the first could use up the time of all the others. (Envoy's idle time-out for one attempt is no
 /// way around: `per_try_timeout` disarms it when its own time comes, also after the answer has begun.)
 fn streamed(pool: &Pool) -> Route {
-    let headers = vec![of(pool), exact(names::STREAM_HEADER, "true")];
-    route(pool, "stream", headers, pool.idle_timeout_ms, Some(retry(pool, attempt_at_stream_ms(pool))))
-}
-
-fn of(pool: &Pool) -> HeaderMatcher {
-    exact(names::POOL_HEADER, &pool.id.to_string())
+    let of_streams = Some(exact(names::STREAM_HEADER, "true"));
+    route(pool, "stream", of_streams, pool.idle_timeout_ms, Some(retry(pool, attempt_at_stream_ms(pool))))
 }
 
 /// A whole answer is silent until the model is done, so that only the time in all can bound it. The route's idle time-out takes
@@ -61,7 +57,7 @@ fn of(pool: &Pool) -> HeaderMatcher {
 fn whole(pool: &Pool) -> Route {
     let unread = pool.request_timeout_ms.saturating_add(UNREAD_ANSWER_MS);
     let retry = (pool.members.len() > 1).then(|| retry(pool, share(pool, pool.request_timeout_ms)));
-    route(pool, "whole", vec![of(pool)], unread, retry)
+    route(pool, "whole", None, unread, retry)
 }
 
 /// How long one attempt at a stream may take to its first content.
@@ -94,10 +90,12 @@ fn retry(pool: &Pool, attempt_timeout_ms: u64) -> RetryPolicy {
 fn route(
     pool: &Pool,
     name: &str,
-    headers: Vec<HeaderMatcher>,
+    besides: Option<HeaderMatcher>,
     idle_timeout_ms: u64,
     retry_policy: Option<RetryPolicy>,
 ) -> Route {
+    let mut headers = vec![exact(names::POOL_HEADER, &pool.id.to_string())];
+    headers.extend(besides);
     Route {
         name: format!("{}.{name}", cluster_of_pool(pool.id)),
         r#match: Some(any_path(headers)),

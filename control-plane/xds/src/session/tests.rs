@@ -112,6 +112,16 @@ fn a_cluster_leads_to_another_only_once_that_is_warm() {
     assert_eq!(envoy.offer(3, &more), "Cluster+bad@1");
     envoy.refuse(Cluster);
     assert_eq!(envoy.sent(), "Cluster+pool@3");
+    // What it refuses of a cluster leaves it the one before, which leads nowhere new either, and can be taken away.
+    envoy.refuse(Cluster);
+    let more = [(Cluster, "last", "1"), (Cluster, "pool", "4"), (Route, "r", "2")];
+    assert_eq!(envoy.offer(4, &more), "Cluster+last@1");
+    assert_eq!(envoy.acknowledge(Cluster), "Cluster+pool@4");
+    envoy.refuse(Cluster);
+    assert_eq!(
+        envoy.offer(5, &[(Cluster, "last", "1"), (Route, "r", "2")]),
+        "Cluster-member Cluster-other Cluster-pool"
+    );
 }
 
 #[test]
