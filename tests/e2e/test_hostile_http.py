@@ -289,7 +289,7 @@ def test_a_client_cannot_speak_in_weirs_or_envoys_name(stage, cases, new_world):
     for schema in SCHEMAS:
         for headers in (
             {"x-weir-pool": pool["id"]},
-            {"x-weir-pool": pool["id"], "x-weir-stream": "true", "x-weir-exchange": "0000000000000000.0"},
+            {"x-weir-pool": pool["id"], "x-weir-stream": "true"},
             {"X-WEIR-Pool": pool["id"], "x-weir-tenant": private.tenant_id, "x-weir-credential-0": "x"},
             {"x-weir-request-id": "chosen", "x-request-id": "chosen"},
             {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "9"},

@@ -1,8 +1,8 @@
 //! Memory for a program of one thread that asks for the same short pieces again and again.
 //!
-//! A request makes more than a hundred of them. [`ShortPieces`] stands before another allocator and cuts them from a region of
-//! their own; pieces that were given back wait in lists by their size, so that nearly every request is served by taking the
-//! first of a list. The region is all that it ever has: short pieces that lay among long ones would keep these from growing
+//! A stream of the filters asks for more than a hundred. [`ShortPieces`] stands before another allocator and cuts them from a
+//! region of their own; pieces that were given back wait in lists by their size, so that nearly every time the first of a list is
+//! taken. The region is all that it ever has: short pieces that lay among long ones would keep these from growing
 //! together again, and a VM's memory never shrinks. What finds no room in it comes from the other allocator. A piece keeps its
 //! length for ever, so each length has a share of the region at most: no one use of memory takes it from all others.
 #![cfg_attr(

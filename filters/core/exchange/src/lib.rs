@@ -1,8 +1,9 @@
 //! What the plugins of one stream share.
 //!
 //! Each filter of the listener, and the upstream filter of each attempt, runs in a context of its own; all of them live in one
-//! VM per worker. The first to see a stream makes its [`Exchange`] and writes its id into filter state; the others find it
-//! there. An exchange is a cache of what was parsed and decided: a filter that finds none does its own work or refuses.
+//! VM per worker. The first to see a stream makes its [`Exchange`] and writes its id into filter state and into a request
+//! header; the others find it there. An exchange is a cache of what was parsed and decided: a filter that finds none does its own
+//! work or refuses.
 //!
 //! The id begins with a number that the VM drew when it was born, so that a VM which crashed and was made anew never
 //! mistakes a stream of its predecessor for one of its own.
@@ -141,12 +142,6 @@ impl Exchange {
     /// Notes what the request's body is now.
     pub fn keep_body(&mut self, body: Rc<Vec<u8>>) {
         self.body = Some(body).filter(|body| body.len() <= KEPT_BODY);
-    }
-
-    /// Whether an answer with so many headers is the last attempt's as it was written, with status 200 and all that is told:
-    /// nobody has refused it or added to it since.
-    pub fn has_written(&self, headers: Option<usize>) -> bool {
-        self.refusal.is_none() && headers.is_some() && headers == self.answer_headers
     }
 
     /// Counts a finding.

@@ -23,6 +23,14 @@ impl Shared {
         self.0.try_borrow().ok().map(|exchange| read(&exchange))
     }
 
+    /// Whether the answer that `host` tells of is the last attempt's as `weir.provider` wrote it, with status 200 and all that
+    /// is told: nobody has refused it since, and it has as many headers. One that somebody overwrote in its place is not seen.
+    pub fn is_as_written(&self, host: &dyn Host) -> bool {
+        let count = host.header_count(Message::Response);
+        let is_written = |exchange: &Exchange| exchange.refusal.is_none() && exchange.answer_headers == count;
+        count.is_some() && self.read(is_written) == Some(true)
+    }
+
     /// Changes the exchange; `None` as in [`Shared::read`].
     pub fn write<T>(&self, write: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
         self.0.try_borrow_mut().ok().map(|mut exchange| write(&mut exchange))
@@ -52,7 +60,8 @@ impl ExchangeTable {
         self.find_by(&host.filter_state(EXCHANGE_STATE)?)
     }
 
-    /// The same for an attempt, which has read the request's `headers`. Later attempts find there what the first one wrote.
+    /// The same for an attempt, which has read the request's `headers`. Later attempts have the headers that the first one wrote,
+    /// which do not name the exchange, and ask for filter state.
     pub fn find_for_attempt(&self, host: &dyn Host, headers: &Headers) -> Option<Shared> {
         match headers.get(EXCHANGE_HEADER) {
             Some(id) => self.find_by(id),

@@ -188,8 +188,8 @@ impl StreamFilter for GuardrailsStream {
                 self.answer.insert(answer).on_response_headers(host, end_of_stream)
             }
             None => {
-                let count = host.header_count(Message::Response);
-                if self.told.is_some() || self.notes.read(|exchange| exchange.has_written(count)) != Some(true) {
+                let is_as_written = self.notes.0.as_ref().is_some_and(|shared| shared.is_as_written(host));
+                if self.told.is_some() || !is_as_written {
                     self.notes.tell_findings(host);
                 }
                 Flow::Continue

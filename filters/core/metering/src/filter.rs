@@ -88,8 +88,7 @@ impl StreamFilter for MeteringStream {
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        let count = host.header_count(Message::Response);
-        if self.shared.read(|exchange| exchange.has_written(count)) == Some(true) {
+        if self.shared.is_as_written(host) {
             self.status = Some(200);
             return Flow::Continue;
         }

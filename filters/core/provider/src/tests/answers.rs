@@ -52,6 +52,7 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
     let mut others: Vec<_> = received.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     others.retain(|(name, _)| !["content-length", "content-type", ":status"].contains(name));
     others.sort_unstable();
+    assert_eq!(exchange.read(|exchange| exchange.answer_headers), Some(Some(received.headers.len())));
     assert_eq!(others, [("x-ratelimit-limit-requests", "5"), ("x-request-id", "theirs"), ("x-weir-model", "gpt-real")]);
     exchange.read(|exchange| {
         let usage = exchange.usage.reported.expect("the provider reported it");
