@@ -32,7 +32,9 @@ pub fn check(data: &[u8]) {
     for client in SCHEMAS {
         let operation = if client == Schema::OpenAi { Operation::ChatCompletions } else { Operation::Messages };
         let texts = response_texts(client, operation, data);
-        assert!(!json || texts.is_ok() == is_answer(client, data), "{}", String::from_utf8_lossy(data));
+        // What serde cannot read, half a surrogate pair in a name for example, it cannot judge.
+        let is_judged = value.is_some();
+        assert!(!is_judged || texts.is_ok() == is_answer(client, data), "{}", String::from_utf8_lossy(data));
         if let Ok(texts) = texts {
             let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
             check_spans(data, json, &spans);
