@@ -4,7 +4,7 @@ mod proxy;
 
 use proptest::prelude::*;
 use proxy::{ANTHROPIC, Gateway, OPENAI, Outcome, openai_text};
-use weir_config::{Action, FindingType};
+use weir_config::{Action, FindingType, GuardrailRule, RuleDirection};
 
 const CARD: &str = "4111 1111 1111 1111";
 
@@ -93,6 +93,27 @@ mod requests {
         assert_eq!(gateway.request(&body, 1).passed(), body);
         gateway.response(200, &[("content-type", "application/json")], &[&answer("ok")]).passed();
         assert_eq!(gateway.response_header("x-weir-guardrails").as_deref(), Some("EMAIL:flag=2"));
+    }
+
+    /// Without a look at its headers, if the filter of the attempt has just written them.
+    #[test]
+    fn what_was_found_is_told_on_an_answer_that_nobody_watches() {
+        let told = |content: &str, written: Option<usize>| {
+            let mut gateway = Gateway::new(OPENAI, &[]);
+            let (finding, action, direction) = (FindingType::Email, Action::Flag, RuleDirection::Input);
+            gateway.profile_of_principal(Some(vec![GuardrailRule { finding, action, direction }]));
+            gateway.request(&chat(content), 1).passed();
+            if let Some(headers) = written {
+                gateway.answer_is_written(headers);
+            }
+            let headers = [("content-type", "application/json"), ("x-weir-guardrails", "the provider's")];
+            gateway.response(200, &headers, &[&answer("a@b.io")]).passed();
+            gateway.response_header("x-weir-guardrails")
+        };
+        assert_eq!(told("a@b.io", Some(3)).as_deref(), Some("EMAIL:flag=1"));
+        assert_eq!(told("a@b.io", None).as_deref(), Some("EMAIL:flag=1"));
+        assert_eq!(told("hi", None), None);
+        assert_eq!(told("hi", Some(2)), None, "a header was added since");
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Gateway {
         self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
     }
 
+    /// The filter of an attempt has written an answer with so many headers.
+    pub(crate) fn answer_is_written(&self, headers: usize) {
+        self.shared.as_ref().unwrap().write(|exchange| exchange.answer_headers = Some(headers));
+    }
+
     pub(crate) fn forget_exchange(&mut self) {
         self.shared = None;
     }
