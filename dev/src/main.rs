@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use weir_dev::provider::Listen;
 use weir_dev::settings::{LOOPBACK, Settings};
-use weir_dev::{provider, run, throwaway, validate};
+use weir_dev::{run, throwaway, validate};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -21,9 +22,11 @@ enum Command {
     Run(Box<Settings>),
     /// Serves the demo provider alone.
     Provider {
-        /// Port on the loopback interface.
+        /// Port on the loopback interface; 0: any that is free.
         #[arg(long)]
         port: u16,
+        #[command(flatten)]
+        listen: Listen,
     },
     /// Asks Envoy whether it accepts each configuration in the folder `envoy/`.
     Validate {
@@ -60,7 +63,7 @@ async fn main() -> ExitCode {
 async fn start(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(settings) => run::run(*settings).await?,
-        Command::Provider { port } => match provider::serve((LOOPBACK, port).into()).await? {},
+        Command::Provider { port, listen } => match listen.serve((LOOPBACK, port).into()).await? {},
         Command::Validate { tools_dir, wasm } => validate::validate(&tools_dir, &wasm)?,
         Command::Postgres { tools_dir, command } => {
             let status = throwaway::with_postgres(tools_dir, &command).await?;

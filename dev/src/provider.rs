@@ -1,7 +1,7 @@
 //! A fake LLM provider: for `make run` where no real one is configured, and for the tests.
 //!
-//! It speaks OpenAI's and Anthropic's wire formats on one port, says in every answer that it is no model, echoes the
-//! last thing it was told (so that a test sees what a policy changed), and gives equal answers to equal requests.
+//! It speaks OpenAI's and Anthropic's wire formats on one port, in plain text or under TLS, says in every answer that it is no
+//! model, echoes the last thing it was told (so that a test sees what a policy changed), and gives equal answers to equal requests.
 //! Requests below `/s/{id}` follow a scenario and are recorded; see [`Behaviour`]. It must not know Weir: it sees what
 //! a real provider would see.
 
@@ -10,6 +10,7 @@ mod anthropic;
 mod api;
 mod deliver;
 mod embeddings;
+mod listen;
 mod openai;
 mod sample;
 mod scenario;
@@ -17,5 +18,5 @@ mod server;
 
 pub use answer::Usage;
 pub(crate) use answer::fnv1a as stable_hash;
+pub use listen::{Listen, accept};
 pub use scenario::{Behaviour, Finished, NewScenario, Received};
-pub use server::{accept, serve};

@@ -8,6 +8,7 @@ from weir_e2e.admin import Admin
 from weir_e2e.hostile import Cases, Stage, serves
 from weir_e2e.provider import FakeProvider
 from weir_e2e.raw import exchange
+from weir_e2e.secure import Authority, SecureProvider
 from weir_e2e.system import System
 from weir_e2e.world import World
 
@@ -17,9 +18,17 @@ HOSTILE = pytest.StashKey[list[Cases]]()
 
 
 @pytest.fixture(scope="session")
-def system(request):
+def authority():
+    """Who vouches for providers under TLS."""
+    authority = Authority()
+    yield authority
+    authority.close()
+
+
+@pytest.fixture(scope="session")
+def system(request, authority):
     """What `make run` starts. Ending it is a test too: nothing may be left running."""
-    system = System()
+    system = System(WEIR_ENVOY_CA_FILE=str(authority.file))
     try:
         system.start()
         yield system
@@ -51,9 +60,23 @@ def fake(run):
     return FakeProvider(run["demo_provider_url"])
 
 
+@pytest.fixture(scope="session")
+def secure_fake(authority):
+    """The demo provider under TLS with HTTP/2, as those on the internet are."""
+    with SecureProvider(authority) as provider:
+        yield provider.as_host("localhost")
+
+
 @pytest.fixture
-def new_world(admin, fake, run):
+def transport():
+    """How providers are reached; `over_both` runs a test with both."""
+    return "plain"
+
+
+@pytest.fixture
+def new_world(admin, transport, run, request):
     """Makes tenants."""
+    fake = request.getfixturevalue({"plain": "fake", "http2": "secure_fake"}[transport])
     return lambda **tenant: World(admin, fake, run["gateway_url"], **tenant)
 
 

@@ -10,12 +10,13 @@ import json
 import httpx
 import pytest
 
-from weir_e2e.provider import ok, status, told
+from weir_e2e.provider import ok, over_both, status, told
 from weir_e2e.raw import Connection, post_head
 from weir_e2e.sse import ask, path_of, post
 from weir_e2e.waiting import eventually
 
 SCHEMAS = ["openai", "anthropic"]
+pytestmark = over_both
 
 
 def send(world, key, schema: str, streamed: bool) -> Connection:

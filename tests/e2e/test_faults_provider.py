@@ -9,14 +9,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx
 import openai
 import pytest
 
-from weir_e2e.provider import ok, status, told
+from weir_e2e.crowd import crowd
+from weir_e2e.provider import ok, over_both, status, told
 from weir_e2e.sse import (
     ask,
     check_error,
@@ -32,6 +32,7 @@ from weir_e2e.sse import (
 from weir_e2e.waiting import eventually
 
 SCHEMAS = ["openai", "anthropic"]
+pytestmark = over_both
 # Slack for a busy machine.
 LATE_S = 3.0
 
@@ -193,11 +194,19 @@ def test_each_pool_has_deadlines_of_its_own(world, streamed):
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
-    "base_url", ["http://127.0.0.1:1", "https://127.0.0.1:1", "http://nobody.invalid", "https://{fake}"]
+    ("base_url", "code"),
+    [
+        ("http://127.0.0.1:1", 503),
+        ("https://127.0.0.1:1", 503),
+        ("http://nobody.invalid", 503),
+        ("https://{plain}", 503),
+        ("http://{secure}", 502),
+    ],
 )
-def test_a_provider_that_is_not_there(world, base_url, streamed):
-    """No listener, with TLS or without; no such name; a listener that speaks no TLS."""
-    base_url = base_url.format(fake=world.fake.http.base_url.netloc.decode())
+def test_a_provider_that_is_not_there(world, fake, secure_fake, base_url, code, streamed):
+    """No listener, with TLS or without; no such name; a listener that speaks no TLS, or nothing else, and says so."""
+    plain, secure = (provider.http.base_url.netloc.decode() for provider in (fake, secure_fake))
+    base_url = base_url.format(plain=plain, secure=secure)
     gone = world.admin.create(
         "providers", tenant_id=world.tenant_id, name="gone", schema="openai", base_url=base_url, credential="sk-1"
     )
@@ -205,7 +214,7 @@ def test_a_provider_that_is_not_there(world, base_url, streamed):
     world.model("alone", member)
     world.model("m", member, world.upstream("anthropic", ok("from the second")))
     http = world.http()
-    check_error("openai", post(http, "openai", "alone", stream=streamed), 503, "upstream_unavailable")
+    check_error("openai", post(http, "openai", "alone", stream=streamed), code, "upstream_unavailable")
     response = post(http, "openai", "m", stream=streamed)
     assert response.status_code == 200, response.text
     assert "from" in response.text and "second" in response.text
@@ -325,7 +334,7 @@ def test_what_a_provider_did_to_one_client_it_does_not_do_to_the_next(world, fai
     silent = failure["type"] in ("hang", "stall_after")
     world.model("m", *members, **({"first_byte_timeout_ms": 1000, "idle_timeout_ms": 2000} if silent else {}))
     unlucky, lucky = world.key(), world.key()
-    asked = asyncio.run(many_streams(world, unlucky.secret, MANY))
+    asked = asyncio.run(crowd(world, unlucky.secret, MANY))
     assert len(asked) == MANY and not any(b"data: [DONE]" in answer for answer in asked)
     assert len(members[0].received()) == MANY
     # Members that were not asked, as nothing that the first said is tried again, have their failures still to come.
@@ -345,7 +354,7 @@ def test_a_stream_goes_on_while_its_provider_fails_others(world):
     with http.stream("POST", path_of("openai"), json=body) as response:
         stream = events(response.iter_lines())
         heard = [next(stream) for _ in range(3)]
-        asyncio.run(many_streams(world, unlucky.secret, len(FAILURES)))
+        asyncio.run(crowd(world, unlucky.secret, len(FAILURES)))
         heard += stream
     assert said_in_stream("openai", heard) == words
     assert len(upstream.received()) == 1 + len(FAILURES)
@@ -357,46 +366,11 @@ def test_a_stream_goes_on_while_its_provider_fails_others(world):
 CROWD = 1100
 
 
-async def many_streams(world, secret: str, count: int, until: bytes | None = None) -> list[bytes]:
-    """Asks for so many streams at once, each over a connection of its own; answers what came of each, up to its end.
-
-    With `until`, each is read up to these bytes and held until all have come so far. A hundred at a time come that far:
-    it is open streams that are counted, not how fast a fake provider accepts connections.
-    """
-    address = urlsplit(world.gateway_url)
-    body = httpx.Request("POST", "http://weir", json=ask("openai", "m", stream=True)).content
-    head = f"POST {path_of('openai')} HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer {secret}\r\nconnection: close\r\n"
-    request = f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    arrived, beginning = asyncio.Barrier(count), asyncio.Semaphore(count if until is None else 100)
-    world.admin.settle()
-
-    async def one() -> bytes:
-        async with beginning:
-            reader, writer = await asyncio.open_connection(address.hostname, address.port)
-            writer.write(request)
-            received = b""
-            while until is None or until not in received:
-                try:
-                    piece = await reader.read(65536)
-                except ConnectionResetError:
-                    break
-                if not piece:
-                    break
-                received += piece
-        if until is not None:
-            await arrived.wait()
-        writer.close()
-        return received
-
-    async with asyncio.timeout(60):
-        return await asyncio.gather(*(one() for _ in range(count)))
-
-
 def test_more_streams_at_once_than_envoys_defaults_allow(world, database):
     upstream = world.upstream("openai", told("stall_after", chunks=2))
     world.model("m", upstream)
     key = world.key()
-    answers = asyncio.run(many_streams(world, key.secret, CROWD, until=b'"content":"This '))
+    answers = asyncio.run(crowd(world, key.secret, CROWD, until=b'"content":"This '))
     refused = [answer for answer in answers if b" 200 OK" not in answer[:20]]
     assert not refused, (len(refused), refused[0][:500])
     # And all of them leave at once.
@@ -422,7 +396,7 @@ def test_more_retries_at_once_than_envoys_defaults_allow(world):
     failing = [world.upstream(schema, status(503)) for schema in SCHEMAS]
     third = world.upstream("openai", ok("from the third", chunks=2, delay_ms=500))
     world.model("m", *failing, third)
-    answers = asyncio.run(many_streams(world, world.key().secret, 300))
+    answers = asyncio.run(crowd(world, world.key().secret, 300))
     wrong = [answer for answer in answers if b"data: [DONE]" not in answer]
     assert not wrong, (len(wrong), wrong[0][:500])
     for upstream in [*failing, third]:

@@ -90,7 +90,7 @@ pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> Resource
             insert(ResourceType::Secret, name, Resource::new(body));
         }
     }
-    insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes(&pools)));
+    insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes(&pools, &providers)));
     insert(ResourceType::Listener, LISTENER.into(), Resource::new(listener::listener(settings)));
     for (name, resource) in plugin::plugins(settings) {
         insert(ResourceType::Plugin, name, resource);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, Method, Uri};
+use http::header::HOST;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,6 +140,10 @@ pub struct NewScenario {
 /// A request that a scenario received.
 #[derive(Debug, Clone, Serialize)]
 pub struct Received {
+    /// HTTP version, for example `HTTP/2.0`.
+    pub version: String,
+    /// Whom it was meant for: HTTP/2's `:authority`, or the header `host`.
+    pub authority: String,
     /// HTTP method.
     pub method: String,
     /// Path and query, without the scenario's prefix.
@@ -196,14 +201,8 @@ impl Scenarios {
     }
 
     /// Records a request; answers its behaviour and the record of its end.
-    pub(crate) fn begin(
-        &self,
-        id: &str,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Option<(Behaviour, Ending)> {
+    pub(crate) fn begin(&self, id: &str, request: &Parts, body: &[u8]) -> Option<(Behaviour, Ending)> {
+        let Parts { method, uri, version, headers, .. } = request;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let scenario = all.get_mut(id)?;
         let number = scenario.dropped + scenario.received.len();
@@ -212,15 +211,16 @@ impl Scenarios {
             scenario.received.pop_front();
             scenario.dropped += 1;
         }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let host = headers.get(HOST).map(|host| text(host.as_bytes()));
         let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
         scenario.received.push_back(Received {
+            version: format!("{version:?}"),
+            authority: uri.authority().map(ToString::to_string).or(host).unwrap_or_default(),
             method: method.to_string(),
             path: path.strip_prefix(&format!("/s/{id}")).unwrap_or(path).to_owned(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-                .collect(),
-            body: String::from_utf8_lossy(body).into_owned(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+            body: text(body),
             at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
             finished: Finished::Open,
         });
@@ -268,8 +268,8 @@ mod tests {
     use super::*;
 
     fn begin(scenarios: &Scenarios, id: &str) -> (Behaviour, Ending) {
-        let uri = Uri::from_static("/s/1/v1/models?limit=1");
-        scenarios.begin(id, &Method::GET, &uri, &HeaderMap::new(), b"").unwrap()
+        let (request, ()) = http::Request::get("/s/1/v1/models?limit=1").body(()).unwrap().into_parts();
+        scenarios.begin(id, &request, b"").unwrap()
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
         let received = scenarios.received(&id).unwrap();
         let ends: Vec<_> = received.iter().map(|received| received.finished).collect();
         assert_eq!(ends, [Finished::Complete, Finished::ClientGone, Finished::Open]);
-        assert_eq!(received[0].path, "/v1/models?limit=1");
+        assert_eq!((received[0].version.as_str(), received[0].path.as_str()), ("HTTP/1.1", "/v1/models?limit=1"));
         assert!(scenarios.received("2").is_none());
     }
 }

@@ -1,25 +1,17 @@
-//! The provider's HTTP server.
-
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
+//! What the provider answers, whatever the connection is.
 
 use axum::Json;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 use super::api::{Api, Refusal, is_served};
-use super::deliver::{self, EndConnection, ToldToReset};
+use super::deliver;
 use super::scenario::{Behaviour, Ending, NewScenario, Scenarios};
 use super::{anthropic, embeddings, openai};
 
@@ -29,56 +21,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Listed by `GET /v1/models`.
 const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-5", "text-embedding-3-small"];
 
-/// Binds `address` and serves until the process ends.
-pub async fn serve(address: SocketAddr) -> io::Result<Infallible> {
-    accept(TcpListener::bind(address).await?).await
-}
-
-/// Serves each connection of `listener`.
-pub async fn accept(listener: TcpListener) -> io::Result<Infallible> {
-    let router = router();
-    loop {
-        let (stream, _) = listener.accept().await?;
-        // Small writes must not wait for each other: a test looks at when each of them arrives.
-        stream.set_nodelay(true)?;
-        let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let router = router.clone();
-            async move {
-                let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
-                match response.extensions().get::<EndConnection>() {
-                    Some(EndConnection { reset: true }) => Err(io::Error::other(ToldToReset)),
-                    Some(EndConnection { reset: false }) => Err(io::Error::other("told to close the connection")),
-                    None => Ok(response),
-                }
-            }
-        });
-        tokio::spawn(async move {
-            let mut connection =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-            // An error here is a broken connection: told to, or the client's doing. Both are in the records.
-            if let Err(error) = (&mut connection).await
-                && is_told_to_reset(&error)
-            {
-                // Without waiting for what was not sent yet, a close is a reset.
-                let _ = connection.into_parts().io.into_inner().set_zero_linger();
-            }
-        });
-    }
-}
-
-/// Whether a reset is at the root of it: the server wraps what a handler or a body fails with.
-fn is_told_to_reset(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain.any(|error| {
-        error.is::<ToldToReset>()
-            || error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.get_ref().is_some_and(|it| it.is::<ToldToReset>()))
-    })
-}
-
-fn router() -> Router {
+pub(super) fn router() -> Router {
     Router::new()
         .route("/_control/scenarios", post(add_scenario))
         .route("/_control/scenarios/{id}/requests", get(received))
@@ -102,15 +45,13 @@ async fn received(State(scenarios): State<Scenarios>, Path(id): Path<String>) ->
 async fn in_scenario(
     State(scenarios): State<Scenarios>,
     Path((id, path)): Path<(String, String)>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Parts,
     body: Bytes,
 ) -> Response {
-    let Some((behaviour, ending)) = scenarios.begin(&id, &method, &uri, &headers, &body) else {
+    let Some((behaviour, ending)) = scenarios.begin(&id, &request, &body) else {
         return (StatusCode::NOT_FOUND, "no such scenario").into_response();
     };
-    answer(&method, &format!("/{path}"), &headers, &body, behaviour, ending).await
+    answer(&request.method, &format!("/{path}"), &request.headers, &body, behaviour, ending).await
 }
 
 async fn as_usual(method: Method, uri: Uri, headers: HeaderMap, request: Request) -> Response {

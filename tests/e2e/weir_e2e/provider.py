@@ -1,12 +1,17 @@
 """The fake provider of `weir-dev`, told what to do and asked what it received."""
 
 import json
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, fields
 from typing import Any
 
 import httpx
+import pytest
 
 Behaviour = dict[str, Any]
+
+# Runs a test with providers over HTTP/1.1 in plain text and over HTTP/2 under TLS: what is promised of the one holds for both.
+over_both = pytest.mark.parametrize("transport", ["plain", "http2"])
 
 
 def ok(text: str | None = None, **fields: Any) -> Behaviour:
@@ -28,11 +33,19 @@ def told(kind: str, **fields: Any) -> Behaviour:
 class Received:
     """One request as the provider got it."""
 
+    version: str
+    authority: str
     method: str
     path: str
     headers: list[tuple[str, str]]
     body: str
     finished: str
+
+    @classmethod
+    def read(cls, recorded: dict[str, Any]) -> "Received":
+        """As the provider recorded it."""
+        known = {field.name: recorded[field.name] for field in fields(cls)}
+        return cls(**known | {"headers": [tuple(pair) for pair in recorded["headers"]]})
 
     @property
     def json(self) -> Any:
@@ -57,8 +70,8 @@ class Received:
 class FakeProvider:
     """Every scenario has a base URL of its own."""
 
-    def __init__(self, url: str):
-        self.http = httpx.Client(base_url=url, timeout=10)
+    def __init__(self, url: str, verify: ssl.SSLContext | bool = True):
+        self.http = httpx.Client(base_url=url, timeout=10, verify=verify)
 
     def scenario(self, *behaviours: Behaviour) -> "Scenario":
         """One behaviour for each request in order; the last repeats; none: every request is answered as usual."""
@@ -79,10 +92,7 @@ class Scenario:
         """What it got so far."""
         response = self.provider.http.get(f"/_control/scenarios/{self.id}/requests")
         assert response.status_code == 200, response.text
-        return [
-            Received(it["method"], it["path"], [tuple(pair) for pair in it["headers"]], it["body"], it["finished"])
-            for it in response.json()
-        ]
+        return [Received.read(it) for it in response.json()]
 
     def only(self) -> Received:
         """The one request that it got."""

@@ -25,6 +25,11 @@ START_S = 120
 STOP_S = 30
 
 
+def weir_dev() -> list[str]:
+    """The command that starts the parts."""
+    return [os.environ.get("WEIR_DEV_BINARY", str(REPOSITORY / "target/debug/weir-dev"))]
+
+
 class System:
     """A running `weir-dev run`, on free ports, with a state folder of its own, and with these settings beside."""
 
@@ -40,7 +45,6 @@ class System:
 
     def start(self) -> None:
         """Starts everything and waits until it serves."""
-        binary = os.environ.get("WEIR_DEV_BINARY", str(REPOSITORY / "target/debug/weir-dev"))
         environment = {name: value for name, value in os.environ.items() if not FOREIGN.search(name)}
         # Where the built parts are is the build's business, and passes.
         environment |= {name: os.environ[name] for name in ("WEIR_BINARY", "WEIR_WASM") if name in os.environ}
@@ -51,7 +55,7 @@ class System:
         environment |= self.environment
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [binary, "run"], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*weir_dev(), "run"], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.run = eventually(self._ready, within_s=START_S, every_s=0.1, what="run.json")
 

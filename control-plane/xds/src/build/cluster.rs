@@ -45,6 +45,10 @@ pub(super) const CONNECT_TIMEOUT_MS: u64 = 4000;
 /// refusal by overflow is never retried; bounding concurrency is the quota plugin's job.
 const CONCURRENCY: u32 = 100_000;
 
+/// Streams of HTTP/2 on one connection. A server tells how many it takes only once the connection stands, and refuses those that were
+/// sent until then beyond it; servers are to take a hundred at least (RFC 9113, 6.5.2). For more, Envoy opens another connection.
+const STREAMS_PER_CONNECTION: u32 = 100;
+
 /// One provider as a member of one pool, with its own name resolution and TLS. `filters` are those of the attempts, if no cluster
 /// stands before this one that has them.
 ///
@@ -120,6 +124,7 @@ fn by_alpn() -> UpstreamProtocolOptions {
     UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
         http_protocol_options: Some(Http1ProtocolOptions::default()),
         http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: Some(number(STREAMS_PER_CONNECTION)),
             // One wrong answer ends its own stream, not those of others that share its connection.
             override_stream_error_on_invalid_http_message: Some(BoolValue { value: true }),
             // A dead connection would take all that are sent on it along; TCP alone says so after minutes.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use envoy_types::pb::envoy::config::route::v3::{
@@ -8,18 +10,23 @@ use envoy_types::pb::envoy::config::route::v3::{
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use envoy_types::pb::google::protobuf::{Any, BoolValue, UInt64Value};
 use envoy_types::util::pack_any;
+use uuid::Uuid;
 use weir_config::names;
-use weir_core::snapshot::Pool;
+use weir_core::snapshot::{Pool, Provider};
 
 use super::scalar::{milliseconds, number};
-use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool};
+use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool, members};
 
 /// How much longer than a request may take its answer may wait for a client that does not read it.
 const UNREAD_ANSWER_MS: u64 = 10_000;
 
 /// Two routes for each pool, picked by the headers that the route plugin sets, and refusals for all else.
-pub(super) fn routes(pools: &[&Pool]) -> Any {
-    let mut routes: Vec<Route> = pools.iter().flat_map(|pool| [streamed(pool), whole(pool)]).collect();
+pub(super) fn routes(pools: &[&Pool], providers: &BTreeMap<Uuid, &Provider>) -> Any {
+    let of_pool = |pool: &&Pool| {
+        let retried = Retried::of(pool, providers);
+        [streamed(pool, retried), whole(pool, retried)]
+    };
+    let mut routes: Vec<Route> = pools.iter().flat_map(of_pool).collect();
     // A pool that this Envoy has not heard of yet, or no longer: the client may try again.
     routes.push(refusal("weir.unknown_pool", vec![present(names::POOL_HEADER)], 503));
     routes.push(refusal("weir.unknown_path", vec![], 404));
@@ -44,20 +51,20 @@ pub(super) fn routes(pools: &[&Pool]) -> Any {
 /// A route's idle time-out runs from the end of the request, over all attempts, so each member gets an equal share of it at
 /// most, or the silence of the first could use up the time of all the others. (Envoy's idle time-out for one attempt is no
 /// way around: `per_try_timeout` disarms it when its own time comes, also after the answer has begun.)
-fn streamed(pool: &Pool) -> Route {
+fn streamed(pool: &Pool, retried: Retried) -> Route {
     let of_streams = Some(exact(names::STREAM_HEADER, "true"));
-    route(pool, "stream", of_streams, pool.idle_timeout_ms, Some(retry(pool, attempt_at_stream_ms(pool))))
+    route(pool, "stream", of_streams, pool.idle_timeout_ms, Some(retried.policy(attempt_at_stream_ms(pool))))
 }
 
 /// A whole answer is silent until the model is done, so that only the time in all can bound it. The route's idle time-out takes
 /// the place of the listener's, which knows no pool: it is for a client that does not read its answer.
 ///
-/// Where there is one member only, the time in all is that of its attempt. A retry policy without retries would have nothing to
-/// say, and costs each request its state and Envoy a copy of the body.
-fn whole(pool: &Pool) -> Route {
+/// Where nothing is tried again, the time in all is that of the attempt. A retry policy without retries would have nothing to say,
+/// and costs each request its state and Envoy a copy of the body.
+fn whole(pool: &Pool, retried: Retried) -> Route {
     let unread = pool.request_timeout_ms.saturating_add(UNREAD_ANSWER_MS);
-    let retry = (pool.members.len() > 1).then(|| retry(pool, share(pool, pool.request_timeout_ms)));
-    route(pool, "whole", None, unread, retry)
+    let policy = (retried != Retried::Nothing).then(|| retried.policy(share(pool, pool.request_timeout_ms)));
+    route(pool, "whole", None, unread, policy)
 }
 
 /// How long one attempt at a stream may take to its first content.
@@ -71,19 +78,51 @@ fn share(pool: &Pool, milliseconds: u64) -> u64 {
     milliseconds.div_ceil(u64::try_from(pool.members.len()).unwrap_or(1).max(1))
 }
 
-fn retry(pool: &Pool, attempt_timeout_ms: u64) -> RetryPolicy {
-    let others = u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(0);
-    RetryPolicy {
-        retry_on: "5xx,reset,connect-failure,refused-stream,retriable-status-codes".into(),
-        retriable_status_codes: names::RETRIED_BELOW_500.map(u32::from).to_vec(),
-        num_retries: Some(number(others)),
-        per_try_timeout: Some(milliseconds(attempt_timeout_ms)),
-        // The next attempt goes to another provider: there is nobody to spare by waiting.
-        retry_back_off: Some(RetryBackOff {
-            base_interval: Some(milliseconds(25)),
-            max_interval: Some(milliseconds(25)),
-        }),
-        ..Default::default()
+/// How often a request goes to a provider again that never looked at it: the next connection may be about to close as well.
+const REFUSED_RETRIES: u32 = 3;
+
+/// What a pool does about an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retried {
+    /// It goes to so many other members, one after the other.
+    Elsewhere(u32),
+    /// The only member is asked again if it says that it never looked at the request (RFC 9113, 8.7): it had refused the stream, or was
+    /// about to close the connection.
+    Refused,
+    /// The only member speaks HTTP/1.1, which has no such word.
+    Nothing,
+}
+
+impl Retried {
+    fn of(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Self {
+        match u32::try_from(pool.members.len().saturating_sub(1)).unwrap_or(u32::MAX) {
+            0 if members(pool, providers).any(|(_, provider)| provider.base_url.tls) => Self::Refused,
+            0 => Self::Nothing,
+            others => Self::Elsewhere(others),
+        }
+    }
+
+    fn policy(self, attempt_timeout_ms: u64) -> RetryPolicy {
+        let (retry_on, codes, retries) = match self {
+            Self::Elsewhere(others) => {
+                let codes = names::RETRIED_BELOW_500.map(u32::from).to_vec();
+                ("5xx,reset,connect-failure,refused-stream,retriable-status-codes", codes, others)
+            }
+            Self::Refused => ("refused-stream", vec![], REFUSED_RETRIES),
+            Self::Nothing => ("", vec![], 0),
+        };
+        RetryPolicy {
+            retry_on: retry_on.into(),
+            retriable_status_codes: codes,
+            num_retries: Some(number(retries)),
+            per_try_timeout: Some(milliseconds(attempt_timeout_ms)),
+            // The next attempt goes to another provider, or on another connection: there is nobody to spare by waiting.
+            retry_back_off: Some(RetryBackOff {
+                base_interval: Some(milliseconds(25)),
+                max_interval: Some(milliseconds(25)),
+            }),
+            ..Default::default()
+        }
     }
 }
 

@@ -177,6 +177,7 @@ fn routes_bound_streams_and_whole_answers_differently() {
     let mut snapshot = snapshot();
     // The members share a silence that is shorter than their times to a first byte together.
     snapshot.pools.push(Pool { idle_timeout_ms: 2000, ..pool(5, &[1, 2]) });
+    snapshot.pools.push(pool(6, &[1]));
     let set = built(&snapshot);
     let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
     let rows: Vec<String> = routes.virtual_hosts[0]
@@ -189,7 +190,8 @@ fn routes_bound_streams_and_whole_answers_differently() {
                 };
                 let retry = action.retry_policy.as_ref().map(|retry| {
                     let retries = retry.num_retries.as_ref().unwrap().value;
-                    format!(" attempt {:?} retries {retries}", seconds(&retry.per_try_timeout))
+                    let refused = if retry.retry_on == "refused-stream" { " refused" } else { "" };
+                    format!(" attempt {:?} retries {retries}{refused}", seconds(&retry.per_try_timeout))
                 });
                 format!(
                     "{} all {:?} idle {:?}{}",
@@ -210,6 +212,8 @@ fn routes_bound_streams_and_whole_answers_differently() {
         "4.whole all Some(120.0) idle Some(130.0)",
         "5.stream all Some(120.0) idle Some(2.0) attempt Some(1.0) retries 1",
         "5.whole all Some(120.0) idle Some(130.0) attempt Some(60.0) retries 1",
+        "6.stream all Some(120.0) idle Some(60.0) attempt Some(1.5) retries 3 refused",
+        "6.whole all Some(120.0) idle Some(130.0) attempt Some(120.0) retries 3 refused",
         "weir.unknown_pool 503",
         "weir.unknown_path 404",
     ];
