@@ -207,10 +207,7 @@ def test_a_provider_that_is_not_there(world, fake, secure_fake, base_url, code, 
     """No listener, with TLS or without; no such name; a listener that speaks no TLS, or nothing else, and says so."""
     plain, secure = (provider.http.base_url.netloc.decode() for provider in (fake, secure_fake))
     base_url = base_url.format(plain=plain, secure=secure)
-    gone = world.admin.create(
-        "providers", tenant_id=world.tenant_id, name="gone", schema="openai", base_url=base_url, credential="sk-1"
-    )
-    member = {"provider_id": gone["id"], "model": "gpt-4o", "price": None}
+    member = world.at(base_url)
     world.model("alone", member)
     world.model("m", member, world.upstream("anthropic", ok("from the second")))
     http = world.http()
@@ -238,12 +235,8 @@ def nobody_answers() -> Iterator[str]:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_provider_that_cannot_even_be_connected_to_has_no_more_than_its_share(world, streamed):
     with nobody_answers() as base_url:
-        gone = world.admin.create(
-            "providers", tenant_id=world.tenant_id, name="gone", schema="openai", base_url=base_url, credential="sk-1"
-        )
-        member = {"provider_id": gone["id"], "model": "gpt-4o", "price": None}
         times = {"first_byte_timeout_ms": 400, "request_timeout_ms": 1600}
-        world.model("m", member, world.upstream("openai", ok("from the second")), **times)
+        world.model("m", world.at(base_url), world.upstream("openai", ok("from the second")), **times)
         http = world.http()
         with takes(0.4, late_s=1.2):
             response = post(http, "openai", "m", stream=streamed)

@@ -8,9 +8,11 @@ import json
 import pytest
 
 from weir_e2e.hostile import SCHEMAS, check_event_of_error, check_refused
-from weir_e2e.provider import ok, status, told
+from weir_e2e.provider import ok, over_both, status, told
 from weir_e2e.sse import ask, check_error_body, events, is_last, path_of, post, said, said_in_stream
 from weir_e2e.waiting import eventually
+
+pytestmark = over_both
 
 CLIENT = pytest.mark.parametrize("client_schema", SCHEMAS)
 PROVIDER = pytest.mark.parametrize("provider_schema", SCHEMAS)

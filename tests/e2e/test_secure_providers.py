@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from h2.connection import H2Connection
 
 from weir_e2e.crowd import crowd
 from weir_e2e.load import Client, Load
 from weir_e2e.provider import Scenario, ok, told
-from weir_e2e.raw_http2 import ForgetfulServer
+from weir_e2e.raw_http2 import Http2Server, whole
 from weir_e2e.secure import Authority, SecureProvider
 from weir_e2e.sse import ask, check_error, events, headers_of, path_of, post, said, said_in_stream
 from weir_e2e.waiting import eventually
@@ -83,15 +84,7 @@ def test_a_large_prompt_passes_the_windows_of_http2(secure_world):
 def named(world: World, scenario: Scenario, host: str) -> dict:
     """The scenario as a member of a pool, under another name."""
     port = urlsplit(scenario.base_url).port
-    return member_at(world, scenario.base_url.replace(f"//localhost:{port}", f"//{host}:{port}"))
-
-
-def member_at(world: World, base_url: str) -> dict:
-    """Whoever is there, as a member of a pool."""
-    provider = world.admin.create(
-        "providers", tenant_id=world.tenant_id, name="named", schema="openai", base_url=base_url, credential="sk-named"
-    )
-    return {"provider_id": provider["id"], "model": "gpt-4o", "price": None}
+    return world.at(scenario.base_url.replace(f"//localhost:{port}", f"//{host}:{port}"))
 
 
 @contextmanager
@@ -138,7 +131,7 @@ def test_a_provider_that_never_shows_a_certificate_has_no_more_than_its_share(wo
     with socket.create_server(("127.0.0.1", 0)) as silent:
         base_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         times = {"first_byte_timeout_ms": 400, "request_timeout_ms": 1600}
-        world.model("m", member_at(world, base_url), world.upstream("openai", ok("from the second")), **times)
+        world.model("m", world.at(base_url), world.upstream("openai", ok("from the second")), **times)
         http = world.http()
         began = time.monotonic()
         response = post(http, "openai", "m", stream=streamed)
@@ -230,14 +223,37 @@ def test_more_at_once_than_a_new_connection_takes(authority, world_of, streamed)
         assert len(upstream.received()) == 600
 
 
+class Forgetful:
+    """Answers the first request of a connection only, and says so once another has come; after some connections it answers all."""
+
+    def __init__(self, connections: int):
+        self.left = connections
+        self.asked: dict[H2Connection, list[int]] = {}
+        self.forgotten = 0
+
+    def __call__(self, http2: H2Connection, stream: int) -> None:
+        if http2 not in self.asked and self.left == 0:
+            whole(http2, stream)
+            return
+        if http2 not in self.asked:
+            self.left -= 1
+        asked = self.asked.setdefault(http2, [])
+        asked.append(stream)
+        if len(asked) == 2:
+            whole(http2, asked[0])
+            self.forgotten += 1
+            http2.close_connection(last_stream_id=asked[0])
+
+
 def test_a_request_that_a_server_says_it_never_looked_at_is_asked_for_again(authority, world):
     """A server that goes away names the last request that it took (RFC 9113, 6.8); those behind it may be sent again whatever they
     are. Only requests that cross its word on the way are behind it, hence more than one at once.
     """
-    with ForgetfulServer(authority, forgetful_connections=2) as server:
-        world.model("m", member_at(world, server.base_url))
+    forgetful = Forgetful(connections=2)
+    with Http2Server(authority, forgetful) as server:
+        world.model("m", world.at(server.base_url))
         secret = world.key().secret
         answers = asyncio.run(crowd(world, secret, 24, streamed=False))
         wrong = [answer for answer in answers if b" 200 OK" not in answer[:20]]
         assert not wrong, (len(wrong), wrong[0][:500])
-        assert server.forgotten > 0
+        assert forgetful.forgotten > 0

@@ -4,39 +4,67 @@ import asyncio
 import json
 import ssl
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState, H2Connection
 from h2.events import RequestReceived, StreamEnded
+from h2.exceptions import ProtocolError
 
 from .secure import Authority
 
-ANSWER = {
+# Answers one request: the connection, and the request's stream. What it leaves in the connection is sent, and behind that the bytes
+# that it returns, for what the library itself would not send.
+Script = Callable[[H2Connection, int], bytes | None]
+
+SAID = "answered"
+DOCUMENT = json.dumps({
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "created": 1_700_000_000,
     "model": "gpt-4o",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "answered"}, "finish_reason": "stop"}],
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": SAID}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-}
+}).encode()
 
 
-class ForgetfulServer:
-    """Answers the first request of a connection only, and says so when others have come (GOAWAY with a last stream: RFC 9113,
-    6.8). After so many of such connections it answers everything.
-    """
+def _chunk(delta: dict, finish: str | None) -> bytes:
+    chunk = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": "gpt-4o",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return f"data: {json.dumps(chunk)}\n\n".encode()
 
-    def __init__(self, authority: Authority, forgetful_connections: int):
-        self.left = forgetful_connections
-        self.forgotten = 0
+
+EVENTS = [_chunk({"role": "assistant", "content": SAID}, None), _chunk({}, "stop"), b"data: [DONE]\n\n"]
+
+JSON_200 = [(":status", "200"), ("content-type", "application/json")]
+STREAM_200 = [(":status", "200"), ("content-type", "text/event-stream")]
+
+
+def whole(http2: H2Connection, stream: int) -> None:
+    """A good answer."""
+    http2.send_headers(stream, [*JSON_200, ("content-length", str(len(DOCUMENT)))])
+    http2.send_data(stream, DOCUMENT, end_stream=True)
+
+
+class Http2Server:
+    """Answers each request as its script says, once it has all of it, or at the first sign of it; `base_url` says where."""
+
+    def __init__(self, authority: Authority, script: Script, when: type[StreamEnded | RequestReceived] = StreamEnded):
+        self.script = script
+        self.when = when
         self.writers: list[asyncio.StreamWriter] = []
         self.context = authority.server("localhost")
         self.context.set_alpn_protocols(["h2"])
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
-    def __enter__(self) -> "ForgetfulServer":
+    def __enter__(self) -> "Http2Server":
         self.thread.start()
         starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
         self.server = asyncio.run_coroutine_threadsafe(starting, self.loop).result(10)
@@ -57,28 +85,24 @@ class ForgetfulServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
-        http2 = H2Connection(H2Configuration(client_side=False))
+        # What is malformed is sent as it is.
+        http2 = H2Connection(H2Configuration(client_side=False, validate_outbound_headers=False, normalize_outbound_headers=False))
         http2.initiate_connection()
-        asked: list[int] = []
-        is_forgetful = self.left > 0
-        self.left -= 1
-        while data := await reader.read(65536):
-            for event in http2.receive_data(data):
-                if isinstance(event, RequestReceived):
-                    asked.append(event.stream_id)
-                elif isinstance(event, StreamEnded) and not is_forgetful:
-                    self._answer(http2, event.stream_id)
-            if is_forgetful and len(asked) > 1:
-                self.forgotten += len(asked) - 1
-                self._answer(http2, asked[0])
-                http2.close_connection(last_stream_id=asked[0])
-                writer.write(http2.data_to_send())
+        while http2.state_machine.state is not ConnectionState.CLOSED:
+            try:
+                data = await reader.read(65536)
+            except (ConnectionError, ssl.SSLError):
                 break
+            if not data:
+                break
+            try:
+                received = http2.receive_data(data)
+            except ProtocolError:
+                # The peer said no to what it was sent.
+                break
+            for event in received:
+                if isinstance(event, self.when):
+                    more = self.script(http2, event.stream_id) or b""
+                    writer.write(http2.data_to_send() + more)
             writer.write(http2.data_to_send())
         writer.close()
-
-    def _answer(self, http2: H2Connection, stream_id: int) -> None:
-        body = json.dumps(ANSWER).encode()
-        headers = [(":status", "200"), ("content-type", "application/json"), ("content-length", str(len(body)))]
-        http2.send_headers(stream_id, headers)
-        http2.send_data(stream_id, body, end_stream=True)

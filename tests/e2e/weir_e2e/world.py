@@ -85,6 +85,18 @@ class World:
         """An upstream as a member of a pool."""
         return {"provider_id": upstream.id, "model": model or UPSTREAM_MODEL[upstream.schema], "price": price}
 
+    def at(self, base_url: str) -> dict[str, Any]:
+        """Whoever is there, as a member of a pool."""
+        provider = self.admin.create(
+            "providers",
+            tenant_id=self.tenant_id,
+            name=f"at-{next(_numbers)}",
+            schema="openai",
+            base_url=base_url,
+            credential="sk-shown-to-whoever-is-there",
+        )
+        return {"provider_id": provider["id"], "model": UPSTREAM_MODEL["openai"], "price": None}
+
     def pool(self, *members: Upstream | dict[str, Any], **timeouts_ms: int) -> dict[str, Any]:
         """A pool of these, tried in this order."""
         listed = [member if isinstance(member, dict) else self.member(member) for member in members]
