@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -53,11 +54,11 @@ impl Listen {
     ///
     /// # Errors
     /// A certificate that cannot be read, an address that is taken, or a listener that accepts no more.
-    pub async fn serve(&self, address: SocketAddr) -> io::Result<Infallible> {
+    pub async fn serve(&self, address: SocketAddr) -> Result<Infallible> {
         let tls = self.acceptor()?;
         let listener = TcpListener::bind(address).await?;
         println!("The demo provider serves on {}", listener.local_addr()?);
-        self.accept(listener, tls).await
+        Ok(self.accept(listener, tls).await?)
     }
 
     async fn accept(&self, listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Infallible> {
@@ -80,12 +81,13 @@ impl Listen {
         }
     }
 
-    fn acceptor(&self) -> io::Result<Option<TlsAcceptor>> {
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>> {
         let (Some(certificate), Some(key)) = (&self.certificate, &self.private_key) else { return Ok(None) };
-        let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(io::Error::other)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
-        let mut config =
-            ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(io::Error::other)?;
+        let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+        let chain = chain.with_context(|| format!("the certificate {}", certificate.display()))?;
+        let private = PrivateKeyDer::from_pem_file(key).with_context(|| format!("the key {}", key.display()))?;
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private);
+        let mut config = config.context("the certificate and its key")?;
         let protocols: &[&[u8]] = if self.only_http1 { &[HTTP_1_1] } else { &[HTTP_2, HTTP_1_1] };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Some(TlsAcceptor::from(Arc::new(config))))
