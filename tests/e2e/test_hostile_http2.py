@@ -1,6 +1,8 @@
 """Answers that a provider over HTTP/2 gives in ways that the protocol allows, or forbids, and few servers do."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -9,8 +11,9 @@ from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 from hyperframe.frame import RstStreamFrame
 
-from weir_e2e.raw_http2 import DOCUMENT, EVENTS, JSON_200, SAID, STREAM_200, Http2Server, Script
+from weir_e2e.raw_http2 import DOCUMENT, EVENTS, JSON_200, SAID, STREAM_200, Http2Server, Script, whole
 from weir_e2e.sse import ask, check_error, events, is_last, path_of, post, said, said_in_stream
+from weir_e2e.waiting import eventually
 
 
 def answered(*, before: Script | None = None, after: Script | None = None, more: list[tuple[str, str]] | None = None):
@@ -32,7 +35,7 @@ def early_hints(http2: H2Connection, stream: int) -> None:
 
 
 def trailers(http2: H2Connection, stream: int) -> None:
-    http2.send_headers(stream, [("server-timing", "total;dur=1"), ("x-weir-request-id", "forged")], end_stream=True)
+    http2.send_headers(stream, [("server-timing", "total;dur=1")], end_stream=True)
 
 
 def end_then_reset(http2: H2Connection, stream: int) -> bytes:
@@ -59,6 +62,7 @@ def padded(http2: H2Connection, stream: int, streamed: bool) -> None:
 GOOD = {
     "as usual": answered(),
     "early hints before it": answered(before=early_hints),
+    "headers of the gateway's own": answered(more=[("x-weir-request-id", "forged"), ("x-weir-provider", "forged")]),
     "trailers behind it": answered(after=trailers),
     "reset once it has ended": answered(after=end_then_reset),
     "an empty frame as its end": answered(after=lambda http2, stream: http2.end_stream(stream)),
@@ -72,11 +76,11 @@ def only(*headers: tuple[str, str]):
     return lambda http2, stream, streamed: http2.send_headers(stream, list(headers), end_stream=True)
 
 
-def reset(code: ErrorCodes, pieces: int = 0):
-    """A reset, after the headers and so many pieces of half an answer if there are any."""
+def reset(code: ErrorCodes, begun: bool = False):
+    """A reset, before the headers or after them and the beginning of an answer."""
 
     def script(http2: H2Connection, stream: int, streamed: bool) -> None:
-        if pieces:
+        if begun:
             http2.send_headers(stream, STREAM_200 if streamed else JSON_200)
             http2.send_data(stream, b": not yet\n\n" if streamed else DOCUMENT[:50])
         http2.reset_stream(stream, code)
@@ -98,7 +102,8 @@ def pushed(http2: H2Connection, stream: int, streamed: bool) -> None:
 def too_large_a_frame(http2: H2Connection, stream: int, streamed: bool) -> None:
     http2.send_headers(stream, STREAM_200 if streamed else JSON_200)
     http2.max_outbound_frame_size = 1 << 20
-    http2.send_data(stream, b" " * 60_000, end_stream=True)
+    answer = b": a comment\n\n" * 5000 + b"".join(EVENTS) if streamed else DOCUMENT + b" " * 60_000
+    http2.send_data(stream, answer, end_stream=True)
 
 
 # No answers. What the client is told must say so; which error of the gateway's own it is depends on who noticed.
@@ -118,8 +123,8 @@ BAD = {
     "cancelled before its headers": reset(ErrorCodes.CANCEL),
     "asked for HTTP/1.1": reset(ErrorCodes.HTTP_1_1_REQUIRED),
     "refused again and again": reset(ErrorCodes.REFUSED_STREAM),
-    "reset before its first content": reset(ErrorCodes.INTERNAL_ERROR, pieces=1),
-    "ended without an error before its first content": reset(ErrorCodes.NO_ERROR, pieces=1),
+    "reset before its first content": reset(ErrorCodes.INTERNAL_ERROR, begun=True),
+    "ended without an error before its first content": reset(ErrorCodes.NO_ERROR, begun=True),
     "told to be calm": calm,
     "something pushed": pushed,
     "a frame that is too large": too_large_a_frame,
@@ -133,7 +138,7 @@ def asking(request, authority, world) -> Callable:
     """Asks a provider that answers by a script."""
 
     def ask_of(script, name: str) -> httpx.Response:
-        model = name.replace(" ", "-")
+        model = name.replace(" ", "-").replace("'", "")
         with Http2Server(authority, lambda http2, stream: script(http2, stream, request.param)) as server:
             world.model(model, world.at(server.base_url), first_byte_timeout_ms=5000, request_timeout_ms=10_000)
             return post(world.http(), "openai", model, stream=request.param)
@@ -203,3 +208,60 @@ def test_a_provider_that_refuses_before_it_has_read_is_listened_to(authority, wo
         prompt = [{"role": "user", "content": "a long prompt " * 400_000}]
         response = post(world.http(), "openai", "m", messages=prompt)
         assert "Too long for me." in check_error("openai", response, 413, "too_long")
+
+
+@pytest.mark.parametrize(("refusals", "code", "asked"), [(3, 200, 4), (1000, 503, 4)], ids=["three times", "always"])
+def test_a_refused_stream_is_asked_for_three_times_more(authority, world, refusals, code, asked):
+    streams = []
+
+    def script(http2: H2Connection, stream: int) -> None:
+        streams.append(stream)
+        if len(streams) <= refusals:
+            http2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
+        else:
+            whole(http2, stream)
+
+    with Http2Server(authority, script) as server:
+        world.model("m", world.at(server.base_url))
+        response = post(world.http(), "openai", "m")
+        assert (response.status_code, len(streams)) == (code, asked), response.text
+        assert world.record(response.headers["x-weir-request-id"])["attempts"] == asked
+
+
+def test_a_connection_that_breaks_ends_what_was_on_it_and_nothing_else(authority, world):
+    """Without a word of how far the server had read: what had not begun is refused, what had begun is broken off."""
+    asked, begun = [], threading.Barrier(5)
+
+    def script(http2: H2Connection, stream: int) -> None:
+        asked.append(stream)
+        if len(asked) > 8:
+            whole(http2, stream)
+        elif len(asked) % 2:
+            http2.send_headers(stream, STREAM_200)
+            http2.send_data(stream, EVENTS[0])
+
+    with Http2Server(authority, script) as server:
+        world.model("m", world.at(server.base_url))
+        http = world.http()
+
+        def ending(_: int) -> str:
+            body = ask("openai", "m", stream=True)
+            with http.stream("POST", path_of("openai"), json=body) as response:
+                if response.status_code != 200:
+                    response.read()
+                    check_error("openai", response, 503, "upstream_unavailable")
+                    return "refused"
+                heard = events(response.iter_lines())
+                next(heard)
+                begun.wait(20)
+                with pytest.raises(httpx.RemoteProtocolError):
+                    list(heard)
+                return "broken off"
+
+        with ThreadPoolExecutor(8) as pool:
+            endings = [pool.submit(ending, number) for number in range(8)]
+            eventually(lambda: len(asked) == 8, what="eight requests at the provider")
+            begun.wait(20)
+            server.vanish()
+            assert sorted(one.result(20) for one in endings) == ["broken off"] * 4 + ["refused"] * 4
+        assert post(http, "openai", "m").status_code == 200

@@ -15,7 +15,8 @@ use super::answer::Usage;
 ///
 /// A chunk is one piece of the answer's content. In a stream the events before the first piece (OpenAI's role,
 /// Anthropic's `message_start`) are sent first and not counted. On a request without `stream`, the behaviours that
-/// break off or stall do it after half of the document, and those that send an error answer with its status.
+/// break off or stall do it after half of the document, and those that send an error answer with its status. Over HTTP/2 what is
+/// said to close, break or reset the connection resets the one stream.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Behaviour {

@@ -59,15 +59,16 @@ class Http2Server:
         self.script = script
         self.when = when
         self.writers: list[asyncio.StreamWriter] = []
+        self.failure: Exception | None = None
         self.context = authority.server("localhost")
         self.context.set_alpn_protocols(["h2"])
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def __enter__(self) -> "Http2Server":
-        self.thread.start()
         starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
-        self.server = asyncio.run_coroutine_threadsafe(starting, self.loop).result(10)
+        self.server = self.loop.run_until_complete(starting)
+        self.thread.start()
         self.base_url = f"https://localhost:{self.server.sockets[0].getsockname()[1]}"
         return self
 
@@ -76,6 +77,17 @@ class Http2Server:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
+        if error is None and self.failure is not None:
+            raise self.failure
+
+    def vanish(self) -> None:
+        """Breaks every connection off, without a word."""
+
+        def abort() -> None:
+            for writer in self.writers:
+                writer.transport.abort()
+
+        self.loop.call_soon_threadsafe(abort)
 
     async def _end(self) -> None:
         self.server.close()
@@ -102,7 +114,15 @@ class Http2Server:
                 break
             for event in received:
                 if isinstance(event, self.when):
-                    more = self.script(http2, event.stream_id) or b""
-                    writer.write(http2.data_to_send() + more)
+                    writer.write(self._answer(http2, event.stream_id))
             writer.write(http2.data_to_send())
         writer.close()
+
+    def _answer(self, http2: H2Connection, stream: int) -> bytes:
+        try:
+            more = self.script(http2, stream) or b""
+        except Exception as error:
+            # What the script could not send was not tested.
+            self.failure = error
+            raise
+        return http2.data_to_send() + more

@@ -43,8 +43,8 @@ class Authority:
     def certificate(self, *names: str) -> list[str]:
         """Options of the demo provider for a certificate with these names or addresses."""
         issued = self._authority.issue_cert(*names)
-        stem = self.folder / issued.private_key_pem.bytes().hex()[-32:]
-        certificate, key = stem.with_suffix(".pem"), stem.with_suffix(".key")
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        certificate, key = folder / "certificate.pem", folder / "private.key"
         for place, blob in enumerate(issued.cert_chain_pems):
             blob.write_to_path(certificate, append=place > 0)
         issued.private_key_pem.write_to_path(key)
@@ -63,7 +63,10 @@ class SecureProvider:
         command = [*weir_dev(), "provider", "--port", "0", *authority.certificate(*names), *options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        self.port = self.process.stdout.readline().rsplit(":", 1)[1].strip()
+        said = self.process.stdout.readline()
+        if ":" not in said:
+            raise RuntimeError(f"the provider ended with {self.process.wait(10)}")
+        self.port = said.rsplit(":", 1)[1].strip()
 
     def as_host(self, host: str) -> FakeProvider:
         """Asked and told what to do under this name."""
@@ -86,5 +89,7 @@ class SecureProvider:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.process.terminate()
+        self.process.kill()
         self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()

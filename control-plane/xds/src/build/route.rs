@@ -89,7 +89,7 @@ enum Retried {
     /// The only member is asked again if it says that it never looked at the request (RFC 9113, 8.7): it had refused the stream, or was
     /// about to close the connection.
     Refused,
-    /// The only member speaks HTTP/1.1, which has no such word.
+    /// The only member is spoken to in plain text, and so in HTTP/1.1, which has no such word.
     Nothing,
 }
 
