@@ -34,18 +34,18 @@ def world_of(admin, run):
 
 
 @pytest.fixture
-def secure_world(world_of, secure_fake):
-    """A tenant with providers under TLS."""
-    return world_of(secure_fake)
+def transport():
+    """All of it is about this one."""
+    return "http2"
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("provider_schema", SCHEMAS)
-def test_a_provider_is_spoken_to_in_http2(secure_world, client_schema, provider_schema, streamed):
-    upstream = secure_world.upstream(provider_schema, ok("as asked"))
-    secure_world.model("m", upstream)
-    response = post(secure_world.http(), client_schema, "m", stream=streamed)
+def test_a_provider_is_spoken_to_in_http2(world, client_schema, provider_schema, streamed):
+    upstream = world.upstream(provider_schema, ok("as asked"))
+    world.model("m", upstream)
+    response = post(world.http(), client_schema, "m", stream=streamed)
     assert response.status_code == 200, response.text
     if streamed:
         assert said_in_stream(client_schema, events(response.text.splitlines())) == "as asked"
@@ -70,12 +70,12 @@ def test_a_provider_without_http2_is_spoken_to_in_http1(authority, world_of):
         assert [received.version for received in upstream.received()] == ["HTTP/1.1"] * 2
 
 
-def test_a_large_prompt_passes_the_windows_of_http2(secure_world):
+def test_a_large_prompt_passes_the_windows_of_http2(world):
     """Far more than a stream or a connection may send before the receiver says that it has read (RFC 9113, 5.2)."""
-    upstream = secure_world.upstream("openai", ok("read"))
-    secure_world.model("m", upstream)
+    upstream = world.upstream("openai", ok("read"))
+    world.model("m", upstream)
     prompt = "a long prompt " * 400_000
-    response = post(secure_world.http(), "openai", "m", messages=[{"role": "user", "content": prompt}])
+    response = post(world.http(), "openai", "m", messages=[{"role": "user", "content": prompt}])
     assert response.status_code == 200, response.text
     assert upstream.only().json["messages"][0]["content"] == prompt
 
@@ -110,10 +110,10 @@ def check_not_asked(world: World, member: dict, scenario: Scenario) -> None:
     assert scenario.received() == []
 
 
-def test_a_certificate_for_an_address_is_for_that_address(secure_world):
-    scenario = secure_world.fake.scenario(ok("by address"))
-    secure_world.model("m", named(secure_world, scenario, "127.0.0.1"))
-    assert said("openai", post(secure_world.http(), "openai", "m").json()) == "by address"
+def test_a_certificate_for_an_address_is_for_that_address(world):
+    scenario = world.fake.scenario(ok("by address"))
+    world.model("m", named(world, scenario, "127.0.0.1"))
+    assert said("openai", post(world.http(), "openai", "m").json()) == "by address"
 
 
 def test_a_provider_with_a_certificate_for_another_name_is_shown_nothing(authority, world_of):
@@ -165,13 +165,13 @@ def test_a_connection_that_went_dead_is_given_up_before_anybody_waits_on_it(auth
         assert post(http, "openai", "m").status_code == 200
 
 
-def test_one_stream_that_is_reset_is_the_only_one(secure_world, envoy):
+def test_one_stream_that_is_reset_is_the_only_one(world, envoy):
     """All streams to a provider may share a connection; what ends one of them ends no other."""
     words = " ".join(str(number) for number in range(20))
     behaviours = [told("reset_after", chunks=2), ok(words, delay_ms=50)] * 10
-    upstream = secure_world.upstream("openai", *behaviours)
-    model = secure_world.model("m", upstream)
-    http = secure_world.http()
+    upstream = world.upstream("openai", *behaviours)
+    model = world.model("m", upstream)
+    http = world.http()
 
     def heard(_: int) -> bool:
         body = ask("openai", "m", stream=True)
@@ -189,15 +189,14 @@ def test_one_stream_that_is_reset_is_the_only_one(secure_world, envoy):
     assert count(envoy, f"cluster.weir.pool.{model['pool_id']}.upstream_cx_http2_total") <= count(envoy, "server.concurrency")
 
 
-def test_a_connection_that_takes_no_more_costs_no_request(authority, world_of):
+def test_a_connection_that_takes_no_more_costs_no_request(authority, world_of, envoy):
     """Servers end a connection after so many requests (GOAWAY: RFC 9113, 6.8), here after three. Those under way on it are
     answered, and the next ones go to another, also where the pool has no second member.
     """
     with SecureProvider(authority, "--requests-per-connection", "3") as provider:
         world = world_of(provider.as_host("localhost"))
         upstream = world.upstream("openai", ok("one two three", delay_ms=5))
-        world.model("m", upstream)
-        world.admin.settle()
+        model = world.model("m", upstream)
         clients = [Client(f"client {number}", world.key().secret, "m") for number in range(12)]
         world.admin.settle()
         with Load(world.gateway_url, clients, every_s=0) as load:
@@ -207,6 +206,9 @@ def test_a_connection_that_takes_no_more_costs_no_request(authority, world_of):
         wrong = load.asked(lambda one: one.status != 200)
         assert not wrong, (len(wrong), len(load.asked()), wrong[0])
         assert len(load.asked()) >= 600
+        opened = count(envoy, f"cluster.weir.pool.{model['pool_id']}.upstream_cx_http2_total")
+        # Those of all twelve clients may be on their way when a connection says so.
+        assert opened >= 40
         assert {received.version for received in upstream.received()} == {"HTTP/2.0"}
 
 

@@ -45,7 +45,7 @@ pub struct Listen {
     #[arg(long, requires = "certificate")]
     pub only_http1: bool,
     /// After so many requests a connection of HTTP/2 takes no more: it says so, and ends after the last answer.
-    #[arg(long, requires = "certificate")]
+    #[arg(long, requires = "certificate", conflicts_with = "only_http1", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_connection: Option<u32>,
 }
 
