@@ -64,7 +64,7 @@ impl AuthPlugin {
             settings: Rc::clone(&self.settings),
             shared,
             cache,
-            schema: Schema::OpenAi,
+            schema: Schema::default(),
             lookup: None,
             admitted: false,
         }
@@ -138,9 +138,9 @@ impl AuthStream {
     /// Reads what the client wants. On an error, `self.schema` is the one that the path belongs to.
     fn read_operation(&mut self, headers: &Headers) -> Result<Operation, Reply> {
         let (method, path) = (headers.text(":method"), headers.text(":path"));
-        let anthropic = headers.get("anthropic-version").is_some();
-        Operation::of(method, path, anthropic).map_err(|error| {
-            self.schema = Schema::of_path(path, anthropic);
+        let has_header = |name: &str| headers.get(name).is_some();
+        Operation::of(method, path, &has_header).map_err(|error| {
+            self.schema = Schema::of_path(path, &has_header);
             match error {
                 NoOperation::UnknownPath => {
                     let error = ClientError::new(404, "unknown_url", NOTHING_HERE);
