@@ -6,7 +6,6 @@ mod provider;
 mod said;
 
 pub use about::About;
-pub(crate) use client::write_error_event;
 pub use client::{ClientError, ErrorParts, error_body, stream_event};
 pub use provider::{ProviderError, read_provider_error};
 pub(crate) use provider::{error_of_event, error_of_json};

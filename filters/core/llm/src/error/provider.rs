@@ -1,4 +1,5 @@
 use serde_json::{Map, Value};
+use weir_config::names::RETRIED_BELOW_500;
 
 use super::about::{About, names_account};
 use super::client::{ErrorParts, write_error_event};
@@ -11,6 +12,9 @@ const MOST_MESSAGE_CHARACTERS: usize = 500;
 const MOST_NAME_CHARACTERS: usize = 200;
 /// What stands beside a message is passed on to clients of the provider's own schema if it has no more bytes.
 const MOST_BESIDE_BYTES: usize = 8 * 1024;
+
+/// The code of what is no answer of the provider's API.
+const INVALID_RESPONSE: &str = "upstream_invalid_response";
 
 /// An error that a provider answered with, as it said it: nothing is shortened or taken out until the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +30,14 @@ pub struct ProviderError {
     /// The provider's `param`.
     pub param: Option<String>,
     /// The whole body and its schema, for clients of the same one.
-    body: Option<(Schema, Value)>,
+    body: Option<Box<(Schema, Value)>>,
 }
 
 /// Reads an error answer, whatever its shape. HTML, nothing or half a JSON give a plain message that names the status. What came with
 /// status 200 has the status that its type or code stands for, and that of a broken provider where they stand for none.
 pub fn read_provider_error(schema: Schema, status: u16, body: &[u8]) -> ProviderError {
     let (said, value) = Said::in_body(body);
-    let has_error = value.as_ref().and_then(|value| value.get("error")).is_some_and(|error| !error.is_null());
-    let error = ProviderError::of(schema, status, said, value);
-    match status {
-        // Without a plain `error` only a status by which the next provider is asked is believed.
-        200 if !has_error && matches!(error.client_status(), 400..500) && error.about() != About::Provider => {
-            ProviderError { status: 502, ..error }
-        }
-        _ => error,
-    }
+    ProviderError::of(schema, status, said, value)
 }
 
 /// The value of `error` in an answer or in an event of a stream: an object in both schemas, a bare string in some compatible
@@ -65,21 +61,29 @@ impl ProviderError {
     fn of(schema: Schema, status: u16, said: Said, body: Option<Value>) -> Self {
         let by_number = said.status();
         let Said { message, kind, code, param } = said;
-        let status = if status == 200 {
-            let by_type =
-                schema.status_of_error(kind.as_deref().unwrap_or_default(), code.as_deref().unwrap_or_default());
-            by_type.or(by_number).unwrap_or(502)
-        } else {
-            status
-        };
-        Self {
-            status,
-            message: message.unwrap_or_else(|| plain_message(status)),
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let by_type = || schema.status_of_error(&text(&kind), &text(&code));
+        let told = if status == 200 { by_type().or(by_number).unwrap_or(502) } else { status };
+        let error = Self {
+            status: told,
+            message: message.unwrap_or_else(|| plain_message(told)),
             kind,
             code,
             param,
-            body: body.map(|body| (schema, body)),
+            body: body.map(|body| Box::new((schema, body))),
+        };
+        let has_error = |own: &(Schema, Value)| own.1.get("error").is_some_and(|error| !error.is_null());
+        if status != 200 || error.body.as_deref().is_some_and(has_error) {
+            return error;
         }
+        // Without a plain `error` it is no answer, whatever it is: of its words only those are believed by which the next provider is
+        // asked.
+        let status = error.client_status();
+        let is_retried = status >= 500 || RETRIED_BELOW_500.contains(&status);
+        if !is_retried || (status == 502 && error.about() == About::Provider) {
+            return Self { status: 502, code: Some(INVALID_RESPONSE.to_owned()), ..error };
+        }
+        error
     }
 
     /// An error of which only the status is known.
@@ -93,7 +97,7 @@ impl ProviderError {
             status: 502,
             message: message.into(),
             kind: None,
-            code: Some("upstream_invalid_response".to_owned()),
+            code: Some(INVALID_RESPONSE.to_owned()),
             param: None,
             body: None,
         }
@@ -101,11 +105,11 @@ impl ProviderError {
 
     /// The same error with all that its event says beside it.
     pub(crate) fn in_event(mut self, data: &str) -> Self {
-        if let Some((_, body)) = &mut self.body
+        if let Some(own) = &mut self.body
             && let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(data)
             && event.get("error").is_some()
         {
-            *body = event;
+            own.1 = event;
         }
         self
     }
@@ -120,8 +124,8 @@ impl ProviderError {
                 *text = hidden;
             }
         }
-        if let Some((_, body)) = &mut self.body {
-            hide_in(body, hide);
+        if let Some(own) = &mut self.body {
+            hide_in(&mut own.1, hide);
         }
         self
     }
@@ -197,7 +201,7 @@ impl ProviderError {
             param: param.as_deref(),
         };
         let mut body = client.error_body(&parts);
-        if let Some((schema, said)) = &self.body
+        if let Some((schema, said)) = self.body.as_deref()
             && is_for_client
             && *schema == client
         {
