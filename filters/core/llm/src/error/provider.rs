@@ -66,7 +66,7 @@ impl ProviderError {
         let told = if status == 200 { by_type().or(by_number).unwrap_or(502) } else { status };
         let error = Self {
             status: told,
-            message: message.unwrap_or_else(|| plain_message(told)),
+            message: message.unwrap_or_else(|| plain_message(status)),
             kind,
             code,
             param,
@@ -218,7 +218,8 @@ impl ProviderError {
     }
 }
 
-/// Puts into an error of ours what a provider of the same schema says beside its message.
+/// Puts into an error of ours what a provider of the same schema says beside its message. Where its words do not stand in an `error`,
+/// as the schema has it, all that it says belongs there.
 fn keep_beside(body: &mut Value, said: &Value) {
     let (Some(body), Some(said)) = (body.as_object_mut(), said.as_object()) else { return };
     let mut bytes = Vec::new();
@@ -226,16 +227,21 @@ fn keep_beside(body: &mut Value, said: &Value) {
     if bytes.len() > MOST_BESIDE_BYTES {
         return;
     }
-    if let (Some(Value::Object(error)), Some(Value::Object(theirs))) = (body.get_mut("error"), said.get("error")) {
-        for (name, value) in theirs {
+    let (theirs, around) = match said.get("error") {
+        Some(Value::Object(error)) => (error, Some(said)),
+        _ => (said, None),
+    };
+    if let Some(Value::Object(error)) = body.get_mut("error") {
+        let message = error.get("message").cloned();
+        for (name, value) in theirs.iter().filter(|(_, value)| message.as_ref() != Some(value)) {
             let is_own = error.get(name).is_some_and(|own| !own.is_null());
-            if !is_own || (name == "type" && value.is_string()) {
+            if !is_own || (name == "type" && value.as_str().is_some_and(|kind| kind != "error")) {
                 error.insert(name.clone(), value.clone());
             }
         }
     }
     // `type` tells clients what kind of document the whole is.
-    for (name, value) in said.iter().filter(|(name, _)| *name != "type") {
+    for (name, value) in around.into_iter().flatten().filter(|(name, _)| *name != "type") {
         if !body.contains_key(name) {
             body.insert(name.clone(), value.clone());
         }
@@ -263,6 +269,9 @@ fn hide_in(value: &mut Value, hide: &dyn Fn(&str) -> Option<String>) {
 }
 
 fn plain_message(status: u16) -> String {
+    if status == 200 {
+        return "the provider's answer is not what its API promises".to_owned();
+    }
     format!("the provider answered with status {status} and no message")
 }
 

@@ -55,13 +55,21 @@ fn any_answer_becomes_a_clear_error() {
 
 #[test]
 fn a_providers_words_reach_the_client_from_every_shape_with_what_stands_beside_them() {
-    for (body, beside) in [
-        (r#"{"object":"error","message":"M","code":400,"trace":"t"}"#, json!({"trace": "t", "object": "error"})),
-        (r#"[{"error":{"message":"M"}}]"#, json!({})),
-        (r#"{"detail":"M","trace":1.50}"#, json!({"trace": 1.50})),
-        (r#"{"message":"M","request_id":"r"}"#, json!({"request_id": "r"})),
-        (r#"{"error":{"message":"M","type":"t","metadata":{"a":[1]}},"id":"i"}"#, json!({"id": "i"})),
-        ("M", json!({})),
+    for (body, in_error, around) in [
+        (
+            r#"{"object":"error","message":"M","type":"t","code":400,"trace":"t"}"#,
+            json!({"trace": "t", "type": "t"}),
+            json!({}),
+        ),
+        (r#"[{"error":{"message":"M"}}]"#, json!({}), json!({})),
+        (r#"{"detail":"M","trace":1.50}"#, json!({"trace": 1.50}), json!({})),
+        (r#"{"message":"M","request_id":"r"}"#, json!({"request_id": "r"}), json!({})),
+        (
+            r#"{"error":{"message":"M","type":"t","metadata":{"a":[1]}},"id":"i"}"#,
+            json!({"metadata": {"a": [1]}}),
+            json!({"id": "i"}),
+        ),
+        ("M", json!({}), json!({})),
     ] {
         for status in [400, 422, 429, 500] {
             for client in ["openai", "anthropic"] {
@@ -69,8 +77,10 @@ fn a_providers_words_reach_the_client_from_every_shape_with_what_stands_beside_t
                 assert_eq!(told["error"]["message"], "M", "{body}");
                 assert!(told["error"]["code"].is_string(), "{told}");
                 assert_eq!(told["type"] == "error", client == "anthropic");
-                for (name, value) in beside.as_object().unwrap() {
-                    assert_eq!(told.get(name), (client == "openai").then_some(value), "{body}");
+                for (place, beside) in [(&told["error"], &in_error), (&told, &around)] {
+                    for (name, value) in beside.as_object().unwrap() {
+                        assert_eq!(place.get(name) == Some(value), client == "openai", "{body}: {told}");
+                    }
                 }
             }
         }
