@@ -273,7 +273,7 @@ mod tests {
         check(404, "", "Not Found", About::Address);
         check(400, "model_decommissioned", "x is gone", About::Model);
         check(400, "", "prompt is too long: 9 tokens > 8 maximum", About::ContextLength);
-        check(400, "", "This model\u{2019}s maximum context length is 8 tokens.", About::ContextLength);
+        check(400, "", "This exceeds the model\u{2019}s context.", About::ContextLength);
         check(413, "", "Prompt is too long", About::ContextLength);
         check(400, "content_filter", "no", About::ContentPolicy);
         check(400, "", "tools[0].name: billing_lookup is no name", About::Request);

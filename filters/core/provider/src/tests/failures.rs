@@ -190,6 +190,24 @@ fn an_event_that_is_an_error_in_another_shape_ends_the_stream_without_the_creden
 }
 
 #[test]
+fn an_error_that_is_no_event_of_the_schema_keeps_its_meaning() {
+    let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange()), ANTHROPIC, STREAM).unwrap();
+    let event = "data: {\"code\":401,\"msg\":\"invalid api key\"}\n\n";
+    let received = sent.answer(&[(":status", "200"), EVENTS], &[event.as_bytes(), b""]);
+    assert_eq!(received.status(), "502");
+    assert!(received.body().contains("upstream_auth_failed"), "{}", received.body());
+}
+
+#[test]
+fn an_event_of_an_error_keeps_what_stands_beside_it_where_the_schema_is_the_same() {
+    let content = chunk(r#"{"content":"hel"}"#, "null");
+    let event = "data: {\"error\":{\"message\":\"broke\",\"hint\":1},\"id\":\"i\"}\n\n";
+    let (received, _) = answer(STREAM, &[(":status", "200"), EVENTS], &[&content, event, ""]);
+    let body = received.body();
+    assert!(body.contains(r#""hint":1"#) && body.ends_with("\"id\":\"i\"}\n\n"), "{body}");
+}
+
+#[test]
 fn an_errors_body_of_the_clients_schema_keeps_what_stands_beside_the_message() {
     let body = r#"{"error":{"message":"bad","type":"invalid_request_error","param":"tools","code":null,"hint":1},"id":"secr\u0065t-one"}"#;
     let (received, _) = answer(CHAT, &[(":status", "400"), JSON], &[body]);
