@@ -42,13 +42,16 @@ enum Chore {
     Test,
     /// Sets up, builds what is measured for release, and prints the tables of performance.
     Bench,
-    /// Looks for inputs that break a parser, for a bounded time.
+    /// Looks for inputs that break a parser, for so many seconds.
     Fuzz {
         /// One of `fuzz/fuzz_targets`; all without it.
         target: Option<String>,
         /// For each target.
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u64,
+        /// Does not look freely, but tries the inputs that `test` tries: on every machine the same.
+        #[arg(long, conflicts_with_all = ["target", "seconds"])]
+        repeat: bool,
     },
     /// Formatting, clippy without warnings, generated files up to date.
     Lint,
@@ -80,7 +83,8 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
         Chore::Run => run(root),
         Chore::Test => suites::test(root),
         Chore::Bench => bench::bench(root),
-        Chore::Fuzz { target, seconds } => fuzz::fuzz(root, target.as_deref(), seconds, None),
+        Chore::Fuzz { repeat: true, .. } => fuzz::repeat(root),
+        Chore::Fuzz { target, seconds, repeat: false } => fuzz::explore(root, target.as_deref(), seconds),
         Chore::Lint => suites::lint(root),
         Chore::Gen { check } => r#gen::generate(root, check),
         Chore::CleanState => clean::state(root),
