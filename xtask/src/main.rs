@@ -6,6 +6,7 @@ mod command;
 mod fuzz;
 mod r#gen;
 mod imports;
+mod node;
 mod setup;
 mod suites;
 mod wasm;
@@ -28,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, the wasm target.
+    /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, Node and its SDKs, the wasm target.
     Setup,
     /// Builds the filters as they are shipped and checks that Envoy can load them.
     Wasm {
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
 
 fn start(chore: Chore, root: &Path) -> Result<()> {
     match chore {
-        Chore::Setup => setup::setup(root),
+        Chore::Setup => setup::setup(root).and_then(|()| node::setup(root).map(drop)),
         Chore::Wasm { crash_trigger: false } => wasm::build(root),
         Chore::Wasm { crash_trigger: true } => wasm::build_with_crash_trigger(root),
         Chore::Run => run(root),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{fuzz, r#gen, setup, wasm};
+use crate::{fuzz, r#gen, node, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -18,7 +18,7 @@ struct Report {
 /// Sets up, builds, and runs every suite. A suite that fails does not keep the next from running.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let mut report = Report { title: "Tests", steps: Vec::new() };
-    report.step("set up", || setup::setup(root));
+    report.step("set up", || setup::setup(root).and_then(|()| node::setup(root).map(drop)));
     report.step("build the filters", || wasm::build(root));
     report.step("build the filters that tests crash", || wasm::build_with_crash_trigger(root));
     report.step("build the programs", || {
@@ -71,6 +71,7 @@ fn end_to_end(root: &Path) -> Result<()> {
     pytest.env("WEIR_WASM", command::target(root).join("weir.wasm"));
     pytest.env("WEIR_WASM_CRASH_TRIGGER", wasm::crash_trigger(root));
     pytest.env("WEIR_TOOLS_DIR", setup::tools(root));
+    pytest.env("WEIR_NODE", node::setup(root)?.program);
     command::run(&mut pytest)
 }
 
