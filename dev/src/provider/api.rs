@@ -4,11 +4,11 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::answer::{Answer, Ask};
-use super::{anthropic, openai};
+use super::{anthropic, openai, responses};
 
 /// A wire format.
 pub(crate) trait Api: Sync {
-    /// The path of chat requests, below the base URL.
+    /// The path of chat requests, below the version that ends a base URL.
     fn path(&self) -> &'static str;
 
     /// Refuses a request without the credential that the real provider asks for. Any value is accepted.
@@ -30,7 +30,18 @@ pub(crate) trait Api: Sync {
     fn overloaded(&self) -> Refusal;
 
     /// An error as an event of a stream that began with 200.
-    fn error_event(&self) -> Event;
+    /// `sent` events came before it.
+    fn error_event(&self, sent: usize) -> Event;
+
+    /// The document by which a whole answer says that it failed, under status 200; `None` where only the status can say so.
+    fn failed(&self, _answer: &Answer) -> Option<Value> {
+        None
+    }
+
+    /// The event by which a stream says that the answer failed, after `sent` others: an error, where the API has no other.
+    fn failed_event(&self, _answer: &Answer, sent: usize) -> Event {
+        self.error_event(sent)
+    }
 
     /// An object of the model list.
     fn model(&self, id: &str) -> Value;
@@ -40,13 +51,13 @@ pub(crate) trait Api: Sync {
 }
 
 /// Every API that the provider speaks.
-const APIS: [&dyn Api; 2] = [&openai::ChatCompletions, &anthropic::Messages];
+const APIS: [&dyn Api; 3] = [&openai::ChatCompletions, &responses::Responses, &anthropic::Messages];
 
-/// The API of a path below the base URL. The models are in several, told apart by Anthropic's version header; what is in none is
+/// The API of a path below the version. The models are in several, told apart by Anthropic's version header; what is in none is
 /// answered as OpenAI would.
 pub(crate) fn of(path: &str, headers: &HeaderMap) -> &'static dyn Api {
-    let by_path = APIS.into_iter().find(|api| path.ends_with(api.path()));
-    by_path.unwrap_or_else(|| match path.contains("/v1/models") && headers.contains_key("anthropic-version") {
+    let by_path = APIS.into_iter().find(|api| path == api.path());
+    by_path.unwrap_or_else(|| match path.starts_with("/models") && headers.contains_key("anthropic-version") {
         true => &anthropic::Messages,
         false => &openai::ChatCompletions,
     })
@@ -117,6 +128,15 @@ pub(crate) fn read_flag(body: &Value, name: &'static str) -> Result<bool, Refusa
         Value::Null => Ok(false),
         Value::Bool(flag) => Ok(*flag),
         _ => Err(Refusal::invalid(name, format!("{name} must be true or false"))),
+    }
+}
+
+/// Reads a JSON Schema that has a name, as OpenAI wants it in `param`.
+pub(crate) fn named_schema(format: &Value, param: &'static str) -> Result<Value, Refusal> {
+    let has_name = format["name"].as_str().is_some_and(|name| !name.is_empty());
+    match [("name", has_name), ("schema", format["schema"].is_object())].into_iter().find(|(_, is_there)| !is_there) {
+        Some((field, _)) => Err(Refusal::invalid(param, format!("Missing required parameter: '{param}.{field}'."))),
+        None => Ok(format["schema"].clone()),
     }
 }
 

@@ -4,17 +4,19 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage};
-use super::api::{Api, Event, Events, Refusal, characters, read_flag, read_model, text_of};
+use super::api::{Api, Event, Events, Refusal, characters, named_schema, read_flag, read_model, text_of};
 
+/// Where servers of this API that show their reasoning put it; OpenAI's own does not.
+const REASONING: &str = "reasoning_content";
 /// Time of creation that every object reports: fixed, so that equal requests give equal answers.
-const CREATED: u64 = 1_767_225_600;
+pub(super) const CREATED: u64 = 1_767_225_600;
 
 /// Chat completions.
 pub(crate) struct ChatCompletions;
 
 impl Api for ChatCompletions {
     fn path(&self) -> &'static str {
-        "/v1/chat/completions"
+        "/chat/completions"
     }
 
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -37,13 +39,15 @@ impl Api for ChatCompletions {
             include_usage: read_flag(&body["stream_options"], "include_usage")?,
             last_turn: last_turn(messages)?,
             forced_tool: forced_tool(body)?,
+            schema: schema(&body["response_format"])?,
             input_characters: characters(&body["messages"]) + characters(&body["tools"]),
             max_tokens: body["max_completion_tokens"].as_u64().or_else(|| body["max_tokens"].as_u64()),
+            repeated: Value::Null,
         })
     }
 
     fn whole(&self, answer: &Answer) -> Value {
-        let message = match &answer.content {
+        let mut message = match &answer.content {
             Content::Text(text) => json!({"role": "assistant", "content": text, "refusal": null, "annotations": []}),
             Content::ToolCall { id, name, arguments } => json!({
                 "role": "assistant", "content": null, "refusal": null,
@@ -51,6 +55,9 @@ impl Api for ChatCompletions {
                                 "function": {"name": name, "arguments": arguments.to_string()}}],
             }),
         };
+        if let Some(reasoning) = &answer.reasoning {
+            message[REASONING] = reasoning.as_str().into();
+        }
         json!({
             "id": format!("chatcmpl-{}", answer.id), "object": "chat.completion", "created": CREATED, "model": answer.model,
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason(answer)}],
@@ -71,6 +78,8 @@ impl Api for ChatCompletions {
                                 "function": {"name": name, "arguments": ""}}],
             }),
         };
+        let reasoned = answer.reasoning.as_deref().unwrap_or_default().split_inclusive(' ');
+        let reasoning = reasoned.map(|piece| json!({REASONING: piece}));
         let piece = |piece: &String| match &answer.content {
             Content::Text(_) => json!({"content": piece}),
             Content::ToolCall { .. } => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
@@ -81,7 +90,7 @@ impl Api for ChatCompletions {
         }
         closing.push(Event { name: None, data: "[DONE]".into() });
         Events {
-            opening: vec![choice(opening, Value::Null)],
+            opening: std::iter::once(opening).chain(reasoning).map(|delta| choice(delta, Value::Null)).collect(),
             content: pieces.iter().map(|text| choice(piece(text), Value::Null)).collect(),
             closing,
         }
@@ -111,7 +120,7 @@ impl Api for ChatCompletions {
         Refusal { status: 503, message, param: None }
     }
 
-    fn error_event(&self) -> Event {
+    fn error_event(&self, _sent: usize) -> Event {
         Event { name: None, data: self.error(&self.overloaded()).to_string() }
     }
 }
@@ -140,6 +149,16 @@ fn last_turn(messages: &[Value]) -> Result<LastTurn, Refusal> {
         }
     }
     Ok(turn)
+}
+
+/// The schema that the answer is to have.
+fn schema(format: &Value) -> Result<Option<Value>, Refusal> {
+    match format["type"].as_str() {
+        None if format.is_null() => Ok(None),
+        Some("text" | "json_object") => Ok(None),
+        Some("json_schema") => named_schema(&format["json_schema"], "response_format.json_schema").map(Some),
+        _ => Err(Refusal::invalid("response_format", "invalid response_format")),
+    }
 }
 
 fn forced_tool(body: &Value) -> Result<Option<Tool>, Refusal> {
@@ -176,8 +195,9 @@ fn usage(usage: Usage) -> Value {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens(), "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": 0,
             "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     })
 }
@@ -190,6 +210,6 @@ fn finish_reason(answer: &Answer) -> &'static str {
     }
 }
 
-fn call_id(id: &str) -> String {
+pub(super) fn call_id(id: &str) -> String {
     format!("call_{id}")
 }
