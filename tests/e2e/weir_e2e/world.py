@@ -14,7 +14,7 @@ from .provider import Behaviour, FakeProvider, Received, Scenario
 from .waiting import eventually
 
 # The models that the fake provider knows under each schema.
-UPSTREAM_MODEL = {"openai": "gpt-4o", "anthropic": "claude-sonnet-5"}
+UPSTREAM_MODEL = {"openai": "gpt-4o", "openai_responses": "gpt-4o", "anthropic": "claude-sonnet-5"}
 
 # 2.50 $, 1.25 $ and 10 $ for a million tokens.
 PRICE = {
