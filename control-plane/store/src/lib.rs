@@ -17,6 +17,7 @@ mod gateways;
 mod ledger;
 mod logins;
 mod maintenance;
+mod members;
 mod models;
 mod nodes;
 mod pools;
