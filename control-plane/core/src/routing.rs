@@ -5,7 +5,7 @@ use uuid::Uuid;
 use weir_config::{GuardrailProfile, Price, ProviderSchema};
 
 use crate::actor::{Actor, Role};
-use crate::destination::inside;
+use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
 use crate::snapshot::BaseUrl;
 
@@ -35,15 +35,22 @@ impl ProviderSettings {
     }
 
     /// Refuses an owner and base URL that this actor may not bring together: what a tenant's own admin names must lie
-    /// outside the operator's network.
-    pub fn check_destination(&self, actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
+    /// outside the operator's network, unless the operator allows it.
+    pub fn check_destination(
+        &self,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        allowed: &AllowedHosts,
+    ) -> Result<(), Vec<FieldError>> {
         if actor.role == Role::PlatformAdmin || tenant_id.is_none() {
             return Ok(());
         }
         let mut fields = Fields::default();
         match self.base_url.parse::<BaseUrl>() {
             Ok(url) => {
-                if let Some(what) = inside(&url.host) {
+                if let Some(what) = inside(&url.host)
+                    && !allowed.include(&url.host)
+                {
                     let reason = format!("must not lead to {what}; only a platform admin may set this");
                     fields.require(false, "base_url", reason);
                 }

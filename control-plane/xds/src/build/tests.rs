@@ -126,6 +126,27 @@ fn a_deployment_checks_that_it_speaks_to_its_own_host() {
     assert!(cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012e").transport_socket.is_none());
 }
 
+/// A resolver's search domains would lead a tenant's name into the operator's network.
+#[test]
+fn a_tenants_name_is_looked_up_as_it_stands() {
+    let check = |tenant_id, host: &str, expect: &str| {
+        let mut snapshot = snapshot();
+        snapshot.providers[1].tenant_id = tenant_id;
+        snapshot.pools[1].tenant_id = tenant_id;
+        snapshot.providers[1].base_url.host = host.into();
+        let cluster = cluster(&built(&snapshot), "weir.pool.00000000-0000-0000-0000-000000000004");
+        let endpoint = format!("{:?}", cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].host_identifier);
+        assert!(endpoint.contains(&format!("address: {expect:?}")), "{host}: {endpoint}");
+        assert!(endpoint.contains(&format!("hostname: {host:?}")), "{host}: {endpoint}");
+    };
+    check(Some(TENANT), "database.production", "database.production.");
+    check(Some(TENANT), "203.0.113.7", "203.0.113.7");
+    // A platform admin has set these, or the operator allows them.
+    check(Some(TENANT), "vllm", "vllm");
+    check(Some(TENANT), "vllm.models.svc", "vllm.models.svc");
+    check(None, "database.production", "database.production");
+}
+
 /// An ejected member is away for every client, whoever's requests it failed on.
 #[test]
 fn no_member_is_ejected() {
