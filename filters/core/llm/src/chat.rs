@@ -295,7 +295,7 @@ pub fn read_request(schema: Schema, body: &[u8]) -> Result<Request, RequestError
 }
 
 /// A request as it goes to a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The body.
     pub body: Vec<u8>,

@@ -14,7 +14,7 @@ use crate::sse::{Event, Framer};
 use crate::usage::Usage;
 
 /// What the client's stream needs that the provider's does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamOptions {
     /// The model's name for the client; empty: the provider's name stays where the schema does.
     pub client_model: String,
