@@ -8,6 +8,7 @@ pub mod control_plane;
 pub mod envoy;
 pub mod greeting;
 pub mod parts;
+pub mod port_blocking;
 pub mod ports;
 pub mod postgres;
 pub mod process;
