@@ -144,6 +144,7 @@ impl MemberRow {
                 input_microusd_per_million: unsigned(input)?,
                 cached_input_microusd_per_million: unsigned(cached_input)?,
                 output_microusd_per_million: unsigned(output)?,
+                ..Price::default()
             }),
             _ => None,
         };

@@ -295,7 +295,7 @@ async fn a_providers_credential_is_kept_replaced_or_removed() {
     let app = app().await;
     let platform = app.platform().await;
     let made = platform.make("providers", provider_body(&Value::Null, "p")).await;
-    assert_eq!((&made["has_credential"], &made["base_url"]), (&json!(true), &json!("https://api.openai.com")));
+    assert_eq!((&made["has_credential"], &made["base_url"]), (&json!(true), &json!("https://api.openai.com/v1")));
     let one = format!("providers/{}", id(&made));
     let credential = async || {
         let snapshot = app.store.snapshot().await.unwrap();

@@ -29,7 +29,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
-use weir_config::{CredentialPlacement, Deployment, ProviderSchema, names};
+use weir_config::{Capabilities, CredentialPlacement, Deployment, ProviderSchema, names};
 use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
 use super::route::attempt_at_stream_ms;
@@ -198,10 +198,12 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
         id: member.deployment_id.to_string(),
         provider_id: provider.id.to_string(),
         provider_name: provider.name.clone(),
-        schema: provider.schema,
+        schema: provider.schema.name().to_owned(),
+        also_speaks: Vec::new(),
         authority: authority(&provider.base_url),
         scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
-        path_prefix: provider.base_url.path_prefix.clone(),
+        base_path: provider.base_url.base_path(),
+        query: String::new(),
         model: member.model.clone(),
         credential: provider.credential.is_some().then(|| CredentialPlacement {
             slot: credential_slot(member.deployment_id),
@@ -209,6 +211,8 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
             prefix: prefix.to_owned(),
         }),
         price: member.price.clone().map(Rc::new),
+        capabilities: Capabilities::default(),
+        requires: Vec::new(),
     }
 }
 

@@ -20,7 +20,12 @@ fn provider(id: u128, host: &str, tls: bool, credential: Option<&str>) -> Provid
         tenant_id: None,
         name: format!("provider-{id}"),
         schema: if id == 1 { ProviderSchema::OpenAi } else { ProviderSchema::Anthropic },
-        base_url: BaseUrl { tls, host: host.into(), port: if tls { 443 } else { 8080 }, path_prefix: String::new() },
+        base_url: BaseUrl {
+            tls,
+            host: host.into(),
+            port: if tls { 443 } else { 8080 },
+            path_prefix: if tls { "" } else { "/api/v3" }.into(),
+        },
         credential: credential.map(Into::into),
     }
 }
@@ -287,17 +292,21 @@ fn endpoints_carry_what_the_provider_plugin_parses() {
             let Some(value::Kind::StringValue(json)) = json.kind else { panic!("text") };
             let one: Deployment = weir_config::parse(json.as_bytes()).unwrap();
             let header = one.credential.as_ref().map(|one| &one.header);
-            Some(format!("{name} {} {} {} {header:?}", one.id, one.scheme, one.authority))
+            let Deployment { id, schema, scheme, authority, base_path, .. } = &one;
+            Some(format!("{name} {id} {schema} {scheme}://{authority}{base_path} {header:?}"))
         })
         .collect();
     let zeros = "00000000-0000-0000-0000";
     let expect = [
         format!(
-            "weir.deployment.{zeros}-00000000012d {zeros}-00000000012d https api.example.com Some(\"authorization\")"
+            "weir.deployment.{zeros}-00000000012d {zeros}-00000000012d openai https://api.example.com/v1 \
+             Some(\"authorization\")"
         ),
-        format!("weir.deployment.{zeros}-00000000012e {zeros}-00000000012e http 127.0.0.1:8080 None"),
+        format!(
+            "weir.deployment.{zeros}-00000000012e {zeros}-00000000012e anthropic http://127.0.0.1:8080/api/v3 None"
+        ),
         // The only member of a pool is its cluster.
-        format!("weir.pool.{zeros}-000000000004 {zeros}-000000000192 http 127.0.0.1:8080 None"),
+        format!("weir.pool.{zeros}-000000000004 {zeros}-000000000192 anthropic http://127.0.0.1:8080/api/v3 None"),
     ];
     assert_eq!(rows, expect);
 }
