@@ -4,35 +4,126 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage};
-use super::api::{Event, Events, Refusal, characters, read_flag, read_model, text_of};
+use super::api::{Api, Event, Events, Refusal, characters, read_flag, read_model, text_of};
 
-pub(crate) fn authorize(headers: &HeaderMap) -> Result<(), Refusal> {
-    let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
-    if !has("x-api-key") && !has("authorization") {
-        return Err(Refusal::unauthorized("x-api-key header is required"));
-    }
-    if !has("anthropic-version") {
-        return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
-    }
-    Ok(())
-}
+/// Messages.
+pub(crate) struct Messages;
 
-pub(crate) fn read(body: &Value) -> Result<Ask, Refusal> {
-    let model = read_model(body)?;
-    let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
-    let messages =
-        messages.ok_or_else(|| Refusal::invalid("messages", "messages: at least one message is required"))?;
-    let max_tokens = body["max_tokens"].as_u64().filter(|limit| *limit > 0);
-    let max_tokens = max_tokens.ok_or_else(|| Refusal::invalid("max_tokens", "max_tokens: Field required"))?;
-    Ok(Ask {
-        model,
-        stream: read_flag(body, "stream")?,
-        include_usage: true,
-        last_turn: last_turn(messages)?,
-        forced_tool: forced_tool(body)?,
-        input_characters: characters(&body["system"]) + characters(&body["messages"]) + characters(&body["tools"]),
-        max_tokens: Some(max_tokens),
-    })
+impl Api for Messages {
+    fn path(&self) -> &'static str {
+        "/v1/messages"
+    }
+
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
+        if !has("x-api-key") && !has("authorization") {
+            return Err(Refusal::unauthorized("x-api-key header is required"));
+        }
+        if !has("anthropic-version") {
+            return Err(Refusal::invalid("anthropic-version", "anthropic-version: header is required"));
+        }
+        Ok(())
+    }
+
+    fn read(&self, body: &Value) -> Result<Ask, Refusal> {
+        let model = read_model(body)?;
+        let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
+        let messages =
+            messages.ok_or_else(|| Refusal::invalid("messages", "messages: at least one message is required"))?;
+        let max_tokens = body["max_tokens"].as_u64().filter(|limit| *limit > 0);
+        let max_tokens = max_tokens.ok_or_else(|| Refusal::invalid("max_tokens", "max_tokens: Field required"))?;
+        Ok(Ask {
+            model,
+            stream: read_flag(body, "stream")?,
+            include_usage: true,
+            last_turn: last_turn(messages)?,
+            forced_tool: forced_tool(body)?,
+            input_characters: characters(&body["system"]) + characters(&body["messages"]) + characters(&body["tools"]),
+            max_tokens: Some(max_tokens),
+        })
+    }
+
+    fn whole(&self, answer: &Answer) -> Value {
+        let content = match &answer.content {
+            Content::Text(text) => json!({"type": "text", "text": text}),
+            Content::ToolCall { id, name, arguments } => {
+                json!({"type": "tool_use", "id": call_id(id), "name": name, "input": arguments})
+            }
+        };
+        message(answer, json!([content]), stop_reason(answer).into(), answer.usage)
+    }
+
+    fn events(&self, answer: &Answer, pieces: &[String], _include_usage: bool) -> Events {
+        let empty_block = match &answer.content {
+            Content::Text(_) => json!({"type": "text", "text": ""}),
+            Content::ToolCall { id, name, .. } => {
+                json!({"type": "tool_use", "id": call_id(id), "name": name, "input": {}})
+            }
+        };
+        let delta = |piece: &String| match &answer.content {
+            Content::Text(_) => json!({"type": "text_delta", "text": piece}),
+            Content::ToolCall { .. } => json!({"type": "input_json_delta", "partial_json": piece}),
+        };
+        // The start reports the input and one token of output; the delta at the end has the cumulative truth.
+        let at_start = Usage { output_tokens: 1, ..answer.usage };
+        let start = message(answer, json!([]), Value::Null, at_start);
+        Events {
+            opening: vec![
+                event("message_start", json!({"type": "message_start", "message": start})),
+                event(
+                    "content_block_start",
+                    json!({"type": "content_block_start", "index": 0, "content_block": empty_block}),
+                ),
+                event("ping", json!({"type": "ping"})),
+            ],
+            content: pieces
+                .iter()
+                .map(|piece| json!({"type": "content_block_delta", "index": 0, "delta": delta(piece)}))
+                .map(|data| event("content_block_delta", data))
+                .collect(),
+            closing: vec![
+                event("content_block_stop", json!({"type": "content_block_stop", "index": 0})),
+                event(
+                    "message_delta",
+                    json!({"type": "message_delta", "delta": {"stop_reason": stop_reason(answer), "stop_sequence": null},
+                           "usage": usage(answer.usage)}),
+                ),
+                event("message_stop", json!({"type": "message_stop"})),
+            ],
+        }
+    }
+
+    fn error(&self, refusal: &Refusal) -> Value {
+        let kind = match refusal.status {
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            529 => "overloaded_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        json!({"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": "req_weir_demo"})
+    }
+
+    fn model(&self, id: &str) -> Value {
+        json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z",
+               "lifecycle": "active", "capabilities": null, "line": null})
+    }
+
+    fn models(&self, ids: &[&str]) -> Value {
+        json!({"data": ids.iter().map(|id| self.model(id)).collect::<Vec<_>>(),
+               "has_more": false, "first_id": ids.first(), "last_id": ids.last()})
+    }
+
+    fn overloaded(&self) -> Refusal {
+        Refusal { status: 529, message: "Overloaded".into(), param: None }
+    }
+
+    fn error_event(&self) -> Event {
+        event("error", self.error(&self.overloaded()))
+    }
 }
 
 /// The last user text or tool result; refuses roles and tool results that the real API refuses.
@@ -88,56 +179,6 @@ fn forced_tool(body: &Value) -> Result<Option<Tool>, Refusal> {
     Ok(Some(Tool { name, schema: tool["input_schema"].clone() }))
 }
 
-pub(crate) fn whole(answer: &Answer) -> Value {
-    let content = match &answer.content {
-        Content::Text(text) => json!({"type": "text", "text": text}),
-        Content::ToolCall { id, name, arguments } => {
-            json!({"type": "tool_use", "id": call_id(id), "name": name, "input": arguments})
-        }
-    };
-    message(answer, json!([content]), stop_reason(answer).into(), answer.usage)
-}
-
-pub(crate) fn events(answer: &Answer, pieces: &[String]) -> Events {
-    let empty_block = match &answer.content {
-        Content::Text(_) => json!({"type": "text", "text": ""}),
-        Content::ToolCall { id, name, .. } => {
-            json!({"type": "tool_use", "id": call_id(id), "name": name, "input": {}})
-        }
-    };
-    let delta = |piece: &String| match &answer.content {
-        Content::Text(_) => json!({"type": "text_delta", "text": piece}),
-        Content::ToolCall { .. } => json!({"type": "input_json_delta", "partial_json": piece}),
-    };
-    // The start reports the input and one token of output; the delta at the end has the cumulative truth.
-    let at_start = Usage { output_tokens: 1, ..answer.usage };
-    let start = message(answer, json!([]), Value::Null, at_start);
-    Events {
-        opening: vec![
-            event("message_start", json!({"type": "message_start", "message": start})),
-            event(
-                "content_block_start",
-                json!({"type": "content_block_start", "index": 0, "content_block": empty_block}),
-            ),
-            event("ping", json!({"type": "ping"})),
-        ],
-        content: pieces
-            .iter()
-            .map(|piece| json!({"type": "content_block_delta", "index": 0, "delta": delta(piece)}))
-            .map(|data| event("content_block_delta", data))
-            .collect(),
-        closing: vec![
-            event("content_block_stop", json!({"type": "content_block_stop", "index": 0})),
-            event(
-                "message_delta",
-                json!({"type": "message_delta", "delta": {"stop_reason": stop_reason(answer), "stop_sequence": null},
-                       "usage": usage(answer.usage)}),
-            ),
-            event("message_stop", json!({"type": "message_stop"})),
-        ],
-    }
-}
-
 fn event(name: &'static str, data: Value) -> Event {
     Event { name: Some(name), data: data.to_string() }
 }
@@ -169,30 +210,4 @@ fn stop_reason(answer: &Answer) -> &'static str {
 
 fn call_id(id: &str) -> String {
     format!("toolu_{id}")
-}
-
-pub(crate) fn error(refusal: &Refusal) -> Value {
-    let kind = match refusal.status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        529 => "overloaded_error",
-        500.. => "api_error",
-        _ => "invalid_request_error",
-    };
-    json!({"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": "req_weir_demo"})
-}
-
-/// An object of the model list.
-pub(crate) fn model(id: &str) -> Value {
-    json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z",
-           "lifecycle": "active", "capabilities": null, "line": null})
-}
-
-/// The model list.
-pub(crate) fn models(ids: &[&str]) -> Value {
-    json!({"data": ids.iter().map(|id| model(id)).collect::<Vec<_>>(),
-           "has_more": false, "first_id": ids.first(), "last_id": ids.last()})
 }

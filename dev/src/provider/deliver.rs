@@ -65,7 +65,7 @@ enum End {
 }
 
 /// Answers a chat request.
-pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Ending) -> Response {
+pub(crate) async fn chat(api: &dyn Api, ask: &Ask, behaviour: Behaviour, ending: Ending) -> Response {
     let (text, usage, chunks, delay_ms) = match &behaviour {
         Behaviour::Ok { text, usage, chunks, delay_ms } => (text.as_deref(), *usage, *chunks, *delay_ms),
         Behaviour::Slow { delay_ms } => (None, None, None, *delay_ms),
@@ -123,7 +123,7 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
 }
 
 /// Answers with one JSON document.
-pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, ending: Ending) -> Response {
+pub(crate) async fn document(api: &dyn Api, document: &Value, behaviour: Behaviour, ending: Ending) -> Response {
     let mut bytes = document.to_string().into_bytes();
     let half = bytes.len() / 2;
     let end = match behaviour {
@@ -164,7 +164,7 @@ pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, e
 }
 
 /// An error document.
-pub(crate) fn refusal(api: Api, refusal: &Refusal, mut ending: Ending) -> Response {
+pub(crate) fn refusal(api: &dyn Api, refusal: &Refusal, mut ending: Ending) -> Response {
     ending.complete();
     let mut response = Response::new(Body::from(api.error(refusal).to_string()));
     *response.status_mut() = http::StatusCode::from_u16(refusal.status).unwrap_or(http::StatusCode::BAD_REQUEST);
@@ -173,7 +173,11 @@ pub(crate) fn refusal(api: Api, refusal: &Refusal, mut ending: Ending) -> Respon
 }
 
 /// The behaviours that do not look at the request; the others are given back.
-pub(crate) async fn blunt(api: Api, behaviour: Behaviour, mut ending: Ending) -> Result<Response, (Behaviour, Ending)> {
+pub(crate) async fn blunt(
+    api: &dyn Api,
+    behaviour: Behaviour,
+    mut ending: Ending,
+) -> Result<Response, (Behaviour, Ending)> {
     match behaviour {
         Behaviour::Status { status, body, headers } => {
             let message = format!("The demo provider was told to answer {status}.");

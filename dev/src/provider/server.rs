@@ -10,10 +10,10 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::api::{Api, Refusal, is_served};
+use super::api::{self, Api, Refusal, is_served};
 use super::deliver;
+use super::embeddings;
 use super::scenario::{Behaviour, Ending, NewScenario, Scenarios};
-use super::{anthropic, embeddings, openai};
 
 /// As large as the gateway's own limit, with room for the translation.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -69,7 +69,7 @@ async fn answer(
     behaviour: Behaviour,
     ending: Ending,
 ) -> Response {
-    let api = Api::of(path, headers);
+    let api = api::of(path, headers);
     let (behaviour, ending) = match deliver::blunt(api, behaviour, ending).await {
         Ok(response) => return response,
         Err(rest) => rest,
@@ -87,23 +87,16 @@ enum Task {
     Document(Value),
 }
 
-fn task(api: Api, method: &Method, path: &str, body: &[u8]) -> Result<Task, Refusal> {
+fn task(api: &dyn Api, method: &Method, path: &str, body: &[u8]) -> Result<Task, Refusal> {
     let json = || serde_json::from_slice(body).map_err(|error| Refusal::invalid("body", format!("not JSON: {error}")));
     match (method.as_str(), path) {
-        ("POST", "/v1/chat/completions" | "/v1/messages") => Ok(Task::Chat(Box::new(api.read(&json()?)?))),
+        ("POST", path) if path == api.path() => Ok(Task::Chat(Box::new(api.read(&json()?)?))),
         ("POST", "/v1/embeddings") => Ok(Task::Document(embeddings::answer(&json()?)?)),
-        ("GET", "/v1/models") => Ok(Task::Document(match api {
-            Api::OpenAi => openai::models(&MODELS),
-            Api::Anthropic => anthropic::models(&MODELS),
-        })),
-        ("GET", path) if path.starts_with("/v1/models/") => {
-            let model = path.trim_start_matches("/v1/models/");
-            match api {
-                _ if !is_served(model) => Err(Refusal::unknown_model(model)),
-                Api::OpenAi => Ok(Task::Document(openai::model(model))),
-                Api::Anthropic => Ok(Task::Document(anthropic::model(model))),
-            }
-        }
+        ("GET", "/v1/models") => Ok(Task::Document(api.models(&MODELS))),
+        ("GET", path) if path.starts_with("/v1/models/") => match path.trim_start_matches("/v1/models/") {
+            model if is_served(model) => Ok(Task::Document(api.model(model))),
+            model => Err(Refusal::unknown_model(model)),
+        },
         _ => Err(Refusal { status: 404, message: format!("Unknown request URL: {method} {path}"), param: None }),
     }
 }
