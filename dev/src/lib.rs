@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod process;
 pub mod provider;
 pub mod reach;
+pub mod replay;
 pub mod run;
 pub mod seed;
 pub mod settings;

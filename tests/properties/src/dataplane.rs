@@ -9,7 +9,6 @@ use weir_config::{AuthConfig, AuthSource, ControlPlane, FailMode, QuotaConfig};
 use weir_exchange::{Exchange, Principal, RateLimit, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, StreamFilter};
-use weir_llm::Operation;
 use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, ResolveCredentialResponse, WatchRequest, WatchResponse,
     resolve_credential_response::Status,
@@ -17,6 +16,7 @@ use weir_proto::dataplane::{
 use weir_quota::QuotaPlugin;
 
 use crate::input::choice;
+use crate::input::{chat, openai};
 
 /// The first byte chooses the message; the rest is its bytes.
 ///
@@ -112,7 +112,7 @@ fn check_quota(message: &[u8]) {
         Principal { tenant_id: "t".into(), rate_limits: vec![limit("a"), limit("b")], ..Principal::default() };
     let mut host = host();
     let mut exchange = Exchange::new(Uuid::nil(), 0);
-    exchange.operation = Some(Operation::ChatCompletions);
+    exchange.operation = Some(chat(openai()));
     exchange.principal = Some(Rc::new(principal));
     let plugin = QuotaPlugin::new(QuotaConfig {
         control_plane: control_plane(),

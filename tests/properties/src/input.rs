@@ -1,18 +1,46 @@
 //! Choices and payload out of one string of bytes.
 
-use weir_llm::Schema;
+use weir_llm::{Kind, Operation, Schema};
 
-/// Both schemas.
-pub(crate) const SCHEMAS: [Schema; 2] = [Schema::OpenAi, Schema::Anthropic];
+/// OpenAI's chat schema.
+pub fn openai() -> Schema {
+    named("openai")
+}
+
+/// Anthropic's.
+pub fn anthropic() -> Schema {
+    named("anthropic")
+}
+
+/// A request for chat in this schema.
+pub fn chat(schema: Schema) -> Operation {
+    Operation::of_kind(Kind::Chat, schema).expect("every schema has chat")
+}
+
+/// All operations that have texts.
+pub(crate) fn operations() -> Vec<Operation> {
+    let of =
+        |schema| [Kind::Chat, Kind::Embeddings].into_iter().filter_map(move |kind| Operation::of_kind(kind, schema));
+    Schema::all().flat_map(of).collect()
+}
+
+fn named(name: &str) -> Schema {
+    Schema::named(name).expect("a schema of this name")
+}
+
+/// All schemas.
+pub(crate) fn schemas() -> Vec<Schema> {
+    Schema::all().collect()
+}
 
 /// The first byte, which chooses, and what follows it. Without bytes every choice is the first one.
 pub(crate) fn choice(data: &[u8]) -> (u8, &[u8]) {
     data.split_first().map_or((0, data), |(first, rest)| (*first, rest))
 }
 
-/// One of both schemas, by a bit.
+/// One of two schemas, by a bit.
 pub(crate) fn schema(bits: u8, bit: u8) -> Schema {
-    if bits >> bit & 1 == 0 { Schema::OpenAi } else { Schema::Anthropic }
+    if bits >> bit & 1 == 0 { openai() } else { anthropic() }
 }
 
 /// Cuts bytes into pieces whose lengths follow from `seed`: mostly short ones, some empty.

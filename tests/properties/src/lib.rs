@@ -8,7 +8,7 @@
 pub mod config;
 pub mod dataplane;
 pub mod detectors;
-mod input;
+pub mod input;
 pub mod provider_error;
 pub mod proxy;
 pub mod request_flow;

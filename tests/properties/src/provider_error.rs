@@ -1,9 +1,9 @@
 //! Error bodies of providers.
 
 use serde_json::Value;
-use weir_llm::Schema;
 use weir_llm::error::read_provider_error;
 
+use crate::input::{anthropic, openai};
 use crate::input::{choice, schema};
 
 /// The first byte chooses the schema and the status; the rest is the body.
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
         assert_eq!((error.client_status(), error.client_code()), (502, "upstream_auth_failed"));
         assert_eq!(error.client_message(), "the provider refused the gateway's credential");
     }
-    for client in [Schema::OpenAi, Schema::Anthropic] {
+    for client in [openai(), anthropic()] {
         let written = error.to_client(client);
         assert!(written.len() <= 20_000, "{} bytes", written.len());
         let written: Value = serde_json::from_slice(&written).expect("an error is JSON");
@@ -33,8 +33,8 @@ pub fn check(data: &[u8]) {
         assert_eq!(inner["message"], error.client_message());
         assert_eq!(inner["code"], error.client_code());
         assert!(inner["type"].is_string());
-        assert_eq!(written["type"] == "error", client == Schema::Anthropic);
-        if secret && client == Schema::OpenAi {
+        assert_eq!(written["type"] == "error", client == anthropic());
+        if secret && client == openai() {
             assert!(inner["param"].is_null(), "the provider's words about a credential pass");
         }
     }

@@ -3,15 +3,14 @@
 use std::fmt;
 use std::rc::Rc;
 
+use crate::input::{anthropic, chat, openai};
 use uuid::Uuid;
-use weir_config::{
-    CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig, ProviderSchema,
-};
+use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig};
 use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, GuardrailsStream, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host, Message, Reply, StreamFilter};
-use weir_llm::{Operation, Schema, Usage, read_head};
+use weir_llm::{Schema, Usage, read_head};
 use weir_provider::ProviderPlugin;
 
 /// Where an endpoint's deployment stands.
@@ -77,9 +76,9 @@ impl fmt::Debug for Outcome {
 impl Proxy {
     /// Sends a request for chat by a client of one schema to a provider of another. `Err`: it was refused.
     pub fn send(client: Schema, provider: Schema, profile: GuardrailProfile, body: &[u8]) -> Result<Self, Reply> {
-        let (path, operation) = match client {
-            Schema::OpenAi => ("/v1/chat/completions", Operation::ChatCompletions),
-            Schema::Anthropic => ("/v1/messages", Operation::Messages),
+        let (path, operation) = match client.name() {
+            "openai" => ("/v1/chat/completions", chat(openai())),
+            _ => ("/v1/messages", chat(anthropic())),
         };
         let length = body.len().to_string();
         let mut host = FakeHost::with_request(&[
@@ -230,25 +229,26 @@ impl Hop {
 }
 
 fn metadata(provider: Schema) -> Vec<u8> {
-    let (schema, header, prefix) = match provider {
-        Schema::OpenAi => (ProviderSchema::OpenAi, "authorization", "Bearer "),
-        Schema::Anthropic => (ProviderSchema::Anthropic, "x-api-key", ""),
-    };
+    let placement = provider.credential_header();
     let deployment = Deployment {
         id: "d".into(),
         provider_id: "p".into(),
         provider_name: "n".into(),
-        schema,
+        schema: provider.name().into(),
+        also_speaks: Vec::new(),
         authority: "provider.example".into(),
         scheme: "https".into(),
-        path_prefix: String::new(),
+        base_path: "/v1".into(),
+        query: String::new(),
         model: UPSTREAM_MODEL.into(),
         credential: Some(CredentialPlacement {
             slot: "x-weir-credential-1".into(),
-            header: header.into(),
-            prefix: prefix.into(),
+            header: placement.header.into(),
+            prefix: placement.prefix.into(),
         }),
         price: None,
+        capabilities: Capabilities::default(),
+        requires: Vec::new(),
     };
     serde_json::to_vec(&deployment).expect("a deployment is JSON")
 }

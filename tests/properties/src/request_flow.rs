@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 use weir_config::Action;
+use weir_llm::read_head;
 use weir_llm::text::request_texts;
-use weir_llm::{Operation, Schema, read_head};
 
 use crate::detectors::{rules, unredacted};
+use crate::input::{anthropic, chat};
 use crate::input::{choice, schema};
 use crate::proxy::{CREDENTIAL, Proxy, UPSTREAM_MODEL};
 
@@ -17,14 +18,14 @@ use crate::proxy::{CREDENTIAL, Proxy, UPSTREAM_MODEL};
 pub fn check(data: &[u8]) {
     let (bits, body) = choice(data);
     let (client, provider) = (schema(bits, 0), schema(bits, 1));
-    let operation = operation(client);
+    let operation = chat(client);
     let Ok(head) = read_head(operation, body) else { return };
     let proxy = match Proxy::send(client, provider, rules(Action::Redact, Action::Redact), body) {
         Ok(proxy) => proxy,
         Err(reply) => {
             let written: Value = serde_json::from_slice(&reply.body).expect("a refusal is JSON");
             assert!(written["error"]["message"].is_string());
-            assert_eq!(written["type"] == "error", client == Schema::Anthropic);
+            assert_eq!(written["type"] == "error", client == anthropic());
             assert!((400..600).contains(&reply.status));
             assert!(!String::from_utf8_lossy(&reply.body).contains(CREDENTIAL));
             return;
@@ -32,17 +33,10 @@ pub fn check(data: &[u8]) {
     };
     let sent = proxy.sent_body();
     assert_eq!(proxy.sent_header("content-length"), Some(sent.len().to_string()));
-    let operation = self::operation(provider);
+    let operation = self::chat(provider);
     let sent_head = read_head(operation, sent).expect("a good request is sent");
     assert_eq!((sent_head.model.as_str(), sent_head.stream), (UPSTREAM_MODEL, head.stream));
     for text in request_texts(operation, sent).expect("a request that can be read is sent") {
         assert!(unredacted(&text.value).is_empty(), "{:?} was sent", text.value);
-    }
-}
-
-fn operation(schema: Schema) -> Operation {
-    match schema {
-        Schema::OpenAi => Operation::ChatCompletions,
-        Schema::Anthropic => Operation::Messages,
     }
 }

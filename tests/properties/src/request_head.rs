@@ -1,18 +1,16 @@
 //! The head of a request body.
 
 use serde_json::{Value, json};
-use weir_llm::{Operation, RequestHead, read_head};
+use weir_llm::{Kind, Operation, RequestHead, read_head};
 
-use crate::input::is_json;
-
-const OPERATIONS: [Operation; 3] = [Operation::ChatCompletions, Operation::Messages, Operation::Embeddings];
+use crate::input::{anthropic, chat, is_json, openai, operations};
 
 /// The bytes are a body.
 ///
 /// What is accepted is one JSON object, and what the head says is what any other reader of it sees. Another model, or asking
 /// for usage, changes that and no other byte.
 pub fn check(data: &[u8]) {
-    for operation in OPERATIONS {
+    for operation in operations() {
         if let Ok(head) = read_head(operation, data) {
             check_head(operation, data, &head);
         }
@@ -36,7 +34,7 @@ fn check_head(operation: Operation, body: &[u8], head: &RequestHead) {
     assert_eq!(again.model, "an\"other");
     assert_eq!((again.stream, again.max_output_tokens), (head.stream, head.max_output_tokens));
 
-    if operation == Operation::ChatCompletions {
+    if operation == chat(openai()) {
         check_usage_asked(body, value, head);
     }
 }
@@ -44,15 +42,15 @@ fn check_head(operation: Operation, body: &[u8], head: &RequestHead) {
 /// The head against a reader that knows nothing of it.
 fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
     assert_eq!(value["model"], head.model.as_str());
-    if operation == Operation::Embeddings {
+    if operation.kind() == Kind::Embeddings {
         assert!(!head.stream && head.max_output_tokens.is_none());
         return;
     }
     assert_eq!(value["stream"].as_bool().unwrap_or(false), head.stream);
     let limits = ["max_tokens", "max_completion_tokens"].map(|name| value[name].as_u64());
-    let limit = if operation == Operation::Messages { limits[0] } else { limits[0].max(limits[1]) };
+    let limit = if operation == chat(anthropic()) { limits[0] } else { limits[0].max(limits[1]) };
     assert_eq!(head.max_output_tokens, limit);
-    if operation == Operation::ChatCompletions {
+    if operation == chat(openai()) {
         assert_eq!(value["n"].as_u64().unwrap_or(1), head.choices);
         let include_usage = value["stream_options"]["include_usage"].as_bool().unwrap_or(false);
         assert_eq!(include_usage, head.include_usage);
@@ -62,7 +60,7 @@ fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
 
 fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
     let asked = head.with_usage_asked(body, "m");
-    let again = read_head(Operation::ChatCompletions, &asked).expect("asking for usage makes it no other request");
+    let again = read_head(chat(openai()), &asked).expect("asking for usage makes it no other request");
     assert_eq!((again.model.as_str(), again.stream), ("m", head.stream));
     assert_eq!(again.include_usage, head.stream || head.include_usage);
     let Some(mut expect) = value else { return };

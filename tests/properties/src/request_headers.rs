@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::input::anthropic;
 use prost::Message as _;
 use serde_json::Value;
 use sha2::Digest as _;
@@ -46,9 +47,9 @@ pub fn check(data: &[u8]) {
     host.headers[0] = headers.clone();
 
     let text = |name: &str| first(&headers, name).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
-    let speaks_anthropic = first(&headers, "anthropic-version").is_some();
-    let operation = Operation::of(text(":method"), text(":path"), speaks_anthropic);
-    let schema = operation.map_or_else(|_| Schema::of_path(text(":path"), speaks_anthropic), Operation::schema);
+    let has_header = |name: &str| first(&headers, name).is_some();
+    let operation = Operation::of(text(":method"), text(":path"), &has_header);
+    let schema = operation.map_or_else(|_| Schema::of_path(text(":path"), &has_header), Operation::schema);
     check_auth(&mut host, &headers, operation.is_ok(), schema);
     if let Ok(operation) = operation {
         check_route(&mut host, &headers, operation);
@@ -138,5 +139,5 @@ fn first<'a>(headers: &'a [Header], name: &str) -> Option<&'a [u8]> {
 fn check_reply(reply: &Reply, schema: Schema) {
     let body: Value = serde_json::from_slice(&reply.body).expect("a refusal is JSON");
     assert!(body["error"]["message"].is_string());
-    assert_eq!(body["type"] == "error", schema == Schema::Anthropic);
+    assert_eq!(body["type"] == "error", schema == anthropic());
 }

@@ -1,25 +1,27 @@
 //! Requests between the schemas.
 
 use serde_json::Value;
-use weir_llm::chat::{DEFAULT_MAX_TOKENS, Part, Request, read_request, write_request};
-use weir_llm::{Operation, Schema, read_head};
+use weir_config::Capabilities;
+use weir_llm::chat::{Part, Request, read_request, write_request};
+use weir_llm::{Schema, read_head};
 
-use crate::input::SCHEMAS;
+use crate::input::{chat, openai, schemas};
 
 /// The bytes are a body.
 ///
 /// What the gateway checked is what is forwarded: a body whose head was accepted keeps model, stream and limit in whatever
 /// schema it is written. What is written can be read again, says the same texts, and writing it again changes nothing.
 pub fn check(data: &[u8]) {
-    for client in SCHEMAS {
-        let Ok(head) = read_head(operation(client), data) else { continue };
+    for client in schemas() {
+        let Ok(head) = read_head(chat(client), data) else { continue };
         let Ok(request) = read_request(client, data) else { continue };
         assert_eq!((&request.model, request.stream), (&head.model, head.stream), "two readers disagree");
         if let (Some(limit), Some(reserved)) = (request.max_output_tokens, head.max_output_tokens) {
             assert!(limit <= reserved, "more output is asked for than was counted");
         }
-        for provider in SCHEMAS {
-            let Ok(written) = write_request(provider, &request) else { continue };
+        for provider in schemas().into_iter().filter(|provider| *provider != client) {
+            let Ok(written) = write_request(provider, &request, &Capabilities::default()) else { continue };
+            let written = written.body;
             assert!(written.len() <= data.len() * 40 + 1_000, "{} bytes of {}", written.len(), data.len());
             check_written(provider, &request, head.max_output_tokens, &written);
         }
@@ -28,10 +30,10 @@ pub fn check(data: &[u8]) {
 
 fn check_written(provider: Schema, request: &Request, limit: Option<u64>, written: &[u8]) {
     serde_json::from_slice::<Value>(written).expect("a request is JSON");
-    let head = read_head(operation(provider), written).expect("what is written is a good request");
+    let head = read_head(chat(provider), written).expect("what is written is a good request");
     assert_eq!((&head.model, head.stream), (&request.model, request.stream));
-    assert_eq!(head.include_usage, request.stream && provider == Schema::OpenAi);
-    let most = limit.unwrap_or(if request.origin == provider { u64::MAX } else { DEFAULT_MAX_TOKENS });
+    assert_eq!(head.include_usage, request.stream && provider == openai());
+    let most = limit.unwrap_or(4096);
     assert!(head.max_output_tokens.is_none_or(|asked| asked <= most));
 
     let again = read_request(provider, written).expect("what is written can be read");
@@ -41,15 +43,9 @@ fn check_written(provider: Schema, request: &Request, limit: Option<u64>, writte
     if provider == request.origin {
         assert_eq!(again.others, request.others, "an unknown field was lost");
     }
-    let twice = write_request(provider, &again).expect("what was written can be written");
+    let twice =
+        write_request(provider, &again, &Capabilities::default()).expect("what was written can be written").body;
     assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(written), "it changes when written again");
-}
-
-fn operation(schema: Schema) -> Operation {
-    match schema {
-        Schema::OpenAi => Operation::ChatCompletions,
-        Schema::Anthropic => Operation::Messages,
-    }
 }
 
 /// All texts that are not empty, in no order: system messages move, and images leave their tool results.

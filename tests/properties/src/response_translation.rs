@@ -4,20 +4,20 @@ use serde_json::Value;
 use weir_llm::chat::{Part, Response, read_response, write_response};
 use weir_llm::{Usage, usage_of_response};
 
-use crate::input::SCHEMAS;
+use crate::input::schemas;
 
 /// The bytes are a provider's answer.
 ///
 /// What can be read can be written in both schemas and read again, with the same text, calls and usage, and is not much
 /// larger.
 pub fn check(data: &[u8]) {
-    for provider in SCHEMAS {
+    for provider in schemas() {
         let usage = usage_of_response(provider, data);
         let Ok(response) = read_response(provider, data) else { continue };
         // Of figures that stand twice one reader takes the last and the other none.
         let once = serde_json::from_slice::<Value>(data).expect("what was read is JSON").to_string();
         assert_eq!(response.usage, usage_of_response(provider, once.as_bytes()), "two readers of usage disagree");
-        for client in SCHEMAS {
+        for client in schemas() {
             let written = write_response(client, &response);
             assert!(written.len() <= data.len() * 40 + 1_000, "{} bytes of {}", written.len(), data.len());
             serde_json::from_slice::<Value>(&written).expect("an answer is JSON");

@@ -7,42 +7,49 @@ use weir_llm::Schema;
 pub struct Sample {
     /// What is in it.
     pub name: &'static str,
-    /// Whose it is.
-    pub provider: Schema,
+    /// The schema that it is in, by its name.
+    pub schema: &'static str,
     /// Its bytes.
     pub bytes: &'static [u8],
 }
 
+impl Sample {
+    /// The schema that it is in.
+    pub fn provider(&self) -> Schema {
+        Schema::named(self.schema).expect("a schema of this name")
+    }
+}
+
 macro_rules! samples {
-    ($($provider:ident $name:literal,)*) => {
+    ($($schema:literal $name:literal,)*) => {
         /// All of them.
         pub const SAMPLES: &[Sample] = &[$(Sample {
             name: $name,
-            provider: Schema::$provider,
+            schema: $schema,
             bytes: include_bytes!(concat!("../samples/", $name, ".sse")),
         },)*];
     };
 }
 
 samples! {
-    OpenAi "openai-text",
-    OpenAi "openai-tools",
-    OpenAi "openai-findings",
-    OpenAi "openai-tool-findings",
-    OpenAi "openai-mixed-calls",
-    OpenAi "openai-error-first",
-    OpenAi "openai-error-later",
-    OpenAi "openai-cut-off",
-    OpenAi "openai-crlf-bom",
-    OpenAi "openai-comments-cr",
-    OpenAi "openai-odd",
-    Anthropic "anthropic-text",
-    Anthropic "anthropic-tools",
-    Anthropic "anthropic-findings",
-    Anthropic "anthropic-mixed-findings",
-    Anthropic "anthropic-thinking",
-    Anthropic "anthropic-error-first",
-    Anthropic "anthropic-error-later",
-    Anthropic "anthropic-cut-off",
-    Anthropic "anthropic-crlf-bom",
+    "openai" "openai-text",
+    "openai" "openai-tools",
+    "openai" "openai-findings",
+    "openai" "openai-tool-findings",
+    "openai" "openai-mixed-calls",
+    "openai" "openai-error-first",
+    "openai" "openai-error-later",
+    "openai" "openai-cut-off",
+    "openai" "openai-crlf-bom",
+    "openai" "openai-comments-cr",
+    "openai" "openai-odd",
+    "anthropic" "anthropic-text",
+    "anthropic" "anthropic-tools",
+    "anthropic" "anthropic-findings",
+    "anthropic" "anthropic-mixed-findings",
+    "anthropic" "anthropic-thinking",
+    "anthropic" "anthropic-error-first",
+    "anthropic" "anthropic-error-later",
+    "anthropic" "anthropic-cut-off",
+    "anthropic" "anthropic-crlf-bom",
 }

@@ -8,6 +8,7 @@ use weir_llm::Schema;
 use weir_llm::sse::Framer;
 
 use crate::detectors::{rules, unredacted};
+use crate::input::anthropic;
 use crate::input::{choice, pieces, schema};
 use crate::proxy::{CREDENTIAL, Outcome, Proxy};
 
@@ -34,14 +35,12 @@ pub fn check(data: &[u8]) {
 
 /// A stream through both filters.
 pub fn stream(client: Schema, provider: Schema, action: Action, wants_usage: bool, pieces: &[&[u8]]) -> Outcome {
-    let body = match (client, wants_usage) {
-        (Schema::OpenAi, true) => {
+    let body = match (client.name(), wants_usage) {
+        ("openai", true) => {
             r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#
         }
-        (Schema::OpenAi, false) => r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
-        (Schema::Anthropic, _) => {
-            r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#
-        }
+        ("openai", false) => r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+        _ => r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
     };
     sent(client, provider, rules(action, action), body).answer("text/event-stream", pieces)
 }
@@ -109,7 +108,7 @@ fn check_headers(outcome: &Outcome) {
 fn check_error(client: Schema, outcome: &Outcome) {
     let body: Value = serde_json::from_slice(&outcome.body).expect("an error is JSON");
     assert!(body["error"]["message"].is_string(), "{body}");
-    assert_eq!(body["type"] == "error", client == Schema::Anthropic);
+    assert_eq!(body["type"] == "error", client == anthropic());
     assert!(outcome.refusal.is_some(), "an error that nobody recorded");
 }
 
@@ -130,14 +129,14 @@ fn events(body: &[u8]) -> Vec<(String, Value)> {
 fn said(client: Schema, events: &[(String, Value)]) -> Vec<String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for (_, data) in events {
-        match client {
-            Schema::OpenAi => {
+        match client.name() {
+            "openai" => {
                 for choice in data["choices"].as_array().into_iter().flatten() {
                     let Some(text) = choice["delta"]["content"].as_str() else { continue };
                     *texts.entry(choice["index"].to_string()).or_default() += text;
                 }
             }
-            Schema::Anthropic => {
+            _ => {
                 if let Some(text) = data["delta"]["text"].as_str() {
                     *texts.entry(data["index"].to_string()).or_default() += text;
                 }

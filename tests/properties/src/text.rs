@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use weir_llm::text::{request_texts, response_texts, stream_texts, with_texts};
-use weir_llm::{Operation, Schema};
+use weir_llm::{Kind, Operation, Schema};
 
-use crate::input::{SCHEMAS, is_json};
+use crate::input::{anthropic, chat, is_json, operations, schemas};
 
 /// The bytes are a request, an answer and the data of an event at once.
 ///
@@ -17,7 +17,7 @@ use crate::input::{SCHEMAS, is_json};
 pub fn check(data: &[u8]) {
     let json = is_json(data);
     let value = serde_json::from_slice::<Value>(data).ok();
-    for operation in [Operation::ChatCompletions, Operation::Messages, Operation::Embeddings] {
+    for operation in operations() {
         match request_texts(operation, data) {
             Ok(texts) => {
                 let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
@@ -29,8 +29,8 @@ pub fn check(data: &[u8]) {
             Err(error) => assert!(!json || error.message.contains("nested deeper"), "JSON is refused: {error}"),
         }
     }
-    for client in SCHEMAS {
-        let operation = if client == Schema::OpenAi { Operation::ChatCompletions } else { Operation::Messages };
+    for client in schemas() {
+        let operation = chat(client);
         let texts = response_texts(client, operation, data);
         // What serde cannot read, half a surrogate pair in a name for example, it cannot judge.
         let is_judged = value.is_some();
@@ -63,9 +63,9 @@ fn is_answer(schema: Schema, json: &[u8]) -> bool {
     }
     // An object alone: serde would read a struct from a list as well.
     json.trim_ascii_start().starts_with(b"{")
-        && match schema {
-            Schema::OpenAi => serde_json::from_slice::<Completion>(json).is_ok(),
-            Schema::Anthropic => serde_json::from_slice::<Message>(json).is_ok(),
+        && match schema.name() {
+            "openai" => serde_json::from_slice::<Completion>(json).is_ok(),
+            _ => serde_json::from_slice::<Message>(json).is_ok(),
         }
 }
 
@@ -96,10 +96,10 @@ fn expect_all(found: &[String], said: &[String]) {
 
 fn said_in_request(operation: Operation, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
-    match operation {
-        Operation::Embeddings => strings(&body["input"], &mut said),
+    match operation.kind() {
+        Kind::Embeddings => strings(&body["input"], &mut said),
         _ => {
-            if operation == Operation::Messages {
+            if operation == chat(anthropic()) {
                 content(&body["system"], &mut said);
             }
             for message in body["messages"].as_array().into_iter().flatten() {
@@ -119,9 +119,9 @@ fn said_in_request(operation: Operation, body: &Value) -> Vec<String> {
 
 fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
-    match client {
-        Schema::Anthropic => content(&body["content"], &mut said),
-        Schema::OpenAi => {
+    match client.name() {
+        "anthropic" => content(&body["content"], &mut said),
+        _ => {
             for choice in body["choices"].as_array().into_iter().flatten() {
                 content(&choice["message"]["content"], &mut said);
                 said.extend(choice["message"]["refusal"].as_str().map(str::to_owned));

@@ -5,9 +5,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use weir_config::Action;
 use weir_llm::Schema;
+use weir_properties::input::{anthropic, openai};
 use weir_properties::proxy::{Proxy, UPSTREAM_MODEL};
 
-const SCHEMAS: [Schema; 2] = [Schema::OpenAi, Schema::Anthropic];
+fn schemas() -> [Schema; 2] {
+    [openai(), anthropic()]
+}
 
 /// Any JSON, two levels deep, with numbers and characters that a careless copy would change.
 fn json_value() -> impl Strategy<Value = Value> {
@@ -55,7 +58,7 @@ proptest! {
         in_message in unknown_fields(),
         text in ".{0,12}",
     ) {
-        let schema = SCHEMAS[usize::from(anthropic)];
+        let schema = schemas()[usize::from(anthropic)];
         let mut message = json!({"role": "user", "content": text});
         message.as_object_mut().unwrap().extend(in_message);
         let mut body = json!({"max_tokens": 5, "messages": [message], "model": "the-clients-model"});
@@ -70,10 +73,10 @@ proptest! {
 
     #[test]
     fn a_whole_answer_keeps_every_byte(anthropic: bool, pretty: bool, unknown in unknown_fields(), text in ".{0,12}") {
-        let schema = SCHEMAS[usize::from(anthropic)];
-        let mut answer = match schema {
-            Schema::OpenAi => json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": {"content": text}}]}),
-            Schema::Anthropic => json!({"id": "1", "model": "m", "content": [{"type": "text", "text": text}]}),
+        let schema = schemas()[usize::from(anthropic)];
+        let mut answer = match schema.name() {
+            "openai" => json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": {"content": text}}]}),
+            _ => json!({"id": "1", "model": "m", "content": [{"type": "text", "text": text}]}),
         };
         answer.as_object_mut().unwrap().extend(unknown);
         let answer = written(&answer, pretty);
@@ -89,28 +92,28 @@ proptest! {
         line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         comment in "(: [a-z]{0,5})?",
     ) {
-        let schema = SCHEMAS[usize::from(anthropic)];
+        let schema = schemas()[usize::from(anthropic)];
         let mut events: Vec<Value> = unknown
             .into_iter()
             .map(|unknown| {
-                let mut event = match schema {
-                    Schema::OpenAi => json!({"model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}),
-                    Schema::Anthropic => json!({"type": "content_block_delta", "index": 0,
+                let mut event = match schema.name() {
+                    "openai" => json!({"model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}),
+                    _ => json!({"type": "content_block_delta", "index": 0,
                         "delta": {"type": "text_delta", "text": "word "}}),
                 };
                 event.as_object_mut().unwrap().extend(unknown);
                 event
             })
             .collect();
-        events.push(match schema {
-            Schema::OpenAi => json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
-            Schema::Anthropic => json!({"type": "message_stop"}),
+        events.push(match schema.name() {
+            "openai" => json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+            _ => json!({"type": "message_stop"}),
         });
         let mut stream = String::new();
         for event in events {
             stream += &format!("{comment}{line_end}id: 7{line_end}data:  {event}{line_end}{line_end}");
         }
-        if schema == Schema::OpenAi {
+        if schema == openai() {
             stream += &format!("data: [DONE]{line_end}{line_end}");
         }
         let body = r#"{"model":"m","stream":true,"max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;

@@ -4,14 +4,17 @@
 use proptest::prelude::*;
 use weir_config::Action;
 use weir_llm::Schema;
+use weir_properties::input::{anthropic, openai};
 use weir_properties::proxy::Outcome;
 use weir_properties::samples::{SAMPLES, Sample};
 use weir_properties::stream_flow::{check_stream, stream};
 
-const CLIENTS: [Schema; 2] = [Schema::OpenAi, Schema::Anthropic];
+fn clients() -> [Schema; 2] {
+    [openai(), anthropic()]
+}
 
 fn run(sample: &Sample, client: Schema, action: Action, pieces: &[&[u8]]) -> Outcome {
-    stream(client, sample.provider, action, true, pieces)
+    stream(client, sample.provider(), action, true, pieces)
 }
 
 #[track_caller]
@@ -29,12 +32,12 @@ fn check(sample: &Sample, client: Schema, action: Action, pieces: &[&[u8]], whol
 
 #[test]
 fn every_single_split_gives_an_openai_client_the_same() {
-    every_single_split(Schema::OpenAi);
+    every_single_split(openai());
 }
 
 #[test]
 fn every_single_split_gives_an_anthropic_client_the_same() {
-    every_single_split(Schema::Anthropic);
+    every_single_split(anthropic());
 }
 
 fn every_single_split(client: Schema) {
@@ -55,12 +58,12 @@ fn every_single_split(client: Schema) {
 #[test]
 fn samples_show_what_they_are_for() {
     for sample in SAMPLES {
-        for client in CLIENTS {
+        for client in clients() {
             let outcome = run(sample, client, Action::Redact, &[sample.bytes]);
             let said = String::from_utf8_lossy(&outcome.body);
             let context = format!("{} for {client:?}: {outcome:?}", sample.name);
             // Anthropic's blocks follow each other: mixed ones are an error.
-            let mixed = sample.name == "openai-mixed-calls" && client == Schema::Anthropic;
+            let mixed = sample.name == "openai-mixed-calls" && client == anthropic();
             let ends_well = !mixed && !sample.name.contains("error") && !sample.name.contains("cut-off");
             let begins = !sample.name.contains("error-first");
             assert_eq!(outcome.complete, ends_well, "{context}");
@@ -69,7 +72,7 @@ fn samples_show_what_they_are_for() {
             assert_eq!(outcome.characters > 0, begins, "{context}");
             // Mixed blocks are one mixed text for a client whose schema has no blocks.
             let has_findings = sample.name.contains("findings")
-                && (client == Schema::Anthropic || sample.name != "anthropic-mixed-findings");
+                && (client == anthropic() || sample.name != "anthropic-mixed-findings");
             if has_findings {
                 let found: Vec<_> = outcome.findings.iter().map(|(finding, action, _)| (*finding, *action)).collect();
                 assert_eq!(found.len(), 2, "{context}");
@@ -91,7 +94,7 @@ proptest! {
         cut_off in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let sample = &SAMPLES[index];
-        let client = CLIENTS[usize::from(to_anthropic)];
+        let client = clients()[usize::from(to_anthropic)];
         let bytes = &sample.bytes[..cut_off.map_or(sample.bytes.len(), |at| at.index(sample.bytes.len()))];
         let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
         places.sort_unstable();

@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-host", &[]),
     ("weir-chain", &["weir-host"]),
     ("weir-config", &[]),
-    ("weir-llm", &[]),
+    ("weir-llm", &["weir-config"]),
     ("weir-exchange", &["weir-config", "weir-host", "weir-llm"]),
     ("weir-auth", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
     ("weir-route", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
@@ -51,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("weir", &["weir-api", "weir-runtime"]),
     // What starts and tests them.
-    ("weir-dev", &[]),
+    ("weir-dev", &["weir-config", "weir-llm"]),
     (
         "weir-bench",
         &[

@@ -20,10 +20,6 @@ const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
 /// Requests refused for their key.
 const REFUSED: &str = "weir_auth_refused";
 
-/// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
-const NOTHING_HERE: &str = "There is nothing at this URL. Weir serves /v1/chat/completions, /v1/embeddings, /v1/messages and \
-                            /v1/models; an OpenAI client's base URL ends in /v1, an Anthropic client's does not.";
-
 /// gRPC status codes by which the control plane refuses this gateway itself.
 const PERMISSION_DENIED: u32 = 7;
 const UNAUTHENTICATED: u32 = 16;
@@ -64,7 +60,7 @@ impl AuthPlugin {
             settings: Rc::clone(&self.settings),
             shared,
             cache,
-            schema: Schema::OpenAi,
+            schema: Schema::default(),
             lookup: None,
             admitted: false,
         }
@@ -87,6 +83,21 @@ struct Lookup {
     call: CallId,
     digest: Digest,
     ticket: Ticket,
+}
+
+/// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
+fn nothing_here() -> String {
+    let mut paths: Vec<String> = Schema::all()
+        .flat_map(|schema| schema.endpoints())
+        .filter(|endpoint| !endpoint.path.ends_with('/'))
+        .map(|endpoint| format!("/v1{}", endpoint.path))
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    format!(
+        "There is nothing at this URL. Weir serves {}. Some clients put /v1 behind their base URL, others want it in there.",
+        paths.join(", ")
+    )
 }
 
 impl StreamFilter for AuthStream {
@@ -138,12 +149,12 @@ impl AuthStream {
     /// Reads what the client wants. On an error, `self.schema` is the one that the path belongs to.
     fn read_operation(&mut self, headers: &Headers) -> Result<Operation, Reply> {
         let (method, path) = (headers.text(":method"), headers.text(":path"));
-        let anthropic = headers.get("anthropic-version").is_some();
-        Operation::of(method, path, anthropic).map_err(|error| {
-            self.schema = Schema::of_path(path, anthropic);
+        let has_header = |name: &str| headers.get(name).is_some();
+        Operation::of(method, path, &has_header).map_err(|error| {
+            self.schema = Schema::of_path(path, &has_header);
             match error {
                 NoOperation::UnknownPath => {
-                    let error = ClientError::new(404, "unknown_url", NOTHING_HERE);
+                    let error = ClientError::new(404, "unknown_url", nothing_here());
                     self.shared.refuse(self.schema, &error)
                 }
                 NoOperation::WrongMethod { takes } => {

@@ -88,14 +88,20 @@ mod tests {
         let deployment = |scheme: &str, prefix: &str, slot: &str| {
             format!(
                 r#"{{"id": "d", "provider_id": "p", "provider_name": "n", "schema": "openai",
-                    "authority": "a", "scheme": "{scheme}", "path_prefix": "{prefix}", "model": "m",
+                    "authority": "a", "scheme": "{scheme}", "base_path": "{prefix}", "model": "m",
                     "credential": {{"slot": "{slot}", "header": "authorization"}}}}"#
             )
         };
         let slot = "x-weir-credential-1";
         check::<Deployment>(&deployment("https", "/openai", slot), None);
         check::<Deployment>(&deployment("ftp", "", slot), Some("scheme"));
-        check::<Deployment>(&deployment("https", "/openai/", slot), Some("path_prefix"));
+        check::<Deployment>(&deployment("https", "/openai/", slot), Some("base_path"));
         check::<Deployment>(&deployment("https", "", "authorization"), Some("credential.slot"));
+        let with = |more: &str| deployment("https", "/v1", slot).replace(r#""id""#, &format!("{more}, \"id\""));
+        // A newer control plane may say more: what may be left aside is, what may not is named.
+        check::<Deployment>(&with(r#""colour": {"of": "it"}"#), None);
+        check::<Deployment>(&with(r#""capabilities": {"telepathy": true}"#), None);
+        check::<Deployment>(&with(r#""requires": ["telepathy"]"#), Some("requires"));
+        check::<Deployment>(&with(r#""query": "?a=b""#), Some("query"));
     }
 }

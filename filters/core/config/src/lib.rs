@@ -18,6 +18,7 @@
 )]
 
 mod auth;
+mod capabilities;
 mod chain;
 mod error;
 mod guardrails;
@@ -28,11 +29,12 @@ mod quota;
 mod route;
 
 pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
+pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRole};
 pub use chain::ChainConfig;
 pub use error::{Check, ConfigError, parse};
 pub use guardrails::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
 pub use metering::{MeteringConfig, UsageSink};
-pub use price::Price;
+pub use price::{Price, Tokens};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig, ProviderSchema};
 pub use quota::{FailMode, QuotaConfig};
 pub use route::RouteConfig;
@@ -95,9 +97,10 @@ pub mod names {
     pub const EXCHANGE_HEADER: &str = "x-weir-exchange";
     /// The Envoy cluster of the control plane in the bootstrap that we generate.
     pub const CONTROL_PLANE_CLUSTER: &str = "weir_control_plane";
-    /// Statuses below 500 on which a pool's routes try its next member; above, all are tried. Not 400 or 404: the next
-    /// would say the same. Not 401 or 403: `weir.provider` makes them a 502.
-    pub const RETRIED_BELOW_500: [u16; 3] = [408, 409, 429];
+    /// Statuses below 500 on which a pool's routes try its next member; above, all are tried. Not 400 or 422: the next would say
+    /// the same. Not 401, 402, 403 or 404: `weir.provider` makes a 502 of them where they are about the operator's account or
+    /// about a model that the provider does not have.
+    pub const RETRIED_BELOW_500: [u16; 4] = [408, 409, 425, 429];
     /// gRPC service that the filters call.
     pub const DATAPLANE_SERVICE: &str = "weir.dataplane.v1.DataPlane";
 }

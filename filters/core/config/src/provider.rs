@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, ConfigError, Price, names};
+use crate::{Capabilities, Check, ConfigError, Price, names};
 
 /// Configuration of the upstream plugin that speaks to the chosen provider. There is nothing to set: what it needs to know
 /// of a provider comes with the endpoint that Envoy chose, so that the two cannot disagree.
@@ -18,8 +18,9 @@ impl Check for ProviderConfig {
 
 /// One model at one provider, as a member of a pool: JSON in the metadata of its endpoint, under
 /// [`names::METADATA_DEPLOYMENT`].
+///
+/// It is read tolerantly: a field that a module does not know is one that it can do without, unless its name stands in `requires`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Deployment {
     /// Its own id, for usage records.
     pub id: String,
@@ -27,15 +28,21 @@ pub struct Deployment {
     pub provider_id: String,
     /// Its name, for the response header `x-weir-provider`.
     pub provider_name: String,
-    /// What it speaks.
-    pub schema: ProviderSchema,
+    /// The wire schema that it speaks, by the name that `weir-llm` gives it: "openai", "anthropic", …
+    pub schema: String,
+    /// Further schemas that it speaks: a client of one of them is not translated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_speaks: Vec<String>,
     /// Value of `:authority`.
     pub authority: String,
     /// `https` or `http`: must match the transport of the endpoint's cluster.
     pub scheme: String,
-    /// What stands before the schema's own paths, without a slash at its end: "" or "/openai".
-    #[serde(default)]
-    pub path_prefix: String,
+    /// What stands before the operations' paths, without a slash at its end: "/v1", "/openai/v1", "/api/v3" or "". Absent: "/v1".
+    #[serde(default = "version_1")]
+    pub base_path: String,
+    /// What stands in the query of every request, without a question mark: "" or "api-version=2025-04-01".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
     /// The model's name at the provider.
     pub model: String,
     /// Where its credential lies and goes; `None`: the provider wants none.
@@ -44,7 +51,20 @@ pub struct Deployment {
     /// What its tokens cost; `None`: unknown, and the record says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Rc<Price>>,
+    /// What it takes of what its schema can say.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// Names of what a module must understand to use this deployment. One that does not know a name refuses to, with that name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
+
+fn version_1() -> String {
+    "/v1".to_owned()
+}
+
+/// What this module understands of [`Deployment::requires`]. Nothing yet: what there is can be left aside by a module that is older.
+const UNDERSTOOD: [&str; 0] = [];
 
 /// Wire schema of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,9 +77,18 @@ pub enum ProviderSchema {
     Anthropic,
 }
 
+impl ProviderSchema {
+    /// Its name in [`Deployment::schema`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
 /// From which request header the credential is taken and into which it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CredentialPlacement {
     /// The slot that Envoy's credential injector fills; begins with `x-weir-credential-`.
     pub slot: String,
@@ -78,8 +107,14 @@ impl Check for Deployment {
         if !matches!(self.scheme.as_str(), "http" | "https") {
             return Err(ConfigError::new("scheme", "must be http or https"));
         }
-        if self.path_prefix.ends_with('/') || !(self.path_prefix.is_empty() || self.path_prefix.starts_with('/')) {
-            return Err(ConfigError::new("path_prefix", "must be empty, or begin and not end with a slash"));
+        if let Some(name) = self.requires.iter().find(|name| !UNDERSTOOD.contains(&name.as_str())) {
+            return Err(ConfigError::new("requires", format!("this module does not know `{name}`: it is too old")));
+        }
+        if self.base_path.ends_with('/') || !(self.base_path.is_empty() || self.base_path.starts_with('/')) {
+            return Err(ConfigError::new("base_path", "must be empty, or begin and not end with a slash"));
+        }
+        if self.query.contains(['?', '#', ' ']) {
+            return Err(ConfigError::new("query", "must be a query without its question mark"));
         }
         if self.model.is_empty() {
             return Err(ConfigError::new("model", "must not be empty"));

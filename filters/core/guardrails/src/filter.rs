@@ -18,7 +18,7 @@ use std::rc::Rc;
 use weir_exchange::{AnswerFilter, Exchange, Shared};
 use weir_host::{Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::{Operation, Schema};
+use weir_llm::{Kind, Operation, Schema};
 
 use crate::ProfileCache;
 use crate::scan::{Direction, Profile};
@@ -97,8 +97,8 @@ impl GuardrailsStream {
         }
         let method = host.header_text(Message::Request, ":method").unwrap_or_default();
         let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-        let anthropic = host.header(Message::Request, "anthropic-version").is_some();
-        Operation::of(&method, &path, anthropic).map_err(|_| Schema::of_path(&path, anthropic))
+        let has_header = |name: &str| host.header(Message::Request, name).is_some();
+        Operation::of(&method, &path, &has_header).map_err(|_| Schema::of_path(&path, &has_header))
     }
 
     /// Tells what was found in the request, where the answer is not the provider's after all and so tells nothing yet.
@@ -122,7 +122,7 @@ impl GuardrailsStream {
 impl Watch {
     fn watches_answer(&self) -> bool {
         // An embedding's answer has no text.
-        self.profile.watches(Direction::Output) && self.operation != Operation::Embeddings
+        self.profile.watches(Direction::Output) && self.operation.kind() == Kind::Chat
     }
 }
 

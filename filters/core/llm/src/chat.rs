@@ -1,40 +1,25 @@
-//! One conversation model, and its readers and writers for each schema.
+//! One conversation model: what a chat request or answer says, whatever the schema.
 //!
-//! What both schemas can say crosses unchanged. What only one can say is either harmless to leave out (a hint about caching,
-//! speed or effort; see `others`) or makes [`write_request`] refuse with the field's name. Rules that lose something, all of
-//! them on purpose:
+//! A reader of a schema keeps everything that a body says: what this model has a place for in its place, and the rest, at any depth, with
+//! its path among [`Request::others`]. The writer of the target then decides about each thing: it says it, leaves it out by a
+//! documented rule and notes that, or refuses the request with the field's path. Nothing is dropped silently.
 //!
-//! - System messages anywhere in an OpenAI conversation become Anthropic's one system prompt, in their order.
-//! - Turns of one role that follow each other become one Anthropic turn; tool results stand first in theirs.
-//! - Anthropic needs `max_tokens`: [`DEFAULT_MAX_TOKENS`] where the client gave none.
-//! - Anthropic's temperature ends at 1: a higher one becomes 1.
-//! - The `name` of an OpenAI message and `is_error` of an Anthropic tool result are left out.
-//! - An image in a tool result follows it in a user message, since OpenAI's tool messages hold text only.
-//! - Thinking of earlier turns is left out; thinking in an answer is shown to OpenAI clients as `reasoning_content`, and
-//!   `reasoning_content` is not shown to Anthropic clients, whose thinking blocks need a signature.
-
-mod anthropic;
-mod node;
-mod openai;
-mod others;
+//! Rules that hold between any two schemas:
+//!
+//! - Thinking of earlier turns is left out: only its issuer can verify it.
+//! - A hint of the client's schema ([`Dialect::is_hint`](crate::schema::Dialect::is_hint)) about caching, speed, effort or storage is left
+//!   out.
+//! - Whatever else the target cannot say is refused as `unsupported_parameter`.
+//!
+//! The rules of one target stand at its writer.
 
 use serde_json::{Map, Value};
+use weir_config::Capabilities;
 
 use crate::error::{RequestError, ResponseError};
-use crate::operation::Schema;
+use crate::node::Node;
+use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
-use node::Node;
-
-pub(crate) use anthropic::{
-    finish_of as finish_of_anthropic, stop_reason as anthropic_stop_reason, tool_id as anthropic_tool_id,
-    usage_json as anthropic_usage_json,
-};
-pub(crate) use openai::{
-    finish_of as finish_of_openai, finish_reason as openai_finish_reason, usage_json as openai_usage_json,
-};
-
-/// Anthropic's `max_tokens` for a client whose schema does not require one and that gave none.
-pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 
 /// A request for the next message of a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,8 +50,30 @@ pub struct Request {
     pub user: Option<String>,
     /// The form that the answer must have.
     pub response_format: Option<ResponseFormat>,
-    /// All other fields, as the client sent them.
-    pub others: Map<String, Value>,
+    /// How much the model is to reason.
+    pub reasoning: Option<Reasoning>,
+    /// Everything else that the client said, at any depth.
+    pub others: Vec<Other>,
+}
+
+/// Something that the conversation model has no place for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// Where it stood: `messages[2].content[0].cache_control`.
+    pub path: String,
+    /// What it said.
+    pub value: Value,
+}
+
+/// How much the model is to reason before it answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasoning {
+    /// As a word: `none`, `minimal`, `low`, `medium`, `high`, …
+    pub effort: Option<String>,
+    /// As a bound in tokens.
+    pub budget_tokens: Option<u64>,
+    /// The client wants none.
+    pub off: bool,
 }
 
 /// Who says something.
@@ -83,6 +90,8 @@ pub enum Role {
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
+    /// Where it stood: `messages[2]`.
+    pub at: String,
     /// Who says it.
     pub role: Role,
     /// What it consists of.
@@ -95,7 +104,11 @@ pub enum Part {
     /// Text.
     Text(String),
     /// An image.
-    Image(Image),
+    Image(Placed<Image>),
+    /// A document.
+    Document(Placed<Document>),
+    /// Sound.
+    Audio(Placed<Audio>),
     /// The model calls a tool.
     ToolCall(ToolCall),
     /// What a tool answered.
@@ -111,6 +124,55 @@ pub enum Part {
     },
     /// Reasoning that only the provider can read.
     RedactedThinking(String),
+    /// What this model has no place for: the whole part, under its own `type`.
+    Unknown(Placed<Value>),
+}
+
+/// Something that not every schema can say, with the path by which a refusal names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// Where it stood: `messages[2].content[0]`. Empty in an answer.
+    pub at: String,
+    /// What it is.
+    pub value: T,
+}
+
+/// A document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it is called.
+    pub title: Option<String>,
+    /// What the application says about it.
+    pub context: Option<String>,
+    /// Where it is.
+    pub source: DocumentSource,
+}
+
+/// Where a document is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentSource {
+    /// Here, as text.
+    Text(String),
+    /// Here, as bytes.
+    Base64 {
+        /// `application/pdf`, …
+        media_type: String,
+        /// The bytes in base64.
+        data: String,
+    },
+    /// Fetched by the provider.
+    Url(String),
+    /// With the provider, under this id.
+    File(String),
+}
+
+/// Sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audio {
+    /// `wav`, `mp3`, …
+    pub format: String,
+    /// The bytes in base64.
+    pub data: String,
 }
 
 /// An image.
@@ -221,58 +283,60 @@ pub struct Response {
     pub stop_sequence: Option<String>,
     /// What the provider reported.
     pub usage: Option<Usage>,
+    /// Everything else that the answer says of what the model said: citations, log probabilities, …
+    pub others: Vec<Other>,
 }
 
-/// Reads a request. Names what is missing, of the wrong type, or of a kind that this model cannot hold.
+/// Reads a request. Names what is missing or of the wrong type.
 pub fn read_request(schema: Schema, body: &[u8]) -> Result<Request, RequestError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| RequestError::new(format!("the body is not valid: {error}")))?;
-    let root = Node::root(&value);
-    match schema {
-        Schema::OpenAi => openai::read_request(&root),
-        Schema::Anthropic => anthropic::read_request(&root),
-    }
+    schema.read_request(&Node::root(&value))
 }
 
-/// Writes a request. Refuses, with its name, a field of the other schema that this one cannot say and that is not harmless.
-///
-/// An OpenAI stream always asks for usage: the client's own stream may need it, and so does metering.
-pub fn write_request(schema: Schema, request: &Request) -> Result<Vec<u8>, RequestError> {
-    let mut root = match schema {
-        Schema::OpenAi => openai::write_request(request),
-        Schema::Anthropic => anthropic::write_request(request)?,
-    };
-    if request.origin == schema {
-        root.extend(request.others.clone());
-    } else {
-        others::refuse_what_cannot_be_said(request)?;
+/// A request as it goes to a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What it leaves out.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
+/// hint.
+pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<Written, RequestError> {
+    let mut writing = Writing::new(capabilities);
+    let root: Map<String, Value> = schema.write_request(request, &mut writing)?;
+    for other in &request.others {
+        if writing.has_said(&other.path) {
+            continue;
+        }
+        if !request.origin.is_hint(&without_indices(&other.path), &other.value) {
+            let message = "the provider of this model has no such setting";
+            return Err(RequestError::unsupported(message).at(&other.path));
+        }
+        writing.leave_out(other.path.as_str(), "a hint that the provider of this model does not have");
     }
-    let mut out = Vec::new();
-    crate::json::write(&root, &mut out);
-    Ok(out)
+    let mut body = Vec::new();
+    crate::json::write(&root, &mut body);
+    Ok(Written { body, left_out: writing.left_out })
+}
+
+/// `messages[2].content` as `messages[].content`.
+fn without_indices(path: &str) -> String {
+    path.chars().filter(|character| !character.is_ascii_digit()).collect()
 }
 
 /// Reads a whole answer: of several choices the first, which is all that a request across schemas can ask for.
 pub fn read_response(schema: Schema, body: &[u8]) -> Result<Response, ResponseError> {
     let value: Value = serde_json::from_slice(body).map_err(|_| ResponseError::new("it is not valid JSON"))?;
-    let root = Node::root(&value);
-    match schema {
-        Schema::OpenAi => openai::read_response(&root),
-        Schema::Anthropic => anthropic::read_response(&root),
-    }
-    .map_err(|error| ResponseError::new(error.message))
+    schema.read_response(&Node::root(&value)).map_err(|error| ResponseError::new(error.message))
 }
 
 /// Writes a whole answer.
 pub fn write_response(schema: Schema, response: &Response) -> Vec<u8> {
     let mut out = Vec::new();
-    let value = match schema {
-        Schema::OpenAi => openai::write_response(response),
-        Schema::Anthropic => anthropic::write_response(response),
-    };
-    crate::json::write(&value, &mut out);
+    crate::json::write(&schema.write_response(response), &mut out);
     out
 }
-
-#[cfg(test)]
-mod tests;

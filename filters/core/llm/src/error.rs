@@ -4,7 +4,7 @@ mod client;
 mod provider;
 
 pub(crate) use client::write_error_event;
-pub use client::{ClientError, stream_event};
+pub use client::{ClientError, ErrorParts, error_body, stream_event};
 pub(crate) use provider::error_of_json;
 pub use provider::{ProviderError, read_provider_error};
 
@@ -14,20 +14,27 @@ pub use provider::{ProviderError, read_provider_error};
 pub struct RequestError {
     /// What is wrong, for the person who sent it.
     pub message: String,
-    /// The field, as OpenAI's `param` names it: `messages[2].content`.
+    /// The field: `messages[2].content`.
     pub param: Option<String>,
+    /// Stable and machine-readable: `invalid_request`, or `unsupported_parameter` for what another provider could do.
+    pub code: &'static str,
 }
 
 impl RequestError {
     /// An error of the request as a whole.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), param: None }
+        Self { message: message.into(), param: None, code: "invalid_request" }
+    }
+
+    /// The request is good, but not for the provider of this model.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self { code: "unsupported_parameter", ..Self::new(message) }
     }
 
     /// The same error, of this field; its name also stands in the message.
     #[must_use]
     pub fn at(self, param: &str) -> Self {
-        Self { message: format!("{param}: {}", self.message), param: Some(param.to_owned()) }
+        Self { message: format!("{param}: {}", self.message), param: Some(param.to_owned()), ..self }
     }
 }
 

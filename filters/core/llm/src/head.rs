@@ -1,4 +1,5 @@
 mod fields;
+mod rules;
 
 use std::ops::Range;
 
@@ -6,6 +7,8 @@ use crate::error::RequestError;
 use crate::json::{Fields, span_in, spliced, write_string};
 use crate::operation::Operation;
 use fields::TopFields;
+
+pub use rules::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 
 /// What routing, quota and metering need of a request body, and where in it they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +33,9 @@ pub struct RequestHead {
 /// relies on of the right type, and messages that each have a role. What it does not read stays the provider's to judge,
 /// but it must be JSON that all read alike (`strict`), so that a request means the same to whichever provider it meets.
 pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, RequestError> {
-    if !operation.has_body() {
-        return Err(RequestError::new("this operation takes no body"));
-    }
-    let fields = TopFields::read(operation, body)?;
+    let rules =
+        operation.schema().head(operation.kind()).ok_or_else(|| RequestError::new("this operation takes no body"))?;
+    let fields = TopFields::read(rules, body)?;
     let model_json = fields.get("model").ok_or_else(|| RequestError::new("a model is required").at("model"))?;
     let model = read_as::<String>(model_json, "model", "a string")?;
     if model.trim().is_empty() {
@@ -41,7 +43,7 @@ pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, Reque
     }
     let model_span =
         span_in(body, model_json).ok_or_else(|| RequestError::new("the model was not found").at("model"))?;
-    check_content(operation, &fields)?;
+    check_content(&rules.content, &fields)?;
     let mut head = RequestHead {
         model,
         model_span,
@@ -51,8 +53,9 @@ pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, Reque
         include_usage: false,
         stream_options_span: None,
     };
-    if operation != Operation::Embeddings {
-        read_answer_options(operation, body, &fields, &mut head)?;
+    if let Some(options) = &rules.answer {
+        fields.check_types(rules.types)?;
+        read_answer_options(options, body, &fields, &mut head)?;
     }
     Ok(head)
 }
@@ -98,11 +101,16 @@ impl RequestHead {
     }
 }
 
-fn check_content(operation: Operation, fields: &TopFields<'_>) -> Result<(), RequestError> {
-    let name = if operation == Operation::Embeddings { "input" } else { "messages" };
-    let value = fields.get(name).ok_or_else(|| RequestError::new("the field is required").at(name))?;
+fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), RequestError> {
+    let name = content.field;
+    let Some(value) = fields.get(name) else {
+        return match content.unless.iter().any(|other| fields.get(other).is_some()) {
+            true => Ok(()),
+            false => Err(RequestError::new("the field is required").at(name)),
+        };
+    };
     let is_array = value.starts_with('[');
-    let is_text = operation == Operation::Embeddings && value.starts_with('"');
+    let is_text = content.may_be_text && value.starts_with('"');
     if !is_array && !is_text {
         return Err(RequestError::new("an array is expected").at(name));
     }
@@ -111,29 +119,25 @@ fn check_content(operation: Operation, fields: &TopFields<'_>) -> Result<(), Req
 }
 
 fn read_answer_options(
-    operation: Operation,
+    options: &AnswerOptions,
     body: &[u8],
     fields: &TopFields<'_>,
     head: &mut RequestHead,
 ) -> Result<(), RequestError> {
-    fields.check_types(operation.schema())?;
     if let Some(value) = fields.get("stream") {
         head.stream = read_as(value, "stream", "true or false")?;
     }
-    let limits: &[&str] = match operation {
-        Operation::ChatCompletions => &["max_completion_tokens", "max_tokens"],
-        _ => &["max_tokens"],
-    };
-    for name in limits {
+    for name in options.limits {
         if let Some(value) = fields.get(name) {
             let limit = read_as(value, name, "a whole number, at least 0,")?;
+            // Compatible servers read one or the other: the larger is the bound.
             head.max_output_tokens = Some(head.max_output_tokens.map_or(limit, |known: u64| known.max(limit)));
         }
     }
-    if operation == Operation::ChatCompletions {
-        if let Some(value) = fields.get("n") {
-            head.choices = read_as(value, "n", "a whole number")?;
-        }
+    if let Some(value) = options.choices.and_then(|name| fields.get(name)) {
+        head.choices = read_as(value, "n", "a whole number")?;
+    }
+    if options.stream_options {
         if let Some(value) = fields.get_or_null("stream_options") {
             head.stream_options_span = span_in(body, value);
         }

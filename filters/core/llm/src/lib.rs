@@ -1,7 +1,7 @@
 //! The wire formats of LLM providers, without any I/O.
 //!
-//! Requests and answers are read into one conversation model ([`chat`]) and written from it, so that N schemas need N readers
-//! and writers and not N². Where client and provider speak the same schema, bytes are passed on and edited in place: fields
+//! All that is particular to one schema stands in its folder ([`schema`]). Requests and answers are read into one conversation model
+//! ([`chat`]) and written from it, so that N schemas need N readers and writers and not N². Where client and provider speak the same schema, bytes are passed on and edited in place: fields
 //! that this crate has never heard of survive ([`RequestHead`], [`text`], [`stream`]).
 //!
 //! It refuses to know who calls, what a token costs, where a provider is and what a filter does: bytes come in, bytes and
@@ -24,15 +24,20 @@ mod compare;
 pub mod error;
 mod head;
 mod json;
+mod node;
 mod operation;
+pub mod schema;
 pub mod sse;
 pub mod stream;
 mod strict;
 pub mod text;
+mod timestamp;
 mod usage;
 
 pub use compare::{between, same};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
-pub use head::{RequestHead, read_head};
-pub use operation::{NoOperation, Operation, Schema};
+pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, RequestHead, read_head};
+pub use node::Node;
+pub use operation::{NoOperation, Operation};
+pub use schema::{Kind, Schema};
 pub use usage::{Usage, usage_of_response, usage_of_value};

@@ -1,36 +1,15 @@
 use std::borrow::Cow;
 
-/// A wire schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Schema {
-    /// OpenAI's API.
-    OpenAi,
-    /// Anthropic's API, version 2023-06-01.
-    Anthropic,
-}
+use crate::schema::{Endpoint, Kind, Schema};
 
-impl Schema {
-    /// The schema in which to answer a request for this path, also when the path is none of ours.
-    pub fn of_path(path: &str, anthropic_version_header: bool) -> Self {
-        let path = without_query(path);
-        let messages = path.strip_prefix("/v1/messages").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if messages || anthropic_version_header { Self::Anthropic } else { Self::OpenAi }
-    }
-}
+/// The version that all schemas' clients ask for.
+const VERSION: &str = "/v1";
 
-/// What a client asks for, by method and path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `POST /v1/chat/completions`
-    ChatCompletions,
-    /// `POST /v1/embeddings`
-    Embeddings,
-    /// `POST /v1/messages`
-    Messages,
-    /// `GET /v1/models`; both schemas have it, told apart by the `anthropic-version` header.
-    ListModels(Schema),
-    /// `GET /v1/models/{model}`
-    GetModel(Schema),
+/// What a client asks for, by method and path: what, and in which schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    endpoint: &'static Endpoint,
+    schema: Schema,
 }
 
 /// Why a method and path are no operation.
@@ -48,55 +27,79 @@ pub enum NoOperation {
 }
 
 impl Operation {
-    /// The operation of a request. The path may carry a query; OpenAI's paths are also known under `/api/v1`.
-    pub fn of(method: &str, path: &str, anthropic_version_header: bool) -> Result<Self, NoOperation> {
+    /// The operation of a request. The path may carry a query. Where several schemas have a path, `has_header` tells whether the
+    /// request has the header that only one schema's clients send; without any the first schema counts.
+    pub fn of(method: &str, path: &str, has_header: &dyn Fn(&str) -> bool) -> Result<Self, NoOperation> {
         let path = without_query(path);
-        let (operation, takes) = match path.strip_prefix("/api").filter(|rest| *rest != "/v1/messages").unwrap_or(path)
-        {
-            "/v1/chat/completions" => (Self::ChatCompletions, "POST"),
-            "/v1/embeddings" => (Self::Embeddings, "POST"),
-            "/v1/messages" => (Self::Messages, "POST"),
-            "/v1/models" => (Self::ListModels(Schema::of_path(path, anthropic_version_header)), "GET"),
-            other if other.strip_prefix("/v1/models/").is_some_and(|model| !model.is_empty()) => {
-                (Self::GetModel(Schema::of_path(path, anthropic_version_header)), "GET")
+        let mut found = Schema::all().filter_map(|schema| {
+            let endpoint = schema.endpoints().iter().find(|endpoint| is_at(endpoint, path))?;
+            Some(Self { endpoint, schema })
+        });
+        let first = found.next().ok_or(NoOperation::UnknownPath)?;
+        let operation = match found.next() {
+            None => first,
+            Some(second) => {
+                let spoken = Schema::by_header(has_header);
+                [first, second].into_iter().chain(found).find(|one| Some(one.schema) == spoken).unwrap_or(first)
             }
-            _ => return Err(NoOperation::UnknownPath),
         };
+        let takes = operation.endpoint.method;
         if method == takes { Ok(operation) } else { Err(NoOperation::WrongMethod { takes }) }
+    }
+
+    /// The operation of this kind in a schema, if it has one.
+    pub fn of_kind(kind: Kind, schema: Schema) -> Option<Self> {
+        let endpoint = schema.endpoints().iter().find(|endpoint| endpoint.kind == kind)?;
+        Some(Self { endpoint, schema })
+    }
+
+    /// What is asked for.
+    pub fn kind(self) -> Kind {
+        self.endpoint.kind
     }
 
     /// The schema that the client speaks.
     pub fn schema(self) -> Schema {
-        match self {
-            Self::ChatCompletions | Self::Embeddings => Schema::OpenAi,
-            Self::Messages => Schema::Anthropic,
-            Self::ListModels(schema) | Self::GetModel(schema) => schema,
-        }
+        self.schema
     }
 
     /// A stable name for logs and usage records.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat.completions",
-            Self::Embeddings => "embeddings",
-            Self::Messages => "messages",
-            Self::ListModels(_) | Self::GetModel(_) => "models",
-        }
+        self.endpoint.name
+    }
+
+    /// The path behind the API's version.
+    pub fn path(self) -> &'static str {
+        self.endpoint.path
     }
 
     /// Whether its requests have a JSON body.
     pub fn has_body(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Embeddings | Self::Messages)
+        match self.endpoint.kind {
+            Kind::Chat | Kind::Embeddings => true,
+            Kind::ListModels | Kind::GetModel => false,
+        }
     }
 
-    /// The model that the path of a [`Operation::GetModel`] names, percent-decoded.
+    /// The model that the path of a request for one names, percent-decoded.
     pub fn model_of_path(path: &str) -> Option<String> {
         let (_, model) = without_query(path).split_once("/v1/models/")?;
         (!model.is_empty()).then(|| percent_decoded(model).into_owned())
     }
 }
 
-fn without_query(path: &str) -> &str {
+fn is_at(endpoint: &Endpoint, path: &str) -> bool {
+    let below = |before: &str| {
+        let rest = path.strip_prefix(before).and_then(|rest| rest.strip_prefix(VERSION));
+        rest.is_some_and(|rest| match endpoint.path.strip_suffix('/') {
+            Some(_) => rest.strip_prefix(endpoint.path).is_some_and(|model| !model.is_empty()),
+            None => rest == endpoint.path,
+        })
+    };
+    below("") || endpoint.also_below.iter().any(|before| below(before))
+}
+
+pub(crate) fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(before, _)| before)
 }
 
@@ -130,34 +133,41 @@ fn hex_value(digit: u8) -> u8 {
 mod tests {
     use super::*;
 
-    fn check(method: &str, path: &str, header: bool, expect: Result<Operation, NoOperation>) {
-        assert_eq!(Operation::of(method, path, header), expect, "{method} {path}");
+    fn check(method: &str, path: &str, header: &str, expect: Result<(Kind, &str), NoOperation>) {
+        let found = Operation::of(method, path, &|name| name == header);
+        let found = found.map(|operation| (operation.kind(), operation.schema().name()));
+        assert_eq!(found, expect, "{method} {path}");
     }
 
     #[test]
     fn method_and_path_name_the_operation() {
-        use Schema::{Anthropic, OpenAi};
-        check("POST", "/v1/chat/completions", false, Ok(Operation::ChatCompletions));
-        check("POST", "/api/v1/chat/completions?a=b", false, Ok(Operation::ChatCompletions));
-        check("POST", "/v1/embeddings", false, Ok(Operation::Embeddings));
-        check("POST", "/v1/messages?beta=true", true, Ok(Operation::Messages));
-        check("POST", "/api/v1/messages", false, Err(NoOperation::UnknownPath));
-        check("GET", "/v1/models", false, Ok(Operation::ListModels(OpenAi)));
-        check("GET", "/v1/models?limit=2", true, Ok(Operation::ListModels(Anthropic)));
-        check("GET", "/v1/models/gpt-4o", false, Ok(Operation::GetModel(OpenAi)));
-        check("GET", "/v1/models/", false, Err(NoOperation::UnknownPath));
-        check("GET", "/v1/chat/completions", false, Err(NoOperation::WrongMethod { takes: "POST" }));
-        check("DELETE", "/v1/models", false, Err(NoOperation::WrongMethod { takes: "GET" }));
-        check("POST", "/v1/chat/completions/x", false, Err(NoOperation::UnknownPath));
-        check("GET", "/", false, Err(NoOperation::UnknownPath));
+        const VERSION: &str = "anthropic-version";
+        check("POST", "/v1/chat/completions", "", Ok((Kind::Chat, "openai")));
+        check("POST", "/v1/chat/completions", VERSION, Ok((Kind::Chat, "openai")));
+        check("POST", "/api/v1/chat/completions?a=b", "", Ok((Kind::Chat, "openai")));
+        check("POST", "/v1/embeddings", "", Ok((Kind::Embeddings, "openai")));
+        check("POST", "/v1/messages?beta=true", VERSION, Ok((Kind::Chat, "anthropic")));
+        check("POST", "/api/v1/messages", "", Err(NoOperation::UnknownPath));
+        check("GET", "/v1/models", "", Ok((Kind::ListModels, "openai")));
+        check("GET", "/v1/models?limit=2", VERSION, Ok((Kind::ListModels, "anthropic")));
+        check("GET", "/v1/models/gpt-4o", "", Ok((Kind::GetModel, "openai")));
+        check("GET", "/v1/models/", "", Err(NoOperation::UnknownPath));
+        check("GET", "/v1/chat/completions", "", Err(NoOperation::WrongMethod { takes: "POST" }));
+        check("DELETE", "/v1/models", "", Err(NoOperation::WrongMethod { takes: "GET" }));
+        check("POST", "/v1/chat/completions/x", "", Err(NoOperation::UnknownPath));
+        check("GET", "/", "", Err(NoOperation::UnknownPath));
     }
 
     #[test]
     fn errors_have_the_schema_of_the_path() {
-        assert_eq!(Schema::of_path("/v1/messages/batches?x", false), Schema::Anthropic);
-        assert_eq!(Schema::of_path("/v1/messagesx", false), Schema::OpenAi);
-        assert_eq!(Schema::of_path("/nothing", true), Schema::Anthropic);
-        assert_eq!(Schema::of_path("/nothing", false), Schema::OpenAi);
+        let check = |path: &str, header: &str, expect: &str| {
+            assert_eq!(Schema::of_path(path, &|name| name == header).name(), expect, "{path}");
+        };
+        check("/v1/messages/batches?x", "", "anthropic");
+        check("/v1/messagesx", "", "openai");
+        check("/nothing", "anthropic-version", "anthropic");
+        check("/nothing", "", "openai");
+        check("/v1/chat/completions", "anthropic-version", "openai");
     }
 
     #[test]

@@ -3,20 +3,18 @@
 //! Events are read into [`Delta`]s, which say what happened without a schema. Between two schemas the client's events are
 //! written from them. Within one schema the provider's events pass byte for byte and the deltas only tell what passed.
 
-mod anthropic;
-mod openai;
 mod same;
 
 use std::borrow::Cow;
 
 use crate::chat::Finish;
 use crate::error::ProviderError;
-use crate::operation::Schema;
+use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
 use crate::usage::Usage;
 
 /// What the client's stream needs that the provider's does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamOptions {
     /// The model's name for the client; empty: the provider's name stays where the schema does.
     pub client_model: String,
@@ -50,7 +48,7 @@ pub struct Progress {
 
 /// One thing that happened in a stream.
 #[derive(Clone, Debug, PartialEq)]
-enum Delta<'a> {
+pub enum Delta<'a> {
     /// The provider names the model: its JSON string, quotes included.
     Model(&'a str),
     /// The answer begins.
@@ -65,14 +63,34 @@ enum Delta<'a> {
     Thinking(Cow<'a, str>),
     /// Content that no other schema can say.
     Opaque,
-    /// A tool call begins; its key is unique in the stream.
-    ToolCall { key: u32, id: Cow<'a, str>, name: Cow<'a, str> },
+    /// A tool call begins.
+    ToolCall {
+        /// Unique in the stream.
+        key: u32,
+        /// As the provider names it; empty if it does not.
+        id: Cow<'a, str>,
+        /// The tool.
+        name: Cow<'a, str>,
+    },
     /// A piece of a tool call's arguments.
-    Arguments { key: u32, json: Cow<'a, str> },
+    Arguments {
+        /// Of the call.
+        key: u32,
+        /// The piece of JSON.
+        json: Cow<'a, str>,
+    },
     /// The provider says that a block has ended, which may be a tool call.
-    BlockEnd { key: u32 },
+    BlockEnd {
+        /// Of the call, if it is one.
+        key: u32,
+    },
     /// Why the answer ends.
-    Finish { finish: Finish, stop_sequence: Option<String> },
+    Finish {
+        /// The reason.
+        finish: Finish,
+        /// The text of `stop` that ended it, where the provider says which.
+        stop_sequence: Option<String>,
+    },
     /// Running totals.
     Usage(Usage),
     /// The provider's own last event.
@@ -91,18 +109,14 @@ pub struct StreamTranslator {
 impl StreamTranslator {
     /// A translator at the beginning of a stream.
     pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
-        let writer = match (provider == client, client) {
-            (true, _) => Writer::Same(same::Writer::new(client, options)),
-            (false, Schema::OpenAi) => Writer::OpenAi(openai::Writer::new(options)),
-            (false, Schema::Anthropic) => Writer::Anthropic(anthropic::Writer::new(options)),
+        let writer = match provider == client {
+            true => Writer::Same(same::Writer::new(client, options)),
+            false => Writer::Other(client.stream_writer(options)),
         };
-        let reader = match provider {
-            Schema::OpenAi => Reader::OpenAi(openai::Reader::new(provider != client)),
-            Schema::Anthropic => Reader::Anthropic,
-        };
+        let reader = provider.stream_reader(provider != client);
         Self {
             framer: Framer::default(),
-            session: Session { client, reader, writer, finish_seen: false, over: false, at_end: false },
+            session: Session { provider, client, reader, writer, finish_seen: false, over: false, at_end: false },
         }
     }
 
@@ -149,34 +163,26 @@ impl StreamTranslator {
 }
 
 #[derive(Debug)]
-enum Reader {
-    OpenAi(openai::Reader),
-    Anthropic,
-}
-
-#[derive(Debug)]
 enum Writer {
     Same(same::Writer),
-    OpenAi(openai::Writer),
-    Anthropic(anthropic::Writer),
+    Other(Box<dyn StreamWriter>),
 }
 
 impl Writer {
     /// Fails on what the client's schema cannot say.
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         match self {
-            Self::Same(_) => {}
-            Self::OpenAi(writer) => writer.write(delta, out),
-            Self::Anthropic(writer) => return writer.write(delta, out),
+            Self::Same(_) => Ok(()),
+            Self::Other(writer) => writer.write(delta, out),
         }
-        Ok(())
     }
 }
 
 #[derive(Debug)]
 struct Session {
+    provider: Schema,
     client: Schema,
-    reader: Reader,
+    reader: Box<dyn StreamReader>,
     writer: Writer,
     finish_seen: bool,
     /// The last event, or an error, has been written.
@@ -198,11 +204,10 @@ impl Session {
             progress.characters = progress.characters.saturating_add(characters(text));
             return writer.pass_like_the_last(&event, text, out);
         }
-        let deltas = match &mut self.reader {
-            _ if event.data.is_empty() && event.raw.contains(&b':') => Ok(vec![Delta::Ping]),
-            _ if event.data.is_empty() => Ok(Vec::new()),
-            Reader::OpenAi(reader) => reader.read(event.data),
-            Reader::Anthropic => anthropic::read(event.data),
+        let deltas = match event.data {
+            "" if event.raw.contains(&b':') => Ok(vec![Delta::Ping]),
+            "" => Ok(Vec::new()),
+            data => self.reader.read(data),
         };
         let deltas = match deltas {
             Ok(deltas) => deltas,
@@ -255,7 +260,7 @@ impl Session {
             }
             Delta::End => {
                 self.over = true;
-                progress.complete = self.finish_seen || matches!(self.reader, Reader::Anthropic);
+                progress.complete = self.finish_seen || self.provider.last_event_is_enough();
                 progress.content |= progress.complete;
                 return None;
             }
@@ -266,9 +271,9 @@ impl Session {
         None
     }
 
-    /// `[DONE]` before any `finish_reason`: what was said so far is no whole answer.
+    /// The last event before any reason of the end: what was said so far is no whole answer.
     fn is_premature_end(&self) -> bool {
-        !self.finish_seen && matches!(self.reader, Reader::OpenAi(_)) && !matches!(self.writer, Writer::Same(_))
+        !self.finish_seen && !self.provider.last_event_is_enough() && !matches!(self.writer, Writer::Same(_))
     }
 
     fn fail(&mut self, error: ProviderError, progress: &mut Progress, out: &mut Vec<u8>) {

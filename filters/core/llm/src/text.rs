@@ -12,11 +12,12 @@ use std::ops::Range;
 
 use crate::error::{RequestError, ResponseError};
 use crate::json::{spliced, unescaped, write_string};
-use crate::operation::{Operation, Schema};
-use place::Place;
+use crate::operation::Operation;
+use crate::schema::Schema;
+pub use place::Place;
 use scan::{Malformed, scan};
 
-pub use stream::{StreamText, stream_texts};
+pub use stream::{Pieces, StreamText, stream_texts};
 
 /// A piece of text in a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +47,7 @@ pub fn request_characters(operation: Operation, body: &[u8]) -> Result<u64, Requ
 }
 
 fn place_of(operation: Operation) -> Option<Place> {
-    match operation {
-        Operation::ChatCompletions => Some(Place::ChatRequest),
-        Operation::Messages => Some(Place::MessagesRequest),
-        Operation::Embeddings => Some(Place::EmbeddingsRequest),
-        Operation::ListModels(_) | Operation::GetModel(_) => None,
-    }
+    operation.schema().request_place(operation.kind())
 }
 
 fn malformed(error: Malformed) -> RequestError {
@@ -78,11 +74,7 @@ pub fn response_characters(client: Schema, operation: Operation, body: &[u8]) ->
 }
 
 fn place_of_answer(client: Schema, operation: Operation) -> Option<Place> {
-    match (operation, client) {
-        (Operation::ChatCompletions | Operation::Messages, Schema::OpenAi) => Some(Place::ChatResponse),
-        (Operation::ChatCompletions | Operation::Messages, Schema::Anthropic) => Some(Place::MessagesResponse),
-        (Operation::Embeddings | Operation::ListModels(_) | Operation::GetModel(_), _) => None,
-    }
+    client.answer_place(operation.kind())
 }
 
 /// A copy with some texts replaced by JSON strings, escaped anew; everything else byte for byte. The spans are those that

@@ -77,7 +77,7 @@ impl StreamFilter for MeteringStream {
         self.refused = true;
         host.count(REFUSED, 1);
         let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-        let schema = Schema::of_path(&path, host.header(Message::Request, "anthropic-version").is_some());
+        let schema = Schema::of_path(&path, &|name| host.header(Message::Request, name).is_some());
         let message = "Usage cannot be recorded at the moment. Try again.";
         let error = ClientError::new(503, "metering_unavailable", message);
         Flow::Reply(self.shared.refuse_for(schema, &error, 1))
@@ -167,7 +167,7 @@ impl MeteringStream {
             .unwrap_or_default();
         let code = code.unwrap_or("upstream_unavailable");
         let error = ClientError::new(status, code, "The provider failed without saying why.");
-        let mut reply = self.shared.refuse(schema.unwrap_or(Schema::OpenAi), &error);
+        let mut reply = self.shared.refuse(schema.unwrap_or_default(), &error);
         reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
         reply
     }

@@ -50,6 +50,7 @@ pub(crate) fn record(
             .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
             .collect(),
         revision: exchange.revision,
+        ..UsageRecord::default()
     })
 }
 

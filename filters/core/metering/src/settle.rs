@@ -1,3 +1,4 @@
+use weir_config::Tokens;
 use weir_exchange::{Exchange, TokenSource};
 
 use crate::Outcome;
@@ -49,7 +50,15 @@ pub fn settle(exchange: &Exchange, outcome: Outcome) -> Settlement {
     };
     let cached_input_tokens = reported.cached_input.min(input_tokens);
     let (cost_microusd, price_version) = match &attempt.price {
-        Some(price) => (price.cost_microusd(input_tokens, cached_input_tokens, output_tokens), price.version.clone()),
+        Some(price) => {
+            let tokens = Tokens {
+                input: input_tokens,
+                cached_input: cached_input_tokens,
+                output: output_tokens,
+                ..Tokens::default()
+            };
+            (price.cost_microusd(tokens), price.version.clone())
+        }
         None => (0, String::new()),
     };
     Settlement {

@@ -86,9 +86,10 @@ fn stored(stored: u32) -> Result<ReportUsageResponse, u32> {
 fn exchange() -> Exchange {
     let body = br#"{"model": "gpt", "stream": true, "messages": [{"role": "user", "content": "hello you"}]}"#;
     let mut exchange = Exchange::new(Uuid::from_u128(7), 98 * SECOND);
-    exchange.operation = Some(Operation::ChatCompletions);
+    let operation = Operation::of("POST", "/v1/chat/completions", &|_| false).unwrap();
+    exchange.operation = Some(operation);
     exchange.principal = Some(Rc::new(Principal { tenant_id: "t".into(), key_id: "k".into(), ..Default::default() }));
-    exchange.head = read_head(Operation::ChatCompletions, body).ok();
+    exchange.head = read_head(operation, body).ok();
     exchange.body = Some(Rc::new(body.to_vec()));
     exchange
 }
@@ -104,6 +105,7 @@ fn attempt(status: u16) -> Attempt {
             input_microusd_per_million: 1_000_000,
             cached_input_microusd_per_million: 500_000,
             output_microusd_per_million: 2_000_000,
+            ..Price::default()
         })),
         status,
     }

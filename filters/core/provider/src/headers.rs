@@ -8,9 +8,6 @@ use weir_llm::Schema;
 
 use crate::credential::Credential;
 
-/// The version of Anthropic's API that this crate writes and reads.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
-
 /// Never passed on: credentials of the client, what names its account at a provider, what speaks of its connection to Envoy,
 /// and what is written anew.
 const DROPPED_FROM_REQUEST: [&str; 31] = [
@@ -65,7 +62,7 @@ const KEPT_OF_RESPONSE: [&str; 5] = [
 /// What an attempt's request headers are made of.
 pub(crate) struct Upstream<'a> {
     pub(crate) deployment: &'a Deployment,
-    /// The schema's own path, for example `/v1/messages`.
+    /// With the query, if there is one.
     pub(crate) path: &'a str,
     pub(crate) client: Schema,
     pub(crate) provider: Schema,
@@ -101,16 +98,17 @@ impl Upstream<'_> {
         put(b":method", b"POST");
         put(b":scheme", self.deployment.scheme.as_bytes());
         put(b":authority", self.deployment.authority.as_bytes());
-        put(b":path", [self.deployment.path_prefix.as_str(), self.path].concat().as_bytes());
+        put(b":path", self.path.as_bytes());
         for (name, value) in originals.iter().filter(|(name, _)| self.keeps(name)) {
             put(name, value);
         }
         put(b"content-type", b"application/json");
         put(b"content-length", self.body_length.to_string().as_bytes());
         put(b"accept-encoding", b"identity");
-        let has_version = self.same_schema() && originals.get("anthropic-version").is_some();
-        if self.provider == Schema::Anthropic && !has_version {
-            put(b"anthropic-version", ANTHROPIC_VERSION.as_bytes());
+        if let Some((name, value)) = self.provider.version_header()
+            && !(self.same_schema() && originals.get(name).is_some())
+        {
+            put(name.as_bytes(), value.as_bytes());
         }
         if let Some((header, value)) = &credential {
             headers.push(header, value);

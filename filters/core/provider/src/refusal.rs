@@ -14,7 +14,7 @@ pub(crate) fn reply(schema: Schema, error: &ClientError) -> Reply {
 
 /// The request is one that this provider cannot be asked.
 pub(crate) fn bad_request(error: RequestError) -> ClientError {
-    let refusal = ClientError::new(400, "invalid_request", error.message);
+    let refusal = ClientError::new(400, error.code, error.message);
     match error.param {
         Some(param) => refusal.with_param(param),
         None => refusal,

@@ -1,35 +1,42 @@
 //! What one attempt sends.
 
-use weir_config::{Deployment, ProviderSchema};
+use weir_config::Deployment;
 use weir_llm::error::ClientError;
-use weir_llm::{Operation, RequestHead, Schema, chat, read_head};
+use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
 
-use crate::refusal::bad_request;
+use crate::refusal::{bad_request, unavailable};
 
-/// The provider's schema, as `weir-llm` names it.
-pub(crate) fn schema_of(deployment: &Deployment) -> Schema {
-    match deployment.schema {
-        ProviderSchema::OpenAi => Schema::OpenAi,
-        ProviderSchema::Anthropic => Schema::Anthropic,
+/// The schema in which the provider is spoken to: the client's, if the deployment speaks it, else its first.
+pub(crate) fn schema_of(deployment: &Deployment, operation: Operation) -> Result<Schema, ClientError> {
+    let client = operation.schema();
+    let speaks = |name: &str| name == deployment.schema || deployment.also_speaks.iter().any(|other| other == name);
+    if speaks(client.name()) {
+        return Ok(client);
     }
+    Schema::named(&deployment.schema).ok_or_else(|| {
+        unavailable(&format!(
+            "This gateway is too old for its provider: it does not know the schema {}.",
+            deployment.schema
+        ))
+    })
 }
 
 /// Where the provider is asked for this, or why it cannot be.
-pub(crate) fn path_of(operation: Operation, provider: Schema) -> Result<&'static str, ClientError> {
-    match (operation, provider) {
-        (Operation::ChatCompletions | Operation::Messages, Schema::OpenAi) => Ok("/v1/chat/completions"),
-        (Operation::ChatCompletions | Operation::Messages, Schema::Anthropic) => Ok("/v1/messages"),
-        (Operation::Embeddings, Schema::OpenAi) => Ok("/v1/embeddings"),
-        (Operation::Embeddings, Schema::Anthropic) => Err(ClientError::new(
-            400,
-            "unsupported_operation",
-            "This model is served by a provider that has no embeddings.",
-        )
-        .with_param("model")),
-        (Operation::ListModels(_) | Operation::GetModel(_), _) => {
-            Err(ClientError::new(400, "unsupported_operation", "The list of models is not asked of a provider."))
-        }
+pub(crate) fn path_of(deployment: &Deployment, operation: Operation, provider: Schema) -> Result<String, ClientError> {
+    let at_provider = match operation.kind() {
+        kind @ (Kind::Chat | Kind::Embeddings) => Operation::of_kind(kind, provider),
+        Kind::ListModels | Kind::GetModel => None,
+    };
+    let at_provider = at_provider.ok_or_else(|| {
+        let message = format!("This model is served by a provider that has no {}.", operation.name());
+        ClientError::new(400, "unsupported_operation", message).with_param("model")
+    })?;
+    let mut path = [deployment.base_path.as_str(), at_provider.path()].concat();
+    if !deployment.query.is_empty() {
+        path.push('?');
+        path.push_str(&deployment.query);
     }
+    Ok(path)
 }
 
 /// The head of `body`: `known`, if it stands where it says, else read anew.
@@ -51,18 +58,22 @@ pub(crate) fn head_of(
 pub(crate) fn body_for(
     deployment: &Deployment,
     operation: Operation,
+    provider: Schema,
     head: &RequestHead,
     body: &[u8],
 ) -> Result<Vec<u8>, ClientError> {
-    let (client, provider) = (operation.schema(), schema_of(deployment));
+    let client = operation.schema();
     if client == provider {
         // A stream says what it used only if it is asked to; a client that did not ask does not get to see it.
-        return Ok(match operation {
-            Operation::ChatCompletions => head.with_usage_asked(body, &deployment.model),
-            _ => head.with_model(body, &deployment.model),
+        return Ok(match operation.kind() {
+            Kind::Chat if provider.usage_is_opt_in() => head.with_usage_asked(body, &deployment.model),
+            Kind::Chat | Kind::Embeddings | Kind::ListModels | Kind::GetModel => {
+                head.with_model(body, &deployment.model)
+            }
         });
     }
     let mut request = chat::read_request(client, body).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
-    chat::write_request(provider, &request).map_err(bad_request)
+    let written = chat::write_request(provider, &request, &deployment.capabilities).map_err(bad_request)?;
+    Ok(written.body)
 }

@@ -35,21 +35,24 @@ pub(crate) struct ProviderStream {
 struct Begun {
     deployment: Rc<Deployment>,
     operation: Operation,
+    /// What it speaks, and where it is asked.
+    provider: Schema,
+    path: String,
     originals: Rc<Headers>,
     credential: Option<Credential>,
 }
 
 impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
-        Self { plugin, exchange, headers, client: Schema::OpenAi, begun: None, answer: None }
+        Self { plugin, exchange, headers, client: Schema::default(), begun: None, answer: None }
     }
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
         let headers = std::mem::take(&mut self.headers);
         let originals = self.originals(&headers)?;
-        let speaks_anthropic = originals.get("anthropic-version").is_some();
-        self.client = Schema::of_path(originals.text(":path"), speaks_anthropic);
-        let operation = Operation::of(originals.text(":method"), originals.text(":path"), speaks_anthropic)
+        let has_header = |name: &str| originals.get(name).is_some();
+        self.client = Schema::of_path(originals.text(":path"), &has_header);
+        let operation = Operation::of(originals.text(":method"), originals.text(":path"), &has_header)
             .map_err(|_| ClientError::new(404, "unknown_url", "There is no such operation here."))?;
         self.client = operation.schema();
 
@@ -80,12 +83,13 @@ impl ProviderStream {
                 exchange.refusal = None;
             });
         }
-        path_of(operation, schema_of(&deployment))?;
+        let provider = schema_of(&deployment, operation)?;
+        let path = path_of(&deployment, operation, provider)?;
         if end_of_stream {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
         let credential = credential(&headers, &deployment)?;
-        self.begun = Some(Begun { deployment, operation, originals, credential });
+        self.begun = Some(Begun { deployment, operation, provider, path, originals, credential });
         Ok(())
     }
 
@@ -107,8 +111,7 @@ impl ProviderStream {
     fn send(&mut self, host: &mut dyn Host, held: usize) -> Result<(), ClientError> {
         let lost = || unavailable("The gateway lost this request.");
         let begun = self.begun.take().ok_or_else(lost)?;
-        let Begun { deployment, operation, originals, credential } = begun;
-        let provider = schema_of(&deployment);
+        let Begun { deployment, operation, provider, path, originals, credential } = begun;
 
         let (known_body, known_head, request_id) = self.known();
         let body = match known_body {
@@ -120,11 +123,11 @@ impl ProviderStream {
             }
         };
         let head = head_of(operation, known_head, &body)?;
-        let upstream_body = body_for(&deployment, operation, &head, &body)?;
+        let upstream_body = body_for(&deployment, operation, provider, &head, &body)?;
 
         let headers = Upstream {
             deployment: &deployment,
-            path: path_of(operation, provider)?,
+            path: &path,
             client: self.client,
             provider,
             credential: credential.as_ref(),
@@ -144,10 +147,7 @@ impl ProviderStream {
             model: head.model,
             stream: head.stream,
             include_usage: head.include_usage,
-            id: match self.client {
-                Schema::OpenAi => format!("chatcmpl-{request_id}"),
-                Schema::Anthropic => format!("msg_{request_id}"),
-            },
+            id: format!("{}{request_id}", self.client.answer_id_prefix()),
             credential,
         }));
         Ok(())

@@ -6,7 +6,7 @@ mod requests;
 use std::rc::Rc;
 
 use uuid::Uuid;
-use weir_config::{CredentialPlacement, Deployment, ProviderConfig, ProviderSchema};
+use weir_config::{Capabilities, CredentialPlacement, Deployment, ProviderConfig};
 use weir_exchange::{Exchange, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Message, Reply, StreamFilter};
@@ -23,21 +23,25 @@ fn plugin() -> Rc<ProviderPlugin> {
 
 /// What the endpoint of a deployment carries.
 fn metadata(id: &str) -> Vec<u8> {
-    let deployment = |schema, slot: &str, header: &str, prefix: &str, model: &str| Deployment {
+    let deployment = |schema: &str, slot: &str, header: &str, prefix: &str, model: &str| Deployment {
         id: id.into(),
         provider_id: format!("{model}-provider"),
         provider_name: model.into(),
-        schema,
+        schema: schema.into(),
+        also_speaks: Vec::new(),
         authority: format!("{model}.example"),
         scheme: "https".into(),
-        path_prefix: "/base".into(),
+        base_path: "/base/v1".into(),
+        query: String::new(),
         model: model.into(),
         credential: Some(CredentialPlacement { slot: slot.into(), header: header.into(), prefix: prefix.into() }),
         price: None,
+        capabilities: Capabilities::default(),
+        requires: Vec::new(),
     };
     let deployment = match id {
-        OPENAI => deployment(ProviderSchema::OpenAi, "x-weir-credential-1", "Authorization", "Bearer ", "gpt-real"),
-        ANTHROPIC => deployment(ProviderSchema::Anthropic, "x-weir-credential-2", "x-api-key", "", "claude-real"),
+        OPENAI => deployment("openai", "x-weir-credential-1", "Authorization", "Bearer ", "gpt-real"),
+        ANTHROPIC => deployment("anthropic", "x-weir-credential-2", "x-api-key", "", "claude-real"),
         other => return other.into(),
     };
     serde_json::to_vec(&deployment).unwrap()

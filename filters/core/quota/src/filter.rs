@@ -36,7 +36,7 @@ impl QuotaPlugin {
         QuotaStream {
             config: Rc::clone(&self.config),
             shared,
-            schema: Schema::OpenAi,
+            schema: Schema::default(),
             demands: Vec::new(),
             call: None,
             admitted: false,
@@ -71,7 +71,7 @@ impl StreamFilter for QuotaStream {
         let Some((operation, principal)) = known.flatten() else {
             host.log(Level::Error, "weir.quota: no caller is known; weir.auth must stand before weir.quota");
             let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-            let schema = Schema::of_path(&path, host.header(Message::Request, "anthropic-version").is_some());
+            let schema = Schema::of_path(&path, &|name| host.header(Message::Request, name).is_some());
             let message = "The gateway is not set up correctly: weir.auth must stand before weir.quota.";
             return Flow::Reply(self.shared.refuse(schema, &ClientError::new(503, "gateway_misconfigured", message)));
         };

@@ -92,7 +92,7 @@ impl Worker {
     }
 
     fn request(&mut self) -> Request {
-        self.request_for(Operation::ChatCompletions)
+        self.request_for(Operation::of("POST", "/v1/chat/completions", &|_| false).expect("an operation"))
     }
 
     /// Sends a request and lets the ledger answer if it is asked.
@@ -321,7 +321,7 @@ fn what_has_no_limit_asks_nobody() {
     let (mut worker, mut ledger) = one(&[], 10);
     assert_eq!(worker.passing(3, &mut ledger), 3);
     let (mut limited, _) = one(&[("key", 1, 60)], 10);
-    let list = Operation::of("GET", "/v1/models", false).expect("an operation");
+    let list = Operation::of("GET", "/v1/models", &|_| false).expect("an operation");
     for _ in 0..3 {
         assert_eq!(limited.request_for(list).flow, Flow::Continue);
     }

@@ -5,7 +5,7 @@ use weir_config::names::{POOL_HEADER, STREAM_HEADER};
 use weir_exchange::{Bodies, Catalog, CatalogModel, HeldBody, Principal, Shared};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
-use weir_llm::{Operation, RequestHead, Schema, read_head};
+use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
 
 use crate::{media, models};
 
@@ -79,18 +79,16 @@ impl StreamFilter for RouteStream {
         });
         let Some(caller) = caller.flatten() else {
             host.log(Level::Error, "weir.route: no caller is known; weir.auth must stand before weir.route");
-            let schema = Schema::of_path(
-                &host.header_text(Message::Request, ":path").unwrap_or_default(),
-                host.header(Message::Request, "anthropic-version").is_some(),
-            );
+            let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+            let schema = Schema::of_path(&path, &|name| host.header(Message::Request, name).is_some());
             return self.refuse(schema, &misconfigured("weir.auth must stand before weir.route"));
         };
         let schema = caller.operation.schema();
-        match caller.operation {
-            Operation::ListModels(schema) => {
+        match caller.operation.kind() {
+            Kind::ListModels => {
                 return answer(models::list(schema, &caller.catalog, &caller.principal));
             }
-            Operation::GetModel(schema) => {
+            Kind::GetModel => {
                 let path = host.header_text(Message::Request, ":path").unwrap_or_default();
                 let name = Operation::model_of_path(&path).unwrap_or_default();
                 return match caller.find(&name) {
@@ -98,7 +96,7 @@ impl StreamFilter for RouteStream {
                     Err(error) => self.refuse(schema, &error),
                 };
             }
-            Operation::ChatCompletions | Operation::Messages | Operation::Embeddings => {}
+            Kind::Chat | Kind::Embeddings => {}
         }
         if end_of_stream {
             return self.refuse(schema, &ClientError::new(400, "invalid_request", "The request has no body."));

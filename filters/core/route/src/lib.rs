@@ -20,6 +20,5 @@ mod media;
 mod models;
 #[cfg(test)]
 mod tests;
-mod timestamp;
 
 pub use filter::{RoutePlugin, RouteStream};

@@ -32,8 +32,8 @@ impl Request {
         all.extend_from_slice(headers);
         let host = FakeHost::with_request(&all);
         let mut exchange = Exchange::new(Uuid::from_u128(1), 0);
-        let anthropic = headers.iter().any(|(name, _)| *name == "anthropic-version");
-        exchange.operation = Operation::of(method, path, anthropic).ok();
+        let has_header = |name: &str| headers.iter().any(|(known, _)| *known == name);
+        exchange.operation = Operation::of(method, path, &has_header).ok();
         exchange.principal = Some(Rc::new(Principal {
             tenant_id: "acme".into(),
             allowed_models: Some(vec!["gpt".into(), "vendor/small".into(), "elsewhere".into()]),

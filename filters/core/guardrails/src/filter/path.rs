@@ -36,12 +36,12 @@ pub(super) fn is_deeper(data: &str, most: usize) -> bool {
 /// A field that nobody knows counts as pieces if it stands right in the delta: a new kind of text looks like that. Deeper down
 /// it is taken as it is, since holding back part of a link or a type would spoil it.
 pub(super) fn is_piece(schema: Schema, of_deltas: bool, path: &[&str]) -> bool {
-    match (schema, path) {
-        (Schema::OpenAi, ["choices", "delta", "id" | "name" | "type"]) => false,
-        (Schema::OpenAi, ["choices", "delta", _]) => true,
-        (Schema::OpenAi, ["choices", .., last]) => PIECES.contains(last),
-        (Schema::Anthropic, ["delta", _]) => of_deltas,
-        (Schema::Anthropic, ["content_block", "text" | "thinking"]) => true,
+    match (schema.name(), path) {
+        ("openai", ["choices", "delta", "id" | "name" | "type"]) => false,
+        ("openai", ["choices", "delta", _]) => true,
+        ("openai", ["choices", .., last]) => PIECES.contains(last),
+        ("anthropic", ["delta", _]) => of_deltas,
+        ("anthropic", ["content_block", "text" | "thinking"]) => true,
         _ => false,
     }
 }

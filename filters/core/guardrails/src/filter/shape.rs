@@ -57,9 +57,9 @@ pub(super) fn read(schema: Schema, event: &Event<'_>) -> Option<Shape> {
     if !event.data.trim_start().starts_with('{') || is_deeper(event.data, DEEPEST) {
         return None;
     }
-    match schema {
-        Schema::OpenAi => read_chunk(event.data),
-        Schema::Anthropic => read_block_event(event.data),
+    match schema.name() {
+        "openai" => read_chunk(event.data),
+        _ => read_block_event(event.data),
     }
 }
 
@@ -154,17 +154,17 @@ fn choice_at(data: &str, span: &Range<usize>) -> Option<u32> {
 /// Makes an event that brought text into one that brings more of it: what must come once only is taken out.
 pub(super) fn continuation(schema: Schema, data: Vec<u8>) -> Vec<u8> {
     let Ok(mut event) = serde_json::from_slice::<Value>(&data) else { return data };
-    match schema {
-        Schema::OpenAi => continue_chunk(&mut event),
-        Schema::Anthropic => continue_block(&mut event),
+    match schema.name() {
+        "openai" => continue_chunk(&mut event),
+        _ => continue_block(&mut event),
     }
     serde_json::to_vec(&event).unwrap_or(data)
 }
 
 /// The name of such an event.
 pub(super) fn continuation_name(schema: Schema, name: &str) -> &str {
-    match (schema, name) {
-        (Schema::Anthropic, "content_block_start") => "content_block_delta",
+    match (schema.name(), name) {
+        ("anthropic", "content_block_start") => "content_block_delta",
         _ => name,
     }
 }

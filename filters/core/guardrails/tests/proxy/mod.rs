@@ -66,7 +66,7 @@ impl Gateway {
             })
             .collect();
         let mut exchange = Exchange::new(Uuid::nil(), 0);
-        exchange.operation = Operation::of("POST", path, false).ok();
+        exchange.operation = Operation::of("POST", path, &|_| false).ok();
         let mut gateway = Self {
             cache: Rc::default(),
             plugin: GuardrailsPlugin::new(GuardrailsConfig {}),

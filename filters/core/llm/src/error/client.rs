@@ -1,7 +1,5 @@
-use serde_json::json;
-
 use crate::json::write;
-use crate::operation::Schema;
+use crate::schema::Schema;
 use crate::sse::write_event;
 
 /// An error that Weir answers with.
@@ -52,68 +50,36 @@ pub fn stream_event(schema: Schema, error: &ClientError) -> Vec<u8> {
 
 /// Appends an error body as the event that carries it in a stream.
 pub(crate) fn write_error_event(schema: Schema, body: &[u8], out: &mut Vec<u8>) {
-    let name = match schema {
-        Schema::OpenAi => "",
-        Schema::Anthropic => "error",
-    };
-    write_event(name, &String::from_utf8_lossy(body), out);
+    write_event(schema.error_event(), &String::from_utf8_lossy(body), out);
 }
 
-/// What both schemas have in an error.
-pub(crate) struct ErrorParts<'a> {
-    pub(crate) status: u16,
-    pub(crate) code: Option<&'a str>,
-    pub(crate) message: &'a str,
-    pub(crate) param: Option<&'a str>,
+/// What every schema has in an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorParts<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable and machine-readable.
+    pub code: Option<&'a str>,
+    /// For people.
+    pub message: &'a str,
+    /// The field of the request that is at fault.
+    pub param: Option<&'a str>,
 }
 
-pub(crate) fn error_body(schema: Schema, error: &ErrorParts<'_>) -> Vec<u8> {
-    let ErrorParts { status, code, message, param } = *error;
-    let body = match schema {
-        Schema::OpenAi => json!({
-            "error": {"message": message, "type": openai_type(status, code), "param": param, "code": code}
-        }),
-        Schema::Anthropic => {
-            let mut inner = json!({"type": anthropic_type(status), "message": message});
-            if let (Some(code), Some(inner)) = (code, inner.as_object_mut()) {
-                inner.insert("code".to_owned(), code.into());
-            }
-            json!({"type": "error", "error": inner})
-        }
-    };
+/// An error in the client's schema.
+pub fn error_body(schema: Schema, error: &ErrorParts<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    write(&body, &mut out);
+    write(&schema.error_body(error), &mut out);
     out
-}
-
-fn openai_type(status: u16, code: Option<&str>) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        429 if code == Some("insufficient_quota") => "insufficient_quota",
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
-    }
-}
-
-fn anthropic_type(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        500.. => "api_error",
-        _ => "invalid_request_error",
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn named(name: &str) -> Schema {
+        Schema::named(name).unwrap()
+    }
 
     fn check(schema: Schema, error: ClientError, expect: &str) {
         assert_eq!(String::from_utf8(error.body(schema)).unwrap(), expect);
@@ -122,17 +88,17 @@ mod tests {
     #[test]
     fn each_schema_has_its_shape_and_type() {
         check(
-            Schema::OpenAi,
+            named("openai"),
             ClientError::new(404, "model_not_found", "no \"such\" model").with_param("model"),
             r#"{"error":{"message":"no \"such\" model","type":"not_found_error","param":"model","code":"model_not_found"}}"#,
         );
         check(
-            Schema::OpenAi,
+            named("openai"),
             ClientError::new(429, "insufficient_quota", "spent"),
             r#"{"error":{"message":"spent","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
         );
         check(
-            Schema::Anthropic,
+            named("anthropic"),
             ClientError::new(413, "request_too_large", "too large"),
             r#"{"type":"error","error":{"type":"request_too_large","message":"too large","code":"request_too_large"}}"#,
         );
@@ -141,9 +107,9 @@ mod tests {
     #[test]
     fn a_stream_ends_with_an_error_event() {
         let error = ClientError::new(400, "content_blocked", "blocked");
-        let openai = String::from_utf8(stream_event(Schema::OpenAi, &error)).unwrap();
+        let openai = String::from_utf8(stream_event(named("openai"), &error)).unwrap();
         assert!(openai.starts_with("data: {\"error\":") && openai.ends_with("}}\n\n"), "{openai}");
-        let anthropic = String::from_utf8(stream_event(Schema::Anthropic, &error)).unwrap();
+        let anthropic = String::from_utf8(stream_event(named("anthropic"), &error)).unwrap();
         assert!(anthropic.starts_with("event: error\ndata: {\"type\":\"error\""), "{anthropic}");
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::client::{ErrorParts, error_body};
-use crate::operation::Schema;
+use crate::schema::Schema;
 
 /// The most characters of a provider's message that are passed on.
 const MOST_MESSAGE_CHARACTERS: usize = 500;
@@ -130,81 +130,76 @@ fn shortened(text: &str) -> String {
 }
 
 fn status_of(schema: Schema, kind: Option<&str>, code: Option<&str>) -> u16 {
-    match (schema, kind.unwrap_or_default(), code.unwrap_or_default()) {
-        (Schema::Anthropic, "overloaded_error", _) => 529,
-        (Schema::Anthropic, "request_too_large", _) => 413,
-        (_, "invalid_request_error", _) => 400,
-        (_, "authentication_error", _) => 401,
-        (_, "permission_error", _) => 403,
-        (_, "not_found_error", _) => 404,
-        (_, "rate_limit_error" | "insufficient_quota" | "requests" | "tokens", _) => 429,
-        (_, _, "rate_limit_exceeded" | "insufficient_quota") => 429,
-        (_, "api_error" | "server_error", _) => 500,
-        (_, _, number) => number.parse().ok().filter(|status| (400..600).contains(status)).unwrap_or(502),
-    }
+    let (kind, code) = (kind.unwrap_or_default(), code.unwrap_or_default());
+    let as_number = || code.parse().ok().filter(|status| (400..600).contains(status));
+    schema.status_of_error(kind, code).or_else(as_number).unwrap_or(502)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn named(name: &str) -> Schema {
+        Schema::named(name).unwrap()
+    }
+
     fn check(schema: Schema, status: u16, body: &str, expect: (u16, &str, &str)) {
         let error = read_provider_error(schema, status, body.as_bytes());
         assert_eq!((error.client_status(), error.client_code(), error.client_message()), expect, "{body}");
-        serde_json::from_slice::<Value>(&error.to_client(Schema::OpenAi)).unwrap();
-        serde_json::from_slice::<Value>(&error.to_client(Schema::Anthropic)).unwrap();
+        serde_json::from_slice::<Value>(&error.to_client(named("openai"))).unwrap();
+        serde_json::from_slice::<Value>(&error.to_client(named("anthropic"))).unwrap();
     }
 
     #[test]
     fn any_answer_becomes_a_clear_error() {
-        use Schema::{Anthropic, OpenAi};
+        let (openai, anthropic) = (named("openai"), named("anthropic"));
         check(
-            OpenAi,
+            openai,
             400,
             r#"{"error":{"message":"bad tool","type":"invalid_request_error","param":"tools","code":null}}"#,
             (400, "invalid_request", "bad tool"),
         );
         check(
-            OpenAi,
+            openai,
             429,
             r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
             (429, "rate_limit_exceeded", "slow down"),
         );
         check(
-            Anthropic,
+            anthropic,
             529,
             r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
             (529, "upstream_unavailable", "Overloaded"),
         );
         check(
-            OpenAi,
+            openai,
             401,
             r#"{"error":{"message":"Incorrect API key provided: sk-abc"}}"#,
             (502, "upstream_auth_failed", "the provider refused the gateway's credential"),
         );
-        check(OpenAi, 400, r#"{"error":"plain"}"#, (400, "invalid_request", "plain"));
-        check(OpenAi, 400, r#"{"error":{"message":"x","code":1214}}"#, (400, "1214", "x"));
+        check(openai, 400, r#"{"error":"plain"}"#, (400, "invalid_request", "plain"));
+        check(openai, 400, r#"{"error":{"message":"x","code":1214}}"#, (400, "1214", "x"));
         let plain = "the provider answered with status 503 and no message";
         for body in ["", "<html>busy</html>", "{\"error\":{\"mess", "[]", "{\"error\":null}", "{\"error\":{}}"] {
-            check(OpenAi, 503, body, (503, "upstream_unavailable", plain));
+            check(openai, 503, body, (503, "upstream_unavailable", plain));
         }
     }
 
     #[test]
     fn an_error_under_a_good_status_is_told_by_its_type() {
         let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-        assert_eq!(read_provider_error(Schema::Anthropic, 200, body.as_bytes()).status, 529);
+        assert_eq!(read_provider_error(named("anthropic"), 200, body.as_bytes()).status, 529);
         let body = r#"{"error":{"message":"gone","type":"mystery"}}"#;
-        assert_eq!(read_provider_error(Schema::OpenAi, 200, body.as_bytes()).client_status(), 502);
+        assert_eq!(read_provider_error(named("openai"), 200, body.as_bytes()).client_status(), 502);
         // A redirection is nobody's bad request.
         let body = r#"{"error":{"message":"moved","type":"invalid_request_error"}}"#;
-        assert_eq!(read_provider_error(Schema::OpenAi, 302, body.as_bytes()).client_status(), 502);
+        assert_eq!(read_provider_error(named("openai"), 302, body.as_bytes()).client_status(), 502);
     }
 
     #[test]
     fn long_messages_are_shortened() {
         let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "ä".repeat(2_000));
-        let error = read_provider_error(Schema::OpenAi, 400, body.as_bytes());
+        let error = read_provider_error(named("openai"), 400, body.as_bytes());
         assert_eq!(error.message.chars().count(), 500);
     }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::error::RequestError;
+use crate::head::rules::{HeadRules, JsonType, MessageRules};
 use crate::json::unescaped;
-use crate::operation::{Operation, Schema};
 use crate::strict::{Malformed, Reader};
 
 /// More top-level fields than any schema has; keeps the look-ups linear and short.
@@ -15,7 +15,7 @@ pub(super) struct TopFields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> TopFields<'a> {
     /// Passes the whole body.
-    pub(super) fn read(operation: Operation, body: &'a [u8]) -> Result<Self, RequestError> {
+    pub(super) fn read(rules: &HeadRules, body: &'a [u8]) -> Result<Self, RequestError> {
         let mut reader = Reader::new(body)?;
         if reader.next().is_some_and(|first| first != b'{') {
             // Said only of what is JSON at all.
@@ -28,10 +28,10 @@ impl<'a> TopFields<'a> {
             if fields.len() >= MOST_FIELDS {
                 return Err(RequestError::new(format!("the body is not valid: it has more than {MOST_FIELDS} fields")));
             }
-            let value = if name == "messages" && operation != Operation::Embeddings && reader.next() == Some(b'[') {
-                read_messages(reader, operation.schema())?
-            } else {
-                reader.value()?
+            let messages = rules.content.messages.as_ref().filter(|_| name == rules.content.field);
+            let value = match messages {
+                Some(messages) if reader.next() == Some(b'[') => read_messages(reader, rules.content.field, messages)?,
+                _ => reader.value()?,
             };
             fields.push((name, value));
             Ok(())
@@ -41,7 +41,7 @@ impl<'a> TopFields<'a> {
         if let Some(name) = fields.duplicate() {
             return Err(RequestError::new("the field stands twice").at(name));
         }
-        match fields.other_spelling() {
+        match fields.other_spelling(rules.deciding) {
             Some((name, right)) => Err(RequestError::new(format!("the field is written `{right}`")).at(name)),
             None => Ok(fields),
         }
@@ -58,12 +58,12 @@ impl<'a> TopFields<'a> {
     }
 
     /// Refuses a field whose type no provider of the schema would take.
-    pub(super) fn check_types(&self, schema: Schema) -> Result<(), RequestError> {
+    pub(super) fn check_types(&self, types: &[(&str, JsonType)]) -> Result<(), RequestError> {
         for (name, value) in self.0.iter().filter(|(_, value)| *value != "null") {
-            if let Some((first, expected)) = type_of(schema, name)
-                && !value.starts_with(first)
+            if let Some((_, expected)) = types.iter().find(|(known, _)| known == name)
+                && !expected.fits(value)
             {
-                return Err(RequestError::new(format!("{expected} is expected")).at(name));
+                return Err(RequestError::new(format!("{} is expected", expected.name())).at(name));
             }
         }
         Ok(())
@@ -82,17 +82,13 @@ impl<'a> TopFields<'a> {
     }
 
     /// A name that some parsers would take for one that decides here, and how that one is written.
-    fn other_spelling(&self) -> Option<(&str, &'static str)> {
+    fn other_spelling(&self, deciding: &[&'static str]) -> Option<(&str, &'static str)> {
         self.0.iter().find_map(|(name, _)| {
-            let right = DECIDING.into_iter().find(|right| is_same_in_any_case(right, name))?;
+            let right = deciding.iter().copied().find(|right| is_same_in_any_case(right, name))?;
             (right != name).then_some((name.as_ref(), right))
         })
     }
 }
-
-/// Fields by which a request is routed, limited, charged and searched.
-const DECIDING: [&str; 9] =
-    ["model", "stream", "messages", "system", "input", "max_tokens", "max_completion_tokens", "n", "stream_options"];
 
 /// Whether names differ in case only, as Unicode has it: `\u{17f}` is an `s`, and `\u{212a}` a `k`.
 fn is_same_in_any_case(one: &str, other: &str) -> bool {
@@ -104,14 +100,10 @@ fn is_same_in_any_case(one: &str, other: &str) -> bool {
 }
 
 /// Passes the messages, each of which must be an object with one known role and at most one content.
-fn read_messages<'a>(reader: &mut Reader<'a>, schema: Schema) -> Result<&'a str, RequestError> {
-    let roles: &[&str] = match schema {
-        Schema::OpenAi => &["system", "developer", "user", "assistant", "tool", "function"],
-        Schema::Anthropic => &["user", "assistant", "system"],
-    };
+fn read_messages<'a>(reader: &mut Reader<'a>, field: &str, rules: &MessageRules) -> Result<&'a str, RequestError> {
     let start = reader.position();
     reader.array(|reader, index| {
-        let wrong = |what: &str, field: &str| Err(RequestError::new(what).at(&format!("messages[{index}]{field}")));
+        let wrong = |what: &str, below: &str| Err(RequestError::new(what).at(&format!("{field}[{index}]{below}")));
         if reader.next() != Some(b'{') {
             reader.value()?;
             return wrong("an object is expected", "");
@@ -137,23 +129,12 @@ fn read_messages<'a>(reader: &mut Reader<'a>, schema: Schema) -> Result<&'a str,
             return wrong("a string or an array is expected", ".content");
         }
         match role {
+            None | Some("null") if !rules.role_is_required => Ok(()),
             None | Some("null") => wrong("the field is required", ".role"),
             Some(role) if !role.starts_with('"') => wrong("a string is expected", ".role"),
-            Some(role) if roles.contains(&unescaped(role).as_ref()) => Ok(()),
-            Some(_) => wrong(&format!("must be one of {}", roles.join(", ")), ".role"),
+            Some(role) if rules.roles.contains(&unescaped(role).as_ref()) => Ok(()),
+            Some(_) => wrong(&format!("must be one of {}", rules.roles.join(", ")), ".role"),
         }
     })?;
     Ok(reader.since(start))
-}
-
-/// With which characters a field's value begins, where all providers of a schema agree on its type, and the type's name.
-fn type_of(schema: Schema, name: &str) -> Option<(&'static [char], &'static str)> {
-    Some(match (schema, name) {
-        (_, "temperature" | "top_p") => (&['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], "a number"),
-        (_, "tools") | (Schema::Anthropic, "stop_sequences") => (&['['], "an array"),
-        (_, "metadata") => (&['{'], "an object"),
-        (Schema::OpenAi, "stop") | (Schema::Anthropic, "system") => (&['"', '['], "a string or an array"),
-        (Schema::OpenAi, "user") => (&['"'], "a string"),
-        _ => return None,
-    })
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use super::{Delta, StreamOptions};
 use crate::compare::between;
 use crate::json::{span_in, unescaped, write_string};
-use crate::operation::Schema;
+use crate::schema::Schema;
 use crate::sse::Event;
 
 /// Passes events of the client's own schema.
@@ -87,7 +87,7 @@ impl Writer {
 
     /// Appends the event as it came, but for the model's name; leaves out what the client did not ask for.
     pub(super) fn pass(&mut self, event: &Event<'_>, deltas: &[Delta<'_>], out: &mut Vec<u8>) {
-        if self.schema == Schema::OpenAi && !self.client_wants_usage && is_usage_only(deltas) {
+        if self.schema.usage_is_opt_in() && !self.client_wants_usage && is_usage_only(deltas) {
             return;
         }
         let model = self.model_span(event.data, deltas);
@@ -125,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use crate::operation::Schema;
+    use crate::schema::Schema;
     use crate::sse::Framer;
     use crate::stream::{StreamOptions, StreamTranslator};
 
@@ -157,7 +157,7 @@ mod tests {
                 id: String::new(),
                 created_unix_s: 0,
             };
-            let mut translator = StreamTranslator::new(Schema::OpenAi, Schema::OpenAi, options);
+            let mut translator = StreamTranslator::new(Schema::default(), Schema::default(), options);
             let mut out = Vec::new();
             let mut characters = 0;
             for chunk in &chunks {

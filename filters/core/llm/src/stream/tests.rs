@@ -2,6 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn openai() -> Schema {
+    Schema::named("openai").unwrap()
+}
+
+fn anthropic() -> Schema {
+    Schema::named("anthropic").unwrap()
+}
+
 const OPENAI_TEXT: &str = include_str!("../../fixtures/openai-text.sse");
 const OPENAI_TOOLS: &str = include_str!("../../fixtures/openai-tools.sse");
 const ANTHROPIC_TOOLS: &str = include_str!("../../fixtures/anthropic-tools.sse");
@@ -62,11 +70,11 @@ fn run_whole(provider: Schema, client: Schema, wants_usage: bool, stream: &str) 
 
 #[test]
 fn translated_streams_match_their_goldens() {
-    let outcome = run_whole(Schema::OpenAi, Schema::Anthropic, false, OPENAI_TOOLS);
+    let outcome = run_whole(openai(), anthropic(), false, OPENAI_TOOLS);
     assert_eq!(outcome.out, OPENAI_AS_ANTHROPIC);
     assert_eq!(outcome.usage, Some(Usage { input: 40, cached_input: 0, output: 21 }));
     assert!(outcome.complete && outcome.content && outcome.error.is_none());
-    let outcome = run_whole(Schema::Anthropic, Schema::OpenAi, true, ANTHROPIC_TOOLS);
+    let outcome = run_whole(anthropic(), openai(), true, ANTHROPIC_TOOLS);
     assert_eq!(outcome.out, ANTHROPIC_AS_OPENAI);
     assert_eq!(outcome.usage, Some(Usage { input: 135, cached_input: 100, output: 44 }));
     assert!(outcome.complete && outcome.content && outcome.error.is_none());
@@ -74,23 +82,23 @@ fn translated_streams_match_their_goldens() {
 
 #[test]
 fn one_schema_passes_byte_for_byte_but_for_the_model() {
-    let outcome = run_whole(Schema::OpenAi, Schema::OpenAi, true, OPENAI_TEXT);
+    let outcome = run_whole(openai(), openai(), true, OPENAI_TEXT);
     assert_eq!(outcome.out, OPENAI_TEXT.replace("gpt-4o-2024-08-06", "mine"));
     assert_eq!(outcome.usage, Some(Usage { input: 12, cached_input: 4, output: 5 }));
     assert_eq!(outcome.characters, "Grüß \"dich\" 😀".chars().count() as u64);
     assert!(outcome.complete);
     let odd = format!(": hello\r\n\r\n\r\n{}", ANTHROPIC_TOOLS.replace('\n', "\r\n"));
-    let outcome = run_whole(Schema::Anthropic, Schema::Anthropic, false, &odd);
+    let outcome = run_whole(anthropic(), anthropic(), false, &odd);
     assert_eq!(outcome.out, odd.replace("claude-sonnet-4-5-20250929", "mine"));
     assert!(outcome.complete);
 }
 
 #[test]
 fn a_client_that_did_not_ask_for_usage_sees_none() {
-    let outcome = run_whole(Schema::OpenAi, Schema::OpenAi, false, OPENAI_TEXT);
+    let outcome = run_whole(openai(), openai(), false, OPENAI_TEXT);
     assert!(!outcome.out.contains("prompt_tokens") && outcome.out.ends_with("data: [DONE]\n\n"));
     assert!(outcome.usage.is_some());
-    let outcome = run_whole(Schema::Anthropic, Schema::OpenAi, false, ANTHROPIC_TOOLS);
+    let outcome = run_whole(anthropic(), openai(), false, ANTHROPIC_TOOLS);
     assert!(!outcome.out.contains("usage"), "{}", outcome.out);
 }
 
@@ -103,39 +111,45 @@ fn check_end(provider: Schema, client: Schema, stream: &str, status: Option<u16>
 
 #[test]
 fn a_stream_ends_as_its_provider_ended_it() {
-    use Schema::{Anthropic, OpenAi};
     let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
     let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
     let overloaded =
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
     let refused = "data: {\"error\":{\"message\":\"bad key sk-1\",\"type\":\"authentication_error\"}}\n\n";
-    for client in [OpenAi, Anthropic] {
+    for client in [openai(), anthropic()] {
         let error_event =
-            if client == OpenAi { "data: {\"error\":{" } else { "event: error\ndata: {\"type\":\"error\"" };
-        check_end(OpenAi, client, text, Some(502), false, error_event);
-        check_end(OpenAi, client, "", Some(502), false, error_event);
-        check_end(OpenAi, client, &format!("{text}data: <html>\n\n"), Some(502), false, error_event);
+            if client == openai() { "data: {\"error\":{" } else { "event: error\ndata: {\"type\":\"error\"" };
+        check_end(openai(), client, text, Some(502), false, error_event);
+        check_end(openai(), client, "", Some(502), false, error_event);
+        check_end(openai(), client, &format!("{text}data: <html>\n\n"), Some(502), false, error_event);
         check_end(
-            OpenAi,
+            openai(),
             client,
             &format!("{text}{refused}{text}"),
             Some(401),
             false,
             "refused the gateway's credential",
         );
-        check_end(Anthropic, client, overloaded, Some(529), false, "\"busy\"");
+        check_end(anthropic(), client, overloaded, Some(529), false, "\"busy\"");
     }
-    check_end(OpenAi, Anthropic, &format!("{text}data: [DONE]\n\n"), Some(502), false, "event: error");
+    check_end(openai(), anthropic(), &format!("{text}data: [DONE]\n\n"), Some(502), false, "event: error");
     check_end(
-        OpenAi,
-        Anthropic,
+        openai(),
+        anthropic(),
         &format!("{text}{finish}"),
         None,
         true,
         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
-    check_end(OpenAi, Anthropic, &format!("{text}{finish}data: [DONE]"), None, true, "\"stop_reason\":\"max_tokens\"");
-    check_end(OpenAi, OpenAi, &format!("{text}{finish}data: [DONE]"), None, true, "data: [DONE]\n\n");
+    check_end(
+        openai(),
+        anthropic(),
+        &format!("{text}{finish}data: [DONE]"),
+        None,
+        true,
+        "\"stop_reason\":\"max_tokens\"",
+    );
+    check_end(openai(), openai(), &format!("{text}{finish}data: [DONE]"), None, true, "data: [DONE]\n\n");
 }
 
 /// Anthropic's blocks follow each other: arguments for one that has ended would be read by nobody.
@@ -151,33 +165,34 @@ fn mixed_tool_calls_are_an_error_where_the_client_cannot_read_them() {
     let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
     let in_order = [begin(0), more(0), begin(1), more(1), finish.to_owned()].concat();
     let mixed = [begin(0), more(0), begin(1), more(0), finish.to_owned()].concat();
-    check_end(Schema::OpenAi, Schema::Anthropic, &in_order, None, true, "message_stop");
-    check_end(Schema::OpenAi, Schema::Anthropic, &mixed, Some(502), false, "mixes several tool calls");
-    check_end(Schema::OpenAi, Schema::OpenAi, &mixed, None, true, &mixed);
+    check_end(openai(), anthropic(), &in_order, None, true, "message_stop");
+    check_end(openai(), anthropic(), &mixed, Some(502), false, "mixes several tool calls");
+    check_end(openai(), openai(), &mixed, None, true, &mixed);
 }
 
 #[test]
 fn an_event_over_the_bound_ends_the_stream() {
     let stream = format!("data: {}", "x".repeat(2 << 20));
-    check_end(Schema::OpenAi, Schema::OpenAi, &stream, Some(502), false, "larger than 1048576 bytes");
+    check_end(openai(), openai(), &stream, Some(502), false, "larger than 1048576 bytes");
 }
 
 #[test]
 fn nothing_commits_before_content() {
-    let mut translator = StreamTranslator::new(Schema::Anthropic, Schema::OpenAi, options(false));
+    let mut translator = StreamTranslator::new(anthropic(), openai(), options(false));
     let (head, rest) = ANTHROPIC_TOOLS.split_at(ANTHROPIC_TOOLS.find("event: content_block_delta").unwrap());
     let mut out = Vec::new();
     assert!(!translator.push(head.as_bytes(), &mut out).content);
     assert!(translator.push(rest.as_bytes(), &mut out).content);
 }
 
-const CASES: [(Schema, &str); 3] =
-    [(Schema::OpenAi, OPENAI_TEXT), (Schema::OpenAi, OPENAI_TOOLS), (Schema::Anthropic, ANTHROPIC_TOOLS)];
+fn cases() -> [(Schema, &'static str); 3] {
+    [(openai(), OPENAI_TEXT), (openai(), OPENAI_TOOLS), (anthropic(), ANTHROPIC_TOOLS)]
+}
 
 #[test]
 fn every_split_point_gives_the_same() {
-    for (provider, stream) in CASES {
-        for client in [Schema::OpenAi, Schema::Anthropic] {
+    for (provider, stream) in cases() {
+        for client in [openai(), anthropic()] {
             let whole = run_whole(provider, client, true, stream);
             for at in 0..stream.len() {
                 let (head, tail) = stream.as_bytes().split_at(at);
@@ -197,8 +212,8 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         sizes in prop::collection::vec(1_usize..400, 1..50),
     ) {
-        let (provider, stream) = CASES[case];
-        let client = if to_anthropic { Schema::Anthropic } else { Schema::OpenAi };
+        let (provider, stream) = cases()[case];
+        let client = if to_anthropic { anthropic() } else { openai() };
         let stream = stream.replace('\n', line_end);
         let stream = &stream.as_bytes()[..=cut.index(stream.len())];
         let mut chunks = Vec::new();
@@ -215,9 +230,9 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), anthropic: bool) {
-        let provider = if anthropic { Schema::Anthropic } else { Schema::OpenAi };
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), from_anthropic: bool) {
+        let provider = if from_anthropic { anthropic() } else { openai() };
         let framed = [b"data: ".as_slice(), &bytes, b"\n\n"].concat();
-        run(provider, Schema::OpenAi, true, [bytes.as_slice(), framed.as_slice()]);
+        run(provider, openai(), true, [bytes.as_slice(), framed.as_slice()]);
     }
 }

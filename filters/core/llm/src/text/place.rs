@@ -3,7 +3,7 @@
 /// Requests are read by exclusion: only what no model reads as text is left out, and everything else counts, also in fields
 /// that nobody here knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// An OpenAI chat request.
     ChatRequest,
     /// An Anthropic messages request.
@@ -46,12 +46,12 @@ pub(super) enum Place {
 
 impl Place {
     /// Whether this is a whole answer.
-    pub(super) fn is_answer(self) -> bool {
+    pub(crate) fn is_answer(self) -> bool {
         matches!(self, Self::ChatResponse | Self::MessagesResponse)
     }
 
     /// Whether a string or a long number here is text.
-    pub(super) fn is_text(self) -> bool {
+    pub(crate) fn is_text(self) -> bool {
         matches!(
             self,
             Self::Text
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// Whether the name of an object's field is text: a model reads those of a tool's input and of a schema.
-    pub(super) fn has_text_name(self, name: &str) -> bool {
+    pub(crate) fn has_text_name(self, name: &str) -> bool {
         match self {
             Self::Text | Self::Properties | Self::Arguments => true,
             // An object where a word is expected: what the schemas have there, and what they do not.
@@ -100,7 +100,7 @@ impl Place {
     }
 
     /// The place of a field's value. An array's elements have the place of the array.
-    pub(super) fn of_field(self, name: &str) -> Self {
+    pub(crate) fn of_field(self, name: &str) -> Self {
         match (self, name) {
             (Self::ChatRequest | Self::MessagesRequest, "messages") => Self::Message,
             (Self::ChatRequest, "tools" | "functions" | "response_format") => Self::Tool,

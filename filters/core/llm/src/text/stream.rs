@@ -7,7 +7,7 @@ use super::place::Place;
 use super::scan::scan;
 use super::value_of;
 use crate::json::{Fields, span_in};
-use crate::operation::Schema;
+use crate::schema::Schema;
 
 /// A piece of text in one event of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,7 @@ const CHANNELS_OF_A_CHOICE: u32 = 1 << 16;
 pub fn stream_texts(client: Schema, event_data: &str) -> Vec<StreamText> {
     let mut pieces = Pieces { data: event_data, texts: Vec::new() };
     if event_data.starts_with('{') || event_data.trim_start().starts_with('{') {
-        match client {
-            Schema::OpenAi => pieces.openai(),
-            Schema::Anthropic => pieces.anthropic(),
-        };
+        client.stream_texts(&mut pieces);
     }
     pieces.texts
 }
@@ -74,13 +71,15 @@ struct BlockEvent<'a> {
     message: Option<&'a RawValue>,
 }
 
-struct Pieces<'a> {
+/// The texts of one event, as they are found.
+#[derive(Debug)]
+pub struct Pieces<'a> {
     data: &'a str,
     texts: Vec<StreamText>,
 }
 
 impl<'a> Pieces<'a> {
-    fn openai(&mut self) -> Option<()> {
+    pub(crate) fn openai(&mut self) -> Option<()> {
         let chunk: Chunk<'a> = serde_json::from_str(self.data).ok()?;
         for choice in chunk.choices? {
             self.choice(choice);
@@ -125,7 +124,7 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    fn anthropic(&mut self) -> Option<()> {
+    pub(crate) fn anthropic(&mut self) -> Option<()> {
         let event: BlockEvent<'a> = serde_json::from_str(self.data).ok()?;
         for part in [event.content_block, event.delta].into_iter().flatten() {
             self.add(part, Place::Content, event.index);

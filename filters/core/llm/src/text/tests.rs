@@ -2,6 +2,27 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::schema::{Kind, Schema};
+
+fn openai() -> Schema {
+    Schema::named("openai").unwrap()
+}
+
+fn anthropic() -> Schema {
+    Schema::named("anthropic").unwrap()
+}
+
+fn chat() -> Operation {
+    Operation::of_kind(Kind::Chat, Schema::named("openai").unwrap()).unwrap()
+}
+
+fn messages() -> Operation {
+    Operation::of_kind(Kind::Chat, Schema::named("anthropic").unwrap()).unwrap()
+}
+
+fn embeddings() -> Operation {
+    Operation::of_kind(Kind::Embeddings, Schema::named("openai").unwrap()).unwrap()
+}
 
 fn values(texts: &[Text]) -> Vec<&str> {
     texts.iter().map(|text| text.value.as_str()).collect()
@@ -29,7 +50,7 @@ fn said_by(token: &str) -> String {
 #[test]
 fn a_chat_request_shows_all_that_a_model_reads() {
     check_request(
-        Operation::ChatCompletions,
+        chat(),
         r#"{"model":"m","user":"u","metadata":{"a":"b"},"messages":[
             {"role":"system","content":"S"},
             {"role":"user","name":"N","content":[{"type":"text","text":"a\n\u00e4"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]},
@@ -44,7 +65,7 @@ fn a_chat_request_shows_all_that_a_model_reads() {
 #[test]
 fn a_messages_request_shows_all_that_a_model_reads() {
     check_request(
-        Operation::Messages,
+        messages(),
         r#"{"model":"m","system":[{"type":"text","text":"S","cache_control":{"type":"ephemeral"}}],"messages":[
             {"role":"user","content":"U"},
             {"role":"assistant","content":[{"type":"thinking","thinking":"H","signature":"sig"},
@@ -60,14 +81,14 @@ fn a_messages_request_shows_all_that_a_model_reads() {
 
 #[test]
 fn embedding_inputs_of_every_form() {
-    check_request(Operation::Embeddings, r#"{"model":"m","input":"one"}"#, &["one"]);
-    check_request(Operation::Embeddings, r#"{"model":"m","input":["one","two"],"user":"u"}"#, &["one", "two", "u"]);
-    check_request(Operation::Embeddings, r#"{"model":"m","input":[[1,2],[3]]}"#, &[]);
+    check_request(embeddings(), r#"{"model":"m","input":"one"}"#, &["one"]);
+    check_request(embeddings(), r#"{"model":"m","input":["one","two"],"user":"u"}"#, &["one", "two", "u"]);
+    check_request(embeddings(), r#"{"model":"m","input":[[1,2],[3]]}"#, &[]);
 }
 
 #[test]
 fn a_name_that_stands_twice_hides_nothing() {
-    check_request(Operation::Embeddings, r#"{"input":"one","inp\u0075t":"two"}"#, &["one", "two"]);
+    check_request(embeddings(), r#"{"input":"one","inp\u0075t":"two"}"#, &["one", "two"]);
 }
 
 #[test]
@@ -76,14 +97,14 @@ fn what_is_no_json_is_an_error() {
     for body in
         ["", "{", "{\"input\":\"a\u{1}\"}", "{\"input\":\"a}", "{\"input\":tru}", "{\"input\":\"\\x\"}", "{}x", &deep]
     {
-        assert!(request_texts(Operation::Embeddings, body.as_bytes()).is_err(), "{body}");
+        assert!(request_texts(embeddings(), body.as_bytes()).is_err(), "{body}");
     }
-    assert!(request_texts(Operation::Embeddings, b"{\"input\":\"\xff\"}").is_err());
+    assert!(request_texts(embeddings(), b"{\"input\":\"\xff\"}").is_err());
 }
 
 #[test]
 fn half_a_surrogate_pair_is_read_without_loss_around_it() {
-    let texts = request_texts(Operation::Embeddings, br#"{"input":"a\ud800b"}"#).unwrap();
+    let texts = request_texts(embeddings(), br#"{"input":"a\ud800b"}"#).unwrap();
     assert!(texts[0].value.starts_with('a') && texts[0].value.ends_with('b'));
 }
 
@@ -91,18 +112,18 @@ fn half_a_surrogate_pair_is_read_without_loss_around_it() {
 fn answers_show_content_and_arguments() {
     let body = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"C","refusal":null,
         "tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"A"}}]},"finish_reason":"stop"}]}"#;
-    let texts = response_texts(Schema::OpenAi, Operation::ChatCompletions, body.as_bytes()).unwrap();
+    let texts = response_texts(openai(), chat(), body.as_bytes()).unwrap();
     assert_eq!(values(&texts), ["C", "f", "A"]);
     let body = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"C"},
         {"type":"tool_use","id":"i","name":"f","input":{"a":"A"}}],"stop_reason":"end_turn"}"#;
-    let texts = response_texts(Schema::Anthropic, Operation::Messages, body.as_bytes()).unwrap();
+    let texts = response_texts(anthropic(), messages(), body.as_bytes()).unwrap();
     assert_eq!(values(&texts), ["C", "f", "a", "A"]);
 }
 
 #[test]
 fn only_an_object_with_one_list_of_what_the_model_said_is_an_answer() {
     let check = |client: Schema, body: &str, is_answer: bool, characters: u64| {
-        let operation = if client == Schema::OpenAi { Operation::ChatCompletions } else { Operation::Messages };
+        let operation = if client == openai() { chat() } else { messages() };
         assert_eq!(response_texts(client, operation, body.as_bytes()).is_ok(), is_answer, "{body}");
         assert_eq!(response_characters(client, operation, body.as_bytes()), characters, "{body}");
     };
@@ -119,17 +140,17 @@ fn only_an_object_with_one_list_of_what_the_model_said_is_an_answer() {
         (r#"{"choices":[]"#, false, 0),
         ("", false, 0),
     ] {
-        check(Schema::OpenAi, body, is_answer, characters);
+        check(openai(), body, is_answer, characters);
     }
-    check(Schema::Anthropic, r#"{"content":[{"type":"text","text":"abc"}]}"#, true, 3);
-    check(Schema::Anthropic, r#"{"content":"abc"}"#, false, 3);
-    check(Schema::Anthropic, r#"{"choices":[]}"#, false, 0);
+    check(anthropic(), r#"{"content":[{"type":"text","text":"abc"}]}"#, true, 3);
+    check(anthropic(), r#"{"content":"abc"}"#, false, 3);
+    check(anthropic(), r#"{"choices":[]}"#, false, 0);
 }
 
 #[test]
 fn edits_leave_everything_else_as_it_was() {
     let body = br#"{ "input" : ["a@b.c", 1.50, "x"] , "zz":"\u0041" }"#;
-    let texts = request_texts(Operation::Embeddings, body).unwrap();
+    let texts = request_texts(embeddings(), body).unwrap();
     let edited =
         with_texts(body, &[(texts[1].span.clone(), "y".to_owned()), (texts[0].span.clone(), "[\"E\"]".to_owned())]);
     assert_eq!(String::from_utf8(edited).unwrap(), r#"{ "input" : ["[\"E\"]", 1.50, "y"] , "zz":"\u0041" }"#);
@@ -138,7 +159,7 @@ fn edits_leave_everything_else_as_it_was() {
 #[test]
 fn a_number_that_is_replaced_becomes_a_string() {
     let body = br#"{"messages":[{"role":"user","content":[{"type":"tool_use","input":{"card":4111111111111111}}]}]}"#;
-    let texts = request_texts(Operation::Messages, body).unwrap();
+    let texts = request_texts(messages(), body).unwrap();
     assert_eq!(values(&texts), ["card", "4111111111111111"]);
     let edited = String::from_utf8(with_texts(body, &[(texts[1].span.clone(), "X".to_owned())])).unwrap();
     assert!(edited.ends_with(r#""input":{"card":"X"}}]}]}"#), "{edited}");
@@ -154,7 +175,7 @@ fn json_in_a_text_hides_nothing_behind_escapes() {
     ] {
         let body =
             serde_json::json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": text}}]}]});
-        let texts = request_texts(Operation::ChatCompletions, body.to_string().as_bytes()).unwrap();
+        let texts = request_texts(chat(), body.to_string().as_bytes()).unwrap();
         assert_eq!(values(&texts), [expect]);
         if let Ok(json) = serde_json::from_str::<Value>(text) {
             assert_eq!(serde_json::from_str::<Value>(expect).unwrap(), json);
@@ -164,7 +185,7 @@ fn json_in_a_text_hides_nothing_behind_escapes() {
 
 #[test]
 fn only_what_no_model_reads_is_left_out_of_a_request() {
-    let check_chat = |body: &str, expect: &[&str]| check_request(Operation::ChatCompletions, body, expect);
+    let check_chat = |body: &str, expect: &[&str]| check_request(chat(), body, expect);
     check_chat(
         r#"{"model":"m","service_tier":"auto","reasoning_effort":"low","tool_choice":"none","seed":123456789012,"n":1}"#,
         &[],
@@ -188,7 +209,7 @@ fn only_what_no_model_reads_is_left_out_of_a_request() {
     ] {
         check_chat(&part(content), expect);
     }
-    let check_messages = |body: &str, expect: &[&str]| check_request(Operation::Messages, body, expect);
+    let check_messages = |body: &str, expect: &[&str]| check_request(messages(), body, expect);
     check_messages(r#"{"metadata":{"user_id":"A"},"stop_sequences":["B"]}"#, &["user_id", "A", "B"]);
     for (source, expect) in [
         (r#"{"type":"base64","media_type":"application/pdf","data":"AA=="}"#, &[][..]),
@@ -216,40 +237,40 @@ fn check_stream(client: Schema, data: &str, expect: &[(u32, &str)]) {
 #[test]
 fn events_show_their_texts_by_channel() {
     check_stream(
-        Schema::OpenAi,
+        openai(),
         r#"{"id":"x","choices":[{"delta":{"role":"assistant","content":"a\"b"},"index":1}]}"#,
         &[(65_536, "a\"b")],
     );
     check_stream(
-        Schema::OpenAi,
+        openai(),
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{"},"index":2}]}}]}"#,
         &[(18, "f"), (18, "{")],
     );
     check_stream(
-        Schema::OpenAi,
+        openai(),
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"id":"i","type":"custom","index":1,"custom":{"input":"A"},"new":"B"}]}}]}"#,
         &[(17, "A"), (17, "B")],
     );
     check_stream(
-        Schema::OpenAi,
+        openai(),
         r#"{"choices":[{"index":0,"text":"A","message":{"role":"assistant","content":"B"},"new":{"n":123456789012},"logprobs":{"content":[{"token":"C"}]},"finish_reason":"stop"}]}"#,
         &[(3, "A"), (3, "B"), (3, "n"), (3, "123456789012")],
     );
-    check_stream(Schema::OpenAi, r#"{"choices":[{"index":0,"delta":"A"}]}"#, &[(3, "A")]);
-    check_stream(Schema::OpenAi, r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(3, "r")]);
+    check_stream(openai(), r#"{"choices":[{"index":0,"delta":"A"}]}"#, &[(3, "A")]);
+    check_stream(openai(), r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(3, "r")]);
     check_stream(
-        Schema::Anthropic,
+        anthropic(),
         r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}"#,
         &[(1, "{\"a")],
     );
     check_stream(
-        Schema::Anthropic,
+        anthropic(),
         r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"t"},"index":4}"#,
         &[(4, "t")],
     );
     for data in ["[DONE]", "", "{", r#"{"choices":[]}"#, r#"{"type":"message_stop"}"#] {
-        check_stream(Schema::OpenAi, data, &[]);
-        check_stream(Schema::Anthropic, data, &[]);
+        check_stream(openai(), data, &[]);
+        check_stream(anthropic(), data, &[]);
     }
 }
 
@@ -294,7 +315,7 @@ proptest! {
         let written = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
         let mut expect = Vec::new();
         strings_of(&input, &mut expect);
-        let texts = request_texts(Operation::Embeddings, written.as_bytes()).unwrap();
+        let texts = request_texts(embeddings(), written.as_bytes()).unwrap();
         prop_assert_eq!(values(&texts), expect);
         let is_string = |text: &Text| written[text.span.clone()].starts_with('"');
         let unchanged: Vec<_> = texts.into_iter().filter(is_string).map(|text| (text.span, text.value)).collect();
@@ -304,8 +325,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = request_texts(Operation::ChatCompletions, &bytes);
-        stream_texts(Schema::OpenAi, &String::from_utf8_lossy(&bytes));
+        let _ = request_texts(chat(), &bytes);
+        stream_texts(openai(), &String::from_utf8_lossy(&bytes));
     }
 }
 
@@ -316,9 +337,10 @@ fn characters_are_counted_as_the_texts_have_them() {
         let sum: usize = texts.iter().map(|text| text.value.chars().count()).sum();
         assert_eq!((sum as u64, request_characters(operation, body.as_bytes()).unwrap()), (expect, expect), "{body}");
     };
-    let chat = r#"{"model":"m","messages":[{"role":"user","content":"h\u00e9 \"\n"},{"role":"user","content":"é"}]}"#;
-    check(Operation::ChatCompletions, chat, 6);
-    check(Operation::Messages, r#"{"model":"m","system":"ab","messages":[{"role":"user","content":"c"}]}"#, 3);
-    check(Operation::Embeddings, r#"{"model":"m","input":["a","bc"]}"#, 3);
-    assert!(request_characters(Operation::ChatCompletions, b"{").is_err());
+    let conversation =
+        r#"{"model":"m","messages":[{"role":"user","content":"h\u00e9 \"\n"},{"role":"user","content":"é"}]}"#;
+    check(chat(), conversation, 6);
+    check(messages(), r#"{"model":"m","system":"ab","messages":[{"role":"user","content":"c"}]}"#, 3);
+    check(embeddings(), r#"{"model":"m","input":["a","bc"]}"#, 3);
+    assert!(request_characters(chat(), b"{").is_err());
 }

@@ -1,8 +1,10 @@
 use serde_json::{Map, Value, json};
 
-use crate::chat::{Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::chat::{Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::error::RequestError;
+use crate::schema::Writing;
 
-pub(crate) fn write_request(request: &Request) -> Map<String, Value> {
+pub(super) fn write_request(request: &Request, _writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
     root.insert("messages".into(), write_messages(&request.messages).into());
@@ -37,7 +39,7 @@ pub(crate) fn write_request(request: &Request) -> Map<String, Value> {
         root.insert("stream".into(), true.into());
         root.insert("stream_options".into(), json!({"include_usage": true}));
     }
-    root
+    Ok(root)
 }
 
 fn write_messages(messages: &[Message]) -> Vec<Value> {
@@ -109,12 +111,20 @@ fn write_part(part: &Part) -> Option<Value> {
     match part {
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
         Part::Refusal(refusal) => Some(json!({"type": "refusal", "refusal": refusal})),
-        Part::Image(Image::Url(url)) => Some(json!({"type": "image_url", "image_url": {"url": url}})),
-        Part::Image(Image::Base64 { media_type, data }) => {
+        Part::Image(Placed { value: Image::Url(url), .. }) => {
+            Some(json!({"type": "image_url", "image_url": {"url": url}}))
+        }
+        Part::Image(Placed { value: Image::Base64 { media_type, data }, .. }) => {
             let url = format!("data:{media_type};base64,{data}");
             Some(json!({"type": "image_url", "image_url": {"url": url}}))
         }
-        Part::ToolCall(_) | Part::ToolResult(_) | Part::Thinking { .. } | Part::RedactedThinking(_) => None,
+        Part::Document(_)
+        | Part::Audio(_)
+        | Part::Unknown(_)
+        | Part::ToolCall(_)
+        | Part::ToolResult(_)
+        | Part::Thinking { .. }
+        | Part::RedactedThinking(_) => None,
     }
 }
 

@@ -1,12 +1,24 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
-use Schema::{Anthropic, OpenAi};
+use serde_json::Value;
+use weir_config::Capabilities;
+
+use super::Schema;
+use crate::chat::*;
+use crate::error::RequestError;
+
+fn openai() -> Schema {
+    Schema::named("openai").unwrap()
+}
+
+fn anthropic() -> Schema {
+    Schema::named("anthropic").unwrap()
+}
 
 fn translated(from: Schema, to: Schema, body: &Value) -> Result<Value, RequestError> {
     let request = read_request(from, body.to_string().as_bytes())?;
-    Ok(serde_json::from_slice(&write_request(to, &request)?).unwrap())
+    Ok(serde_json::from_slice(&write_request(to, &request, &Capabilities::default())?.body).unwrap())
 }
 
 fn check(from: Schema, to: Schema, body: Value, expect: Value) {
@@ -23,8 +35,8 @@ fn with(fields: Value) -> Value {
 #[test]
 fn openai_conversations_become_anthropic_turns() {
     check(
-        OpenAi,
-        Anthropic,
+        openai(),
+        anthropic(),
         json!({
             "model": "m", "stream": true, "stream_options": {"include_usage": true},
             "max_tokens": 9, "temperature": 1.7, "top_p": 0.5, "stop": "END", "user": "u", "seed": 7, "n": 1,
@@ -73,14 +85,14 @@ fn openai_conversations_become_anthropic_turns() {
             "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
         }),
     );
-    check(OpenAi, Anthropic, with(json!({})), with(json!({"max_tokens": DEFAULT_MAX_TOKENS})));
+    check(openai(), anthropic(), with(json!({})), with(json!({"max_tokens": 4096})));
 }
 
 #[test]
 fn anthropic_turns_become_openai_conversations() {
     check(
-        Anthropic,
-        OpenAi,
+        anthropic(),
+        openai(),
         json!({
             "model": "m", "max_tokens": 9, "stream": true, "temperature": 0.5, "stop_sequences": ["A", "B"],
             "system": [{"type": "text", "text": "S", "cache_control": {"type": "ephemeral"}}],
@@ -128,40 +140,41 @@ fn anthropic_turns_become_openai_conversations() {
 #[test]
 fn a_json_schema_for_the_answer_crosses() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    let openai = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}});
-    let anthropic = json!({"max_tokens": 4096, "output_config": {"format": {"type": "json_schema", "schema": schema}}});
-    check(OpenAi, Anthropic, with(openai), with(anthropic));
+    let in_openai = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}});
+    let in_anthropic =
+        json!({"max_tokens": 4096, "output_config": {"format": {"type": "json_schema", "schema": schema}}});
+    check(openai(), anthropic(), with(in_openai), with(in_anthropic));
 }
 
 fn check_refused(from: Schema, fields: Value, param: &str) {
-    let to = if from == OpenAi { Anthropic } else { OpenAi };
+    let to = if from == openai() { anthropic() } else { openai() };
     let error = translated(from, to, &with(fields)).unwrap_err();
     assert_eq!(error.param.as_deref(), Some(param), "{error}");
 }
 
 #[test]
 fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
-    check_refused(OpenAi, json!({"n": 2}), "n");
-    check_refused(OpenAi, json!({"logprobs": true}), "logprobs");
-    check_refused(OpenAi, json!({"presence_penalty": 0.5}), "presence_penalty");
-    check_refused(OpenAi, json!({"response_format": {"type": "json_object"}}), "response_format");
-    check_refused(OpenAi, json!({"modalities": ["text", "audio"]}), "modalities");
-    check_refused(OpenAi, json!({"what_is_this": 1}), "what_is_this");
-    check_refused(OpenAi, json!({"tools": [{"type": "custom", "custom": {}}]}), "tools[0].type");
-    check_refused(OpenAi, json!({"temperature": "hot"}), "temperature");
-    check_refused(OpenAi, json!({"messages": [{"role": "user", "content": ""}]}), "messages");
-    check_refused(OpenAi, json!({"messages": [{"role": "bot", "content": ""}]}), "messages[0].role");
+    check_refused(openai(), json!({"n": 2}), "n");
+    check_refused(openai(), json!({"logprobs": true}), "logprobs");
+    check_refused(openai(), json!({"presence_penalty": 0.5}), "presence_penalty");
+    check_refused(openai(), json!({"response_format": {"type": "json_object"}}), "response_format");
+    check_refused(openai(), json!({"modalities": ["text", "audio"]}), "modalities");
+    check_refused(openai(), json!({"what_is_this": 1}), "what_is_this");
+    check_refused(openai(), json!({"tools": [{"type": "custom", "custom": {}}]}), "tools[0].type");
+    check_refused(openai(), json!({"temperature": "hot"}), "temperature");
+    check_refused(openai(), json!({"messages": [{"role": "user", "content": ""}]}), "messages");
+    check_refused(openai(), json!({"messages": [{"role": "bot", "content": ""}]}), "messages[0].role");
     let audio = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]);
-    check_refused(OpenAi, json!({"messages": audio}), "messages[0].content[0].type");
+    check_refused(openai(), json!({"messages": audio}), "messages[0].content[0].type");
     let call = json!([{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]}]);
-    check_refused(OpenAi, json!({"messages": call}), "messages[0]");
-    check_refused(Anthropic, json!({"top_k": 5}), "top_k");
-    check_refused(Anthropic, json!({"inference_geo": "us"}), "inference_geo");
-    check_refused(Anthropic, json!({"tools": [{"type": "web_search_20250305", "name": "w"}]}), "tools[0].type");
+    check_refused(openai(), json!({"messages": call}), "messages[0]");
+    check_refused(anthropic(), json!({"top_k": 5}), "top_k");
+    check_refused(anthropic(), json!({"inference_geo": "us"}), "inference_geo");
+    check_refused(anthropic(), json!({"tools": [{"type": "web_search_20250305", "name": "w"}]}), "tools[0].type");
     let pdf = json!([{"role": "user", "content": [{"type": "document", "source": {"type": "base64", "data": ""}}]}]);
     let file = json!([{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "file:///x"}}]}]);
-    check_refused(Anthropic, json!({"messages": file}), "messages[0].content[0].source.url");
-    check_refused(Anthropic, json!({"messages": pdf}), "messages[0].content[0].source.type");
+    check_refused(anthropic(), json!({"messages": file}), "messages[0].content[0].source.url");
+    check_refused(anthropic(), json!({"messages": pdf}), "messages[0].content[0].source.type");
     let result = |content: Value| json!({"type": "tool_result", "tool_use_id": "t", "content": content});
     let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
     let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
@@ -174,9 +187,9 @@ fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
         ("user", thinking, format!("{place}.type")),
         ("system", call, format!("{place}.type")),
     ] {
-        check_refused(Anthropic, json!({"messages": [{"role": role, "content": [block]}]}), &param);
+        check_refused(anthropic(), json!({"messages": [{"role": role, "content": [block]}]}), &param);
     }
-    check_refused(Anthropic, json!({"system": [result(json!("lost"))]}), "system[0].type");
+    check_refused(anthropic(), json!({"system": [result(json!("lost"))]}), "system[0].type");
 }
 
 fn check_response(from: Schema, to: Schema, body: Value, expect: Value) {
@@ -188,8 +201,8 @@ fn check_response(from: Schema, to: Schema, body: Value, expect: Value) {
 #[test]
 fn whole_answers_cross_with_usage_and_calls() {
     check_response(
-        OpenAi,
-        Anthropic,
+        openai(),
+        anthropic(),
         json!({"id": "c1", "object": "chat.completion", "created": 5, "model": "g", "choices": [{
             "index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "t", "tool_calls": [
                 {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"q\":[1]}"}},
@@ -205,8 +218,8 @@ fn whole_answers_cross_with_usage_and_calls() {
             "usage": {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 9}}),
     );
     check_response(
-        Anthropic,
-        OpenAi,
+        anthropic(),
+        openai(),
         json!({"id": "m1", "type": "message", "role": "assistant", "model": "c", "content": [
                 {"type": "thinking", "thinking": "hm", "signature": "s"},
                 {"type": "text", "text": "a"}, {"type": "text", "text": "b"},
@@ -223,22 +236,34 @@ fn whole_answers_cross_with_usage_and_calls() {
 
 #[test]
 fn reasons_for_the_end_cross() {
-    for (openai, anthropic) in
+    let of_openai = |reason: &str, calls: Value| {
+        let message = json!({"role": "assistant", "content": "a", "tool_calls": calls});
+        json!({"choices": [{"index": 0, "message": message, "finish_reason": reason}]})
+    };
+    let of_anthropic = |reason: &str| json!({"content": [{"type": "text", "text": "a"}], "stop_reason": reason});
+    let cross = |from: Schema, to: Schema, body: Value| -> Value {
+        let response = read_response(from, body.to_string().as_bytes()).unwrap();
+        serde_json::from_slice(&write_response(to, &response)).unwrap()
+    };
+    let to_anthropic = |reason, calls| cross(openai(), anthropic(), of_openai(reason, calls))["stop_reason"].clone();
+    let to_openai = |reason| cross(anthropic(), openai(), of_anthropic(reason))["choices"][0]["finish_reason"].clone();
+    for (in_openai, in_anthropic) in
         [("stop", "end_turn"), ("length", "max_tokens"), ("tool_calls", "tool_use"), ("content_filter", "refusal")]
     {
-        assert_eq!(anthropic_stop_reason(finish_of_openai(Some(openai), false)), anthropic);
-        assert_eq!(openai_finish_reason(finish_of_anthropic(Some(anthropic))), openai);
+        assert_eq!(to_anthropic(in_openai, Value::Null), in_anthropic);
+        assert_eq!(to_openai(in_anthropic), in_openai);
     }
-    assert_eq!(openai_finish_reason(finish_of_anthropic(Some("stop_sequence"))), "stop");
-    assert_eq!(openai_finish_reason(finish_of_anthropic(Some("something_new"))), "stop");
-    assert_eq!(anthropic_stop_reason(finish_of_openai(Some("stop"), true)), "tool_use");
+    assert_eq!(to_openai("stop_sequence"), "stop");
+    assert_eq!(to_openai("something_new"), "stop");
+    let call = json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    assert_eq!(to_anthropic("stop", call), "tool_use");
 }
 
 #[test]
 fn an_answer_that_is_none_is_an_error() {
     for body in ["", "{}", "[]", "<html>", r#"{"choices":[]}"#, r#"{"content":7}"#] {
-        assert!(read_response(OpenAi, body.as_bytes()).is_err(), "{body}");
-        assert!(read_response(Anthropic, body.as_bytes()).is_err(), "{body}");
+        assert!(read_response(openai(), body.as_bytes()).is_err(), "{body}");
+        assert!(read_response(anthropic(), body.as_bytes()).is_err(), "{body}");
     }
 }
 
@@ -251,7 +276,10 @@ fn said() -> impl Strategy<Value = Vec<Part>> {
         Just(Image::Url("https://example.com/a.png".to_owned())),
         Just(Image::Base64 { media_type: "image/png".to_owned(), data: "AAAA".to_owned() }),
     ];
-    prop::collection::vec(prop_oneof![3 => text().prop_map(Part::Text), 1 => image.prop_map(Part::Image)], 1..4)
+    prop::collection::vec(
+        prop_oneof![3 => text().prop_map(Part::Text), 1 => image.prop_map(|value| Part::Image(Placed { at: String::new(), value }))],
+        1..4,
+    )
 }
 
 /// A question, and then rounds of an assistant's turn with calls, and their results with a further question.
@@ -259,8 +287,12 @@ fn conversation() -> impl Strategy<Value = Vec<Message>> {
     let round = (prop::option::of(text()), prop::collection::vec(text(), 1..3), said());
     (prop::option::of(text()), said(), prop::collection::vec(round, 0..3)).prop_map(|(system, question, rounds)| {
         let mut messages = Vec::new();
-        messages.extend(system.map(|text| Message { role: Role::System, parts: vec![Part::Text(text)] }));
-        messages.push(Message { role: Role::User, parts: question });
+        messages.extend(system.map(|text| Message {
+            at: String::new(),
+            role: Role::System,
+            parts: vec![Part::Text(text)],
+        }));
+        messages.push(Message { at: String::new(), role: Role::User, parts: question });
         for (number, (text, results, further)) in rounds.into_iter().enumerate() {
             let id = |index: usize| format!("call_{number}_{index}");
             let mut turn: Vec<Part> = text.map(Part::Text).into_iter().collect();
@@ -272,8 +304,8 @@ fn conversation() -> impl Strategy<Value = Vec<Message>> {
                 answers.push(Part::ToolResult(ToolResult { call_id: id(index), parts, is_error: false }));
             }
             answers.extend(further);
-            messages.push(Message { role: Role::Assistant, parts: turn });
-            messages.push(Message { role: Role::User, parts: answers });
+            messages.push(Message { at: String::new(), role: Role::Assistant, parts: turn });
+            messages.push(Message { at: String::new(), role: Role::User, parts: answers });
         }
         messages
     })
@@ -285,7 +317,7 @@ fn request() -> impl Strategy<Value = Request> {
     let sampling = (prop::option::of(0.0..1.0), prop::option::of(0.0..1.0), prop::collection::vec(text(), 0..3));
     (conversation(), 1_u64..9_999, sampling, any::<bool>(), choice, any::<bool>(), prop::option::of(text())).prop_map(
         |(messages, limit, (temperature, top_p, stop), stream, choice, parallel, user)| Request {
-            origin: OpenAi,
+            origin: openai(),
             model: "m".to_owned(),
             stream,
             messages,
@@ -303,7 +335,8 @@ fn request() -> impl Strategy<Value = Request> {
             parallel_tool_calls: Some(parallel),
             user,
             response_format: None,
-            others: Map::new(),
+            reasoning: None,
+            others: Vec::new(),
         },
     )
 }
@@ -317,17 +350,25 @@ fn merged(mut request: Request) -> Request {
             _ => messages.push(message),
         }
     }
+    for message in &mut messages {
+        message.at.clear();
+        for part in &mut message.parts {
+            if let Part::Image(image) = part {
+                image.at.clear();
+            }
+        }
+    }
     request.messages = messages;
-    request.origin = OpenAi;
+    request.origin = openai();
     request
 }
 
 proptest! {
     #[test]
     fn what_both_schemas_can_say_survives_the_way_round(request in request()) {
-        let first = merged(read_request(OpenAi, &write_request(OpenAi, &request).unwrap()).unwrap());
+        let first = merged(read_request(openai(), &write_request(openai(), &request, &Capabilities::default()).unwrap().body).unwrap());
         prop_assert_eq!(&first, &request);
-        let second = read_request(Anthropic, &write_request(Anthropic, &first).unwrap()).unwrap();
+        let second = read_request(anthropic(), &write_request(anthropic(), &first, &Capabilities::default()).unwrap().body).unwrap();
         prop_assert_eq!(merged(second), request);
     }
 }

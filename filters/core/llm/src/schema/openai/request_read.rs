@@ -1,7 +1,11 @@
-use crate::chat::node::Node;
-use crate::chat::{Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult};
+use serde_json::Value;
+
+use crate::chat::{
+    Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+};
 use crate::error::RequestError;
-use crate::operation::Schema;
+use crate::node::Node;
+use crate::schema::Schema;
 
 /// The fields that the model holds; all others are carried as they are.
 const KNOWN: &[&str] = &[
@@ -21,10 +25,12 @@ const KNOWN: &[&str] = &[
     "response_format",
 ];
 
-pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
+pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
     let messages = root.required("messages")?.items()?;
+    let mut others = Vec::new();
+    root.others(KNOWN, &mut others);
     Ok(Request {
-        origin: Schema::OpenAi,
+        origin: Schema(&super::OpenAi),
         model: root.required_str("model")?.to_owned(),
         stream: root.get("stream").map(|node| node.bool()).transpose()?.unwrap_or(false),
         messages: messages.iter().map(read_message).collect::<Result<_, _>>()?,
@@ -43,7 +49,8 @@ pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
             Some(node) => read_response_format(&node)?,
             None => None,
         },
-        others: root.others(KNOWN)?,
+        reasoning: None,
+        others,
     })
 }
 
@@ -76,7 +83,7 @@ fn read_message(message: &Node<'_>) -> Result<Message, RequestError> {
         }
         _ => return Err(role_node.error("must be system, developer, user, assistant or tool")),
     };
-    Ok(Message { role, parts })
+    Ok(Message { at: message.path().to_owned(), role, parts })
 }
 
 fn read_assistant(message: &Node<'_>, mut parts: Vec<Part>) -> Result<Vec<Part>, RequestError> {
@@ -123,7 +130,7 @@ fn read_part(part: &Node<'_>) -> Result<Part, RequestError> {
         "image_url" => {
             let url = part.required("image_url")?.required("url")?;
             read_image(url.str()?)
-                .map(Part::Image)
+                .map(|value| Part::Image(Placed { at: part.path().to_owned(), value }))
                 .ok_or_else(|| url.error("a web address or a base64 data URL is expected"))
         }
         _ => Err(kind.error("the provider of this model takes text and images only")),
@@ -184,4 +191,31 @@ fn read_response_format(format: &Node<'_>) -> Result<Option<ResponseFormat>, Req
         }
         _ => Err(kind.error("must be text, json_object or json_schema")),
     }
+}
+
+/// Hints about caching, speed, storage and effort, and settings that say what holds anyway.
+pub(super) fn is_hint(path: &str, value: &Value) -> bool {
+    match path {
+        "metadata"
+        | "prediction"
+        | "prompt_cache_key"
+        | "prompt_cache_options"
+        | "prompt_cache_retention"
+        | "reasoning_effort"
+        | "safety_identifier"
+        | "seed"
+        | "service_tier"
+        | "store"
+        | "verbosity" => true,
+        "frequency_penalty" | "presence_penalty" | "top_logprobs" => value.as_f64() == Some(0.0),
+        "logprobs" => *value == Value::Bool(false),
+        "n" => value.as_u64() == Some(1),
+        "logit_bias" | "functions" => is_empty(value),
+        "modalities" => value.as_array().is_some_and(|all| all.iter().all(|one| one == "text")),
+        _ => false,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }

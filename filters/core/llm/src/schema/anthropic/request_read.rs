@@ -1,7 +1,11 @@
-use crate::chat::node::Node;
-use crate::chat::{Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult};
+use serde_json::Value;
+
+use crate::chat::{
+    Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+};
 use crate::error::RequestError;
-use crate::operation::Schema;
+use crate::node::Node;
+use crate::schema::Schema;
 
 /// The fields that the model holds; all others are carried as they are. `output_config` is also one of the others, since
 /// only its `format` is held.
@@ -19,18 +23,24 @@ const KNOWN: &[&str] = &[
     "metadata",
 ];
 
-pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
+pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
     let mut messages = Vec::new();
     if let Some(system) = root.get("system") {
-        messages.push(Message { role: Role::System, parts: read_content(&system, Of::System)? });
+        messages.push(Message {
+            at: "system".to_owned(),
+            role: Role::System,
+            parts: read_content(&system, Of::System)?,
+        });
     }
     for message in root.required("messages")?.items()? {
         messages.push(read_message(&message)?);
     }
+    let mut others = Vec::new();
+    root.others(KNOWN, &mut others);
     let choice = root.get("tool_choice");
     let parallel_off = choice.as_ref().and_then(|node| node.get("disable_parallel_tool_use"));
     Ok(Request {
-        origin: Schema::Anthropic,
+        origin: Schema(&super::Anthropic),
         model: root.required_str("model")?.to_owned(),
         stream: root.get("stream").map(|node| node.bool()).transpose()?.unwrap_or(false),
         messages,
@@ -55,7 +65,8 @@ pub(crate) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
             Some(format) => Some(read_format(&format)?),
             None => None,
         },
-        others: root.others(KNOWN)?,
+        reasoning: None,
+        others,
     })
 }
 
@@ -67,7 +78,7 @@ fn read_message(message: &Node<'_>) -> Result<Message, RequestError> {
         "system" => (Role::System, Of::System),
         _ => return Err(role_node.error("must be user, assistant or system")),
     };
-    Ok(Message { role, parts: read_content(&message.required("content")?, of)? })
+    Ok(Message { at: message.path().to_owned(), role, parts: read_content(&message.required("content")?, of)? })
 }
 
 /// What content belongs to: it decides which blocks may stand in it. In other places the other schema has no room for them.
@@ -95,7 +106,8 @@ fn read_block(block: &Node<'_>, of: Of) -> Result<Part, RequestError> {
         }
         "tool_result" if of != Of::User => Err(kind.error("such a block stands in messages of the user only")),
         "text" => Ok(Part::Text(block.required_str("text")?.to_owned())),
-        "image" => read_image(&block.required("source")?).map(Part::Image),
+        "image" => read_image(&block.required("source")?)
+            .map(|value| Part::Image(Placed { at: block.path().to_owned(), value })),
         "document" => read_document(&block.required("source")?).map(Part::Text),
         "tool_use" => Ok(Part::ToolCall(ToolCall {
             id: block.required_str("id")?.to_owned(),
@@ -180,4 +192,20 @@ fn read_format(format: &Node<'_>) -> Result<ResponseFormat, RequestError> {
     let schema = format.required("schema")?;
     schema.object()?;
     Ok(ResponseFormat::JsonSchema { name: "response".to_owned(), schema: schema.value().clone() })
+}
+
+/// Hints about caching, speed and effort. Thinking is left to the other provider: the client gets the answer without it.
+pub(super) fn is_hint(path: &str, value: &Value) -> bool {
+    match path {
+        "cache_control" | "context_management" | "diagnostics" | "service_tier" | "speed" | "thinking" => true,
+        "betas" | "mcp_servers" => is_empty(value),
+        "output_config" => {
+            value.as_object().is_some_and(|fields| fields.keys().all(|key| key == "effort" || key == "format"))
+        }
+        _ => false,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }

@@ -1,14 +1,13 @@
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::read::{read_content, read_tool_call};
-use super::write::{as_tool_call, write_tool_call};
-use crate::chat::node::Node;
+use super::request_read::{read_content, read_tool_call};
+use super::request_write::{as_tool_call, write_tool_call};
+use super::usage;
 use crate::chat::{Finish, Part, Response};
 use crate::error::RequestError;
-use crate::usage::{OpenAiUsage, Usage};
+use crate::node::Node;
 
-pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
+pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let choices = root.required("choices")?;
     let first = choices.items()?.into_iter().next().ok_or_else(|| choices.error("must not be empty"))?;
     let message = first.required("message")?;
@@ -32,11 +31,12 @@ pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         parts,
         finish: finish_of(first.get("finish_reason").map(|node| node.str()).transpose()?, called),
         stop_sequence: None,
-        usage: root.get("usage").and_then(|node| OpenAiUsage::deserialize(node.value()).ok()?.stated()),
+        usage: root.get("usage").and_then(|node| usage::read(node.value())),
+        others: Vec::new(),
     })
 }
 
-pub(crate) fn write_response(response: &Response) -> Value {
+pub(super) fn write_response(response: &Response) -> Value {
     let mut texts = String::new();
     let mut refusal = String::new();
     let mut reasoning = String::new();
@@ -75,13 +75,13 @@ pub(crate) fn write_response(response: &Response) -> Value {
         }]),
     );
     if let Some(usage) = &response.usage {
-        root.insert("usage".into(), usage_json(usage));
+        root.insert("usage".into(), usage::write(usage));
     }
     root.into()
 }
 
 /// OpenAI's `finish_reason`. Some compatible servers say `stop` after a tool call.
-pub(crate) fn finish_of(reason: Option<&str>, called_a_tool: bool) -> Finish {
+pub(super) fn finish_of(reason: Option<&str>, called_a_tool: bool) -> Finish {
     match reason {
         Some("length") => Finish::Length,
         Some("content_filter") => Finish::ContentFilter,
@@ -92,21 +92,11 @@ pub(crate) fn finish_of(reason: Option<&str>, called_a_tool: bool) -> Finish {
 }
 
 /// The word for it in OpenAI's schema.
-pub(crate) fn finish_reason(finish: Finish) -> &'static str {
+pub(super) fn finish_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop | Finish::StopSequence => "stop",
         Finish::Length => "length",
         Finish::ToolCalls => "tool_calls",
         Finish::ContentFilter => "content_filter",
     }
-}
-
-/// OpenAI's `usage`.
-pub(crate) fn usage_json(usage: &Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input.saturating_add(usage.output),
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input},
-    })
 }

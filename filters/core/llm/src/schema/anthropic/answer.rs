@@ -1,14 +1,13 @@
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read::{Of, read_content};
-use super::write::{arguments_object, tool_id};
-use crate::chat::node::Node;
+use super::request_read::{Of, read_content};
+use super::request_write::{arguments_object, tool_id};
+use super::usage;
 use crate::chat::{Finish, Part, Response};
 use crate::error::RequestError;
-use crate::usage::{AnthropicUsage, Usage};
+use crate::node::Node;
 
-pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
+pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let stop_reason = root.get("stop_reason").map(|node| node.str()).transpose()?;
     Ok(Response {
         id: root.optional_str("id")?.unwrap_or_default(),
@@ -17,11 +16,12 @@ pub(crate) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         parts: read_content(&root.required("content")?, Of::Assistant)?,
         finish: finish_of(stop_reason),
         stop_sequence: root.optional_str("stop_sequence")?,
-        usage: root.get("usage").and_then(|node| AnthropicUsage::deserialize(node.value()).ok()?.stated()),
+        usage: root.get("usage").and_then(|node| usage::read(node.value())),
+        others: Vec::new(),
     })
 }
 
-pub(crate) fn write_response(response: &Response) -> Value {
+pub(super) fn write_response(response: &Response) -> Value {
     json!({
         "id": response.id,
         "type": "message",
@@ -30,7 +30,7 @@ pub(crate) fn write_response(response: &Response) -> Value {
         "content": response.parts.iter().filter_map(write_part).collect::<Vec<_>>(),
         "stop_reason": stop_reason(response.finish),
         "stop_sequence": response.stop_sequence,
-        "usage": usage_json(&response.usage.unwrap_or_default()),
+        "usage": usage::write(&response.usage.unwrap_or_default()),
     })
 }
 
@@ -46,12 +46,17 @@ fn write_part(part: &Part) -> Option<Value> {
             Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
         }
         Part::RedactedThinking(data) => Some(json!({"type": "redacted_thinking", "data": data})),
-        Part::Thinking { signature: None, .. } | Part::Image(_) | Part::ToolResult(_) => None,
+        Part::Thinking { signature: None, .. }
+        | Part::Image(_)
+        | Part::Document(_)
+        | Part::Audio(_)
+        | Part::Unknown(_)
+        | Part::ToolResult(_) => None,
     }
 }
 
 /// Anthropic's `stop_reason`.
-pub(crate) fn finish_of(reason: Option<&str>) -> Finish {
+pub(super) fn finish_of(reason: Option<&str>) -> Finish {
     match reason {
         Some("stop_sequence") => Finish::StopSequence,
         Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
@@ -62,7 +67,7 @@ pub(crate) fn finish_of(reason: Option<&str>) -> Finish {
 }
 
 /// The word for it in Anthropic's schema.
-pub(crate) fn stop_reason(finish: Finish) -> &'static str {
+pub(super) fn stop_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "end_turn",
         Finish::StopSequence => "stop_sequence",
@@ -70,14 +75,4 @@ pub(crate) fn stop_reason(finish: Finish) -> &'static str {
         Finish::ToolCalls => "tool_use",
         Finish::ContentFilter => "refusal",
     }
-}
-
-/// Anthropic's `usage`. What was written to a cache cannot be told apart from plain input any more.
-pub(crate) fn usage_json(usage: &Usage) -> Value {
-    json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached_input),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": usage.cached_input,
-        "output_tokens": usage.output,
-    })
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::finish_of_openai;
+use super::answer::finish_of;
+use super::usage;
 use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
-use crate::operation::Schema;
+use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
-use crate::usage::OpenAiUsage;
 
 /// Reads chunks. Leaves are read loosely, since compatible servers differ in them: what is no string is no text.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(super) struct Reader {
     /// Where another schema follows, which has one answer only, all choices but the first are left out.
     first_choice_only: bool,
     started: bool,
@@ -80,11 +80,13 @@ struct Function<'a> {
 }
 
 impl Reader {
-    pub(crate) fn new(first_choice_only: bool) -> Self {
+    pub(super) fn new(first_choice_only: bool) -> Self {
         Self { first_choice_only, started: false, calls: BTreeSet::new() }
     }
+}
 
-    pub(crate) fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError> {
+impl StreamReader for Reader {
+    fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError> {
         if data.trim() == "[DONE]" {
             return Ok(vec![Delta::End]);
         }
@@ -92,7 +94,7 @@ impl Reader {
             .map_err(|_| ProviderError::protocol("the provider's stream has an event that is no chunk"))?;
         if let Some(error) = chunk.error {
             let error = serde_json::from_str(error.get()).unwrap_or_default();
-            return Ok(vec![Delta::Error(error_of_json(Schema::OpenAi, 200, &error))]);
+            return Ok(vec![Delta::Error(error_of_json(Schema(&super::OpenAi), 200, &error))]);
         }
         let mut deltas = Vec::with_capacity(4);
         deltas.extend(chunk.model.map(|model| Delta::Model(model.get())));
@@ -106,14 +108,14 @@ impl Reader {
                 self.read_choice(choice, &mut deltas);
             }
         }
-        if let Some(usage) =
-            chunk.usage.and_then(|usage| serde_json::from_str::<OpenAiUsage>(usage.get()).ok()?.stated())
-        {
+        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&serde_json::from_str(raw.get()).ok()?)) {
             deltas.push(Delta::Usage(usage));
         }
         Ok(deltas)
     }
+}
 
+impl Reader {
     fn read_choice<'a>(&mut self, choice: Choice<'a>, deltas: &mut Vec<Delta<'a>>) {
         if let Some(delta) = choice.delta {
             deltas.extend(text(delta.reasoning_content.or(delta.reasoning)).map(Delta::Thinking));
@@ -128,7 +130,7 @@ impl Reader {
             }
         }
         if let Some(reason) = choice.finish_reason.and_then(string_of) {
-            let finish = finish_of_openai(Some(&reason), !self.calls.is_empty());
+            let finish = finish_of(Some(&reason), !self.calls.is_empty());
             deltas.push(Delta::Finish { finish, stop_sequence: None });
         }
     }

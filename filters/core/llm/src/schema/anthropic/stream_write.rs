@@ -2,15 +2,19 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::chat::{Finish, anthropic_stop_reason, anthropic_tool_id, anthropic_usage_json};
+use super::answer::stop_reason;
+use super::request_write::tool_id;
+use super::usage;
+use crate::chat::Finish;
 use crate::error::ProviderError;
 use crate::json::write;
+use crate::schema::StreamWriter;
 use crate::stream::{Delta, StreamOptions};
 use crate::usage::Usage;
 
 /// Writes events. The stop reason and the usage are told in one event at the end, since OpenAI tells usage last.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(super) struct Writer {
     options: StreamOptions,
     started: bool,
     open: Option<Open>,
@@ -29,7 +33,7 @@ enum Open {
 }
 
 impl Writer {
-    pub(crate) fn new(options: StreamOptions) -> Self {
+    pub(super) fn new(options: StreamOptions) -> Self {
         Self {
             options,
             started: false,
@@ -40,10 +44,12 @@ impl Writer {
             usage: Usage::default(),
         }
     }
+}
 
+impl StreamWriter for Writer {
     /// Fails on arguments of a tool call behind which another block has begun: Anthropic's blocks follow each other, and what
     /// comes for one that has ended is read by nobody, client or guardrail.
-    pub(crate) fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         if !self.started && !matches!(delta, Delta::Model(_) | Delta::Ping | Delta::Usage(_)) {
             self.started = true;
             self.start(out);
@@ -66,7 +72,7 @@ impl Writer {
                     "" => Cow::Owned(format!("{}_{key}", self.options.id)),
                     given => Cow::Borrowed(given),
                 };
-                let id = anthropic_tool_id(&id);
+                let id = tool_id(&id);
                 let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
                 let index = self.open_block(block, out);
                 self.open = Some(Open::Tool(index));
@@ -90,7 +96,9 @@ impl Writer {
         }
         Ok(())
     }
+}
 
+impl Writer {
     fn start(&mut self, out: &mut Vec<u8>) {
         let message = json!({
             "id": self.options.id,
@@ -100,7 +108,7 @@ impl Writer {
             "content": [],
             "stop_reason": null,
             "stop_sequence": null,
-            "usage": anthropic_usage_json(&self.usage),
+            "usage": usage::write(&self.usage),
         });
         event("message_start", &json!({"type": "message_start", "message": message}), out);
     }
@@ -132,8 +140,8 @@ impl Writer {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.close_block(out);
         let (finish, stop_sequence) = self.finish.take().unwrap_or((Finish::Stop, None));
-        let delta = json!({"stop_reason": anthropic_stop_reason(finish), "stop_sequence": stop_sequence});
-        let usage = anthropic_usage_json(&self.usage);
+        let delta = json!({"stop_reason": stop_reason(finish), "stop_sequence": stop_sequence});
+        let usage = usage::write(&self.usage);
         event("message_delta", &json!({"type": "message_delta", "delta": delta, "usage": usage}), out);
         event("message_stop", &json!({"type": "message_stop"}), out);
     }

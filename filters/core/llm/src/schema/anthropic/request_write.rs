@@ -2,10 +2,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::{DEFAULT_MAX_TOKENS, Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
+use crate::chat::{Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
 use crate::error::RequestError;
+use crate::schema::Writing;
 
-pub(crate) fn write_request(request: &Request) -> Result<Map<String, Value>, RequestError> {
+/// `max_tokens` for a client whose schema does not require one and that gave none.
+pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+pub(super) fn write_request(request: &Request, _writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
     root.insert("max_tokens".into(), request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS).into());
@@ -108,7 +112,8 @@ fn plain_if_one_text(mut blocks: Vec<Value>) -> Value {
 fn write_part(part: &Part) -> Result<Option<Value>, RequestError> {
     Ok(match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"type": "text", "text": text})),
-        Part::Image(image) => Some(write_image(image)),
+        Part::Image(image) => Some(write_image(&image.value)),
+        Part::Document(_) | Part::Audio(_) | Part::Unknown(_) => None,
         Part::ToolCall(call) => {
             let input = arguments_object(&call.arguments)
                 .ok_or_else(|| RequestError::new("the arguments of a tool call must be a JSON object"))?;
@@ -147,7 +152,7 @@ pub(super) fn arguments_object(arguments: &str) -> Option<Value> {
 }
 
 /// Anthropic takes letters, digits, `_` and `-` only; other servers make ids like `functions.f:0`.
-pub(crate) fn tool_id(id: &str) -> Cow<'_, str> {
+pub(super) fn tool_id(id: &str) -> Cow<'_, str> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if id.chars().all(allowed) {
         return Cow::Borrowed(id);

@@ -1,13 +1,16 @@
 use serde_json::json;
 
-use crate::chat::{openai_finish_reason, openai_usage_json};
+use super::answer::finish_reason;
+use super::usage;
+use crate::error::ProviderError;
 use crate::json::{write, write_string};
+use crate::schema::StreamWriter;
 use crate::stream::{Delta, StreamOptions};
 use crate::usage::Usage;
 
 /// Writes chunks.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(super) struct Writer {
     /// What every chunk begins with: `{"id":…,"choices":`.
     head: Vec<u8>,
     wants_usage: bool,
@@ -18,7 +21,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(options: StreamOptions) -> Self {
+    pub(super) fn new(options: StreamOptions) -> Self {
         let mut head = b"data: {\"id\":".to_vec();
         write_string(&options.id, &mut head);
         head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
@@ -28,8 +31,10 @@ impl Writer {
         head.extend_from_slice(b",\"choices\":");
         Self { head, wants_usage: options.client_wants_usage, started: false, calls: Vec::new(), usage: None }
     }
+}
 
-    pub(crate) fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) {
+impl StreamWriter for Writer {
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         if !self.started && !matches!(delta, Delta::Model(_) | Delta::Ping | Delta::Usage(_)) {
             self.started = true;
             self.chunk(out, |out| out.extend_from_slice(br#"{"role":"assistant","content":"","refusal":null}"#), None);
@@ -56,15 +61,18 @@ impl Writer {
                 }
             }
             Delta::Finish { finish, .. } => {
-                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(openai_finish_reason(*finish)));
+                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(finish_reason(*finish)));
             }
             Delta::Usage(usage) => {
                 self.usage = Some(self.usage.map_or(*usage, |known| known.maximum(usage)));
             }
             Delta::End => self.end(out),
         }
+        Ok(())
     }
+}
 
+impl Writer {
     fn text(&self, field: &str, text: &str, out: &mut Vec<u8>) {
         let write_delta = |out: &mut Vec<u8>| {
             out.extend_from_slice(b"{\"");
@@ -101,7 +109,7 @@ impl Writer {
         if let (true, Some(usage)) = (self.wants_usage, &self.usage) {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(b"[],\"usage\":");
-            write(&openai_usage_json(usage), out);
+            write(&usage::write(usage), out);
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");

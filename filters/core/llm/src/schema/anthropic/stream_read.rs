@@ -1,12 +1,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::finish_of_anthropic;
+use super::answer::finish_of;
 use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
-use crate::operation::Schema;
+use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
-use crate::usage::AnthropicUsage;
 
 #[derive(Deserialize)]
 struct StreamEvent<'a> {
@@ -63,8 +62,18 @@ struct BlockDelta<'a> {
     stop_sequence: Option<&'a RawValue>,
 }
 
+/// Reads events.
+#[derive(Debug)]
+pub(super) struct Reader;
+
+impl StreamReader for Reader {
+    fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError> {
+        read(data)
+    }
+}
+
 /// Reads one event. Kinds that are not known are passed over, as Anthropic asks of its clients.
-pub(crate) fn read(data: &str) -> Result<Vec<Delta<'_>>, ProviderError> {
+fn read(data: &str) -> Result<Vec<Delta<'_>>, ProviderError> {
     let malformed = |_| ProviderError::protocol("the provider's stream has an event that cannot be read");
     let event: StreamEvent<'_> = serde_json::from_str(data).map_err(malformed)?;
     let kind = string_of(event.kind).unwrap_or_default();
@@ -92,7 +101,7 @@ pub(crate) fn read(data: &str) -> Result<Vec<Delta<'_>>, ProviderError> {
         "ping" => deltas.push(Delta::Ping),
         "error" => {
             let error = event.error.and_then(|error| serde_json::from_str(error.get()).ok()).unwrap_or_default();
-            deltas.push(Delta::Error(error_of_json(Schema::Anthropic, 200, &error)));
+            deltas.push(Delta::Error(error_of_json(Schema(&super::Anthropic), 200, &error)));
         }
         _ => {}
     }
@@ -125,10 +134,9 @@ fn read_delta<'a>(key: u32, delta: &BlockDelta<'a>) -> Vec<Delta<'a>> {
 fn read_finish<'a>(delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
     let reason = delta.stop_reason.and_then(string_of)?;
     let stop_sequence = delta.stop_sequence.and_then(string_of).map(|text| text.into_owned());
-    Some(Delta::Finish { finish: finish_of_anthropic(Some(&reason)), stop_sequence })
+    Some(Delta::Finish { finish: finish_of(Some(&reason)), stop_sequence })
 }
 
 fn usage<'a>(value: Option<&RawValue>) -> Option<Delta<'a>> {
-    let usage: AnthropicUsage = serde_json::from_str(value?.get()).ok()?;
-    usage.stated().map(Delta::Usage)
+    super::usage::read(&serde_json::from_str(value?.get()).ok()?).map(Delta::Usage)
 }

@@ -1,0 +1,160 @@
+//! Anthropic's messages, version 2023-06-01.
+
+mod answer;
+mod error;
+mod models;
+mod request_read;
+mod request_write;
+mod stream_read;
+mod stream_write;
+mod usage;
+
+use serde_json::{Map, Value};
+
+use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use crate::chat::{Request, Response};
+use crate::error::{ErrorParts, RequestError};
+use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
+use crate::node::Node;
+use crate::stream::StreamOptions;
+use crate::text::{Pieces, Place};
+use crate::usage::Usage;
+
+pub(super) const NAME: &str = "anthropic";
+
+/// The version of the API that this folder writes and reads.
+const VERSION: &str = "2023-06-01";
+
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint { kind: Kind::Chat, method: "POST", path: "/messages", also_below: &[], name: "messages" },
+    Endpoint { kind: Kind::ListModels, method: "GET", path: "/models", also_below: &[], name: "models" },
+    Endpoint { kind: Kind::GetModel, method: "GET", path: "/models/", also_below: &[], name: "models" },
+];
+
+static CHAT_HEAD: HeadRules = HeadRules {
+    content: Content {
+        field: "messages",
+        may_be_text: false,
+        unless: &[],
+        messages: Some(MessageRules { roles: &["user", "assistant", "system"], role_is_required: true }),
+    },
+    deciding: &["model", "stream", "messages", "system", "max_tokens"],
+    types: &[
+        ("temperature", JsonType::Number),
+        ("top_p", JsonType::Number),
+        ("tools", JsonType::Array),
+        ("stop_sequences", JsonType::Array),
+        ("metadata", JsonType::Object),
+        ("system", JsonType::TextOrArray),
+    ],
+    answer: Some(AnswerOptions { limits: &["max_tokens"], choices: None, stream_options: false }),
+};
+
+/// The schema.
+#[derive(Debug)]
+pub(super) struct Anthropic;
+
+impl Dialect for Anthropic {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        ENDPOINTS
+    }
+
+    fn version_header(&self) -> Option<(&'static str, &'static str)> {
+        Some(("anthropic-version", VERSION))
+    }
+
+    fn path_prefixes(&self) -> &'static [&'static str] {
+        &["/v1/messages"]
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        &["anthropic-version", "anthropic-beta"]
+    }
+
+    fn credential_header(&self) -> CredentialHeader {
+        CredentialHeader { header: "x-api-key", prefix: "" }
+    }
+
+    fn answer_id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
+    fn model_list(&self, models: &[ModelEntry<'_>]) -> Value {
+        models::list(models)
+    }
+
+    fn model(&self, model: &ModelEntry<'_>) -> Value {
+        models::entry(model)
+    }
+
+    fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
+        match kind {
+            Kind::Chat => Some(&CHAT_HEAD),
+            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
+        }
+    }
+
+    fn read_request(&self, root: &Node<'_>) -> Result<Request, RequestError> {
+        request_read::read_request(root)
+    }
+
+    fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
+        request_write::write_request(request, writing)
+    }
+
+    fn is_hint(&self, path: &str, value: &Value) -> bool {
+        request_read::is_hint(path, value)
+    }
+
+    fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
+        answer::read_response(root)
+    }
+
+    fn write_response(&self, response: &Response) -> Value {
+        answer::write_response(response)
+    }
+
+    fn usage(&self, usage: &Value) -> Option<Usage> {
+        usage::read(usage)
+    }
+
+    fn stream_reader(&self, _first_choice_only: bool) -> Box<dyn StreamReader> {
+        Box::new(stream_read::Reader)
+    }
+
+    fn stream_writer(&self, options: StreamOptions) -> Box<dyn StreamWriter> {
+        Box::new(stream_write::Writer::new(options))
+    }
+
+    fn last_event_is_enough(&self) -> bool {
+        true
+    }
+
+    fn request_place(&self, kind: Kind) -> Option<Place> {
+        (kind == Kind::Chat).then_some(Place::MessagesRequest)
+    }
+
+    fn answer_place(&self, kind: Kind) -> Option<Place> {
+        (kind == Kind::Chat).then_some(Place::MessagesResponse)
+    }
+
+    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
+        let _ = pieces.anthropic();
+    }
+
+    fn error_body(&self, error: &ErrorParts<'_>) -> Value {
+        error::body(error)
+    }
+
+    fn error_event(&self) -> &'static str {
+        "error"
+    }
+
+    fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {
+        error::status(kind, code)
+    }
+}

@@ -1,0 +1,214 @@
+//! What a wire schema is made of: everything that is particular to one stands behind this type, in one folder.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+use weir_config::Capabilities;
+
+use crate::chat::{Request, Response};
+use crate::error::{ErrorParts, ProviderError, RequestError};
+use crate::head::HeadRules;
+use crate::node::Node;
+use crate::stream::{Delta, StreamOptions};
+use crate::text::{Pieces, Place};
+use crate::usage::Usage;
+
+/// What is asked for, whatever the schema says it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The next message of a conversation.
+    Chat,
+    /// Vectors that stand for texts.
+    Embeddings,
+    /// The models that the caller may use.
+    ListModels,
+    /// One of them.
+    GetModel,
+}
+
+/// Where an operation of a schema is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What is asked for there.
+    pub kind: Kind,
+    /// The method that it takes.
+    pub method: &'static str,
+    /// The path behind the API's version: `/chat/completions`. Where it ends with a slash the name of a model follows.
+    pub path: &'static str,
+    /// What else may stand before the version: clients of some gateways ask below `/api`.
+    pub also_below: &'static [&'static str],
+    /// A stable name for logs and usage records.
+    pub name: &'static str,
+}
+
+/// Where a provider's credential goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialHeader {
+    /// The header's name in lower case.
+    pub header: &'static str,
+    /// What stands before the credential there.
+    pub prefix: &'static str,
+}
+
+/// A model, as a list of models shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelEntry<'a> {
+    /// As clients ask for it.
+    pub name: &'a str,
+    /// Who offers it.
+    pub owner: &'a str,
+    /// Unix seconds.
+    pub created_at_s: i64,
+}
+
+/// What a writer of requests goes by, and what it has to tell.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    /// What the server takes.
+    pub capabilities: &'a Capabilities,
+    /// What was left out, by a rule of the writer's documentation.
+    pub left_out: Vec<LeftOut>,
+    /// Paths of [`Request::others`] that the writer has said after all.
+    said: Vec<String>,
+}
+
+/// A value that a translation left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where it stood, as the client would write it: `messages[2].content[0].cache_control`.
+    pub path: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl<'a> Writing<'a> {
+    /// For a server that takes this.
+    pub fn new(capabilities: &'a Capabilities) -> Self {
+        Self { capabilities, left_out: Vec::new(), said: Vec::new() }
+    }
+
+    /// Notes that one of [`Request::others`] was said.
+    pub fn say(&mut self, path: impl Into<String>) {
+        self.said.push(path.into());
+    }
+
+    pub(crate) fn has_said(&self, path: &str) -> bool {
+        self.said.iter().any(|said| said == path)
+    }
+
+    /// Notes that a value is left out.
+    pub fn leave_out(&mut self, path: impl Into<String>, reason: &'static str) {
+        self.left_out.push(LeftOut { path: path.into(), reason });
+    }
+}
+
+/// One wire schema. Each has a folder beside this file and a line in the registry.
+pub trait Dialect: Debug + Sync {
+    /// Its name in configurations: `openai`.
+    fn name(&self) -> &'static str;
+
+    /// Its operations.
+    fn endpoints(&self) -> &'static [Endpoint];
+
+    /// The header that its clients alone send, and the value that stands for what this crate reads and writes. It tells clients apart
+    /// where two schemas have one path.
+    fn version_header(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Paths of a client below which errors are in this schema, also where there is no operation. The longest one that fits counts.
+    fn path_prefixes(&self) -> &'static [&'static str];
+
+    /// A client's headers that mean something to a provider of the same schema: names, or beginnings that end with a `*`.
+    fn headers(&self) -> &'static [&'static str];
+
+    /// Where its vendor's own API wants the credential.
+    fn credential_header(&self) -> CredentialHeader;
+
+    /// What the id of an answer begins with, where Weir makes it.
+    fn answer_id_prefix(&self) -> &'static str;
+
+    /// A list of models, all in one page.
+    fn model_list(&self, models: &[ModelEntry<'_>]) -> Value;
+
+    /// One model.
+    fn model(&self, model: &ModelEntry<'_>) -> Value;
+
+    /// How the outline of a request's body is read; `None` for what has no body.
+    fn head(&self, kind: Kind) -> Option<&'static HeadRules>;
+
+    /// Reads a chat request. Everything that it says is in the result, if only among [`Request::others`].
+    fn read_request(&self, root: &Node<'_>) -> Result<Request, RequestError>;
+
+    /// Writes a chat request that another schema's client sent: says each thing, leaves it out by a documented rule, or refuses it with
+    /// its path.
+    fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError>;
+
+    /// Whether a field that only this schema has may be left out for a provider of another: a hint about caching, speed, effort or
+    /// storage, or a setting that says what holds anyway. `path` has no indices: `messages[].content[].cache_control`.
+    fn is_hint(&self, path: &str, value: &Value) -> bool;
+
+    /// The edits by which a request of this schema becomes one that a server with these capabilities takes.
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        let _ = (body, capabilities);
+        Vec::new()
+    }
+
+    /// Reads a whole answer to a chat request. Of several choices the first, which is all that a request across schemas asks for.
+    fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError>;
+
+    /// Writes a whole answer.
+    fn write_response(&self, response: &Response) -> Value;
+
+    /// The figures in the value of an answer's usage; `None` if it says nothing.
+    fn usage(&self, usage: &Value) -> Option<Usage>;
+
+    /// Whether a stream says what it used only if it is asked to.
+    fn usage_is_opt_in(&self) -> bool {
+        false
+    }
+
+    /// A reader at the beginning of a stream. `first_choice_only`: another schema follows, which has one answer only.
+    fn stream_reader(&self, first_choice_only: bool) -> Box<dyn StreamReader>;
+
+    /// A writer at the beginning of a stream.
+    fn stream_writer(&self, options: StreamOptions) -> Box<dyn StreamWriter>;
+
+    /// Whether the provider's last event alone makes a stream complete, without a reason of its end.
+    fn last_event_is_enough(&self) -> bool {
+        false
+    }
+
+    /// Where the search for text begins in a request.
+    fn request_place(&self, kind: Kind) -> Option<Place>;
+
+    /// Where the search for text begins in a whole answer.
+    fn answer_place(&self, kind: Kind) -> Option<Place>;
+
+    /// Finds the texts of an event.
+    fn stream_texts(&self, pieces: &mut Pieces<'_>);
+
+    /// An error as this schema's clients read it.
+    fn error_body(&self, error: &ErrorParts<'_>) -> Value;
+
+    /// The name of the event that carries an error in a stream; empty for none.
+    fn error_event(&self) -> &'static str {
+        ""
+    }
+
+    /// The status that an error's `type` or `code` stands for, where the answer's own says success.
+    fn status_of_error(&self, kind: &str, code: &str) -> Option<u16>;
+}
+
+/// Reads the events of one stream.
+pub trait StreamReader: Debug {
+    /// What one event tells. `data` is never empty.
+    fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError>;
+}
+
+/// Writes the events of one stream.
+pub trait StreamWriter: Debug {
+    /// Appends what a client of the schema gets for this. Fails on what cannot be said.
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError>;
+}

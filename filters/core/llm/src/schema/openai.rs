@@ -1,0 +1,193 @@
+//! OpenAI's chat completions and embeddings, which many other servers speak too.
+
+mod answer;
+mod error;
+mod models;
+mod request_read;
+mod request_write;
+mod stream_read;
+mod stream_write;
+mod usage;
+
+use serde_json::{Map, Value};
+
+use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use crate::chat::{Request, Response};
+use crate::error::{ErrorParts, RequestError};
+use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
+use crate::node::Node;
+use crate::stream::StreamOptions;
+use crate::text::{Pieces, Place};
+use crate::usage::Usage;
+
+pub(super) const NAME: &str = "openai";
+
+const ALSO_BELOW: &[&str] = &["/api"];
+
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        kind: Kind::Chat,
+        method: "POST",
+        path: "/chat/completions",
+        also_below: ALSO_BELOW,
+        name: "chat.completions",
+    },
+    Endpoint {
+        kind: Kind::Embeddings,
+        method: "POST",
+        path: "/embeddings",
+        also_below: ALSO_BELOW,
+        name: "embeddings",
+    },
+    Endpoint { kind: Kind::ListModels, method: "GET", path: "/models", also_below: ALSO_BELOW, name: "models" },
+    Endpoint { kind: Kind::GetModel, method: "GET", path: "/models/", also_below: ALSO_BELOW, name: "models" },
+];
+
+static CHAT_HEAD: HeadRules = HeadRules {
+    content: Content {
+        field: "messages",
+        may_be_text: false,
+        unless: &[],
+        messages: Some(MessageRules {
+            roles: &["system", "developer", "user", "assistant", "tool", "function"],
+            role_is_required: true,
+        }),
+    },
+    deciding: &[
+        "model",
+        "stream",
+        "messages",
+        "system",
+        "input",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "stream_options",
+    ],
+    types: &[
+        ("temperature", JsonType::Number),
+        ("top_p", JsonType::Number),
+        ("tools", JsonType::Array),
+        ("metadata", JsonType::Object),
+        ("stop", JsonType::TextOrArray),
+        ("user", JsonType::Text),
+    ],
+    answer: Some(AnswerOptions {
+        limits: &["max_completion_tokens", "max_tokens"],
+        choices: Some("n"),
+        stream_options: true,
+    }),
+};
+
+static EMBEDDINGS_HEAD: HeadRules = HeadRules {
+    content: Content { field: "input", may_be_text: true, unless: &[], messages: None },
+    deciding: CHAT_HEAD.deciding,
+    types: &[],
+    answer: None,
+};
+
+/// The schema.
+#[derive(Debug)]
+pub(super) struct OpenAi;
+
+impl Dialect for OpenAi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        ENDPOINTS
+    }
+
+    fn path_prefixes(&self) -> &'static [&'static str] {
+        &["/v1/chat/completions", "/v1/embeddings", "/api/v1"]
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        &["openai-beta"]
+    }
+
+    fn credential_header(&self) -> CredentialHeader {
+        CredentialHeader { header: "authorization", prefix: "Bearer " }
+    }
+
+    fn answer_id_prefix(&self) -> &'static str {
+        "chatcmpl-"
+    }
+
+    fn model_list(&self, models: &[ModelEntry<'_>]) -> Value {
+        models::list(models)
+    }
+
+    fn model(&self, model: &ModelEntry<'_>) -> Value {
+        models::entry(model)
+    }
+
+    fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
+        match kind {
+            Kind::Chat => Some(&CHAT_HEAD),
+            Kind::Embeddings => Some(&EMBEDDINGS_HEAD),
+            Kind::ListModels | Kind::GetModel => None,
+        }
+    }
+
+    fn read_request(&self, root: &Node<'_>) -> Result<Request, RequestError> {
+        request_read::read_request(root)
+    }
+
+    fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
+        request_write::write_request(request, writing)
+    }
+
+    fn is_hint(&self, path: &str, value: &Value) -> bool {
+        request_read::is_hint(path, value)
+    }
+
+    fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
+        answer::read_response(root)
+    }
+
+    fn write_response(&self, response: &Response) -> Value {
+        answer::write_response(response)
+    }
+
+    fn usage(&self, usage: &Value) -> Option<Usage> {
+        usage::read(usage)
+    }
+
+    fn usage_is_opt_in(&self) -> bool {
+        true
+    }
+
+    fn stream_reader(&self, first_choice_only: bool) -> Box<dyn StreamReader> {
+        Box::new(stream_read::Reader::new(first_choice_only))
+    }
+
+    fn stream_writer(&self, options: StreamOptions) -> Box<dyn StreamWriter> {
+        Box::new(stream_write::Writer::new(options))
+    }
+
+    fn request_place(&self, kind: Kind) -> Option<Place> {
+        match kind {
+            Kind::Chat => Some(Place::ChatRequest),
+            Kind::Embeddings => Some(Place::EmbeddingsRequest),
+            Kind::ListModels | Kind::GetModel => None,
+        }
+    }
+
+    fn answer_place(&self, kind: Kind) -> Option<Place> {
+        (kind == Kind::Chat).then_some(Place::ChatResponse)
+    }
+
+    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
+        let _ = pieces.openai();
+    }
+
+    fn error_body(&self, error: &ErrorParts<'_>) -> Value {
+        error::body(error)
+    }
+
+    fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {
+        error::status(kind, code)
+    }
+}
