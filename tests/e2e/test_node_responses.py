@@ -1,4 +1,4 @@
-"""OpenAI's responses by the JavaScript SDKs: what `openai('…')` of Vercel's provider leads to, and the SDK's own default."""
+"""OpenAI's responses by the JavaScript SDKs: what `openai('…')` of Vercel's provider leads to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The official JavaScript SDKs, given only the base URL and a key: they connect by Node's `fetch`, as browsers do by theirs."""
+"""The official JavaScript SDKs, given only the base URL and a key. They connect by Node's `fetch`."""
 
 import pytest
 

@@ -110,9 +110,10 @@ def test_a_tool_is_called_by_a_message_and_its_result_is_heard(world, upstream_o
     (call,) = answer.content
     assert (call.type, call.name, call.input) == ("tool_use", "weather", {"city": "Paris"})
     assert answer.stop_reason == "tool_use"
-    asked = {"role": "assistant", "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}]}
-    told_back = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": RESULT}]}
-    assert message(client, streamed, [*QUESTION, asked, told_back], tools=[ANTHROPIC_TOOL]).content[0].text.endswith(RESULT)
+    use = {"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": RESULT}
+    turns = [*QUESTION, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    assert message(client, streamed, turns, tools=[ANTHROPIC_TOOL]).content[0].text.endswith(RESULT)
 
 
 @both_ways

@@ -17,7 +17,7 @@ RUN_S = 30
 
 
 def run(script: str, case: str, **wanted: Any) -> Any:
-    """What an SDK made of a case of a script: `url` and `key` of the gateway, `model`, and what else the script reads."""
+    """What an SDK made of a case of a script, which reads what is `wanted`: `url`, `key`, `model`, and more."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     done = subprocess.run(
         [os.environ.get("WEIR_NODE", "node"), SCRIPTS / f"{script}.mjs"],
