@@ -245,9 +245,9 @@ proptest! {
 
 /// What two pieces of a stream show of its figures.
 fn check_usage(provider: Schema, client: Schema, stream: &str, is_final: bool, output: Option<u64>) {
-    for at in 0..=stream.len() {
+    for (at, wants_usage) in (0..=stream.len()).flat_map(|at| [(at, true), (at, false)]) {
         let (first, second) = stream.as_bytes().split_at(at);
-        let mut translator = StreamTranslator::new(provider, client, options(true));
+        let mut translator = StreamTranslator::new(provider, client, options(wants_usage));
         let mut out = Vec::new();
         let pieces = [translator.push(first, &mut out), translator.push(second, &mut out), translator.finish(&mut out)];
         assert_eq!(pieces[2].usage_is_final, is_final, "{stream} split at {at}");
@@ -288,10 +288,13 @@ fn a_figure_is_final_if_nothing_came_after_it() {
     let text = event(r#"{"choices":[{"index":0,"delta":{"content":"more"}}]}"#);
     let running = chunk(r#""content":"hello""#, "null", 3);
     let finish = event(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#);
+    let alone = event(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#);
     for client in [anthropic(), openai()] {
         check_usage(openai(), client, &[&*running, &*running, &*finish].concat(), true, Some(3));
         check_usage(openai(), client, &[&*running, &*text, &*finish].concat(), false, Some(3));
         check_usage(openai(), client, &[&*running, &*running].concat(), false, Some(3));
+        check_usage(openai(), client, &[&*text, &*text, &*alone, &*text, &*finish].concat(), false, Some(3));
+        check_usage(openai(), client, &[&*text, &*text, &*alone, &*finish].concat(), true, Some(3));
         check_usage(openai(), client, &[&*running, &*chunk("", "\"stop\"", 8)].concat(), true, Some(8));
     }
 }
