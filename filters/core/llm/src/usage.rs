@@ -19,7 +19,7 @@ pub use counted::{Counted, class};
 pub use estimate::{characters_as_tokens, request_tokens};
 use figure::Said;
 pub use figure::{Figure, MOST_TOKENS};
-pub(crate) use spelling::{Spelling, read};
+pub(crate) use spelling::{Spelling, read, value_of};
 
 /// Tokens as a provider reported them, in one event or over a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
 
 /// The usage that the value of an answer's `usage` tells of.
 pub fn usage_of_value(schema: Schema, json: &str) -> Option<Usage> {
-    schema.usage(&serde_json::from_str(json).ok()?)
+    schema.usage(&value_of(json)?)
 }
 
 #[derive(Deserialize)]

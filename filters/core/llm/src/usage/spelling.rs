@@ -1,10 +1,29 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::figure::Said;
 use super::{Figure, Usage};
-use crate::usage::figure::Said;
+use crate::json::Fields;
 
 /// One way to spell a figure: the path to it within `usage`, and what it counts.
 pub(crate) type Spelling = (&'static [&'static str], Figure);
+
+/// Levels of a usage that are read, and more than any path has.
+const DEEPEST: usize = 4;
+
+/// A usage's JSON text as a value. What in it is no value that can be held, a number beyond all numbers or half a surrogate pair, becomes
+/// one that is no figure, and takes nothing with it.
+pub(crate) fn value_of(json: &str) -> Option<Value> {
+    serde_json::from_str(json).ok().or_else(|| Some(by_levels(json, DEEPEST)).filter(Value::is_object))
+}
+
+fn by_levels(json: &str, levels: usize) -> Value {
+    if let (Ok(fields), Some(below)) = (Fields::read(json.as_bytes()), levels.checked_sub(1)) {
+        let read = fields.iter().map(|(name, value)| (name.to_owned(), by_levels(value.get(), below)));
+        return Value::Object(read.collect::<Map<_, _>>());
+    }
+    // Not a figure, but not absent either.
+    serde_json::from_str(json).unwrap_or(Value::Bool(false))
+}
 
 /// Reads the figures that a table names; `None` if there are none.
 ///
