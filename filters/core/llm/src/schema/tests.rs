@@ -230,7 +230,7 @@ fn whole_answers_cross_with_usage_and_calls() {
             "index": 0, "logprobs": null, "finish_reason": "length",
             "message": {"role": "assistant", "content": "ab", "refusal": null, "reasoning_content": "hm"}}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15,
-                "prompt_tokens_details": {"cached_tokens": 4}}}),
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}}),
     );
 }
 

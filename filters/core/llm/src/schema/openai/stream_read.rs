@@ -10,6 +10,7 @@ use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
+use crate::usage::value_of;
 
 /// Reads chunks. Leaves are read loosely, since compatible servers differ in them: what is no string is no text.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ impl StreamReader for Reader {
                 self.read_choice(choice, &mut deltas);
             }
         }
-        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&serde_json::from_str(raw.get()).ok()?)) {
+        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&value_of(raw.get())?)) {
             deltas.push(Delta::Usage(usage));
         }
         Ok(deltas)

@@ -64,7 +64,7 @@ impl StreamWriter for Writer {
                 self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(finish_reason(*finish)));
             }
             Delta::Usage(usage) => {
-                self.usage = Some(self.usage.map_or(*usage, |known| known.maximum(usage)));
+                self.usage = Some(self.usage.map_or(*usage, |known| known.followed_by(usage)));
             }
             Delta::End => self.end(out),
         }
