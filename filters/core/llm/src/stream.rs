@@ -7,7 +7,7 @@ mod same;
 
 use std::borrow::Cow;
 
-use crate::chat::Finish;
+use crate::chat::{Finish, ToolNames};
 use crate::error::ProviderError;
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
@@ -24,6 +24,8 @@ pub struct StreamOptions {
     pub id: String,
     /// When the answer began, in Unix seconds, where it is translated.
     pub created_unix_s: i64,
+    /// What tools are called at the provider, where the request was translated.
+    pub tool_names: ToolNames,
 }
 
 /// What one push has shown.
@@ -109,6 +111,7 @@ pub struct StreamTranslator {
 impl StreamTranslator {
     /// A translator at the beginning of a stream.
     pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
+        let tool_names = options.tool_names.clone();
         let writer = match provider == client {
             true => Writer::Same(same::Writer::new(client, options)),
             false => Writer::Other(client.stream_writer(options)),
@@ -116,7 +119,16 @@ impl StreamTranslator {
         let reader = provider.stream_reader(provider != client);
         Self {
             framer: Framer::default(),
-            session: Session { provider, client, reader, writer, finish_seen: false, over: false, at_end: false },
+            session: Session {
+                provider,
+                client,
+                reader,
+                writer,
+                tool_names,
+                finish_seen: false,
+                over: false,
+                at_end: false,
+            },
         }
     }
 
@@ -184,6 +196,7 @@ struct Session {
     client: Schema,
     reader: Box<dyn StreamReader>,
     writer: Writer,
+    tool_names: ToolNames,
     finish_seen: bool,
     /// The last event, or an error, has been written.
     over: bool,
@@ -209,10 +222,13 @@ impl Session {
             "" => Ok(Vec::new()),
             data => self.reader.read(data),
         };
-        let deltas = match deltas {
+        let mut deltas = match deltas {
             Ok(deltas) => deltas,
             Err(error) => return self.fail(error, progress, out),
         };
+        if !self.tool_names.is_empty() {
+            self.restore_tool_names(&mut deltas);
+        }
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
                 let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
@@ -231,6 +247,15 @@ impl Session {
             writer.pass(&event, &deltas, out);
             if self.at_end && !event.raw.ends_with(b"\n\n") {
                 out.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+
+    /// Gives calls the client's names.
+    fn restore_tool_names(&self, deltas: &mut [Delta<'_>]) {
+        for delta in deltas {
+            if let Delta::ToolCall { name, .. } = delta {
+                *name = Cow::Owned(self.tool_names.client_name(name).to_owned());
             }
         }
     }
