@@ -7,7 +7,7 @@ mod same;
 
 use std::borrow::Cow;
 
-use crate::chat::Finish;
+use crate::chat::{Finish, ToolNames};
 use crate::error::ProviderError;
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
@@ -24,6 +24,8 @@ pub struct StreamOptions {
     pub id: String,
     /// When the answer began, in Unix seconds, where it is translated.
     pub created_unix_s: i64,
+    /// What tools are called at the provider, where the request was translated.
+    pub tool_names: ToolNames,
 }
 
 /// What one push has shown.
@@ -110,6 +112,7 @@ pub struct StreamTranslator {
 impl StreamTranslator {
     /// A translator at the beginning of a stream.
     pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
+        let tool_names = options.tool_names.clone();
         let writer = match provider == client {
             true => Writer::Same(same::Writer::new(client, options)),
             false => Writer::Other(client.stream_writer(options)),
@@ -124,6 +127,7 @@ impl StreamTranslator {
                 writer,
                 content_seen: false,
                 output_is_counted: false,
+                tool_names,
                 finish_seen: false,
                 over: false,
                 at_end: false,
@@ -198,6 +202,7 @@ struct Session {
     content_seen: bool,
     /// A figure of the output was said behind all content so far.
     output_is_counted: bool,
+    tool_names: ToolNames,
     finish_seen: bool,
     /// The last event, or an error, has been written.
     over: bool,
@@ -230,7 +235,7 @@ impl Session {
             "" => Ok(Vec::new()),
             data => self.reader.read(data),
         };
-        let deltas = match deltas {
+        let mut deltas = match deltas {
             Ok(deltas) => deltas,
             Err(error) => {
                 // What it says it used is owed, whatever else is wrong with it.
@@ -239,6 +244,9 @@ impl Session {
             }
         };
         self.observe_usage(&deltas, progress);
+        if !self.tool_names.is_empty() {
+            self.restore_tool_names(&mut deltas);
+        }
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
                 let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
@@ -273,6 +281,15 @@ impl Session {
             }
         }
         progress.usage_is_final = (self.finish_seen || finishes) && self.output_is_counted;
+    }
+
+    /// Gives calls the client's names.
+    fn restore_tool_names(&self, deltas: &mut [Delta<'_>]) {
+        for delta in deltas {
+            if let Delta::ToolCall { name, .. } = delta {
+                *name = Cow::Owned(self.tool_names.client_name(name).to_owned());
+            }
+        }
     }
 
     /// Notes what a delta shows; answers the error that it is.

@@ -156,6 +156,7 @@ impl Answer {
                     client_wants_usage: self.asked.include_usage,
                     id: self.asked.id.clone(),
                     created_unix_s: unix_s(host),
+                    tool_names: chat::ToolNames::default(),
                 };
                 let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }

@@ -17,7 +17,13 @@ const OPENAI_AS_ANTHROPIC: &str = include_str!("../../fixtures/openai-tools.as-a
 const ANTHROPIC_AS_OPENAI: &str = include_str!("../../fixtures/anthropic-tools.as-openai.sse");
 
 fn options(client_wants_usage: bool) -> StreamOptions {
-    StreamOptions { client_model: "mine".into(), client_wants_usage, id: "id-1".into(), created_unix_s: 7 }
+    StreamOptions {
+        client_model: "mine".into(),
+        client_wants_usage,
+        id: "id-1".into(),
+        created_unix_s: 7,
+        tool_names: ToolNames::default(),
+    }
 }
 
 /// What a whole stream has shown.
@@ -170,7 +176,7 @@ fn mixed_tool_calls_are_an_error_where_the_client_cannot_read_them() {
     let more = |index| call(index, "\"function\":{\"arguments\":\"1\"}");
     let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
     let in_order = [begin(0), more(0), begin(1), more(1), finish.to_owned()].concat();
-    let mixed = [begin(0), more(0), begin(1), more(0), finish.to_owned()].concat();
+    let mixed = [begin(0), more(0), begin(1), more(1), more(0), finish.to_owned()].concat();
     check_end(openai(), anthropic(), &in_order, None, true, "message_stop");
     check_end(openai(), anthropic(), &mixed, Some(502), false, "mixes several tool calls");
     check_end(openai(), openai(), &mixed, None, true, &mixed);
