@@ -33,7 +33,7 @@ pub mod stream;
 mod strict;
 pub mod text;
 mod timestamp;
-mod usage;
+pub mod usage;
 
 pub use compare::{between, same};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
@@ -42,4 +42,4 @@ pub use node::Node;
 pub use operation::{NoOperation, Operation};
 pub use outline::AnswerOutline;
 pub use schema::{Kind, Schema};
-pub use usage::{Usage, usage_of_response, usage_of_value};
+pub use usage::{Counted, Figure, Usage, usage_of_response, usage_of_value};

@@ -55,6 +55,8 @@ pub(crate) struct ProviderBody {
     pub(crate) bytes: Vec<u8>,
     /// What its schema or its server cannot be told.
     pub(crate) left_out: Vec<LeftOut>,
+    /// What it knows tools by, where its schema does not take the client's names.
+    pub(crate) tool_names: chat::ToolNames,
 }
 
 /// The head of `body`: `known`, if it stands where it says, else read anew.
@@ -96,10 +98,10 @@ pub(crate) fn body_for(
             }
             Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
         };
-        return Ok(ProviderBody { bytes, left_out: Vec::new() });
+        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: chat::ToolNames::default() });
     }
     let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
     let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
-    Ok(ProviderBody { bytes: written.body, left_out: written.left_out })
+    Ok(ProviderBody { bytes: written.body, left_out: written.left_out, tool_names: written.tool_names })
 }

@@ -5,7 +5,7 @@ use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
 use weir_exchange::{Attempt, Shared};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
-use weir_llm::text::request_characters;
+use weir_llm::usage::request_tokens;
 use weir_llm::{Operation, Schema, same};
 
 use crate::ProviderPlugin;
@@ -73,10 +73,7 @@ impl ProviderStream {
         if let Some(exchange) = &self.exchange {
             exchange.write(|exchange| {
                 exchange.attempts.push(attempt);
-                // What an attempt that failed had said of itself is not part of the answer.
-                exchange.usage.reported = None;
-                exchange.usage.is_final = false;
-                exchange.usage.output_characters = 0;
+                exchange.usage.begin_attempt();
                 exchange.first_token = None;
                 exchange.answer_complete = false;
                 exchange.answer_headers = None;
@@ -145,6 +142,7 @@ impl ProviderStream {
             include_usage: head.include_usage,
             id: format!("{}{request_id}", self.client.answer_id_prefix()),
             credential,
+            tool_names: upstream_body.tool_names,
         }));
         Ok(())
     }
@@ -179,7 +177,7 @@ impl ProviderStream {
             exchange.write(|exchange| {
                 exchange.keep_body(Rc::clone(&body.bytes));
                 exchange.head = Some(body.head.clone());
-                exchange.usage.input_characters = 0;
+                exchange.usage.input_estimate = None;
             });
         }
     }
@@ -187,10 +185,10 @@ impl ProviderStream {
     /// Counts the text of a body, in case that the provider will not say what it was.
     fn count_input(&self, operation: Operation, body: &[u8]) {
         let Some(exchange) = &self.exchange else { return };
-        if exchange.read(|exchange| exchange.usage.input_characters) == Some(0)
-            && let Ok(characters) = request_characters(operation, body)
+        if exchange.read(|exchange| exchange.usage.input_estimate) == Some(None)
+            && let Ok(tokens) = request_tokens(operation, body)
         {
-            exchange.write(|exchange| exchange.usage.input_characters = characters);
+            exchange.write(|exchange| exchange.usage.input_estimate = Some(tokens));
         }
     }
 

@@ -56,8 +56,8 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
     assert_eq!(exchange.read(|exchange| exchange.answer_headers), Some(Some(received.headers.len())));
     assert_eq!(others, [("x-ratelimit-limit-requests", "5"), ("x-request-id", "theirs"), ("x-weir-model", "gpt-real")]);
     exchange.read(|exchange| {
-        let usage = exchange.usage.reported.expect("the provider reported it");
-        assert_eq!((usage.input, usage.output), (7, 3));
+        let usage = exchange.usage.reported.expect("the provider reported it").counted();
+        assert_eq!((usage.input, usage.output), (Some(7), Some(3)));
         assert_eq!(exchange.attempts.last().map(|attempt| attempt.status), Some(200));
         assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
         assert_eq!(exchange.refusal, None);
@@ -131,7 +131,10 @@ fn another_schemas_answer_is_translated() {
     assert_eq!(body["choices"][0]["message"]["content"], "hello");
     assert_eq!(body["model"], "chat");
     assert_eq!(body["usage"]["prompt_tokens"], 8);
-    assert_eq!(exchange.read(|exchange| exchange.usage.reported.map(|usage| usage.output)), Some(Some(4)));
+    assert_eq!(
+        exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output)),
+        Some(Some(4))
+    );
 }
 
 /// A client that leaves between the figures and the last event is charged what the provider said, not an estimate.
@@ -152,7 +155,9 @@ fn figures_are_final_once_the_reason_of_the_end_is_known() {
         assert_eq!(seen, Some((expect, false)), "{pieces:?}");
     };
     check(&[&content, usage], false);
-    check(&[&content, usage, &stop], false);
+    check(&[&content, usage, &stop], true);
+    check(&[&content, usage, &content, &stop], false);
+    check(&[&content, &stop], false);
     check(&[&content, &stop, usage], true);
     check(&[&[content.as_str(), &stop, usage].concat()], true);
 }
@@ -167,8 +172,8 @@ fn what_a_failed_attempt_used_is_not_the_next_ones() {
     let second = ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[WHOLE.as_bytes()]);
     assert_eq!(second.status(), "200");
     exchange.read(|exchange| {
-        assert_eq!(exchange.usage.reported.map(|usage| usage.input), Some(7));
-        assert!(!exchange.usage.is_final);
+        assert_eq!(exchange.usage.reported.and_then(|usage| usage.counted().input), Some(7));
+        assert!(exchange.usage.is_final);
         assert_eq!(exchange.refusal, None);
         assert_eq!(exchange.attempts.len(), 2);
     });
@@ -192,4 +197,74 @@ fn a_stream_gives_the_same_answer_however_it_is_split() {
         let usage = exchange.read(|exchange| (exchange.answer_complete, exchange.usage.output_characters));
         assert_eq!(usage, Some((true, 5)), "split at {at}");
     }
+}
+
+/// What the provider says that it used is owed, whether or not its answer is of use.
+#[test]
+fn figures_are_noted_before_an_answer_can_be_refused() {
+    let check = |body: &str, expect: Option<u64>| {
+        let exchange = exchange();
+        let path = [("anthropic-version", "2023-06-01")];
+        let request = r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+        let sent = Attempt::send(client("/v1/messages", &path), Some(exchange.clone()), OPENAI, request).unwrap();
+        let received = sent.answer(&[(":status", "200"), JSON], &[body.as_bytes()]);
+        assert_eq!(received.status(), "502", "{body}");
+        let seen = exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output));
+        assert_eq!(seen, Some(expect), "{body}");
+    };
+    check(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#, Some(5));
+    check(r#"{"usage":{"prompt_tokens":9,"completion_tokens":5}}"#, Some(5));
+    check(r#"{"choices":[]}"#, None);
+}
+
+#[test]
+fn text_is_counted_where_the_provider_has_no_figure_for_it() {
+    let check = |usage: &str, expect: u64| {
+        let answer = WHOLE.replace(r#""completion_tokens":3,"total_tokens":10"#, usage);
+        let exchange = exchange();
+        assert_eq!(ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[answer.as_bytes()]).status(), "200");
+        assert_eq!(exchange.read(|exchange| exchange.usage.output_characters), Some(expect), "{usage}");
+    };
+    check(r#""completion_tokens":3"#, 0);
+    check(r#""completion_tokens":0"#, 5);
+    check(r#""completion_tokens":-3"#, 5);
+    check(r#""new":3"#, 5);
+}
+
+/// OpenAI takes 64 characters.
+#[test]
+fn a_tool_whose_name_is_too_long_for_the_provider_keeps_it_for_the_client() {
+    let name = "a".repeat(71);
+    let ask = |stream: bool| {
+        let body = serde_json::json!({"model": "chat", "max_tokens": 5, "stream": stream,
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"name": name, "input_schema": {"type": "object", "properties": {}}}]});
+        let sent = Attempt::send(client("/v1/messages", &[]), Some(exchange()), OPENAI, &body.to_string()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&sent.sent_body()).unwrap();
+        let short = body["tools"][0]["function"]["name"].as_str().unwrap().to_owned();
+        assert!(short.len() <= 64, "{short}");
+        (sent, short)
+    };
+    let (sent, short) = ask(false);
+    let whole = format!(
+        r#"{{"id":"1","object":"chat.completion","created":1,"model":"gpt-real","choices":[{{"index":0,"message":{{"role":"assistant","content":null,"tool_calls":[{{"id":"c","type":"function","function":{{"name":"{short}","arguments":"{{}}"}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+    );
+    let body = sent.answer(&[(":status", "200"), JSON], &[whole.as_bytes()]).body();
+    assert!(body.contains(&name) && !body.contains(&short), "{body}");
+    let (sent, short) = ask(true);
+    let call = format!(
+        r#"{{"tool_calls":[{{"index":0,"id":"c","type":"function","function":{{"name":"{short}","arguments":"{{}}"}}}}]}}"#
+    );
+    let pieces = [chunk(&call, "null"), chunk("{}", "\"tool_calls\""), "data: [DONE]\n\n".to_owned()];
+    let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
+    let body = sent.answer(&[(":status", "200"), EVENTS], &pieces).body();
+    assert!(body.contains(&name) && !body.contains(&short), "{body}");
+}
+
+#[test]
+fn what_a_translation_leaves_out_is_counted_by_field() {
+    let body = r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}"#;
+    let sent = Attempt::send(client("/v1/messages", &[]), Some(exchange()), OPENAI, body).unwrap();
+    let counter = "weir_translation_left_out.messages.content.cache_control";
+    assert_eq!(sent.host.counters.get(counter), Some(&1), "{:?}", sent.host.counters);
 }
