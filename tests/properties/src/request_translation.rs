@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use weir_config::Capabilities;
-use weir_llm::chat::{Part, Request, read_request, write_request};
+use weir_llm::chat::{Document, DocumentSource, Part, Placed, Request, read_request, write_request};
 use weir_llm::{Schema, read_head};
 
 use crate::input::{chat, openai, schemas};
@@ -48,7 +48,8 @@ fn check_written(provider: Schema, request: &Request, limit: Option<u64>, writte
     assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(written), "it changes when written again");
 }
 
-/// All texts that are not empty, in no order: system messages move, and images leave their tool results.
+/// All texts that are not blank, without white space at their ends, in no order: system messages move, images leave their tool results,
+/// and a last turn is trimmed.
 fn texts(request: &Request) -> Vec<&str> {
     let mut texts = Vec::new();
     for message in &request.messages {
@@ -61,7 +62,12 @@ fn texts(request: &Request) -> Vec<&str> {
 fn collect<'a>(parts: &'a [Part], texts: &mut Vec<&'a str>) {
     for part in parts {
         match part {
-            Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
+            Part::Text(text) | Part::Refusal(text) if !text.trim().is_empty() => texts.push(text.trim()),
+            Part::Document(Placed { value: Document { source: DocumentSource::Text(text), .. }, .. })
+                if !text.trim().is_empty() =>
+            {
+                texts.push(text.trim());
+            }
             Part::ToolResult(result) => collect(&result.parts, texts),
             _ => {}
         }
