@@ -179,3 +179,6 @@ impl Dialect for Anthropic {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;
