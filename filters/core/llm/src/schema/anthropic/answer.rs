@@ -45,7 +45,8 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     })
 }
 
-/// Writes a whole answer. Thinking without a signature is left out: a client that sent it back would be refused.
+/// Writes a whole answer. Thinking is left out, as in streams: its signature is another provider's, if it has any, and a client that sent
+/// it back to Anthropic would be refused.
 pub(super) fn write_response(response: &Response) -> Value {
     let mut ids = ToolIds::default();
     let parts = response.parts.iter().enumerate();
@@ -71,11 +72,8 @@ fn write_part(response: &Response, index: usize, part: &Part, ids: &mut ToolIds)
             };
             Some(json!({"type": "tool_use", "id": id, "name": call.name, "input": input_of(&call.arguments)}))
         }
-        Part::Thinking { text, signature: Some(signature) } => {
-            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
-        }
-        Part::RedactedThinking(data) => Some(json!({"type": "redacted_thinking", "data": data})),
-        Part::Thinking { signature: None, .. }
+        Part::Thinking { .. }
+        | Part::RedactedThinking(_)
         | Part::Image(_)
         | Part::Document(_)
         | Part::Audio(_)

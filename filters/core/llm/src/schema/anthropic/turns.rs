@@ -60,13 +60,9 @@ impl Writer<'_, '_> {
     fn instructions(&mut self, message: &Message) -> Result<(), RequestError> {
         for part in &message.parts {
             match part {
-                Part::Text(text) | Part::Refusal(text) => {
-                    let said = self.said(text, &message.at);
-                    self.system.extend(said);
-                }
+                Part::Text(text) | Part::Refusal(text) => self.instruct(text, &message.at),
                 Part::Document(Placed { value: Document { source: DocumentSource::Text(text), .. }, at }) => {
-                    let said = self.said(text, at);
-                    self.system.extend(said);
+                    self.instruct(text, at);
                 }
                 Part::Image(Placed { at, .. }) | Part::Audio(Placed { at, .. }) | Part::Unknown(Placed { at, .. }) => {
                     return Err(instructions_are_text(at));
@@ -79,15 +75,19 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// A text that is not blank.
-    fn said(&mut self, text: &str, at: &str) -> Option<String> {
-        if text.trim().is_empty() {
-            if !text.is_empty() {
-                self.writing.leave_out(at, "a blank text");
-            }
-            return None;
+    /// Whether a text is not blank.
+    fn is_said(&mut self, text: &str, at: &str) -> bool {
+        let is_blank = text.trim().is_empty();
+        if is_blank && !text.is_empty() {
+            self.writing.leave_out(at, "a blank text");
         }
-        Some(text.to_owned())
+        !is_blank
+    }
+
+    fn instruct(&mut self, text: &str, at: &str) {
+        if self.is_said(text, at) {
+            self.system.push(text.to_owned());
+        }
     }
 
     fn leave_out_thinking(&mut self, at: &str) {
@@ -166,7 +166,7 @@ impl Writer<'_, '_> {
     fn block(&mut self, part: &Part, at: &str) -> Result<Option<Value>, RequestError> {
         Ok(match part {
             Part::Text(text) | Part::Refusal(text) => {
-                self.said(text, at).map(|text| json!({"type": "text", "text": text}))
+                self.is_said(text, at).then(|| json!({"type": "text", "text": text}))
             }
             Part::Image(image) if !self.writing.capabilities.images => {
                 return Err(RequestError::unsupported("this model reads no images").at(&image.at));

@@ -78,3 +78,11 @@ fn calls_are_written_with_objects_and_distinct_ids() {
     let inputs: Vec<Value> = written.map(|(_, input)| input).collect();
     assert_eq!(inputs, [json!({}), json!({}), json!({"invalid_json": "[1]"}), json!({"q": 1})]);
 }
+
+#[test]
+fn thinking_that_another_provider_signed_is_not_written() {
+    let answer =
+        json!({"content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "a"}]});
+    let written: Value = serde_json::from_slice(&write_response(anthropic(), &read(&answer))).unwrap();
+    assert_eq!(written["content"], json!([{"type": "text", "text": "a"}]));
+}
