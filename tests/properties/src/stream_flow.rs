@@ -8,7 +8,7 @@ use weir_llm::Schema;
 use weir_llm::sse::Framer;
 
 use crate::detectors::{rules, unredacted};
-use crate::input::anthropic;
+use crate::input::{anthropic, openai};
 use crate::input::{choice, pieces, schema};
 use crate::proxy::{CREDENTIAL, Outcome, Proxy};
 
@@ -78,10 +78,7 @@ pub fn check_stream(client: Schema, action: Action, answer: &[u8], outcome: &Out
 /// Whether an event is the error that ends its stream. Anthropic's says so by its type: an event of a type that nobody knows is
 /// passed on whatever its fields are, also one with an `error` in it, and ends nothing. OpenAI's chunks have no type.
 fn is_error(client: Schema, data: &Value) -> bool {
-    let is_of_its_type = match client {
-        Schema::OpenAi => true,
-        Schema::Anthropic => data["type"] == "error",
-    };
+    let is_of_its_type = client == openai() || data["type"] == "error";
     is_of_its_type && data["error"].is_object()
 }
 

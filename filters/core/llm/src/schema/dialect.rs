@@ -82,6 +82,25 @@ impl ToolNameRule {
     }
 }
 
+/// A setting that schemas have under names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Texts that end the answer.
+    Stop,
+    /// The client's own user.
+    User,
+    /// The form of the answer.
+    ResponseFormat,
+    /// The JSON Schema in it.
+    ResponseSchema,
+    /// How much to reason.
+    Reasoning,
+    /// The JSON Schema of a tool's arguments, within the tool.
+    ToolParameters,
+    /// Whether a tool's arguments must match it, within the tool.
+    ToolStrict,
+}
+
 /// What a writer of requests goes by, and what it has to tell.
 #[derive(Debug)]
 pub struct Writing<'a> {
@@ -173,6 +192,19 @@ pub trait Dialect: Debug + Sync {
     /// Whether a field that only this schema has may be left out for a provider of another: a hint about caching, speed, effort or
     /// storage, or a setting that says what holds anyway. `path` has no indices: `messages[].content[].cache_control`.
     fn is_hint(&self, path: &str, value: &Value) -> bool;
+
+    /// Where a request of this schema says something, for a refusal or a note of another schema's writer.
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "response_format",
+            Setting::ResponseSchema => "response_format.json_schema.schema",
+            Setting::Reasoning => "reasoning_effort",
+            Setting::ToolParameters => "function.parameters",
+            Setting::ToolStrict => "function.strict",
+        }
+    }
 
     /// The edits by which a request of this schema becomes one that a server with these capabilities takes.
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {

@@ -160,7 +160,10 @@ impl Reader {
         }
         match (&event, self.translated) {
             (Value::Object(_), true) => Err(malformed()),
-            (Value::Object(_), false) => Ok(vec![Delta::Opaque]),
+            (Value::Object(_), false) => {
+                let usage = event.get("usage").and_then(usage::read).map(Delta::Usage);
+                Ok([Delta::Opaque].into_iter().chain(usage).collect())
+            }
             (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_), _) => Ok(Vec::new()),
         }
     }
