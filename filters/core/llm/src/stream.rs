@@ -8,7 +8,7 @@ mod same;
 use std::borrow::Cow;
 
 use crate::chat::{Finish, ToolNames};
-use crate::error::ProviderError;
+use crate::error::{ProviderError, error_of_event};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
 use crate::usage::{Usage, usage_of_response};
@@ -33,8 +33,9 @@ pub struct StreamOptions {
 pub struct Progress {
     /// An event with content, or with the end of an answer, was seen: from here on the client has part of an answer.
     pub content: bool,
-    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error event; a caller
-    /// that has sent nothing yet may throw all of it away and try elsewhere.
+    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error's event in the client's
+    /// schema, written from what was read, never the provider's own bytes. A caller that has sent nothing yet may throw all of it away
+    /// and try elsewhere, and one that has something to hide writes the event anew.
     pub error: Option<ProviderError>,
     /// Where in the output, in bytes, the event of that error begins.
     pub error_at: usize,
@@ -235,9 +236,13 @@ impl Session {
             "" => Ok(Vec::new()),
             data => self.reader.read(data),
         };
+        // What the schema's reader does not know may still be an error: servers have more shapes for it than the schema.
+        let unknown = || error_of_event(self.provider, event.data);
         let mut deltas = match deltas {
+            Ok(deltas) if deltas.is_empty() => unknown().map(Delta::Error).into_iter().collect(),
             Ok(deltas) => deltas,
             Err(error) => {
+                let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
                 return self.fail(error, progress, out);
@@ -249,13 +254,7 @@ impl Session {
         }
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
-                let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
-                if rewritten {
-                    return self.fail(error, progress, out);
-                }
-                progress.error_at = out.len();
-                progress.error = Some(error);
-                self.over = true;
+                return self.fail(error.in_event(event.data), progress, out);
             } else if let Err(error) = self.writer.write(delta, out) {
                 return self.fail(error, progress, out);
             }
@@ -335,7 +334,7 @@ impl Session {
         }
         self.over = true;
         progress.error_at = out.len();
-        crate::error::write_error_event(self.client, &error.to_client(self.client), out);
+        error.write_event(self.client, out);
         progress.error = Some(error);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use crate::chat::{Request, Response};
-use crate::error::{ErrorParts, ProviderError, RequestError};
+use crate::error::{About, ErrorParts, ProviderError, RequestError};
 use crate::head::HeadRules;
 use crate::node::Node;
 use crate::stream::{Delta, StreamOptions};
@@ -212,6 +212,12 @@ pub trait Dialect: Debug + Sync {
         Vec::new()
     }
 
+    /// The field, a list, without which a whole answer is none of this operation; `None`: there is no such field.
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        let _ = kind;
+        None
+    }
+
     /// Reads a whole answer to a chat request. Of several choices the first, which is all that a request across schemas asks for.
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError>;
 
@@ -252,6 +258,12 @@ pub trait Dialect: Debug + Sync {
     /// The name of the event that carries an error in a stream; empty for none.
     fn error_event(&self) -> &'static str {
         ""
+    }
+
+    /// Words, in lower case, by which this schema's clients know what an error is about, where its code alone does not tell them.
+    fn words_of(&self, about: About) -> Option<&'static str> {
+        let _ = about;
+        None
     }
 
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.

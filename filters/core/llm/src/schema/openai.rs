@@ -172,6 +172,14 @@ impl Dialect for OpenAi {
         adapt::edits(body, capabilities)
     }
 
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("choices"),
+            Kind::Embeddings | Kind::ListModels => Some("data"),
+            Kind::GetModel => None,
+        }
+    }
+
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
         answer::read_response(root)
     }
