@@ -308,9 +308,8 @@ pub struct Written {
 /// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
 /// hint.
 pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<Written, RequestError> {
-    let has_no_such_setting = |other: &Other| {
-        RequestError::unsupported("the provider of this model has no such setting").at(&other.path)
-    };
+    let has_no_such_setting =
+        |other: &Other| RequestError::unsupported("the provider of this model has no such setting").at(&other.path);
     let is_hint = |other: &Other| request.origin.is_hint(&without_indices(&other.path), &other.value);
     // A body may refer to a conversation in place of one: that is what cannot be said then, and not that there is none.
     if request.messages.is_empty()

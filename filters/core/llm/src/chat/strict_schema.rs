@@ -45,9 +45,7 @@ fn holds(schema: &Value) -> bool {
         }
     }
     fields.iter().all(|(name, value)| match name.as_str() {
-        "properties" | "$defs" | "definitions" => {
-            value.as_object().is_some_and(|inner| inner.values().all(holds))
-        }
+        "properties" | "$defs" | "definitions" => value.as_object().is_some_and(|inner| inner.values().all(holds)),
         "anyOf" => value.as_array().is_some_and(|inner| inner.iter().all(holds)),
         "items" => holds(value),
         _ => true,
@@ -67,9 +65,7 @@ mod tests {
     #[test]
     fn a_schema_is_strict_if_nothing_in_it_is_optional() {
         let text = || json!({"type": "string"});
-        let object = |properties: Value, required: Value| {
-            json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
-        };
+        let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
         check(object(json!({"a": text()}), json!(["a"])), true);
         check(object(json!({}), json!([])), true);
         check(json!({"type": "object", "additionalProperties": false}), true);

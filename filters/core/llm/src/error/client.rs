@@ -33,12 +33,7 @@ impl ClientError {
     }
 
     fn parts(&self) -> ErrorParts<'_> {
-        ErrorParts {
-            status: self.status,
-            code: Some(self.code),
-            message: &self.message,
-            param: self.param.as_deref(),
-        }
+        ErrorParts { status: self.status, code: Some(self.code), message: &self.message, param: self.param.as_deref() }
     }
 }
 

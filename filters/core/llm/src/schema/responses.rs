@@ -28,13 +28,8 @@ use crate::usage::Usage;
 
 pub(super) const NAME: &str = "openai_responses";
 
-const ENDPOINTS: &[Endpoint] = &[Endpoint {
-    kind: Kind::Chat,
-    method: "POST",
-    path: "/responses",
-    also_below: &["/api"],
-    name: "responses",
-}];
+const ENDPOINTS: &[Endpoint] =
+    &[Endpoint { kind: Kind::Chat, method: "POST", path: "/responses", also_below: &["/api"], name: "responses" }];
 
 /// Fields that refer to a conversation which the provider keeps, in place of one in the request or in front of it.
 const KEPT_INPUT: &[&str] = &["previous_response_id", "prompt", "conversation"];

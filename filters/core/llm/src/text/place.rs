@@ -125,18 +125,46 @@ impl Place {
             (Self::ResponsesRequest, "tools" | "text") => Self::Tool,
             (
                 Self::ResponsesRequest,
-                "model" | "include" | "previous_response_id" | "service_tier" | "truncation" | "tool_choice" | "reasoning"
-                | "temperature" | "top_p",
+                "model"
+                | "include"
+                | "previous_response_id"
+                | "service_tier"
+                | "truncation"
+                | "tool_choice"
+                | "reasoning"
+                | "temperature"
+                | "top_p",
             ) => Self::Word,
             (Self::ResponsesRequest, _) => Self::Text,
             (Self::ResponsesResponse, "output") => Self::ResponsesItem,
             // What it says of itself, and what the client had said.
             (
                 Self::ResponsesResponse,
-                "id" | "object" | "created_at" | "completed_at" | "status" | "background" | "model" | "usage"
-                | "tool_usage" | "service_tier" | "incomplete_details" | "instructions" | "metadata" | "tools"
-                | "tool_choice" | "text" | "reasoning" | "prompt" | "previous_response_id" | "conversation" | "user"
-                | "safety_identifier" | "prompt_cache_key" | "prompt_cache_options" | "prompt_cache_retention"
+                "id"
+                | "object"
+                | "created_at"
+                | "completed_at"
+                | "status"
+                | "background"
+                | "model"
+                | "usage"
+                | "tool_usage"
+                | "service_tier"
+                | "incomplete_details"
+                | "instructions"
+                | "metadata"
+                | "tools"
+                | "tool_choice"
+                | "text"
+                | "reasoning"
+                | "prompt"
+                | "previous_response_id"
+                | "conversation"
+                | "user"
+                | "safety_identifier"
+                | "prompt_cache_key"
+                | "prompt_cache_options"
+                | "prompt_cache_retention"
                 | "truncation",
             ) => Self::Nothing,
             (Self::ResponsesResponse, _) => Self::Text,

@@ -1,8 +1,6 @@
 use serde_json::{Value, json};
 
-use super::items::{
-    Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal,
-};
+use super::items::{Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal};
 use super::usage;
 use crate::chat::{Finish, Part, Response};
 use crate::error::RequestError;
@@ -105,7 +103,14 @@ pub(super) fn write_response(response: &Response) -> Value {
     }
     close(&mut message, &mut output, if broke_off { Status::Incomplete } else { Status::Completed });
     let ended = Ended::Well(response.finish);
-    write_outline(&id, response.created_unix_s, &response.model, ended, output, response.usage.as_ref().map(usage::write))
+    write_outline(
+        &id,
+        response.created_unix_s,
+        &response.model,
+        ended,
+        output,
+        response.usage.as_ref().map(usage::write),
+    )
 }
 
 /// What a response says of its end.

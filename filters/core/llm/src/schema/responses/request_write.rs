@@ -10,7 +10,8 @@ use crate::chat::{
     Document, DocumentSource, Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolChoice,
 };
 use crate::error::RequestError;
-use crate::schema::{Kind, Writing};
+use crate::schema::openai::OpenAi;
+use crate::schema::{Kind, Schema, Writing};
 
 /// The longest name of a user that the API takes, in characters.
 const LONGEST_USER: usize = 64;
@@ -28,6 +29,9 @@ const ALIKE: &[&str] = &[
     "service_tier",
 ];
 
+/// How long answers are to be, as chat completions say it and as this schema does.
+const VERBOSITY: &[&str] = &["verbosity", "text.verbosity"];
+
 pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     if !request.stop.is_empty() {
         let message = "the provider of this model ends no answer at a text";
@@ -35,12 +39,21 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     }
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
-    let mut messages = request.messages.as_slice();
-    if let Some((instructions, rest)) = leading_instructions(messages, writing) {
-        root.insert("instructions".into(), instructions.into());
-        messages = rest;
+    let (instructions, rest) = match leading_instructions(&request.messages, writing) {
+        Some((instructions, rest)) => (Some(instructions), rest),
+        None => (None, request.messages.as_slice()),
+    };
+    let mut input = write_input(rest, writing)?;
+    match instructions {
+        // Instructions alone are no input.
+        Some(_) if input.is_empty() => input = write_input(&request.messages, writing)?,
+        Some(instructions) => _ = root.insert("instructions".into(), instructions.into()),
+        None => {}
     }
-    root.insert("input".into(), write_input(messages, writing)?);
+    if input.is_empty() {
+        return Err(RequestError::new("a message with content is required").at("messages"));
+    }
+    root.insert("input".into(), input.into());
     root.insert("store".into(), false.into());
     if let Some(limit) = request.max_output_tokens {
         root.insert("max_output_tokens".into(), limit.into());
@@ -56,16 +69,20 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     }
     write_text_options(request, writing, &mut root)?;
     write_effort(request, writing, &mut root);
-    if request.origin == crate::schema::Schema(&crate::schema::openai::OpenAi) {
-        for other in request.others.iter().filter(|other| ALIKE.contains(&other.path.as_str())) {
-            root.insert(other.path.clone(), other.value.clone());
-            writing.say(other.path.as_str());
-        }
-    }
+    write_alike(request, writing, &mut root);
     if request.stream {
         root.insert("stream".into(), true.into());
     }
     Ok(root)
+}
+
+/// Says what means the same in OpenAI's schemas.
+fn write_alike(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
+    let is_openai = [Schema(&OpenAi), Schema(&super::Responses)].contains(&request.origin);
+    for other in request.others.iter().filter(|other| is_openai && ALIKE.contains(&other.path.as_str())) {
+        root.insert(other.path.clone(), other.value.clone());
+        writing.say(other.path.as_str());
+    }
 }
 
 /// What the client's own schema calls the texts that end an answer.
@@ -75,22 +92,21 @@ fn name_of_stop(request: &Request) -> &'static str {
     names.find(|name| name.starts_with("stop")).unwrap_or("stop")
 }
 
-/// The first message, if it is one text of the application's, and what follows it.
+/// The first message that says anything, if it is one text of the application's, and what follows it.
 fn leading_instructions<'a>(messages: &'a [Message], writing: &Writing<'_>) -> Option<(&'a str, &'a [Message])> {
     if writing.capabilities.system_role == SystemRole::User {
         return None;
     }
-    match messages {
-        // Without anything behind it there would be no input.
-        [Message { role: Role::System, parts, .. }, rest @ ..] if !rest.is_empty() => match parts.as_slice() {
-            [Part::Text(text)] => Some((text, rest)),
-            _ => None,
-        },
+    let says_nothing = |part: &Part| matches!(part, Part::Text(text) if text.is_empty());
+    let first = messages.iter().position(|message| !message.parts.iter().all(says_nothing))?;
+    let (Message { role: Role::System, parts, .. }, rest) = messages.get(first..)?.split_first()? else { return None };
+    match parts.as_slice() {
+        [Part::Text(text)] => Some((text, rest)),
         _ => None,
     }
 }
 
-fn write_input(messages: &[Message], writing: &mut Writing<'_>) -> Result<Value, RequestError> {
+fn write_input(messages: &[Message], writing: &mut Writing<'_>) -> Result<Vec<Value>, RequestError> {
     let mut input = Vec::with_capacity(messages.len());
     for message in messages {
         match message.role {
@@ -106,10 +122,7 @@ fn write_input(messages: &[Message], writing: &mut Writing<'_>) -> Result<Value,
             Role::Assistant => write_message("assistant", message, writing, &mut input)?,
         }
     }
-    if input.is_empty() {
-        return Err(RequestError::new("a message with content is required").at("messages"));
-    }
-    Ok(input.into())
+    Ok(input)
 }
 
 /// Writes a message as items in the order of its parts: calls and results are items of their own.
@@ -145,7 +158,8 @@ fn write_message(
                 let output = if output.is_empty() { "".into() } else { plain_if_one_text(output) };
                 input.push(json!({"type": "function_call_output", "call_id": result.call_id, "output": output}));
                 if result.is_error {
-                    writing.leave_out(format!("{}.is_error", message.at), "the provider of this model has no such mark");
+                    writing
+                        .leave_out(format!("{}.is_error", message.at), "the provider of this model has no such mark");
                 }
             }
             Part::Text(_)
@@ -185,7 +199,9 @@ fn write_part(role: &str, at: &str, part: &Part, writing: &mut Writing<'_>) -> R
         }
         Part::Refusal(text) if of_model => Some(json!({"type": "refusal", "refusal": text})),
         Part::Refusal(text) => Some(json!({"type": "input_text", "text": text})),
-        Part::Image(image) if of_model => return unsupported("a turn of the assistant cannot show an image", &image.at),
+        Part::Image(image) if of_model => {
+            return unsupported("a turn of the assistant cannot show an image", &image.at);
+        }
         Part::Image(image) if !capabilities.images => {
             return unsupported("the provider of this model reads no images", &image.at);
         }
@@ -332,9 +348,9 @@ fn write_text_options(
     if let Some(format) = format {
         text.insert("format".into(), format);
     }
-    if let Some(verbosity) = request.others.iter().find(|other| other.path == "verbosity") {
+    if let Some(verbosity) = request.others.iter().find(|other| VERBOSITY.contains(&other.path.as_str())) {
         text.insert("verbosity".into(), verbosity.value.clone());
-        writing.say("verbosity");
+        writing.say(verbosity.path.as_str());
     }
     if !text.is_empty() {
         root.insert("text".into(), text.into());

@@ -165,12 +165,7 @@ impl Reader {
     }
 
     /// Takes from the copy of an item what no piece has told.
-    fn copy<'a>(
-        &mut self,
-        item: &Value,
-        place: Option<u32>,
-        deltas: &mut Vec<Delta<'a>>,
-    ) -> Result<(), ProviderError> {
+    fn copy<'a>(&mut self, item: &Value, place: Option<u32>, deltas: &mut Vec<Delta<'a>>) -> Result<(), ProviderError> {
         let id = item.get("id").and_then(Value::as_str);
         let index = match self.find(id, place) {
             Some(index) => index,
@@ -299,7 +294,12 @@ struct Call {
 fn call_of(item: &Value, index: usize) -> Option<Call> {
     let (_, parts) = read_item(&Node::root(item), &mut Vec::new()).ok()?;
     let Some(Part::ToolCall(call)) = parts.into_iter().next() else { return None };
-    (!call.name.is_empty()).then(|| Call { key: key_of(index), id: call.id, name: call.name, arguments: call.arguments })
+    (!call.name.is_empty()).then(|| Call {
+        key: key_of(index),
+        id: call.id,
+        name: call.name,
+        arguments: call.arguments,
+    })
 }
 
 fn read_copy(item: &Value, deltas: &mut Vec<Delta<'_>>) -> Result<(), ProviderError> {

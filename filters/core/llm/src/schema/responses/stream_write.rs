@@ -207,8 +207,7 @@ impl Writer {
             given => Cow::Borrowed(given),
         };
         self.count(json_length(&call_id).saturating_add(json_length(name)))?;
-        let said =
-            Said::Call { call_id: call_id.into_owned(), name: name.to_owned(), arguments: String::new() };
+        let said = Said::Call { call_id: call_id.into_owned(), name: name.to_owned(), arguments: String::new() };
         let index = self.open_item("fc", said, out)?;
         self.calls.insert(key, index);
         Ok(())
@@ -282,7 +281,8 @@ impl Writer {
 
     /// Says an item whole, its last part first.
     fn close(&mut self, index: usize, status: Status, out: &mut Vec<u8>) {
-        if matches!(self.items.get(index), Some(Item { said: Said::Call { arguments, .. }, .. }) if arguments.is_empty()) {
+        if matches!(self.items.get(index), Some(Item { said: Said::Call { arguments, .. }, .. }) if arguments.is_empty())
+        {
             // Clients parse the arguments: a call without any has an empty object.
             self.argument_piece(index, "{}", out);
         }

@@ -53,7 +53,10 @@ fn answers_of_other_schemas_become_items() {
             {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}]}}],
         "usage": {"prompt_tokens": 13, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 3}}});
     let written = cross(chat(), responses(), &body);
-    assert_eq!((&written["id"], &written["created_at"], &written["status"]), (&"resp_c1".into(), &5.into(), &"completed".into()));
+    assert_eq!(
+        (&written["id"], &written["created_at"], &written["status"]),
+        (&"resp_c1".into(), &5.into(), &"completed".into())
+    );
     assert_eq!(
         written["output"],
         json!([

@@ -155,8 +155,10 @@ fn what_only_this_api_has_is_refused_elsewhere_by_its_path() {
         (json!({"tools": [{"type": "function", "name": "f", "output_schema": {}}]}), "tools[0].output_schema"),
         (json!({"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": []}}), "tool_choice"),
         (json!({"text": {"format": {"type": "grammar"}}}), "text.format"),
-        (json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "a", "new": 1}]}]}),
-            "input[0].content[0].new"),
+        (
+            json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "a", "new": 1}]}]}),
+            "input[0].content[0].new",
+        ),
         (json!({"what_is_this": 1}), "what_is_this"),
     ] {
         for target in [chat(), anthropic()] {
@@ -181,7 +183,10 @@ fn items_and_parts_that_nobody_else_has_are_carried_whole() {
         (json!({"type": "custom_tool_call", "call_id": "c", "name": "n", "input": "i"}), "input[0]"),
         (json!({"type": "web_search_call", "id": "ws", "status": "completed"}), "input[0]"),
         (json!({"type": "from_the_future"}), "input[0]"),
-        (json!({"role": "user", "content": [{"type": "input_image", "file_id": "f", "image_url": null}]}), "input[0].content[0]"),
+        (
+            json!({"role": "user", "content": [{"type": "input_image", "file_id": "f", "image_url": null}]}),
+            "input[0].content[0]",
+        ),
         (json!({"role": "user", "content": [{"type": "input_smell"}]}), "input[0].content[0]"),
     ] {
         let request = read(&with(json!({"input": [input]})));
@@ -215,11 +220,19 @@ fn files_are_documents() {
 #[test]
 fn leaves_of_the_wrong_type_are_refused_by_name() {
     for (fields, path) in [
-        (json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": 7}]}]}), "input[0].content[0].text"),
-        (json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///x"}]}]}),
-            "input[0].content[0].image_url"),
+        (
+            json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": 7}]}]}),
+            "input[0].content[0].text",
+        ),
+        (
+            json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///x"}]}]}),
+            "input[0].content[0].image_url",
+        ),
         (json!({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}), "input[0].call_id"),
-        (json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": 7}]}), "input[0].arguments"),
+        (
+            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": 7}]}),
+            "input[0].arguments",
+        ),
         (json!({"input": [{"type": "function_call_output", "call_id": "c"}]}), "input[0].output"),
         (json!({"temperature": "hot"}), "temperature"),
         (json!({"tools": [{"type": "function"}]}), "tools[0].name"),

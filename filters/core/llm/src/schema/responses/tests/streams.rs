@@ -66,7 +66,8 @@ fn stream_of(events: &[Value]) -> String {
 }
 
 fn item(place: u32, item: Value) -> [Value; 2] {
-    let event = |kind: &str| json!({"type": format!("response.output_item.{kind}"), "output_index": place, "item": item});
+    let event =
+        |kind: &str| json!({"type": format!("response.output_item.{kind}"), "output_index": place, "item": item});
     [event("added"), event("done")]
 }
 
@@ -162,7 +163,8 @@ fn check_said(stream: &[Value], expect: &Value) {
             let function = &call["function"];
             match calls.get_mut(usize::try_from(call["index"].as_u64().unwrap()).unwrap()) {
                 Some(known) => {
-                    known[2] = format!("{}{}", known[2].as_str().unwrap(), function["arguments"].as_str().unwrap()).into();
+                    known[2] =
+                        format!("{}{}", known[2].as_str().unwrap(), function["arguments"].as_str().unwrap()).into();
                 }
                 None => calls.push(json!([call["id"], function["name"], function["arguments"]])),
             }
@@ -200,7 +202,8 @@ fn two_items_at_one_place_are_two_and_changing_ids_are_one() {
         &json!({"calls": [["c_a", "f", "1"], ["c_b", "f", "2"]]}),
     );
     let [added, _] = item(0, call("x1"));
-    let [_, done] = item(0, json!({"id": "x4", "type": "function_call", "call_id": "c_x1", "name": "f", "arguments": "12"}));
+    let [_, done] =
+        item(0, json!({"id": "x4", "type": "function_call", "call_id": "c_x1", "name": "f", "arguments": "12"}));
     let events =
         [added, arguments("x2", "1"), arguments("x3", "2"), done, ended("completed", json!({"output": [call("x5")]}))];
     check_said(&events, &json!({"calls": [["c_x1", "f", "12"]]}));
@@ -209,7 +212,10 @@ fn two_items_at_one_place_are_two_and_changing_ids_are_one() {
 #[test]
 fn null_and_missing_places_are_no_error() {
     let text = |text: &str| json!({"type": "response.output_text.delta", "output_index": null, "content_index": null, "delta": text});
-    check_said(&[text("a"), text("b"), ended("completed", json!({"usage": null}))], &json!({"content": "ab", "end": "stop"}));
+    check_said(
+        &[text("a"), text("b"), ended("completed", json!({"usage": null}))],
+        &json!({"content": "ab", "end": "stop"}),
+    );
 }
 
 #[test]
@@ -249,7 +255,8 @@ fn a_stream_that_fails_says_so_in_the_providers_words() {
     check_failed(&stream_of(&[text.clone(), failed]), 500, "out of luck");
     let flat = json!({"type": "error", "code": "rate_limit_exceeded", "message": "slow down", "param": null});
     check_failed(&stream_of(&[flat]), 429, "slow down");
-    let nested = json!({"type": "error", "error": {"type": "invalid_request_error", "code": null, "message": "bad image"}});
+    let nested =
+        json!({"type": "error", "error": {"type": "invalid_request_error", "code": null, "message": "bad image"}});
     check_failed(&stream_of(&[nested]), 400, "bad image");
     check_failed("data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n", 503, "busy");
     check_failed("data: {\"object\":\"error\",\"message\":\"gone\"}\n\n", 502, "gone");
@@ -273,11 +280,14 @@ fn a_client_sees_the_error_and_the_end_of_its_response() {
 
 #[test]
 fn mixed_calls_stay_apart_and_empty_arguments_are_an_object() {
-    let call = |call: Value| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}));
+    let call =
+        |call: Value| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}));
     let begin = |index: u32| call(json!({"index": index, "id": format!("c{index}"), "function": {"name": "f"}}));
     let more = |text: &str| call(json!({"index": 0, "function": {"arguments": text}}));
-    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
-    let outcome = run(chat(), responses(), &[&begin(0), &more("{"), &begin(1), &more("}"), finish].map(String::from).concat());
+    let finish =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+    let outcome =
+        run(chat(), responses(), &[&begin(0), &more("{"), &begin(1), &more("}"), finish].map(String::from).concat());
     let last = events(&outcome.out).pop().unwrap();
     let output = last["response"]["output"].as_array().unwrap();
     let calls: Vec<_> = output.iter().map(|item| (item["call_id"].clone(), item["arguments"].clone())).collect();
