@@ -318,7 +318,13 @@ impl Session {
         }
         self.over = true;
         progress.error_at = out.len();
-        crate::error::write_error_event(self.client, &error.to_client(self.client), out);
+        let is_written = match &mut self.writer {
+            Writer::Same(_) => false,
+            Writer::Other(writer) => writer.fail(&error.parts(), out),
+        };
+        if !is_written {
+            crate::error::write_error_event(self.client, &error.parts(), out);
+        }
         progress.error = Some(error);
     }
 }

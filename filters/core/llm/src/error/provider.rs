@@ -100,15 +100,17 @@ impl ProviderError {
 
     /// The JSON body in the client's schema.
     pub fn to_client(&self, client: Schema) -> Vec<u8> {
-        error_body(
-            client,
-            &ErrorParts {
-                status: self.client_status(),
-                code: Some(self.client_code()),
-                message: self.client_message(),
-                param: self.param.as_deref().filter(|_| !self.is_about_credential()),
-            },
-        )
+        error_body(client, &self.parts())
+    }
+
+    /// What the client is told.
+    pub(crate) fn parts(&self) -> ErrorParts<'_> {
+        ErrorParts {
+            status: self.client_status(),
+            code: Some(self.client_code()),
+            message: self.client_message(),
+            param: self.param.as_deref().filter(|_| !self.is_about_credential()),
+        }
     }
 }
 
