@@ -334,7 +334,13 @@ impl Session {
         }
         self.over = true;
         progress.error_at = out.len();
-        error.write_event(self.client, out);
+        let is_written = match &mut self.writer {
+            Writer::Same(_) => false,
+            Writer::Other(writer) => error.tell(self.client, |parts| writer.fail(parts, out)),
+        };
+        if !is_written {
+            error.write_event(self.client, out);
+        }
         progress.error = Some(error);
     }
 }
