@@ -4,7 +4,7 @@ use serde_json::Value;
 use weir_llm::error::{About, read_provider_error};
 
 use crate::input::{anthropic, openai};
-use crate::input::{choice, schema};
+use crate::input::{choice, schema, schemas};
 
 /// The first byte chooses the schema and the status; the rest is the body.
 ///
@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     if matches!(status, 401 | 403) {
         assert_eq!((error.client_status(), error.client_code()), (502, "upstream_auth_failed"));
     }
-    for client in [openai(), anthropic()] {
+    for client in schemas() {
         let written = error.to_client(client);
         assert!(written.len() <= 40_000, "{} bytes", written.len());
         let written: Value = serde_json::from_slice(&written).expect("an error is JSON");

@@ -109,11 +109,9 @@ impl RequestHead {
 
 fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), RequestError> {
     let name = content.field;
+    let is_elsewhere = || content.unless.iter().any(|other| fields.get(other).is_some());
     let Some(value) = fields.get(name) else {
-        return match content.unless.iter().any(|other| fields.get(other).is_some()) {
-            true => Ok(()),
-            false => Err(RequestError::new("the field is required").at(name)),
-        };
+        return if is_elsewhere() { Ok(()) } else { Err(RequestError::new("the field is required").at(name)) };
     };
     let is_array = value.starts_with('[');
     let is_text = content.may_be_text && value.starts_with('"');
@@ -121,7 +119,7 @@ fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), Reques
         return Err(RequestError::new("an array is expected").at(name));
     }
     let empty = value == "\"\"" || (is_array && value.trim_start_matches('[').trim_start() == "]");
-    if empty { Err(RequestError::new("must not be empty").at(name)) } else { Ok(()) }
+    if empty && !is_elsewhere() { Err(RequestError::new("must not be empty").at(name)) } else { Ok(()) }
 }
 
 fn read_answer_options(

@@ -5,6 +5,7 @@
 mod anthropic;
 mod dialect;
 mod openai;
+mod responses;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,7 +18,7 @@ pub use dialect::{
 };
 
 /// The first one answers where nothing says which schema a client speaks.
-static REGISTRY: [&dyn Dialect; 2] = [&openai::OpenAi, &anthropic::Anthropic];
+static REGISTRY: [&dyn Dialect; 3] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses];
 
 /// A wire schema.
 #[derive(Clone, Copy)]

@@ -242,6 +242,7 @@ impl Session {
             Ok(deltas) if deltas.is_empty() => unknown().map(Delta::Error).into_iter().collect(),
             Ok(deltas) => deltas,
             Err(error) => {
+                let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
                 return self.fail(unknown().unwrap_or(error), progress, out);
@@ -333,7 +334,13 @@ impl Session {
         }
         self.over = true;
         progress.error_at = out.len();
-        error.write_event(self.client, out);
+        let is_written = match &mut self.writer {
+            Writer::Same(_) => false,
+            Writer::Other(writer) => error.tell(self.client, |parts| writer.fail(parts, out)),
+        };
+        if !is_written {
+            error.write_event(self.client, out);
+        }
         progress.error = Some(error);
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
+use weir_llm::chat::ToolNames;
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{AnswerOutline, Operation, Schema, chat, same, text, usage_of_value};
@@ -39,8 +40,8 @@ pub(crate) struct Asked {
     pub(crate) id: String,
     /// What the provider was shown.
     pub(crate) credential: Option<Credential>,
-    /// What it knows tools by.
-    pub(crate) tool_names: chat::ToolNames,
+    /// What the client calls tools that have other names there.
+    pub(crate) tool_names: ToolNames,
 }
 
 /// One provider's answer on its way to the client.

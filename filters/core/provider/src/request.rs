@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use weir_config::{Capabilities, Deployment};
+use weir_llm::chat::ToolNames;
 use weir_llm::error::ClientError;
 use weir_llm::schema::LeftOut;
 use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
@@ -60,8 +61,8 @@ pub(crate) struct ProviderBody {
     pub(crate) bytes: Vec<u8>,
     /// What its schema or its server cannot be told.
     pub(crate) left_out: Vec<LeftOut>,
-    /// What it knows tools by, where its schema does not take the client's names.
-    pub(crate) tool_names: chat::ToolNames,
+    /// What the client calls tools that have other names there.
+    pub(crate) tool_names: ToolNames,
 }
 
 /// The head of `body`: `known`, if it stands where it says, else read anew.
@@ -103,7 +104,7 @@ pub(crate) fn body_for(
             }
             Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
         };
-        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: chat::ToolNames::default() });
+        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: ToolNames::default() });
     }
     let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);

@@ -182,10 +182,11 @@ impl ProviderStream {
         }
     }
 
-    /// Counts the text of a body, in case that the provider will not say what it was.
+    /// Counts the input of a body, in case that the provider will not say what it was.
     fn count_input(&self, operation: Operation, body: &[u8]) {
         let Some(exchange) = &self.exchange else { return };
-        if exchange.read(|exchange| exchange.usage.input_estimate) == Some(None)
+        // A short body is kept, and counted only if it must be.
+        if exchange.read(|exchange| exchange.body.is_none() && exchange.usage.input_estimate.is_none()) == Some(true)
             && let Ok(tokens) = request_tokens(operation, body)
         {
             exchange.write(|exchange| exchange.usage.input_estimate = Some(tokens));

@@ -266,6 +266,11 @@ pub trait Dialect: Debug + Sync {
         None
     }
 
+    /// The data of that event.
+    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
+        self.error_body(error)
+    }
+
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.
     fn status_of_error(&self, kind: &str, code: &str) -> Option<u16>;
 }
@@ -280,4 +285,10 @@ pub trait StreamReader: Debug {
 pub trait StreamWriter: Debug {
     /// Appends what a client of the schema gets for this. Fails on what cannot be said.
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError>;
+
+    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did.
+    fn fail(&mut self, error: &ErrorParts<'_>, out: &mut Vec<u8>) -> bool {
+        let _ = (error, out);
+        false
+    }
 }
