@@ -6,6 +6,8 @@
 mod same;
 
 use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
 
 use crate::chat::{Finish, ToolNames};
 use crate::error::{ProviderError, error_of_event};
@@ -35,10 +37,8 @@ pub struct Progress {
     pub content: bool,
     /// The provider ended the stream with an error, or broke its protocol. What was written last is the error's event in the client's
     /// schema, written from what was read, never the provider's own bytes. A caller that has sent nothing yet may throw all of it away
-    /// and try elsewhere, and one that has something to hide writes the event anew.
+    /// and try elsewhere.
     pub error: Option<ProviderError>,
-    /// Where in the output, in bytes, the event of that error begins.
-    pub error_at: usize,
     /// Usage as the events of this push have it: running totals, of which the last word holds.
     pub usage: Option<Usage>,
     /// Of the whole stream so far: the last figure of its output is that of the whole answer, whose end is known and of which nothing
@@ -103,6 +103,18 @@ pub enum Delta<'a> {
     Error(ProviderError),
 }
 
+/// Takes out of a text of an error what no client may read; `None`: nothing of that stands there.
+pub type Hide = Rc<dyn Fn(&str) -> Option<String>>;
+
+#[derive(Default)]
+struct Hiding(Option<Hide>);
+
+impl fmt::Debug for Hiding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hiding")
+    }
+}
+
 /// Translates one stream.
 #[derive(Debug)]
 pub struct StreamTranslator {
@@ -129,11 +141,19 @@ impl StreamTranslator {
                 content_seen: false,
                 output_is_counted: false,
                 tool_names,
+                hide: Hiding::default(),
                 finish_seen: false,
                 over: false,
                 at_end: false,
             },
         }
+    }
+
+    /// The same translator, with each text of an error as `hide` makes it.
+    #[must_use]
+    pub fn hiding(mut self, hide: Hide) -> Self {
+        self.session.hide = Hiding(Some(hide));
+        self
     }
 
     /// Takes in bytes of the provider and appends what the client gets. After the last event, or an error, nothing more.
@@ -204,6 +224,7 @@ struct Session {
     /// A figure of the output was said behind all content so far.
     output_is_counted: bool,
     tool_names: ToolNames,
+    hide: Hiding,
     finish_seen: bool,
     /// The last event, or an error, has been written.
     over: bool,
@@ -333,7 +354,10 @@ impl Session {
             return;
         }
         self.over = true;
-        progress.error_at = out.len();
+        let error = match &self.hide.0 {
+            Some(hide) => error.hiding(hide.as_ref()),
+            None => error,
+        };
         let is_written = match &mut self.writer {
             Writer::Same(_) => false,
             Writer::Other(writer) => error.tell(self.client, |parts| writer.fail(parts, out)),

@@ -39,7 +39,7 @@ pub(crate) struct Asked {
     /// The id of a stream that is translated.
     pub(crate) id: String,
     /// What the provider was shown.
-    pub(crate) credential: Option<Credential>,
+    pub(crate) credential: Option<Rc<Credential>>,
     /// What the client calls tools that have other names there.
     pub(crate) tool_names: ToolNames,
 }
@@ -181,7 +181,10 @@ impl Answer {
                     created_unix_s: unix_s(host),
                     tool_names: self.asked.tool_names.clone(),
                 };
-                let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
+                let mut translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
+                if let Some(credential) = self.asked.credential.clone() {
+                    translator = translator.hiding(Rc::new(move |text| credential.hidden_in(text)));
+                }
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
             }
             (true, false) => {
@@ -260,7 +263,6 @@ impl Answer {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
             let headers = self.good(exchange, EVENT_STREAM, None);
-            self.redact_error(&progress, &mut out);
             if end_of_stream {
                 self.end(exchange, translator.as_mut(), &mut out);
             } else {
@@ -295,7 +297,6 @@ impl Answer {
         let mut out = Vec::with_capacity(new.len());
         let progress = translator.push(new, &mut out);
         take_in(exchange, &progress);
-        self.redact_error(&progress, &mut out);
         if end_of_stream {
             self.end(exchange, translator.as_mut(), &mut out);
         } else {
@@ -308,7 +309,7 @@ impl Answer {
 
     /// The headers of an answer that the client gets.
     fn good(&self, exchange: Option<&Shared>, content_type: &str, length: Option<usize>) -> Headers {
-        let mut headers = downstream(&self.headers, self.asked.credential.as_ref(), 200, content_type, length);
+        let mut headers = downstream(&self.headers, self.asked.credential.as_deref(), 200, content_type, length);
         if let Some(exchange) = exchange {
             exchange.read(|exchange| tell(exchange, &mut headers));
         }
@@ -319,7 +320,6 @@ impl Answer {
     /// so that the client does not take it for whole.
     fn end(&self, exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
         let mut progress = translator.finish(out);
-        self.redact_error(&progress, out);
         let is_cut_off = progress.error.take().is_some();
         take_in(exchange, &progress);
         if is_cut_off {
@@ -388,11 +388,9 @@ fn undecodable(error: Undecodable) -> ClientError {
 }
 
 fn merge(first: Progress, second: Progress) -> Progress {
-    let error_at = if first.error.is_some() { first.error_at } else { second.error_at };
     Progress {
         content: first.content || second.content,
         error: first.error.or(second.error),
-        error_at,
         usage: match (first.usage, second.usage) {
             (Some(first), Some(second)) => Some(first.followed_by(&second)),
             (first, second) => second.or(first),

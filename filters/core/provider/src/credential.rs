@@ -40,7 +40,7 @@ impl Credential {
 
     /// A text of an error without it; `None`: it does not stand there. The text is what a reader reads, not its JSON: what is escaped
     /// in it was escaped twice.
-    fn hidden_in(&self, text: &str) -> Option<String> {
+    pub(crate) fn hidden_in(&self, text: &str) -> Option<String> {
         let bytes = text.as_bytes();
         let (mut kept, mut at) = (Vec::new(), 0);
         while let Some((start, end)) = self.find(bytes, at) {

@@ -141,7 +141,7 @@ impl ProviderStream {
             stream: head.stream,
             include_usage: head.include_usage,
             id: format!("{}{request_id}", self.client.answer_id_prefix()),
-            credential,
+            credential: credential.map(Rc::new),
             tool_names: upstream_body.tool_names,
         }));
         Ok(())

@@ -260,15 +260,15 @@ pub trait Dialect: Debug + Sync {
         ""
     }
 
+    /// The data of that event.
+    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
+        self.error_body(error)
+    }
+
     /// Words, in lower case, by which this schema's clients know what an error is about, where its code alone does not tell them.
     fn words_of(&self, about: About) -> Option<&'static str> {
         let _ = about;
         None
-    }
-
-    /// The data of that event.
-    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
-        self.error_body(error)
     }
 
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.

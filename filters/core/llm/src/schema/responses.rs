@@ -125,6 +125,13 @@ impl Dialect for Responses {
         hints::is_hint(path, value)
     }
 
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("output"),
+            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
+        }
+    }
+
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
         answer::read_response(root)
     }

@@ -34,7 +34,7 @@ impl Answer {
             let headers = vec![("content-type".into(), JSON.into())];
             return Flow::Reply(Reply { status, headers, body, code });
         }
-        let headers = downstream(&self.headers, self.asked.credential.as_ref(), status, JSON, Some(0));
+        let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(0));
         self.flow_after(host.set_headers(Message::Response, &headers))
     }
 
@@ -69,7 +69,7 @@ impl Answer {
     ) -> Flow {
         self.state = State::Discarding;
         note(exchange, |exchange| exchange.refusal = Some(code));
-        let headers = downstream(&self.headers, self.asked.credential.as_ref(), status, JSON, Some(body.len()));
+        let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
         self.flow_after(written.and_then(|()| host.set_body(Message::Response, body)))
     }
@@ -91,14 +91,6 @@ impl Answer {
                 self.asked.client,
                 &unavailable("The gateway could not pass on the provider's answer."),
             )),
-        }
-    }
-
-    /// Writes an error's own event anew, without the credential: what stands before it is the model's, and may have been sent already.
-    pub(super) fn redact_error(&self, progress: &Progress, out: &mut Vec<u8>) {
-        if let (Some(error), Some(credential)) = (&progress.error, &self.asked.credential) {
-            out.truncate(progress.error_at);
-            credential.out_of(error.clone()).write_event(self.asked.client, out);
         }
     }
 

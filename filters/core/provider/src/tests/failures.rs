@@ -207,6 +207,27 @@ fn an_event_of_an_error_keeps_what_stands_beside_it_where_the_schema_is_the_same
     assert!(body.contains(r#""hint":1"#) && body.ends_with("\"id\":\"i\"}\n\n"), "{body}");
 }
 
+/// Some schemas have more to say of a failed stream than the event of an error.
+#[test]
+fn every_client_is_told_in_its_own_events_and_never_the_credential() {
+    for (path, body) in [
+        ("/v1/responses", r#"{"model":"chat","input":"hi","stream":true}"#),
+        (
+            "/v1/messages",
+            r#"{"model":"chat","max_tokens":5,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+        ),
+    ] {
+        let sent = Attempt::send(client(path, &[]), Some(exchange()), super::OPENAI, body).unwrap();
+        let content = chunk(r#"{"content":"hel"}"#, "null");
+        let event = "data: {\"error\":{\"message\":\"broke: secr\\u0065t-one\",\"secret-one\":1}}\n\n";
+        let received = sent.answer(&[(":status", "200"), EVENTS], &[content.as_bytes(), event.as_bytes(), b""]);
+        let body = received.body();
+        assert!(body.contains("hel") && body.contains("broke: [removed]") && !body.contains("t-one"), "{body}");
+        let is_failed = body.contains("event: response.failed\n");
+        assert_eq!(is_failed, path == "/v1/responses", "{body}");
+    }
+}
+
 #[test]
 fn an_errors_body_of_the_clients_schema_keeps_what_stands_beside_the_message() {
     let body = r#"{"error":{"message":"bad","type":"invalid_request_error","param":"tools","code":null,"hint":1},"id":"secr\u0065t-one"}"#;
