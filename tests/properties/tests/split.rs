@@ -79,7 +79,6 @@ fn samples_show_what_they_are_for() {
             assert_eq!(outcome.characters > 0, begins, "{context}");
             // Mixed blocks are one mixed text for a client whose schema has no blocks.
             let has_findings = sample.name.contains("findings")
-                && client != responses()
                 && (client == anthropic() || sample.name != "anthropic-mixed-findings");
             if has_findings {
                 let found: Vec<_> = outcome.findings.iter().map(|(finding, action, _)| (*finding, *action)).collect();

@@ -30,6 +30,7 @@ pub mod schema;
 pub mod sse;
 pub mod stream;
 mod strict;
+mod template;
 pub mod text;
 mod timestamp;
 mod usage;
@@ -40,4 +41,5 @@ pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, Reques
 pub use node::Node;
 pub use operation::{NoOperation, Operation};
 pub use schema::{Kind, Schema};
+pub use template::Template;
 pub use usage::{Usage, usage_of_response, usage_of_value};
