@@ -223,10 +223,11 @@ impl Engines {
     }
 }
 
-/// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order.
+/// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order; of one that began
+/// before the range the rest is replaced.
 pub(crate) fn write_edited(text: &str, range: std::ops::Range<usize>, findings: &[Finding], out: &mut String) {
     let mut written = range.start;
-    for finding in findings.iter().filter(|finding| finding.action >= Action::Redact) {
+    for finding in findings.iter().filter(|finding| finding.action >= Action::Redact && finding.end > range.start) {
         out.push_str(text.get(written..finding.start).unwrap_or_default());
         out.push_str(detect::placeholder(finding.finding));
         written = finding.end;
