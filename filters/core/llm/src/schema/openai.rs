@@ -220,3 +220,6 @@ impl Dialect for OpenAi {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ const MOST_CALLS: usize = 16_384;
 /// The most bytes of a call, or of text, that wait for what must come first.
 const MOST_HELD_BYTES: usize = 64 * 1024;
 
+/// `null` and some white space.
+const MOST_NULL_BYTES: usize = 16;
+
 /// One piece of a call, as a chunk has it.
 #[derive(Debug, Default)]
 pub(super) struct Piece<'a> {
@@ -102,6 +105,9 @@ impl Calls {
 
     /// Takes in a piece of a call.
     pub(super) fn piece<'a>(&mut self, piece: Piece<'a>, deltas: &mut Vec<Delta<'a>>) -> Result<(), ProviderError> {
+        if piece.id.is_none() && piece.name.is_none() && piece.arguments.is_none() {
+            return Ok(());
+        }
         let Some(at) = self.call_of(&piece) else {
             if self.translated {
                 return Err(ProviderError::protocol("the provider's stream has too many tool calls"));
@@ -130,7 +136,9 @@ impl Calls {
         if call.is_told {
             deltas.extend(piece.arguments.map(|json| Delta::Arguments { key: key(at), json }));
         } else {
-            call.held.push_str(piece.arguments.as_deref().unwrap_or_default());
+            // White space before the JSON says nothing.
+            let arguments = piece.arguments.as_deref().filter(|_| call.shape.has_begun);
+            call.held.push_str(arguments.unwrap_or_default());
             let bytes = call.held.len().saturating_add(call.name.len());
             if !self.translated || call.is_ready() || bytes > MOST_HELD_BYTES {
                 self.tell(at, deltas)?;
@@ -263,8 +271,8 @@ impl Calls {
 impl Call {
     /// Its name is whole, since its arguments have begun. `null`, which means none, may come in pieces.
     fn is_ready(&self) -> bool {
-        let arguments = self.held.trim();
-        !self.name.is_empty() && !arguments.is_empty() && !"null".starts_with(arguments)
+        let may_be_null = self.held.len() <= MOST_NULL_BYTES && "null".starts_with(self.held.trim());
+        !self.name.is_empty() && !may_be_null
     }
 }
 

@@ -105,7 +105,10 @@ impl StreamReader for Reader {
         if data.trim() == "[DONE]" {
             return Ok(vec![Delta::End]);
         }
-        let Ok(chunk) = serde_json::from_str::<Chunk<'a>>(data) else { return self.read_odd(data) };
+        // An array would be read as the fields in their order.
+        let is_object = data.trim_start().starts_with('{');
+        let chunk = is_object.then(|| serde_json::from_str::<Chunk<'a>>(data).ok()).flatten();
+        let Some(chunk) = chunk else { return self.read_odd(data) };
         if let Some(error) = error_of(&chunk, data) {
             return Ok(vec![Delta::Error(error)]);
         }
