@@ -106,6 +106,11 @@ fn calls_without_ids_get_ids_of_their_own() {
     let response = read(&json!({"message": {"tool_calls": [function, function]}, "finish_reason": "tool_calls"}));
     let [Part::ToolCall(one), Part::ToolCall(two)] = response.parts.as_slice() else { panic!("{response:?}") };
     assert!(one.id != two.id && one.id.len() <= 40 && !one.id.is_empty());
+    let twice = json!({"id": "a", "function": {"name": "f", "arguments": "{}"}});
+    let response = read(&json!({"message": {"tool_calls": [twice, twice]}, "finish_reason": "tool_calls"}));
+    assert!(
+        matches!(response.parts.as_slice(), [Part::ToolCall(one), Part::ToolCall(two)] if one.id == "a" && two.id != "a")
+    );
 }
 
 #[test]
@@ -131,4 +136,5 @@ fn what_cannot_be_read_is_no_answer() {
     check_refused(json!({"message": {"content": [{"type": "text", "text": {"value": "a"}}]}, "finish_reason": "stop"}));
     check_refused(json!({"message": {"tool_calls": [{"id": "c"}]}, "finish_reason": "stop"}));
     check_refused(json!({"message": {"content": "a"}, "finish_reason": "error"}));
+    check_refused(json!({"message": {"function_call": {"name": ""}}, "finish_reason": "stop"}));
 }

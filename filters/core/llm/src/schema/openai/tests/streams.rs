@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{anthropic, openai};
-use crate::chat::{Finish, ToolNames};
+use crate::chat::{Finish, Part, ToolNames, read_response};
 use crate::schema::{Schema, StreamReader};
 use crate::stream::{Delta, Progress, StreamOptions, StreamTranslator};
 
@@ -129,6 +129,86 @@ fn ids_and_names_that_are_repeated_begin_nothing() {
         finish("tool_calls"),
     ];
     check(&pieces, &[call("a", "f", "{\"q\":1}"), call("b", "f", "{\"q\":2}"), DONE]);
+}
+
+#[test]
+fn calls_that_share_an_id_get_another() {
+    let pieces = [calls(json!([piece(Some(0), "a", "f", "{}"), piece(Some(1), "a", "f", "{}")])), finish("stop")];
+    check(&pieces, &[call("a", "f", "{}"), call("", "f", "{}"), DONE]);
+}
+
+#[test]
+fn calls_behind_the_reason_of_the_end_are_told() {
+    let mut reader = openai().stream_reader(true);
+    let mut deltas = Vec::new();
+    for event in [finish("tool_calls"), calls(json!([piece(Some(0), "a", "f", "")]))] {
+        deltas.extend(read(reader.as_mut(), &event.to_string()).unwrap());
+    }
+    deltas.extend(read(reader.as_mut(), "[DONE]").unwrap());
+    assert!(matches!(deltas.as_slice(), [.., Delta::ToolCall { .. }, Delta::End]), "{deltas:?}");
+}
+
+/// What a message says is the same, whole or as one chunk.
+#[test]
+fn a_stream_is_read_as_a_whole_answer_is() {
+    let function =
+        |id: Value, name: &str, arguments: Value| json!({"id": id, "function": {"name": name, "arguments": arguments}});
+    let custom = json!({"id": "c", "type": "custom", "custom": {"name": "g", "input": "x"}});
+    for message in [
+        json!({"content": "a", "refusal": null, "reasoning_content": "hm"}),
+        json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"text": 7}]}),
+        json!({"content": {"type": "output_text", "text": "a"}}),
+        json!({"content": [{"type": "text", "text": {"value": "a"}}]}),
+        json!({"content": [{"type": "text"}]}),
+        json!({"content": [7]}),
+        json!({"content": true, "reasoning": {"odd": 1}}),
+        json!({"content": null, "reasoning_details": [{"summary": "hm"}]}),
+        json!({"refusal": "no"}),
+        json!({"refusal": 7}),
+        json!({"tool_calls": [function(json!("a"), "f", json!({"q": 1})), function(json!(7), "f", json!("null"))]}),
+        json!({"tool_calls": [function(json!(null), "f", json!([1]))]}),
+        json!({"tool_calls": [function(json!("a"), "", json!("{}"))]}),
+        json!({"tool_calls": [custom, function(json!("a"), "f", json!("{broken"))]}),
+        json!({"function_call": {"name": "f", "arguments": "{}"}}),
+    ] {
+        let whole = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+        let whole = read_response(openai(), whole.to_string().as_bytes()).map_err(|_| ()).map(|response| {
+            response
+                .parts
+                .into_iter()
+                .map(|part| match part {
+                    Part::Text(text) | Part::Refusal(text) => Told::Text(text),
+                    Part::Thinking { text, .. } => Told::Thinking(text),
+                    // Only a whole answer has no writer behind that makes ids, and fills what is empty.
+                    Part::ToolCall(one) => call("", &one.name, &one.arguments),
+                    other => panic!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
+        });
+        let streamed = told(&[delta(message.clone()), finish("stop")]).map_err(|_| ()).map(|told| {
+            told.into_iter()
+                .filter_map(|one| match one {
+                    Told::Call { name, arguments, .. } if arguments.is_empty() => Some(call("", &name, "{}")),
+                    Told::Call { name, arguments, .. } => Some(call("", &name, &arguments)),
+                    Told::Opaque | Told::Finish(_) => None,
+                    said @ (Told::Text(_) | Told::Thinking(_)) => Some(said),
+                })
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(streamed.map(joined), whole.map(joined), "{message}");
+    }
+}
+
+/// Texts that follow each other as one.
+fn joined(told: Vec<Told>) -> Vec<Told> {
+    let mut all: Vec<Told> = Vec::new();
+    for one in told {
+        match (one, all.last_mut()) {
+            (Told::Text(text), Some(Told::Text(last))) => last.push_str(&text),
+            (one, _) => all.push(one),
+        }
+    }
+    all
 }
 
 #[test]
@@ -262,6 +342,8 @@ fn what_is_no_chunk_says_nothing_or_an_error() {
             json!({"id": "", "choices": [], "prompt_filter_results": []}),
             json!({"choices": [{"index": 0, "content_filter_offsets": {}, "finish_reason": null}]}),
             json!({"choices": [{"index": 0, "delta": {"content": "a"}}], "obfuscation": "xyz"}),
+            json!({"choices": [], "error": {"code": 0, "message": ""}}),
+            json!({"choices": [], "error": {"code": null, "message": null}}),
             json!("ping"),
             json!(null),
             json!({"choices": [{"index": 1, "delta": {"content": "other"}}]}),
