@@ -262,6 +262,21 @@ fn text_between_arguments_leaves_the_call_whole() {
         finish("stop"),
     ];
     check(&behind, &[call("a", "f", "{\"q\":1}"), said(" and so"), DONE]);
+    let next = [
+        begin(),
+        with_content("so"),
+        calls(json!([piece(Some(1), "b", "g", "{}")])),
+        delta(json!({"content": "\n"})),
+        finish("stop"),
+    ];
+    check(&next, &[call("a", "f", "{\"q\":1}"), said("so"), call("b", "g", "{}"), DONE]);
+    let before = [
+        calls(json!([piece(Some(0), "a", "f", "")])),
+        delta(json!({"content": "so"})),
+        calls(json!([piece(Some(0), "", "", "{}")])),
+        finish("stop"),
+    ];
+    check(&before, &[said("so"), call("a", "f", "{}"), DONE]);
     let cut_off = [begin(), delta(json!({"content": "so"})), finish("length")];
     check(&cut_off, &[call("a", "f", "{\"q\":"), said("so"), Told::Finish(Finish::Length)]);
 }
