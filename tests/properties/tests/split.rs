@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use weir_config::Action;
-use weir_llm::Schema;
+use weir_llm::{Schema, Usage};
 use weir_properties::input::{anthropic, openai};
 use weir_properties::proxy::Outcome;
 use weir_properties::samples::{SAMPLES, Sample};
@@ -15,6 +15,12 @@ fn clients() -> [Schema; 2] {
 
 fn run(sample: &Sample, client: Schema, action: Action, pieces: &[&[u8]]) -> Outcome {
     stream(client, sample.provider(), action, true, pieces)
+}
+
+/// Of input and of output.
+fn has_figures(usage: Usage) -> bool {
+    let counted = usage.counted();
+    counted.input > Some(0) && counted.output > Some(0)
 }
 
 #[track_caller]
@@ -68,7 +74,7 @@ fn samples_show_what_they_are_for() {
             let begins = !sample.name.contains("error-first");
             assert_eq!(outcome.complete, ends_well, "{context}");
             assert_eq!(outcome.status == "200", begins, "{context}");
-            assert!(!ends_well || outcome.usage.is_some_and(|usage| usage.input > 0 && usage.output > 0), "{context}");
+            assert!(!ends_well || outcome.usage.is_some_and(has_figures), "{context}");
             assert_eq!(outcome.characters > 0, begins, "{context}");
             // Mixed blocks are one mixed text for a client whose schema has no blocks.
             let has_findings = sample.name.contains("findings")

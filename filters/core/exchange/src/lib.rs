@@ -31,7 +31,7 @@ pub use answer::AnswerFilter;
 pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
-pub use usage::{TokenSource, Usage};
+pub use usage::{Settlement, TokenSource, Usage};
 
 use std::rc::Rc;
 

@@ -32,7 +32,7 @@ pub mod stream;
 mod strict;
 pub mod text;
 mod timestamp;
-mod usage;
+pub mod usage;
 
 pub use compare::{between, same};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
@@ -40,4 +40,4 @@ pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, Reques
 pub use node::Node;
 pub use operation::{NoOperation, Operation};
 pub use schema::{Kind, Schema};
-pub use usage::{Usage, usage_of_response, usage_of_value};
+pub use usage::{Counted, Figure, Usage, usage_of_response, usage_of_value};

@@ -156,6 +156,7 @@ impl Answer {
                     client_wants_usage: self.asked.include_usage,
                     id: self.asked.id.clone(),
                     created_unix_s: unix_s(host),
+                    tool_names: chat::ToolNames::default(),
                 };
                 let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
@@ -196,6 +197,11 @@ impl Answer {
             _ => None,
         };
         let Some(outline) = outline else { return self.fail(host, exchange, &invalid()) };
+        // What it says it used is owed, whatever else is wrong with it.
+        let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
+        if let Some(usage) = usage {
+            note(exchange, |exchange| exchange.usage.report_whole(usage));
+        }
         // Some servers say that they failed under a status that says success.
         if outline.says_error() {
             let mut body = body.to_vec();
@@ -217,16 +223,12 @@ impl Answer {
             }
         };
         let answer = translated.as_deref().unwrap_or(body);
-        let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
-        let characters = match usage {
-            Some(_) => 0,
-            None => text::response_characters(client, self.asked.operation, answer),
+        let characters = match usage.and_then(|usage| usage.counted().output) {
+            Some(1..) => 0,
+            Some(0) | None => text::response_characters(client, self.asked.operation, answer),
         };
         let now = host.now();
         note(exchange, |exchange| {
-            if let Some(usage) = usage {
-                exchange.usage.report(usage);
-            }
             exchange.usage.output_characters = characters;
             exchange.first_token = Some(now);
             exchange.answer_complete = true;
@@ -432,7 +434,7 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
         if let Some(usage) = progress.usage {
             exchange.usage.report(usage);
         }
-        exchange.usage.is_final |= progress.usage_is_final;
+        exchange.usage.is_final = progress.usage_is_final;
         exchange.usage.output_characters = exchange.usage.output_characters.saturating_add(progress.characters);
         exchange.answer_complete |= progress.complete;
         if let Some(error) = &progress.error {
@@ -458,8 +460,11 @@ fn merge(first: Progress, second: Progress) -> Progress {
         content: first.content || second.content,
         error: first.error.or(second.error),
         error_at,
-        usage: second.usage.or(first.usage),
-        usage_is_final: first.usage_is_final || second.usage_is_final,
+        usage: match (first.usage, second.usage) {
+            (Some(first), Some(second)) => Some(first.followed_by(&second)),
+            (first, second) => second.or(first),
+        },
+        usage_is_final: second.usage_is_final,
         complete: first.complete || second.complete,
         characters: first.characters.saturating_add(second.characters),
     }

@@ -5,7 +5,7 @@ use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
 use weir_exchange::{Attempt, Shared};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
-use weir_llm::text::request_characters;
+use weir_llm::usage::request_tokens;
 use weir_llm::{Operation, RequestHead, Schema};
 
 use crate::ProviderPlugin;
@@ -73,10 +73,7 @@ impl ProviderStream {
         if let Some(exchange) = &self.exchange {
             exchange.write(|exchange| {
                 exchange.attempts.push(attempt);
-                // What an attempt that failed had said of itself is not part of the answer.
-                exchange.usage.reported = None;
-                exchange.usage.is_final = false;
-                exchange.usage.output_characters = 0;
+                exchange.usage.begin_attempt();
                 exchange.first_token = None;
                 exchange.answer_complete = false;
                 exchange.answer_headers = None;
@@ -153,13 +150,13 @@ impl ProviderStream {
         Ok(())
     }
 
-    /// Counts the text of a body that nobody keeps, in case that the provider will not say what it was.
+    /// Counts the input of a body that nobody keeps, in case that the provider will not say what it was.
     fn count_input(&self, operation: Operation, body: &[u8]) {
         let Some(exchange) = &self.exchange else { return };
-        if exchange.read(|exchange| exchange.usage.input_characters) == Some(0)
-            && let Ok(characters) = request_characters(operation, body)
+        if exchange.read(|exchange| exchange.usage.input_estimate) == Some(None)
+            && let Ok(tokens) = request_tokens(operation, body)
         {
-            exchange.write(|exchange| exchange.usage.input_characters = characters);
+            exchange.write(|exchange| exchange.usage.input_estimate = Some(tokens));
         }
     }
 

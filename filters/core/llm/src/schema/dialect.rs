@@ -1,5 +1,6 @@
 //! What a wire schema is made of: everything that is particular to one stands behind this type, in one folder.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -62,6 +63,25 @@ pub struct ModelEntry<'a> {
     pub created_at_s: i64,
 }
 
+/// What a tool may be called: letters, digits, `_` and `-`, this many at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolNameRule {
+    /// The most characters.
+    pub most_characters: usize,
+}
+
+impl ToolNameRule {
+    /// Whether a tool may have this name.
+    pub fn allows(self, name: &str) -> bool {
+        !name.is_empty() && name.len() <= self.most_characters && name.chars().all(|one| self.allows_character(one))
+    }
+
+    /// Whether a name may hold this.
+    pub fn allows_character(self, character: char) -> bool {
+        character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
+    }
+}
+
 /// What a writer of requests goes by, and what it has to tell.
 #[derive(Debug)]
 pub struct Writing<'a> {
@@ -70,7 +90,7 @@ pub struct Writing<'a> {
     /// What was left out, by a rule of the writer's documentation.
     pub left_out: Vec<LeftOut>,
     /// Paths of [`Request::others`] that the writer has said after all.
-    said: Vec<String>,
+    said: BTreeSet<String>,
 }
 
 /// A value that a translation left out.
@@ -85,16 +105,16 @@ pub struct LeftOut {
 impl<'a> Writing<'a> {
     /// For a server that takes this.
     pub fn new(capabilities: &'a Capabilities) -> Self {
-        Self { capabilities, left_out: Vec::new(), said: Vec::new() }
+        Self { capabilities, left_out: Vec::new(), said: BTreeSet::new() }
     }
 
     /// Notes that one of [`Request::others`] was said.
     pub fn say(&mut self, path: impl Into<String>) {
-        self.said.push(path.into());
+        self.said.insert(path.into());
     }
 
     pub(crate) fn has_said(&self, path: &str) -> bool {
-        self.said.iter().any(|said| said == path)
+        self.said.contains(path)
     }
 
     /// Notes that a value is left out.
@@ -144,6 +164,11 @@ pub trait Dialect: Debug + Sync {
     /// Writes a chat request that another schema's client sent: says each thing, leaves it out by a documented rule, or refuses it with
     /// its path.
     fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError>;
+
+    /// What tools may be called; `None`: anything. Other names are fitted to it before a request is written.
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        None
+    }
 
     /// Whether a field that only this schema has may be left out for a provider of another: a hint about caching, speed, effort or
     /// storage, or a setting that says what holds anyway. `path` has no indices: `messages[].content[].cache_control`.

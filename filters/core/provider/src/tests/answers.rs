@@ -55,8 +55,8 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte() {
     assert_eq!(exchange.read(|exchange| exchange.answer_headers), Some(Some(received.headers.len())));
     assert_eq!(others, [("x-ratelimit-limit-requests", "5"), ("x-request-id", "theirs"), ("x-weir-model", "gpt-real")]);
     exchange.read(|exchange| {
-        let usage = exchange.usage.reported.expect("the provider reported it");
-        assert_eq!((usage.input, usage.output), (7, 3));
+        let usage = exchange.usage.reported.expect("the provider reported it").counted();
+        assert_eq!((usage.input, usage.output), (Some(7), Some(3)));
         assert_eq!(exchange.attempts.last().map(|attempt| attempt.status), Some(200));
         assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
         assert_eq!(exchange.refusal, None);
@@ -224,7 +224,10 @@ fn another_schemas_answer_is_translated() {
     assert_eq!(body["choices"][0]["message"]["content"], "hello");
     assert_eq!(body["model"], "chat");
     assert_eq!(body["usage"]["prompt_tokens"], 8);
-    assert_eq!(exchange.read(|exchange| exchange.usage.reported.map(|usage| usage.output)), Some(Some(4)));
+    assert_eq!(
+        exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output)),
+        Some(Some(4))
+    );
 }
 
 /// A client that leaves between the figures and the last event is charged what the provider said, not an estimate.
@@ -245,7 +248,9 @@ fn figures_are_final_once_the_reason_of_the_end_is_known() {
         assert_eq!(seen, Some((expect, false)), "{pieces:?}");
     };
     check(&[&content, usage], false);
-    check(&[&content, usage, &stop], false);
+    check(&[&content, usage, &stop], true);
+    check(&[&content, usage, &content, &stop], false);
+    check(&[&content, &stop], false);
     check(&[&content, &stop, usage], true);
     check(&[&[content.as_str(), &stop, usage].concat()], true);
 }
@@ -260,8 +265,8 @@ fn what_a_failed_attempt_used_is_not_the_next_ones() {
     let second = ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[WHOLE.as_bytes()]);
     assert_eq!(second.status(), "200");
     exchange.read(|exchange| {
-        assert_eq!(exchange.usage.reported.map(|usage| usage.input), Some(7));
-        assert!(!exchange.usage.is_final);
+        assert_eq!(exchange.usage.reported.and_then(|usage| usage.counted().input), Some(7));
+        assert!(exchange.usage.is_final);
         assert_eq!(exchange.refusal, None);
         assert_eq!(exchange.attempts.len(), 2);
     });
@@ -285,4 +290,36 @@ fn a_stream_gives_the_same_answer_however_it_is_split() {
         let usage = exchange.read(|exchange| (exchange.answer_complete, exchange.usage.output_characters));
         assert_eq!(usage, Some((true, 5)), "split at {at}");
     }
+}
+
+/// What the provider says that it used is owed, whether or not its answer is of use.
+#[test]
+fn figures_are_noted_before_an_answer_can_be_refused() {
+    let check = |body: &str, expect: Option<u64>| {
+        let exchange = exchange();
+        let path = [("anthropic-version", "2023-06-01")];
+        let request = r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+        let sent = Attempt::send(client("/v1/messages", &path), Some(exchange.clone()), OPENAI, request).unwrap();
+        let received = sent.answer(&[(":status", "200"), JSON], &[body.as_bytes()]);
+        assert_eq!(received.status(), "502", "{body}");
+        let seen = exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output));
+        assert_eq!(seen, Some(expect), "{body}");
+    };
+    check(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#, Some(5));
+    check(r#"{"usage":{"prompt_tokens":9,"completion_tokens":5}}"#, Some(5));
+    check(r#"{"choices":[]}"#, None);
+}
+
+#[test]
+fn text_is_counted_where_the_provider_has_no_figure_for_it() {
+    let check = |usage: &str, expect: u64| {
+        let answer = WHOLE.replace(r#""completion_tokens":3,"total_tokens":10"#, usage);
+        let exchange = exchange();
+        assert_eq!(ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[answer.as_bytes()]).status(), "200");
+        assert_eq!(exchange.read(|exchange| exchange.usage.output_characters), Some(expect), "{usage}");
+    };
+    check(r#""completion_tokens":3"#, 0);
+    check(r#""completion_tokens":0"#, 5);
+    check(r#""completion_tokens":-3"#, 5);
+    check(r#""new":3"#, 5);
 }

@@ -6,6 +6,7 @@ use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
+use crate::usage::value_of;
 
 #[derive(Deserialize)]
 struct StreamEvent<'a> {
@@ -138,5 +139,5 @@ fn read_finish<'a>(delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
 }
 
 fn usage<'a>(value: Option<&RawValue>) -> Option<Delta<'a>> {
-    super::usage::read(&serde_json::from_str(value?.get()).ok()?).map(Delta::Usage)
+    super::usage::read(&value_of(value?.get())?).map(Delta::Usage)
 }

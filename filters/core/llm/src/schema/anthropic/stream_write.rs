@@ -91,7 +91,7 @@ impl StreamWriter for Writer {
                 );
             }
             Delta::Finish { finish, stop_sequence } => self.finish = Some((*finish, stop_sequence.clone())),
-            Delta::Usage(usage) => self.usage = self.usage.maximum(usage),
+            Delta::Usage(usage) => self.usage = self.usage.followed_by(usage),
             Delta::End => self.end(out),
         }
         Ok(())
