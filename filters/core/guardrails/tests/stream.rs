@@ -71,6 +71,8 @@ fn every_single_split_and_every_character_alone() {
         r"line\n4111111111111111\u003cjane@x.org\u003e",
         r"\u003c-jane@x.org",
         "für 4111111111111111。jane@x.org。",
+        r"\\u0034111\u00a01111  1111–1111, jane\\u0040x.org or bob%40y.io, ann&#64;z.de.",
+        "card4111.1111.1111.1111 ４１１１\n１１１１\n１１１１\n１１１１ x.4111/1111/1111/1111",
     ] {
         for cut in text.char_indices().map(|(index, _)| index) {
             check(&redact, text, &[&text[..cut], &text[cut..]]);
@@ -120,6 +122,13 @@ fn piece() -> impl Strategy<Value = String> {
         Just("4000000000000000006".to_string()),
         Just("jane.doe@example.co.uk".to_string()),
         Just("@x.org".to_string()),
+        Just("\\u0040".to_string()),
+        Just("%40x.io".to_string()),
+        Just("\\\\u0034111".to_string()),
+        Just("\u{a0}1111".to_string()),
+        Just("\n1111".to_string()),
+        Just(".1111".to_string()),
+        Just("４１１１".to_string()),
         Just("a@b".to_string()),
         Just("\\n".to_string()),
         Just("\\u003c".to_string()),
