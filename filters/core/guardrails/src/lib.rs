@@ -23,6 +23,7 @@
 mod cache;
 mod detect;
 mod filter;
+mod json_text;
 mod merge;
 mod plugin;
 pub mod scan;

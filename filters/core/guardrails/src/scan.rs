@@ -9,6 +9,7 @@ use regex_automata::{Input, util::syntax};
 use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
 
 use crate::detect::{self, Match, Trigger};
+use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
 
 /// Which way a text goes.
@@ -106,7 +107,7 @@ impl Profile {
             Cow::Borrowed(text)
         } else {
             let mut edited = String::with_capacity(text.len());
-            write_edited(text, 0..text.len(), &findings, &mut edited);
+            write_edited(text, 0..text.len(), &findings, &mut JsonText::default(), &mut edited);
             Cow::Owned(edited)
         };
         Verdict { action, text, findings }
@@ -230,12 +231,22 @@ impl Engines {
 
 /// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order; of one that began
 /// before the range the rest is replaced.
-pub(crate) fn write_edited(text: &str, range: std::ops::Range<usize>, findings: &[Finding], out: &mut String) {
+pub(crate) fn write_edited(
+    text: &str,
+    range: std::ops::Range<usize>,
+    findings: &[Finding],
+    json: &mut JsonText,
+    out: &mut String,
+) {
     let mut written = range.start;
     for finding in findings.iter().filter(|finding| finding.action >= Action::Redact && finding.end > range.start) {
-        out.push_str(text.get(written..finding.start).unwrap_or_default());
-        out.push_str(detect::placeholder(finding.finding));
+        let passed = text.get(written..finding.start).unwrap_or_default();
+        json.pass(passed);
+        out.push_str(passed);
+        json.replace(text.get(finding.start..finding.end).unwrap_or_default(), finding.finding, out);
         written = finding.end;
     }
-    out.push_str(text.get(written..range.end).unwrap_or_default());
+    let passed = text.get(written..range.end).unwrap_or_default();
+    json.pass(passed);
+    out.push_str(passed);
 }

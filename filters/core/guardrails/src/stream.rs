@@ -7,6 +7,7 @@
 use weir_config::Action;
 
 use crate::detect::{CONTEXT, LONGEST_MATCH};
+use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, write_edited};
 
@@ -29,6 +30,8 @@ pub struct TextStream {
     /// Bytes of the whole text before the buffer.
     offset: usize,
     merger: Merger,
+    /// Where what was let go ends, if the text is JSON.
+    json: JsonText,
     blocked: bool,
 }
 
@@ -123,7 +126,8 @@ impl TextStream {
         let told = findings.last().map_or(0, |finding| finding.end);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
-        write_edited(&self.buffer, self.held..until, findings.get(..passed).unwrap_or_default(), &mut text);
+        let passed = findings.get(..passed).unwrap_or_default();
+        write_edited(&self.buffer, self.held..until, passed, &mut self.json, &mut text);
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);

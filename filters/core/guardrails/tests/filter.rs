@@ -1,6 +1,7 @@
 //! The filter between a client and a provider: what passes, what is edited, what is refused.
 
 mod proxy;
+mod redaction;
 mod scanning;
 
 use proptest::prelude::*;

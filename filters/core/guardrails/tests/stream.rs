@@ -83,6 +83,29 @@ fn every_single_split_and_every_character_alone() {
 }
 
 #[test]
+fn json_in_a_text_stays_json() {
+    let redact = profile(Action::Redact, Action::Redact);
+    for (text, expect) in [
+        (r#"{"ada@x.example":1,"bob@y.example":2}"#, r#"{"[EMAIL]":1,"[EMAIL_2]":2}"#),
+        (
+            r#"[{"a@b.io":{"a@b.io":"a@b.io","c@d.io":["c@d.io"]}},{"a@b.io":1,"4111111111111111":2, "e@f.io" : 3}]"#,
+            r#"[{"[EMAIL]":{"[EMAIL]":"[EMAIL]","[EMAIL_2]":["[EMAIL]"]}},{"[EMAIL]":1,"[CREDIT_CARD]":2, "[EMAIL_2]" : 3}]"#,
+        ),
+        (r#" {"card": 4111111111111111, "to":"\"a@b.io"}"#, r#" {"card": "[CREDIT_CARD]", "to":"\"[EMAIL]"}"#),
+        (r#"{"n":[null,true,false,-1.5e3, 4111111111111111]}"#, r#"{"n":[null,true,false,-1.5e3, "[CREDIT_CARD]"]}"#),
+        ("[note] 4111111111111111 {", "[note] [CREDIT_CARD] {"),
+        ("to a@b.io and 4111111111111111", "to [EMAIL] and [CREDIT_CARD]"),
+    ] {
+        assert_eq!(redact.apply(Direction::Output, text).text, expect);
+        for cut in 0..text.len() {
+            check(&redact, text, &[&text[..cut], &text[cut..]]);
+        }
+        let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert_eq!(is_json(text), is_json(expect));
+    }
+}
+
+#[test]
 fn ordinary_text_is_held_back_by_a_word_at_most() {
     let redact = profile(Action::Redact, Action::Redact);
     let mut stream = TextStream::default();

@@ -6,6 +6,7 @@ use std::ops::Range;
 use weir_config::Action;
 use weir_llm::text::Text;
 
+use crate::json_text::JsonText;
 use crate::scan::{Direction, Finding, Profile, write_edited};
 
 /// What stands in the place of a text, and where that text stood.
@@ -79,7 +80,8 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
         findings.sort_unstable_by_key(|finding| finding.start);
         if findings.iter().any(|finding| finding.action >= Action::Redact) {
             let mut edited = String::with_capacity(text.value.len());
-            write_edited(&text.value, 0..text.value.len(), &findings, &mut edited);
+            let json = &mut JsonText::default();
+            write_edited(&text.value, 0..text.value.len(), &findings, json, &mut edited);
             edits.texts.push((text.span.clone(), edited));
         }
     }
