@@ -11,6 +11,7 @@ use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailR
 use crate::detect::{self, Match, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
+use crate::steps;
 
 /// Which way a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,6 +188,7 @@ impl Rules {
         if starts.is_empty() {
             return;
         }
+        steps::count(text.len().saturating_sub(starts.start));
         for place in engine.find_iter(Input::new(text).range(starts.start..)) {
             let Some(trigger) = self.triggers.get(place.pattern().as_usize()) else { continue };
             for (finding, action) in self.enabled.iter().filter(|(finding, _)| trigger.calls(*finding)) {
@@ -197,6 +199,7 @@ impl Rules {
                 });
             }
         }
+        steps::count(found.len());
         found.sort_unstable_by_key(|(one, _)| *one);
     }
 

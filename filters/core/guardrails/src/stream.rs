@@ -10,6 +10,7 @@ use crate::detect::{CONTEXT, LONGEST_MATCH};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, write_edited};
+use crate::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
@@ -104,6 +105,7 @@ impl TextStream {
         }
         let rules = profile.rules(direction);
         let bytes = self.buffer.as_bytes();
+        steps::count(bytes.len());
         let undecided = rules.undecided(bytes, self.decided);
         let decided = if at_end { bytes.len() } else { undecided };
         let mut found = Vec::new();
