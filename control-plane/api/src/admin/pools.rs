@@ -12,6 +12,7 @@ use weir_core::resource::Stored;
 use weir_core::routing::{MemberPrice, MemberSettings, PoolSettings, PoolView};
 
 use crate::ApiState;
+use crate::admin::capabilities::Capabilities;
 use crate::caller::Caller;
 use crate::etag::IfMatch;
 use crate::extract::{Body, Creation, Id, Query};
@@ -52,6 +53,8 @@ struct Member {
     model: String,
     /// What its tokens cost; null: unknown.
     price: Option<Price>,
+    /// What is said about what the model takes there.
+    capabilities: Capabilities,
 }
 
 /// What tokens cost.
@@ -109,6 +112,7 @@ impl From<Stored<PoolView>> for Pool {
             provider_id: member.provider_id,
             model: member.model,
             price: member.price.map(Price::from),
+            capabilities: member.capabilities.into(),
         });
         Self {
             meta,
@@ -153,11 +157,18 @@ struct NewMember {
     model: String,
     /// What its tokens cost; absent or null: unknown.
     price: Option<Price>,
+    /// What the model takes there, where that differs from what is known of it and of its provider. Absent or null: nowhere.
+    capabilities: Option<Capabilities>,
 }
 
 impl From<NewMember> for MemberSettings {
     fn from(member: NewMember) -> Self {
-        Self { provider_id: member.provider_id, model: member.model, price: member.price.map(MemberPrice::from) }
+        Self {
+            provider_id: member.provider_id,
+            model: member.model,
+            price: member.price.map(MemberPrice::from),
+            capabilities: member.capabilities.unwrap_or_default().into(),
+        }
     }
 }
 
