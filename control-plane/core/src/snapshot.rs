@@ -81,7 +81,7 @@ pub struct Pool {
     pub name: String,
     /// One to eight.
     pub members: Vec<Member>,
-    /// How long the first byte of an answer may take, in milliseconds; beyond it the next member is tried.
+    /// How long each member may take to the first content of a stream, in milliseconds; beyond it the next member is tried.
     pub first_byte_timeout_ms: u64,
     /// How long a stream may be silent, in milliseconds.
     pub idle_timeout_ms: u64,

@@ -34,7 +34,7 @@ struct Pool {
     name: String,
     /// In the order in which they are tried.
     members: Vec<Member>,
-    /// How long the first byte of an answer may take; beyond it the next member is tried.
+    /// How long each member may take to the first content of a stream; beyond it the next member is tried.
     first_byte_timeout_ms: u64,
     /// How long a stream may be silent.
     idle_timeout_ms: u64,
@@ -136,11 +136,13 @@ struct NewPool {
     name: String,
     /// 1 to 8, in the order in which they are tried.
     members: Vec<NewMember>,
-    /// Default 30000.
+    /// How long each member may take to the first content of a stream. What a provider sends to keep the connection alive does not
+    /// count as content. Default 90000: reasoning models think for that long. With several members no more than their share of
+    /// `idle_timeout_ms` and of `request_timeout_ms`, so raise those for many slow ones.
     first_byte_timeout_ms: Option<u64>,
-    /// Default 300000.
+    /// How long a stream may be silent. Default 300000.
     idle_timeout_ms: Option<u64>,
-    /// Default 600000.
+    /// How long a request may take in all, all its members and the whole of its answer. Default 600000.
     request_timeout_ms: Option<u64>,
 }
 
@@ -180,7 +182,7 @@ struct PoolPatch {
     name: Option<String>,
     /// All members, 1 to 8.
     members: Option<Vec<NewMember>>,
-    /// How long the first byte of an answer may take.
+    /// How long each member may take to the first content of a stream.
     first_byte_timeout_ms: Option<u64>,
     /// How long a stream may be silent.
     idle_timeout_ms: Option<u64>,
@@ -212,7 +214,7 @@ async fn create(
     let settings = PoolSettings {
         name: body.name,
         members: body.members.into_iter().map(MemberSettings::from).collect(),
-        first_byte_timeout_ms: body.first_byte_timeout_ms.unwrap_or(30_000),
+        first_byte_timeout_ms: body.first_byte_timeout_ms.unwrap_or(90_000),
         idle_timeout_ms: body.idle_timeout_ms.unwrap_or(300_000),
         request_timeout_ms: body.request_timeout_ms.unwrap_or(600_000),
     };

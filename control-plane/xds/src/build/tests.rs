@@ -268,6 +268,32 @@ fn a_connection_takes_no_longer_than_an_attempt() {
     check("weir.pool.00000000-0000-0000-0000-000000000005", (4, 0));
 }
 
+#[test]
+fn what_the_filters_rely_on_is_tried_again() {
+    let set = built(&snapshot());
+    let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
+    let Some(Action::Route(action)) = &routes.virtual_hosts[0].routes[0].action else { panic!("a route") };
+    let policy = action.retry_policy.as_ref().unwrap();
+    assert_eq!(policy.retriable_status_codes, [408, 409, 425, 429]);
+    for on in ["5xx", "reset", "connect-failure", "refused-stream", "retriable-status-codes"] {
+        assert!(policy.retry_on.split(',').any(|one| one == on), "{on}");
+    }
+}
+
+/// A model may think for long; three members have the whole of the default each, within the default silence.
+#[test]
+fn by_default_each_of_three_members_may_take_90_s_to_the_first_content() {
+    let defaults = |members: &[u128]| Pool {
+        first_byte_timeout_ms: 90_000,
+        idle_timeout_ms: 300_000,
+        request_timeout_ms: 600_000,
+        ..pool(5, members)
+    };
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1])), 90_000);
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1, 2, 1])), 90_000);
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1, 2, 1, 2])), 75_000);
+}
+
 /// The upstream plugin relies on the routes' trying these again, with a control plane or without.
 #[test]
 fn the_static_example_retries_what_is_served() {
@@ -434,6 +460,7 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
     for text in [
         "normalize_path: true",
         "merge_slashes: true",
+        "path_with_escaped_slashes_action: KEEP_UNCHANGED",
         "request_headers_timeout: 10s",
         "request_timeout: 60s",
         "stream_idle_timeout: 300s",
