@@ -3,7 +3,7 @@ use weir_config::names::RETRIED_BELOW_500;
 
 use super::about::{About, names_account};
 use super::client::ErrorParts;
-use super::said::{Said, is_error};
+use super::said::{Said, is_error, is_something};
 use crate::schema::Schema;
 use crate::sse::write_event;
 
@@ -73,18 +73,28 @@ impl ProviderError {
             param,
             body: body.map(|body| Box::new((schema, body))),
         };
-        let has_error = |own: &(Schema, Value)| own.1.get("error").is_some_and(|error| !error.is_null());
-        if status != 200 || error.body.as_deref().is_some_and(has_error) {
+        let has = |says: fn(&Value) -> bool| error.body.as_deref().is_some_and(|(_, body)| says(body));
+        if status != 200 || has(|body| body.get("error").is_some_and(is_something)) {
             return error;
         }
-        // Without a plain `error` it is no answer, whatever it is: of its words only those are believed by which the next provider is
-        // asked.
-        let status = error.client_status();
+        // Without an `error` it is no answer, whatever it is: of its words only those are believed by which the next provider is asked.
+        let (status, about) = (error.client_status(), error.about());
         let is_retried = status >= 500 || RETRIED_BELOW_500.contains(&status);
-        if !is_retried || (status == 502 && error.about() == About::Provider) {
-            return Self { status: 502, code: Some(INVALID_RESPONSE.to_owned()), ..error };
+        let is_broken = !is_retried || (status == 502 && about == About::Provider);
+        // And none is passed on, unless it says plainly that it is an error.
+        let is_plain =
+            has(|body| ["object", "type"].iter().any(|name| body.get(name).is_some_and(|value| value == "error")));
+        let error = match is_plain {
+            true => error,
+            false => Self { message: plain_message(200), kind: None, code: None, param: None, body: None, ..error },
+        };
+        match about {
+            // Known by words that are gone.
+            About::Credential => Self { status: 401, ..error },
+            About::Account => Self { status: 402, ..error },
+            _ if is_broken => Self { status: 502, code: Some(INVALID_RESPONSE.to_owned()), ..error },
+            _ => error,
         }
-        error
     }
 
     /// An error of which only the status is known.

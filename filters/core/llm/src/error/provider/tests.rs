@@ -164,6 +164,16 @@ fn an_error_under_a_good_status_is_told_by_its_type_or_code() {
     check("openai", 200, r#"{"code":429,"msg":"slow"}"#, 429);
     check("openai", 200, r#"{"code":503,"msg":"busy"}"#, 503);
     check("openai", 200, r#"{"detail":"x"}"#, 502);
+    for body in [
+        r#"{"code":429,"msg":"sk-abc"}"#,
+        r#"{"detail":"sk-abc is unknown"}"#,
+        r#"{"code":503,"msg":"x","a":"sk-abc"}"#,
+    ] {
+        let told = told("openai", "openai", 200, body).to_string();
+        assert!(!told.contains("sk-abc"), "{told}");
+    }
+    let body = r#"{"object":"error","message":"M","code":400}"#;
+    assert_eq!(told("openai", "openai", 200, body)["error"]["message"], "M");
     let error = read_provider_error(named("openai"), 200, br#"{"code":401,"msg":"invalid api key sk-abc"}"#);
     assert_eq!((error.client_status(), error.client_code()), (502, "upstream_auth_failed"));
 }
