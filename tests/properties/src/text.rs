@@ -8,7 +8,7 @@ use serde_json::Value;
 use weir_llm::text::{request_texts, response_texts, stream_texts, with_texts};
 use weir_llm::{Kind, Operation, Schema};
 
-use crate::input::{anthropic, chat, is_json, operations, schemas};
+use crate::input::{anthropic, chat, is_json, operations, responses, schemas};
 
 /// The bytes are a request, an answer and the data of an event at once.
 ///
@@ -61,10 +61,16 @@ fn is_answer(schema: Schema, json: &[u8]) -> bool {
         #[serde(rename = "content")]
         _content: Vec<IgnoredAny>,
     }
+    #[derive(Deserialize)]
+    struct Response {
+        #[serde(rename = "output")]
+        _output: Vec<IgnoredAny>,
+    }
     // An object alone: serde would read a struct from a list as well.
     json.trim_ascii_start().starts_with(b"{")
         && match schema.name() {
             "openai" => serde_json::from_slice::<Completion>(json).is_ok(),
+            "openai_responses" => serde_json::from_slice::<Response>(json).is_ok(),
             _ => serde_json::from_slice::<Message>(json).is_ok(),
         }
 }
@@ -98,6 +104,14 @@ fn said_in_request(operation: Operation, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
     match operation.kind() {
         Kind::Embeddings => strings(&body["input"], &mut said),
+        _ if operation == chat(responses()) => {
+            content(&body["instructions"], &mut said);
+            said.extend(body["input"].as_str().map(str::to_owned));
+            items(&body["input"], &mut said);
+            for tool in body["tools"].as_array().into_iter().flatten() {
+                said.extend(tool["description"].as_str().map(str::to_owned));
+            }
+        }
         _ => {
             if operation == chat(anthropic()) {
                 content(&body["system"], &mut said);
@@ -121,6 +135,7 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
     match client.name() {
         "anthropic" => content(&body["content"], &mut said),
+        "openai_responses" => items(&body["output"], &mut said),
         _ => {
             for choice in body["choices"].as_array().into_iter().flatten() {
                 content(&choice["message"]["content"], &mut said);
@@ -129,6 +144,16 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
         }
     }
     said
+}
+
+/// What items say: their content, the arguments of calls and the outputs of tools.
+fn items(items: &Value, said: &mut Vec<String>) {
+    for item in items.as_array().into_iter().flatten() {
+        for field in ["content", "output", "summary"] {
+            content(&item[field], said);
+        }
+        said.extend(item["arguments"].as_str().map(str::to_owned));
+    }
 }
 
 /// A string, or the texts of parts.

@@ -3,18 +3,24 @@
 
 use proptest::prelude::*;
 use weir_config::Action;
-use weir_llm::Schema;
-use weir_properties::input::{anthropic, openai};
+use weir_llm::{Schema, Usage};
+use weir_properties::input::{anthropic, openai, responses};
 use weir_properties::proxy::Outcome;
 use weir_properties::samples::{SAMPLES, Sample};
 use weir_properties::stream_flow::{check_stream, stream};
 
-fn clients() -> [Schema; 2] {
-    [openai(), anthropic()]
+fn clients() -> [Schema; 3] {
+    [openai(), anthropic(), responses()]
 }
 
 fn run(sample: &Sample, client: Schema, action: Action, pieces: &[&[u8]]) -> Outcome {
     stream(client, sample.provider(), action, true, pieces)
+}
+
+/// Of input and of output.
+fn has_figures(usage: Usage) -> bool {
+    let counted = usage.counted();
+    counted.input > Some(0) && counted.output > Some(0)
 }
 
 #[track_caller]
@@ -38,6 +44,11 @@ fn every_single_split_gives_an_openai_client_the_same() {
 #[test]
 fn every_single_split_gives_an_anthropic_client_the_same() {
     every_single_split(anthropic());
+}
+
+#[test]
+fn every_single_split_gives_a_client_of_responses_the_same() {
+    every_single_split(responses());
 }
 
 fn every_single_split(client: Schema) {
@@ -66,7 +77,7 @@ fn samples_show_what_they_are_for() {
             let begins = !sample.name.contains("error-first");
             assert_eq!(outcome.complete, ends_well, "{context}");
             assert_eq!(outcome.status == "200", begins, "{context}");
-            assert!(!ends_well || outcome.usage.is_some_and(|usage| usage.input > 0 && usage.output > 0), "{context}");
+            assert!(!ends_well || outcome.usage.is_some_and(has_figures), "{context}");
             assert_eq!(outcome.characters > 0, begins, "{context}");
             // Mixed blocks are one mixed text for a client whose schema has no blocks.
             let has_findings = sample.name.contains("findings")
@@ -86,13 +97,12 @@ proptest! {
     #[test]
     fn any_pieces_give_the_same(
         index in 0..SAMPLES.len(),
-        to_anthropic: bool,
+        client in prop::sample::select(clients().to_vec()),
         action in prop_oneof![Just(Action::Flag), Just(Action::Redact), Just(Action::Block)],
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         cut_off in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let sample = &SAMPLES[index];
-        let client = clients()[usize::from(to_anthropic)];
         let bytes = &sample.bytes[..cut_off.map_or(sample.bytes.len(), |at| at.index(sample.bytes.len()))];
         let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
         places.sort_unstable();

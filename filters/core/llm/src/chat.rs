@@ -13,6 +13,9 @@
 //!
 //! The rules of one target stand at its writer.
 
+pub(crate) mod strict_schema;
+mod tool_names;
+
 use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
@@ -20,6 +23,8 @@ use crate::error::{RequestError, ResponseError};
 use crate::node::Node;
 use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
+
+pub use tool_names::ToolNames;
 
 /// A request for the next message of a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -295,32 +300,43 @@ pub fn read_request(schema: Schema, body: &[u8]) -> Result<Request, RequestError
 }
 
 /// A request as it goes to a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The body.
     pub body: Vec<u8>,
     /// What it leaves out.
     pub left_out: Vec<LeftOut>,
+    /// What the tools are called there: its answer is to be read with them.
+    pub tool_names: ToolNames,
 }
 
 /// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
 /// hint.
 pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<Written, RequestError> {
+    let has_no_such_setting =
+        |other: &Other| RequestError::unsupported("the provider of this model has no such setting").at(&other.path);
+    let is_hint = |other: &Other| request.origin.is_hint(&without_indices(&other.path), &other.value);
+    // A body may refer to a conversation in place of one: that is what cannot be said then, and not that there is none.
+    if request.messages.is_empty()
+        && let Some(other) = request.others.iter().find(|other| !is_hint(other))
+    {
+        return Err(has_no_such_setting(other));
+    }
     let mut writing = Writing::new(capabilities);
-    let root: Map<String, Value> = schema.write_request(request, &mut writing)?;
+    let (request, tool_names) = tool_names::fitted(request, schema.tool_names());
+    let root: Map<String, Value> = schema.write_request(&request, &mut writing)?;
     for other in &request.others {
         if writing.has_said(&other.path) {
             continue;
         }
-        if !request.origin.is_hint(&without_indices(&other.path), &other.value) {
-            let message = "the provider of this model has no such setting";
-            return Err(RequestError::unsupported(message).at(&other.path));
+        if !is_hint(other) {
+            return Err(has_no_such_setting(other));
         }
         writing.leave_out(other.path.as_str(), "a hint that the provider of this model does not have");
     }
     let mut body = Vec::new();
     crate::json::write(&root, &mut body);
-    Ok(Written { body, left_out: writing.left_out })
+    Ok(Written { body, left_out: writing.left_out, tool_names })
 }
 
 /// `messages[2].content` as `messages[].content`.

@@ -5,6 +5,7 @@
 mod anthropic;
 mod dialect;
 mod openai;
+mod responses;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,11 +13,12 @@ use std::ops::Deref;
 
 use crate::operation::without_query;
 pub use dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
+    Writing,
 };
 
 /// The first one answers where nothing says which schema a client speaks.
-static REGISTRY: [&dyn Dialect; 2] = [&openai::OpenAi, &anthropic::Anthropic];
+static REGISTRY: [&dyn Dialect; 3] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses];
 
 /// A wire schema.
 #[derive(Clone, Copy)]

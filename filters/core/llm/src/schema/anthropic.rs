@@ -22,7 +22,7 @@ use super::dialect::{
     CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
 };
 use crate::chat::{Request, Response};
-use crate::error::{ErrorParts, RequestError};
+use crate::error::{About, ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
@@ -131,6 +131,14 @@ impl Dialect for Anthropic {
         }
     }
 
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("content"),
+            Kind::ListModels => Some("data"),
+            Kind::Embeddings | Kind::GetModel => None,
+        }
+    }
+
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
         answer::read_response(root)
     }
@@ -173,6 +181,10 @@ impl Dialect for Anthropic {
 
     fn error_event(&self) -> &'static str {
         "error"
+    }
+
+    fn words_of(&self, about: About) -> Option<&'static str> {
+        error::words(about)
     }
 
     fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {

@@ -117,7 +117,7 @@ fn anthropic_turns_become_openai_conversations() {
             "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
         }),
         json!({
-            "model": "m", "max_completion_tokens": 9, "stream": true, "stream_options": {"include_usage": true},
+            "model": "m", "reasoning_effort": "low", "max_completion_tokens": 9, "stream": true, "stream_options": {"include_usage": true},
             "temperature": 0.5, "stop": ["A", "B"], "user": "u",
             "messages": [
                 {"role": "system", "content": "S"},
@@ -131,7 +131,7 @@ fn anthropic_turns_become_openai_conversations() {
                     {"type": "text", "text": "go on"},
                 ]},
             ],
-            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
             "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
         }),
     );
@@ -165,7 +165,7 @@ fn what_the_other_schema_cannot_say_is_refused_with_its_name() {
     check_refused(openai(), json!({"messages": [{"role": "user", "content": ""}]}), "messages");
     check_refused(openai(), json!({"messages": [{"role": "bot", "content": ""}]}), "messages[0].role");
     let audio = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]);
-    check_refused(openai(), json!({"messages": audio}), "messages[0].content[0].type");
+    check_refused(openai(), json!({"messages": audio}), "messages[0].content[0].input_audio.format");
     check_refused(anthropic(), json!({"top_k": 5}), "top_k");
     check_refused(anthropic(), json!({"inference_geo": "us"}), "inference_geo");
     check_refused(anthropic(), json!({"tools": [{"type": "web_search_20250305", "name": "w"}]}), "tools[0].type");
@@ -226,7 +226,7 @@ fn whole_answers_cross_with_usage_and_calls() {
             "index": 0, "logprobs": null, "finish_reason": "length",
             "message": {"role": "assistant", "content": "ab", "refusal": null, "reasoning_content": "hm"}}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 8, "total_tokens": 15,
-                "prompt_tokens_details": {"cached_tokens": 4}}}),
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}}),
     );
 }
 
@@ -324,7 +324,7 @@ fn request() -> impl Strategy<Value = Request> {
             tools: vec![Tool {
                 name: "f".to_owned(),
                 description: Some("d".to_owned()),
-                parameters: Some(json!({"type": "object", "additionalProperties": false})),
+                parameters: Some(json!({"type": "object", "properties": {}, "additionalProperties": false})),
                 strict: parallel,
             }],
             tool_choice: Some(choice),

@@ -14,6 +14,12 @@ pub enum Place {
     ChatResponse,
     /// An Anthropic message.
     MessagesResponse,
+    /// A request in OpenAI's responses.
+    ResponsesRequest,
+    /// An answer of those.
+    ResponsesResponse,
+    /// An item of either: a message, a call, a result, reasoning.
+    ResponsesItem,
     /// One choice of an OpenAI answer.
     Choice,
     /// A message of either schema.
@@ -47,7 +53,7 @@ pub enum Place {
 impl Place {
     /// Whether this is a whole answer.
     pub(crate) fn is_answer(self) -> bool {
-        matches!(self, Self::ChatResponse | Self::MessagesResponse)
+        matches!(self, Self::ChatResponse | Self::MessagesResponse | Self::ResponsesResponse)
     }
 
     /// Whether a string or a long number here is text.
@@ -57,6 +63,7 @@ impl Place {
             Self::Text
                 | Self::Content
                 | Self::Message
+                | Self::ResponsesItem
                 | Self::Source
                 | Self::SourceData
                 | Self::Url
@@ -114,6 +121,60 @@ impl Place {
             ) => Self::Word,
             (Self::ChatRequest | Self::MessagesRequest | Self::EmbeddingsRequest, _) => Self::Text,
 
+            (Self::ResponsesRequest, "input") => Self::ResponsesItem,
+            (Self::ResponsesRequest, "tools" | "text") => Self::Tool,
+            (
+                Self::ResponsesRequest,
+                "model"
+                | "include"
+                | "previous_response_id"
+                | "service_tier"
+                | "truncation"
+                | "tool_choice"
+                | "reasoning"
+                | "temperature"
+                | "top_p",
+            ) => Self::Word,
+            (Self::ResponsesRequest, _) => Self::Text,
+            (Self::ResponsesResponse, "output") => Self::ResponsesItem,
+            // What it says of itself, and what the client had said.
+            (
+                Self::ResponsesResponse,
+                "id"
+                | "object"
+                | "created_at"
+                | "completed_at"
+                | "status"
+                | "background"
+                | "model"
+                | "usage"
+                | "tool_usage"
+                | "service_tier"
+                | "incomplete_details"
+                | "instructions"
+                | "metadata"
+                | "tools"
+                | "tool_choice"
+                | "text"
+                | "reasoning"
+                | "prompt"
+                | "previous_response_id"
+                | "conversation"
+                | "user"
+                | "safety_identifier"
+                | "prompt_cache_key"
+                | "prompt_cache_options"
+                | "prompt_cache_retention"
+                | "truncation",
+            ) => Self::Nothing,
+            (Self::ResponsesResponse, _) => Self::Text,
+            (Self::ResponsesItem, "type" | "id" | "role" | "status" | "phase" | "call_id" | "encrypted_content") => {
+                Self::Word
+            }
+            (Self::ResponsesItem, "content" | "output" | "summary") => Self::Content,
+            (Self::ResponsesItem, "arguments") => Self::Arguments,
+            (Self::ResponsesItem, _) => Self::Text,
+
             (Self::ChatResponse, "choices") => Self::Choice,
             (Self::MessagesResponse, "content") => Self::Content,
             (Self::ChatResponse | Self::MessagesResponse, _) => Self::Nothing,
@@ -135,7 +196,8 @@ impl Place {
             }
             (Self::Content, "source") => Self::Source,
             (Self::Content, "content") => Self::Content,
-            (Self::Content, "image_url" | "file") => Self::Url,
+            (Self::Content, "image_url" | "file" | "file_data" | "file_url") => Self::Url,
+            (Self::Content, "logprobs") => Self::Nothing,
             (Self::Content, "input_audio") => Self::Audio,
             (Self::Content, _) => Self::Text,
 

@@ -118,7 +118,7 @@ impl<'a> Scanner<'a, '_> {
                 _ if place == Place::Source && name == "media_type" => {
                     is_text |= self.json.get(value_start..self.at).is_some_and(|value| !is_binary(value));
                 }
-                Place::Choice | Place::Content if place.is_answer() => {
+                Place::Choice | Place::Content | Place::ResponsesItem if place.is_answer() => {
                     let is_list = self.said == Said::Nothing && self.bytes.get(value_start) == Some(&b'[');
                     self.said = if is_list { Said::List } else { Said::Unclear };
                 }

@@ -135,7 +135,22 @@ impl<'a> Pieces<'a> {
         Some(())
     }
 
-    fn add(&mut self, value: &'a RawValue, place: Place, channel: u32) {
+    /// The event's data, from which [`Self::add`] takes values.
+    pub(crate) fn data(&self) -> &'a str {
+        self.data
+    }
+
+    /// Adds what is text in a value and goes on in no other event.
+    pub(crate) fn add_whole(&mut self, value: &'a RawValue, place: Place, channel: u32) {
+        let first = self.texts.len();
+        self.add(value, place, channel);
+        for text in self.texts.iter_mut().skip(first) {
+            text.whole = true;
+        }
+    }
+
+    /// Adds what is text in a value.
+    pub(crate) fn add(&mut self, value: &'a RawValue, place: Place, channel: u32) {
         let Some(offset) = span_in(self.data.as_bytes(), value.get()).map(|span| span.start) else { return };
         let mut spans = Vec::new();
         if scan(value.get(), place, &mut spans).is_err() {

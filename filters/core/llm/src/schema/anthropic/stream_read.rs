@@ -13,6 +13,7 @@ use crate::json::string_of;
 use crate::node::Node;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
+use crate::usage::value_of;
 
 /// An event. Leaves are read loosely: what is no string is no text.
 #[derive(Deserialize)]
@@ -201,5 +202,5 @@ fn read_error<'a>(error: Option<&RawValue>) -> Delta<'a> {
 }
 
 fn usage<'a>(value: Option<&RawValue>) -> Option<Delta<'a>> {
-    super::usage::read(&serde_json::from_str(value?.get()).ok()?).map(Delta::Usage)
+    super::usage::read(&value_of(value?.get())?).map(Delta::Usage)
 }

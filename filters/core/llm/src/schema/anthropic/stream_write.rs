@@ -84,7 +84,7 @@ impl StreamWriter for Writer {
                 self.end_calls(out);
                 self.finish = Some((*finish, stop_sequence.clone()));
             }
-            Delta::Usage(usage) => self.usage = self.usage.maximum(usage),
+            Delta::Usage(usage) => self.usage = self.usage.followed_by(usage),
             Delta::End => self.end(out)?,
         }
         Ok(())
