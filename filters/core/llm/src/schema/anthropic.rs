@@ -1,5 +1,6 @@
 //! Anthropic's messages, version 2023-06-01.
 
+mod adapt;
 mod answer;
 mod block;
 mod error;
@@ -16,10 +17,13 @@ mod tools;
 mod turns;
 mod usage;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
+use weir_config::Capabilities;
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{About, ErrorParts, RequestError};
@@ -117,6 +121,14 @@ impl Dialect for Anthropic {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 128 })
+    }
+
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
     }
 
     fn path_of(&self, setting: Setting) -> &'static str {

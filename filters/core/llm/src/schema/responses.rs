@@ -17,7 +17,9 @@ mod usage;
 
 use serde_json::{Map, Value};
 
-use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use super::dialect::{
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+};
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
@@ -155,6 +157,18 @@ impl Dialect for Responses {
 
     fn stream_texts(&self, pieces: &mut Pieces<'_>) {
         texts::find(pieces);
+    }
+
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "text.format",
+            Setting::ResponseSchema => "text.format.schema",
+            Setting::Reasoning => "reasoning",
+            Setting::ToolParameters => "parameters",
+            Setting::ToolStrict => "strict",
+        }
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {
