@@ -139,6 +139,11 @@ fn said(client: Schema, events: &[(String, Value)]) -> Vec<String> {
                         texts.insert(format!("copy {}", texts.len()), text.to_owned());
                     }
                 }
+                if data["type"] == "response.output_text.delta"
+                    && let Some(text) = data["delta"].as_str()
+                {
+                    *texts.entry(format!("{} {}", data["output_index"], data["content_index"])).or_default() += text;
+                }
                 if let Some(text) = data["text"].as_str().or(data["part"]["text"].as_str()) {
                     texts.insert(format!("copy {}", texts.len()), text.to_owned());
                 }

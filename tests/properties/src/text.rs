@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use weir_llm::text::{request_texts, response_texts, stream_texts, with_texts};
+use weir_llm::text::{StreamEvent, request_texts, response_texts, with_texts};
 use weir_llm::{Kind, Operation, Schema};
 
 use crate::input::{anthropic, chat, is_json, operations, responses, schemas};
@@ -20,7 +20,8 @@ pub fn check(data: &[u8]) {
     for operation in operations() {
         match request_texts(operation, data) {
             Ok(texts) => {
-                let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
+                let (values, spans): (Vec<_>, Vec<_>) =
+                    texts.texts.into_iter().map(|text| (text.value, text.span)).unzip();
                 check_spans(data, json, &spans);
                 if let Some(value) = &value {
                     expect_all(&values, &said_in_request(operation, value));
@@ -36,14 +37,16 @@ pub fn check(data: &[u8]) {
         let is_judged = value.is_some();
         assert!(!is_judged || texts.is_ok() == is_answer(client, data), "{}", String::from_utf8_lossy(data));
         if let Ok(texts) = texts {
-            let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
+            let (values, spans): (Vec<_>, Vec<_>) = texts.texts.into_iter().map(|text| (text.value, text.span)).unzip();
             check_spans(data, json, &spans);
             if let Some(value) = &value {
                 expect_all(&values, &said_in_answer(client, value));
             }
         }
-        if let Ok(text) = std::str::from_utf8(data) {
-            let spans: Vec<_> = stream_texts(client, text).into_iter().map(|text| text.span).collect();
+        if let Ok(text) = std::str::from_utf8(data)
+            && let Ok(event) = StreamEvent::read(client, text)
+        {
+            let spans: Vec<_> = event.texts.into_iter().map(|text| text.text.span).collect();
             check_spans(data, json, &spans);
         }
     }

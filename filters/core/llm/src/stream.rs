@@ -245,7 +245,7 @@ impl Session {
                 let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
-                return self.fail(error, progress, out);
+                return self.fail(unknown().unwrap_or(error), progress, out);
             }
         };
         self.observe_usage(&deltas, progress);

@@ -12,6 +12,7 @@ mod request_read;
 mod request_write;
 mod stream_read;
 mod stream_write;
+mod texts;
 mod tool_ids;
 mod tools;
 mod turns;
@@ -30,7 +31,7 @@ use crate::error::{About, ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 pub(super) const NAME: &str = "anthropic";
@@ -175,16 +176,8 @@ impl Dialect for Anthropic {
         true
     }
 
-    fn request_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::MessagesRequest)
-    }
-
-    fn answer_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::MessagesResponse)
-    }
-
-    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
-        let _ = pieces.anthropic();
+    fn texts(&self) -> &'static Texts {
+        &texts::TEXTS
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {

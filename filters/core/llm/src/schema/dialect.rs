@@ -12,7 +12,7 @@ use crate::error::{About, ErrorParts, ProviderError, RequestError};
 use crate::head::HeadRules;
 use crate::node::Node;
 use crate::stream::{Delta, StreamOptions};
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 /// What is asked for, whatever the schema says it in.
@@ -243,14 +243,8 @@ pub trait Dialect: Debug + Sync {
         false
     }
 
-    /// Where the search for text begins in a request.
-    fn request_place(&self, kind: Kind) -> Option<Place>;
-
-    /// Where the search for text begins in a whole answer.
-    fn answer_place(&self, kind: Kind) -> Option<Place>;
-
-    /// Finds the texts of an event.
-    fn stream_texts(&self, pieces: &mut Pieces<'_>);
+    /// Where text stands in its bodies and events.
+    fn texts(&self) -> &'static Texts;
 
     /// An error as this schema's clients read it.
     fn error_body(&self, error: &ErrorParts<'_>) -> Value;

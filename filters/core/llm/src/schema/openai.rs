@@ -17,6 +17,7 @@ mod request_write;
 mod stream_calls;
 mod stream_read;
 mod stream_write;
+mod texts;
 mod usage;
 
 use std::ops::Range;
@@ -33,7 +34,7 @@ use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 pub(super) const NAME: &str = "openai";
@@ -204,20 +205,8 @@ impl Dialect for OpenAi {
         Box::new(stream_write::Writer::new(options))
     }
 
-    fn request_place(&self, kind: Kind) -> Option<Place> {
-        match kind {
-            Kind::Chat => Some(Place::ChatRequest),
-            Kind::Embeddings => Some(Place::EmbeddingsRequest),
-            Kind::ListModels | Kind::GetModel => None,
-        }
-    }
-
-    fn answer_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::ChatResponse)
-    }
-
-    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
-        let _ = pieces.openai();
+    fn texts(&self) -> &'static Texts {
+        &texts::TEXTS
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {
@@ -228,3 +217,6 @@ impl Dialect for OpenAi {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 pub(super) const NAME: &str = "openai_responses";
@@ -147,16 +147,8 @@ impl Dialect for Responses {
         Box::new(stream_write::Writer::new(options))
     }
 
-    fn request_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::ResponsesRequest)
-    }
-
-    fn answer_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::ResponsesResponse)
-    }
-
-    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
-        texts::find(pieces);
+    fn texts(&self) -> &'static Texts {
+        &texts::TEXTS
     }
 
     fn path_of(&self, setting: Setting) -> &'static str {

@@ -265,7 +265,7 @@ fn a_stream_that_fails_says_so_in_the_providers_words() {
     check_failed(&stream_of(&[nested]), 400, "bad image");
     check_failed("data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n", 503, "busy");
     check_failed("data: {\"object\":\"error\",\"message\":\"gone\"}\n\n", 502, "gone");
-    let cut_off = stream_of(&[text.clone()]);
+    let cut_off = stream_of(std::slice::from_ref(&text));
     check_failed(&cut_off, 502, "the provider's stream ended before its answer did");
 }
 

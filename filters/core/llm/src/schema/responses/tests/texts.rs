@@ -4,12 +4,16 @@ use super::responses;
 use crate::operation::Operation;
 use crate::schema::Kind;
 use crate::sse::Framer;
-use crate::text::{request_texts, response_texts, stream_texts, with_texts};
+use crate::text::{Role, StreamEvent, StreamText, request_texts, response_texts, with_texts};
 
 const TOOLS: &str = include_str!("../../../../fixtures/responses-tools.sse");
 
 fn operation() -> Operation {
     Operation::of_kind(Kind::Chat, responses()).unwrap()
+}
+
+fn stream_texts(data: &str) -> Vec<StreamText> {
+    StreamEvent::read(responses(), data).unwrap().texts
 }
 
 /// Whether each of these words is among the texts, and none of those.
@@ -42,7 +46,7 @@ fn texts_of_a_request_are_all_that_a_model_reads() {
         "tools": [{"type": "function", "name": "t-k", "description": "t-l"}],
     });
     let texts = request_texts(operation(), body.to_string().as_bytes()).unwrap();
-    let found: Vec<_> = texts.into_iter().map(|text| text.value).collect();
+    let found: Vec<_> = texts.texts.into_iter().map(|text| text.value).collect();
     let words = ["t-a", "t-b", "t-c", "t-d", "t-e", "t-f", "t-g", "t-h", "t-i", "t-j", "t-k", "t-l"];
     check(&found, &words, &["not-"]);
 }
@@ -63,7 +67,7 @@ fn texts_of_an_answer_are_all_that_a_client_may_read() {
         ],
     });
     let texts = response_texts(responses(), operation(), body.to_string().as_bytes()).unwrap();
-    let found: Vec<_> = texts.into_iter().map(|text| text.value).collect();
+    let found: Vec<_> = texts.texts.into_iter().map(|text| text.value).collect();
     check(&found, &["t-a", "t-b", "t-c", "t-d", "t-e", "t-f", "t-g", "t-z"], &["not-"]);
     for body in ["{}", "{\"output\":\"a\"}", "{\"output\":[],\"output\":[]}", "[]"] {
         assert!(response_texts(responses(), operation(), body.as_bytes()).is_err(), "{body}");
@@ -75,24 +79,25 @@ fn every_copy_of_a_text_in_a_stream_is_found_where_it_stands() {
     let mut seen = Vec::new();
     Framer::default()
         .push(TOOLS.as_bytes(), &mut |event| {
-            let texts = stream_texts(responses(), event.data);
+            let texts = stream_texts(event.data);
             for text in &texts {
-                let token = &event.data[text.span.clone()];
-                assert_eq!(serde_json::from_str::<String>(token).unwrap(), text.value);
+                let token = &event.data[text.text.span.clone()];
+                assert_eq!(serde_json::from_str::<String>(token).unwrap(), text.text.value);
             }
-            seen.extend(texts.iter().map(|text| (event.event.to_owned(), text.value.clone(), text.whole)));
+            seen.extend(texts.iter().map(|text| (text.text.value.clone(), text.role)));
             // With each of its texts replaced an event is still one, and says none of them.
-            let edits: Vec<_> = texts.into_iter().map(|text| (text.span, "-".to_owned())).collect();
+            let edits: Vec<_> = texts.into_iter().map(|text| (text.text.span, "-".to_owned())).collect();
             let edited = with_texts(event.data.as_bytes(), &edits);
             let edited = serde_json::from_slice::<Value>(&edited).unwrap().to_string();
             assert!(!["Grüß", "dich", "Ulm", "Look", "ther"].iter().any(|word| edited.contains(word)), "{edited}");
         })
         .unwrap();
-    let whole = |text: &str| seen.iter().filter(|(_, value, whole)| value == text && *whole).count();
-    assert_eq!(whole("Grüß \"dich\" 😀"), 4);
-    assert_eq!(whole("{\"city\":\"Ulm\"}"), 3);
-    assert_eq!(whole("**Weather**"), 4);
-    let pieces: Vec<_> = seen.iter().filter(|(_, _, whole)| !whole).map(|(_, value, _)| value.as_str()).collect();
+    let copies = |text: &str| seen.iter().filter(|(value, role)| value == text && *role == Role::Copy).count();
+    assert_eq!(copies("Grüß \"dich\" 😀"), 4);
+    assert_eq!(copies("{\"city\":\"Ulm\"}"), 3);
+    assert_eq!(copies("**Weather**"), 4);
+    let pieces: Vec<_> =
+        seen.iter().filter(|(_, role)| *role == Role::Piece).map(|(value, _)| value.as_str()).collect();
     assert_eq!(pieces, ["**Wea", "ther**", "Look.", "Grüß ", "\"dich\" 😀", "{\"city\":", "\"Ulm\"}", "{}"]);
 }
 
@@ -100,8 +105,8 @@ fn every_copy_of_a_text_in_a_stream_is_found_where_it_stands() {
 fn pieces_of_one_text_have_one_channel_of_their_own() {
     let channel = |kind: &str, item: u32, part: u32| {
         let event = json!({"type": format!("response.{kind}.delta"), "output_index": item, "content_index": part, "delta": "a"});
-        let texts = stream_texts(responses(), &event.to_string());
-        assert!(matches!(texts.as_slice(), [text] if !text.whole), "{event}");
+        let texts = stream_texts(&event.to_string());
+        assert!(matches!(texts.as_slice(), [text] if text.role == Role::Piece), "{event}");
         texts[0].channel
     };
     let all = [
@@ -122,7 +127,7 @@ fn pieces_of_one_text_have_one_channel_of_their_own() {
 #[test]
 fn text_of_an_event_that_nobody_knows_is_found() {
     let found = |event: Value| -> Vec<String> {
-        stream_texts(responses(), &event.to_string()).into_iter().map(|text| text.value).collect()
+        stream_texts(&event.to_string()).into_iter().map(|text| text.text.value).collect()
     };
     check(&found(json!({"type": "response.new", "words": {"a": ["t-a"]}, "item_id": "not-i"})), &["t-a"], &["not-"]);
     let mut wide = json!({"type": "response.output_text.delta", "delta": "t-b"});
