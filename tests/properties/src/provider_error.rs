@@ -3,8 +3,7 @@
 use serde_json::Value;
 use weir_llm::error::{About, read_provider_error};
 
-use crate::input::{anthropic, openai};
-use crate::input::{choice, schema, schemas};
+use crate::input::{anthropic, choice, schema, schemas};
 
 /// The first byte chooses the schema and the status; the rest is the body.
 ///
@@ -38,7 +37,7 @@ pub fn check(data: &[u8]) {
         assert!(inner["type"].is_string());
         assert_eq!(written["type"] == "error", client == anthropic());
         if is_operators {
-            let ours = if client == openai() { 4 } else { 3 };
+            let ours = if client == anthropic() { 3 } else { 4 };
             assert_eq!(inner.as_object().map(|fields| fields.len()), Some(ours), "the provider's words pass");
             assert!(inner["param"].is_null(), "the provider's words pass");
         }
