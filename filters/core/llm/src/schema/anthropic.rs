@@ -105,6 +105,10 @@ impl Dialect for Anthropic {
         models::entry(model)
     }
 
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
+    }
+
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
@@ -122,10 +126,6 @@ impl Dialect for Anthropic {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
-    }
-
-    fn tool_names(&self) -> Option<ToolNameRule> {
-        Some(ToolNameRule { most_characters: 128 })
     }
 
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {

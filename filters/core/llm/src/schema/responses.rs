@@ -18,7 +18,7 @@ mod usage;
 use serde_json::{Map, Value};
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
@@ -106,6 +106,10 @@ impl Dialect for Responses {
 
     fn model(&self, model: &ModelEntry<'_>) -> Value {
         super::openai::OpenAi.model(model)
+    }
+
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
     }
 
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
