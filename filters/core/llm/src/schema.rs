@@ -4,6 +4,7 @@
 
 mod anthropic;
 mod dialect;
+mod members;
 mod openai;
 mod responses;
 

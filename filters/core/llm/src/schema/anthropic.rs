@@ -1,5 +1,6 @@
 //! Anthropic's messages, version 2023-06-01.
 
+mod adapt;
 mod answer;
 mod block;
 mod error;
@@ -17,7 +18,10 @@ mod tools;
 mod turns;
 mod usage;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
+use weir_config::Capabilities;
 
 use super::dialect::{
     CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
@@ -122,6 +126,10 @@ impl Dialect for Anthropic {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
     }
 
     fn path_of(&self, setting: Setting) -> &'static str {

@@ -18,7 +18,7 @@ mod usage;
 use serde_json::{Map, Value};
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, ToolNameRule, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
@@ -160,6 +160,18 @@ impl Dialect for Responses {
 
     fn texts(&self) -> &'static Texts {
         &texts::TEXTS
+    }
+
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "text.format",
+            Setting::ResponseSchema => "text.format.schema",
+            Setting::Reasoning => "reasoning",
+            Setting::ToolParameters => "parameters",
+            Setting::ToolStrict => "strict",
+        }
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {

@@ -1,3 +1,4 @@
+mod adapt;
 mod answer;
 mod json_schema;
 mod linear;

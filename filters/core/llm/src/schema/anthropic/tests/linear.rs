@@ -10,11 +10,11 @@ use crate::chat::{read_request, read_response, write_request, write_response};
 use crate::schema::Schema;
 use crate::stream::Delta;
 
-/// Compares the work on so many things with that on sixteen times as many, which takes 256 times as long where it grows with the square.
-/// Other work on the machine may spoil a measurement, which is then taken again.
+/// Compares the work on so many things with that on 64 times as many, which takes 4096 times as long where it grows with the square. Other
+/// work on the machine may spoil a measurement, which is then taken again.
 #[track_caller]
 fn check<T>(make: impl Fn(usize) -> T, work: impl Fn(&T)) {
-    let (few, many) = (make(250), make(4_000));
+    let (few, many) = (make(64), make(4_096));
     let time = |input: &T| -> Duration {
         let start = Instant::now();
         work(input);
@@ -22,11 +22,12 @@ fn check<T>(make: impl Fn(usize) -> T, work: impl Fn(&T)) {
     };
     let is_linear = |_| {
         let least = (0..3).map(|_| time(&few)).min().unwrap_or_default();
-        time(&many) < least * 80
+        time(&many) < least * 640
     };
     assert!((0..10).any(is_linear), "the work grows faster than the input");
 }
 
+#[track_caller]
 fn check_request(from: Schema, fields: impl Fn(usize) -> Value) {
     check(
         |count| with(fields(count)).to_string(),

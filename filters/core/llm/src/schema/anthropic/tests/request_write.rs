@@ -138,6 +138,17 @@ fn what_the_server_cannot_do_is_left_out() {
 }
 
 #[test]
+fn a_tool_has_a_name_that_anthropic_takes() {
+    let body = with(json!({"tools": [{"type": "function", "function": {"name": "files.read"}}]})).to_string();
+    let request = read_request(openai(), body.as_bytes()).unwrap();
+    let written = write_request(anthropic(), &request, &all()).unwrap();
+    let body: Value = serde_json::from_slice(&written.body).unwrap();
+    let name = body["tools"][0]["name"].as_str().unwrap();
+    assert!(!name.contains('.'), "{name}");
+    assert_eq!(written.tool_names.client_name(name), "files.read");
+}
+
+#[test]
 fn a_tool_describes_an_object() {
     let check = |parameters: Value, expect: Value, left_out: &[&str]| {
         let tool = json!({"type": "function", "function": {"name": "f", "parameters": parameters}});
