@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use weir_dev::provider::Listen;
 use weir_dev::settings::{LOOPBACK, Settings};
-use weir_dev::{run, throwaway, validate};
+use weir_dev::{replay, run, throwaway, validate};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -37,6 +37,11 @@ enum Command {
         #[arg(long, env = "WEIR_WASM", default_value = "target/weir.wasm")]
         wasm: PathBuf,
     },
+    /// Takes a recorded request and answer through the filters' cores: what was read, written, left out and why.
+    Replay {
+        /// The recording: JSON, as the documentation of the module `replay` describes it.
+        file: PathBuf,
+    },
     /// Runs a command with a fresh Postgres, whose URL is in WEIR_TEST_DATABASE_URL.
     Postgres {
         /// Folder of the Python environment that holds Postgres.
@@ -65,6 +70,7 @@ async fn start(command: Command) -> Result<ExitCode> {
         Command::Run(settings) => run::run(*settings).await?,
         Command::Provider { port, listen } => match listen.serve((LOOPBACK, port).into()).await? {},
         Command::Validate { tools_dir, wasm } => validate::validate(&tools_dir, &wasm)?,
+        Command::Replay { file } => print!("{}", replay::replay(&file)?),
         Command::Postgres { tools_dir, command } => {
             let status = throwaway::with_postgres(tools_dir, &command).await?;
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);

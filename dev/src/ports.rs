@@ -10,7 +10,7 @@ use crate::settings::LOOPBACK;
 
 /// Free ports are taken from here: below the range that the kernel gives to outgoing connections, so that none of those
 /// takes the port between our looking and the part's binding.
-const FREE: std::ops::Range<u16> = 20_000..32_000;
+pub(crate) const FREE: std::ops::Range<u16> = 20_000..32_000;
 const ATTEMPTS: usize = 1_000;
 
 /// Checks each wanted port, and finds one for each 0. `wanted` is the variable that sets it, and its value.

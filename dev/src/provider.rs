@@ -1,6 +1,6 @@
 //! A fake LLM provider: for `make run` where no real one is configured, and for the tests.
 //!
-//! It speaks OpenAI's and Anthropic's wire formats on one port, in plain text or under TLS, says in every answer that it is no
+//! It speaks OpenAI's two wire formats and Anthropic's on one port, in plain text or under TLS, says in every answer that it is no
 //! model, echoes the last thing it was told (so that a test sees what a policy changed), and gives equal answers to equal requests.
 //! Requests below `/s/{id}` follow a scenario and are recorded; see [`Behaviour`]. It must not know Weir: it sees what
 //! a real provider would see.
@@ -12,6 +12,7 @@ mod deliver;
 mod embeddings;
 mod listen;
 mod openai;
+mod responses;
 mod sample;
 mod scenario;
 mod server;

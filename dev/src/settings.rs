@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::port_blocking::reachable;
+
 /// Everything listens here and nowhere else.
 pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Ports and paths, so that two can run side by side. A port of 0 means any free one.
+/// Ports and paths, so that two can run side by side. A port of 0 means any free one. What speaks HTTP listens where browsers
+/// and `fetch` can reach it.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Folder of everything that is kept between runs: database, passwords, logs, `run.json`.
@@ -19,22 +22,22 @@ pub struct Settings {
     #[arg(long, env = "WEIR_TOOLS_DIR", default_value = ".weir/tools")]
     pub tools_dir: PathBuf,
     /// Where apps send their requests.
-    #[arg(long, env = "WEIR_GATEWAY_PORT", default_value_t = 10080)]
+    #[arg(long, env = "WEIR_GATEWAY_PORT", default_value_t = 18080, value_parser = reachable)]
     pub gateway_port: u16,
     /// The control plane's REST API and console.
-    #[arg(long, env = "WEIR_ADMIN_PORT", default_value_t = 10081)]
+    #[arg(long, env = "WEIR_ADMIN_PORT", default_value_t = 18081, value_parser = reachable)]
     pub admin_port: u16,
     /// The control plane's gRPC for Envoy.
-    #[arg(long, env = "WEIR_XDS_PORT", default_value_t = 10082)]
+    #[arg(long, env = "WEIR_XDS_PORT", default_value_t = 18082)]
     pub xds_port: u16,
     /// Envoy's own admin interface.
-    #[arg(long, env = "WEIR_ENVOY_ADMIN_PORT", default_value_t = 10083)]
+    #[arg(long, env = "WEIR_ENVOY_ADMIN_PORT", default_value_t = 18083, value_parser = reachable)]
     pub envoy_admin_port: u16,
     /// The demo provider.
-    #[arg(long, env = "WEIR_DEMO_PROVIDER_PORT", default_value_t = 10084)]
+    #[arg(long, env = "WEIR_DEMO_PROVIDER_PORT", default_value_t = 18084, value_parser = reachable)]
     pub demo_provider_port: u16,
     /// Postgres, unless DATABASE_URL names one that runs already.
-    #[arg(long, env = "WEIR_POSTGRES_PORT", default_value_t = 10085)]
+    #[arg(long, env = "WEIR_POSTGRES_PORT", default_value_t = 18085)]
     pub postgres_port: u16,
     /// Worker threads of Envoy.
     #[arg(long, env = "WEIR_ENVOY_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
@@ -84,3 +87,41 @@ pub fn repository() -> Result<PathBuf> {
 
 /// Envoy's bootstrap, relative to the repository.
 pub const BOOTSTRAP: &str = "envoy/bootstrap.yaml";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, CommandFactory, Parser};
+
+    use super::*;
+    use crate::port_blocking::is_blocked;
+    use crate::ports::FREE;
+
+    #[derive(Parser)]
+    struct Run {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn browsers_reach_every_default_port_and_every_free_one() {
+        let defaults: Vec<u16> = Run::command().get_arguments().filter_map(default_port).collect();
+        assert_eq!(defaults, [18080, 18081, 18082, 18083, 18084, 18085]);
+        assert_eq!(defaults.into_iter().chain(FREE).find(|port| is_blocked(*port)), None);
+    }
+
+    /// What an option that names a port defaults to, whatever the environment of the test says.
+    fn default_port(option: &Arg) -> Option<u16> {
+        option.get_id().as_str().ends_with("_port").then(|| option.get_default_values()[0].to_str()?.parse().ok())?
+    }
+
+    #[test]
+    fn what_speaks_http_cannot_be_put_where_browsers_do_not_go() {
+        for option in ["--gateway-port", "--admin-port", "--envoy-admin-port", "--demo-provider-port"] {
+            let refused = Run::try_parse_from(["run", option, "10080"]).err().expect(option).to_string();
+            assert!(refused.contains(option) && refused.contains("refuse to connect to port 10080"), "{refused}");
+            assert!(Run::try_parse_from(["run", option, "0"]).is_ok());
+        }
+        // Browsers have no business at these.
+        assert!(Run::try_parse_from(["run", "--xds-port", "10080", "--postgres-port", "10080"]).is_ok());
+    }
+}

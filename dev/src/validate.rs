@@ -55,21 +55,21 @@ fn configurations(folder: &Path) -> Result<Vec<PathBuf>> {
 fn placeholders<'a>(token: &'a Path, module: &'a Path) -> Result<[(&'static str, &'a str); 16]> {
     Ok([
         ("WEIR_GATEWAY_ADDRESS", "127.0.0.1"),
-        ("WEIR_GATEWAY_PORT", "10080"),
-        ("WEIR_ENVOY_ADMIN_PORT", "10083"),
+        ("WEIR_GATEWAY_PORT", "18080"),
+        ("WEIR_ENVOY_ADMIN_PORT", "18083"),
         ("WEIR_XDS_ADDRESS", "127.0.0.1"),
-        ("WEIR_XDS_PORT", "10082"),
+        ("WEIR_XDS_PORT", "18082"),
         ("WEIR_TOKEN_SDS_FILE", token.to_str().context("a folder's name is not UTF-8")?),
         ("WEIR_NODE_ID", "local-1"),
         ("WEIR_NODE_CLUSTER", "local"),
         ("WEIR_ENVOY_MAX_HEAP_BYTES", "2147483648"),
         // The static example has the choice of its providers, its one key, and Envoy's admin port besides.
-        ("WEIR_ADMIN_PORT", "10083"),
+        ("WEIR_ADMIN_PORT", "18083"),
         ("WEIR_KEY_SHA256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         ("WEIR_OPENAI_HOST", "127.0.0.1"),
-        ("WEIR_OPENAI_PORT", "10084"),
+        ("WEIR_OPENAI_PORT", "18084"),
         ("WEIR_ANTHROPIC_HOST", "127.0.0.1"),
-        ("WEIR_ANTHROPIC_PORT", "10084"),
+        ("WEIR_ANTHROPIC_PORT", "18084"),
         ("WEIR_MODULE_FILE", module.to_str().context("a folder's name is not UTF-8")?),
     ])
 }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir_properties::text::check(data));
+weir_fuzz::target!(weir_properties::text::check);

@@ -6,6 +6,7 @@ mod command;
 mod fuzz;
 mod r#gen;
 mod imports;
+mod node;
 mod setup;
 mod suites;
 mod wasm;
@@ -28,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, the wasm target.
+    /// Installs what `run` and `test` start: Envoy, Postgres, the tests' Python packages, Node and its SDKs, the wasm target.
     Setup,
     /// Builds the filters as they are shipped and checks that Envoy can load them.
     Wasm {
@@ -42,13 +43,16 @@ enum Chore {
     Test,
     /// Sets up, builds what is measured for release, and prints the tables of performance.
     Bench,
-    /// Looks for inputs that break a parser, for a bounded time.
+    /// Looks for inputs that break a parser, for so many seconds.
     Fuzz {
         /// One of `fuzz/fuzz_targets`; all without it.
         target: Option<String>,
         /// For each target.
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u64,
+        /// Does not look freely, but tries the inputs that `test` tries: on every machine the same.
+        #[arg(long, conflicts_with_all = ["target", "seconds"])]
+        repeat: bool,
     },
     /// Formatting, clippy without warnings, generated files up to date.
     Lint,
@@ -74,13 +78,14 @@ fn main() -> ExitCode {
 
 fn start(chore: Chore, root: &Path) -> Result<()> {
     match chore {
-        Chore::Setup => setup::setup(root),
+        Chore::Setup => setup::setup(root).and_then(|()| node::setup(root).map(drop)),
         Chore::Wasm { crash_trigger: false } => wasm::build(root),
         Chore::Wasm { crash_trigger: true } => wasm::build_with_crash_trigger(root),
         Chore::Run => run(root),
         Chore::Test => suites::test(root),
         Chore::Bench => bench::bench(root),
-        Chore::Fuzz { target, seconds } => fuzz::fuzz(root, target.as_deref(), seconds, None),
+        Chore::Fuzz { repeat: true, .. } => fuzz::repeat(root),
+        Chore::Fuzz { target, seconds, repeat: false } => fuzz::explore(root, target.as_deref(), seconds),
         Chore::Lint => suites::lint(root),
         Chore::Gen { check } => r#gen::generate(root, check),
         Chore::CleanState => clean::state(root),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{fuzz, r#gen, setup, wasm};
+use crate::{fuzz, r#gen, node, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -18,7 +18,7 @@ struct Report {
 /// Sets up, builds, and runs every suite. A suite that fails does not keep the next from running.
 pub(crate) fn test(root: &Path) -> Result<()> {
     let mut report = Report { title: "Tests", steps: Vec::new() };
-    report.step("set up", || setup::setup(root));
+    report.step("set up", || setup::setup(root).and_then(|()| node::setup(root).map(drop)));
     report.step("build the filters", || wasm::build(root));
     report.step("build the filters that tests crash", || wasm::build_with_crash_trigger(root));
     report.step("build the programs", || {
@@ -27,7 +27,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     // Nothing below makes sense without these.
     if report.failed() == 0 {
         report.step("unit, property and structure tests", || workspace_tests(root));
-        report.step("fuzz targets", || fuzz::fuzz(root, None, fuzz::SECONDS, Some(fuzz::SEED)));
+        report.step("fuzz targets", || fuzz::repeat(root));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report.step("end to end", || end_to_end(root));
     }
@@ -53,9 +53,11 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
     report.end()
 }
 
-/// With a Postgres of their own, named by WEIR_TEST_DATABASE_URL. The module is for wasm only.
+/// With a Postgres of their own, named by WEIR_TEST_DATABASE_URL. The module is for wasm only. Property tests see the same values
+/// each time; run alone, without this seed, they see others.
 fn workspace_tests(root: &Path) -> Result<()> {
     let mut tests = weir_dev(root);
+    tests.env("PROPTEST_RNG_SEED", "1");
     tests.args(["postgres", "--"]).arg(cargo(root).get_program());
     command::run(tests.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "weir-module"]))
 }
@@ -69,6 +71,7 @@ fn end_to_end(root: &Path) -> Result<()> {
     pytest.env("WEIR_WASM", command::target(root).join("weir.wasm"));
     pytest.env("WEIR_WASM_CRASH_TRIGGER", wasm::crash_trigger(root));
     pytest.env("WEIR_TOOLS_DIR", setup::tools(root));
+    pytest.env("WEIR_NODE", node::setup(root)?.program);
     command::run(&mut pytest)
 }
 

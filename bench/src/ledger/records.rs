@@ -42,6 +42,8 @@ pub(crate) fn record(caller: &Caller, provider: &str, number: u64) -> UsageRecor
         attempts: 1,
         guardrail_findings: number.is_multiple_of(10).then(|| "EMAIL:redact=1".to_owned()).into_iter().collect(),
         revision: 42,
+        cached_input_source: UsageSource::Provider.into(),
+        ..UsageRecord::default()
     }
 }
 

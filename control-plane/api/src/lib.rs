@@ -18,6 +18,7 @@ mod openapi;
 mod password;
 pub mod problem;
 mod resource;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;

@@ -37,13 +37,31 @@ impl BaseUrl {
     pub fn same_origin(&self, other: &Self) -> bool {
         (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
     }
+
+    /// What stands before the operations' paths: the path as it is written where it has a version in it, as every documented base
+    /// URL of an API that has one does, and otherwise that path and `/v1`.
+    pub fn base_path(&self) -> String {
+        let path = &self.path_prefix;
+        if path.split('/').any(is_version) { path.clone() } else { format!("{path}/v1") }
+    }
+}
+
+/// Whether a segment names an API's version: `v1`, `v3`, `v1beta`, `v1alpha2`, `v1.1`.
+fn is_version(segment: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = segment.strip_prefix(['v', 'V']) else { return false };
+    let stage = rest.trim_start_matches(|character: char| character.is_ascii_digit());
+    let named = ["alpha", "beta"].iter().find_map(|name| stage.strip_prefix(name));
+    stage.len() < rest.len()
+        && (stage.is_empty()
+            || named.is_some_and(digits)
+            || stage.strip_prefix('.').is_some_and(|minor| !minor.is_empty() && digits(minor)))
 }
 
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 
-    /// Reads `http(s)://host[:port][/prefix]`. The paths of the schemas begin with `/v1` themselves, so one `/v1` at the
-    /// end, which many providers' documentation shows, is taken off.
+    /// Reads `http(s)://host[:port][/path]`, with or without a version in it: see [`BaseUrl::base_path`].
     fn from_str(text: &str) -> Result<Self, BaseUrlError> {
         if text.len() > 500 {
             return Err(BaseUrlError::Length);
@@ -80,9 +98,7 @@ impl fmt::Display for BaseUrl {
         if self.port != if self.tls { 443 } else { 80 } {
             write!(formatter, ":{}", self.port)?;
         }
-        formatter.write_str(&self.path_prefix)?;
-        // One is taken off when it is read.
-        if self.path_prefix.ends_with("/v1") { formatter.write_str("/v1") } else { Ok(()) }
+        formatter.write_str(&self.path_prefix)
     }
 }
 
@@ -132,7 +148,6 @@ fn valid_host(host: &str) -> bool {
 
 fn path_prefix(path: &str) -> Result<String, BaseUrlError> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let path = path.strip_suffix("/v1").unwrap_or(path);
     let segment = |segment: &str| {
         !matches!(segment, "" | "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
@@ -158,12 +173,40 @@ mod tests {
         };
         check("https://api.openai.com", (true, "api.openai.com", 443, ""), "https://api.openai.com");
         check("https://api.openai.com/", (true, "api.openai.com", 443, ""), "https://api.openai.com");
-        check("https://API.OpenAI.com/v1", (true, "api.openai.com", 443, ""), "https://api.openai.com");
-        check("https://openrouter.ai/api/v1/", (true, "openrouter.ai", 443, "/api"), "https://openrouter.ai/api");
-        check("https://a/v1/v1", (true, "a", 443, "/v1"), "https://a/v1/v1");
+        check("https://API.OpenAI.com/v1", (true, "api.openai.com", 443, "/v1"), "https://api.openai.com/v1");
+        check("https://openrouter.ai/api/v1/", (true, "openrouter.ai", 443, "/api/v1"), "https://openrouter.ai/api/v1");
+        check("https://a/v1/v1", (true, "a", 443, "/v1/v1"), "https://a/v1/v1");
         check("http://127.0.0.1:8080", (false, "127.0.0.1", 8080, ""), "http://127.0.0.1:8080");
         check("http://[::1]:8080/x", (false, "::1", 8080, "/x"), "http://[::1]:8080/x");
         check("HTTP://vllm_1:80/a/b", (false, "vllm_1", 80, "/a/b"), "http://vllm_1/a/b");
+    }
+
+    #[test]
+    fn a_path_with_a_version_is_used_as_it_stands() {
+        let check = |path: &str, expect: &str| {
+            let url: BaseUrl = format!("https://h{path}").parse().unwrap();
+            assert_eq!(url.base_path(), expect, "{path}");
+        };
+        check("", "/v1");
+        check("/", "/v1");
+        check("/v1", "/v1");
+        check("/v1/", "/v1");
+        check("/v2", "/v2");
+        check("/api/v3", "/api/v3");
+        check("/api/v1", "/api/v1");
+        check("/openai/v1", "/openai/v1");
+        check("/v1beta", "/v1beta");
+        check("/v1beta/openai", "/v1beta/openai");
+        check("/v1alpha2/x", "/v1alpha2/x");
+        check("/v1.1", "/v1.1");
+        check("/V1", "/V1");
+        check("/v1/account/gateway/openai", "/v1/account/gateway/openai");
+        check("/compatible-mode/v1", "/compatible-mode/v1");
+        check("/openai", "/openai/v1");
+        check("/api", "/api/v1");
+        for no_version in ["/v", "/vllm", "/v1x", "/v1.", "/v1.x", "/1", "/v1betax", "/rev1", "/v-1"] {
+            check(no_version, &format!("{no_version}/v1"));
+        }
     }
 
     #[test]

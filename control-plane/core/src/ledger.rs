@@ -1,6 +1,6 @@
 //! The usage ledger: one record for each request.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,14 +27,26 @@ pub struct UsageRecord {
     pub upstream_model: String,
     /// Tokens of the prompt, those from the provider's cache included.
     pub input_tokens: u64,
-    /// Tokens that the provider read from its cache.
+    /// Of them those that the provider read from its cache.
     pub cached_input_tokens: u64,
-    /// Tokens of the answer.
+    /// Of them those that the provider wrote to its cache for five minutes, or for a time that is not known.
+    pub cache_write_tokens: u64,
+    /// Of them those that the provider wrote to its cache for an hour.
+    pub cache_write_1h_tokens: u64,
+    /// Tokens of the answer, those of reasoning included.
     pub output_tokens: u64,
+    /// Of them those of reasoning.
+    pub reasoning_tokens: u64,
     /// Who counted the input.
     pub input_source: UsageSource,
+    /// Who counted what was read from the cache.
+    pub cached_input_source: UsageSource,
+    /// Who counted what was written to the cache.
+    pub cache_write_source: UsageSource,
     /// Who counted the output.
     pub output_source: UsageSource,
+    /// Who counted the reasoning.
+    pub reasoning_source: UsageSource,
     /// Micro-dollars.
     pub cost_microusd: i64,
     /// Empty if there was no price.
@@ -57,6 +69,83 @@ pub struct UsageRecord {
     pub guardrail_findings: Vec<String>,
     /// Policy revision under which the request ran.
     pub revision: u64,
+    /// Names of the fields whose figure was refused, in the gateway or here, because it cannot be true. They hold an estimate or
+    /// a bound.
+    pub doubtful: Vec<String>,
+}
+
+/// How far ahead of ours an Envoy's clock may be.
+const CLOCK_AHEAD: TimeDelta = TimeDelta::hours(1);
+/// How late a record may come.
+const OLDEST: TimeDelta = TimeDelta::days(7);
+/// The dearest request: a million dollars.
+const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
+/// The most tokens of one kind in a request.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+/// The longest request, in microseconds: a week. A pool's longest time-out is a day.
+const LONGEST_US: u64 = 7 * 86_400 * 1_000_000;
+/// Characters of a model's name. A client's need not be one, and may be as long as a body.
+const LONGEST_MODEL: usize = 256;
+/// Characters of every other text.
+const LONGEST_TEXT: usize = 128;
+/// Findings of different kinds, and fields that are doubtful.
+const MOST_TEXTS: usize = 64;
+
+impl UsageRecord {
+    /// The record as it can be kept. What cannot be true is bounded and named in `doubtful`, and long texts are shortened: a
+    /// gateway's token must not be enough to falsify sums, to fill the ledger's past or its disk; and no figure, whoever made it
+    /// up, may keep a request out of the ledger.
+    #[must_use]
+    pub fn bounded(mut self, now: DateTime<Utc>) -> Self {
+        let mut refused = Vec::new();
+        let mut bound = |field: &'static str, figure: &mut u64, most: u64| {
+            if *figure > most {
+                *figure = most;
+                refused.push(field);
+            }
+        };
+        bound("input_tokens", &mut self.input_tokens, MOST_TOKENS);
+        bound("cached_input_tokens", &mut self.cached_input_tokens, MOST_TOKENS);
+        bound("cache_write_tokens", &mut self.cache_write_tokens, MOST_TOKENS);
+        bound("cache_write_1h_tokens", &mut self.cache_write_1h_tokens, MOST_TOKENS);
+        bound("output_tokens", &mut self.output_tokens, MOST_TOKENS);
+        bound("reasoning_tokens", &mut self.reasoning_tokens, MOST_TOKENS);
+        bound("latency_us", &mut self.latency_us, LONGEST_US);
+        if let Some(time) = &mut self.time_to_first_token_us {
+            bound("time_to_first_token_us", time, LONGEST_US);
+        }
+        if !(0..=DEAREST_MICROUSD).contains(&self.cost_microusd) {
+            self.cost_microusd = self.cost_microusd.clamp(0, DEAREST_MICROUSD);
+            refused.push("cost_microusd");
+        }
+        if !(now - OLDEST..=now + CLOCK_AHEAD).contains(&self.started_at) {
+            self.started_at = now;
+            refused.push("started_at");
+        }
+        shorten(&mut self.model, LONGEST_MODEL);
+        shorten(&mut self.upstream_model, LONGEST_MODEL);
+        for text in [&mut self.operation, &mut self.price_version, &mut self.error_code, &mut self.outcome] {
+            shorten(text, LONGEST_TEXT);
+        }
+        self.doubtful.truncate(MOST_TEXTS);
+        for field in refused {
+            if !self.doubtful.iter().any(|named| named == field) {
+                self.doubtful.push(field.to_owned());
+            }
+        }
+        self.guardrail_findings.truncate(MOST_TEXTS);
+        for text in self.guardrail_findings.iter_mut().chain(&mut self.doubtful) {
+            shorten(text, LONGEST_TEXT);
+        }
+        self
+    }
+}
+
+fn shorten(text: &mut String, characters: usize) {
+    if let Some((end, _)) = text.char_indices().nth(characters) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
 }
 
 /// Who counted tokens.
@@ -67,7 +156,7 @@ pub enum UsageSource {
     Provider,
     /// Weir estimated it.
     Estimated,
-    /// Nothing reached a provider.
+    /// Nobody counted, for example because nothing reached a provider.
     None,
 }
 
@@ -107,4 +196,110 @@ pub struct RejectedRecord {
     pub request_id: Uuid,
     /// Why.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(now: DateTime<Utc>) -> UsageRecord {
+        UsageRecord {
+            request_id: Uuid::nil(),
+            started_at: now,
+            tenant_id: Uuid::nil(),
+            key_id: Uuid::nil(),
+            operation: "chat.completions".into(),
+            model: "gpt".into(),
+            provider_id: None,
+            deployment_id: None,
+            upstream_model: "gpt".into(),
+            input_tokens: 10,
+            cached_input_tokens: 1,
+            cache_write_tokens: 2,
+            cache_write_1h_tokens: 3,
+            output_tokens: 20,
+            reasoning_tokens: 4,
+            input_source: UsageSource::Provider,
+            cached_input_source: UsageSource::Provider,
+            cache_write_source: UsageSource::Provider,
+            output_source: UsageSource::Provider,
+            reasoning_source: UsageSource::Provider,
+            cost_microusd: 5,
+            price_version: "r1".into(),
+            latency_us: 6,
+            time_to_first_token_us: Some(7),
+            status: 200,
+            error_code: String::new(),
+            outcome: "complete".into(),
+            streamed: false,
+            attempts: 1,
+            guardrail_findings: vec![],
+            revision: 1,
+            doubtful: vec![],
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_bounded_and_named_and_the_rest_stays() {
+        let now = Utc::now();
+        assert_eq!(record(now).bounded(now), record(now));
+        let check = |break_it: fn(&mut UsageRecord), mended: fn(&mut UsageRecord), field: &str| {
+            let (mut broken, mut expect) = (record(now), record(now));
+            break_it(&mut broken);
+            mended(&mut expect);
+            expect.doubtful = vec![field.to_owned()];
+            let bounded = broken.bounded(now);
+            assert_eq!(bounded, expect, "{field}");
+            assert_eq!(bounded.clone().bounded(now), bounded, "once more changes nothing");
+        };
+        check(|it| it.input_tokens = u64::MAX, |it| it.input_tokens = MOST_TOKENS, "input_tokens");
+        check(|it| it.cached_input_tokens = u64::MAX, |it| it.cached_input_tokens = MOST_TOKENS, "cached_input_tokens");
+        check(|it| it.cache_write_tokens = u64::MAX, |it| it.cache_write_tokens = MOST_TOKENS, "cache_write_tokens");
+        check(
+            |it| it.cache_write_1h_tokens = MOST_TOKENS + 1,
+            |it| it.cache_write_1h_tokens = MOST_TOKENS,
+            "cache_write_1h_tokens",
+        );
+        check(|it| it.output_tokens = u64::MAX, |it| it.output_tokens = MOST_TOKENS, "output_tokens");
+        check(|it| it.reasoning_tokens = u64::MAX, |it| it.reasoning_tokens = MOST_TOKENS, "reasoning_tokens");
+        check(|it| it.cost_microusd = i64::MAX, |it| it.cost_microusd = DEAREST_MICROUSD, "cost_microusd");
+        check(|it| it.cost_microusd = i64::MIN, |it| it.cost_microusd = 0, "cost_microusd");
+        check(|it| it.latency_us = u64::MAX, |it| it.latency_us = LONGEST_US, "latency_us");
+        check(
+            |it| it.time_to_first_token_us = Some(u64::MAX),
+            |it| it.time_to_first_token_us = Some(LONGEST_US),
+            "time_to_first_token_us",
+        );
+        check(|it| it.started_at = DateTime::<Utc>::MAX_UTC, |_| (), "started_at");
+        check(|it| it.started_at = DateTime::<Utc>::MIN_UTC, |_| (), "started_at");
+        check(|it| it.started_at += TimeDelta::minutes(61), |_| (), "started_at");
+        check(|it| it.started_at -= TimeDelta::days(8), |_| (), "started_at");
+    }
+
+    #[test]
+    fn long_texts_are_shortened() {
+        let now = Utc::now();
+        let long = || "ä".repeat(1_000_000);
+        let record = UsageRecord {
+            model: long(),
+            upstream_model: long(),
+            operation: long(),
+            price_version: long(),
+            error_code: long(),
+            outcome: long(),
+            guardrail_findings: vec![long(); 100],
+            doubtful: vec![long(); 100],
+            ..record(now)
+        };
+        let bounded = record.bounded(now);
+        let texts = [&bounded.model, &bounded.upstream_model].map(|text| text.chars().count());
+        assert_eq!(texts, [LONGEST_MODEL; 2]);
+        let UsageRecord { operation, price_version, error_code, outcome, .. } = &bounded;
+        for text in
+            [operation, price_version, error_code, outcome, &bounded.guardrail_findings[0], &bounded.doubtful[0]]
+        {
+            assert_eq!(text.chars().count(), LONGEST_TEXT);
+        }
+        assert_eq!((bounded.guardrail_findings.len(), bounded.doubtful.len()), (MOST_TEXTS, MOST_TEXTS));
+    }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, ProviderSchema};
+use weir_config::{GuardrailProfile, Price, ProviderSchema};
 
 use crate::actor::{Actor, Role};
-use crate::destination::inside;
+use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
 use crate::snapshot::BaseUrl;
 
@@ -35,15 +35,22 @@ impl ProviderSettings {
     }
 
     /// Refuses an owner and base URL that this actor may not bring together: what a tenant's own admin names must lie
-    /// outside the operator's network.
-    pub fn check_destination(&self, actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
+    /// outside the operator's network, unless the operator allows it.
+    pub fn check_destination(
+        &self,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        allowed: &AllowedHosts,
+    ) -> Result<(), Vec<FieldError>> {
         if actor.role == Role::PlatformAdmin || tenant_id.is_none() {
             return Ok(());
         }
         let mut fields = Fields::default();
         match self.base_url.parse::<BaseUrl>() {
             Ok(url) => {
-                if let Some(what) = inside(&url.host) {
+                if let Some(what) = inside(&url.host)
+                    && !allowed.include(&url.host)
+                {
                     let reason = format!("must not lead to {what}; only a platform admin may set this");
                     fields.require(false, "base_url", reason);
                 }
@@ -112,8 +119,33 @@ pub struct MemberPrice {
     pub input_microusd_per_million: u64,
     /// Micro-dollars for a million input tokens that the provider read from its cache.
     pub cached_input_microusd_per_million: u64,
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for five minutes; `None`: as
+    /// [`weir_config::Price`] says.
+    #[serde(default)]
+    pub cache_write_microusd_per_million: Option<u64>,
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for an hour; `None`: as there.
+    #[serde(default)]
+    pub cache_write_1h_microusd_per_million: Option<u64>,
     /// Micro-dollars for a million output tokens.
     pub output_microusd_per_million: u64,
+    /// Micro-dollars for a million output tokens of reasoning; `None`: the output's.
+    #[serde(default)]
+    pub reasoning_microusd_per_million: Option<u64>,
+}
+
+impl MemberPrice {
+    /// The same under a name that is its own for ever.
+    pub fn versioned(self, version: String) -> Price {
+        Price {
+            version,
+            input_microusd_per_million: self.input_microusd_per_million,
+            cached_input_microusd_per_million: self.cached_input_microusd_per_million,
+            cache_write_microusd_per_million: self.cache_write_microusd_per_million,
+            cache_write_1h_microusd_per_million: self.cache_write_1h_microusd_per_million,
+            output_microusd_per_million: self.output_microusd_per_million,
+            reasoning_microusd_per_million: self.reasoning_microusd_per_million,
+        }
+    }
 }
 
 /// The longest time-out: one day, in milliseconds.
@@ -131,10 +163,14 @@ impl PoolSettings {
             fields.model_name(&format!("members[{index}].model"), &member.model);
             if let Some(price) = &member.price {
                 for (name, value) in [
-                    ("input_microusd_per_million", price.input_microusd_per_million),
-                    ("cached_input_microusd_per_million", price.cached_input_microusd_per_million),
-                    ("output_microusd_per_million", price.output_microusd_per_million),
+                    ("input_microusd_per_million", Some(price.input_microusd_per_million)),
+                    ("cached_input_microusd_per_million", Some(price.cached_input_microusd_per_million)),
+                    ("cache_write_microusd_per_million", price.cache_write_microusd_per_million),
+                    ("cache_write_1h_microusd_per_million", price.cache_write_1h_microusd_per_million),
+                    ("output_microusd_per_million", Some(price.output_microusd_per_million)),
+                    ("reasoning_microusd_per_million", price.reasoning_microusd_per_million),
                 ] {
+                    let Some(value) = value else { continue };
                     fields.range(&format!("members[{index}].price.{name}"), value, 0, DEAREST_MICROUSD);
                 }
             }

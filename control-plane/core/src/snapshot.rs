@@ -52,7 +52,7 @@ pub struct BaseUrl {
     pub host: String,
     /// Port, explicit or the scheme's own.
     pub port: u16,
-    /// What stands before the schema's paths; empty, or beginning and not ending with a slash.
+    /// The path as it is written; empty, or beginning and not ending with a slash.
     pub path_prefix: String,
 }
 

@@ -1,6 +1,6 @@
 //! Between the wire's messages and the control plane's types.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
 use weir_core::gateway::{Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, Resolved};
@@ -88,7 +88,8 @@ pub(crate) fn id(field: &'static str, value: &str) -> Result<Uuid, Status> {
     value.parse().map_err(|_| Status::invalid_argument(format!("{field} is not a UUID")))
 }
 
-/// A record that cannot be read can never be stored: the reason goes back with its id as it came.
+/// A record that does not say whose it is can never be stored: the reason goes back with its id as it came. Of all else, what
+/// cannot be read is left out and named in the record.
 pub(crate) fn usage_record(record: wire::UsageRecord) -> Result<UsageRecord, wire::RejectedRecord> {
     let request_id = record.request_id.clone();
     read_usage_record(record).map_err(|reason| wire::RejectedRecord { request_id, reason: reason.to_owned() })
@@ -96,25 +97,39 @@ pub(crate) fn usage_record(record: wire::UsageRecord) -> Result<UsageRecord, wir
 
 fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static str> {
     let (input_source, output_source) = (source(record.input_source()), source(record.output_source()));
-    let optional_id = |value: &str, reason| match value {
-        "" => Ok(None),
-        value => value.parse().map(Some).map_err(|_| reason),
+    let cached_input_source = source(record.cached_input_source());
+    let cache_write_source = source(record.cache_write_source());
+    let reasoning_source = source(record.reasoning_source());
+    let mut doubtful = record.doubtful;
+    let mut optional_id = |field: &str, value: &str| {
+        let id = value.parse().ok();
+        if id.is_none() && !value.is_empty() {
+            doubtful.push(field.to_owned());
+        }
+        id
     };
     Ok(UsageRecord {
         request_id: record.request_id.parse().map_err(|_| "request_id is not a UUID")?,
-        started_at: DateTime::from_timestamp_micros(record.started_at_unix_us).ok_or("started_at is out of range")?,
+        // The store says what becomes of a time that cannot be true.
+        started_at: DateTime::from_timestamp_micros(record.started_at_unix_us).unwrap_or(DateTime::<Utc>::MAX_UTC),
         tenant_id: record.tenant_id.parse().map_err(|_| "tenant_id is not a UUID")?,
         key_id: record.key_id.parse().map_err(|_| "key_id is not a UUID")?,
         operation: record.operation,
         model: record.model,
-        provider_id: optional_id(&record.provider_id, "provider_id is not a UUID")?,
-        deployment_id: optional_id(&record.deployment_id, "deployment_id is not a UUID")?,
+        provider_id: optional_id("provider_id", &record.provider_id),
+        deployment_id: optional_id("deployment_id", &record.deployment_id),
         upstream_model: record.upstream_model,
         input_tokens: record.input_tokens,
         cached_input_tokens: record.cached_input_tokens,
+        cache_write_tokens: record.cache_write_tokens,
+        cache_write_1h_tokens: record.cache_write_1h_tokens,
         output_tokens: record.output_tokens,
+        reasoning_tokens: record.reasoning_tokens,
         input_source,
+        cached_input_source,
+        cache_write_source,
         output_source,
+        reasoning_source,
         cost_microusd: record.cost_microusd,
         price_version: record.price_version,
         latency_us: record.latency_us,
@@ -126,6 +141,7 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
         attempts: record.attempts,
         guardrail_findings: record.guardrail_findings,
         revision: record.revision,
+        doubtful,
     })
 }
 

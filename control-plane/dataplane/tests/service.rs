@@ -239,12 +239,32 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
         ..UsageRecord::default()
     };
     let unreadable = UsageRecord { request_id: "7".into(), ..record.clone() };
+    let absurd = UsageRecord {
+        request_id: Uuid::now_v7().to_string(),
+        provider_id: "none".into(),
+        output_tokens: u64::MAX,
+        cache_write_1h_tokens: 7,
+        cache_write_source: UsageSource::Provider.into(),
+        doubtful: vec!["input_tokens".into()],
+        started_at_unix_us: i64::MAX,
+        ..record.clone()
+    };
     for _ in 0..2 {
-        let report = ReportUsageRequest { records: vec![record.clone(), unreadable.clone()] };
+        let report = ReportUsageRequest { records: vec![record.clone(), unreadable.clone(), absurd.clone()] };
         let answer = client.report_usage(control_plane.with_token(report)).await.unwrap().into_inner();
         let rejected: Vec<&str> = answer.rejected.iter().map(|one| one.request_id.as_str()).collect();
-        assert_eq!((answer.stored, rejected), (1, vec!["7"]));
+        assert_eq!((answer.stored, rejected), (2, vec!["7"]));
     }
+    let filter = weir_store::UsageFilter {
+        request_id: absurd.request_id.parse().ok(),
+        limit: 10,
+        ..weir_store::UsageFilter::default()
+    };
+    let found = control_plane.store.list_usage(&actor, &filter).await.unwrap();
+    let [stored] = found.as_slice() else { panic!("{} records", found.len()) };
+    assert_eq!(stored.record.doubtful, ["input_tokens", "provider_id", "output_tokens", "started_at"]);
+    assert_eq!((stored.record.provider_id, stored.record.cache_write_1h_tokens), (None, 7));
+    assert_eq!(stored.record.cache_write_source, weir_core::ledger::UsageSource::Provider);
 }
 
 #[tokio::test]

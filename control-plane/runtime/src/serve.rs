@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use weir_api::ApiState;
+use weir_core::destination::AllowedHosts;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
 use weir_store::Store;
@@ -53,6 +54,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         store = database::connect_and_migrate(&settings.database) => store?,
         () = stopped(stopping.clone()) => return Ok(()),
     };
+    let store = store.with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone()));
 
     let snapshot = store.snapshot().await.context("the policy cannot be read")?;
     let revision = snapshot.revision;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use secrecy::SecretString;
+use weir_core::destination::AllowedHost;
 use weir_core::encryption::Encryption;
 
 /// How to reach and read the database.
@@ -52,6 +53,11 @@ pub struct ServeSettings {
     /// needs one for its configuration and one for each worker; on a new start it has the old ones beside for a moment.
     #[arg(long, env = "WEIR_GRPC_CONNECTIONS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub grpc_connections: u32,
+    /// Hosts that tenants' own admins may name as providers although they are inside your network, separated by commas:
+    /// `vllm.models.svc.cluster.local`, `*.models.internal` (every name below), `10.0.0.7`. By default none: private addresses, names
+    /// without a domain and names such as `x.internal`, `x.svc` or `x.lan` are for platform admins.
+    #[arg(long, env = "WEIR_TENANT_PROVIDER_HOSTS", value_delimiter = ',')]
+    pub tenant_provider_hosts: Vec<AllowedHost>,
     /// The filters, as built for `wasm32-wasip1`.
     #[arg(long, env = "WEIR_MODULE_FILE")]
     pub module_file: PathBuf,

@@ -15,6 +15,7 @@ use crate::row::{Meta, page, require_profile, require_tenant, signed, unsigned};
 use crate::{Store, StoreError};
 
 const OWNER: &str = "SELECT tenant_id FROM api_keys WHERE id = $1";
+const THERE: &str = "SELECT 1 FROM api_keys WHERE id = $1 AND deleted_at IS NULL";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, prefix, allowed_models, \
                        requests_per_minute, guardrail_profile_id, expires_at, revoked_at, key_sha256";
 
@@ -58,7 +59,7 @@ impl Store {
         authorise(actor, Some(tenant_id))?;
         settings.check()?;
         let mut write = self.begin(actor).await?;
-        if let Some(earlier) = self.replay(&mut write, idempotency).await? {
+        if let Some(earlier) = self.replay_secret(&mut write, idempotency, THERE).await? {
             return Ok(earlier);
         }
         require_tenant(write.connection(), Some(tenant_id)).await?;

@@ -11,6 +11,7 @@ use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
+use weir_core::resource::WithSecret;
 use weir_core::secret::sha256;
 
 use crate::changes::CHANNEL;
@@ -108,6 +109,18 @@ impl Store {
             return Err(StoreError::IdempotencyKeyReused);
         }
         serde_json::from_value(remembered.result).map(Some).map_err(unreadable)
+    }
+
+    /// The same for what came with a secret. `there` finds what was made, by its id: the secret of what is gone is not shown again.
+    pub(crate) async fn replay_secret<T: DeserializeOwned>(
+        &self,
+        write: &mut Write<'_>,
+        idempotency: Option<&Idempotency>,
+        there: &'static str,
+    ) -> Result<Option<WithSecret<T>>, StoreError> {
+        let Some(earlier) = self.replay::<WithSecret<T>>(write, idempotency).await? else { return Ok(None) };
+        let found = sqlx::query(there).bind(earlier.stored.id).fetch_optional(write.connection()).await?;
+        found.map(|_| Some(earlier)).ok_or(StoreError::NotFound)
     }
 
     /// Stores the result for repeats, in the same transaction.

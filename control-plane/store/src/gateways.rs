@@ -14,6 +14,7 @@ use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
+const THERE: &str = "SELECT 1 FROM gateways WHERE id = $1";
 const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name";
 
 impl Store {
@@ -69,7 +70,7 @@ impl Store {
         authorise(actor, None)?;
         settings.check()?;
         let mut write = self.begin(actor).await?;
-        if let Some(earlier) = self.replay(&mut write, idempotency).await? {
+        if let Some(earlier) = self.replay_secret(&mut write, idempotency, THERE).await? {
             return Ok(earlier);
         }
         require_tenant(write.connection(), tenant_id).await?;

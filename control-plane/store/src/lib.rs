@@ -17,6 +17,7 @@ mod gateways;
 mod ledger;
 mod logins;
 mod maintenance;
+mod members;
 mod models;
 mod nodes;
 mod pools;
@@ -49,6 +50,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
+use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Encryption;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -69,6 +71,7 @@ pub struct Store {
     away: Arc<AtomicBool>,
     keys: ledger::KnownKeys,
     ledger: ledger::Queue,
+    allowed_hosts: Arc<AllowedHosts>,
 }
 
 impl Store {
@@ -85,7 +88,14 @@ impl Store {
             .connect_with(options)
             .await?;
         let ledger = ledger::Queue::new(&pool);
-        Ok(Self { pool, encryption, away: Arc::default(), keys: ledger::KnownKeys::default(), ledger })
+        let keys = ledger::KnownKeys::default();
+        Ok(Self { pool, encryption, away: Arc::default(), keys, ledger, allowed_hosts: Arc::default() })
+    }
+
+    /// The same, but a tenant's own admins may name these hosts as providers although they are inside the operator's network.
+    #[must_use]
+    pub fn with_allowed_hosts(self, hosts: AllowedHosts) -> Self {
+        Self { allowed_hosts: Arc::new(hosts), ..self }
     }
 
     /// Brings the schema up to date, checks that the master key is the one it was made with, and makes the ledger's partitions of

@@ -8,6 +8,11 @@ use weir_core::node::{NodeEvent, NodeReport};
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
+/// Characters of an Envoy's id, which an index of Postgres must hold.
+const LONGEST_ID: usize = 256;
+/// Characters of whatever else an Envoy says.
+const LONGEST_TEXT: usize = 2000;
+
 /// An Envoy that has connected at least once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -50,6 +55,7 @@ impl Store {
     /// close a newer one, and revisions only grow while a stream is open.
     pub async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
         let NodeReport { gateway_id, node_id, at, event } = report;
+        let node_id = shown(&node_id, LONGEST_ID);
         sqlx::query(
             "INSERT INTO nodes (gateway_id, node_id, last_seen_at)
              SELECT id, $2, $3 FROM gateways WHERE id = $1
@@ -70,7 +76,7 @@ impl Store {
             .bind(gateway_id)
             .bind(&node_id)
             .bind(at)
-            .bind(envoy_version),
+            .bind(shown(envoy_version, LONGEST_TEXT)),
             NodeEvent::Disconnected => sqlx::query(
                 "UPDATE nodes SET connected = false
                  WHERE gateway_id = $1 AND node_id = $2 AND coalesce(connected_at <= $3, true)",
@@ -100,8 +106,8 @@ impl Store {
             .bind(&node_id)
             .bind(at)
             .bind(signed(*revision))
-            .bind(resource)
-            .bind(reason),
+            .bind(shown(resource, LONGEST_TEXT))
+            .bind(shown(reason, LONGEST_TEXT)),
             // Not only growing: a restarted Envoy's VMs begin anew.
             NodeEvent::Forgot { revision } => {
                 sqlx::query("UPDATE nodes SET forgotten_revision = $3 WHERE gateway_id = $1 AND node_id = $2")
@@ -129,6 +135,11 @@ impl Store {
         .await?;
         rows.into_iter().map(NodeRow::into_node).collect()
     }
+}
+
+/// What an Envoy says, as it is kept: its token must not be enough to fill the disk, and Postgres knows no text with NUL.
+fn shown(text: &str, longest: usize) -> String {
+    text.chars().take(longest).map(|character| if character == '\0' { '\u{fffd}' } else { character }).collect()
 }
 
 #[derive(sqlx::FromRow)]

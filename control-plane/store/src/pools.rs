@@ -9,9 +9,10 @@ use weir_core::change::ChangeKind;
 use weir_core::field::{FieldError, Fields};
 use weir_core::page::{Page, PageRequest};
 use weir_core::resource::Stored;
-use weir_core::routing::{MemberPrice, MemberSettings, PoolSettings, PoolView};
+use weir_core::routing::{MemberSettings, PoolSettings, PoolView};
 
 use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
+use crate::members::{MEMBER_COLUMNS, MemberRow, PriceColumns};
 use crate::row::{Meta, page, require_tenant, signed, taken, unsigned};
 use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
@@ -174,11 +175,9 @@ async fn require_providers(
 }
 
 async fn members(connection: &mut PgConnection, pools: &[Uuid]) -> Result<HashMap<Uuid, Vec<MemberRow>>, StoreError> {
-    let rows: Vec<MemberRow> = sqlx::query_as(
-        "SELECT id, pool_id, provider_id, model, input_microusd_per_million, cached_input_microusd_per_million,
-                output_microusd_per_million, price_version
-         FROM deployments WHERE pool_id = ANY($1) ORDER BY pool_id, position",
-    )
+    let rows: Vec<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {MEMBER_COLUMNS} FROM deployments WHERE pool_id = ANY($1) ORDER BY pool_id, position"
+    )))
     .bind(pools)
     .fetch_all(connection)
     .await?;
@@ -203,7 +202,7 @@ async fn write_members(
         let same = same.map(|index| before.remove(index));
         let price = member.price;
         let price_version = match &same {
-            Some(old) if old.price()? == price => old.price_version.clone(),
+            Some(old) if old.price.read()? == price => old.price_version.clone(),
             _ => price.map(|_| format!("r{}", write.revision())),
         };
         let row = MemberRow {
@@ -211,15 +210,14 @@ async fn write_members(
             pool_id,
             provider_id: member.provider_id,
             model: member.model.clone(),
-            input_microusd_per_million: price.map(|price| signed(price.input_microusd_per_million)),
-            cached_input_microusd_per_million: price.map(|price| signed(price.cached_input_microusd_per_million)),
-            output_microusd_per_million: price.map(|price| signed(price.output_microusd_per_million)),
+            price: PriceColumns::of(price),
             price_version,
         };
         sqlx::query(
-            "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, input_microusd_per_million,
-                 cached_input_microusd_per_million, output_microusd_per_million, price_version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, price_version,
+                 input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million,
+                 cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(row.id)
         .bind(tenant_id.unwrap_or_default())
@@ -227,10 +225,13 @@ async fn write_members(
         .bind(position as i16)
         .bind(row.provider_id)
         .bind(&row.model)
-        .bind(row.input_microusd_per_million)
-        .bind(row.cached_input_microusd_per_million)
-        .bind(row.output_microusd_per_million)
         .bind(&row.price_version)
+        .bind(row.price.input_microusd_per_million)
+        .bind(row.price.cached_input_microusd_per_million)
+        .bind(row.price.cache_write_microusd_per_million)
+        .bind(row.price.cache_write_1h_microusd_per_million)
+        .bind(row.price.output_microusd_per_million)
+        .bind(row.price.reasoning_microusd_per_million)
         .execute(write.connection())
         .await?;
         written.push(row);
@@ -268,35 +269,6 @@ fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committ
 }
 
 #[derive(sqlx::FromRow)]
-struct MemberRow {
-    id: Uuid,
-    pool_id: Uuid,
-    provider_id: Uuid,
-    model: String,
-    input_microusd_per_million: Option<i64>,
-    cached_input_microusd_per_million: Option<i64>,
-    output_microusd_per_million: Option<i64>,
-    price_version: Option<String>,
-}
-
-impl MemberRow {
-    fn price(&self) -> Result<Option<MemberPrice>, StoreError> {
-        match (
-            self.input_microusd_per_million,
-            self.cached_input_microusd_per_million,
-            self.output_microusd_per_million,
-        ) {
-            (Some(input), Some(cached_input), Some(output)) => Ok(Some(MemberPrice {
-                input_microusd_per_million: unsigned(input)?,
-                cached_input_microusd_per_million: unsigned(cached_input)?,
-                output_microusd_per_million: unsigned(output)?,
-            })),
-            _ => Ok(None),
-        }
-    }
-}
-
-#[derive(sqlx::FromRow)]
 struct PoolRow {
     #[sqlx(flatten)]
     meta: Meta,
@@ -312,7 +284,7 @@ impl PoolRow {
         let members = members
             .iter()
             .map(|member| {
-                let price = member.price()?;
+                let price = member.price.read()?;
                 Ok(MemberSettings { provider_id: member.provider_id, model: member.model.clone(), price })
             })
             .collect::<Result<_, StoreError>>()?;

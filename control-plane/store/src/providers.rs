@@ -72,7 +72,7 @@ impl Store {
     ) -> Result<Stored<ProviderView>, StoreError> {
         authorise(actor, tenant_id)?;
         let settings = settings.check()?;
-        settings.check_destination(actor, tenant_id)?;
+        settings.check_destination(actor, tenant_id, &self.allowed_hosts)?;
         let id = Uuid::now_v7();
         let encrypted = self.encrypted(id, &credential)?;
         let mut write = self.begin(actor).await?;
@@ -116,7 +116,7 @@ impl Store {
         let (tenant_id, base_url) = current(&mut write, actor, id, expected_revision).await?;
         // What a platform admin has set may stay.
         if settings.base_url != base_url {
-            settings.check_destination(actor, tenant_id)?;
+            settings.check_destination(actor, tenant_id, &self.allowed_hosts)?;
         }
         let revision = write.revision();
         let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(

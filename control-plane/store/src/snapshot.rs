@@ -1,9 +1,9 @@
 //! Everything that Envoy is configured from.
 
 use uuid::Uuid;
-use weir_config::Price;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 
+use crate::members::{MEMBER_COLUMNS, MemberRow};
 use crate::providers::schema_from_name;
 use crate::row::unsigned;
 use crate::transaction::{READING, begin};
@@ -26,11 +26,9 @@ impl Store {
         )
         .fetch_all(&mut *reading)
         .await?;
-        let members: Vec<MemberRow> = sqlx::query_as(
-            "SELECT pool_id, id, provider_id, model, input_microusd_per_million, cached_input_microusd_per_million,
-                    output_microusd_per_million, price_version
-             FROM deployments ORDER BY pool_id, position",
-        )
+        let members: Vec<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {MEMBER_COLUMNS} FROM deployments ORDER BY pool_id, position"
+        )))
         .fetch_all(&mut *reading)
         .await?;
         reading.commit().await?;
@@ -116,37 +114,5 @@ impl PoolRow {
             idle_timeout_ms: unsigned(self.idle_timeout_ms)?,
             request_timeout_ms: unsigned(self.request_timeout_ms)?,
         })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct MemberRow {
-    pool_id: Uuid,
-    id: Uuid,
-    provider_id: Uuid,
-    model: String,
-    input_microusd_per_million: Option<i64>,
-    cached_input_microusd_per_million: Option<i64>,
-    output_microusd_per_million: Option<i64>,
-    price_version: Option<String>,
-}
-
-impl MemberRow {
-    fn into_member(self) -> Result<Member, StoreError> {
-        let price = match (
-            self.price_version,
-            self.input_microusd_per_million,
-            self.cached_input_microusd_per_million,
-            self.output_microusd_per_million,
-        ) {
-            (Some(version), Some(input), Some(cached_input), Some(output)) => Some(Price {
-                version,
-                input_microusd_per_million: unsigned(input)?,
-                cached_input_microusd_per_million: unsigned(cached_input)?,
-                output_microusd_per_million: unsigned(output)?,
-            }),
-            _ => None,
-        };
-        Ok(Member { deployment_id: self.id, provider_id: self.provider_id, model: self.model, price })
     }
 }

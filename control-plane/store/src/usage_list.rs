@@ -102,9 +102,15 @@ struct UsageRow {
     upstream_model: String,
     input_tokens: i64,
     cached_input_tokens: i64,
+    cache_write_tokens: i64,
+    cache_write_1h_tokens: i64,
     output_tokens: i64,
+    reasoning_tokens: i64,
     input_source: String,
+    cached_input_source: String,
+    cache_write_source: String,
     output_source: String,
+    reasoning_source: String,
     cost_microusd: i64,
     price_version: String,
     latency_us: i64,
@@ -116,6 +122,7 @@ struct UsageRow {
     attempts: i32,
     guardrail_findings: Vec<String>,
     revision: i64,
+    doubtful: Vec<String>,
 }
 
 impl UsageRow {
@@ -132,9 +139,15 @@ impl UsageRow {
             upstream_model: self.upstream_model,
             input_tokens: unsigned(self.input_tokens)?,
             cached_input_tokens: unsigned(self.cached_input_tokens)?,
+            cache_write_tokens: unsigned(self.cache_write_tokens)?,
+            cache_write_1h_tokens: unsigned(self.cache_write_1h_tokens)?,
             output_tokens: unsigned(self.output_tokens)?,
+            reasoning_tokens: unsigned(self.reasoning_tokens)?,
             input_source: UsageSource::from_name(&self.input_source),
+            cached_input_source: UsageSource::from_name(&self.cached_input_source),
+            cache_write_source: UsageSource::from_name(&self.cache_write_source),
             output_source: UsageSource::from_name(&self.output_source),
+            reasoning_source: UsageSource::from_name(&self.reasoning_source),
             cost_microusd: self.cost_microusd,
             price_version: self.price_version,
             latency_us: unsigned(self.latency_us)?,
@@ -146,6 +159,7 @@ impl UsageRow {
             attempts: unsigned(self.attempts.into())? as u32,
             guardrail_findings: self.guardrail_findings,
             revision: unsigned(self.revision)?,
+            doubtful: self.doubtful,
         };
         Ok(LedgerEntry { gateway_id: self.gateway_id, record })
     }

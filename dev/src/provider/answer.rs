@@ -5,21 +5,25 @@ use serde_json::Value;
 
 use super::sample;
 
-/// What a request asks for, read from either API.
+/// What a request asks for, read from any API.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ask {
     pub(crate) model: String,
     pub(crate) stream: bool,
-    /// OpenAI only: `stream_options.include_usage`. Anthropic's streams always carry usage.
+    /// Chat completions only: `stream_options.include_usage`. The other streams always carry usage.
     pub(crate) include_usage: bool,
     /// What the last turn says: the user's text, or a tool's result.
     pub(crate) last_turn: LastTurn,
     /// The tool that the request forces the model to call.
     pub(crate) forced_tool: Option<Tool>,
+    /// The JSON Schema that the request wants the answer to have.
+    pub(crate) schema: Option<Value>,
     /// Length of everything that a model would read, in characters.
     pub(crate) input_characters: usize,
     /// Output limit in tokens.
     pub(crate) max_tokens: Option<u64>,
+    /// Fields of the request that the answer repeats, where the API does so.
+    pub(crate) repeated: Value,
 }
 
 /// The end of the conversation.
@@ -43,10 +47,22 @@ pub(crate) struct Answer {
     /// Deterministic: the same request gives the same id.
     pub(crate) id: String,
     pub(crate) model: String,
+    /// What the model thought before, as far as it is shown.
+    pub(crate) reasoning: Option<String>,
     pub(crate) content: Content,
     /// The text was cut at `max_tokens`.
     pub(crate) cut: bool,
     pub(crate) usage: Usage,
+    /// As in [`Ask`].
+    pub(crate) repeated: Value,
+}
+
+/// What a test's scenario sets of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Told<'a> {
+    pub(crate) text: Option<&'a str>,
+    pub(crate) reasoning: Option<&'a str>,
+    pub(crate) usage: Option<Usage>,
 }
 
 /// The body of an answer.
@@ -57,38 +73,65 @@ pub(crate) enum Content {
 }
 
 /// Token counts that an answer reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// All input tokens, those read from a cache included.
+    /// All input tokens, those read from a cache or written to one included.
     pub input_tokens: u64,
     /// Those of them that were read from a cache.
     #[serde(default)]
     pub cached_input_tokens: u64,
-    /// Output tokens.
+    /// Those of them that were written to a cache that lasts five minutes.
+    #[serde(default)]
+    pub cache_write_5m_tokens: u64,
+    /// Those of them that were written to a cache that lasts an hour.
+    #[serde(default)]
+    pub cache_write_1h_tokens: u64,
+    /// All output tokens, those of reasoning included.
     pub output_tokens: u64,
+    /// Those of them that were reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Input tokens that were written to a cache.
+    pub(crate) fn cache_write_tokens(&self) -> u64 {
+        self.cache_write_5m_tokens + self.cache_write_1h_tokens
+    }
 }
 
 /// Characters that the demo provider counts as one token.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
 impl Answer {
-    /// The answer to `ask`. `text` and `usage` are set by a test's scenario.
-    pub(crate) fn to(ask: &Ask, text: Option<&str>, usage: Option<Usage>) -> Answer {
-        let (content, cut) = match (&ask.forced_tool, text) {
+    /// The answer to `ask`.
+    pub(crate) fn to(ask: &Ask, told: &Told) -> Answer {
+        let (content, cut) = match (&ask.forced_tool, told.text) {
             (Some(tool), None) => (tool_call(tool, ask), false),
             (_, text) => {
-                let text = text.map_or_else(|| speech(&ask.last_turn), str::to_owned);
+                let structured = || ask.schema.as_ref().map(|schema| sample::of_schema(schema).to_string());
+                let text = text.map(str::to_owned).or_else(structured).unwrap_or_else(|| speech(&ask.last_turn));
                 let (text, cut) = limited(text, ask.max_tokens);
                 (Content::Text(text), cut)
             }
         };
-        let usage = usage.unwrap_or_else(|| Usage {
+        let reasoning_tokens = told.reasoning.map_or(0, |text| tokens(text.chars().count()));
+        let usage = told.usage.unwrap_or_else(|| Usage {
             input_tokens: tokens(ask.input_characters),
-            cached_input_tokens: 0,
-            output_tokens: tokens(content.characters()),
+            output_tokens: tokens(content.characters()) + reasoning_tokens,
+            reasoning_tokens,
+            ..Usage::default()
         });
-        Answer { id: format!("{:016x}", fingerprint(ask)), model: ask.model.clone(), content, cut, usage }
+        Answer {
+            id: format!("{:016x}", fingerprint(ask)),
+            model: ask.model.clone(),
+            reasoning: told.reasoning.map(str::to_owned),
+            content,
+            cut,
+            usage,
+            repeated: ask.repeated.clone(),
+        }
     }
 }
 
@@ -123,6 +166,12 @@ pub(crate) fn tokens(characters: usize) -> u64 {
 /// FNV-1a: the same on every machine and in every version, unlike the standard library's hasher.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Some letters that follow from a text and do not show it: for what a client must pass on or skip without reading.
+pub(crate) fn stable_letters(text: &str) -> String {
+    let hash = fnv1a(text.as_bytes());
+    format!("{hash:016x}")[..4 + (hash % 12) as usize].to_owned()
 }
 
 fn fingerprint(ask: &Ask) -> u64 {
@@ -167,23 +216,26 @@ mod tests {
             include_usage: false,
             last_turn: LastTurn::User("My card is 4111".into()),
             forced_tool: None,
+            schema: None,
             input_characters: 15,
             max_tokens: None,
+            repeated: Value::Null,
         }
     }
 
     #[test]
     fn it_says_what_it_is_and_what_it_heard() {
-        let answer = Answer::to(&ask(), None, None);
+        let answer = Answer::to(&ask(), &Told::default());
         let said = "This is Weir's demo provider, not a real model. You said: My card is 4111";
         assert_eq!(answer.content, Content::Text(said.into()));
-        assert_eq!(answer.usage, Usage { input_tokens: 4, cached_input_tokens: 0, output_tokens: 19 });
-        assert_eq!(answer, Answer::to(&ask(), None, None));
+        assert_eq!(answer.usage, Usage { input_tokens: 4, output_tokens: 19, ..Usage::default() });
+        assert_eq!(answer, Answer::to(&ask(), &Told::default()));
     }
 
     #[test]
     fn the_output_limit_cuts() {
-        let answer = Answer::to(&Ask { max_tokens: Some(2), ..ask() }, Some("äöü and more"), None);
+        let answer =
+            Answer::to(&Ask { max_tokens: Some(2), ..ask() }, &Told { text: Some("äöü and more"), ..Told::default() });
         assert_eq!(answer.content, Content::Text("äöü and ".into()));
         assert!(answer.cut);
         assert_eq!(answer.usage.output_tokens, 2);
@@ -193,9 +245,18 @@ mod tests {
     fn a_forced_tool_is_called() {
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
         let tool = Tool { name: "weather".into(), schema };
-        let answer = Answer::to(&Ask { forced_tool: Some(tool), ..ask() }, None, None);
+        let answer = Answer::to(&Ask { forced_tool: Some(tool), ..ask() }, &Told::default());
         let Content::ToolCall { name, arguments, .. } = answer.content else { panic!("no tool call") };
         assert_eq!((name.as_str(), arguments), ("weather", json!({"city": "Paris"})));
+    }
+
+    #[test]
+    fn a_wanted_schema_is_kept_to_and_reasoning_is_output() {
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+        let told = Told { reasoning: Some("Which city?!"), ..Told::default() };
+        let answer = Answer::to(&Ask { schema: Some(schema), ..ask() }, &told);
+        assert_eq!(answer.content, Content::Text(r#"{"city":"Paris"}"#.into()));
+        assert_eq!((answer.usage.reasoning_tokens, answer.usage.output_tokens), (3, 7));
     }
 
     #[test]

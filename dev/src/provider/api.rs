@@ -1,16 +1,66 @@
-//! The two wire formats behind one door.
+//! What every API of a provider has: the fake speaks several on one port, each in a file of its own.
 
 use http::HeaderMap;
 use serde_json::Value;
 
 use super::answer::{Answer, Ask};
-use super::{anthropic, openai};
+use super::{anthropic, openai, responses};
 
 /// A wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Api {
-    OpenAi,
-    Anthropic,
+pub(crate) trait Api: Sync {
+    /// The path of chat requests, below the version that ends a base URL.
+    fn path(&self) -> &'static str;
+
+    /// Refuses a request without the credential that the real provider asks for. Any value is accepted.
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal>;
+
+    /// Reads a chat request.
+    fn read(&self, body: &Value) -> Result<Ask, Refusal>;
+
+    /// The answer as one JSON document.
+    fn whole(&self, answer: &Answer) -> Value;
+
+    /// The answer as a stream of events, its content in `pieces`.
+    fn events(&self, answer: &Answer, pieces: &[String], include_usage: bool) -> Events;
+
+    /// An error document.
+    fn error(&self, refusal: &Refusal) -> Value;
+
+    /// The status that means "we are overloaded, try elsewhere".
+    fn overloaded(&self) -> Refusal;
+
+    /// An error as an event of a stream that began with 200.
+    /// `sent` events came before it.
+    fn error_event(&self, sent: usize) -> Event;
+
+    /// The document by which a whole answer says that it failed, under status 200; `None` where only the status can say so.
+    fn failed(&self, _answer: &Answer) -> Option<Value> {
+        None
+    }
+
+    /// The event by which a stream says that the answer failed, after `sent` others: an error, where the API has no other.
+    fn failed_event(&self, _answer: &Answer, sent: usize) -> Event {
+        self.error_event(sent)
+    }
+
+    /// An object of the model list.
+    fn model(&self, id: &str) -> Value;
+
+    /// The model list.
+    fn models(&self, ids: &[&str]) -> Value;
+}
+
+/// Every API that the provider speaks.
+const APIS: [&dyn Api; 3] = [&openai::ChatCompletions, &responses::Responses, &anthropic::Messages];
+
+/// The API of a path below the version. The models are in several, told apart by Anthropic's version header; what is in none is
+/// answered as OpenAI would.
+pub(crate) fn of(path: &str, headers: &HeaderMap) -> &'static dyn Api {
+    let by_path = APIS.into_iter().find(|api| path == api.path());
+    by_path.unwrap_or_else(|| match path.starts_with("/models") && headers.contains_key("anthropic-version") {
+        true => &anthropic::Messages,
+        false => &openai::ChatCompletions,
+    })
 }
 
 /// One server-sent event.
@@ -58,83 +108,12 @@ impl Refusal {
     }
 }
 
-impl Api {
-    /// The API of a path below the base URL; `/v1/models` belongs to both and is told apart by Anthropic's version header.
-    pub(crate) fn of(path: &str, headers: &HeaderMap) -> Api {
-        // Only the models are in both, told apart by the header.
-        let in_both = path.contains("/v1/models");
-        if path.ends_with("/v1/messages") || in_both && headers.contains_key("anthropic-version") {
-            Api::Anthropic
-        } else {
-            Api::OpenAi
-        }
-    }
-
-    /// Refuses a request without the credential that the real provider asks for. Any value is accepted.
-    pub(crate) fn authorize(self, headers: &HeaderMap) -> Result<(), Refusal> {
-        match self {
-            Api::OpenAi => openai::authorize(headers),
-            Api::Anthropic => anthropic::authorize(headers),
-        }
-    }
-
-    /// Reads a chat request.
-    pub(crate) fn read(self, body: &Value) -> Result<Ask, Refusal> {
-        match self {
-            Api::OpenAi => openai::read(body),
-            Api::Anthropic => anthropic::read(body),
-        }
-    }
-
-    /// The answer as one JSON document.
-    pub(crate) fn whole(self, answer: &Answer) -> Value {
-        match self {
-            Api::OpenAi => openai::whole(answer),
-            Api::Anthropic => anthropic::whole(answer),
-        }
-    }
-
-    /// The answer as a stream of events, its content in `pieces`.
-    pub(crate) fn events(self, answer: &Answer, pieces: &[String], include_usage: bool) -> Events {
-        match self {
-            Api::OpenAi => openai::events(answer, pieces, include_usage),
-            Api::Anthropic => anthropic::events(answer, pieces),
-        }
-    }
-
-    /// An error document.
-    pub(crate) fn error(self, refusal: &Refusal) -> Value {
-        match self {
-            Api::OpenAi => openai::error(refusal),
-            Api::Anthropic => anthropic::error(refusal),
-        }
-    }
-
-    /// The status that means "we are overloaded, try elsewhere".
-    pub(crate) fn overloaded(self) -> Refusal {
-        let (status, message) = match self {
-            Api::OpenAi => (503, "The server is currently overloaded with other requests."),
-            Api::Anthropic => (529, "Overloaded"),
-        };
-        Refusal { status, message: message.into(), param: None }
-    }
-
-    /// An error as an event of a stream that began with 200.
-    pub(crate) fn error_event(self) -> Event {
-        let name = match self {
-            Api::OpenAi => None,
-            Api::Anthropic => Some("error"),
-        };
-        Event { name, data: self.error(&self.overloaded()).to_string() }
-    }
-}
-
-/// Models that any of the two APIs serves.
+/// Models that any of the APIs serves.
 pub(crate) fn is_served(model: &str) -> bool {
     ["gpt-", "o1", "claude-", "text-embedding-"].iter().any(|prefix| model.starts_with(prefix))
 }
 
-/// Reads `model`, which both APIs require.
+/// Reads `model`, which every API requires.
 pub(crate) fn read_model(body: &Value) -> Result<String, Refusal> {
     match body["model"].as_str() {
         None | Some("") => Err(Refusal::invalid("model", "you must provide a model parameter")),
@@ -149,6 +128,15 @@ pub(crate) fn read_flag(body: &Value, name: &'static str) -> Result<bool, Refusa
         Value::Null => Ok(false),
         Value::Bool(flag) => Ok(*flag),
         _ => Err(Refusal::invalid(name, format!("{name} must be true or false"))),
+    }
+}
+
+/// Reads a JSON Schema that has a name, as OpenAI wants it in `param`.
+pub(crate) fn named_schema(format: &Value, param: &'static str) -> Result<Value, Refusal> {
+    let has_name = format["name"].as_str().is_some_and(|name| !name.is_empty());
+    match [("name", has_name), ("schema", format["schema"].is_object())].into_iter().find(|(_, is_there)| !is_there) {
+        Some((field, _)) => Err(Refusal::invalid(param, format!("Missing required parameter: '{param}.{field}'."))),
+        None => Ok(format["schema"].clone()),
     }
 }
 

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::Value;
 
-use super::answer::{Answer, Ask};
+use super::answer::{Answer, Ask, Told};
 use super::api::{Api, Event, Refusal};
 use super::scenario::{Behaviour, Ending};
 
@@ -65,16 +65,25 @@ enum End {
 }
 
 /// Answers a chat request.
-pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Ending) -> Response {
-    let (text, usage, chunks, delay_ms) = match &behaviour {
-        Behaviour::Ok { text, usage, chunks, delay_ms } => (text.as_deref(), *usage, *chunks, *delay_ms),
-        Behaviour::Slow { delay_ms } => (None, None, None, *delay_ms),
-        _ => (None, None, None, 0),
+pub(crate) async fn chat(api: &dyn Api, ask: &Ask, behaviour: Behaviour, ending: Ending) -> Response {
+    let (told, chunks, delay_ms) = match &behaviour {
+        Behaviour::Ok { text, reasoning, usage, chunks, delay_ms } => {
+            (Told { text: text.as_deref(), reasoning: reasoning.as_deref(), usage: *usage }, *chunks, *delay_ms)
+        }
+        Behaviour::Slow { delay_ms } => (Told::default(), None, *delay_ms),
+        _ => (Told::default(), None, 0),
     };
-    let answer = Answer::to(ask, text, usage);
+    let answer = Answer::to(ask, &told);
     let delay = Duration::from_millis(delay_ms);
     if !ask.stream || matches!(behaviour, Behaviour::HalfJson {}) {
-        return document(api, &api.whole(&answer), behaviour, ending).await;
+        let whole = match behaviour {
+            Behaviour::FailAfter { .. } => api.failed(&answer),
+            _ => Some(api.whole(&answer)),
+        };
+        return match whole {
+            Some(whole) => document(api, &whole, behaviour, ending).await,
+            None => refusal(api, &api.overloaded(), ending),
+        };
     }
     let pieces = answer.content.pieces(chunks);
     let events = api.events(&answer, &pieces, ask.include_usage);
@@ -95,8 +104,15 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
         Behaviour::PingAfter { chunks, every_ms } => {
             (content_until(chunks), vec![], End::Repeat(": still here\n\n", Duration::from_millis(every_ms)))
         }
-        Behaviour::ErrorAfter { chunks } => (content_until(chunks), vec![api.error_event()], End::Clean),
-        Behaviour::ErrorFirstEvent {} => (0, vec![api.error_event()], End::Clean),
+        Behaviour::ErrorAfter { chunks } => {
+            let sent = content_until(chunks);
+            (sent, vec![api.error_event(sent)], End::Clean)
+        }
+        Behaviour::FailAfter { chunks } => {
+            let sent = content_until(chunks);
+            (sent, vec![api.failed_event(&answer, sent)], End::Clean)
+        }
+        Behaviour::ErrorFirstEvent {} => (0, vec![api.error_event(0)], End::Clean),
         _ => (before.len(), events.closing, End::Clean),
     };
     let line_end = if matches!(behaviour, Behaviour::Crlf {}) { "\r\n" } else { "\n" };
@@ -109,6 +125,9 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
         Behaviour::DripAfter { chunks, every_ms } => {
             let rest = steps.split_off(content_until(chunks));
             steps.extend(drip(&rest, Duration::from_millis(every_ms)));
+        }
+        Behaviour::PingBefore { times, every_ms } => {
+            steps.splice(0..0, signs(b": still here\n\n", times, every_ms));
         }
         Behaviour::Comments {} => {
             for step in &mut steps {
@@ -123,7 +142,7 @@ pub(crate) async fn chat(api: Api, ask: &Ask, behaviour: Behaviour, ending: Endi
 }
 
 /// Answers with one JSON document.
-pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, ending: Ending) -> Response {
+pub(crate) async fn document(api: &dyn Api, document: &Value, behaviour: Behaviour, ending: Ending) -> Response {
     let mut bytes = document.to_string().into_bytes();
     let half = bytes.len() / 2;
     let end = match behaviour {
@@ -157,14 +176,16 @@ pub(crate) async fn document(api: Api, document: &Value, behaviour: Behaviour, e
         _ => Duration::ZERO,
     };
     let mut steps = vec![Step { delay: Duration::ZERO, bytes }];
-    if let Behaviour::DripAfter { every_ms, .. } = behaviour {
-        steps = drip(&steps, Duration::from_millis(every_ms));
+    match behaviour {
+        Behaviour::DripAfter { every_ms, .. } => steps = drip(&steps, Duration::from_millis(every_ms)),
+        Behaviour::PingBefore { times, every_ms } => _ = steps.splice(0..0, signs(b" ", times, every_ms)),
+        _ => {}
     }
     perform(Script { content_type: JSON, gzip: false, before_headers: delay, steps, end }, behaviour, ending).await
 }
 
 /// An error document.
-pub(crate) fn refusal(api: Api, refusal: &Refusal, mut ending: Ending) -> Response {
+pub(crate) fn refusal(api: &dyn Api, refusal: &Refusal, mut ending: Ending) -> Response {
     ending.complete();
     let mut response = Response::new(Body::from(api.error(refusal).to_string()));
     *response.status_mut() = http::StatusCode::from_u16(refusal.status).unwrap_or(http::StatusCode::BAD_REQUEST);
@@ -173,7 +194,11 @@ pub(crate) fn refusal(api: Api, refusal: &Refusal, mut ending: Ending) -> Respon
 }
 
 /// The behaviours that do not look at the request; the others are given back.
-pub(crate) async fn blunt(api: Api, behaviour: Behaviour, mut ending: Ending) -> Result<Response, (Behaviour, Ending)> {
+pub(crate) async fn blunt(
+    api: &dyn Api,
+    behaviour: Behaviour,
+    mut ending: Ending,
+) -> Result<Response, (Behaviour, Ending)> {
     match behaviour {
         Behaviour::Status { status, body, headers } => {
             let message = format!("The demo provider was told to answer {status}.");
@@ -289,6 +314,11 @@ fn split(steps: &[Step], size: usize) -> Vec<Step> {
 /// The same bytes one by one, each after this wait.
 fn drip(steps: &[Step], every: Duration) -> Vec<Step> {
     split(steps, 1).into_iter().map(|step| Step { delay: every, ..step }).collect()
+}
+
+/// The same bytes so many times, each after this wait.
+fn signs(sign: &'static [u8], times: usize, every_ms: u64) -> impl Iterator<Item = Step> {
+    (0..times).map(move |_| Step { delay: Duration::from_millis(every_ms), bytes: sign.to_vec() })
 }
 
 /// One gzip stream over all steps, flushed after each of them.

@@ -24,6 +24,8 @@ pub enum Behaviour {
     Ok {
         /// Said instead of the echo.
         text: Option<String>,
+        /// Shown before it as what the model thought, word by word in a stream.
+        reasoning: Option<String>,
         /// Wait before each chunk, in milliseconds.
         #[serde(default)]
         delay_ms: u64,
@@ -57,7 +59,8 @@ pub enum Behaviour {
     },
     /// Answers as usual but for the last events of a stream, then sends nothing and keeps the connection.
     StallBeforeEnd {
-        /// Events that are not sent. Of OpenAI's, the last is `[DONE]`; of Anthropic's, `message_stop`.
+        /// Events that are not sent. Of chat completions, the last is `[DONE]`; of responses, `response.completed`; of messages,
+        /// `message_stop`.
         events: usize,
     },
     /// Sends this many chunks, then breaks the connection.
@@ -96,6 +99,12 @@ pub enum Behaviour {
         /// Chunks sent before.
         chunks: usize,
     },
+    /// Sends this many chunks, then the event by which the API says that an answer failed, and ends. Responses have one of their
+    /// own, and a whole response that failed has status 200; of the other APIs it is the error.
+    FailAfter {
+        /// Chunks sent before.
+        chunks: usize,
+    },
     /// Status 200 with an HTML page.
     Html {},
     /// Status 200 with the first half of the document, cleanly ended (whole answers, also where a stream was asked).
@@ -111,6 +120,13 @@ pub enum Behaviour {
     Crlf {},
     /// Answers as usual, its stream with comments, fields that nobody reads and empty lines between the events.
     Comments {},
+    /// Sends headers and signs of life for a while, as [`Behaviour::PingAfter`] does, then answers as usual.
+    PingBefore {
+        /// Signs sent before.
+        times: usize,
+        /// Wait before each sign, in milliseconds.
+        every_ms: u64,
+    },
     /// Answers as usual, with this wait before the headers and before each chunk, in milliseconds.
     Slow {
         /// 200 if it is not given.
@@ -125,7 +141,7 @@ fn slow_delay_ms() -> u64 {
 
 impl Default for Behaviour {
     fn default() -> Behaviour {
-        Behaviour::Ok { text: None, delay_ms: 0, chunks: None, usage: None }
+        Behaviour::Ok { text: None, reasoning: None, delay_ms: 0, chunks: None, usage: None }
     }
 }
 
@@ -136,7 +152,17 @@ pub struct NewScenario {
     /// One for each request, in order; the last one repeats. None: every request is answered as usual.
     #[serde(default)]
     pub responses: Vec<Behaviour>,
+    /// Where the API begins, below the scenario's prefix: `/v1`, or what else a base URL is to end in.
+    #[serde(default = "version")]
+    pub version: String,
 }
+
+fn version() -> String {
+    VERSION.to_owned()
+}
+
+/// Where the official clients' APIs begin.
+pub(crate) const VERSION: &str = "/v1";
 
 /// A request that a scenario received.
 #[derive(Debug, Clone, Serialize)]
@@ -181,6 +207,7 @@ pub(crate) struct Scenarios(Arc<Mutex<HashMap<String, Scenario>>>);
 #[derive(Debug, Default)]
 struct Scenario {
     responses: Vec<Behaviour>,
+    version: String,
     /// Number of requests that came before the first of `received`.
     dropped: usize,
     received: VecDeque<Received>,
@@ -191,7 +218,10 @@ impl Scenarios {
     pub(crate) fn add(&self, scenario: NewScenario) -> String {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let id = format!("{}", all.len() + 1);
-        all.insert(id.clone(), Scenario { responses: scenario.responses, ..Scenario::default() });
+        all.insert(
+            id.clone(),
+            Scenario { responses: scenario.responses, version: scenario.version, ..Scenario::default() },
+        );
         id
     }
 
@@ -201,8 +231,8 @@ impl Scenarios {
         all.get(id).map(|scenario| scenario.received.iter().cloned().collect())
     }
 
-    /// Records a request; answers its behaviour and the record of its end.
-    pub(crate) fn begin(&self, id: &str, request: &Parts, body: &[u8]) -> Option<(Behaviour, Ending)> {
+    /// Records a request; answers its behaviour, where the API begins, and the record of its end.
+    pub(crate) fn begin(&self, id: &str, request: &Parts, body: &[u8]) -> Option<(Behaviour, String, Ending)> {
         let Parts { method, uri, version, headers, .. } = request;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let scenario = all.get_mut(id)?;
@@ -225,7 +255,7 @@ impl Scenarios {
             at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
             finished: Finished::Open,
         });
-        Some((behaviour, Ending { scenarios: Some((self.clone(), id.to_owned(), number)) }))
+        Some((behaviour, scenario.version.clone(), Ending { scenarios: Some((self.clone(), id.to_owned(), number)) }))
     }
 
     fn finish(&self, id: &str, number: usize, finished: Finished) {
@@ -268,7 +298,7 @@ impl Drop for Ending {
 mod tests {
     use super::*;
 
-    fn begin(scenarios: &Scenarios, id: &str) -> (Behaviour, Ending) {
+    fn begin(scenarios: &Scenarios, id: &str) -> (Behaviour, String, Ending) {
         let (request, ()) = http::Request::get("/s/1/v1/models?limit=1").body(()).unwrap().into_parts();
         scenarios.begin(id, &request, b"").unwrap()
     }
@@ -283,7 +313,7 @@ mod tests {
         for expected in [first, second.clone(), second] {
             assert_eq!(begin(&scenarios, &id).0, expected);
         }
-        let usual = scenarios.add(NewScenario { responses: vec![] });
+        let usual = scenarios.add(NewScenario { responses: vec![], version: version() });
         assert_eq!(begin(&scenarios, &usual).0, Behaviour::default());
     }
 
@@ -297,10 +327,10 @@ mod tests {
     #[test]
     fn the_end_of_an_answer_is_recorded() {
         let scenarios = Scenarios::default();
-        let id = scenarios.add(NewScenario { responses: vec![] });
-        let (_, mut complete) = begin(&scenarios, &id);
-        let (_, gone) = begin(&scenarios, &id);
-        let (_, _open) = begin(&scenarios, &id);
+        let id = scenarios.add(NewScenario { responses: vec![], version: version() });
+        let (_, _, mut complete) = begin(&scenarios, &id);
+        let (_, _, gone) = begin(&scenarios, &id);
+        let (_, _, _open) = begin(&scenarios, &id);
         complete.complete();
         drop((complete, gone));
         let received = scenarios.received(&id).unwrap();

@@ -10,10 +10,10 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::api::{Api, Refusal, is_served};
+use super::api::{self, Api, Refusal, is_served};
 use super::deliver;
-use super::scenario::{Behaviour, Ending, NewScenario, Scenarios};
-use super::{anthropic, embeddings, openai};
+use super::embeddings;
+use super::scenario::{Behaviour, Ending, NewScenario, Scenarios, VERSION};
 
 /// As large as the gateway's own limit, with room for the translation.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -48,28 +48,32 @@ async fn in_scenario(
     request: Parts,
     body: Bytes,
 ) -> Response {
-    let Some((behaviour, ending)) = scenarios.begin(&id, &request, &body) else {
+    let Some((behaviour, version, ending)) = scenarios.begin(&id, &request, &body) else {
         return (StatusCode::NOT_FOUND, "no such scenario").into_response();
     };
-    answer(&request.method, &format!("/{path}"), &request.headers, &body, behaviour, ending).await
+    let path = format!("/{path}");
+    answer(&request.method, path.strip_prefix(&version), &request.headers, &body, behaviour, ending).await
 }
 
 async fn as_usual(method: Method, uri: Uri, headers: HeaderMap, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    answer(&method, uri.path(), &headers, &body, Behaviour::default(), Ending::default()).await
+    let path = uri.path().strip_prefix(VERSION);
+    answer(&method, path, &headers, &body, Behaviour::default(), Ending::default()).await
 }
 
+/// `path` is what follows the version; without it there is nothing here.
 async fn answer(
     method: &Method,
-    path: &str,
+    path: Option<&str>,
     headers: &HeaderMap,
     body: &[u8],
     behaviour: Behaviour,
     ending: Ending,
 ) -> Response {
-    let api = Api::of(path, headers);
+    let path = path.unwrap_or_default();
+    let api = api::of(path, headers);
     let (behaviour, ending) = match deliver::blunt(api, behaviour, ending).await {
         Ok(response) => return response,
         Err(rest) => rest,
@@ -87,23 +91,16 @@ enum Task {
     Document(Value),
 }
 
-fn task(api: Api, method: &Method, path: &str, body: &[u8]) -> Result<Task, Refusal> {
+fn task(api: &dyn Api, method: &Method, path: &str, body: &[u8]) -> Result<Task, Refusal> {
     let json = || serde_json::from_slice(body).map_err(|error| Refusal::invalid("body", format!("not JSON: {error}")));
     match (method.as_str(), path) {
-        ("POST", "/v1/chat/completions" | "/v1/messages") => Ok(Task::Chat(Box::new(api.read(&json()?)?))),
-        ("POST", "/v1/embeddings") => Ok(Task::Document(embeddings::answer(&json()?)?)),
-        ("GET", "/v1/models") => Ok(Task::Document(match api {
-            Api::OpenAi => openai::models(&MODELS),
-            Api::Anthropic => anthropic::models(&MODELS),
-        })),
-        ("GET", path) if path.starts_with("/v1/models/") => {
-            let model = path.trim_start_matches("/v1/models/");
-            match api {
-                _ if !is_served(model) => Err(Refusal::unknown_model(model)),
-                Api::OpenAi => Ok(Task::Document(openai::model(model))),
-                Api::Anthropic => Ok(Task::Document(anthropic::model(model))),
-            }
-        }
+        ("POST", path) if path == api.path() => Ok(Task::Chat(Box::new(api.read(&json()?)?))),
+        ("POST", "/embeddings") => Ok(Task::Document(embeddings::answer(&json()?)?)),
+        ("GET", "/models") => Ok(Task::Document(api.models(&MODELS))),
+        ("GET", path) if path.starts_with("/models/") => match path.trim_start_matches("/models/") {
+            model if is_served(model) => Ok(Task::Document(api.model(model))),
+            model => Err(Refusal::unknown_model(model)),
+        },
         _ => Err(Refusal { status: 404, message: format!("Unknown request URL: {method} {path}"), param: None }),
     }
 }

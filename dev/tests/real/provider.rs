@@ -13,14 +13,14 @@ const ECHO: &str = "This is Weir's demo provider, not a real model. You said: He
 /// Long enough for an answer that is coming; short enough to wait for one that is not.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-struct Provider {
+pub(crate) struct Provider {
     http: reqwest::Client,
     url: String,
 }
 
 /// How an answer arrives.
 #[derive(Debug, PartialEq)]
-enum Outcome {
+pub(crate) enum Outcome {
     /// Status, body.
     Whole(u16, Vec<u8>),
     /// Headers and this much, then a broken connection.
@@ -34,7 +34,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (Outcome::Whole(_, bytes) | Outcome::Broken(bytes) | Outcome::Stalled(bytes)) = self else {
             return String::new();
         };
@@ -43,15 +43,20 @@ impl Outcome {
 }
 
 impl Provider {
-    async fn start() -> Provider {
+    pub(crate) async fn start() -> Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(weir_dev::provider::accept(listener));
         Provider { http: weir_dev::admin::http_client().unwrap(), url }
     }
 
-    async fn scenario(&self, behaviours: &[Value]) -> String {
-        let body = json!({"responses": behaviours});
+    pub(crate) async fn scenario(&self, behaviours: &[Value]) -> String {
+        self.scenario_below("/v1", behaviours).await
+    }
+
+    /// One whose API begins elsewhere.
+    pub(crate) async fn scenario_below(&self, version: &str, behaviours: &[Value]) -> String {
+        let body = json!({"responses": behaviours, "version": version});
         let answer = self.http.post(format!("{}/_control/scenarios", self.url)).json(&body).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         answer["id"].as_str().unwrap().to_owned()
@@ -62,7 +67,7 @@ impl Provider {
         self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 
-    async fn ask(&self, prefix: &str, path: &str, body: &Value) -> Outcome {
+    pub(crate) async fn ask(&self, prefix: &str, path: &str, body: &Value) -> Outcome {
         let request = self.http.post(format!("{}{prefix}{path}", self.url)).json(body);
         let request = request.bearer_auth("credential").header("anthropic-version", "2023-06-01");
         let request = if path == "/v1/messages" { request } else { remove_version(request) };
@@ -94,18 +99,26 @@ fn chat(stream: bool) -> Value {
     json!({"model": "gpt-4o", "stream": stream, "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]})
 }
 
+/// A request to each API that says the same.
+fn hello(path: &str, stream: bool) -> Value {
+    match path {
+        "/v1/responses" => json!({"model": "gpt-4o", "stream": stream, "input": "Hello"}),
+        _ => chat(stream),
+    }
+}
+
 /// Every API, streamed and whole, against one behaviour; `expect` gets the outcome and whether it was a stream.
 async fn check(behaviour: Value, expect: impl Fn(&Outcome, bool) -> bool) {
     let provider = Provider::start().await;
-    for path in ["/v1/chat/completions", "/v1/messages"] {
+    for path in ["/v1/chat/completions", "/v1/responses", "/v1/messages"] {
         for stream in [true, false] {
             let id = provider.scenario(std::slice::from_ref(&behaviour)).await;
-            let outcome = provider.ask(&format!("/s/{id}"), path, &chat(stream)).await;
+            let outcome = provider.ask(&format!("/s/{id}"), path, &hello(path, stream)).await;
             assert!(expect(&outcome, stream), "{behaviour} {path} stream: {stream}: {outcome:?} {}", outcome.text());
             let received = &provider.received(&id).await[0];
             assert_eq!((&received["method"], &received["path"]), (&json!("POST"), &json!(path)));
             let body: Value = serde_json::from_str(received["body"].as_str().unwrap()).unwrap();
-            assert_eq!(body, chat(stream));
+            assert_eq!(body, hello(path, stream));
         }
     }
 }
@@ -119,7 +132,14 @@ fn said(outcome: &Outcome, stream: bool) -> String {
     } else {
         serde_json::from_str(&outcome.text()).into_iter().collect()
     };
-    let places = ["/choices/0/delta/content", "/choices/0/message/content", "/delta/text", "/content/0/text"];
+    let places = [
+        "/choices/0/delta/content",
+        "/choices/0/message/content",
+        "/delta/text",
+        "/content/0/text",
+        "/delta",
+        "/output/0/content/0/text",
+    ];
     let texts =
         documents.iter().flat_map(|document| places.iter().filter_map(|place| document.pointer(place)?.as_str()));
     texts.collect()
@@ -133,6 +153,11 @@ async fn usual_answers_echo_what_was_said() {
     check(json!({"type": "slow", "delay_ms": 1}), whole).await;
     check(json!({"type": "split_every", "bytes": 1}), whole).await;
     check(json!({"type": "drip_after", "chunks": 2, "every_ms": 0}), whole).await;
+    check(json!({"type": "ping_before", "times": 2, "every_ms": 1}), |outcome, stream| {
+        let signs = if stream { ": still here\n\n: still here\n\n" } else { "  " };
+        whole(outcome, stream) && outcome.text().starts_with(signs)
+    })
+    .await;
     check(json!({"type": "comments"}), |outcome, stream| {
         whole(outcome, stream) && outcome.text().contains("\n\n:\nid: 7\nretry: 1000\n") == stream
     })
@@ -183,7 +208,7 @@ async fn broken_answers_break_where_they_are_told_to() {
     })
     .await;
     check(json!({"type": "stall_before_end", "events": 1}), |outcome, stream| {
-        let ended = ["[DONE]", "message_stop"].iter().any(|last| outcome.text().contains(last));
+        let ended = ["[DONE]", "message_stop", "response.completed"].iter().any(|last| outcome.text().contains(last));
         matches!(outcome, Outcome::Stalled(_)) && !ended && (!stream || said(outcome, true) == ECHO)
     })
     .await;
@@ -207,6 +232,10 @@ async fn broken_answers_break_where_they_are_told_to() {
     })
     .await;
     check(json!({"type": "error_after", "chunks": 2}), |outcome, stream| {
+        outcome.text().contains("verloaded") && (!stream || said(outcome, true) == "This is ")
+    })
+    .await;
+    check(json!({"type": "fail_after", "chunks": 2}), |outcome, stream| {
         outcome.text().contains("verloaded") && (!stream || said(outcome, true) == "This is ")
     })
     .await;

@@ -283,6 +283,26 @@ pub struct UsageRecord {
     /// Policy revision under which the stream ran.
     #[prost(uint64, tag = "25")]
     pub revision: u64,
+    /// Of the input: written to the provider's cache for five minutes, or for a time that is not known.
+    #[prost(uint64, tag = "26")]
+    pub cache_write_tokens: u64,
+    /// Of the input: written to the provider's cache for an hour.
+    #[prost(uint64, tag = "27")]
+    pub cache_write_1h_tokens: u64,
+    /// Of the output: reasoning.
+    #[prost(uint64, tag = "28")]
+    pub reasoning_tokens: u64,
+    /// Who counted what was read from the cache, what was written to it (both kinds), and the reasoning. Unspecified: nobody did.
+    #[prost(enumeration = "UsageSource", tag = "29")]
+    pub cached_input_source: i32,
+    #[prost(enumeration = "UsageSource", tag = "30")]
+    pub cache_write_source: i32,
+    #[prost(enumeration = "UsageSource", tag = "31")]
+    pub reasoning_source: i32,
+    /// Names of this message's fields whose figure was refused because it could not be true, for example "output_tokens": what
+    /// stands in the field is an estimate or a bound. A record is stored all the same.
+    #[prost(string, repeated, tag = "32")]
+    pub doubtful: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {

@@ -73,9 +73,12 @@ class FakeProvider:
     def __init__(self, url: str, verify: ssl.SSLContext | bool = True):
         self.http = httpx.Client(base_url=url, timeout=10, verify=verify)
 
-    def scenario(self, *behaviours: Behaviour) -> "Scenario":
-        """One behaviour for each request in order; the last repeats; none: every request is answered as usual."""
-        response = self.http.post("/_control/scenarios", json={"responses": behaviours})
+    def scenario(self, *behaviours: Behaviour, version: str = "/v1") -> "Scenario":
+        """One behaviour for each request in order; the last repeats; none: every request is answered as usual.
+
+        The API begins at `version`, and there is nothing elsewhere.
+        """
+        response = self.http.post("/_control/scenarios", json={"responses": behaviours, "version": version})
         assert response.status_code == 201, response.text
         return Scenario(self, response.json()["id"])
 

@@ -38,7 +38,11 @@ def events(lines: Iterable[str]) -> Iterable[Event]:
 
 def path_of(schema: str) -> str:
     """Where a client of this schema asks for a chat."""
-    return {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}[schema]
+    return {
+        "openai": "/v1/chat/completions",
+        "openai_responses": "/v1/responses",
+        "anthropic": "/v1/messages",
+    }[schema]
 
 
 def headers_of(schema: str) -> dict[str, str]:
@@ -48,8 +52,12 @@ def headers_of(schema: str) -> dict[str, str]:
 
 def ask(schema: str, model: Any, **fields: Any) -> dict[str, Any]:
     """The smallest chat request of a schema."""
-    limit = {"max_tokens": 100} if schema == "anthropic" else {}
-    return {"model": model, "messages": QUESTION, **limit, **fields}
+    question = {
+        "openai": {"messages": QUESTION},
+        "openai_responses": {"input": QUESTION},
+        "anthropic": {"messages": QUESTION, "max_tokens": 100},
+    }[schema]
+    return {"model": model, **question, **fields}
 
 
 def post(http: httpx.Client, schema: str, model: Any, **fields: Any) -> httpx.Response:
@@ -61,6 +69,9 @@ def said(schema: str, answer: dict[str, Any]) -> str:
     """The text of a whole answer."""
     if schema == "openai":
         return answer["choices"][0]["message"]["content"]
+    if schema == "openai_responses":
+        parts = [part for item in answer["output"] if item["type"] == "message" for part in item["content"]]
+        return "".join(part["text"] for part in parts)
     return "".join(block["text"] for block in answer["content"] if block["type"] == "text")
 
 
@@ -69,6 +80,9 @@ def said_in_event(schema: str, event: Event) -> str:
     if schema == "anthropic":
         assert event.json["type"] == event.name, event
         return event.json["delta"].get("text", "") if event.name == "content_block_delta" else ""
+    if schema == "openai_responses":
+        assert event.json["type"] == event.name, event
+        return event.json["delta"] if event.name == "response.output_text.delta" else ""
     if event.data == "[DONE]":
         return ""
     return "".join(choice["delta"].get("content") or "" for choice in event.json["choices"])
@@ -76,7 +90,9 @@ def said_in_event(schema: str, event: Event) -> str:
 
 def is_last(schema: str, event: Event) -> bool:
     """Whether this is how a stream of this schema says that it is complete."""
-    return event.data == "[DONE]" if schema == "openai" else event.name == "message_stop"
+    if schema == "openai":
+        return event.data == "[DONE]"
+    return event.name == {"openai_responses": "response.completed", "anthropic": "message_stop"}[schema]
 
 
 def said_in_stream(schema: str, stream: Iterable[Event]) -> str:
@@ -100,7 +116,7 @@ def check_error(schema: str, response: httpx.Response, status: int, code: str | 
 def check_error_body(schema: str, body: Any, code: str | None, param: str | None = None) -> str:
     """Asserts an error document of a schema and answers its message."""
     error = body["error"]
-    if schema == "openai":
+    if schema != "anthropic":
         assert set(body) == {"error"}, body
         assert {"message", "type", "param", "code"} <= set(error), body
     else:
@@ -109,6 +125,6 @@ def check_error_body(schema: str, body: Any, code: str | None, param: str | None
     assert isinstance(error["type"], str) and error["type"], body
     if code is not None:
         assert error.get("code") == code, body
-    if param is not None and schema == "openai":
+    if param is not None and schema != "anthropic":
         assert error["param"] == param, body
     return error["message"]

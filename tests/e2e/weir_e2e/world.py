@@ -14,7 +14,7 @@ from .provider import Behaviour, FakeProvider, Received, Scenario
 from .waiting import eventually
 
 # The models that the fake provider knows under each schema.
-UPSTREAM_MODEL = {"openai": "gpt-4o", "anthropic": "claude-sonnet-5"}
+UPSTREAM_MODEL = {"openai": "gpt-4o", "openai_responses": "gpt-4o", "anthropic": "claude-sonnet-5"}
 
 # 2.50 $, 1.25 $ and 10 $ for a million tokens.
 PRICE = {
@@ -63,9 +63,10 @@ class World:
         self.tag = f"{next(_numbers)}-{uuid.uuid4().hex[:8]}"
         self.tenant_id = admin.create("tenants", name=f"e2e-{self.tag}", **tenant)["id"]
 
-    def upstream(self, schema: str, *behaviours: Behaviour, **fields: Any) -> Upstream:
-        """A provider that behaves like this, with a credential that nothing else has."""
-        scenario = self.fake.scenario(*behaviours)
+    def upstream(self, schema: str, *behaviours: Behaviour, version: str | None = None, **fields: Any) -> Upstream:
+        """A provider that behaves like this, with a credential that nothing else has. Its base URL ends in `version`, if one is
+        given."""
+        scenario = self.fake.scenario(*behaviours, version=version or "/v1")
         credential = f"sk-canary-{uuid.uuid4().hex}"
         name = f"{schema}-{next(_numbers)}"
         made = self.admin.create(
@@ -73,7 +74,7 @@ class World:
             tenant_id=self.tenant_id,
             name=name,
             schema=schema,
-            base_url=scenario.base_url,
+            base_url=scenario.base_url + (version or ""),
             credential=credential,
             **fields,
         )

@@ -70,7 +70,7 @@ fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
 }
 
 fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
-    let asked = head.with_usage_asked(body, "m");
+    let asked = head.adapted(body, "m", true, Vec::new());
     let again = read_head(chat(openai()), &asked).expect("asking for usage makes it no other request");
     assert_eq!((again.model.as_str(), again.stream), ("m", head.stream));
     assert_eq!(again.include_usage, head.stream || head.include_usage);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use weir_config::Capabilities;
-use weir_llm::chat::{Part, Request, read_request, write_request};
+use weir_llm::chat::{Document, DocumentSource, Part, Request, ToolNames, read_request, write_request};
 use weir_llm::{Schema, read_head};
 
 use crate::input::{chat, openai, schemas};
@@ -21,14 +21,14 @@ pub fn check(data: &[u8]) {
         }
         for provider in schemas().into_iter().filter(|provider| *provider != client) {
             let Ok(written) = write_request(provider, &request, &Capabilities::default()) else { continue };
-            let written = written.body;
+            let (names, written) = (written.tool_names, written.body);
             assert!(written.len() <= data.len() * 40 + 1_000, "{} bytes of {}", written.len(), data.len());
-            check_written(provider, &request, head.max_output_tokens, &written);
+            check_written(provider, &request, head.max_output_tokens, &names, &written);
         }
     }
 }
 
-fn check_written(provider: Schema, request: &Request, limit: Option<u64>, written: &[u8]) {
+fn check_written(provider: Schema, request: &Request, limit: Option<u64>, tool_names: &ToolNames, written: &[u8]) {
     serde_json::from_slice::<Value>(written).expect("a request is JSON");
     let head = read_head(chat(provider), written).expect("what is written is a good request");
     assert_eq!((&head.model, head.stream), (&request.model, request.stream));
@@ -38,8 +38,8 @@ fn check_written(provider: Schema, request: &Request, limit: Option<u64>, writte
 
     let again = read_request(provider, written).expect("what is written can be read");
     assert_eq!(texts(&again), texts(request), "a text was lost or made up");
-    let names = |request: &Request| request.tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&again), names(request));
+    let names: Vec<&str> = again.tools.iter().map(|tool| tool_names.client_name(&tool.name)).collect();
+    assert_eq!(names, request.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>());
     if provider == request.origin {
         assert_eq!(again.others, request.others, "an unknown field was lost");
     }
@@ -48,7 +48,8 @@ fn check_written(provider: Schema, request: &Request, limit: Option<u64>, writte
     assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(written), "it changes when written again");
 }
 
-/// All texts that are not empty, in no order: system messages move, and images leave their tool results.
+/// All texts that are not blank, without white space at their ends, in no order: system messages move, images leave their tool results,
+/// and a last turn is trimmed.
 fn texts(request: &Request) -> Vec<&str> {
     let mut texts = Vec::new();
     for message in &request.messages {
@@ -61,8 +62,17 @@ fn texts(request: &Request) -> Vec<&str> {
 fn collect<'a>(parts: &'a [Part], texts: &mut Vec<&'a str>) {
     for part in parts {
         match part {
-            Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
+            Part::Text(text) | Part::Refusal(text) if !text.trim().is_empty() => texts.push(text.trim()),
             Part::ToolResult(result) => collect(&result.parts, texts),
+            // Where a schema has no documents, what is text in one stands as text.
+            Part::Document(document) => {
+                let Document { title, context, source } = &document.value;
+                texts.extend(context.as_deref().map(str::trim).filter(|text| !text.is_empty()));
+                if let DocumentSource::Text(text) = source {
+                    let said = title.as_deref().into_iter().chain([text.as_str()]).map(str::trim);
+                    texts.extend(said.filter(|text| !text.is_empty()));
+                }
+            }
             _ => {}
         }
     }

@@ -24,7 +24,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::hash_map("[a-z_äé]{1,6}", inner, 0..3)
+            prop::collection::btree_map("[a-z_äé]{1,6}", inner, 0..3)
                 .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
         ]
     })
@@ -32,7 +32,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 
 /// Fields that no schema has.
 fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> {
-    prop::collection::hash_map("x_[a-z]{1,5}", json_value(), 0..4).prop_map(|fields| fields.into_iter().collect())
+    prop::collection::btree_map("x_[a-z]{1,5}", json_value(), 0..4).prop_map(|fields| fields.into_iter().collect())
 }
 
 fn written(value: &Value, pretty: bool) -> String {

@@ -51,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("weir", &["weir-api", "weir-runtime"]),
     // What starts and tests them.
-    ("weir-dev", &[]),
+    ("weir-dev", &["weir-config", "weir-llm"]),
     (
         "weir-bench",
         &[

@@ -62,6 +62,30 @@ fn every_filter_crate_denies_itself_to_panic() {
     }
 }
 
+/// Adding a schema touches its folder and its line in the registry: nobody else may know one.
+#[test]
+fn no_filter_names_a_wire_schema() {
+    let mut named = Vec::new();
+    for name in files(&[".rs"]).into_iter().filter(|name| name.starts_with("filters/")) {
+        let is_of_schemas = name.starts_with("filters/core/llm/src/schema/") || name.ends_with("llm/src/schema.rs");
+        let is_test = name.contains("/tests/") || name.ends_with("tests.rs");
+        if is_of_schemas || is_test {
+            continue;
+        }
+        let text = std::fs::read_to_string(root().join(&name)).expect("readable");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            let words = SCHEMAS.iter().filter(|schema| line.contains(**schema));
+            named.extend(words.map(|schema| format!("{name}:{}: {schema}", number + 1)));
+        }
+    }
+    assert!(named.is_empty(), "{}", named.join("\n"));
+}
+
+/// How code would name one: as a type, a variant or a string.
+const SCHEMAS: &[&str] = &["OpenAi", "Anthropic", "\"openai", "\"anthropic", "Gemini", "\"gemini"];
+
 #[test]
 fn every_path_that_the_documents_name_is_there() {
     let mut missing = Vec::new();

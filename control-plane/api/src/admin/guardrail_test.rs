@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_config::{Action as RuleAction, FindingType as RuleFinding};
-use weir_guardrails::{Direction, Profile};
+use weir_config::{Action as RuleAction, FindingType as RuleFinding, GuardrailProfile};
+use weir_guardrails::{Direction, Finding, Profile};
 use weir_store::StoreError;
 
 use crate::ApiState;
@@ -18,16 +18,20 @@ use crate::admin::profiles::{Action, FindingType};
 use crate::caller::Caller;
 use crate::extract::Body;
 use crate::problem::{Code, Problem, Writing};
+use crate::turns::Turns;
+
+/// Bytes of the longest text: 256 KiB.
+const LONGEST_TEXT: usize = 256 * 1024;
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(test))
+    OpenApiRouter::new().routes(routes!(test)).layer(Extension(Turns::default()))
 }
 
 /// A text to try.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Trial {
-    /// Neither stored nor logged.
+    /// At most 256 KiB. Neither stored nor logged.
     text: String,
     /// A profile's id or name. Default `all`.
     profile: Option<String>,
@@ -80,13 +84,26 @@ struct TrialFinding {
 }
 
 /// Tries a profile on a text.
+///
+/// The work takes a core for a while, so few texts are tried at once for each tenant and in all; further ones are refused.
 #[utoipa::path(post, path = "/guardrails/test", operation_id = "test_guardrails", tag = "guardrails",
-    request_body = Trial, responses((status = 200, body = Outcome), Writing))]
+    request_body = Trial, responses(
+    (status = 200, body = Outcome), Writing,
+    (status = 413, body = Problem, content_type = "application/problem+json", description = "The text is too long."),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Others are being tried."),
+))]
 async fn test(
     State(state): State<ApiState>,
+    Extension(turns): Extension<Turns>,
     caller: Caller,
     Body(trial): Body<Trial>,
 ) -> Result<Json<Outcome>, Problem> {
+    if trial.text.len() > LONGEST_TEXT {
+        return Err(Problem::new(Code::BodyTooLarge, "a text may have at most 256 KiB"));
+    }
+    let turn = turns
+        .take(caller.actor.scope().tenant())
+        .ok_or_else(|| Problem::too_many_requests("other texts are being tried at the moment", 1))?;
     let profile = trial.profile.as_deref().unwrap_or("all");
     let stored = match profile.parse::<Uuid>() {
         Ok(id) => state.store.get_profile(&caller.actor, id).await,
@@ -98,25 +115,78 @@ async fn test(
         StoreError::NotFound => Problem::field(Code::InvalidFields, "profile", "there is no such profile"),
         error => error.into(),
     })?;
-    let profile = Profile::compile(&stored.value)
-        .map_err(|error| Problem::field(Code::InvalidFields, "profile", error.to_string()))?;
-    let direction = match trial.direction {
+    // Not on a thread that answers others. The turn lasts as long as the work does, also if nobody waits for it any more.
+    let work = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        attempt(&stored.value, trial.direction, &trial.text)
+    });
+    work.await.map_err(|_| Problem::new(Code::Internal, "something went wrong here; the log says what"))?.map(Json)
+}
+
+fn attempt(profile: &GuardrailProfile, direction: TrialDirection, text: &str) -> Result<Outcome, Problem> {
+    let profile =
+        Profile::compile(profile).map_err(|error| Problem::field(Code::InvalidFields, "profile", error.to_string()))?;
+    let direction = match direction {
         TrialDirection::Input => Direction::Input,
         TrialDirection::Output => Direction::Output,
     };
     let started = Instant::now();
-    let verdict = profile.apply(direction, &trial.text);
+    let verdict = profile.apply(direction, text);
     let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let findings = verdict.findings.iter().map(|finding| {
-        let (start, end) = finding.characters(&trial.text);
-        TrialFinding {
-            detector: finding.detector,
-            finding: finding.finding,
+    let findings = in_characters(&verdict.findings, text);
+    Ok(Outcome { action: verdict.action, findings, text: verdict.text.into_owned(), took_us })
+}
+
+/// The findings with their places in Unicode characters. The text is walked through once, however many there are.
+fn in_characters(findings: &[Finding], text: &str) -> Vec<TrialFinding> {
+    let mut bytes: Vec<usize> = findings.iter().flat_map(|finding| [finding.start, finding.end]).collect();
+    bytes.sort_unstable();
+    bytes.dedup();
+    let (mut at, mut passed) = (0, 0);
+    let characters: Vec<usize> = bytes
+        .iter()
+        .map(|byte| {
+            passed += text.get(at..*byte).map_or(0, |piece| piece.chars().count());
+            at = *byte;
+            passed
+        })
+        .collect();
+    let character = |byte| bytes.binary_search(&byte).ok().and_then(|index| characters.get(index)).copied();
+    let place = |finding: &Finding| TrialFinding {
+        detector: finding.detector,
+        finding: finding.finding,
+        start: character(finding.start).unwrap_or_default(),
+        end: character(finding.end).unwrap_or_default(),
+        score: finding.score,
+        action: finding.action,
+    };
+    findings.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_characters_of_the_text() {
+        let text = "ä a@b.example 😀 c@d.example";
+        let find = |word: &str| text.find(word).unwrap();
+        let finding = |start, end| Finding {
+            detector: "test",
+            finding: RuleFinding::Email,
             start,
             end,
-            score: finding.score,
-            action: finding.action,
-        }
-    });
-    Ok(Json(Outcome { action: verdict.action, findings: findings.collect(), text: verdict.text.into_owned(), took_us }))
+            score: 1.0,
+            action: RuleAction::Flag,
+        };
+        // Overlapping, and in no order.
+        let findings = [
+            finding(find("c@"), text.len()),
+            finding(find("a@"), find(" 😀")),
+            finding(find("b."), find("c@")),
+            finding(0, text.len()),
+        ];
+        let places: Vec<_> = in_characters(&findings, text).iter().map(|found| (found.start, found.end)).collect();
+        assert_eq!(places, [(16, 27), (2, 13), (4, 16), (0, 27)]);
+    }
 }

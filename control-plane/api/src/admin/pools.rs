@@ -62,8 +62,16 @@ struct Price {
     input_microusd_per_million: u64,
     /// Micro-dollars for a million input tokens that the provider read from its cache.
     cached_input_microusd_per_million: u64,
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for five minutes, or for a time that it does
+    /// not say. Absent or null: 1.25 times the input's price.
+    cache_write_microusd_per_million: Option<u64>,
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for an hour. Absent or null: twice the input's
+    /// price.
+    cache_write_1h_microusd_per_million: Option<u64>,
     /// Micro-dollars for a million output tokens.
     output_microusd_per_million: u64,
+    /// Micro-dollars for a million output tokens of reasoning. Absent or null: the output's price.
+    reasoning_microusd_per_million: Option<u64>,
 }
 
 impl From<MemberPrice> for Price {
@@ -71,7 +79,10 @@ impl From<MemberPrice> for Price {
         Self {
             input_microusd_per_million: price.input_microusd_per_million,
             cached_input_microusd_per_million: price.cached_input_microusd_per_million,
+            cache_write_microusd_per_million: price.cache_write_microusd_per_million,
+            cache_write_1h_microusd_per_million: price.cache_write_1h_microusd_per_million,
             output_microusd_per_million: price.output_microusd_per_million,
+            reasoning_microusd_per_million: price.reasoning_microusd_per_million,
         }
     }
 }
@@ -81,7 +92,10 @@ impl From<Price> for MemberPrice {
         Self {
             input_microusd_per_million: price.input_microusd_per_million,
             cached_input_microusd_per_million: price.cached_input_microusd_per_million,
+            cache_write_microusd_per_million: price.cache_write_microusd_per_million,
+            cache_write_1h_microusd_per_million: price.cache_write_1h_microusd_per_million,
             output_microusd_per_million: price.output_microusd_per_million,
+            reasoning_microusd_per_million: price.reasoning_microusd_per_million,
         }
     }
 }

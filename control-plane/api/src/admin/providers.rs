@@ -66,7 +66,7 @@ struct Provider {
     name: String,
     /// What it speaks.
     schema: Schema,
-    /// `http(s)://host[:port][/prefix]`, without `/v1`.
+    /// `http(s)://host[:port][/path]`.
     base_url: String,
     /// Whether it is shown a credential. The credential itself is never read.
     has_credential: bool,
@@ -97,7 +97,8 @@ struct NewProvider {
     name: String,
     /// What it speaks.
     schema: Schema,
-    /// `http(s)://host[:port][/prefix]`; one `/v1` at its end is taken off.
+    /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
+    /// otherwise `/v1` is put behind it.
     base_url: String,
     /// What it is shown. Stored encrypted, never read again. Absent or null: none.
     #[schema(value_type = Option<String>, format = Password)]
@@ -112,7 +113,8 @@ struct ProviderPatch {
     name: Option<String>,
     /// What it speaks.
     schema: Option<Schema>,
-    /// `http(s)://host[:port][/prefix]`; one `/v1` at its end is taken off.
+    /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
+    /// otherwise `/v1` is put behind it.
     base_url: Option<String>,
     /// What it is shown; null: none any more. Must be given again when `base_url` leads to another server.
     #[serde(default, deserialize_with = "present")]

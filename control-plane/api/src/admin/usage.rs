@@ -70,14 +70,26 @@ struct UsageRecord {
     upstream_model: String,
     /// Tokens of the prompt, those from the provider's cache included.
     input_tokens: u64,
-    /// Tokens that the provider read from its cache.
+    /// Of them those that the provider read from its cache.
     cached_input_tokens: u64,
-    /// Tokens of the answer.
+    /// Of them those that the provider wrote to its cache for five minutes, or for a time that is not known.
+    cache_write_tokens: u64,
+    /// Of them those that the provider wrote to its cache for an hour.
+    cache_write_1h_tokens: u64,
+    /// Tokens of the answer, those of reasoning included.
     output_tokens: u64,
+    /// Of them those of reasoning.
+    reasoning_tokens: u64,
     /// Who counted the input.
     input_source: UsageSource,
+    /// Who counted what was read from the cache.
+    cached_input_source: UsageSource,
+    /// Who counted what was written to the cache.
+    cache_write_source: UsageSource,
     /// Who counted the output.
     output_source: UsageSource,
+    /// Who counted the reasoning.
+    reasoning_source: UsageSource,
     /// Micro-dollars.
     cost_microusd: i64,
     /// Empty if there was no price.
@@ -100,6 +112,8 @@ struct UsageRecord {
     guardrail_findings: Vec<String>,
     /// Policy revision under which the request ran.
     revision: u64,
+    /// Names of the fields here whose figure was refused because it cannot be true. They hold an estimate or a bound.
+    doubtful: Vec<String>,
 }
 
 /// Who counted tokens.
@@ -110,7 +124,7 @@ enum UsageSource {
     Provider,
     /// Weir estimated it.
     Estimated,
-    /// Nothing reached a provider.
+    /// Nobody counted, for example because nothing reached a provider.
     None,
 }
 
@@ -140,9 +154,15 @@ impl From<LedgerEntry> for UsageRecord {
             upstream_model: record.upstream_model,
             input_tokens: record.input_tokens,
             cached_input_tokens: record.cached_input_tokens,
+            cache_write_tokens: record.cache_write_tokens,
+            cache_write_1h_tokens: record.cache_write_1h_tokens,
             output_tokens: record.output_tokens,
+            reasoning_tokens: record.reasoning_tokens,
             input_source: record.input_source.into(),
+            cached_input_source: record.cached_input_source.into(),
+            cache_write_source: record.cache_write_source.into(),
             output_source: record.output_source.into(),
+            reasoning_source: record.reasoning_source.into(),
             cost_microusd: record.cost_microusd,
             price_version: record.price_version,
             latency_us: record.latency_us,
@@ -154,6 +174,7 @@ impl From<LedgerEntry> for UsageRecord {
             attempts: record.attempts,
             guardrail_findings: record.guardrail_findings,
             revision: record.revision,
+            doubtful: record.doubtful,
         }
     }
 }

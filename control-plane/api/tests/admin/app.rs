@@ -9,6 +9,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 use weir_api::{ApiState, router};
 use weir_core::actor::{Actor, Role};
+use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Encryption;
 use weir_core::gateway::Gateway;
 use weir_core::secret::sha256;
@@ -46,6 +47,8 @@ pub(crate) async fn app() -> App {
 /// The API with this empty database.
 pub(crate) async fn app_on(database_url: String) -> App {
     let store = Store::connect(&database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
+    let allowed = ["*.allowed.internal", "10.7.7.7"].map(|host| host.parse().unwrap());
+    let store = store.with_allowed_hosts(AllowedHosts::new(allowed.to_vec()));
     store.migrate().await.unwrap();
     let router = router(ApiState {
         store: store.clone(),

@@ -206,6 +206,12 @@ async fn only_a_platform_admin_leads_a_tenants_provider_into_the_operators_netwo
         "http://[::ffff:127.0.0.1]",
         "http://localhost:5432",
         "http://a.LOCALHOST",
+        "http://localhost.localdomain",
+        "http://vllm.models.svc",
+        "http://wiki.corp",
+        "http://nas.lan:8000/v1",
+        "http://printer.home.arpa",
+        "http://x.internal",
     ] {
         let moved = json!({"base_url": url, "credential": "another"});
         for refused in
@@ -217,6 +223,10 @@ async fn only_a_platform_admin_leads_a_tenants_provider_into_the_operators_netwo
     }
     assert_eq!(app.store.revision().await.unwrap(), before, "nothing was written");
 
+    // What the operator allows, everybody may.
+    for (name, url) in [("allowed", "https://vllm.allowed.internal/v1"), ("address", "http://10.7.7.7:8000")] {
+        admin.make("providers", body(name, url)).await;
+    }
     // What a platform admin has set, the tenant's admin may keep but not lead elsewhere.
     let inside = platform.make("providers", body("inside", "http://127.0.0.1:8080")).await;
     let path = format!("providers/{}", id(&inside));

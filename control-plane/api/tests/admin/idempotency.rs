@@ -37,6 +37,25 @@ async fn a_repeat_has_the_same_answer_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn the_secret_of_what_was_deleted_is_not_shown_again() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "a"})).await;
+    for (path, secret, body) in [
+        ("api-keys", "key", json!({"tenant_id": tenant["id"], "name": "app"})),
+        ("gateways", "token", json!({"name": "g"})),
+    ] {
+        let made = post(&platform, path, path, &body).await.expect(201).json;
+        assert_eq!(post(&platform, path, path, &body).await.expect(201).json[secret], made[secret]);
+        platform.delete(&format!("{path}/{}", crate::app::id(&made)), &made["revision"]).await.expect(200);
+        let again = post(&platform, path, path, &body).await.problem(404, "not_found");
+        assert!(!again.text.contains(made[secret].as_str().unwrap()));
+        // Another key makes another.
+        post(&platform, path, &format!("another, of {path}"), &body).await.expect(201);
+    }
+}
+
+#[tokio::test]
 async fn repeats_at_the_same_time_make_one() {
     let app = app().await;
     let platform = app.platform().await;

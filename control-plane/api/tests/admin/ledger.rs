@@ -39,9 +39,15 @@ fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
         upstream_model: "gpt-4o".into(),
         input_tokens: 10,
         cached_input_tokens: 4,
+        cache_write_tokens: 2,
+        cache_write_1h_tokens: 3,
         output_tokens: 20,
+        reasoning_tokens: 5,
         input_source: UsageSource::Provider,
+        cached_input_source: UsageSource::Provider,
+        cache_write_source: UsageSource::Provider,
         output_source: UsageSource::Estimated,
+        reasoning_source: UsageSource::Estimated,
         cost_microusd: 123,
         price_version: "r7".into(),
         latency_us: 1_500_000,
@@ -53,6 +59,7 @@ fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
         attempts: 2,
         guardrail_findings: vec!["CREDIT_CARD:redact=2".into(), "EMAIL:flag=1".into()],
         revision: 9,
+        doubtful: vec![],
     }
 }
 
@@ -95,7 +102,7 @@ async fn reports_that_overlap_and_come_at_the_same_time_are_stored_once_and_answ
             if number % 2 == 1 {
                 some.reverse();
             }
-            some.push(UsageRecord { cost_microusd: -1, ..record(&l.a, now()) });
+            some.push(UsageRecord { key_id: Uuid::now_v7(), ..record(&l.a, now()) });
             let (store, gateway, of_b) = (l.app.store.clone(), l.gateway.clone(), of_b.clone());
             let of_another = some[0].clone();
             reports.spawn(async move {
@@ -116,14 +123,12 @@ async fn what_can_never_be_stored_is_rejected_and_the_rest_is_stored() {
     let l = ledger().await;
     let good = record(&l.a, now());
     let bad = [
-        record(&l.a, now() + TimeDelta::days(2)),
-        record(&l.a, DateTime::from_timestamp(-5, 0).unwrap()),
         UsageRecord { key_id: Uuid::now_v7(), ..record(&l.a, now()) },
         // A key of another tenant than the record says.
         UsageRecord { tenant_id: id(&l.b.tenant), ..record(&l.a, now()) },
     ];
     let mut all = bad.to_vec();
-    all.insert(2, good.clone());
+    all.insert(1, good.clone());
     let outcome = l.app.store.record_usage(&l.gateway, all).await.unwrap();
     assert_eq!(outcome.stored, 1);
     let rejected: Vec<Uuid> = outcome.rejected.iter().map(|rejected| rejected.request_id).collect();
@@ -164,31 +169,79 @@ async fn extreme_values_are_stored_too() {
 }
 
 #[tokio::test]
-async fn figures_and_times_that_cannot_be_true_are_rejected_with_the_reason() {
+async fn a_record_with_a_figure_or_time_that_cannot_be_true_is_stored_and_marked() {
     let l = ledger().await;
+    let platform = l.app.platform().await;
     let good = || record(&l.a, now());
-    let above = 1_000_000_000_001;
-    let bad = [
-        (UsageRecord { cost_microusd: -1, ..good() }, "cost_microusd is negative"),
-        (UsageRecord { cost_microusd: i64::MIN, ..good() }, "cost_microusd is negative"),
-        (UsageRecord { cost_microusd: above as i64, ..good() }, "cost_microusd is more"),
-        (UsageRecord { input_tokens: above, ..good() }, "a token figure"),
-        (UsageRecord { cached_input_tokens: above, ..good() }, "a token figure"),
-        (UsageRecord { output_tokens: u64::MAX, ..good() }, "a token figure"),
-        (UsageRecord { latency_us: u64::MAX, ..good() }, "latency_us or"),
-        (UsageRecord { time_to_first_token_us: Some(u64::MAX), ..good() }, "latency_us or"),
-        (record(&l.a, now() - TimeDelta::days(7) - TimeDelta::minutes(1)), "started_at lies more than 7 days"),
-        (record(&l.a, now() + TimeDelta::minutes(61)), "started_at lies more than an hour"),
+    let most = 1_000_000_000_000_u64;
+    let text = "x\0".repeat(500_000);
+    let absurd = [
+        (UsageRecord { cost_microusd: -1, ..good() }, "cost_microusd", json!(0)),
+        (UsageRecord { cost_microusd: i64::MIN, ..good() }, "cost_microusd", json!(0)),
+        (UsageRecord { cost_microusd: i64::MAX, ..good() }, "cost_microusd", json!(most)),
+        (UsageRecord { input_tokens: most + 1, ..good() }, "input_tokens", json!(most)),
+        (UsageRecord { cached_input_tokens: u64::MAX, ..good() }, "cached_input_tokens", json!(most)),
+        (UsageRecord { cache_write_tokens: u64::MAX, ..good() }, "cache_write_tokens", json!(most)),
+        (UsageRecord { cache_write_1h_tokens: u64::MAX, ..good() }, "cache_write_1h_tokens", json!(most)),
+        (UsageRecord { output_tokens: u64::MAX, model: text.clone(), ..good() }, "output_tokens", json!(most)),
+        (UsageRecord { reasoning_tokens: u64::MAX, ..good() }, "reasoning_tokens", json!(most)),
+        (UsageRecord { latency_us: u64::MAX, ..good() }, "latency_us", json!(604_800_000_000_u64)),
     ];
-    let mut all: Vec<UsageRecord> = bad.iter().map(|(record, _)| record.clone()).collect();
+    // All in one report, between others.
+    let mut all: Vec<UsageRecord> = absurd.iter().map(|(record, ..)| record.clone()).collect();
     all.push(record(&l.a, now() - TimeDelta::days(7) + TimeDelta::minutes(1)));
     all.push(record(&l.a, now() + TimeDelta::minutes(59)));
-    let outcome = l.app.store.record_usage(&l.gateway, all).await.unwrap();
-    assert_eq!((outcome.stored, stored(&l.app.database_url).await), (2, 2));
-    assert_eq!(outcome.rejected.len(), bad.len());
-    for (rejected, (record, reason)) in outcome.rejected.iter().zip(&bad) {
-        assert_eq!(rejected.request_id, record.request_id);
-        assert!(rejected.reason.starts_with(reason), "{} is not {reason}", rejected.reason);
+    let outcome = l.app.store.record_usage(&l.gateway, all.clone()).await.unwrap();
+    assert_eq!(outcome, RecordOutcome { stored: 12, rejected: vec![] });
+    for (record, field, value) in &absurd {
+        let found = platform.get(&format!("usage?request_id={}", record.request_id)).await.expect(200).json;
+        let item = &found["items"][0];
+        assert_eq!((&item["doubtful"], &item[field]), (&json!([field]), value));
+        assert!(item["model"].as_str().unwrap().len() < 2000);
+    }
+    let found = platform.get(&format!("usage?request_id={}", all[11].request_id)).await.expect(200).json;
+    assert_eq!(found["items"][0]["doubtful"], json!([]));
+}
+
+/// An Envoy's clock may be wrong, and a control plane may have been away for long.
+#[tokio::test]
+async fn a_record_whose_time_cannot_be_true_counts_once_when_it_comes() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    let times = [
+        now() - TimeDelta::days(7) - TimeDelta::minutes(1),
+        now() + TimeDelta::minutes(61),
+        DateTime::from_timestamp(-5, 0).unwrap(),
+        DateTime::<Utc>::MAX_UTC,
+        DateTime::<Utc>::MIN_UTC,
+    ];
+    let records: Vec<UsageRecord> =
+        times.map(|at| UsageRecord { started_at: at, ..record(&l.a, now()) }).into_iter().collect();
+    for _ in 0..2 {
+        let outcome = l.app.store.record_usage(&l.gateway, records.clone()).await.unwrap();
+        assert_eq!((outcome.stored, outcome.rejected.len()), (5, 0));
+        assert_eq!(stored(&l.app.database_url).await, 5);
+    }
+    for record in &records {
+        let found = platform.get(&format!("usage?request_id={}", record.request_id)).await.expect(200).json;
+        assert_eq!(found["items"][0]["doubtful"], json!(["started_at"]));
+        let started_at: DateTime<Utc> = found["items"][0]["started_at"].as_str().unwrap().parse().unwrap();
+        assert!(now() - started_at < TimeDelta::minutes(5), "{started_at}");
+    }
+    // It was stored under its own day when that was not long ago, or yesterday, shortly before midnight.
+    let database = PgPool::connect(&l.app.database_url).await.unwrap();
+    for days in [1, 8] {
+        let late = record(&l.a, now() - TimeDelta::days(8));
+        l.app.store.record_usage(&l.gateway, vec![late.clone()]).await.unwrap();
+        sqlx::query("UPDATE usage_records SET started_on = current_date - $2::int WHERE request_id = $1")
+            .bind(late.request_id)
+            .bind(days)
+            .execute(&database)
+            .await
+            .unwrap();
+        let before = stored(&l.app.database_url).await;
+        assert_eq!(l.app.store.record_usage(&l.gateway, vec![late]).await.unwrap().stored, 1);
+        assert_eq!(stored(&l.app.database_url).await, before, "{days}");
     }
 }
 
@@ -281,9 +334,15 @@ async fn a_record_is_read_as_it_was_reported() {
         ("upstream_model", json!("gpt-4o")),
         ("input_tokens", json!(10)),
         ("cached_input_tokens", json!(4)),
+        ("cache_write_tokens", json!(2)),
+        ("cache_write_1h_tokens", json!(3)),
         ("output_tokens", json!(20)),
+        ("reasoning_tokens", json!(5)),
         ("input_source", json!("provider")),
+        ("cached_input_source", json!("provider")),
+        ("cache_write_source", json!("provider")),
         ("output_source", json!("estimated")),
+        ("reasoning_source", json!("estimated")),
         ("cost_microusd", json!(123)),
         ("price_version", json!("r7")),
         ("latency_us", json!(1_500_000)),
@@ -295,6 +354,7 @@ async fn a_record_is_read_as_it_was_reported() {
         ("attempts", json!(2)),
         ("guardrail_findings", json!(["CREDIT_CARD:redact=2", "EMAIL:flag=1"])),
         ("revision", json!(9)),
+        ("doubtful", json!([])),
     ] {
         assert_eq!(item[field], value, "{field}");
     }

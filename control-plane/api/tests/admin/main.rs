@@ -6,6 +6,7 @@ mod cancelled;
 mod contract;
 mod credentials;
 mod dataplane;
+mod guardrail_test;
 mod idempotency;
 mod ledger;
 mod lists;

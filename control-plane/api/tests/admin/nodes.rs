@@ -66,3 +66,24 @@ async fn a_report_of_a_deleted_gateway_is_dropped() {
     let platform = app.platform().await;
     assert_eq!(platform.get("nodes").await.expect(200).json["items"], json!([]));
 }
+
+#[tokio::test]
+async fn what_an_envoy_says_is_shortened() {
+    let app = app().await;
+    let gateway = app.gateway(None).await;
+    // Of all kinds of characters, so that Postgres cannot make it shorter: the id must fit into an index.
+    let characters = (0..300_000_u32).filter_map(|number| char::from_u32(number * 7919 % 0x1_0000));
+    let text: String = characters.collect();
+    let long = || text.clone();
+    for event in [
+        NodeEvent::Connected { envoy_version: long() },
+        NodeEvent::Refused { revision: 1, resource: long(), reason: long() },
+        NodeEvent::Forgot { revision: 3 },
+    ] {
+        let report = NodeReport { gateway_id: gateway.id, node_id: long(), at: Utc::now(), event };
+        app.store.report_node(report).await.unwrap();
+    }
+    let nodes = app.platform().await.get("nodes").await.expect(200);
+    assert_eq!(nodes.json["items"].as_array().unwrap().len(), 1);
+    assert!(nodes.text.len() < 20_000, "{}", nodes.text.len());
+}

@@ -150,9 +150,15 @@ fn record(of: &Furnished) -> UsageRecord {
         upstream_model: "gpt-4o".into(),
         input_tokens: 10,
         cached_input_tokens: 4,
+        cache_write_tokens: 2,
+        cache_write_1h_tokens: 3,
         output_tokens: 20,
+        reasoning_tokens: 5,
         input_source: UsageSource::Provider,
+        cached_input_source: UsageSource::Provider,
+        cache_write_source: UsageSource::Provider,
         output_source: UsageSource::Provider,
+        reasoning_source: UsageSource::Provider,
         cost_microusd: 123,
         price_version: String::new(),
         latency_us: 1,
@@ -164,5 +170,6 @@ fn record(of: &Furnished) -> UsageRecord {
         attempts: 1,
         guardrail_findings: vec![],
         revision: 1,
+        doubtful: vec![],
     }
 }

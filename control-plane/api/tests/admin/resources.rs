@@ -265,6 +265,36 @@ async fn a_key_is_shown_once_and_revoking_it_twice_is_one_change() {
 }
 
 #[tokio::test]
+async fn each_class_of_tokens_may_have_a_price() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "a").await;
+    let names = ["cache_write", "cache_write_1h", "reasoning"].map(|name| format!("{name}_microusd_per_million"));
+    let one = format!("pools/{}", id(&f.pool));
+    for name in &names {
+        assert_eq!(f.pool["members"][0]["price"][name], Value::Null);
+    }
+    let mut members = f.pool["members"].clone();
+    for (value, name) in (7..).zip(&names) {
+        members[0]["price"][name] = json!(value);
+    }
+    let changed = platform.patch(&one, &f.pool["revision"], json!({"members": members})).await.expect(200).json;
+    assert_eq!(changed["members"], members);
+    let price = app.store.snapshot().await.unwrap().pools[0].members[0].price.clone().unwrap();
+    let classes = [
+        price.cache_write_microusd_per_million,
+        price.cache_write_1h_microusd_per_million,
+        price.reasoning_microusd_per_million,
+    ];
+    assert_eq!(classes, [Some(7), Some(8), Some(9)]);
+    assert_eq!(price.version, format!("r{}", changed["revision"]), "another price has another version");
+    let dear = json!(1_000_000_000_001_u64);
+    members[0]["price"][&names[2]] = dear;
+    let refused = platform.patch(&one, &changed["revision"], json!({"members": members})).await;
+    refused.problem(422, "invalid_fields").field(&format!("members[0].price.{}", names[2]));
+}
+
+#[tokio::test]
 async fn a_pools_members_keep_their_ids_and_a_new_price_gets_a_new_version() {
     let app = app().await;
     let platform = app.platform().await;
@@ -295,7 +325,7 @@ async fn a_providers_credential_is_kept_replaced_or_removed() {
     let app = app().await;
     let platform = app.platform().await;
     let made = platform.make("providers", provider_body(&Value::Null, "p")).await;
-    assert_eq!((&made["has_credential"], &made["base_url"]), (&json!(true), &json!("https://api.openai.com")));
+    assert_eq!((&made["has_credential"], &made["base_url"]), (&json!(true), &json!("https://api.openai.com/v1")));
     let one = format!("providers/{}", id(&made));
     let credential = async || {
         let snapshot = app.store.snapshot().await.unwrap();

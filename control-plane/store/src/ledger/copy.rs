@@ -17,9 +17,10 @@ use crate::row::signed;
 const COPY: &str = "COPY usage_records (gateway_id, started_on, request_id, started_at, tenant_id, key_id, operation, model,
     provider_id, deployment_id, upstream_model, input_tokens, cached_input_tokens, output_tokens, input_source,
     output_source, cost_microusd, price_version, latency_us, time_to_first_token_us, status, error_code, outcome, streamed,
-    attempts, revision, guardrail_findings) FROM STDIN (FORMAT binary)";
+    attempts, revision, guardrail_findings, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cached_input_source,
+    cache_write_source, reasoning_source, doubtful) FROM STDIN (FORMAT binary)";
 /// How many the list above has.
-const COLUMNS: i16 = 27;
+const COLUMNS: i16 = 34;
 /// The format's name, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
@@ -83,6 +84,13 @@ impl Message {
         self.small(record.attempts);
         self.large(signed(record.revision));
         self.texts(&record.guardrail_findings);
+        self.large(signed(record.cache_write_tokens));
+        self.large(signed(record.cache_write_1h_tokens));
+        self.large(signed(record.reasoning_tokens));
+        self.text(record.cached_input_source.name());
+        self.text(record.cache_write_source.name());
+        self.text(record.reasoning_source.name());
+        self.texts(&record.doubtful);
     }
 
     fn value(&mut self, bytes: &[u8]) {

@@ -4,12 +4,14 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::queue::{Identity, Row};
+use super::queue::Identity;
 use crate::StoreError;
 
 /// Which of these records the ledger has.
-pub(super) async fn existing(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<HashSet<Identity>, StoreError> {
-    let identities: Vec<Identity> = rows.iter().map(Row::identity).collect();
+pub(super) async fn existing(
+    connection: &mut PgConnection,
+    identities: &[Identity],
+) -> Result<HashSet<Identity>, StoreError> {
     // LIMIT keeps Postgres from reading the whole ledger instead of looking for each record by the index.
     let found: Vec<Identity> = sqlx::query_as(
         "SELECT asked.started_on, asked.tenant_id, asked.request_id

@@ -77,11 +77,19 @@ impl Queue {
 /// Bytes that a record takes in memory, and about as many in the database.
 fn size(record: &UsageRecord) -> usize {
     let UsageRecord {
-        operation, model, upstream_model, price_version, error_code, outcome, guardrail_findings, ..
+        operation,
+        model,
+        upstream_model,
+        price_version,
+        error_code,
+        outcome,
+        guardrail_findings,
+        doubtful,
+        ..
     } = record;
     let texts = [operation, model, upstream_model, price_version, error_code, outcome];
-    let findings = guardrail_findings.iter().map(|finding| size_of::<String>() + finding.len()).sum::<usize>();
-    size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + findings
+    let listed = guardrail_findings.iter().chain(doubtful).map(|text| size_of::<String>() + text.len()).sum::<usize>();
+    size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + listed
 }
 
 async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>) {
@@ -158,7 +166,8 @@ async fn store_missing(connection: &mut PgConnection, mut rows: Vec<Row<'_>>) ->
     while !rows.is_empty() {
         match copy::copy(connection, &rows).await {
             Err(error) if is_repeated(&error) && attempts.next().is_some() => {
-                let existing = existing::existing(connection, &rows).await?;
+                let identities: Vec<Identity> = rows.iter().map(Row::identity).collect();
+                let existing = existing::existing(connection, &identities).await?;
                 rows.retain(|row| !existing.contains(&row.identity()));
             }
             copied => return copied,

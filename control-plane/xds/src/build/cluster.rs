@@ -29,7 +29,8 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
-use weir_config::{CredentialPlacement, Deployment, ProviderSchema, names};
+use weir_config::{Capabilities, CredentialPlacement, Deployment, ProviderSchema, names};
+use weir_core::destination::inside;
 use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
 use super::route::attempt_at_stream_ms;
@@ -76,7 +77,10 @@ pub(super) fn deployment(
         circuit_breakers: Some(circuit_breakers()),
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.clone(),
-            endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![endpoint(url, metadata)], ..Default::default() }],
+            endpoints: vec![LocalityLbEndpoints {
+                lb_endpoints: vec![endpoint(provider, metadata)],
+                ..Default::default()
+            }],
             ..Default::default()
         }),
         transport_socket: url.tls.then(|| tls(&url.host, settings)),
@@ -153,10 +157,20 @@ fn notice_dead_connections() -> UpstreamConnectionOptions {
     }
 }
 
-fn endpoint(url: &BaseUrl, metadata: Metadata) -> LbEndpoint {
+/// The name as it is looked up. That of a tenant's provider is absolute, or the resolver's search domains would turn a name that
+/// looks public (`database.production`) into one of the operator's network. What is known to be inside, an operator has allowed as it
+/// is written.
+fn looked_up(provider: &Provider) -> String {
+    let host = &provider.base_url.host;
+    let is_name = host.parse::<IpAddr>().is_err();
+    if provider.tenant_id.is_some() && is_name && inside(host).is_none() { format!("{host}.") } else { host.clone() }
+}
+
+fn endpoint(provider: &Provider, metadata: Metadata) -> LbEndpoint {
+    let url = &provider.base_url;
     let address = Address {
         address: Some(address::Address::SocketAddress(SocketAddress {
-            address: url.host.clone(),
+            address: looked_up(provider),
             port_specifier: Some(socket_address::PortSpecifier::PortValue(url.port.into())),
             ..Default::default()
         })),
@@ -198,10 +212,12 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
         id: member.deployment_id.to_string(),
         provider_id: provider.id.to_string(),
         provider_name: provider.name.clone(),
-        schema: provider.schema,
+        schema: provider.schema.name().to_owned(),
+        also_speaks: Vec::new(),
         authority: authority(&provider.base_url),
         scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
-        path_prefix: provider.base_url.path_prefix.clone(),
+        base_path: provider.base_url.base_path(),
+        query: String::new(),
         model: member.model.clone(),
         credential: provider.credential.is_some().then(|| CredentialPlacement {
             slot: credential_slot(member.deployment_id),
@@ -209,6 +225,8 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
             prefix: prefix.to_owned(),
         }),
         price: member.price.clone().map(Rc::new),
+        capabilities: Capabilities::default(),
+        requires: Vec::new(),
     }
 }
 

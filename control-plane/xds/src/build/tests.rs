@@ -20,7 +20,12 @@ fn provider(id: u128, host: &str, tls: bool, credential: Option<&str>) -> Provid
         tenant_id: None,
         name: format!("provider-{id}"),
         schema: if id == 1 { ProviderSchema::OpenAi } else { ProviderSchema::Anthropic },
-        base_url: BaseUrl { tls, host: host.into(), port: if tls { 443 } else { 8080 }, path_prefix: String::new() },
+        base_url: BaseUrl {
+            tls,
+            host: host.into(),
+            port: if tls { 443 } else { 8080 },
+            path_prefix: if tls { "" } else { "/api/v3" }.into(),
+        },
         credential: credential.map(Into::into),
     }
 }
@@ -119,6 +124,27 @@ fn a_deployment_checks_that_it_speaks_to_its_own_host() {
     let debug = format!("{:?}", context.common_tls_context.unwrap().validation_context_type);
     assert!(debug.contains(r#"Exact("api.example.com")"#) && debug.contains("ca-certificates.crt"), "{debug}");
     assert!(cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012e").transport_socket.is_none());
+}
+
+/// A resolver's search domains would lead a tenant's name into the operator's network.
+#[test]
+fn a_tenants_name_is_looked_up_as_it_stands() {
+    let check = |tenant_id, host: &str, expect: &str| {
+        let mut snapshot = snapshot();
+        snapshot.providers[1].tenant_id = tenant_id;
+        snapshot.pools[1].tenant_id = tenant_id;
+        snapshot.providers[1].base_url.host = host.into();
+        let cluster = cluster(&built(&snapshot), "weir.pool.00000000-0000-0000-0000-000000000004");
+        let endpoint = format!("{:?}", cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].host_identifier);
+        assert!(endpoint.contains(&format!("address: {expect:?}")), "{host}: {endpoint}");
+        assert!(endpoint.contains(&format!("hostname: {host:?}")), "{host}: {endpoint}");
+    };
+    check(Some(TENANT), "database.production", "database.production.");
+    check(Some(TENANT), "203.0.113.7", "203.0.113.7");
+    // A platform admin has set these, or the operator allows them.
+    check(Some(TENANT), "vllm", "vllm");
+    check(Some(TENANT), "vllm.models.svc", "vllm.models.svc");
+    check(None, "database.production", "database.production");
 }
 
 /// An ejected member is away for every client, whoever's requests it failed on.
@@ -287,17 +313,21 @@ fn endpoints_carry_what_the_provider_plugin_parses() {
             let Some(value::Kind::StringValue(json)) = json.kind else { panic!("text") };
             let one: Deployment = weir_config::parse(json.as_bytes()).unwrap();
             let header = one.credential.as_ref().map(|one| &one.header);
-            Some(format!("{name} {} {} {} {header:?}", one.id, one.scheme, one.authority))
+            let Deployment { id, schema, scheme, authority, base_path, .. } = &one;
+            Some(format!("{name} {id} {schema} {scheme}://{authority}{base_path} {header:?}"))
         })
         .collect();
     let zeros = "00000000-0000-0000-0000";
     let expect = [
         format!(
-            "weir.deployment.{zeros}-00000000012d {zeros}-00000000012d https api.example.com Some(\"authorization\")"
+            "weir.deployment.{zeros}-00000000012d {zeros}-00000000012d openai https://api.example.com/v1 \
+             Some(\"authorization\")"
         ),
-        format!("weir.deployment.{zeros}-00000000012e {zeros}-00000000012e http 127.0.0.1:8080 None"),
+        format!(
+            "weir.deployment.{zeros}-00000000012e {zeros}-00000000012e anthropic http://127.0.0.1:8080/api/v3 None"
+        ),
         // The only member of a pool is its cluster.
-        format!("weir.pool.{zeros}-000000000004 {zeros}-000000000192 http 127.0.0.1:8080 None"),
+        format!("weir.pool.{zeros}-000000000004 {zeros}-000000000192 anthropic http://127.0.0.1:8080/api/v3 None"),
     ];
     assert_eq!(rows, expect);
 }

@@ -20,10 +20,6 @@ const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
 /// Requests refused for their key.
 const REFUSED: &str = "weir_auth_refused";
 
-/// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
-const NOTHING_HERE: &str = "There is nothing at this URL. Weir serves /v1/chat/completions, /v1/embeddings, /v1/messages and \
-                            /v1/models; an OpenAI client's base URL ends in /v1, an Anthropic client's does not.";
-
 /// gRPC status codes by which the control plane refuses this gateway itself.
 const PERMISSION_DENIED: u32 = 7;
 const UNAUTHENTICATED: u32 = 16;
@@ -89,6 +85,21 @@ struct Lookup {
     ticket: Ticket,
 }
 
+/// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
+fn nothing_here() -> String {
+    let mut paths: Vec<String> = Schema::all()
+        .flat_map(|schema| schema.endpoints())
+        .filter(|endpoint| !endpoint.path.ends_with('/'))
+        .map(|endpoint| format!("/v1{}", endpoint.path))
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    format!(
+        "There is nothing at this URL. Weir serves {}. Some clients put /v1 behind their base URL, others want it in there.",
+        paths.join(", ")
+    )
+}
+
 impl StreamFilter for AuthStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
         let headers = host.headers(Message::Request);
@@ -143,7 +154,7 @@ impl AuthStream {
             self.schema = Schema::of_path(path, &has_header);
             match error {
                 NoOperation::UnknownPath => {
-                    let error = ClientError::new(404, "unknown_url", NOTHING_HERE);
+                    let error = ClientError::new(404, "unknown_url", nothing_here());
                     self.shared.refuse(self.schema, &error)
                 }
                 NoOperation::WrongMethod { takes } => {

@@ -1,7 +1,11 @@
+use std::cell::OnceCell;
+
+use weir_config::Tokens;
+
 /// Who says how many tokens there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenSource {
-    /// Nobody: nothing reached a provider.
+    /// Nobody: nothing reached a provider, or it said nothing of this class.
     #[default]
     None,
     /// The provider.
@@ -13,22 +17,58 @@ pub enum TokenSource {
 /// Tokens of one answer, and the text that they can be estimated from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The provider's figures, the largest seen so far: providers send running totals.
+    /// What the provider said so far; of each figure the last word.
     pub reported: Option<weir_llm::Usage>,
-    /// The provider's figures are those of its whole answer; nothing is added to them.
+    /// The provider's figure of the output is that of its whole answer; nothing is added to it.
     pub is_final: bool,
-    /// Characters of text sent to the provider.
-    pub input_characters: u64,
+    /// What the request's input is estimated at, in tokens, once it was counted. A short body is kept, and counted only if it must be.
+    pub input_estimate: Option<u64>,
     /// Characters of text that came back so far.
     pub output_characters: u64,
+    /// What it comes to. Made once, when the first needs it after the answer is complete: a client is told what the ledger has.
+    pub settlement: OnceCell<Settlement>,
 }
 
 impl Usage {
-    /// Takes in figures that a provider sent, in any event and any order.
+    /// Takes in figures that a provider sent behind those that are known.
     pub fn report(&mut self, figures: weir_llm::Usage) {
         self.reported = Some(match self.reported.take() {
-            Some(known) => known.maximum(&figures),
+            Some(known) => known.followed_by(&figures),
             None => figures,
         });
     }
+
+    /// Takes in the figures of a whole answer.
+    pub fn report_whole(&mut self, figures: weir_llm::Usage) {
+        self.report(figures);
+        self.is_final = true;
+    }
+
+    /// Forgets what an attempt that failed had said of itself: it is no part of the next one's answer.
+    pub fn begin_attempt(&mut self) {
+        *self = Self { input_estimate: self.input_estimate, ..Self::default() };
+    }
+}
+
+/// What one request used and costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// The tokens of each class: no part is more than its whole.
+    pub tokens: Tokens,
+    /// Who says so of the input.
+    pub input_source: TokenSource,
+    /// Who says so of what was read from a cache.
+    pub cached_input_source: TokenSource,
+    /// Who says so of what was written to a cache.
+    pub cache_write_source: TokenSource,
+    /// Who says so of the output.
+    pub output_source: TokenSource,
+    /// Who says so of the reasoning.
+    pub reasoning_source: TokenSource,
+    /// The usage record's fields of which a figure was refused because it could not be true.
+    pub doubtful: Vec<&'static str>,
+    /// In micro-dollars; 0 without a price.
+    pub cost_microusd: i64,
+    /// The price's version; empty without a price.
+    pub price_version: String,
 }

@@ -13,7 +13,7 @@
 //!
 //! The rules of one target stand at its writer.
 
-pub(crate) mod strict_schema;
+mod tool_names;
 
 use serde_json::{Map, Value};
 use weir_config::Capabilities;
@@ -22,6 +22,8 @@ use crate::error::{RequestError, ResponseError};
 use crate::node::Node;
 use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
+
+pub use tool_names::ToolNames;
 
 /// A request for the next message of a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -297,12 +299,14 @@ pub fn read_request(schema: Schema, body: &[u8]) -> Result<Request, RequestError
 }
 
 /// A request as it goes to a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The body.
     pub body: Vec<u8>,
     /// What it leaves out.
     pub left_out: Vec<LeftOut>,
+    /// What the tools are called there: its answer is to be read with them.
+    pub tool_names: ToolNames,
 }
 
 /// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
@@ -318,7 +322,8 @@ pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilit
         return Err(has_no_such_setting(other));
     }
     let mut writing = Writing::new(capabilities);
-    let root: Map<String, Value> = schema.write_request(request, &mut writing)?;
+    let (request, tool_names) = tool_names::fitted(request, schema.tool_names());
+    let root: Map<String, Value> = schema.write_request(&request, &mut writing)?;
     for other in &request.others {
         if writing.has_said(&other.path) {
             continue;
@@ -330,7 +335,7 @@ pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilit
     }
     let mut body = Vec::new();
     crate::json::write(&root, &mut body);
-    Ok(Written { body, left_out: writing.left_out })
+    Ok(Written { body, left_out: writing.left_out, tool_names })
 }
 
 /// `messages[2].content` as `messages[].content`.

@@ -66,11 +66,17 @@ impl RequestHead {
         spliced(body, &mut [self.model_edit(model)])
     }
 
-    /// The body of an OpenAI chat stream with another model and with `stream_options.include_usage` true, everything else
-    /// byte for byte. A body that asks for no stream gets the model only.
-    pub fn with_usage_asked(&self, body: &[u8], model: &str) -> Vec<u8> {
-        let mut edits = vec![self.model_edit(model)];
-        if self.stream && !self.include_usage {
+    /// The body of a chat with another model, with these edits, and if `ask_usage` with `stream_options.include_usage` true where
+    /// it asks for a stream. Everything else stays byte for byte.
+    pub fn adapted(
+        &self,
+        body: &[u8],
+        model: &str,
+        ask_usage: bool,
+        mut edits: Vec<(Range<usize>, Vec<u8>)>,
+    ) -> Vec<u8> {
+        edits.push(self.model_edit(model));
+        if ask_usage && self.stream && !self.include_usage {
             edits.extend(self.usage_edit(body));
         }
         spliced(body, &mut edits)

@@ -21,6 +21,11 @@ impl<'a> Fields<'a> {
         serde_json::from_slice(json)
     }
 
+    /// Reads the object that a value is.
+    pub(crate) fn of(value: &'a RawValue) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(value.get())
+    }
+
     /// The value of a field; `null` counts as absent, as it does for both schemas.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.get_or_null(name).filter(|value| value.get() != "null")
@@ -29,6 +34,11 @@ impl<'a> Fields<'a> {
     /// The value of a field, `null` included.
     pub(crate) fn get_or_null(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// All fields in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
     /// Whether the object has no fields.

@@ -13,7 +13,8 @@ use std::ops::Deref;
 
 use crate::operation::without_query;
 pub use dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, StreamReader, StreamWriter, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
+    Writing,
 };
 
 /// The first one answers where nothing says which schema a client speaks.

@@ -7,14 +7,14 @@ mod same;
 
 use std::borrow::Cow;
 
-use crate::chat::Finish;
-use crate::error::ProviderError;
+use crate::chat::{Finish, ToolNames};
+use crate::error::{ProviderError, error_of_event};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
-use crate::usage::Usage;
+use crate::usage::{Usage, usage_of_response};
 
 /// What the client's stream needs that the provider's does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamOptions {
     /// The model's name for the client; empty: the provider's name stays where the schema does.
     pub client_model: String,
@@ -24,6 +24,8 @@ pub struct StreamOptions {
     pub id: String,
     /// When the answer began, in Unix seconds, where it is translated.
     pub created_unix_s: i64,
+    /// What tools are called at the provider, where the request was translated.
+    pub tool_names: ToolNames,
 }
 
 /// What one push has shown.
@@ -31,14 +33,16 @@ pub struct StreamOptions {
 pub struct Progress {
     /// An event with content, or with the end of an answer, was seen: from here on the client has part of an answer.
     pub content: bool,
-    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error event; a caller
-    /// that has sent nothing yet may throw all of it away and try elsewhere.
+    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error's event in the client's
+    /// schema, written from what was read, never the provider's own bytes. A caller that has sent nothing yet may throw all of it away
+    /// and try elsewhere, and one that has something to hide writes the event anew.
     pub error: Option<ProviderError>,
     /// Where in the output, in bytes, the event of that error begins.
     pub error_at: usize,
-    /// Usage so far, where an event carried it: running totals.
+    /// Usage as the events of this push have it: running totals, of which the last word holds.
     pub usage: Option<Usage>,
-    /// These are the answer's final figures: they came with the reason of its end, or after it.
+    /// Of the whole stream so far: the last figure of its output is that of the whole answer, whose end is known and of which nothing
+    /// came after the figure. One from before the first content is a placeholder.
     pub usage_is_final: bool,
     /// The provider's own last event was seen.
     pub complete: bool,
@@ -109,6 +113,7 @@ pub struct StreamTranslator {
 impl StreamTranslator {
     /// A translator at the beginning of a stream.
     pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
+        let tool_names = options.tool_names.clone();
         let writer = match provider == client {
             true => Writer::Same(same::Writer::new(client, options)),
             false => Writer::Other(client.stream_writer(options)),
@@ -116,14 +121,25 @@ impl StreamTranslator {
         let reader = provider.stream_reader(provider != client);
         Self {
             framer: Framer::default(),
-            session: Session { provider, client, reader, writer, finish_seen: false, over: false, at_end: false },
+            session: Session {
+                provider,
+                client,
+                reader,
+                writer,
+                content_seen: false,
+                output_is_counted: false,
+                tool_names,
+                finish_seen: false,
+                over: false,
+                at_end: false,
+            },
         }
     }
 
     /// Takes in bytes of the provider and appends what the client gets. After the last event, or an error, nothing more.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
         let Self { framer, session } = self;
-        let mut progress = Progress::default();
+        let mut progress = session.progress();
         if session.over {
             return progress;
         }
@@ -137,7 +153,7 @@ impl StreamTranslator {
     /// without its last event, which some servers leave out; any other ends with an error event.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Progress {
         let Self { framer, session } = self;
-        let mut progress = Progress::default();
+        let mut progress = session.progress();
         if session.over {
             return progress;
         }
@@ -184,6 +200,10 @@ struct Session {
     client: Schema,
     reader: Box<dyn StreamReader>,
     writer: Writer,
+    content_seen: bool,
+    /// A figure of the output was said behind all content so far.
+    output_is_counted: bool,
+    tool_names: ToolNames,
     finish_seen: bool,
     /// The last event, or an error, has been written.
     over: bool,
@@ -192,6 +212,11 @@ struct Session {
 }
 
 impl Session {
+    /// Of a push that has shown nothing yet.
+    fn progress(&self) -> Progress {
+        Progress { usage_is_final: self.finish_seen && self.output_is_counted, ..Progress::default() }
+    }
+
     fn event(&mut self, event: Event<'_>, progress: &mut Progress, out: &mut Vec<u8>) {
         if self.over {
             return;
@@ -202,6 +227,8 @@ impl Session {
         {
             progress.content = true;
             progress.characters = progress.characters.saturating_add(characters(text));
+            progress.usage_is_final = false;
+            self.output_is_counted = false;
             return writer.pass_like_the_last(&event, text, out);
         }
         let deltas = match event.data {
@@ -209,28 +236,57 @@ impl Session {
             "" => Ok(Vec::new()),
             data => self.reader.read(data),
         };
-        let deltas = match deltas {
+        // What the schema's reader does not know may still be an error: servers have more shapes for it than the schema.
+        let unknown = || error_of_event(self.provider, event.data);
+        let mut deltas = match deltas {
+            Ok(deltas) if deltas.is_empty() => unknown().map(Delta::Error).into_iter().collect(),
             Ok(deltas) => deltas,
-            Err(error) => return self.fail(error, progress, out),
+            Err(error) => {
+                let error = unknown().unwrap_or(error);
+                // What it says it used is owed, whatever else is wrong with it.
+                note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
+                return self.fail(error, progress, out);
+            }
         };
+        self.observe_usage(&deltas, progress);
+        if !self.tool_names.is_empty() {
+            self.restore_tool_names(&mut deltas);
+        }
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
-                let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
-                if rewritten {
-                    return self.fail(error, progress, out);
-                }
-                progress.error_at = out.len();
-                progress.error = Some(error);
-                self.over = true;
+                return self.fail(error.in_event(event.data), progress, out);
             } else if let Err(error) = self.writer.write(delta, out) {
                 return self.fail(error, progress, out);
             }
         }
-        progress.usage_is_final |= self.finish_seen && deltas.iter().any(|delta| matches!(delta, Delta::Usage(_)));
         if let Writer::Same(writer) = &mut self.writer {
             writer.pass(&event, &deltas, out);
             if self.at_end && !event.raw.ends_with(b"\n\n") {
                 out.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+
+    /// Notes an event's figures, before anything of it can fail.
+    fn observe_usage(&mut self, deltas: &[Delta<'_>], progress: &mut Progress) {
+        let has_content = deltas.iter().any(is_content);
+        let finishes = deltas.iter().any(|delta| matches!(delta, Delta::Finish { .. }));
+        self.content_seen |= has_content;
+        self.output_is_counted &= !has_content;
+        for delta in deltas {
+            if let Delta::Usage(usage) = delta {
+                note_usage(Some(usage), progress);
+                self.output_is_counted |= usage.says_output() && (self.content_seen || self.finish_seen || finishes);
+            }
+        }
+        progress.usage_is_final = (self.finish_seen || finishes) && self.output_is_counted;
+    }
+
+    /// Gives calls the client's names.
+    fn restore_tool_names(&self, deltas: &mut [Delta<'_>]) {
+        for delta in deltas {
+            if let Delta::ToolCall { name, .. } = delta {
+                *name = Cow::Owned(self.tool_names.client_name(name).to_owned());
             }
         }
     }
@@ -241,7 +297,7 @@ impl Session {
             Delta::Text(text) | Delta::Refusal(text) | Delta::Thinking(text) => text,
             Delta::Arguments { json, .. } => json,
             Delta::ToolCall { name, .. } => name,
-            Delta::Model(_) | Delta::Start | Delta::Ping | Delta::BlockEnd { .. } => return None,
+            Delta::Model(_) | Delta::Start | Delta::Ping | Delta::BlockEnd { .. } | Delta::Usage(_) => return None,
             Delta::Opaque => {
                 progress.content = true;
                 return None;
@@ -249,10 +305,6 @@ impl Session {
             Delta::Finish { .. } => {
                 self.finish_seen = true;
                 progress.content = true;
-                return None;
-            }
-            Delta::Usage(usage) => {
-                progress.usage = Some(progress.usage.map_or(*usage, |known| known.maximum(usage)));
                 return None;
             }
             Delta::End if self.is_premature_end() => {
@@ -284,12 +336,38 @@ impl Session {
         progress.error_at = out.len();
         let is_written = match &mut self.writer {
             Writer::Same(_) => false,
-            Writer::Other(writer) => writer.fail(&error.parts(), out),
+            Writer::Other(writer) => writer.fail(error.client_status(), &error.body_for(self.client), out),
         };
         if !is_written {
-            crate::error::write_error_event(self.client, &error.parts(), out);
+            error.write_event(self.client, out);
         }
         progress.error = Some(error);
+    }
+}
+
+fn note_usage(usage: Option<&Usage>, progress: &mut Progress) {
+    if let Some(usage) = usage {
+        progress.usage = Some(progress.usage.map_or(*usage, |known| known.followed_by(usage)));
+    }
+}
+
+/// Whether a delta is part of what the model made.
+fn is_content(delta: &Delta<'_>) -> bool {
+    match delta {
+        Delta::Text(_)
+        | Delta::Refusal(_)
+        | Delta::Thinking(_)
+        | Delta::Opaque
+        | Delta::ToolCall { .. }
+        | Delta::Arguments { .. } => true,
+        Delta::Model(_)
+        | Delta::Start
+        | Delta::Ping
+        | Delta::BlockEnd { .. }
+        | Delta::Finish { .. }
+        | Delta::Usage(_)
+        | Delta::End
+        | Delta::Error(_) => false,
     }
 }
 

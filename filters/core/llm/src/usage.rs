@@ -1,26 +1,82 @@
+//! What a provider says it used.
+//!
+//! Vendors spell the same figures in many ways, and each schema lists those it has seen in a table ([`Spelling`]). A [`Usage`] holds
+//! what was said, figure by figure, so that a later event can correct one of them; [`Usage::counted`] makes of it figures that agree
+//! with each other and with the total. A figure that cannot be true is doubted alone: the others hold.
+
+mod counted;
+mod estimate;
+mod figure;
+mod spelling;
+#[cfg(test)]
+mod tests;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::schema::Schema;
+pub use counted::{Counted, class};
+pub use estimate::{characters_as_tokens, request_tokens};
+use figure::Said;
+pub use figure::{Figure, MOST_TOKENS};
+pub(crate) use spelling::{Spelling, read, value_of};
 
-/// Tokens as a provider reported them.
+/// Tokens as a provider reported them, in one event or over a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// All input tokens, cached ones included.
-    pub input: u64,
-    /// Input tokens that the provider read from its cache.
-    pub cached_input: u64,
-    /// Output tokens, those of reasoning included.
-    pub output: u64,
+    input: Said,
+    plain_input: Said,
+    cached_input: Said,
+    cache_write: Said,
+    cache_write_5m: Said,
+    cache_write_1h: Said,
+    output: Said,
+    reasoning: Said,
+    total: Said,
 }
 
 impl Usage {
-    /// Field by field the larger figure: what providers send along a stream are running totals.
-    pub fn maximum(&self, other: &Self) -> Self {
+    /// The same with this figure too; one over [`MOST_TOKENS`] is doubted.
+    #[must_use]
+    pub fn with(mut self, figure: Figure, tokens: u64) -> Self {
+        *self.said_mut(figure) = Said::figure_of(tokens);
+        self
+    }
+
+    /// What is known once `later` was said too: what providers send along a stream are running totals, and of each figure the last word
+    /// holds. A total that came with other figures than those is forgotten.
+    #[must_use]
+    pub fn followed_by(&self, later: &Self) -> Self {
+        let is_of_others = [later.input, later.plain_input, later.output].iter().any(|said| *said != Said::Nothing);
         Self {
-            input: self.input.max(other.input),
-            cached_input: self.cached_input.max(other.cached_input),
-            output: self.output.max(other.output),
+            input: self.input.followed_by(later.input),
+            plain_input: self.plain_input.followed_by(later.plain_input),
+            cached_input: self.cached_input.followed_by(later.cached_input),
+            cache_write: self.cache_write.followed_by(later.cache_write),
+            cache_write_5m: self.cache_write_5m.followed_by(later.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.followed_by(later.cache_write_1h),
+            output: self.output.followed_by(later.output),
+            reasoning: self.reasoning.followed_by(later.reasoning),
+            total: if is_of_others { later.total } else { self.total.followed_by(later.total) },
+        }
+    }
+
+    /// Whether it says how much the output was, be it only together with the input.
+    pub fn says_output(&self) -> bool {
+        self.output != Said::Nothing || self.total != Said::Nothing
+    }
+
+    fn said_mut(&mut self, figure: Figure) -> &mut Said {
+        match figure {
+            Figure::Input => &mut self.input,
+            Figure::PlainInput => &mut self.plain_input,
+            Figure::CachedInput => &mut self.cached_input,
+            Figure::CacheWrite => &mut self.cache_write,
+            Figure::CacheWrite5m => &mut self.cache_write_5m,
+            Figure::CacheWrite1h => &mut self.cache_write_1h,
+            Figure::Output => &mut self.output,
+            Figure::Reasoning => &mut self.reasoning,
+            Figure::Total => &mut self.total,
         }
     }
 }
@@ -33,49 +89,11 @@ pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
 
 /// The usage that the value of an answer's `usage` tells of.
 pub fn usage_of_value(schema: Schema, json: &str) -> Option<Usage> {
-    schema.usage(&serde_json::from_str(json).ok()?)
+    schema.usage(&value_of(json)?)
 }
 
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(schema: Schema, body: &str, expect: Option<(u64, u64, u64)>) {
-        let usage = usage_of_response(schema, body.as_bytes());
-        assert_eq!(usage.map(|usage| (usage.input, usage.cached_input, usage.output)), expect, "{body}");
-    }
-
-    #[test]
-    fn input_always_includes_what_was_cached() {
-        let [openai, anthropic] = ["openai", "anthropic"].map(|name| Schema::named(name).unwrap());
-        check(
-            openai,
-            r#"{"id":"x","usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
-                "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0}}}"#,
-            Some((10, 4, 5)),
-        );
-        check(openai, r#"{"data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}"#, Some((7, 0, 0)));
-        check(
-            anthropic,
-            r#"{"usage":{"input_tokens":3,"cache_creation_input_tokens":20,"cache_read_input_tokens":100,"output_tokens":9}}"#,
-            Some((123, 100, 9)),
-        );
-        check(
-            anthropic,
-            r#"{"usage":{"input_tokens":3,"cache_read_input_tokens":null,"output_tokens":9}}"#,
-            Some((3, 0, 9)),
-        );
-        for body in
-            ["", "{}", "{\"usage\":null}", "{\"usage\":{}}", "{\"usage\":{\"total_tokens\":9}}", "{\"usage\":", "[]"]
-        {
-            check(openai, body, None);
-            check(anthropic, body, None);
-        }
-    }
 }

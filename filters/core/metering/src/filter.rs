@@ -5,7 +5,6 @@ use weir_config::{MeteringConfig, UsageSink};
 use weir_exchange::{Exchange, Shared, ToldHeaders};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::text::request_characters;
 use weir_llm::{Operation, Schema};
 
 use crate::log_line::log_line;
@@ -121,10 +120,7 @@ impl StreamFilter for MeteringStream {
         self.logged = true;
         let ending = self.ending(host);
         let now = host.now();
-        let record = self.shared.write(|exchange| {
-            count_input(exchange);
-            record(exchange, &ending, self.first_content(exchange), now)
-        });
+        let record = self.shared.read(|exchange| record(exchange, &ending, self.first_content(exchange), now));
         match (record, &self.config.sink) {
             (Some(Some(record)), UsageSink::ControlPlane(_)) => self.outbox.push(host, &self.config, record),
             (Some(Some(record)), UsageSink::Log) => {
@@ -179,19 +175,5 @@ impl MeteringStream {
         let streamed = exchange.head.as_ref().is_some_and(|head| head.stream);
         let has_content = good && (!streamed || exchange.usage.output_characters > 0);
         exchange.first_token.or(self.first_byte.filter(|_| has_content))
-    }
-}
-
-/// Counts the text of a request that was sent, if nobody did and the provider gave no figure.
-fn count_input(exchange: &mut Exchange) {
-    let known = exchange.usage.input_characters > 0 || exchange.usage.reported.is_some_and(|usage| usage.input > 0);
-    let sent = exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 0 | 200..300));
-    if known || !sent {
-        return;
-    }
-    if let (Some(operation), Some(body)) = (exchange.operation, &exchange.body)
-        && let Ok(characters) = request_characters(operation, body)
-    {
-        exchange.usage.input_characters = characters;
     }
 }

@@ -1,7 +1,8 @@
 use weir_config::names::REQUEST_ID_HEADER;
 use weir_exchange::{Exchange, ToldHeaders};
 
-use crate::{Outcome, settle};
+use crate::Outcome;
+use crate::settle::settled;
 
 /// What names the request, and who answered it at what cost, in the response's headers.
 pub(crate) fn of(exchange: &Exchange) -> ToldHeaders {
@@ -12,7 +13,7 @@ pub(crate) fn of(exchange: &Exchange) -> ToldHeaders {
         // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
         let held_whole = exchange.answer_complete && exchange.head.as_ref().is_none_or(|head| !head.stream);
         if held_whole && attempt.price.is_some() {
-            headers.push(("x-weir-cost", dollars(settle(exchange, Outcome::Complete).cost_microusd)));
+            headers.push(("x-weir-cost", dollars(settled(exchange, Outcome::Complete).cost_microusd)));
         }
     }
     headers

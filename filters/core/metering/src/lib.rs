@@ -35,4 +35,3 @@ mod tests;
 pub use filter::{MeteringPlugin, MeteringStream};
 pub use outbox::{Answered, Outbox};
 pub use outcome::{Ending, Outcome};
-pub use settle::{Settlement, settle};

@@ -2,7 +2,8 @@ use weir_exchange::{Exchange, TokenSource};
 use weir_host::Micros;
 use weir_proto::dataplane::{UsageRecord, UsageSource};
 
-use crate::{Ending, Outcome, settle};
+use crate::settle::settled;
+use crate::{Ending, Outcome};
 
 /// Characters of a model's name that a record keeps; the API allows models no longer ones.
 const LONGEST_MODEL: usize = 256;
@@ -16,7 +17,8 @@ pub(crate) fn record(
 ) -> Option<UsageRecord> {
     let principal = exchange.principal.as_ref()?;
     let outcome = Outcome::of(exchange, ending);
-    let settlement = settle(exchange, outcome);
+    let settlement = settled(exchange, outcome);
+    let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;
     let answered =
         exchange.attempts.last().filter(|attempt| attempt.status != 0 || charged).cloned().unwrap_or_default();
@@ -30,11 +32,18 @@ pub(crate) fn record(
         provider_id: answered.provider_id,
         deployment_id: answered.deployment_id,
         upstream_model: answered.upstream_model,
-        input_tokens: settlement.input_tokens,
-        cached_input_tokens: settlement.cached_input_tokens,
-        output_tokens: settlement.output_tokens,
+        input_tokens: tokens.input,
+        cached_input_tokens: tokens.cached_input,
+        cache_write_tokens: tokens.cache_write,
+        cache_write_1h_tokens: tokens.cache_write_1h,
+        output_tokens: tokens.output,
+        reasoning_tokens: tokens.reasoning,
         input_source: source(settlement.input_source).into(),
         output_source: source(settlement.output_source).into(),
+        cached_input_source: part_source(settlement.cached_input_source).into(),
+        cache_write_source: part_source(settlement.cache_write_source).into(),
+        reasoning_source: part_source(settlement.reasoning_source).into(),
+        doubtful: settlement.doubtful.iter().map(|field| (*field).to_owned()).collect(),
         cost_microusd: settlement.cost_microusd,
         price_version: settlement.price_version,
         latency_us: now.saturating_sub(exchange.started),
@@ -50,6 +59,7 @@ pub(crate) fn record(
             .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
             .collect(),
         revision: exchange.revision,
+        ..UsageRecord::default()
     })
 }
 
@@ -66,5 +76,13 @@ fn source(source: TokenSource) -> UsageSource {
         TokenSource::None => UsageSource::None,
         TokenSource::Provider => UsageSource::Provider,
         TokenSource::Estimated => UsageSource::Estimated,
+    }
+}
+
+/// Of a class of which providers may say nothing.
+fn part_source(part: TokenSource) -> UsageSource {
+    match part {
+        TokenSource::None => UsageSource::Unspecified,
+        TokenSource::Provider | TokenSource::Estimated => source(part),
     }
 }

@@ -1,74 +1,110 @@
 use weir_config::Tokens;
-use weir_exchange::{Exchange, TokenSource};
+use weir_exchange::{Exchange, Settlement, TokenSource, Usage};
+use weir_llm::Kind;
+use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request_tokens};
 
 use crate::Outcome;
 
-/// Characters that one token is estimated at. English prose has about four a token in the tokenizers of OpenAI and
-/// Anthropic; other scripts have fewer.
-const CHARACTERS_A_TOKEN: u64 = 4;
+/// The dearest answer that the ledger takes: a million dollars.
+const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
+/// The usage record's field of the cost.
+const COST: &str = "cost_microusd";
 
-/// What one request used and costs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// All input tokens, cached ones included.
-    pub input_tokens: u64,
-    /// Input tokens that the provider read from its cache.
-    pub cached_input_tokens: u64,
-    /// Output tokens.
-    pub output_tokens: u64,
-    /// Who says so of the input.
-    pub input_source: TokenSource,
-    /// Who says so of the output.
-    pub output_source: TokenSource,
-    /// In micro-dollars; 0 without a price.
-    pub cost_microusd: i64,
-    /// The price's version; empty without a price.
-    pub price_version: String,
+/// Settles an exchange, with this outcome; once only where the answer is complete, so that whoever asks gets the same.
+pub(crate) fn settled(exchange: &Exchange, outcome: Outcome) -> Settlement {
+    match exchange.answer_complete {
+        true => exchange.usage.settlement.get_or_init(|| settle(exchange, outcome)).clone(),
+        false => exchange.usage.settlement.get().cloned().unwrap_or_else(|| settle(exchange, outcome)),
+    }
 }
 
-/// Settles an exchange as it stands, with this outcome.
+/// Settles an exchange as it stands.
 ///
-/// The provider's figures hold where it gave them. Where it did not, or had not yet when the stream ended, tokens are
-/// estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
+/// The provider's figures hold where it gave them. Where it did not, had not yet when the stream ended, or said what cannot be true,
+/// tokens are estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
 /// counts if no attempt was made, or if the last one failed without a figure.
-pub fn settle(exchange: &Exchange, outcome: Outcome) -> Settlement {
+fn settle(exchange: &Exchange, outcome: Outcome) -> Settlement {
     let Some(attempt) = exchange.attempts.last() else { return Settlement::default() };
     if exchange.usage.reported.is_none() && !was_answering(attempt.status, outcome) {
         return Settlement::default();
     }
-    let reported = exchange.usage.reported.unwrap_or_default();
-    let is_final = exchange.answer_complete || exchange.usage.is_final;
-    let (input_tokens, input_source) = match reported.input {
-        0 if !(is_final && exchange.usage.reported.is_some()) => {
-            (estimate(exchange.usage.input_characters), TokenSource::Estimated)
-        }
-        input => (input, TokenSource::Provider),
+    let mut counted = exchange.usage.reported.unwrap_or_default().counted();
+    let has_output = exchange.operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
+    if !has_output {
+        counted.input = counted.input.or(counted.total.take());
+        counted.output.get_or_insert(0);
+    }
+    let (input, input_source) = input(exchange, &counted);
+    let (output, output_source) = match has_output {
+        true => output(&exchange.usage, &mut counted, input),
+        false => (counted.output.unwrap_or(0), input_source),
     };
-    let (output_tokens, output_source) = match exchange.usage.reported.is_some() && is_final {
-        true => (reported.output, TokenSource::Provider),
-        false => (reported.output.max(estimate(exchange.usage.output_characters)), TokenSource::Estimated),
-    };
-    let cached_input_tokens = reported.cached_input.min(input_tokens);
-    let (cost_microusd, price_version) = match &attempt.price {
-        Some(price) => {
-            let tokens = Tokens {
-                input: input_tokens,
-                cached_input: cached_input_tokens,
-                output: output_tokens,
-                ..Tokens::default()
-            };
-            (price.cost_microusd(tokens), price.version.clone())
-        }
-        None => (0, String::new()),
-    };
-    Settlement {
-        input_tokens,
-        cached_input_tokens,
-        output_tokens,
+    let source = |said: bool| if said { TokenSource::Provider } else { TokenSource::None };
+    let tokens = Tokens {
+        input,
+        cached_input: counted.cached_input.unwrap_or(0),
+        cache_write: counted.cache_write.unwrap_or(0),
+        cache_write_1h: counted.cache_write_1h.unwrap_or(0),
+        output,
+        reasoning: counted.reasoning.unwrap_or(0),
+    }
+    .bounded();
+    let mut settlement = Settlement {
+        tokens,
         input_source,
+        cached_input_source: source(counted.cached_input.is_some()),
+        cache_write_source: source(counted.written_to_cache().is_some()),
         output_source,
-        cost_microusd,
-        price_version,
+        reasoning_source: source(counted.reasoning.is_some()),
+        doubtful: counted.doubtful,
+        cost_microusd: 0,
+        price_version: String::new(),
+    };
+    if let Some(price) = &attempt.price {
+        let cost = price.cost_microusd(tokens);
+        if cost > DEAREST_MICROUSD {
+            settlement.doubtful.push(COST);
+        }
+        settlement.cost_microusd = cost.min(DEAREST_MICROUSD);
+        settlement.price_version.clone_from(&price.version);
+    }
+    settlement
+}
+
+fn input(exchange: &Exchange, counted: &Counted) -> (u64, TokenSource) {
+    match counted.input {
+        Some(input) if !counted.doubtful.contains(&class::INPUT) => (input, TokenSource::Provider),
+        Some(input) => (input, TokenSource::Estimated),
+        None => {
+            let of_cache = counted.cached_input.unwrap_or(0).saturating_add(counted.written_to_cache().unwrap_or(0));
+            let estimate = input_estimate(exchange).min(counted.total.unwrap_or(MOST_TOKENS));
+            (estimate.max(of_cache).min(MOST_TOKENS), TokenSource::Estimated)
+        }
+    }
+}
+
+/// From what was counted on the way, or else from the body.
+fn input_estimate(exchange: &Exchange) -> u64 {
+    let of_body = || request_tokens(exchange.operation?, exchange.body.as_deref()?).ok();
+    exchange.usage.input_estimate.or_else(of_body).unwrap_or(0)
+}
+
+fn output(usage: &Usage, counted: &mut Counted, input: u64) -> (u64, TokenSource) {
+    let of_text = characters_as_tokens(usage.output_characters);
+    let of_total = counted.total.map(|total| total.saturating_sub(input));
+    match (counted.output, of_total) {
+        // What came back cannot have been nothing.
+        (Some(0), _) if usage.is_final && of_text > 0 => {
+            if !counted.doubtful.contains(&class::OUTPUT) {
+                counted.doubtful.push(class::OUTPUT);
+            }
+            (of_text, TokenSource::Estimated)
+        }
+        (Some(output), _) if usage.is_final && !counted.doubtful.contains(&class::OUTPUT) => {
+            (output, TokenSource::Provider)
+        }
+        (None, Some(rest)) if usage.is_final => (rest, TokenSource::Estimated),
+        (output, rest) => (output.or(rest).unwrap_or(0).max(of_text), TokenSource::Estimated),
     }
 }
 
@@ -79,8 +115,4 @@ fn was_answering(attempt_status: u16, outcome: Outcome) -> bool {
         Outcome::ClientDisconnect => matches!(attempt_status, 0 | 200..300),
         Outcome::Complete | Outcome::Refused | Outcome::UpstreamBroken => matches!(attempt_status, 200..300),
     }
-}
-
-fn estimate(characters: u64) -> u64 {
-    characters.div_ceil(CHARACTERS_A_TOKEN)
 }

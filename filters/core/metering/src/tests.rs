@@ -8,12 +8,13 @@ use weir_config::{MeteringConfig, Price, parse};
 use weir_exchange::{Attempt, Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, StreamFilter};
-use weir_llm::{Operation, Usage, read_head};
+use weir_llm::{Figure, Operation, Usage, read_head};
 use weir_proto::dataplane::{RejectedRecord, ReportUsageRequest, ReportUsageResponse, UsageRecord, UsageSource};
 
 use crate::{MeteringPlugin, MeteringStream, Outbox};
 
 mod dead_vms;
+mod usage;
 
 const SECOND: u64 = 1_000_000;
 const LEDGER: &str = r#"{"sink": {"control_plane": {"cluster": "weir"}}, "batch_records": 3,
@@ -111,6 +112,10 @@ fn attempt(status: u16) -> Attempt {
     }
 }
 
+fn usage(input: u64, output: u64) -> Usage {
+    Usage::default().with(Figure::Input, input).with(Figure::Output, output)
+}
+
 /// The record of a stream that ended so.
 fn record(exchange: Exchange, status: u64, details: &str) -> UsageRecord {
     let mut vm = Vm::new(LEDGER);
@@ -127,7 +132,7 @@ fn record(exchange: Exchange, status: u64, details: &str) -> UsageRecord {
 fn a_record_says_who_used_what() {
     let mut complete = exchange();
     complete.attempts = vec![attempt(503), attempt(200)];
-    complete.usage.report(Usage { input: 100, cached_input: 40, output: 7 });
+    complete.usage.report_whole(usage(100, 7).with(Figure::CachedInput, 40));
     complete.answer_complete = true;
     complete.first_token = Some(99 * SECOND);
     complete.revision = 9;
@@ -159,6 +164,8 @@ fn a_record_says_who_used_what() {
         attempts: 2,
         guardrail_findings: vec!["EMAIL:redact=2".into()],
         revision: 9,
+        cached_input_source: UsageSource::Provider.into(),
+        ..UsageRecord::default()
     };
     assert_eq!(record(complete, 200, "via_upstream"), expect);
 }
@@ -184,7 +191,7 @@ fn streams_end_in_many_ways() {
         ending: (200, "via_upstream"),
         expect: ("", "", 0, None, 0, None, 0),
     };
-    let input_only = Some(Usage { input: 50, cached_input: 0, output: 1 });
+    let input_only = Some(usage(50, 1));
     let cases = [
         // The prompt has 9 characters: 3 tokens.
         Case {
@@ -201,7 +208,7 @@ fn streams_end_in_many_ways() {
             ..case()
         },
         Case {
-            reported: Some(Usage { input: 50, cached_input: 0, output: 30 }),
+            reported: Some(usage(50, 30)),
             output_characters: 41,
             ending: (200, "http2.remote_reset"),
             expect: ("client_disconnect", "client_disconnect", 50, Provider, 30, Estimated, 110),
@@ -313,7 +320,8 @@ fn streams_end_in_many_ways() {
         let mut exchange = exchange();
         exchange.attempts = case.attempts;
         exchange.usage.reported = case.reported;
-        exchange.usage.input_characters = 9;
+        exchange.usage.is_final = case.complete;
+        exchange.usage.input_estimate = Some(3);
         exchange.usage.output_characters = case.output_characters;
         exchange.answer_complete = case.complete;
         exchange.refusal = case.refusal;
@@ -391,7 +399,7 @@ fn response_headers_name_the_request_and_its_provider() {
     check(
         &|exchange| {
             exchange.attempts = vec![attempt(200)];
-            exchange.usage.report(Usage { input: 100, cached_input: 0, output: 10 });
+            exchange.usage.report_whole(usage(100, 10));
             exchange.answer_complete = true;
             exchange.head.as_mut().expect("a head").stream = false;
         },

@@ -1,7 +1,11 @@
 //! What one attempt sends.
 
-use weir_config::Deployment;
+use std::rc::Rc;
+
+use weir_config::{Capabilities, Deployment};
+use weir_llm::chat::ToolNames;
 use weir_llm::error::ClientError;
+use weir_llm::schema::LeftOut;
 use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
 
 use crate::refusal::{bad_request, unavailable};
@@ -39,6 +43,23 @@ pub(crate) fn path_of(deployment: &Deployment, operation: Operation, provider: S
     Ok(path)
 }
 
+/// A client's body, and what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientBody {
+    pub(crate) bytes: Rc<Vec<u8>>,
+    pub(crate) head: RequestHead,
+}
+
+/// A body as a provider gets it.
+#[derive(Debug)]
+pub(crate) struct ProviderBody {
+    pub(crate) bytes: Vec<u8>,
+    /// What its schema or its server cannot be told.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// What the client calls tools that have other names there.
+    pub(crate) tool_names: ToolNames,
+}
+
 /// The head of `body`: `known`, if it stands where it says, else read anew.
 pub(crate) fn head_of(
     operation: Operation,
@@ -59,21 +80,29 @@ pub(crate) fn body_for(
     deployment: &Deployment,
     operation: Operation,
     provider: Schema,
-    head: &RequestHead,
-    body: &[u8],
-) -> Result<Vec<u8>, ClientError> {
+    body: &ClientBody,
+) -> Result<ProviderBody, ClientError> {
     let client = operation.schema();
+    let ClientBody { bytes, head } = body;
+    let capabilities = &deployment.capabilities;
     if client == provider {
-        // A stream says what it used only if it is asked to; a client that did not ask does not get to see it.
-        return Ok(match operation.kind() {
-            Kind::Chat if provider.usage_is_opt_in() => head.with_usage_asked(body, &deployment.model),
-            Kind::Chat | Kind::Embeddings | Kind::ListModels | Kind::GetModel => {
-                head.with_model(body, &deployment.model)
+        let bytes = match operation.kind() {
+            Kind::Chat => {
+                // Most servers take all that their schema can say.
+                let edits = match *capabilities == Capabilities::default() {
+                    true => Vec::new(),
+                    false => provider.adapt(bytes, capabilities),
+                };
+                // A stream says what it used only if it is asked to; a client that did not ask does not get to see it.
+                let ask_usage = provider.usage_is_opt_in() && capabilities.stream_options;
+                head.adapted(bytes, &deployment.model, ask_usage, edits)
             }
-        });
+            Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
+        };
+        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: ToolNames::default() });
     }
-    let mut request = chat::read_request(client, body).map_err(bad_request)?;
+    let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
-    let written = chat::write_request(provider, &request, &deployment.capabilities).map_err(bad_request)?;
-    Ok(written.body)
+    let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
+    Ok(ProviderBody { bytes: written.body, left_out: written.left_out, tool_names: written.tool_names })
 }

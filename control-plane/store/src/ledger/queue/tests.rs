@@ -20,9 +20,15 @@ fn record(bytes: usize) -> UsageRecord {
         upstream_model: text(1),
         input_tokens: 0,
         cached_input_tokens: 0,
+        cache_write_tokens: 0,
+        cache_write_1h_tokens: 0,
         output_tokens: 0,
+        reasoning_tokens: 0,
         input_source: UsageSource::None,
+        cached_input_source: UsageSource::None,
+        cache_write_source: UsageSource::None,
         output_source: UsageSource::None,
+        reasoning_source: UsageSource::None,
         cost_microusd: 0,
         price_version: String::new(),
         latency_us: 0,
@@ -34,6 +40,7 @@ fn record(bytes: usize) -> UsageRecord {
         attempts: 1,
         guardrail_findings: vec![text(3)],
         revision: 1,
+        doubtful: vec![],
     }
 }
 

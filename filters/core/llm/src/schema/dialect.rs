@@ -1,5 +1,6 @@
 //! What a wire schema is made of: everything that is particular to one stands behind this type, in one folder.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use crate::chat::{Request, Response};
-use crate::error::{ErrorParts, ProviderError, RequestError};
+use crate::error::{About, ErrorParts, ProviderError, RequestError};
 use crate::head::HeadRules;
 use crate::node::Node;
 use crate::stream::{Delta, StreamOptions};
@@ -62,6 +63,44 @@ pub struct ModelEntry<'a> {
     pub created_at_s: i64,
 }
 
+/// What a tool may be called: letters, digits, `_` and `-`, this many at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolNameRule {
+    /// The most characters.
+    pub most_characters: usize,
+}
+
+impl ToolNameRule {
+    /// Whether a tool may have this name.
+    pub fn allows(self, name: &str) -> bool {
+        !name.is_empty() && name.len() <= self.most_characters && name.chars().all(|one| self.allows_character(one))
+    }
+
+    /// Whether a name may hold this.
+    pub fn allows_character(self, character: char) -> bool {
+        character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
+    }
+}
+
+/// A setting that schemas have under names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Texts that end the answer.
+    Stop,
+    /// The client's own user.
+    User,
+    /// The form of the answer.
+    ResponseFormat,
+    /// The JSON Schema in it.
+    ResponseSchema,
+    /// How much to reason.
+    Reasoning,
+    /// The JSON Schema of a tool's arguments, within the tool.
+    ToolParameters,
+    /// Whether a tool's arguments must match it, within the tool.
+    ToolStrict,
+}
+
 /// What a writer of requests goes by, and what it has to tell.
 #[derive(Debug)]
 pub struct Writing<'a> {
@@ -70,7 +109,7 @@ pub struct Writing<'a> {
     /// What was left out, by a rule of the writer's documentation.
     pub left_out: Vec<LeftOut>,
     /// Paths of [`Request::others`] that the writer has said after all.
-    said: Vec<String>,
+    said: BTreeSet<String>,
 }
 
 /// A value that a translation left out.
@@ -85,16 +124,16 @@ pub struct LeftOut {
 impl<'a> Writing<'a> {
     /// For a server that takes this.
     pub fn new(capabilities: &'a Capabilities) -> Self {
-        Self { capabilities, left_out: Vec::new(), said: Vec::new() }
+        Self { capabilities, left_out: Vec::new(), said: BTreeSet::new() }
     }
 
     /// Notes that one of [`Request::others`] was said.
     pub fn say(&mut self, path: impl Into<String>) {
-        self.said.push(path.into());
+        self.said.insert(path.into());
     }
 
     pub(crate) fn has_said(&self, path: &str) -> bool {
-        self.said.iter().any(|said| said == path)
+        self.said.contains(path)
     }
 
     /// Notes that a value is left out.
@@ -145,14 +184,38 @@ pub trait Dialect: Debug + Sync {
     /// its path.
     fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError>;
 
+    /// What tools may be called; `None`: anything. Other names are fitted to it before a request is written.
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        None
+    }
+
     /// Whether a field that only this schema has may be left out for a provider of another: a hint about caching, speed, effort or
     /// storage, or a setting that says what holds anyway. `path` has no indices: `messages[].content[].cache_control`.
     fn is_hint(&self, path: &str, value: &Value) -> bool;
+
+    /// Where a request of this schema says something, for a refusal or a note of another schema's writer.
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "response_format",
+            Setting::ResponseSchema => "response_format.json_schema.schema",
+            Setting::Reasoning => "reasoning_effort",
+            Setting::ToolParameters => "function.parameters",
+            Setting::ToolStrict => "function.strict",
+        }
+    }
 
     /// The edits by which a request of this schema becomes one that a server with these capabilities takes.
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
         let _ = (body, capabilities);
         Vec::new()
+    }
+
+    /// The field, a list, without which a whole answer is none of this operation; `None`: there is no such field.
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        let _ = kind;
+        None
     }
 
     /// Reads a whole answer to a chat request. Of several choices the first, which is all that a request across schemas asks for.
@@ -191,9 +254,15 @@ pub trait Dialect: Debug + Sync {
         ""
     }
 
-    /// The data of that event.
-    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
-        self.error_body(error)
+    /// The data of that event, of an error's body.
+    fn error_in_stream(&self, body: Value) -> Value {
+        body
+    }
+
+    /// Words, in lower case, by which this schema's clients know what an error is about, where its code alone does not tell them.
+    fn words_of(&self, about: About) -> Option<&'static str> {
+        let _ = about;
+        None
     }
 
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.
@@ -211,9 +280,10 @@ pub trait StreamWriter: Debug {
     /// Appends what a client of the schema gets for this. Fails on what cannot be said.
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError>;
 
-    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did.
-    fn fail(&mut self, error: &ErrorParts<'_>, out: &mut Vec<u8>) -> bool {
-        let _ = (error, out);
+    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did. `status` and `body` are what
+    /// a client that waited for a whole answer would get.
+    fn fail(&mut self, status: u16, body: &Value, out: &mut Vec<u8>) -> bool {
+        let _ = (status, body, out);
         false
     }
 }

@@ -1,18 +1,34 @@
 //! OpenAI's chat completions and embeddings, which many other servers speak too.
 
+mod adapt;
 mod answer;
+pub(super) mod bound;
+mod call;
 mod error;
+mod finish;
+mod hint;
+pub(super) mod json_schema;
+mod message_read;
+mod message_write;
 mod models;
+mod part;
 mod request_read;
 mod request_write;
+mod stream_calls;
 mod stream_read;
 mod stream_write;
 mod texts;
 mod usage;
 
-use serde_json::{Map, Value};
+use std::ops::Range;
 
-use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use serde_json::{Map, Value};
+use weir_config::Capabilities;
+
+use super::Schema;
+use super::dialect::{
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, ToolNameRule, Writing,
+};
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
@@ -87,6 +103,11 @@ static EMBEDDINGS_HEAD: HeadRules = HeadRules {
     answer: None,
 };
 
+/// Whether a client's schema is one of this vendor's, which name files and settings alike.
+pub(super) fn is_own_family(schema: Schema) -> bool {
+    matches!(schema.name(), NAME | super::responses::NAME)
+}
+
 /// The schema.
 #[derive(Debug)]
 pub(super) struct OpenAi;
@@ -141,7 +162,23 @@ impl Dialect for OpenAi {
     }
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
-        request_read::is_hint(path, value)
+        hint::is_hint(path, value)
+    }
+
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
+    }
+
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
+    }
+
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("choices"),
+            Kind::Embeddings | Kind::ListModels => Some("data"),
+            Kind::GetModel => None,
+        }
     }
 
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {

@@ -17,7 +17,9 @@ mod usage;
 
 use serde_json::{Map, Value};
 
-use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use super::dialect::{
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
+};
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
@@ -121,8 +123,29 @@ impl Dialect for Responses {
         request_write::write_request(request, writing)
     }
 
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        super::openai::OpenAi.tool_names()
+    }
+
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            // There is none.
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "text.format",
+            Setting::ResponseSchema => "text.format.schema",
+            Setting::Reasoning => "reasoning",
+            Setting::ToolParameters => "parameters",
+            Setting::ToolStrict => "strict",
+        }
+    }
+
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        (kind == Kind::Chat).then_some("output")
     }
 
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
@@ -157,8 +180,8 @@ impl Dialect for Responses {
         error::EVENT
     }
 
-    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
-        error::in_stream(error, 0)
+    fn error_in_stream(&self, body: Value) -> Value {
+        error::in_stream(body, 0)
     }
 
     fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {

@@ -149,6 +149,7 @@ mod tests {
                 client_wants_usage: false,
                 id: String::new(),
                 created_unix_s: 0,
+                tool_names: crate::chat::ToolNames::default(),
             };
             let mut translator = StreamTranslator::new(Schema::default(), Schema::default(), options);
             let mut out = Vec::new();

@@ -17,7 +17,13 @@ const OPENAI_AS_ANTHROPIC: &str = include_str!("../../fixtures/openai-tools.as-a
 const ANTHROPIC_AS_OPENAI: &str = include_str!("../../fixtures/anthropic-tools.as-openai.sse");
 
 fn options(client_wants_usage: bool) -> StreamOptions {
-    StreamOptions { client_model: "mine".into(), client_wants_usage, id: "id-1".into(), created_unix_s: 7 }
+    StreamOptions {
+        client_model: "mine".into(),
+        client_wants_usage,
+        id: "id-1".into(),
+        created_unix_s: 7,
+        tool_names: ToolNames::default(),
+    }
 }
 
 /// What a whole stream has shown.
@@ -41,7 +47,7 @@ fn run<'a>(provider: Schema, client: Schema, wants_usage: bool, chunks: impl Int
         total.error = total.error.take().or(progress.error);
         total.characters += progress.characters;
         total.usage = match (total.usage, progress.usage) {
-            (Some(known), Some(new)) => Some(known.maximum(&new)),
+            (Some(known), Some(new)) => Some(known.followed_by(&new)),
             (known, new) => known.or(new),
         };
     };
@@ -68,15 +74,21 @@ fn run_whole(provider: Schema, client: Schema, wants_usage: bool, stream: &str) 
     run(provider, client, wants_usage, [stream.as_bytes()])
 }
 
+/// Input, what of it was cached, and output.
+fn counted(outcome: &Outcome) -> [u64; 3] {
+    let counted = outcome.usage.expect("the provider reported it").counted();
+    [counted.input, counted.cached_input, counted.output].map(|figure| figure.unwrap_or(0))
+}
+
 #[test]
 fn translated_streams_match_their_goldens() {
     let outcome = run_whole(openai(), anthropic(), false, OPENAI_TOOLS);
     assert_eq!(outcome.out, OPENAI_AS_ANTHROPIC);
-    assert_eq!(outcome.usage, Some(Usage { input: 40, cached_input: 0, output: 21 }));
+    assert_eq!(counted(&outcome), [40, 0, 21]);
     assert!(outcome.complete && outcome.content && outcome.error.is_none());
     let outcome = run_whole(anthropic(), openai(), true, ANTHROPIC_TOOLS);
     assert_eq!(outcome.out, ANTHROPIC_AS_OPENAI);
-    assert_eq!(outcome.usage, Some(Usage { input: 135, cached_input: 100, output: 44 }));
+    assert_eq!(counted(&outcome), [135, 100, 44]);
     assert!(outcome.complete && outcome.content && outcome.error.is_none());
 }
 
@@ -84,7 +96,7 @@ fn translated_streams_match_their_goldens() {
 fn one_schema_passes_byte_for_byte_but_for_the_model() {
     let outcome = run_whole(openai(), openai(), true, OPENAI_TEXT);
     assert_eq!(outcome.out, OPENAI_TEXT.replace("gpt-4o-2024-08-06", "mine"));
-    assert_eq!(outcome.usage, Some(Usage { input: 12, cached_input: 4, output: 5 }));
+    assert_eq!(counted(&outcome), [12, 4, 5]);
     assert_eq!(outcome.characters, "Grüß \"dich\" 😀".chars().count() as u64);
     assert!(outcome.complete);
     let odd = format!(": hello\r\n\r\n\r\n{}", ANTHROPIC_TOOLS.replace('\n', "\r\n"));
@@ -152,24 +164,6 @@ fn a_stream_ends_as_its_provider_ended_it() {
     check_end(openai(), openai(), &format!("{text}{finish}data: [DONE]"), None, true, "data: [DONE]\n\n");
 }
 
-/// Anthropic's blocks follow each other: arguments for one that has ended would be read by nobody.
-#[test]
-fn mixed_tool_calls_are_an_error_where_the_client_cannot_read_them() {
-    let call = |index: u32, call: &str| {
-        format!(
-            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{index},{call}}}]}}}}]}}\n\n"
-        )
-    };
-    let begin = |index| call(index, &format!("\"id\":\"c{index}\",\"function\":{{\"name\":\"f\"}}"));
-    let more = |index| call(index, "\"function\":{\"arguments\":\"1\"}");
-    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
-    let in_order = [begin(0), more(0), begin(1), more(1), finish.to_owned()].concat();
-    let mixed = [begin(0), more(0), begin(1), more(0), finish.to_owned()].concat();
-    check_end(openai(), anthropic(), &in_order, None, true, "message_stop");
-    check_end(openai(), anthropic(), &mixed, Some(502), false, "mixes several tool calls");
-    check_end(openai(), openai(), &mixed, None, true, &mixed);
-}
-
 #[test]
 fn an_event_over_the_bound_ends_the_stream() {
     let stream = format!("data: {}", "x".repeat(2 << 20));
@@ -235,4 +229,89 @@ proptest! {
         let framed = [b"data: ".as_slice(), &bytes, b"\n\n"].concat();
         run(provider, openai(), true, [bytes.as_slice(), framed.as_slice()]);
     }
+}
+
+/// What two pieces of a stream show of its figures.
+fn check_usage(provider: Schema, client: Schema, stream: &str, is_final: bool, output: Option<u64>) {
+    for (at, wants_usage) in (0..=stream.len()).flat_map(|at| [(at, true), (at, false)]) {
+        let (first, second) = stream.as_bytes().split_at(at);
+        let mut translator = StreamTranslator::new(provider, client, options(wants_usage));
+        let mut out = Vec::new();
+        let pieces = [translator.push(first, &mut out), translator.push(second, &mut out), translator.finish(&mut out)];
+        assert_eq!(pieces[2].usage_is_final, is_final, "{stream} split at {at}");
+        let said = pieces.iter().filter_map(|progress| progress.usage);
+        let usage = said.reduce(|known, later| known.followed_by(&later));
+        assert_eq!(usage.and_then(|usage| usage.counted().output), output, "{stream} split at {at}");
+    }
+}
+
+#[test]
+fn a_figure_is_final_if_nothing_came_after_it() {
+    let event = |json: &str| format!("data: {json}\n\n");
+    let start = event(r#"{"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}}"#);
+    let text = event(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}"#);
+    let end = event(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#);
+    let counted_end =
+        event(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}"#);
+    let input_at_end =
+        event(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":7}}"#);
+    let stop = event(r#"{"type":"message_stop"}"#);
+    for client in [anthropic(), openai()] {
+        let check = |events: &[&String], is_final: bool, output: u64| {
+            let stream: String = events.iter().map(|event| event.as_str()).collect();
+            check_usage(anthropic(), client, &stream, is_final, Some(output));
+        };
+        check(&[&start, &text, &text, &end, &stop], false, 1);
+        check(&[&start, &text, &text, &input_at_end, &stop], false, 1);
+        check(&[&start, &text, &text, &counted_end, &stop], true, 7);
+        check(&[&start, &text, &counted_end], true, 7);
+        check(&[&start, &text, &text], false, 1);
+        check(&[&start, &end, &stop], false, 1);
+    }
+    let chunk = |content: &str, finish: &str, usage: u64| {
+        event(&format!(
+            r#"{{"choices":[{{"index":0,"delta":{{{content}}},"finish_reason":{finish}}}],"usage":{{"prompt_tokens":9,"completion_tokens":{usage}}}}}"#
+        ))
+    };
+    let text = event(r#"{"choices":[{"index":0,"delta":{"content":"more"}}]}"#);
+    let running = chunk(r#""content":"hello""#, "null", 3);
+    let finish = event(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#);
+    let alone = event(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}"#);
+    for client in [anthropic(), openai()] {
+        check_usage(openai(), client, &[&*running, &*running, &*finish].concat(), true, Some(3));
+        check_usage(openai(), client, &[&*running, &*text, &*finish].concat(), false, Some(3));
+        check_usage(openai(), client, &[&*running, &*running].concat(), false, Some(3));
+        check_usage(openai(), client, &[&*text, &*text, &*alone, &*text, &*finish].concat(), false, Some(3));
+        check_usage(openai(), client, &[&*text, &*text, &*alone, &*finish].concat(), true, Some(3));
+        check_usage(openai(), client, &[&*running, &*chunk("", "\"stop\"", 8)].concat(), true, Some(8));
+    }
+}
+
+#[test]
+fn the_figures_of_an_event_that_cannot_be_read_are_owed() {
+    let broken = "data: {\"choices\":7,\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n";
+    for client in [anthropic(), openai()] {
+        let outcome = run_whole(openai(), client, true, broken);
+        assert!(outcome.error.is_some());
+        assert_eq!(counted(&outcome), [9, 0, 4]);
+    }
+}
+
+#[test]
+fn every_class_reaches_a_client_of_another_schema_at_the_end_of_its_stream() {
+    let stream = "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\
+        \"cache_creation_input_tokens\":1000,\"cache_read_input_tokens\":100,\"cache_creation\":\
+        {\"ephemeral_5m_input_tokens\":400,\"ephemeral_1h_input_tokens\":600},\"output_tokens\":1}}}\n\n\
+        data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":\
+        {\"output_tokens\":30,\"output_tokens_details\":{\"thinking_tokens\":12}}}\n\n\
+        data: {\"type\":\"message_stop\"}\n\n";
+    let outcome = run_whole(anthropic(), openai(), true, stream);
+    let expect = r#""usage":{"prompt_tokens":1110,"completion_tokens":30,"total_tokens":1140,"prompt_tokens_details":{"cached_tokens":100,"cache_write_tokens":1000},"completion_tokens_details":{"reasoning_tokens":12}}"#;
+    assert!(outcome.out.contains(expect), "{}", outcome.out);
+    let stream = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}],\"usage\":\
+        {\"prompt_tokens\":50,\"completion_tokens\":30,\"prompt_tokens_details\":{\"cached_tokens\":10,\
+        \"cache_write_tokens\":20},\"completion_tokens_details\":{\"reasoning_tokens\":12}}}\n\ndata: [DONE]\n\n";
+    let outcome = run_whole(openai(), anthropic(), true, stream);
+    let expect = r#""usage":{"input_tokens":20,"cache_creation_input_tokens":20,"cache_read_input_tokens":10,"output_tokens":30,"output_tokens_details":{"thinking_tokens":12}}"#;
+    assert!(outcome.out.contains(expect), "{}", outcome.out);
 }

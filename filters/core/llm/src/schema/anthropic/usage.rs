@@ -1,50 +1,56 @@
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::usage::Usage;
+use crate::usage::{Figure, Spelling, Usage};
 
-/// Anthropic's `usage`: its `input_tokens` leaves out what was read from or written to the cache.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct AnthropicUsage {
-    #[serde(default)]
-    input_tokens: Option<u64>,
-    #[serde(default)]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(default)]
-    cache_read_input_tokens: Option<u64>,
-    #[serde(default)]
-    output_tokens: Option<u64>,
-}
-
-impl AnthropicUsage {
-    /// The figures; `None` if there are none. The last event of a stream may have the output alone.
-    pub(crate) fn stated(self) -> Option<Usage> {
-        if self.input_tokens.is_none() && self.output_tokens.is_none() {
-            return None;
-        }
-        let cached_input = self.cache_read_input_tokens.unwrap_or(0);
-        let uncached_input = self.input_tokens.unwrap_or(0);
-        Some(Usage {
-            input: uncached_input
-                .saturating_add(self.cache_creation_input_tokens.unwrap_or(0))
-                .saturating_add(cached_input),
-            cached_input,
-            output: self.output_tokens.unwrap_or(0),
-        })
-    }
-}
+/// Anthropic's own names, whose `input_tokens` leaves out what was read from or written to the cache, and those of servers that mix
+/// OpenAI's in.
+const FIGURES: &[Spelling] = &[
+    (&["input_tokens"], Figure::PlainInput),
+    (&["prompt_tokens"], Figure::Input),
+    (&["cache_read_input_tokens"], Figure::CachedInput),
+    (&["prompt_tokens_details", "cached_tokens"], Figure::CachedInput),
+    (&["input_tokens_details", "cached_tokens"], Figure::CachedInput),
+    (&["prompt_cache_hit_tokens"], Figure::CachedInput),
+    (&["cached_tokens"], Figure::CachedInput),
+    (&["cache_creation_input_tokens"], Figure::CacheWrite),
+    (&["cache_write_tokens"], Figure::CacheWrite),
+    (&["prompt_tokens_details", "cache_write_tokens"], Figure::CacheWrite),
+    (&["cache_creation", "ephemeral_5m_input_tokens"], Figure::CacheWrite5m),
+    (&["cache_creation", "ephemeral_1h_input_tokens"], Figure::CacheWrite1h),
+    (&["output_tokens"], Figure::Output),
+    (&["completion_tokens"], Figure::Output),
+    (&["output_tokens_details", "thinking_tokens"], Figure::Reasoning),
+    (&["output_tokens_details", "reasoning_tokens"], Figure::Reasoning),
+    (&["completion_tokens_details", "reasoning_tokens"], Figure::Reasoning),
+    (&["reasoning_tokens"], Figure::Reasoning),
+    (&["total_tokens"], Figure::Total),
+];
 
 /// Reads the figures.
 pub(super) fn read(usage: &Value) -> Option<Usage> {
-    AnthropicUsage::deserialize(usage).ok()?.stated()
+    crate::usage::read(FIGURES, usage)
 }
 
-/// Anthropic's `usage`. What was written to a cache cannot be told apart from plain input any more.
+/// Anthropic's `usage`. Of writes for an hour and of reasoning it says only what there was.
 pub(super) fn write(usage: &Usage) -> Value {
-    json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached_input),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": usage.cached_input,
-        "output_tokens": usage.output,
-    })
+    let counted = usage.counted();
+    let cached_input = counted.cached_input.unwrap_or(0);
+    let written = counted.written_to_cache();
+    let input = counted.input.unwrap_or(0);
+    let mut value = json!({
+        "input_tokens": input.saturating_sub(cached_input).saturating_sub(written.unwrap_or(0)),
+        "cache_creation_input_tokens": written.unwrap_or(0),
+        "cache_read_input_tokens": cached_input,
+        "output_tokens": counted.output.unwrap_or(0),
+    });
+    let Some(fields) = value.as_object_mut() else { return value };
+    if let Some(hour) = counted.cache_write_1h.filter(|hour| *hour > 0) {
+        let minutes = counted.cache_write.unwrap_or(0);
+        let split = json!({"ephemeral_5m_input_tokens": minutes, "ephemeral_1h_input_tokens": hour});
+        fields.insert("cache_creation".into(), split);
+    }
+    if let Some(reasoning) = counted.reasoning.filter(|reasoning| *reasoning > 0) {
+        fields.insert("output_tokens_details".into(), json!({"thinking_tokens": reasoning}));
+    }
+    value
 }

@@ -1,54 +1,105 @@
 use serde_json::{Map, Value, json};
 
-use super::request_read::{read_content, read_tool_call};
-use super::request_write::{as_tool_call, write_tool_call};
+use super::bound::made_id;
+use super::call::read_calls;
+use super::finish::{Reason, reason_of, word_of};
+use super::message_write::write_call;
+use super::part::{Of, SAYING, read_said, reasoning_of_details};
 use super::usage;
-use crate::chat::{Finish, Part, Response};
+use crate::chat::{Finish, Other, Part, Response, ToolCall};
 use crate::error::RequestError;
 use crate::node::Node;
 
+/// Reads a whole answer: of its first choice what the model said. What nobody here knows stands among its others, with its path.
 pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let choices = root.required("choices")?;
-    let first = choices.items()?.into_iter().next().ok_or_else(|| choices.error("must not be empty"))?;
-    let message = first.required("message")?;
-    let mut parts = Vec::new();
-    if let Some(content) = message.get("content") {
-        parts.extend(read_content(&content)?);
+    let choices_read = choices.items()?;
+    let first = choices_read.iter().find(|choice| choice.get("index").is_some_and(|index| index.value() == 0));
+    let first = first.or(choices_read.first()).ok_or_else(|| choices.error("must not be empty"))?;
+    let mut others = Vec::new();
+    first.others(&["index", "message", "finish_reason"], &mut others);
+    let reason = match first.get("finish_reason") {
+        Some(node) => read_reason(&node, &mut others),
+        None => Reason::None,
+    };
+    if reason == Reason::Failed {
+        return Err(first.error("the provider ended it with an error"));
     }
-    if let Some(refusal) = message.optional_str("refusal")? {
-        parts.push(Part::Refusal(refusal));
-    }
-    if let Some(calls) = message.get("tool_calls") {
-        for call in calls.items()? {
-            parts.push(Part::ToolCall(read_tool_call(&call)?));
-        }
-    }
+    let id = root.get("id").map(|node| node.str().map(str::to_owned)).transpose()?.unwrap_or_default();
+    let parts = match first.get("message") {
+        Some(message) => read_message(&message, &id, &mut others)?,
+        // A bound that leaves no room for a single token.
+        None if reason != Reason::None => Vec::new(),
+        None => return Err(first.error("a message is required")),
+    };
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Response {
-        id: root.optional_str("id")?.unwrap_or_default(),
+        id,
         model: root.optional_str("model")?.unwrap_or_default(),
         created_unix_s: root.get("created").and_then(|node| node.value().as_i64()).unwrap_or(0),
         parts,
-        finish: finish_of(first.get("finish_reason").map(|node| node.str()).transpose()?, called),
+        // A whole answer has ended, also where it does not say why.
+        finish: reason.finish(called).unwrap_or(if called { Finish::ToolCalls } else { Finish::Stop }),
         stop_sequence: None,
         usage: root.get("usage").and_then(|node| usage::read(node.value())),
-        others: Vec::new(),
+        others,
     })
 }
 
+fn read_reason(node: &Node<'_>, others: &mut Vec<Other>) -> Reason {
+    let reason = node.value().as_str().map_or(Reason::Unknown, reason_of);
+    if reason == Reason::Unknown {
+        others.push(Other { path: node.path().to_owned(), value: node.value().clone() });
+    }
+    reason
+}
+
+fn read_message(message: &Node<'_>, id: &str, others: &mut Vec<Other>) -> Result<Vec<Part>, RequestError> {
+    let mut parts = read_said(message, Of::Answer, others)?;
+    let has_reasoning = parts.iter().any(|part| matches!(part, Part::Thinking { .. }));
+    let details = message.get("reasoning_details").filter(|_| !has_reasoning);
+    let reasoning = details.map(|details| reasoning_of_details(details.value())).unwrap_or_default();
+    if !reasoning.is_empty() {
+        parts.insert(0, Part::Thinking { text: reasoning, signature: None });
+    }
+    let mut count = 0_usize;
+    let mut make_id = |call: &ToolCall| {
+        count = count.saturating_add(1);
+        made_id(&[id, &count.to_string(), &call.name, &call.arguments])
+    };
+    parts.extend(read_calls(message, Of::Answer, &mut make_id, others)?);
+    message.others(&[SAYING, &["role", "tool_calls", "function_call"]].concat(), others);
+    let mut said = Vec::with_capacity(parts.len());
+    for part in parts {
+        // A client could not read it either: it is passed over, as it is in a stream.
+        match part {
+            Part::Unknown(unknown) => others.push(Other { path: unknown.at, value: unknown.value }),
+            part => said.push(part),
+        }
+    }
+    Ok(said)
+}
+
+/// Writes a whole answer. Texts become one, and reasoning stands in the field that most servers have for it, without its signature.
 pub(super) fn write_response(response: &Response) -> Value {
     let mut texts = String::new();
     let mut refusal = String::new();
     let mut reasoning = String::new();
+    let mut calls: Vec<Value> = Vec::new();
     for part in &response.parts {
         match part {
             Part::Text(text) => texts.push_str(text),
             Part::Refusal(text) => refusal.push_str(text),
             Part::Thinking { text, .. } => reasoning.push_str(text),
-            _ => {}
+            Part::ToolCall(call) => calls.push(write_call(call, call.id.clone())),
+            Part::Image(_)
+            | Part::Document(_)
+            | Part::Audio(_)
+            | Part::ToolResult(_)
+            | Part::RedactedThinking(_)
+            | Part::Unknown(_) => {}
         }
     }
-    let calls: Vec<Value> = response.parts.iter().filter_map(as_tool_call).map(write_tool_call).collect();
     let mut message = Map::new();
     message.insert("role".into(), "assistant".into());
     let silent = texts.is_empty() && (!calls.is_empty() || !refusal.is_empty());
@@ -71,32 +122,11 @@ pub(super) fn write_response(response: &Response) -> Value {
             "index": 0,
             "message": message,
             "logprobs": null,
-            "finish_reason": finish_reason(response.finish),
+            "finish_reason": word_of(response.finish),
         }]),
     );
     if let Some(usage) = &response.usage {
         root.insert("usage".into(), usage::write(usage));
     }
     root.into()
-}
-
-/// OpenAI's `finish_reason`. Some compatible servers say `stop` after a tool call.
-pub(super) fn finish_of(reason: Option<&str>, called_a_tool: bool) -> Finish {
-    match reason {
-        Some("length") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some("tool_calls" | "function_call") => Finish::ToolCalls,
-        _ if called_a_tool => Finish::ToolCalls,
-        _ => Finish::Stop,
-    }
-}
-
-/// The word for it in OpenAI's schema.
-pub(super) fn finish_reason(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop | Finish::StopSequence => "stop",
-        Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
-        Finish::ContentFilter => "content_filter",
-    }
 }

@@ -1,8 +1,8 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::chat::{
-    Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
-};
+use super::call::kind_of_others;
+use super::message_read::read_messages;
+use crate::chat::{Other, Reasoning, Request, ResponseFormat, Tool, ToolChoice};
 use crate::error::RequestError;
 use crate::node::Node;
 use crate::schema::Schema;
@@ -20,36 +20,46 @@ const KNOWN: &[&str] = &[
     "stop",
     "tools",
     "tool_choice",
+    "functions",
+    "function_call",
     "parallel_tool_calls",
     "user",
     "response_format",
+    "reasoning_effort",
 ];
 
+/// Reads a request. What is malformed is refused; what another schema cannot say is carried, at any depth, for its writer to judge.
 pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
-    let messages = root.required("messages")?.items()?;
     let mut others = Vec::new();
     root.others(KNOWN, &mut others);
+    if let Some(options) = root.get("stream_options") {
+        options.others(&["include_usage"], &mut others);
+    }
     Ok(Request {
         origin: Schema(&super::OpenAi),
         model: root.required_str("model")?.to_owned(),
         stream: root.get("stream").map(|node| node.bool()).transpose()?.unwrap_or(false),
-        messages: messages.iter().map(read_message).collect::<Result<_, _>>()?,
+        messages: read_messages(&root.required("messages")?, &mut others)?,
         max_output_tokens: read_limit(root)?,
         temperature: root.get("temperature").map(|node| node.f64()).transpose()?,
         top_p: root.get("top_p").map(|node| node.f64()).transpose()?,
         stop: root.get("stop").map(|node| read_stop(&node)).transpose()?.unwrap_or_default(),
-        tools: match root.get("tools") {
-            Some(tools) => tools.items()?.iter().map(read_tool).collect::<Result<_, _>>()?,
-            None => Vec::new(),
+        tools: read_tools(root, &mut others)?,
+        tool_choice: match root.get("tool_choice").or_else(|| root.get("function_call")) {
+            Some(choice) => read_tool_choice(&choice, &mut others)?,
+            None => None,
         },
-        tool_choice: root.get("tool_choice").map(|node| read_tool_choice(&node)).transpose()?,
         parallel_tool_calls: root.get("parallel_tool_calls").map(|node| node.bool()).transpose()?,
         user: root.optional_str("user")?,
         response_format: match root.get("response_format") {
-            Some(node) => read_response_format(&node)?,
+            Some(node) => read_response_format(&node, &mut others)?,
             None => None,
         },
-        reasoning: None,
+        reasoning: root.optional_str("reasoning_effort")?.map(|effort| Reasoning {
+            off: effort == "none",
+            effort: Some(effort),
+            budget_tokens: None,
+        }),
         others,
     })
 }
@@ -67,88 +77,40 @@ fn read_stop(node: &Node<'_>) -> Result<Vec<String>, RequestError> {
     node.items()?.iter().map(|item| item.str().map(str::to_owned)).collect()
 }
 
-fn read_message(message: &Node<'_>) -> Result<Message, RequestError> {
-    let role_node = message.required("role")?;
-    let content = match message.get("content") {
-        Some(content) => read_content(&content)?,
-        None => Vec::new(),
-    };
-    let (role, parts) = match role_node.str()? {
-        "system" | "developer" => (Role::System, content),
-        "user" => (Role::User, content),
-        "assistant" => (Role::Assistant, read_assistant(message, content)?),
-        "tool" => {
-            let call_id = message.required_str("tool_call_id")?.to_owned();
-            (Role::User, vec![Part::ToolResult(ToolResult { call_id, parts: content, is_error: false })])
-        }
-        _ => return Err(role_node.error("must be system, developer, user, assistant or tool")),
-    };
-    Ok(Message { at: message.path().to_owned(), role, parts })
-}
-
-fn read_assistant(message: &Node<'_>, mut parts: Vec<Part>) -> Result<Vec<Part>, RequestError> {
-    for name in ["function_call", "audio"] {
-        if let Some(node) = message.get(name) {
-            return Err(node.error("the provider of this model has no such thing"));
+/// The tools, and the functions of the older spelling behind them.
+fn read_tools(root: &Node<'_>, others: &mut Vec<Other>) -> Result<Vec<Tool>, RequestError> {
+    let mut tools = Vec::new();
+    if let Some(given) = root.get("tools") {
+        for tool in given.items()? {
+            if carried_for_its_kind(&tool, others)? {
+                continue;
+            }
+            tool.others(&["type", "function"], others);
+            tools.push(read_function(&tool.required("function")?, others)?);
         }
     }
-    if let Some(refusal) = message.optional_str("refusal")? {
-        parts.push(Part::Refusal(refusal));
-    }
-    if let Some(calls) = message.get("tool_calls") {
-        for call in calls.items()? {
-            parts.push(Part::ToolCall(read_tool_call(&call)?));
+    if let Some(functions) = root.get("functions") {
+        for function in functions.items()? {
+            tools.push(read_function(&function, others)?);
         }
     }
-    Ok(parts)
+    Ok(tools)
 }
 
-/// A call in a request or an answer. Some compatible servers leave `type` out.
-pub(super) fn read_tool_call(call: &Node<'_>) -> Result<ToolCall, RequestError> {
-    expect_function(call)?;
-    let function = call.required("function")?;
-    Ok(ToolCall {
-        id: call.required_str("id")?.to_owned(),
-        name: function.required_str("name")?.to_owned(),
-        arguments: function.optional_str("arguments")?.unwrap_or_default(),
-    })
-}
-
-/// Content: a string or an array of parts.
-pub(super) fn read_content(content: &Node<'_>) -> Result<Vec<Part>, RequestError> {
-    if let Some(text) = content.value().as_str() {
-        return Ok(vec![Part::Text(text.to_owned())]);
+/// A tool or choice that is no function is carried field by field, its kind first: a refusal names that.
+fn carried_for_its_kind(node: &Node<'_>, others: &mut Vec<Other>) -> Result<bool, RequestError> {
+    if kind_of_others(node)?.is_none() {
+        return Ok(false);
     }
-    content.items()?.iter().map(read_part).collect()
-}
-
-fn read_part(part: &Node<'_>) -> Result<Part, RequestError> {
-    let kind = part.required("type")?;
-    match kind.str()? {
-        "text" => Ok(Part::Text(part.required_str("text")?.to_owned())),
-        "refusal" => Ok(Part::Refusal(part.required_str("refusal")?.to_owned())),
-        "image_url" => {
-            let url = part.required("image_url")?.required("url")?;
-            read_image(url.str()?)
-                .map(|value| Part::Image(Placed { at: part.path().to_owned(), value }))
-                .ok_or_else(|| url.error("a web address or a base64 data URL is expected"))
-        }
-        _ => Err(kind.error("the provider of this model takes text and images only")),
+    if let Some(kind) = node.get("type") {
+        others.push(Other { path: kind.path().to_owned(), value: kind.value().clone() });
     }
+    node.others(&["type"], others);
+    Ok(true)
 }
 
-fn read_image(url: &str) -> Option<Image> {
-    let Some(data) = url.strip_prefix("data:") else {
-        let is_web = url.starts_with("https://") || url.starts_with("http://");
-        return is_web.then(|| Image::Url(url.to_owned()));
-    };
-    let (media_type, data) = data.split_once(";base64,")?;
-    Some(Image::Base64 { media_type: media_type.to_owned(), data: data.to_owned() })
-}
-
-fn read_tool(tool: &Node<'_>) -> Result<Tool, RequestError> {
-    expect_function(tool)?;
-    let function = tool.required("function")?;
+fn read_function(function: &Node<'_>, others: &mut Vec<Other>) -> Result<Tool, RequestError> {
+    function.others(&["name", "description", "parameters", "strict"], others);
     Ok(Tool {
         name: function.required_str("name")?.to_owned(),
         description: function.optional_str("description")?,
@@ -157,65 +119,53 @@ fn read_tool(tool: &Node<'_>) -> Result<Tool, RequestError> {
     })
 }
 
-fn read_tool_choice(choice: &Node<'_>) -> Result<ToolChoice, RequestError> {
-    match choice.value().as_str() {
-        Some("auto") => Ok(ToolChoice::Auto),
-        Some("none") => Ok(ToolChoice::None),
-        Some("required") => Ok(ToolChoice::Required),
-        Some(_) => Err(choice.error("must be auto, none, required or a function")),
-        None => {
-            expect_function(choice)?;
-            Ok(ToolChoice::Named(choice.required("function")?.required_str("name")?.to_owned()))
+fn read_tool_choice(choice: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ToolChoice>, RequestError> {
+    match choice.value() {
+        Value::String(word) => match word.as_str() {
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            // The word of some compatible servers for it.
+            "required" | "any" => Ok(Some(ToolChoice::Required)),
+            _ => Err(choice.error("must be auto, none, required or a function")),
+        },
+        _ if carried_for_its_kind(choice, others)? => Ok(None),
+        _ => {
+            choice.others(&["type", "function", "name"], others);
+            // The older spelling has the name alone.
+            let named = choice.get("function").unwrap_or_else(|| choice.clone());
+            if choice.get("function").is_some() {
+                named.others(&["name"], others);
+            }
+            Ok(Some(ToolChoice::Named(named.required_str("name")?.to_owned())))
         }
     }
 }
 
-fn expect_function(node: &Node<'_>) -> Result<(), RequestError> {
-    match node.get("type") {
-        Some(kind) if kind.str()? != "function" => Err(kind.error("the provider of this model knows functions only")),
-        _ => Ok(()),
-    }
-}
-
-fn read_response_format(format: &Node<'_>) -> Result<Option<ResponseFormat>, RequestError> {
+fn read_response_format(format: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ResponseFormat>, RequestError> {
     let kind = format.required("type")?;
     match kind.str()? {
-        "text" => Ok(None),
-        "json_object" => Ok(Some(ResponseFormat::JsonObject)),
-        "json_schema" => {
-            let definition = format.required("json_schema")?;
-            let schema = definition.required("schema")?;
-            schema.object()?;
-            let name = definition.required_str("name")?.to_owned();
-            Ok(Some(ResponseFormat::JsonSchema { name, schema: schema.value().clone() }))
+        "text" => {
+            format.others(&["type"], others);
+            Ok(None)
         }
-        _ => Err(kind.error("must be text, json_object or json_schema")),
+        "json_object" => {
+            format.others(&["type"], others);
+            Ok(Some(ResponseFormat::JsonObject))
+        }
+        "json_schema" => {
+            format.others(&["type", "json_schema"], others);
+            let definition = format.required("json_schema")?;
+            definition.others(&["name", "schema"], others);
+            let schema = match definition.get("schema") {
+                Some(schema) => schema.object().map(|_| schema.value().clone())?,
+                None => json!({}),
+            };
+            let name = definition.required_str("name")?.to_owned();
+            Ok(Some(ResponseFormat::JsonSchema { name, schema }))
+        }
+        _ => {
+            carried_for_its_kind(format, others)?;
+            Ok(None)
+        }
     }
-}
-
-/// Hints about caching, speed, storage and effort, and settings that say what holds anyway.
-pub(super) fn is_hint(path: &str, value: &Value) -> bool {
-    match path {
-        "metadata"
-        | "prediction"
-        | "prompt_cache_key"
-        | "prompt_cache_options"
-        | "prompt_cache_retention"
-        | "reasoning_effort"
-        | "safety_identifier"
-        | "seed"
-        | "service_tier"
-        | "store"
-        | "verbosity" => true,
-        "frequency_penalty" | "presence_penalty" | "top_logprobs" => value.as_f64() == Some(0.0),
-        "logprobs" => *value == Value::Bool(false),
-        "n" => value.as_u64() == Some(1),
-        "logit_bias" | "functions" => is_empty(value),
-        "modalities" => value.as_array().is_some_and(|all| all.iter().all(|one| one == "text")),
-        _ => false,
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }

@@ -1,144 +1,142 @@
-use serde_json::{Map, Value, json};
+//! A request of another schema as this one's.
+//!
+//! What a server does not take ([`Capabilities`](weir_config::Capabilities)) is left out where the documentation of the capability says so, and refused
+//! elsewhere. A bound on reasoning in tokens is left out: this schema says how much to reason in words. `strict` is said only of JSON
+//! Schemas that allow it.
 
-use crate::chat::{Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use serde_json::{Map, Value, json};
+use weir_config::{MaxTokensField, StructuredOutput};
+
+use super::bound;
+use super::is_own_family;
+use super::json_schema::{allows_strict, parameters};
+use super::message_write::write_messages;
+use crate::chat::{Request, ResponseFormat, Tool, ToolChoice};
 use crate::error::RequestError;
 use crate::schema::Writing;
 
-pub(super) fn write_request(request: &Request, _writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
+/// Settings that the APIs of this schema's vendor have in common, under one name.
+const SHARED: &[&str] = &[
+    "metadata",
+    "moderation",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+];
+
+/// Why a setting is left out for this server.
+const NOT_TAKEN: &str = "the server of this model does not take it";
+
+pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
-    root.insert("messages".into(), write_messages(&request.messages).into());
+    root.insert("messages".into(), write_messages(request, writing)?.into());
     if let Some(limit) = request.max_output_tokens {
-        root.insert("max_completion_tokens".into(), limit.into());
+        let field = match writing.capabilities.max_tokens_field {
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+            MaxTokensField::MaxTokens => "max_tokens",
+        };
+        root.insert(field.into(), limit.into());
     }
-    if let Some(temperature) = request.temperature {
-        root.insert("temperature".into(), temperature.into());
-    }
-    if let Some(top_p) = request.top_p {
-        root.insert("top_p".into(), top_p.into());
-    }
+    write_sampling(request, writing, &mut root);
     if !request.stop.is_empty() {
         root.insert("stop".into(), request.stop.clone().into());
     }
-    if !request.tools.is_empty() {
-        root.insert("tools".into(), request.tools.iter().map(write_tool).collect());
-        if let Some(choice) = &request.tool_choice {
-            root.insert("tool_choice".into(), write_tool_choice(choice));
-        }
-        if let Some(parallel) = request.parallel_tool_calls {
-            root.insert("parallel_tool_calls".into(), parallel.into());
-        }
-    }
+    write_tools(request, writing, &mut root)?;
     if let Some(user) = &request.user {
-        root.insert("user".into(), user.as_str().into());
+        root.insert("user".into(), bound::user(user).into());
     }
     if let Some(format) = &request.response_format {
-        root.insert("response_format".into(), write_response_format(format));
+        root.insert("response_format".into(), write_response_format(format, writing)?);
     }
+    write_reasoning(request, writing, &mut root);
     if request.stream {
         root.insert("stream".into(), true.into());
-        root.insert("stream_options".into(), json!({"include_usage": true}));
+        if writing.capabilities.stream_options {
+            root.insert("stream_options".into(), json!({"include_usage": true}));
+        }
+    }
+    if is_own_family(request.origin) {
+        for other in request.others.iter().filter(|other| SHARED.contains(&other.path.as_str())) {
+            root.insert(other.path.clone(), other.value.clone());
+            writing.say(other.path.as_str());
+        }
     }
     Ok(root)
 }
 
-fn write_messages(messages: &[Message]) -> Vec<Value> {
-    let mut written = Vec::with_capacity(messages.len());
-    for message in messages {
-        match message.role {
-            Role::System => {
-                written.push(json!({"role": "system", "content": write_content(message.parts.iter())}));
-            }
-            Role::User => write_user(&message.parts, &mut written),
-            Role::Assistant => written.push(write_assistant(&message.parts)),
+fn write_sampling(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
+    let takes_both = writing.capabilities.temperature_with_top_p || request.temperature.is_none();
+    let takes = writing.capabilities.temperature;
+    for (name, value, takes) in
+        [("temperature", request.temperature, takes), ("top_p", request.top_p, takes && takes_both)]
+    {
+        match value {
+            Some(value) if takes => _ = root.insert(name.into(), value.into()),
+            Some(_) => writing.leave_out(name, NOT_TAKEN),
+            None => {}
         }
     }
-    written
 }
 
-/// Tool results become messages of their own and stand first, right behind the calls that they answer.
-fn write_user(parts: &[Part], written: &mut Vec<Value>) {
-    let mut rest: Vec<&Part> = Vec::new();
-    let mut has_results = false;
-    for part in parts {
-        let Part::ToolResult(result) = part else { continue };
-        has_results = true;
-        let texts = result.parts.iter().filter(|part| matches!(part, Part::Text(_)));
-        written.push(json!({"role": "tool", "tool_call_id": result.call_id, "content": write_content(texts)}));
-        rest.extend(result.parts.iter().filter(|part| matches!(part, Part::Image(_))));
-    }
-    rest.extend(parts.iter().filter(|part| !matches!(part, Part::ToolResult(_))));
-    if !rest.is_empty() || !has_results {
-        written.push(json!({"role": "user", "content": write_content(rest.into_iter())}));
-    }
-}
-
-fn write_assistant(parts: &[Part]) -> Value {
-    let mut message = Map::new();
-    message.insert("role".into(), "assistant".into());
-    let calls: Vec<Value> = parts.iter().filter_map(as_tool_call).map(write_tool_call).collect();
-    let mut said = parts.iter().filter(|part| matches!(part, Part::Text(_) | Part::Refusal(_))).peekable();
-    let content = if said.peek().is_none() && !calls.is_empty() { Value::Null } else { write_content(said) };
-    message.insert("content".into(), content);
-    if !calls.is_empty() {
-        message.insert("tool_calls".into(), calls.into());
-    }
-    message.into()
-}
-
-pub(super) fn as_tool_call(part: &Part) -> Option<&ToolCall> {
-    match part {
-        Part::ToolCall(call) => Some(call),
-        _ => None,
-    }
-}
-
-pub(super) fn write_tool_call(call: &ToolCall) -> Value {
-    json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
-}
-
-/// One text as a plain string, which every compatible server understands; else an array of parts.
-fn write_content<'a>(parts: impl Iterator<Item = &'a Part>) -> Value {
-    let parts: Vec<&Part> = parts.collect();
-    match parts.as_slice() {
-        [] => "".into(),
-        [Part::Text(text)] => text.as_str().into(),
-        _ => parts.into_iter().filter_map(write_part).collect(),
-    }
-}
-
-fn write_part(part: &Part) -> Option<Value> {
-    match part {
-        Part::Text(text) => Some(json!({"type": "text", "text": text})),
-        Part::Refusal(refusal) => Some(json!({"type": "refusal", "refusal": refusal})),
-        Part::Image(Placed { value: Image::Url(url), .. }) => {
-            Some(json!({"type": "image_url", "image_url": {"url": url}}))
+fn write_reasoning(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
+    let Some(reasoning) = &request.reasoning else { return };
+    match &reasoning.effort {
+        Some(effort) if writing.capabilities.reasoning_effort => {
+            root.insert("reasoning_effort".into(), effort.as_str().into());
         }
-        Part::Image(Placed { value: Image::Base64 { media_type, data }, .. }) => {
-            let url = format!("data:{media_type};base64,{data}");
-            Some(json!({"type": "image_url", "image_url": {"url": url}}))
-        }
-        Part::Document(_)
-        | Part::Audio(_)
-        | Part::Unknown(_)
-        | Part::ToolCall(_)
-        | Part::ToolResult(_)
-        | Part::Thinking { .. }
-        | Part::RedactedThinking(_) => None,
+        Some(_) => writing.leave_out("reasoning", NOT_TAKEN),
+        None => writing.leave_out("reasoning", "the schema says how much to reason in words only"),
     }
 }
 
-fn write_tool(tool: &Tool) -> Value {
+fn write_tools(
+    request: &Request,
+    writing: &mut Writing<'_>,
+    root: &mut Map<String, Value>,
+) -> Result<(), RequestError> {
+    if request.tools.is_empty() {
+        if request.tool_choice.is_some() {
+            writing.leave_out("tool_choice", "there are no tools to choose from");
+        }
+        return Ok(());
+    }
+    if !writing.capabilities.tools {
+        return Err(RequestError::unsupported("the model cannot call tools").at("tools"));
+    }
+    let tools = request.tools.iter().enumerate().map(|(index, tool)| write_tool(index, tool, writing));
+    root.insert("tools".into(), tools.collect());
+    if let Some(choice) = &request.tool_choice {
+        root.insert("tool_choice".into(), write_tool_choice(choice));
+    }
+    match request.parallel_tool_calls {
+        Some(parallel) if writing.capabilities.parallel_tool_calls => {
+            root.insert("parallel_tool_calls".into(), parallel.into());
+        }
+        Some(_) => writing.leave_out("parallel_tool_calls", NOT_TAKEN),
+        None => {}
+    }
+    Ok(())
+}
+
+fn write_tool(index: usize, tool: &Tool, writing: &mut Writing<'_>) -> Value {
     let mut function = Map::new();
     function.insert("name".into(), tool.name.as_str().into());
     if let Some(description) = &tool.description {
         function.insert("description".into(), description.as_str().into());
     }
-    if let Some(parameters) = &tool.parameters {
-        function.insert("parameters".into(), parameters.clone());
+    let schema = tool.parameters.as_ref().map(parameters);
+    let allows_strict = schema.as_ref().is_some_and(allows_strict);
+    if let Some(schema) = schema {
+        function.insert("parameters".into(), schema);
     }
-    if tool.strict {
+    if tool.strict && writing.capabilities.strict_tools && allows_strict {
         function.insert("strict".into(), true.into());
+    } else if tool.strict {
+        let reason = if allows_strict { NOT_TAKEN } else { "the JSON Schema leaves properties open" };
+        writing.leave_out(format!("tools[{index}].strict"), reason);
     }
     json!({"type": "function", "function": function})
 }
@@ -152,11 +150,18 @@ fn write_tool_choice(choice: &ToolChoice) -> Value {
     }
 }
 
-fn write_response_format(format: &ResponseFormat) -> Value {
-    match format {
-        ResponseFormat::JsonObject => json!({"type": "json_object"}),
-        ResponseFormat::JsonSchema { name, schema } => {
-            json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": true}})
+fn write_response_format(format: &ResponseFormat, writing: &Writing<'_>) -> Result<Value, RequestError> {
+    let takes = writing.capabilities.structured_output;
+    match (format, takes) {
+        (ResponseFormat::JsonObject, StructuredOutput::JsonSchema | StructuredOutput::JsonObject) => {
+            Ok(json!({"type": "json_object"}))
+        }
+        (ResponseFormat::JsonSchema { name, schema }, StructuredOutput::JsonSchema) => {
+            let definition = json!({"name": name, "schema": schema, "strict": allows_strict(schema)});
+            Ok(json!({"type": "json_schema", "json_schema": definition}))
+        }
+        (ResponseFormat::JsonSchema { .. }, StructuredOutput::JsonObject) | (_, StructuredOutput::None) => {
+            Err(RequestError::unsupported("the form of this model's answer cannot be asked for").at("response_format"))
         }
     }
 }

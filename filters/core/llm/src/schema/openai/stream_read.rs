@@ -1,24 +1,31 @@
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::finish_of;
+use super::call::arguments_of;
+use super::finish::{Reason, reason_of};
+use super::part::{Of, read_content, reasoning_of_details};
+use super::stream_calls::{Calls, Kind, Piece};
 use super::usage;
+use crate::chat::{Finish, Part};
 use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
+use crate::node::Node;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
+use crate::usage::value_of;
 
-/// Reads chunks. Leaves are read loosely, since compatible servers differ in them: what is no string is no text.
+/// Reads chunks. Leaves are read loosely, since compatible servers differ in them.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// Where another schema follows, which has one answer only, all choices but the first are left out.
-    first_choice_only: bool,
+    /// Another schema follows. It has one answer only, so all choices but the first are left out, and what cannot be read is an error; a
+    /// client of this schema gets it as it came.
+    translated: bool,
     started: bool,
-    /// Tool calls whose beginning was seen: some servers repeat id and name in every chunk.
-    calls: BTreeSet<u32>,
+    finish: Option<Finish>,
+    calls: Calls,
 }
 
 #[derive(Deserialize)]
@@ -31,12 +38,16 @@ struct Chunk<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    #[serde(default)]
-    index: u32,
+    #[serde(borrow, default)]
+    index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     delta: Option<ChoiceDelta<'a>>,
     #[serde(borrow, default)]
@@ -54,17 +65,19 @@ struct ChoiceDelta<'a> {
     #[serde(borrow, default)]
     reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow, default)]
-    function_call: Option<&'a RawValue>,
+    function_call: Option<Function<'a>>,
     #[serde(borrow, default)]
     audio: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct ToolCall<'a> {
-    #[serde(default)]
-    index: u32,
+    #[serde(borrow, default)]
+    index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -79,9 +92,12 @@ struct Function<'a> {
     arguments: Option<&'a RawValue>,
 }
 
+/// Stands for the index of the older spelling's one call.
+const FUNCTION_CALL: u32 = u32::MAX;
+
 impl Reader {
     pub(super) fn new(first_choice_only: bool) -> Self {
-        Self { first_choice_only, started: false, calls: BTreeSet::new() }
+        Self { translated: first_choice_only, started: false, finish: None, calls: Calls::new(first_choice_only) }
     }
 }
 
@@ -90,66 +106,179 @@ impl StreamReader for Reader {
         if data.trim() == "[DONE]" {
             return Ok(vec![Delta::End]);
         }
-        let chunk: Chunk<'a> = serde_json::from_str(data)
-            .map_err(|_| ProviderError::protocol("the provider's stream has an event that is no chunk"))?;
-        if let Some(error) = chunk.error {
-            let error = serde_json::from_str(error.get()).unwrap_or_default();
-            return Ok(vec![Delta::Error(error_of_json(Schema(&super::OpenAi), 200, &error))]);
+        let Ok(chunk) = serde_json::from_str::<Chunk<'a>>(data) else { return self.read_odd(data) };
+        if let Some(error) = error_of(&chunk, data) {
+            return Ok(vec![Delta::Error(error)]);
         }
         let mut deltas = Vec::with_capacity(4);
         deltas.extend(chunk.model.map(|model| Delta::Model(model.get())));
         let choices = chunk.choices.unwrap_or_default();
-        if !self.started && !choices.is_empty() {
+        let has_choices = !choices.is_empty();
+        if !self.started && has_choices {
             self.started = true;
             deltas.push(Delta::Start);
         }
+        let before = deltas.len();
         for choice in choices {
-            if choice.index == 0 || !self.first_choice_only {
-                self.read_choice(choice, &mut deltas);
+            let index = choice.index.and_then(number).unwrap_or(0);
+            if index == 0 || !self.translated {
+                self.read_choice(index, choice, &mut deltas)?;
             }
         }
-        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&serde_json::from_str(raw.get()).ok()?)) {
+        // A chunk with a choice is never one of usage alone, which a client may not have asked for.
+        if has_choices && !self.translated && deltas.len() == before {
+            deltas.push(Delta::Start);
+        }
+        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&value_of(raw.get())?)) {
             deltas.push(Delta::Usage(usage));
         }
         Ok(deltas)
     }
 }
 
+/// The error that an event tells of: beside or in place of an answer.
+fn error_of(chunk: &Chunk<'_>, data: &str) -> Option<ProviderError> {
+    let says_something =
+        |raw: &&RawValue| raw.get().starts_with(['{', '"', '[']) && !matches!(raw.get(), "{}" | "\"\"" | "[]");
+    let is_error = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get() == "\"error\"");
+    let error = match chunk.error.filter(says_something) {
+        Some(error) => error.get(),
+        None if chunk.choices.is_none() && (is_error(chunk.object) || is_error(chunk.kind)) => data,
+        None => return None,
+    };
+    Some(error_of_json(Schema(&super::OpenAi), 200, &serde_json::from_str(error).unwrap_or_default()))
+}
+
 impl Reader {
-    fn read_choice<'a>(&mut self, choice: Choice<'a>, deltas: &mut Vec<Delta<'a>>) {
-        if let Some(delta) = choice.delta {
-            deltas.extend(text(delta.reasoning_content.or(delta.reasoning)).map(Delta::Thinking));
-            deltas.extend(text(delta.content).map(Delta::Text));
-            deltas.extend(text(delta.refusal).map(Delta::Refusal));
-            let shapes_of_others = [delta.content, delta.reasoning].into_iter().flatten();
-            if shapes_of_others.chain(delta.function_call).chain(delta.audio).any(|raw| !raw.get().starts_with('"')) {
-                deltas.push(Delta::Opaque);
-            }
-            for call in delta.tool_calls.unwrap_or_default() {
-                self.read_call(call, deltas);
-            }
+    /// An event that is no chunk. JSON of another form says nothing that a client of this schema would read.
+    fn read_odd<'a>(&self, data: &str) -> Result<Vec<Delta<'a>>, ProviderError> {
+        let malformed = || ProviderError::protocol("the provider's stream has an event that is no chunk");
+        let event: Value = serde_json::from_str(data).map_err(|_| malformed())?;
+        let error = event.get("error").or_else(|| event.get(0)?.get("error")).filter(|error| !error.is_null());
+        if let Some(error) = error {
+            return Ok(vec![Delta::Error(error_of_json(Schema(&super::OpenAi), 200, error))]);
         }
-        if let Some(reason) = choice.finish_reason.and_then(string_of) {
-            let finish = finish_of(Some(&reason), !self.calls.is_empty());
-            deltas.push(Delta::Finish { finish, stop_sequence: None });
+        match (&event, self.translated) {
+            (Value::Object(_), true) => Err(malformed()),
+            (Value::Object(_), false) => {
+                let usage = event.get("usage").and_then(usage::read).map(Delta::Usage);
+                Ok([Delta::Opaque].into_iter().chain(usage).collect())
+            }
+            (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_), _) => Ok(Vec::new()),
         }
     }
 
-    fn read_call<'a>(&mut self, call: ToolCall<'a>, deltas: &mut Vec<Delta<'a>>) {
-        let key = call.index;
-        let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
-        if self.calls.insert(key) {
-            deltas.push(Delta::ToolCall {
-                key,
-                id: call.id.and_then(string_of).unwrap_or_default(),
-                name: name.and_then(string_of).unwrap_or_default(),
+    fn read_choice<'a>(
+        &mut self,
+        index: u32,
+        choice: Choice<'a>,
+        deltas: &mut Vec<Delta<'a>>,
+    ) -> Result<(), ProviderError> {
+        if let Some(delta) = choice.delta {
+            self.read_said(&delta, deltas)?;
+            let function_call = delta.function_call.map(|function| piece(index, Some(FUNCTION_CALL), None, function));
+            let calls = delta.tool_calls.unwrap_or_default().into_iter().map(|call| {
+                let function = call.function.unwrap_or(Function { name: None, arguments: None });
+                piece(index, call.index.and_then(number), text(call.id), function)
             });
+            for piece in calls.chain(function_call) {
+                self.calls.piece(piece, deltas)?;
+            }
         }
-        deltas.extend(text(arguments).map(|json| Delta::Arguments { key, json }));
+        let reason = choice.finish_reason.and_then(string_of).map_or(Reason::None, |word| reason_of(&word));
+        if reason == Reason::Failed {
+            return Err(ProviderError::protocol("the provider ended its stream with an error"));
+        }
+        if let Some(finish) = reason.finish(self.calls.any()) {
+            self.calls.end(deltas)?;
+            // Some servers say it in every chunk from the end on.
+            if !self.translated || self.finish != Some(finish) {
+                self.finish = Some(finish);
+                deltas.push(Delta::Finish { finish, stop_sequence: None });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_said<'a>(&mut self, delta: &ChoiceDelta<'a>, deltas: &mut Vec<Delta<'a>>) -> Result<(), ProviderError> {
+        let reasoning = delta.reasoning_content.or(delta.reasoning);
+        match (text(reasoning), delta.reasoning_details) {
+            (Some(said), _) => self.calls.text(Kind::Thinking, said, deltas),
+            (None, Some(details)) => {
+                let said = reasoning_of_details(&serde_json::from_str(details.get()).unwrap_or_default());
+                if !said.is_empty() {
+                    self.calls.text(Kind::Thinking, Cow::Owned(said), deltas);
+                }
+            }
+            (None, None) => {}
+        }
+        for (value, kind) in [(delta.content, Kind::Text), (delta.refusal, Kind::Refusal)] {
+            match (text(value), value) {
+                (Some(said), _) => self.calls.text(kind, said, deltas),
+                (None, Some(value)) if !value.get().starts_with('"') => self.read_parts(value, kind, deltas)?,
+                (None, _) => {}
+            }
+        }
+        if delta.audio.is_some() || reasoning.is_some_and(|raw| !raw.get().starts_with('"')) {
+            deltas.push(Delta::Opaque);
+        }
+        Ok(())
+    }
+
+    /// Content that is no plain text, read as that of a whole answer is.
+    fn read_parts<'a>(
+        &mut self,
+        value: &RawValue,
+        kind: Kind,
+        deltas: &mut Vec<Delta<'a>>,
+    ) -> Result<(), ProviderError> {
+        let value: Value = serde_json::from_str(value.get()).unwrap_or_default();
+        let parts = match read_content(&Node::root(&value), Of::Answer, &mut Vec::new()) {
+            Ok(parts) => parts,
+            Err(_) if !self.translated => Vec::new(),
+            Err(_) => return Err(ProviderError::protocol("the provider's stream has content that cannot be read")),
+        };
+        if !self.translated {
+            deltas.push(Delta::Opaque);
+        }
+        for part in parts {
+            match part {
+                Part::Text(text) => self.calls.text(kind, Cow::Owned(text), deltas),
+                Part::Refusal(text) => self.calls.text(Kind::Refusal, Cow::Owned(text), deltas),
+                Part::Thinking { text, .. } => self.calls.text(Kind::Thinking, Cow::Owned(text), deltas),
+                Part::Image(_)
+                | Part::Document(_)
+                | Part::Audio(_)
+                | Part::ToolCall(_)
+                | Part::ToolResult(_)
+                | Part::RedactedThinking(_)
+                | Part::Unknown(_) => deltas.push(Delta::Opaque),
+            }
+        }
+        Ok(())
     }
 }
 
-/// A string that is not empty.
+fn piece<'a>(choice: u32, index: Option<u32>, id: Option<Cow<'a, str>>, function: Function<'a>) -> Piece<'a> {
+    let arguments = function.arguments.and_then(|raw| match string_of(raw) {
+        Some(text) => Some(text).filter(|text| !text.is_empty()),
+        // The JSON itself in place of its text.
+        None => Some(Cow::Owned(arguments_of(&serde_json::from_str(raw.get()).ok()?))),
+    });
+    Piece { choice, index, id, name: text(function.name), arguments }
+}
+
+/// A string that is not empty, or the digits of a number in its place.
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    value.and_then(string_of).filter(|text| !text.is_empty())
+    let value = value?;
+    let text = string_of(value).or_else(|| {
+        let is_plain = !value.get().starts_with(['{', '[']);
+        is_plain.then(|| Cow::Borrowed(value.get()))
+    });
+    text.filter(|text| !text.is_empty())
+}
+
+/// A whole number; anything else, `null` too, is as if it were absent.
+fn number(value: &RawValue) -> Option<u32> {
+    value.get().parse().ok()
 }

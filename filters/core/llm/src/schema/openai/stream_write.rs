@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::answer::finish_reason;
+use super::bound::made_id;
+use super::finish::word_of;
 use super::usage;
 use crate::error::ProviderError;
 use crate::json::{write, write_string};
@@ -15,9 +18,18 @@ pub(super) struct Writer {
     head: Vec<u8>,
     wants_usage: bool,
     started: bool,
-    /// The keys of tool calls in the order of their beginning, and whether arguments were seen: OpenAI counts calls only.
-    calls: Vec<(u32, bool)>,
+    /// What the ids of calls begin with that the provider gave none.
+    id: String,
+    /// Tool calls by their key. OpenAI counts calls only, not what else the answer consists of.
+    calls: BTreeMap<u32, Call>,
+    finished: bool,
     usage: Option<Usage>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    index: usize,
+    has_arguments: bool,
 }
 
 impl Writer {
@@ -29,7 +41,15 @@ impl Writer {
         head.extend_from_slice(b",\"model\":");
         write_string(&options.client_model, &mut head);
         head.extend_from_slice(b",\"choices\":");
-        Self { head, wants_usage: options.client_wants_usage, started: false, calls: Vec::new(), usage: None }
+        Self {
+            head,
+            wants_usage: options.client_wants_usage,
+            started: false,
+            id: options.id,
+            calls: BTreeMap::new(),
+            finished: false,
+            usage: None,
+        }
     }
 }
 
@@ -47,24 +67,28 @@ impl StreamWriter for Writer {
             Delta::Thinking(text) => self.text("reasoning_content", text, out),
             Delta::ToolCall { key, id, name } => {
                 let index = self.calls.len();
-                self.calls.push((*key, false));
+                self.calls.insert(*key, Call { index, has_arguments: false });
+                let id = match id.as_ref() {
+                    "" => made_id(&[&self.id, &index.to_string()]),
+                    given => given.to_owned(),
+                };
                 let call = json!({"tool_calls": [{
                     "index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}
                 }]});
                 self.chunk(out, |out| write(&call, out), None);
             }
             Delta::Arguments { key, json } => self.arguments(*key, json, out),
-            Delta::BlockEnd { key } => {
-                // Clients parse the arguments: a call without any has an empty object.
-                if self.calls.iter().any(|(known, filled)| known == key && !filled) {
-                    self.arguments(*key, "{}", out);
-                }
-            }
+            Delta::BlockEnd { key } => self.fill(*key, out),
+            Delta::Finish { .. } if self.finished => {}
             Delta::Finish { finish, .. } => {
-                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(finish_reason(*finish)));
+                self.finished = true;
+                for key in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.fill(key, out);
+                }
+                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(word_of(*finish)));
             }
             Delta::Usage(usage) => {
-                self.usage = Some(self.usage.map_or(*usage, |known| known.maximum(usage)));
+                self.usage = Some(self.usage.map_or(*usage, |known| known.followed_by(usage)));
             }
             Delta::End => self.end(out),
         }
@@ -84,11 +108,17 @@ impl Writer {
         self.chunk(out, write_delta, None);
     }
 
+    /// Clients parse the arguments: a call that has ended without any has an empty object.
+    fn fill(&mut self, key: u32, out: &mut Vec<u8>) {
+        if self.calls.get(&key).is_some_and(|call| !call.has_arguments) {
+            self.arguments(key, "{}", out);
+        }
+    }
+
     fn arguments(&mut self, key: u32, json: &str, out: &mut Vec<u8>) {
-        let found = self.calls.iter_mut().enumerate().find(|(_, (known, _))| *known == key);
-        let Some((index, (_, filled))) = found else { return };
-        *filled = true;
-        let call = json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]});
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.has_arguments = true;
+        let call = json!({"tool_calls": [{"index": call.index, "function": {"arguments": json}}]});
         self.chunk(out, |out| write(&call, out), None);
     }
 

@@ -67,10 +67,6 @@ struct Event<'a> {
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -100,13 +96,8 @@ impl StreamReader for Reader {
         }
         let event: Event<'a> = serde_json::from_str(data).map_err(|_| unreadable())?;
         let mut deltas = Vec::with_capacity(2);
-        let Some(kind) = event.kind.and_then(string_of) else {
-            // No event of this API; compatible servers say so that they failed.
-            if event.error.is_some() || event.message.is_some() {
-                deltas.push(Delta::Error(error::read(&value_of(data)?)));
-            }
-            return Ok(deltas);
-        };
+        // One without a type is none of this API.
+        let Some(kind) = event.kind.and_then(string_of) else { return Ok(deltas) };
         match kind.as_ref() {
             "response.created" | "response.queued" | "response.in_progress" => self.start(&event, &mut deltas),
             "response.output_item.added" => self.item_added(&event, &mut deltas)?,

@@ -1,42 +1,35 @@
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::usage::Usage;
+use crate::usage::{Figure, Spelling, Usage};
 
-/// The figures of an answer: what was cached is part of the input, and reasoning part of the output.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Figures {
-    #[serde(default)]
-    input_tokens: Option<u64>,
-    #[serde(default)]
-    output_tokens: Option<u64>,
-    #[serde(default)]
-    input_tokens_details: Option<InputDetails>,
-}
+/// What was cached is part of the input, and reasoning part of the output. How long a cache keeps what was written says nothing of its
+/// price here.
+const FIGURES: &[Spelling] = &[
+    (&["input_tokens"], Figure::Input),
+    (&["input_tokens_details", "cached_tokens"], Figure::CachedInput),
+    (&["input_tokens_details", "cache_write_tokens"], Figure::CacheWrite),
+    (&["output_tokens"], Figure::Output),
+    (&["output_tokens_details", "reasoning_tokens"], Figure::Reasoning),
+    (&["total_tokens"], Figure::Total),
+];
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct InputDetails {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-}
-
-/// Reads the figures; `None` if the input, which every answer has, is not among them: nothing must not count as zero.
+/// Reads the figures.
 pub(super) fn read(usage: &Value) -> Option<Usage> {
-    let figures = Figures::deserialize(usage).ok()?;
-    Some(Usage {
-        input: figures.input_tokens?,
-        cached_input: figures.input_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-        output: figures.output_tokens.unwrap_or(0),
-    })
+    crate::usage::read(FIGURES, usage)
 }
 
 /// The same as clients read them; their types want every field.
 pub(super) fn write(usage: &Usage) -> Value {
+    let counted = usage.counted();
+    let (input, output) = (counted.input.unwrap_or(0), counted.output.unwrap_or(0));
     json!({
-        "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cached_input, "cache_write_tokens": 0},
-        "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": usage.input.saturating_add(usage.output),
+        "input_tokens": input,
+        "input_tokens_details": {
+            "cached_tokens": counted.cached_input.unwrap_or(0),
+            "cache_write_tokens": counted.written_to_cache().unwrap_or(0),
+        },
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": counted.reasoning.unwrap_or(0)},
+        "total_tokens": counted.total.unwrap_or(input.saturating_add(output)),
     })
 }

@@ -291,7 +291,7 @@ fn chat_completions_become_items() {
                 {"type": "message", "role": "system", "content": "D"},
             ],
             "tools": [
-                {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false},
+                {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": false},
                 {"type": "function", "name": "g", "strict": true, "parameters":
                     {"type": "object", "properties": {}, "additionalProperties": false}},
             ],

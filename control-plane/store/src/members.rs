@@ -1,0 +1,77 @@
+//! A pool's members, as their rows hold them.
+
+use uuid::Uuid;
+use weir_core::routing::MemberPrice;
+use weir_core::snapshot::Member;
+
+use crate::StoreError;
+use crate::row::{signed, unsigned};
+
+pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, price_version, input_microusd_per_million, cached_input_microusd_per_million, \
+     cache_write_microusd_per_million, cache_write_1h_microusd_per_million, output_microusd_per_million, \
+     reasoning_microusd_per_million";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct MemberRow {
+    pub(crate) id: Uuid,
+    pub(crate) pool_id: Uuid,
+    pub(crate) provider_id: Uuid,
+    pub(crate) model: String,
+    #[sqlx(flatten)]
+    pub(crate) price: PriceColumns,
+    pub(crate) price_version: Option<String>,
+}
+
+impl MemberRow {
+    /// As Envoy is configured from it.
+    pub(crate) fn into_member(self) -> Result<Member, StoreError> {
+        let price = self.price.read()?.zip(self.price_version).map(|(price, version)| price.versioned(version));
+        Ok(Member { deployment_id: self.id, provider_id: self.provider_id, model: self.model, price })
+    }
+}
+
+/// The schema holds that the first, the second and the output's are there together.
+#[derive(Default, sqlx::FromRow)]
+pub(crate) struct PriceColumns {
+    pub(crate) input_microusd_per_million: Option<i64>,
+    pub(crate) cached_input_microusd_per_million: Option<i64>,
+    pub(crate) cache_write_microusd_per_million: Option<i64>,
+    pub(crate) cache_write_1h_microusd_per_million: Option<i64>,
+    pub(crate) output_microusd_per_million: Option<i64>,
+    pub(crate) reasoning_microusd_per_million: Option<i64>,
+}
+
+impl PriceColumns {
+    pub(crate) fn of(price: Option<MemberPrice>) -> Self {
+        let Some(price) = price else { return Self::default() };
+        Self {
+            input_microusd_per_million: Some(signed(price.input_microusd_per_million)),
+            cached_input_microusd_per_million: Some(signed(price.cached_input_microusd_per_million)),
+            cache_write_microusd_per_million: price.cache_write_microusd_per_million.map(signed),
+            cache_write_1h_microusd_per_million: price.cache_write_1h_microusd_per_million.map(signed),
+            output_microusd_per_million: Some(signed(price.output_microusd_per_million)),
+            reasoning_microusd_per_million: price.reasoning_microusd_per_million.map(signed),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Result<Option<MemberPrice>, StoreError> {
+        match (
+            self.input_microusd_per_million,
+            self.cached_input_microusd_per_million,
+            self.output_microusd_per_million,
+        ) {
+            (Some(input), Some(cached_input), Some(output)) => Ok(Some(MemberPrice {
+                input_microusd_per_million: unsigned(input)?,
+                cached_input_microusd_per_million: unsigned(cached_input)?,
+                cache_write_microusd_per_million: self.cache_write_microusd_per_million.map(unsigned).transpose()?,
+                cache_write_1h_microusd_per_million: self
+                    .cache_write_1h_microusd_per_million
+                    .map(unsigned)
+                    .transpose()?,
+                output_microusd_per_million: unsigned(output)?,
+                reasoning_microusd_per_million: self.reasoning_microusd_per_million.map(unsigned).transpose()?,
+            })),
+            _ => Ok(None),
+        }
+    }
+}

