@@ -8,8 +8,7 @@ use weir_llm::Schema;
 use weir_llm::sse::Framer;
 
 use crate::detectors::{rules, unredacted};
-use crate::input::{anthropic, openai};
-use crate::input::{choice, pieces, request, schema};
+use crate::input::{anthropic, choice, openai, pieces, request, schema};
 use crate::proxy::{CREDENTIAL, Outcome, Proxy};
 
 /// The first two bytes choose schemas, actions and pieces; the rest is what the provider answers.

@@ -7,8 +7,10 @@
 use weir_config::Action;
 
 use crate::detect::{CONTEXT, LONGEST_MATCH};
+use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, write_edited};
+use crate::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
@@ -29,6 +31,8 @@ pub struct TextStream {
     /// Bytes of the whole text before the buffer.
     offset: usize,
     merger: Merger,
+    /// Where what was let go ends, if the text is JSON.
+    json: JsonText,
     blocked: bool,
 }
 
@@ -101,6 +105,7 @@ impl TextStream {
         }
         let rules = profile.rules(direction);
         let bytes = self.buffer.as_bytes();
+        steps::count(bytes.len());
         let undecided = rules.undecided(bytes, self.decided);
         let decided = if at_end { bytes.len() } else { undecided };
         let mut found = Vec::new();
@@ -123,7 +128,8 @@ impl TextStream {
         let told = findings.last().map_or(0, |finding| finding.end);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
-        write_edited(&self.buffer, self.held..until, findings.get(..passed).unwrap_or_default(), &mut text);
+        let passed = findings.get(..passed).unwrap_or_default();
+        write_edited(&self.buffer, self.held..until, passed, &mut self.json, &mut text);
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);

@@ -1,6 +1,8 @@
 //! The filter between a client and a provider: what passes, what is edited, what is refused.
 
+mod linear;
 mod proxy;
+mod redaction;
 mod scanning;
 
 use proptest::prelude::*;

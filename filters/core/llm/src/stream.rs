@@ -245,7 +245,7 @@ impl Session {
                 let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
-                return self.fail(error, progress, out);
+                return self.fail(unknown().unwrap_or(error), progress, out);
             }
         };
         self.observe_usage(&deltas, progress);
@@ -336,7 +336,7 @@ impl Session {
         progress.error_at = out.len();
         let is_written = match &mut self.writer {
             Writer::Same(_) => false,
-            Writer::Other(writer) => writer.fail(error.client_status(), &error.body_for(self.client), out),
+            Writer::Other(writer) => error.tell(self.client, |parts| writer.fail(parts, out)),
         };
         if !is_written {
             error.write_event(self.client, out);

@@ -10,19 +10,24 @@ use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
 
 use crate::refusal::{bad_request, unavailable};
 
-/// The schema in which the provider is spoken to: the client's, if the deployment speaks it, else its first.
+/// The schema in which the provider is spoken to: the client's, if the deployment speaks it, else the first of its own that has the
+/// operation.
 pub(crate) fn schema_of(deployment: &Deployment, operation: Operation) -> Result<Schema, ClientError> {
-    let client = operation.schema();
-    let speaks = |name: &str| name == deployment.schema || deployment.also_speaks.iter().any(|other| other == name);
-    if speaks(client.name()) {
-        return Ok(client);
-    }
-    Schema::named(&deployment.schema).ok_or_else(|| {
+    let first = Schema::named(&deployment.schema).ok_or_else(|| {
         unavailable(&format!(
             "This gateway is too old for its provider: it does not know the schema {}.",
             deployment.schema
         ))
-    })
+    })?;
+    // One that this module does not know may be left aside.
+    let others = deployment.also_speaks.iter().filter_map(|name| Schema::named(name));
+    let mut spoken = [first].into_iter().chain(others);
+    let client = operation.schema();
+    if spoken.clone().any(|schema| schema == client) {
+        return Ok(client);
+    }
+    let has_it = |schema: &Schema| Operation::of_kind(operation.kind(), *schema).is_some();
+    Ok(spoken.find(has_it).unwrap_or(first))
 }
 
 /// Where the provider is asked for this, or why it cannot be.

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds, RangeInclusive};
 use std::rc::Rc;
 
 use weir_config::Action;
@@ -12,6 +12,7 @@ use super::events::Edited;
 use super::refusal;
 use super::waiting::Waiting;
 use crate::scan::{Direction, Finding, Profile};
+use crate::steps;
 use crate::stream::{Released, TextStream};
 
 /// The most texts that may be open side by side in one stream: choices, blocks, tool calls.
@@ -24,7 +25,7 @@ const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Deltas {
     profile: Profile,
     schema: Schema,
-    channels: BTreeMap<u64, Channel>,
+    channels: BTreeMap<Key, Channel>,
     /// Bytes of the events that channels keep.
     kept: usize,
     /// Events so far that were kept.
@@ -37,11 +38,13 @@ pub(super) struct Deltas {
     found: BTreeMap<(&'static str, Action), usize>,
 }
 
+/// The choice, block or item, then the text in it.
+type Key = (u64, u64);
+
 /// One choice's text, one block, one tool call's arguments.
 #[derive(Debug, Default)]
 struct Channel {
     text: TextStream,
-    part: u64,
     /// The event that brought what is held, which may have to leave in an event of its own, and where its text stood there.
     origin: Option<(Rc<Origin>, Range<usize>)>,
 }
@@ -61,8 +64,7 @@ pub(super) struct Origin {
 #[derive(Debug)]
 struct Like {
     template: Template,
-    channel: u64,
-    part: u64,
+    key: Key,
     origin: Rc<Origin>,
     span: Range<usize>,
 }
@@ -105,11 +107,11 @@ impl Deltas {
     /// Edits an event that brings one piece of text, if it does so just as the last one did.
     fn like_the_last(&mut self, like: &Like, event: &Event<'_>, edited: &mut Edited) -> bool {
         let Some((value, span)) = like.template.string(event.data) else { return false };
-        if !value.is_empty() && self.waiting.has_part(like.part) {
+        if !value.is_empty() && self.waiting.has_part(like.key.0) {
             self.waiting.flush(edited);
         }
-        let passed = self.piece(like.channel, like.part, Role::Piece, &value, edited);
-        self.keep(like.channel, &value, || (Rc::clone(&like.origin), like.span.clone()), edited);
+        let passed = self.piece(like.key, Role::Piece, &value, edited);
+        self.keep(like.key, &value, || (Rc::clone(&like.origin), like.span.clone()), edited);
         if edited.refused.is_some() {
             return true;
         }
@@ -145,8 +147,9 @@ impl Deltas {
         for StreamText { channel, part, role, text } in &read.texts {
             let passed = match role {
                 Role::Piece | Role::Whole => {
-                    let passed = self.piece(*channel, *part, *role, &text.value, edited);
-                    self.keep(*channel, &text.value, || (Rc::clone(&origin), text.span.clone()), edited);
+                    let key = (*part, *channel);
+                    let passed = self.piece(key, *role, &text.value, edited);
+                    self.keep(key, &text.value, || (Rc::clone(&origin), text.span.clone()), edited);
                     passed
                 }
                 Role::Closed => self.closed(text, edited),
@@ -171,8 +174,7 @@ impl Deltas {
             let span = text.text.span.clone();
             self.like = Template::of(event.data, &span).map(|template| Like {
                 template,
-                channel: text.channel,
-                part: text.part,
+                key: (text.part, text.channel),
                 origin: Rc::clone(&origin),
                 span,
             });
@@ -192,7 +194,7 @@ impl Deltas {
     /// Notes which parts ended while some of their text is undecided: what follows waits with that.
     fn over(&mut self, read: &StreamEvent) {
         for (part, _) in read.parts.iter().filter(|(_, gives_reason)| *gives_reason) {
-            if self.channels.values().any(|channel| channel.part == *part && channel.text.held() > 0) {
+            if !self.held(of_part(*part)).is_empty() {
                 self.waiting.add_part(*part);
             }
         }
@@ -207,16 +209,16 @@ impl Deltas {
     }
 
     /// What may pass in the place of a piece of text.
-    fn piece(&mut self, channel: u64, part: u64, role: Role, value: &str, edited: &mut Edited) -> String {
-        if !self.channels.contains_key(&channel) && self.channels.len() >= MOST_CHANNELS {
+    fn piece(&mut self, key: Key, role: Role, value: &str, edited: &mut Edited) -> String {
+        if !self.channels.contains_key(&key) && self.channels.len() >= MOST_CHANNELS {
+            steps::count(self.channels.len());
             self.channels.retain(|_, channel| channel.text.held() > 0);
             if self.channels.len() >= MOST_CHANNELS {
                 edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
                 return String::new();
             }
         }
-        let open = self.channels.entry(channel).or_default();
-        open.part = part;
+        let open = self.channels.entry(key).or_default();
         let released = match role {
             Role::Piece => open.text.push(&self.profile, Direction::Output, value),
             _ => open.text.push_whole(&self.profile, Direction::Output, value),
@@ -227,12 +229,12 @@ impl Deltas {
     /// Keeps the event of a piece as long as something is held, and refuses a stream of which too much is kept.
     fn keep(
         &mut self,
-        channel: u64,
+        key: Key,
         value: &str,
         origin: impl FnOnce() -> (Rc<Origin>, Range<usize>),
         edited: &mut Edited,
     ) {
-        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(open) = self.channels.get_mut(&key) else { return };
         if open.text.held() == 0 {
             if let Some((old, _)) = open.origin.take() {
                 self.kept = self.kept.saturating_sub(old.share);
@@ -301,20 +303,23 @@ impl Deltas {
 
     /// Lets go of everything that is held.
     pub(super) fn end_all(&mut self, edited: &mut Edited) {
-        let held = self.channels.iter().filter(|(_, channel)| channel.text.held() > 0).map(|(key, _)| *key).collect();
-        self.let_go(held, edited);
+        self.let_go(self.held(..), edited);
         self.waiting.flush(edited);
     }
 
     /// Lets go of what is held of one part.
     fn end_part(&mut self, part: u64, edited: &mut Edited) {
-        let is_held = |channel: &Channel| channel.part == part && channel.text.held() > 0;
-        let held = self.channels.iter().filter(|(_, channel)| is_held(channel)).map(|(key, _)| *key).collect();
-        self.let_go(held, edited);
+        self.let_go(self.held(of_part(part)), edited);
+    }
+
+    /// The channels of which something is held.
+    fn held(&self, keys: impl RangeBounds<Key>) -> Vec<Key> {
+        let channels = self.channels.range(keys).inspect(|_| steps::count(1));
+        channels.filter(|(_, channel)| channel.text.held() > 0).map(|(key, _)| *key).collect()
     }
 
     /// Lets go of what is held of some channels: in the event that brought it, if that still waits, else in one of its own.
-    fn let_go(&mut self, channels: Vec<u64>, edited: &mut Edited) {
+    fn let_go(&mut self, channels: Vec<Key>, edited: &mut Edited) {
         let mut rests: BTreeMap<u64, (Rc<Origin>, Vec<Edit>)> = BTreeMap::new();
         for key in channels {
             let Some(channel) = self.channels.get_mut(&key) else { continue };
@@ -338,6 +343,7 @@ impl Deltas {
     /// Writes an event that brings the rests of texts of an earlier one, and nothing else that it brought.
     fn write_rest(&self, origin: &Origin, mut rests: Vec<Edit>, edited: &mut Edited) {
         rests.sort_unstable_by_key(|(span, _)| span.start);
+        steps::count(origin.data.len());
         let Ok(read) = StreamEvent::read(self.schema, &origin.data) else { return };
         let mut rests = rests.into_iter().peekable();
         let edits: Vec<_> = read
@@ -353,6 +359,10 @@ impl Deltas {
         let (name, data) = continuation(self.schema, &origin.name, &origin.data, &edits);
         write_event(&name, &data, &mut edited.bytes);
     }
+}
+
+fn of_part(part: u64) -> RangeInclusive<Key> {
+    (part, 0)..=(part, u64::MAX)
 }
 
 /// Appends an event with other texts.

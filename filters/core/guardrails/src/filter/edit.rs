@@ -6,7 +6,9 @@ use std::ops::Range;
 use weir_config::Action;
 use weir_llm::text::Text;
 
+use crate::json_text::JsonText;
 use crate::scan::{Direction, Finding, Profile, write_edited};
+use crate::steps;
 
 /// What stands in the place of a text, and where that text stood.
 pub(super) type Edit = (Range<usize>, String);
@@ -64,7 +66,9 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
         parts.iter().flat_map(|(span, findings)| findings.iter().map(|it| shifted(it, span.start))).peekable();
     let mut together = if group.len() > 1 { profile.scan(direction, &whole) } else { Vec::new() };
     together.retain(|finding| {
-        while own.next_if(|own| own.end <= finding.start).is_some() {}
+        while own.next_if(|own| own.end <= finding.start).is_some() {
+            steps::count(1);
+        }
         own.peek().is_none_or(|own| own.start >= finding.end)
     });
     drop(own);
@@ -73,13 +77,15 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
         edits.findings.extend(findings.iter().copied());
         rest = rest.get(rest.partition_point(|finding| finding.end <= span.start)..).unwrap_or_default();
         for finding in rest.iter().take_while(|finding| finding.start < span.end) {
+            steps::count(1);
             let within = |at: usize| at.clamp(span.start, span.end).saturating_sub(span.start);
             findings.push(Finding { start: within(finding.start), end: within(finding.end), ..*finding });
         }
         findings.sort_unstable_by_key(|finding| finding.start);
         if findings.iter().any(|finding| finding.action >= Action::Redact) {
             let mut edited = String::with_capacity(text.value.len());
-            write_edited(&text.value, 0..text.value.len(), &findings, &mut edited);
+            let json = &mut JsonText::default();
+            write_edited(&text.value, 0..text.value.len(), &findings, json, &mut edited);
             edits.texts.push((text.span.clone(), edited));
         }
     }
@@ -98,8 +104,10 @@ pub(super) fn distinct_names<'a>(texts: impl Iterator<Item = &'a Text>, edits: &
     let mut at = 0_usize;
     let mut names = Vec::new();
     for text in texts {
+        steps::count(1);
         while edits.get(at).is_some_and(|(span, _)| span.start < text.span.start) {
             at = at.saturating_add(1);
+            steps::count(1);
         }
         let is_edited = edits.get(at).is_some_and(|(span, _)| span.start == text.span.start);
         match (text.name_of, is_edited) {
@@ -115,6 +123,7 @@ pub(super) fn distinct_names<'a>(texts: impl Iterator<Item = &'a Text>, edits: &
         let mut distinct = name.clone();
         while !taken.insert((object, distinct.clone())) {
             *number = number.saturating_add(1);
+            steps::count(1);
             distinct = numbered(name, *number);
         }
         *name = distinct;

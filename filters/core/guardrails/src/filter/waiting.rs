@@ -7,6 +7,7 @@ use weir_llm::text::StreamEvent;
 use super::deltas::write;
 use super::edit::Edit;
 use super::events::Edited;
+use crate::steps;
 
 /// How many bytes of events may wait. What honestly follows the end of a choice is the end of others, and usage.
 const MOST_WAITING_BYTES: usize = 1 << 20;
@@ -74,6 +75,7 @@ impl Waiting {
             return;
         }
         for held in waited.events {
+            steps::count(held.raw.len());
             if held.edits.is_empty() && held.erased.is_empty() {
                 edited.bytes.extend_from_slice(&held.raw);
                 continue;

@@ -71,7 +71,7 @@ fn what_is_no_end_of_a_choice_ends_nothing() {
         json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}}]}),
         json!({"choices": [{"index": 0, "delta": {}, "content_filter_results": {"hate": {"severity": "safe"}}}]}),
     ] {
-        check_openai(&[between.clone()]);
+        check_openai(std::slice::from_ref(&between));
         check_openai(&[chunk(json!({}), json!("stop")), between]);
     }
 }

@@ -123,9 +123,19 @@ static WORDS: [Words; 5] = [
             "model_decommissioned",
             "unknown_model",
             "unsupported_model",
+            "invalid_model",
             "deploymentnotfound",
         ],
-        phrases: &[],
+        // The model is always the gateway's own word.
+        phrases: &[
+            "model not exist",
+            "is not a valid model",
+            "invalid model:",
+            "invalid model name",
+            "unknown model:",
+            "model has been deprecated",
+            "model has been decommissioned",
+        ],
     },
     Words {
         about: About::ContextLength,
@@ -272,6 +282,7 @@ mod tests {
         check(404, "", "The model `x` does not exist", About::Model);
         check(404, "", "Not Found", About::Address);
         check(400, "model_decommissioned", "x is gone", About::Model);
+        check(400, "", "Model Not Exist", About::Model);
         check(400, "", "prompt is too long: 9 tokens > 8 maximum", About::ContextLength);
         check(400, "", "This exceeds the model\u{2019}s context.", About::ContextLength);
         check(413, "", "Prompt is too long", About::ContextLength);

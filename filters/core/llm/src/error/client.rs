@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use crate::json::write;
 use crate::schema::Schema;
 use crate::sse::write_event;
@@ -42,13 +40,13 @@ impl ClientError {
 /// The event that ends a stream of ours with an error, in the client's schema.
 pub fn stream_event(schema: Schema, error: &ClientError) -> Vec<u8> {
     let mut out = Vec::new();
-    write_error_event(schema, schema.error_body(&error.parts()), &mut out);
+    write_error_event(schema, &error.parts(), &mut out);
     out
 }
 
-/// Appends the event that carries an error, given by its body, in a stream.
-pub(crate) fn write_error_event(schema: Schema, body: Value, out: &mut Vec<u8>) {
-    write_event(schema.error_event(), &schema.error_in_stream(body).to_string(), out);
+/// Appends the event that carries an error in a stream.
+pub(crate) fn write_error_event(schema: Schema, error: &ErrorParts<'_>, out: &mut Vec<u8>) {
+    write_event(schema.error_event(), &schema.error_in_stream(error).to_string(), out);
 }
 
 /// What every schema has in an error.

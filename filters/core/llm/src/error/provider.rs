@@ -2,9 +2,10 @@ use serde_json::{Map, Value};
 use weir_config::names::RETRIED_BELOW_500;
 
 use super::about::{About, names_account};
-use super::client::{ErrorParts, write_error_event};
+use super::client::ErrorParts;
 use super::said::{Said, is_error};
 use crate::schema::Schema;
+use crate::sse::write_event;
 
 /// The most characters of a provider's message that are passed on.
 const MOST_MESSAGE_CHARACTERS: usize = 500;
@@ -193,23 +194,32 @@ impl ProviderError {
     /// The JSON body in the client's schema. Where the provider speaks it too, what stands beside the message is kept.
     pub fn to_client(&self, client: Schema) -> Vec<u8> {
         let mut out = Vec::new();
-        crate::json::write(&self.body_for(client), &mut out);
+        crate::json::write(
+            &self.with_what_stands_beside(client, self.tell(client, |parts| client.error_body(parts))),
+            &mut out,
+        );
         out
     }
 
-    /// The same as a value.
-    pub(crate) fn body_for(&self, client: Schema) -> Value {
-        let is_for_client = self.about().is_for_client() && !names_account(&self.message);
-        let param = self.param.as_deref().filter(|_| is_for_client).map(|param| shortened(param, MOST_NAME_CHARACTERS));
-        let parts = ErrorParts {
+    /// Gives what the client is told.
+    pub(crate) fn tell<T>(&self, client: Schema, write: impl FnOnce(&ErrorParts<'_>) -> T) -> T {
+        let param = self.param.as_deref().filter(|_| self.is_for_client());
+        let param = param.map(|param| shortened(param, MOST_NAME_CHARACTERS));
+        write(&ErrorParts {
             status: self.client_status(),
             code: Some(self.client_code()),
             message: &self.client_message(client),
             param: param.as_deref(),
-        };
-        let mut body = client.error_body(&parts);
+        })
+    }
+
+    fn is_for_client(&self) -> bool {
+        self.about().is_for_client() && !names_account(&self.message)
+    }
+
+    fn with_what_stands_beside(&self, client: Schema, mut body: Value) -> Value {
         if let Some((schema, said)) = self.body.as_deref()
-            && is_for_client
+            && self.is_for_client()
             && *schema == client
         {
             keep_beside(&mut body, said);
@@ -219,7 +229,9 @@ impl ProviderError {
 
     /// Appends the event that ends a client's stream with this error.
     pub fn write_event(&self, client: Schema, out: &mut Vec<u8>) {
-        write_error_event(client, self.body_for(client), out);
+        let data = self.tell(client, |parts| client.error_in_stream(parts));
+        let data = self.with_what_stands_beside(client, data);
+        write_event(client.error_event(), &data.to_string(), out);
     }
 }
 

@@ -121,12 +121,16 @@ pub(super) fn is_error(value: &Value) -> bool {
     let Some(fields) = value.as_object() else { return false };
     let is = |name: &str, expect: &str| fields.get(name).and_then(Value::as_str) == Some(expect);
     let has_text = |name: &str| fields.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    // A type that nobody knows may have any fields, and ends nothing.
+    if fields.get("type").is_some_and(|kind| !kind.is_null() && kind != "error") {
+        return false;
+    }
     let is_unnamed = !["type", "object", "choices", "model"].iter().any(|name| fields.contains_key(*name));
     is("object", "error")
         || is("type", "error")
         || fields.get("error").is_some_and(is_something)
         || fields.get("errors").is_some_and(is_something)
-        || Said::in_value(value).status().is_some_and(|_| is_unnamed)
+        || (is_unnamed && Said::in_value(value).status().is_some())
         || (is_unnamed && MESSAGES.iter().any(|name| has_text(name)))
         || (is_unnamed && fields.get("detail").is_some_and(is_something))
 }
@@ -290,6 +294,7 @@ mod tests {
             "{}",
             "[]",
             r#"{"type":"status","message":"working"}"#,
+            r#"{"type":"status","error":{"message":"x"}}"#,
             r#"{"choices":[],"error":null}"#,
             r#"{"choices":[],"error":{}}"#,
             r#"{"choices":[],"code":500}"#,

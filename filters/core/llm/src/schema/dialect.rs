@@ -254,15 +254,15 @@ pub trait Dialect: Debug + Sync {
         ""
     }
 
-    /// The data of that event, of an error's body.
-    fn error_in_stream(&self, body: Value) -> Value {
-        body
-    }
-
     /// Words, in lower case, by which this schema's clients know what an error is about, where its code alone does not tell them.
     fn words_of(&self, about: About) -> Option<&'static str> {
         let _ = about;
         None
+    }
+
+    /// The data of that event.
+    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
+        self.error_body(error)
     }
 
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.
@@ -280,10 +280,9 @@ pub trait StreamWriter: Debug {
     /// Appends what a client of the schema gets for this. Fails on what cannot be said.
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError>;
 
-    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did. `status` and `body` are what
-    /// a client that waited for a whole answer would get.
-    fn fail(&mut self, status: u16, body: &Value, out: &mut Vec<u8>) -> bool {
-        let _ = (status, body, out);
+    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did.
+    fn fail(&mut self, error: &ErrorParts<'_>, out: &mut Vec<u8>) -> bool {
+        let _ = (error, out);
         false
     }
 }

@@ -217,3 +217,6 @@ impl Dialect for OpenAi {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,8 +180,8 @@ impl Dialect for Responses {
         error::EVENT
     }
 
-    fn error_in_stream(&self, body: Value) -> Value {
-        error::in_stream(body, 0)
+    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
+        error::in_stream(error, 0)
     }
 
     fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {

@@ -230,3 +230,41 @@ fn text_is_counted_where_the_provider_has_no_figure_for_it() {
     check(r#""completion_tokens":-3"#, 5);
     check(r#""new":3"#, 5);
 }
+
+/// OpenAI takes 64 characters.
+#[test]
+fn a_tool_whose_name_is_too_long_for_the_provider_keeps_it_for_the_client() {
+    let name = "a".repeat(71);
+    let ask = |stream: bool| {
+        let body = serde_json::json!({"model": "chat", "max_tokens": 5, "stream": stream,
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"name": name, "input_schema": {"type": "object", "properties": {}}}]});
+        let sent = Attempt::send(client("/v1/messages", &[]), Some(exchange()), OPENAI, &body.to_string()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&sent.sent_body()).unwrap();
+        let short = body["tools"][0]["function"]["name"].as_str().unwrap().to_owned();
+        assert!(short.len() <= 64, "{short}");
+        (sent, short)
+    };
+    let (sent, short) = ask(false);
+    let whole = format!(
+        r#"{{"id":"1","object":"chat.completion","created":1,"model":"gpt-real","choices":[{{"index":0,"message":{{"role":"assistant","content":null,"tool_calls":[{{"id":"c","type":"function","function":{{"name":"{short}","arguments":"{{}}"}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+    );
+    let body = sent.answer(&[(":status", "200"), JSON], &[whole.as_bytes()]).body();
+    assert!(body.contains(&name) && !body.contains(&short), "{body}");
+    let (sent, short) = ask(true);
+    let call = format!(
+        r#"{{"tool_calls":[{{"index":0,"id":"c","type":"function","function":{{"name":"{short}","arguments":"{{}}"}}}}]}}"#
+    );
+    let pieces = [chunk(&call, "null"), chunk("{}", "\"tool_calls\""), "data: [DONE]\n\n".to_owned()];
+    let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
+    let body = sent.answer(&[(":status", "200"), EVENTS], &pieces).body();
+    assert!(body.contains(&name) && !body.contains(&short), "{body}");
+}
+
+#[test]
+fn what_a_translation_leaves_out_is_counted_by_field() {
+    let body = r#"{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}"#;
+    let sent = Attempt::send(client("/v1/messages", &[]), Some(exchange()), OPENAI, body).unwrap();
+    let counter = "weir_translation_left_out.messages.content.cache_control";
+    assert_eq!(sent.host.counters.get(counter), Some(&1), "{:?}", sent.host.counters);
+}

@@ -232,6 +232,13 @@ fn a_deployment_says_where_and_how_it_is_asked() {
     check(azure, chat, "/openai/deployments/x/chat/completions?api-version=2025-04-01", &sent);
     let messages = ("/v1/messages", MESSAGES);
     check(r#","also_speaks":["anthropic"]"#, messages, "/v1/messages", &MESSAGES.replace("\"chat\"", "\"real\""));
+    // The client's schema, or else the first that has the operation.
+    let embeddings = ("/v1/embeddings", r#"{"model":"chat","input":"x"}"#);
+    let sent = embeddings.1.replace("\"chat\"", "\"real\"");
+    let both = deployment(r#","also_speaks":["smoke-signals","openai"]"#)
+        .replace(r#""schema":"openai""#, r#""schema":"anthropic""#);
+    let attempt = Attempt::send(client(embeddings.0, &[]), Some(exchange()), &both, embeddings.1).unwrap();
+    assert_eq!((attempt.request_header(":path").as_deref(), attempt.sent_body()), (Some("/v1/embeddings"), sent));
     // A server that does not take `stream_options` is not sent any.
     let streamed = r#"{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
     let plain = streamed.replace("\"chat\"", "\"real\"");

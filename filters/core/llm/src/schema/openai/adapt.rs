@@ -52,6 +52,8 @@ fn top_level(name: &str, capabilities: &Capabilities, has: &dyn Fn(&str) -> bool
                 MaxTokensField::MaxTokens => "max_tokens",
             };
             match name == field {
+                // `null` is absent: the other one would stand beside it.
+                _ if !has(name) => Becomes::Gone,
                 true => Becomes::Same,
                 // Both are there: the one that the server knows counts.
                 false if has(field) => Becomes::Gone,

@@ -1,40 +1,35 @@
 use serde_json::{Map, Value, json};
 
-use crate::error::{ProviderError, error_of_json};
+use crate::error::{ErrorParts, ProviderError, error_of_json};
 use crate::schema::Schema;
 
 /// The name of the event that carries an error.
 pub(super) const EVENT: &str = "error";
 
-/// An error's body as an event of a stream. Its fields stand twice: flat, as the reference has them, and within `error`, as the API
-/// really sends them and as clients look for them.
-pub(super) fn in_stream(body: Value, sequence_number: u64) -> Value {
-    let field = |name: &str| body.get("error").and_then(|error| error.get(name)).cloned().unwrap_or_default();
+/// An error as an event of a stream. Its fields stand twice: flat, as the reference has them, and within `error`, as the API really sends
+/// them and as clients look for them.
+pub(super) fn in_stream(error: &ErrorParts<'_>, sequence_number: u64) -> Value {
     let mut event = Map::new();
     event.insert("type".into(), EVENT.into());
-    let number = body.get("sequence_number").cloned().unwrap_or(sequence_number.into());
-    event.insert("sequence_number".into(), number);
-    for name in ["code", "message", "param"] {
-        event.insert(name.into(), field(name));
-    }
-    if let Value::Object(body) = body {
-        for (name, value) in body {
-            event.entry(name).or_insert(value);
-        }
+    event.insert("sequence_number".into(), sequence_number.into());
+    event.insert("code".into(), error.code.into());
+    event.insert("message".into(), error.message.into());
+    event.insert("param".into(), error.param.into());
+    if let Value::Object(body) = Schema(&super::Responses).error_body(error) {
+        event.extend(body);
     }
     event.into()
 }
 
-/// An error's body as the last response of a stream has it: clients know a short list of codes.
-pub(super) fn in_response(http_status: u16, body: &Value) -> Value {
-    let error = body.get("error").unwrap_or(&Value::Null);
-    let code = match error.get("code").and_then(Value::as_str) {
+/// An error as the last response of a stream has it: clients know a short list of codes.
+pub(super) fn in_response(error: &ErrorParts<'_>) -> Value {
+    let code = match error.code {
         Some(code) if status(code).is_some() => code,
-        _ if http_status == 429 => "rate_limit_exceeded",
-        _ if http_status < 500 => "invalid_prompt",
+        _ if error.status == 429 => "rate_limit_exceeded",
+        _ if error.status < 500 => "invalid_prompt",
         _ => "server_error",
     };
-    json!({"code": code, "message": error.get("message")})
+    json!({"code": code, "message": error.message})
 }
 
 /// The error of an event: within `error`, or flat beside the event's type.

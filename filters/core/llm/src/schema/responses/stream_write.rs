@@ -9,7 +9,7 @@ use super::items::{
 };
 use super::{error, usage};
 use crate::chat::Finish;
-use crate::error::ProviderError;
+use crate::error::{ErrorParts, ProviderError};
 use crate::json::{write, write_string};
 use crate::schema::StreamWriter;
 use crate::sse::MOST_EVENT_BYTES;
@@ -134,11 +134,11 @@ impl StreamWriter for Writer {
     }
 
     /// The event of the error, which most clients look for, and the response that failed, which is the end of a stream to the others.
-    fn fail(&mut self, status: u16, body: &Value, out: &mut Vec<u8>) -> bool {
-        let Value::Object(mut event) = error::in_stream(body.clone(), self.sequence_number) else { return false };
+    fn fail(&mut self, parts: &ErrorParts<'_>, out: &mut Vec<u8>) -> bool {
+        let Value::Object(mut event) = error::in_stream(parts, self.sequence_number) else { return false };
         event.retain(|name, _| name != "type" && name != "sequence_number");
         self.event(error::EVENT, event.into(), out);
-        let response = self.response(Ended::Badly(error::in_response(status, body)), Vec::new());
+        let response = self.response(Ended::Badly(error::in_response(parts)), Vec::new());
         self.event("response.failed", json!({"response": response}), out);
         true
     }

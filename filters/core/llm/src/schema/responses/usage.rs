@@ -2,14 +2,23 @@ use serde_json::{Value, json};
 
 use crate::usage::{Figure, Spelling, Usage};
 
-/// What was cached is part of the input, and reasoning part of the output. How long a cache keeps what was written says nothing of its
-/// price here.
+/// The schema's own names, of which what was cached is part of the input and reasoning part of the output, and those of servers that
+/// mix in what chat completions have.
 const FIGURES: &[Spelling] = &[
     (&["input_tokens"], Figure::Input),
+    (&["prompt_tokens"], Figure::Input),
     (&["input_tokens_details", "cached_tokens"], Figure::CachedInput),
+    (&["prompt_tokens_details", "cached_tokens"], Figure::CachedInput),
+    (&["prompt_cache_hit_tokens"], Figure::CachedInput),
+    (&["cached_tokens"], Figure::CachedInput),
     (&["input_tokens_details", "cache_write_tokens"], Figure::CacheWrite),
+    (&["prompt_tokens_details", "cache_write_tokens"], Figure::CacheWrite),
+    (&["cache_write_tokens"], Figure::CacheWrite),
     (&["output_tokens"], Figure::Output),
+    (&["completion_tokens"], Figure::Output),
     (&["output_tokens_details", "reasoning_tokens"], Figure::Reasoning),
+    (&["completion_tokens_details", "reasoning_tokens"], Figure::Reasoning),
+    (&["reasoning_tokens"], Figure::Reasoning),
     (&["total_tokens"], Figure::Total),
 ];
 

@@ -102,6 +102,24 @@ fn thinking_gives_way_to_a_tool_that_must_be_called() {
     check(anthropic(), &all(), fields, expect, &["thinking"]);
 }
 
+/// Anthropic wants the turn that called a tool to begin with its own thinking, which no other schema's history has.
+#[test]
+fn a_budget_for_thinking_is_not_sent_with_a_tools_result() {
+    let thinking = |thinking: Value| {
+        let messages = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "r"}]},
+        ]);
+        let body = with(json!({"messages": messages, "thinking": thinking})).to_string();
+        let request = read_request(anthropic(), body.as_bytes()).unwrap();
+        let written = write_request(anthropic(), &request, &all()).unwrap();
+        serde_json::from_slice::<Value>(&written.body).unwrap().get("thinking").cloned()
+    };
+    assert_eq!(thinking(json!({"type": "enabled", "budget_tokens": 2048})), None);
+    assert_eq!(thinking(json!({"type": "adaptive"})), Some(json!({"type": "adaptive"})));
+}
+
 #[test]
 fn what_the_server_cannot_do_is_left_out() {
     let tool = |strict: Value| json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": strict}});

@@ -220,25 +220,3 @@ fn documents_are_said_and_thinking_of_the_past_is_not() {
         &["messages[1]"],
     );
 }
-
-/// A conversation of twice the length takes about twice the time, whatever its ids are.
-#[test]
-fn the_work_is_linear_in_the_calls() {
-    let seconds = |rounds: usize| {
-        let mut messages = vec![user("a")];
-        for _ in 0..rounds {
-            messages.push(calls(&[(":", ""), (".", "")]));
-            messages.push(answered(":", "r"));
-        }
-        let body = json!({"model": "m", "messages": messages}).to_string();
-        let request = read_request(openai(), body.as_bytes()).unwrap();
-        let measure = || {
-            let start = std::time::Instant::now();
-            write_request(anthropic(), &request, &Capabilities::default()).unwrap();
-            start.elapsed().as_secs_f64()
-        };
-        (0..3).map(|_| measure()).fold(f64::MAX, f64::min)
-    };
-    let (once, eightfold) = (seconds(250), seconds(2_000));
-    assert!(eightfold < once * 30.0, "{once} s, then {eightfold} s");
-}
