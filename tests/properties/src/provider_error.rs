@@ -3,7 +3,7 @@
 use serde_json::Value;
 use weir_llm::error::{About, read_provider_error};
 
-use crate::input::{anthropic, openai};
+use crate::input::anthropic;
 use crate::input::{choice, schema, schemas};
 
 /// The first byte chooses the schema and the status; the rest is the body.

@@ -1,6 +1,6 @@
 //! OpenAI's chat completions and embeddings, which many other servers speak too.
 
-mod adapt;
+pub(super) mod adapt;
 mod answer;
 pub(super) mod bound;
 mod call;

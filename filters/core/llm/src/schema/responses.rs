@@ -4,6 +4,7 @@
 //! An answer consists of items: messages with parts, function calls, reasoning. A stream says each text up to four times: piece by piece,
 //! whole when its part ends, whole again when its item ends, and once more in the response of the last event ([`texts`]).
 
+mod adapt;
 mod answer;
 mod error;
 mod hints;
@@ -15,7 +16,10 @@ mod stream_write;
 mod texts;
 mod usage;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
+use weir_config::Capabilities;
 
 use super::dialect::{
     CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
@@ -142,6 +146,10 @@ impl Dialect for Responses {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
     }
 
     fn answer_field(&self, kind: Kind) -> Option<&'static str> {

@@ -12,7 +12,7 @@ use weir_config::{Capabilities, MaxTokensField, SystemRole};
 
 use crate::json::{Fields, span_in, write_string};
 
-type Edit = (Range<usize>, Vec<u8>);
+pub(in crate::schema) type Edit = (Range<usize>, Vec<u8>);
 
 /// The edits; none for a server that takes everything.
 pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
@@ -37,7 +37,7 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
 
 /// What becomes of a member of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Becomes {
+pub(in crate::schema) enum Becomes {
     Same,
     Renamed(&'static str),
     Gone,
@@ -71,7 +71,12 @@ fn top_level(name: &str, capabilities: &Capabilities, has: &dyn Fn(&str) -> bool
 }
 
 /// The edits of an object's members. `fields` were read from `body`.
-fn members(body: &[u8], fields: &Fields<'_>, becomes: impl Fn(&str) -> Becomes, edits: &mut Vec<Edit>) {
+pub(in crate::schema) fn members(
+    body: &[u8],
+    fields: &Fields<'_>,
+    becomes: impl Fn(&str) -> Becomes,
+    edits: &mut Vec<Edit>,
+) {
     let mut values = Vec::new();
     let mut changes = false;
     for (name, value) in fields.iter() {
@@ -135,7 +140,7 @@ struct Message<'a> {
 }
 
 /// Instructions under the role that the server knows for them.
-fn roles(body: &[u8], messages: &RawValue, role: SystemRole, edits: &mut Vec<Edit>) {
+pub(in crate::schema) fn roles(body: &[u8], messages: &RawValue, role: SystemRole, edits: &mut Vec<Edit>) {
     let role = match role {
         SystemRole::System => "system",
         SystemRole::Developer => "developer",
