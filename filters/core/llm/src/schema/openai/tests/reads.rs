@@ -213,6 +213,24 @@ fn what_the_model_has_no_place_for_is_kept_with_its_path() {
 }
 
 #[test]
+fn nothing_is_dropped_where_two_spellings_stand_beside_each_other() {
+    let both = with(json!({
+        "max_tokens": 8, "max_completion_tokens": 9, "tool_choice": "auto", "function_call": "none",
+        "messages": [
+            {"role": "user", "content": [{"type": "file", "file": {"file_data": "AA==", "file_id": "file-1"}}]},
+            {"role": "assistant", "reasoning_content": "hm", "reasoning": "so"},
+        ],
+    }));
+    assert_eq!(read(&both).max_output_tokens, Some(9));
+    assert_eq!(read(&both).tool_choice, Some(ToolChoice::Auto));
+    check_others(
+        both,
+        &["function_call", "max_tokens", "messages[0].content[0].file.file_id", "messages[1].reasoning"],
+    );
+    check_others(with(json!({"max_tokens": 9, "max_completion_tokens": 9})), &[]);
+}
+
+#[test]
 fn null_is_absent_everywhere() {
     let bare = with(json!({}));
     let nulls = with(json!({
