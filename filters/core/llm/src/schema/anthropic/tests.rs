@@ -28,5 +28,11 @@ fn with(fields: Value) -> Value {
 }
 
 fn stream_options() -> StreamOptions {
-    StreamOptions { client_model: "m".into(), client_wants_usage: false, id: "id".into(), created_unix_s: 0, ..StreamOptions::default() }
+    StreamOptions {
+        client_model: "m".into(),
+        client_wants_usage: false,
+        id: "id".into(),
+        created_unix_s: 0,
+        ..StreamOptions::default()
+    }
 }
