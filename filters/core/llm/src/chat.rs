@@ -13,7 +13,6 @@
 //!
 //! The rules of one target stand at its writer.
 
-pub(crate) mod strict_schema;
 mod tool_names;
 
 use serde_json::{Map, Value};

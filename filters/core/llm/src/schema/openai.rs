@@ -1,13 +1,13 @@
 //! OpenAI's chat completions and embeddings, which many other servers speak too.
 
-mod adapt;
+pub(super) mod adapt;
 mod answer;
-mod bound;
+pub(super) mod bound;
 mod call;
 mod error;
 mod finish;
 mod hint;
-mod json_schema;
+pub(super) mod json_schema;
 mod message_read;
 mod message_write;
 mod models;
@@ -104,8 +104,8 @@ static EMBEDDINGS_HEAD: HeadRules = HeadRules {
 };
 
 /// Whether a client's schema is one of this vendor's, which name files and settings alike.
-fn is_own_family(schema: Schema) -> bool {
-    schema.name() == NAME || schema.name() == super::responses::NAME
+pub(super) fn is_own_family(schema: Schema) -> bool {
+    matches!(schema.name(), NAME | super::responses::NAME)
 }
 
 /// The schema.

@@ -4,6 +4,7 @@
 //! An answer consists of items: messages with parts, function calls, reasoning. A stream says each text up to four times: piece by piece,
 //! whole when its part ends, whole again when its item ends, and once more in the response of the last event ([`texts`]).
 
+mod adapt;
 mod answer;
 mod error;
 mod hints;
@@ -15,7 +16,10 @@ mod stream_write;
 mod texts;
 mod usage;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
+use weir_config::Capabilities;
 
 use super::dialect::{
     CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
@@ -108,10 +112,6 @@ impl Dialect for Responses {
         super::openai::OpenAi.model(model)
     }
 
-    fn tool_names(&self) -> Option<ToolNameRule> {
-        Some(ToolNameRule { most_characters: 64 })
-    }
-
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
@@ -127,15 +127,33 @@ impl Dialect for Responses {
         request_write::write_request(request, writing)
     }
 
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        super::openai::OpenAi.tool_names()
+    }
+
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            // There is none.
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "text.format",
+            Setting::ResponseSchema => "text.format.schema",
+            Setting::Reasoning => "reasoning",
+            Setting::ToolParameters => "parameters",
+            Setting::ToolStrict => "strict",
+        }
+    }
+
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
     }
 
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
+    }
+
     fn answer_field(&self, kind: Kind) -> Option<&'static str> {
-        match kind {
-            Kind::Chat => Some("output"),
-            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
-        }
+        (kind == Kind::Chat).then_some("output")
     }
 
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
@@ -160,18 +178,6 @@ impl Dialect for Responses {
 
     fn texts(&self) -> &'static Texts {
         &texts::TEXTS
-    }
-
-    fn path_of(&self, setting: Setting) -> &'static str {
-        match setting {
-            Setting::Stop => "stop",
-            Setting::User => "user",
-            Setting::ResponseFormat => "text.format",
-            Setting::ResponseSchema => "text.format.schema",
-            Setting::Reasoning => "reasoning",
-            Setting::ToolParameters => "parameters",
-            Setting::ToolStrict => "strict",
-        }
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {

@@ -67,7 +67,7 @@ struct Message<'a> {
 }
 
 /// Instructions under the role that the server knows for them.
-fn roles(body: &[u8], messages: &RawValue, role: SystemRole, edits: &mut Vec<Edit>) {
+pub(in crate::schema) fn roles(body: &[u8], messages: &RawValue, role: SystemRole, edits: &mut Vec<Edit>) {
     let role = match role {
         SystemRole::System => "system",
         SystemRole::Developer => "developer",

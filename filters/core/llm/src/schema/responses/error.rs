@@ -40,7 +40,7 @@ pub(super) fn read(event: &Value) -> ProviderError {
         None => {
             let mut flat = event.clone();
             if let Some(fields) = flat.as_object_mut() {
-                fields.retain(|name, _| name != "type");
+                fields.retain(|name, _| matches!(name.as_str(), "code" | "message" | "param"));
             }
             error_of_json(schema, 200, &flat)
         }

@@ -5,16 +5,14 @@ use serde_json::{Map, Value, json};
 use weir_config::{StructuredOutput, SystemRole};
 
 use super::answer::or_empty_object;
-use crate::chat::strict_schema::is_strict;
 use crate::chat::{
     Document, DocumentSource, Image, Message, Part, Placed, Request, ResponseFormat, Role, Tool, ToolChoice,
 };
 use crate::error::RequestError;
-use crate::schema::openai::OpenAi;
-use crate::schema::{Kind, Schema, Writing};
+use crate::schema::openai::json_schema::{allows_strict, parameters};
+use crate::schema::openai::{bound, is_own_family};
+use crate::schema::{Setting, Writing};
 
-/// The longest name of a user that the API takes, in characters.
-const LONGEST_USER: usize = 64;
 /// The API wants a name for every file.
 const UNNAMED_FILE: &str = "document";
 
@@ -35,7 +33,7 @@ const VERBOSITY: &[&str] = &["verbosity", "text.verbosity"];
 pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     if !request.stop.is_empty() {
         let message = "the provider of this model ends no answer at a text";
-        return Err(RequestError::unsupported(message).at(name_of_stop(request)));
+        return Err(RequestError::unsupported(message).at(request.origin.path_of(Setting::Stop)));
     }
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
@@ -61,11 +59,7 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     write_sampling(request, writing, &mut root);
     write_tools(request, writing, &mut root)?;
     if let Some(user) = &request.user {
-        if user.chars().count() <= LONGEST_USER {
-            root.insert("user".into(), user.as_str().into());
-        } else {
-            writing.leave_out("user", "it is longer than the provider of this model takes");
-        }
+        root.insert("user".into(), bound::user(user).into());
     }
     write_text_options(request, writing, &mut root)?;
     write_effort(request, writing, &mut root);
@@ -78,18 +72,11 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
 
 /// Says what means the same in OpenAI's schemas.
 fn write_alike(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
-    let is_openai = [Schema(&OpenAi), Schema(&super::Responses)].contains(&request.origin);
-    for other in request.others.iter().filter(|other| is_openai && ALIKE.contains(&other.path.as_str())) {
+    let is_alike = is_own_family(request.origin);
+    for other in request.others.iter().filter(|other| is_alike && ALIKE.contains(&other.path.as_str())) {
         root.insert(other.path.clone(), other.value.clone());
         writing.say(other.path.as_str());
     }
-}
-
-/// What the client's own schema calls the texts that end an answer.
-fn name_of_stop(request: &Request) -> &'static str {
-    let rules = request.origin.head(Kind::Chat);
-    let mut names = rules.into_iter().flat_map(|rules| rules.types).map(|(name, _)| *name);
-    names.find(|name| name.starts_with("stop")).unwrap_or("stop")
 }
 
 /// The first message that says anything, if it is one text of the application's, and what follows it.
@@ -144,7 +131,7 @@ fn write_message(
                 close(&mut content, input);
                 input.push(json!({
                     "type": "function_call",
-                    "call_id": call.id,
+                    "call_id": bound::call_id(&call.id),
                     "name": call.name,
                     "arguments": or_empty_object(&call.arguments),
                 }));
@@ -156,7 +143,7 @@ fn write_message(
                     output.extend(write_part("user", &message.at, part, writing)?);
                 }
                 let output = if output.is_empty() { "".into() } else { plain_if_one_text(output) };
-                input.push(json!({"type": "function_call_output", "call_id": result.call_id, "output": output}));
+                input.push(json!({"type": "function_call_output", "call_id": bound::call_id(&result.call_id), "output": output}));
                 if result.is_error {
                     writing
                         .leave_out(format!("{}.is_error", message.at), "the provider of this model has no such mark");
@@ -302,8 +289,8 @@ fn write_tools(
 
 /// The API takes a tool that does not say so for a strict one.
 fn write_tool(tool: &Tool, writing: &Writing<'_>) -> Value {
-    let parameters = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
-    let strict = tool.strict && writing.capabilities.strict_tools && is_strict(&parameters);
+    let parameters = parameters(tool.parameters.as_ref().unwrap_or(&Value::Null));
+    let strict = tool.strict && writing.capabilities.strict_tools && allows_strict(&parameters);
     let mut written = Map::new();
     written.insert("type".into(), "function".into());
     written.insert("name".into(), tool.name.as_str().into());
@@ -334,7 +321,7 @@ fn write_text_options(
     let format = match (&request.response_format, takes) {
         (None, _) => None,
         (Some(ResponseFormat::JsonSchema { name, schema }), StructuredOutput::JsonSchema) => {
-            let strict = is_strict(schema);
+            let strict = allows_strict(schema);
             Some(json!({"type": "json_schema", "name": name, "schema": schema, "strict": strict}))
         }
         (Some(ResponseFormat::JsonObject), StructuredOutput::JsonSchema | StructuredOutput::JsonObject) => {
@@ -342,7 +329,7 @@ fn write_text_options(
         }
         (Some(_), StructuredOutput::JsonObject | StructuredOutput::None) => {
             let message = "the provider of this model cannot hold an answer to this form";
-            return Err(RequestError::unsupported(message).at("response_format"));
+            return Err(RequestError::unsupported(message).at(request.origin.path_of(Setting::ResponseFormat)));
         }
     };
     if let Some(format) = format {
@@ -364,6 +351,7 @@ fn write_effort(request: &Request, writing: &mut Writing<'_>, root: &mut Map<Str
         Some(effort) if writing.capabilities.reasoning_effort => {
             root.insert("reasoning".into(), json!({"effort": effort}));
         }
-        Some(_) | None => writing.leave_out("reasoning", "a hint that the model does not take in this form"),
+        Some(_) | None => writing
+            .leave_out(request.origin.path_of(Setting::Reasoning), "a hint that the model does not take in this form"),
     }
 }

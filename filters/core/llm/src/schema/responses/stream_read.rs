@@ -15,6 +15,9 @@ use crate::node::Node;
 use crate::schema::StreamReader;
 use crate::stream::Delta;
 
+/// The most items and parts of an answer that are told apart.
+const MOST_PARTS: usize = 20_000;
+
 /// Reads events. A text is taken from its pieces; where a server sends none, from the first copy of the whole item.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -27,6 +30,8 @@ pub(super) struct Reader {
     by_id: BTreeMap<String, usize>,
     by_place: BTreeMap<u32, usize>,
     called: bool,
+    /// Of all items together.
+    parts: usize,
 }
 
 /// What is known of an item of the answer.
@@ -34,6 +39,8 @@ pub(super) struct Reader {
 struct Item {
     /// The parts of which pieces were read.
     said: BTreeSet<(Kind, u32)>,
+    /// A piece of its summary was read.
+    is_summarized: bool,
     /// A call of a function whose name was told.
     called: bool,
     /// Its copy was read.
@@ -67,10 +74,6 @@ struct Event<'a> {
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +91,7 @@ impl Reader {
             by_id: BTreeMap::new(),
             by_place: BTreeMap::new(),
             called: false,
+            parts: 0,
         }
     }
 }
@@ -100,13 +104,8 @@ impl StreamReader for Reader {
         }
         let event: Event<'a> = serde_json::from_str(data).map_err(|_| unreadable())?;
         let mut deltas = Vec::with_capacity(2);
-        let Some(kind) = event.kind.and_then(string_of) else {
-            // No event of this API; compatible servers say so that they failed.
-            if event.error.is_some() || event.message.is_some() {
-                deltas.push(Delta::Error(error::read(&value_of(data)?)));
-            }
-            return Ok(deltas);
-        };
+        // One without a type is none of this API.
+        let Some(kind) = event.kind.and_then(string_of) else { return Ok(deltas) };
         match kind.as_ref() {
             "response.created" | "response.queued" | "response.in_progress" => self.start(&event, &mut deltas),
             "response.output_item.added" => self.item_added(&event, &mut deltas)?,
@@ -124,6 +123,9 @@ impl StreamReader for Reader {
             // What hosted tools do, sound and images.
             other if other.ends_with(".delta") || other.ends_with(".partial_image") => deltas.push(Delta::Opaque),
             _ => {}
+        }
+        if self.parts > MOST_PARTS {
+            return Err(ProviderError::protocol("the provider's answer has too many parts"));
         }
         Ok(deltas)
     }
@@ -214,8 +216,9 @@ impl Reader {
         let part = [event.content_index, event.summary_index].into_iter().flatten().find_map(number).unwrap_or(0);
         let index = self.index_of(event);
         let Some(item) = self.items.get_mut(index) else { return };
-        let follows = kind == Kind::Summary && item.said.iter().any(|said| said.0 == kind && said.1 != part);
         let is_first = item.said.insert((kind, part));
+        self.parts = self.parts.saturating_add(usize::from(is_first));
+        let follows = kind == Kind::Summary && std::mem::replace(&mut item.is_summarized, true);
         if self.translated && follows && is_first {
             deltas.push(Delta::Thinking(BETWEEN_SUMMARIES.into()));
         }
@@ -272,6 +275,7 @@ impl Reader {
     fn add(&mut self, id: Option<&str>, place: Option<u32>) -> usize {
         let index = self.items.len();
         self.items.push(Item::default());
+        self.parts = self.parts.saturating_add(1);
         if let Some(id) = id {
             self.by_id.insert(id.to_owned(), index);
         }

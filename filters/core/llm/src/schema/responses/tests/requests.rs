@@ -291,7 +291,7 @@ fn chat_completions_become_items() {
                 {"type": "message", "role": "system", "content": "D"},
             ],
             "tools": [
-                {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false},
+                {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": false},
                 {"type": "function", "name": "g", "strict": true, "parameters":
                     {"type": "object", "properties": {}, "additionalProperties": false}},
             ],
@@ -360,6 +360,32 @@ fn what_this_api_cannot_say_is_refused_by_name() {
         let error = written(client, responses(), &body, &Capabilities::default()).unwrap_err();
         assert_eq!((error.code, error.param.as_deref()), ("unsupported_parameter", Some(path)), "{body}");
     }
+}
+
+#[test]
+fn a_clients_own_request_is_fitted_to_the_server() {
+    let body = r#"{ "temperature":1, "model":"m","top_p":0.5,"store":false,"reasoning":{"effort":"low"},
+        "input":[{"role":"developer","content":"D"},"x"], "parallel_tool_calls":true }"#;
+    let sent = |body: &str, capabilities: Capabilities| {
+        let mut edits = responses().adapt(body.as_bytes(), &capabilities);
+        serde_json::from_slice::<Value>(&crate::json::spliced(body.as_bytes(), &mut edits)).unwrap()
+    };
+    let whole: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(sent(body, Capabilities::default()), whole);
+    let least = Capabilities {
+        temperature: false,
+        parallel_tool_calls: false,
+        reasoning_effort: false,
+        state: false,
+        system_role: SystemRole::User,
+        ..Capabilities::default()
+    };
+    assert_eq!(sent(body, least.clone()), json!({"model": "m", "input": [{"role": "user", "content": "D"}, "x"]}));
+    let kept = r#"{"store":true,"model":"m","previous_response_id":"resp_0"}"#;
+    assert_eq!(sent(kept, least), serde_json::from_str::<Value>(kept).unwrap());
+    let alone = Capabilities { temperature_with_top_p: false, ..Capabilities::default() };
+    assert_eq!(sent(body, alone.clone()).get("top_p"), None);
+    assert_eq!(sent(r#"{"top_p":0.5}"#, alone), json!({"top_p": 0.5}));
 }
 
 #[test]

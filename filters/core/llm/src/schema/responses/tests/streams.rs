@@ -300,6 +300,17 @@ fn mixed_calls_stay_apart_and_empty_arguments_are_an_object() {
 }
 
 #[test]
+fn an_answer_of_too_many_parts_is_an_error() {
+    let part = |part: u32| json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": part, "delta": "a"});
+    let events: Vec<_> = (0..20_001).map(part).collect();
+    let (enough, too_many) = events.split_at(19_999);
+    let outcome = run(responses(), responses(), &stream_of(enough));
+    assert!(outcome.error.is_some_and(|error| error.message.contains("ended before")));
+    let outcome = run(responses(), responses(), &stream_of(&[enough, too_many].concat()));
+    assert!(outcome.error.is_some_and(|error| error.message.contains("too many parts")));
+}
+
+#[test]
 fn an_answer_that_its_last_event_could_not_repeat_is_an_error() {
     let chunk = json!({"choices": [{"index": 0, "delta": {"content": "\n".repeat(100_000)}}]});
     let outcome = run(chat(), responses(), &format!("data: {chunk}\n\n").repeat(6));
