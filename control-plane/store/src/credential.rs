@@ -97,9 +97,10 @@ impl KeyRow {
             }],
         };
         let guardrail_profile = match (self.profile_id, self.profile_name, self.profile_rules) {
-            (Some(id), Some(name), Some(Json(rules))) => {
-                Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules } })
-            }
+            (Some(id), Some(name), Some(Json(rules))) => Some(PrincipalProfile {
+                id,
+                profile: GuardrailProfile { name, rules, uninspectable: weir_config::Uninspectable::default() },
+            }),
             _ => None,
         };
         Ok(Principal {

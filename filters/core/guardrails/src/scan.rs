@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
-use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 
 use crate::detect::{self, Match, Trigger};
 use crate::json_text::JsonText;
@@ -76,6 +76,7 @@ pub struct Verdict<'a> {
 pub struct Profile {
     input: Arc<Rules>,
     output: Arc<Rules>,
+    uninspectable: Uninspectable,
 }
 
 impl Profile {
@@ -91,7 +92,7 @@ impl Profile {
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
         let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
-        Ok(Self { input, output })
+        Ok(Self { input, output, uninspectable: profile.uninspectable })
     }
 
     /// What is found in a text, in its order; overlapping finds are merged, the strictest action wins. Allocates nothing when
@@ -117,6 +118,11 @@ impl Profile {
     /// Whether anything is looked for in this direction.
     pub fn watches(&self, direction: Direction) -> bool {
         self.rules(direction).engine.is_some()
+    }
+
+    /// What becomes of a request with something that cannot be read.
+    pub(crate) fn uninspectable(&self) -> Uninspectable {
+        self.uninspectable
     }
 
     /// Whether anything is replaced or refused in this direction.

@@ -4,7 +4,12 @@ use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDire
 use weir_guardrails::{Direction, Profile, all_rules};
 
 fn all() -> Profile {
-    Profile::compile(&GuardrailProfile { name: "all".into(), rules: all_rules() }).unwrap()
+    Profile::compile(&GuardrailProfile {
+        name: "all".into(),
+        rules: all_rules(),
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap()
 }
 
 fn rule(finding: FindingType, action: Action, direction: RuleDirection) -> GuardrailRule {
@@ -208,6 +213,7 @@ fn findings_tell_type_place_and_action() {
 fn rules_hold_in_their_direction_and_the_strictest_wins() {
     let profile = Profile::compile(&GuardrailProfile {
         name: "mixed".into(),
+        uninspectable: weir_config::Uninspectable::default(),
         rules: vec![
             rule(FindingType::Email, Action::Flag, RuleDirection::Both),
             rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both),
@@ -229,14 +235,24 @@ fn rules_hold_in_their_direction_and_the_strictest_wins() {
 #[test]
 fn a_rule_that_allows_neither_finds_nor_reports() {
     let rules = vec![rule(FindingType::Email, Action::Allow, RuleDirection::Both)];
-    let profile = Profile::compile(&GuardrailProfile { name: "off".into(), rules }).unwrap();
+    let profile = Profile::compile(&GuardrailProfile {
+        name: "off".into(),
+        rules,
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap();
     assert!(!profile.watches(Direction::Input));
     assert_eq!(profile.apply(Direction::Input, "a@b.io").action, Action::Allow);
 }
 
 #[test]
 fn a_profile_without_rules_is_refused() {
-    let error = Profile::compile(&GuardrailProfile { name: "empty".into(), rules: Vec::new() }).unwrap_err();
+    let error = Profile::compile(&GuardrailProfile {
+        name: "empty".into(),
+        rules: Vec::new(),
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap_err();
     assert_eq!(error.field, "rules");
 }
 

@@ -8,7 +8,12 @@ use weir_guardrails::{Direction, Finding, Profile};
 fn profile(card: Action, email: Action) -> Profile {
     let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
     let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
-    Profile::compile(&GuardrailProfile { name: "test".into(), rules }).unwrap()
+    Profile::compile(&GuardrailProfile {
+        name: "test".into(),
+        rules,
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap()
 }
 
 /// What came out, what was found, whether it was blocked.

@@ -4,6 +4,7 @@
 //! see every value of a name that stands twice, since the provider may read another one than the first. Which strings are
 //! text is decided by exclusion ([`place`]): in the parts that reach a model, an unknown field counts as text.
 
+mod base64;
 pub mod place;
 mod scan;
 mod stream;
@@ -31,6 +32,18 @@ pub struct Text {
     pub name_of: u32,
     /// Texts of the same number are parts that a model reads as one; 0: it stands alone.
     pub joined: u32,
+    /// Of a text in base64: what stands before it in its string.
+    pub base64_behind: Option<String>,
+}
+
+impl Text {
+    /// What the string says in which this text is replaced by another.
+    pub fn replaced(&self, text: String) -> String {
+        match &self.base64_behind {
+            Some(head) => format!("{head}{}", base64::of_text(&text)),
+            None => text,
+        }
+    }
 }
 
 /// The texts of a whole body.
@@ -40,6 +53,8 @@ pub struct BodyTexts {
     pub texts: Vec<Text>,
     /// Values that spell a text once more, token by token for example. See [`edited`].
     pub spellings: Vec<Range<usize>>,
+    /// How many values there are that a model reads and nobody here can: pictures, sound, documents, tokens.
+    pub unread: u32,
 }
 
 /// Every piece of text in a request that a model could read: system prompts, messages of all roles, tool calls and their
@@ -133,12 +148,24 @@ fn characters(body: &str, scanned: &Scanned) -> u64 {
 }
 
 fn body_texts(body: &str, scanned: Scanned) -> BodyTexts {
-    let as_text = |found: scan::Found| {
+    let mut unread = scanned.unread;
+    let mut as_text = |found: scan::Found| {
         let value = value_of(body.get(found.span.clone()).unwrap_or_default());
-        let (name_of, joined) = (found.name_of, found.joined);
-        Text { value: without_needless_escapes(value), span: found.span, name_of, joined }
+        let (span, name_of, joined) = (found.span, found.name_of, found.joined);
+        let plain = |value| Text { value, span: span.clone(), name_of, joined, base64_behind: None };
+        let Some(head) = found.base64_behind else { return plain(without_needless_escapes(value)) };
+        // It is read as it stands, too, where it is none.
+        let Some((head, base64)) = value.split_at_checked(head) else { return plain(value) };
+        match base64::text_of(base64) {
+            Some(text) => Text { base64_behind: Some(head.to_owned()), ..plain(text) },
+            None => {
+                unread = unread.saturating_add(1);
+                plain(value)
+            }
+        }
     };
-    BodyTexts { texts: scanned.texts.into_iter().map(as_text).collect(), spellings: scanned.spellings }
+    let texts = scanned.texts.into_iter().map(&mut as_text).collect();
+    BodyTexts { texts, spellings: scanned.spellings, unread }
 }
 
 /// What a string or a number says.

@@ -29,7 +29,7 @@ pub(super) fn of_body(profile: &Profile, direction: Direction, texts: &[Text]) -
     for text in texts.iter().filter(|text| text.joined == 0 || parts.is_empty()) {
         let verdict = profile.apply(direction, &text.value);
         if verdict.action >= Action::Redact {
-            edits.texts.push((text.span.clone(), verdict.text.into_owned()));
+            edits.texts.push((text.span.clone(), text.replaced(verdict.text.into_owned())));
         }
         edits.findings.extend(verdict.findings);
     }
@@ -86,7 +86,7 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
             let mut edited = String::with_capacity(text.value.len());
             let json = &mut JsonText::default();
             write_edited(&text.value, 0..text.value.len(), &findings, json, &mut edited);
-            edits.texts.push((text.span.clone(), edited));
+            edits.texts.push((text.span.clone(), text.replaced(edited)));
         }
     }
     edits.findings.extend(together);

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use weir_config::Action;
+use weir_config::{Action, Uninspectable};
 use weir_host::{Flow, Host, Message};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{read_head, text};
@@ -20,6 +20,12 @@ impl GuardrailsStream {
         };
         let Edits { findings, texts: edits } = edit::of_body(&watch.profile, Direction::Input, &body_texts.texts);
         self.notes.record(&findings);
+        if body_texts.unread > 0 {
+            match watch.profile.uninspectable() {
+                Uninspectable::Allow => self.notes.record_unread(body_texts.unread),
+                Uninspectable::Refuse => return self.notes.refuse(&refusal::request_has_unread(), schema),
+            }
+        }
         self.told = self.notes.findings();
         if findings.iter().any(|finding| finding.action == Action::Block) {
             return self.notes.refuse(&refusal::blocked("The request", &findings), schema);

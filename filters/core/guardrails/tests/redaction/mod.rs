@@ -133,3 +133,73 @@ fn answers_are_read_by_exclusion() {
         }
     }
 }
+
+/// "to a@b.io" and "to [EMAIL]".
+const TEXT: (&str, &str) = ("dG8gYUBiLmlv", "dG8gW0VNQUlMXQ==");
+
+#[test]
+fn documents_in_base64_are_read() {
+    let user = |part: Value| json!({"role": "user", "content": [part]});
+    let source = |data: &str| {
+        user(json!({"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": data}}))
+    };
+    check_encoded(ANTHROPIC, source(TEXT.0), source(TEXT.1));
+    for head in ["data:text/plain;base64,", "data:application/json;base64,", ""] {
+        let file = |data: &str| user(json!({"type": "file", "file": {"file_data": format!("{head}{data}")}}));
+        check_encoded(OPENAI, file(TEXT.0), file(TEXT.1));
+    }
+    // What is no base64 is read as it stands.
+    check_request(ANTHROPIC, source("to a@b.io"), source("to [EMAIL]"));
+}
+
+#[track_caller]
+fn check_encoded(path: &str, message: Value, expect: Value) {
+    let body = |message: &Value| json!({"model": "m", "max_tokens": 5, "messages": [message]}).to_string();
+    let mut gateway = gateway(path);
+    assert_eq!(gateway.request(&body(&message), 1).passed(), body(&expect));
+    assert_eq!(gateway.exchange(|exchange| exchange.findings.clone()), [("EMAIL", "redact", 1)]);
+}
+
+#[test]
+fn what_no_guardrail_can_read_is_told_or_refused() {
+    let user = |part: Value| json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [part]}]});
+    let embedding = |input: Value| json!({"model": "m", "input": input});
+    let pdf = json!({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="});
+    const EMBEDDINGS: &str = "/v1/embeddings";
+    for (path, body, unread) in [
+        (ANTHROPIC, user(json!({"type": "document", "source": pdf})), 1),
+        (
+            ANTHROPIC,
+            user(json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}})),
+            1,
+        ),
+        (ANTHROPIC, user(json!({"type": "document", "source": {"type": "file", "file_id": "file_1"}})), 1),
+        (ANTHROPIC, user(json!({"type": "tool_result", "content": [{"type": "document", "source": pdf}]})), 1),
+        (
+            ANTHROPIC,
+            user(json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}})),
+            0,
+        ),
+        (OPENAI, user(json!({"type": "file", "file": {"file_data": "JVBERi3/"}})), 1),
+        (OPENAI, user(json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}})), 1),
+        (OPENAI, user(json!({"type": "file", "file": {"file_id": "file-1"}})), 1),
+        (OPENAI, user(json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}})), 1),
+        (OPENAI, user(json!({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}})), 1),
+        (OPENAI, user(json!({"type": "text", "text": "hi"})), 0),
+        (EMBEDDINGS, embedding(json!([[1, 2], [3]])), 1),
+        (EMBEDDINGS, embedding(json!([1, 2, 3])), 1),
+        (EMBEDDINGS, embedding(json!(["one", "two"])), 0),
+    ] {
+        let body = body.to_string();
+        let mut gateway = gateway(path);
+        assert_eq!(gateway.request(&body, 1).passed(), body);
+        let told: Vec<_> = (unread > 0).then_some(("NOT_INSPECTED", "flag", unread)).into_iter().collect();
+        assert_eq!(gateway.exchange(|exchange| exchange.findings.clone()), told, "{body}");
+        gateway.refuse_unread();
+        let outcome = gateway.request(&body, 1);
+        match unread {
+            0 => assert_eq!(outcome.passed(), body),
+            _ => _ = outcome.refused(400, "request_not_inspectable"),
+        }
+    }
+}

@@ -48,6 +48,12 @@ pub enum Holds {
     Nothing,
     /// An address: text, unless it holds an image, a sound, a film or a PDF itself.
     Address,
+    /// A file: an address as above, or base64 without one.
+    File,
+    /// Base64 of a picture or of sound.
+    Media,
+    /// Text, or numbers that stand for its tokens.
+    TextOrTokens,
     /// What a source holds: text, unless the source says that it is base64 of something else than text.
     SourceData,
     /// A text once more in another spelling, for example token by token. It goes when the text is edited.
@@ -126,7 +132,7 @@ impl Place {
 
     /// Whether a string or a long number here is text.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.holds, Holds::Text | Holds::Address | Holds::SourceData)
+        matches!(self.holds, Holds::Text | Holds::Address | Holds::File | Holds::SourceData | Holds::TextOrTokens)
     }
 
     /// Whether the name of an object's field is text.
@@ -160,8 +166,19 @@ pub static WORD: Place = Place {
 pub static SPELLING: Place = Place::of(Holds::Spelling, &SPELLING);
 
 /// An address, or an object with one.
-pub static ADDRESS: Place =
-    Place { fields: &[("url", &ADDRESS), ("file_data", &ADDRESS)], ..Place::of(Holds::Address, &TEXT) };
+pub static ADDRESS: Place = Place {
+    fields: &[("url", &ADDRESS), ("file_data", &FILE), ("file_id", &MEDIA)],
+    ..Place::of(Holds::Address, &TEXT)
+};
+
+/// What a file holds.
+pub static FILE: Place = Place::of(Holds::File, &TEXT);
+
+/// A picture or sound, or a file that the provider has.
+pub static MEDIA: Place = Place::of(Holds::Media, &TEXT);
+
+/// Texts to embed, or their tokens.
+pub static TEXT_OR_TOKENS: Place = Place { names: Names::Texts, ..Place::of(Holds::TextOrTokens, &TEXT) };
 
 /// The definition of a tool, or a JSON Schema in it.
 pub static SCHEMA: Place = Place {

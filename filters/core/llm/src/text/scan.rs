@@ -41,6 +41,8 @@ pub(super) struct Scanned {
     pub(super) parts: Vec<(u64, bool)>,
     /// The part that the outermost object belongs to.
     pub(super) part: u64,
+    /// Values that hold what is no text.
+    pub(super) unread: u32,
 }
 
 /// One text: strings and names with their quotes, long numbers as they are.
@@ -59,6 +61,8 @@ pub(super) struct Found {
     pub(super) part: u64,
     /// It stands beside what the model said, not in it.
     pub(super) is_beside: bool,
+    /// It is base64, but for so many bytes before it, if it is what it seems to be.
+    pub(super) base64_behind: Option<usize>,
 }
 
 /// Scans a whole JSON text.
@@ -81,6 +85,7 @@ fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scan
         objects: 0,
         arrays: 0,
         has_channels,
+        tokens: false,
     };
     scanner.skip_space();
     let is_object = scanner.peek() == Some(b'{');
@@ -90,6 +95,7 @@ fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scan
     if scanner.at != json.len() {
         return Err(scanner.malformed());
     }
+    scanner.out.unread = scanner.out.unread.saturating_add(u32::from(scanner.tokens));
     scanner.out.is_answer = is_object && scanner.said == Said::List;
     Ok(scanner.out)
 }
@@ -101,6 +107,18 @@ enum Said {
     List,
     /// Something else, or more than one.
     Unclear,
+}
+
+/// What an address holds itself.
+enum Embedded {
+    /// It holds nothing.
+    Nothing,
+    /// Something that is readable as it stands.
+    Other,
+    /// Base64 behind so many bytes, perhaps of a text.
+    Base64(usize),
+    /// Base64 of what is no text.
+    Media,
 }
 
 /// How the scanner came to a value.
@@ -123,6 +141,8 @@ struct Scanner<'a> {
     objects: u32,
     arrays: u32,
     has_channels: bool,
+    /// Tokens stand where text may.
+    tokens: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -132,9 +152,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'"') => {
                 let span = self.string()?;
-                if place.is_text() && !(place.holds == Holds::Address && self.is_embedded_media(&span)) {
-                    self.found(span, place, 0, way);
-                }
+                self.string_at(span, place, way);
             }
             Some(b'{') => self.object(place, way)?,
             Some(b'[') => self.array(place, way)?,
@@ -144,6 +162,7 @@ impl<'a> Scanner<'a> {
             Some(b'-' | b'0'..=b'9') => {
                 let span = self.number();
                 let digits = self.bytes.get(span.clone()).unwrap_or_default();
+                self.tokens |= place.holds == Holds::TextOrTokens;
                 if place.is_text()
                     && digits.len() >= LONG_NUMBER
                     && digits.iter().filter(|byte| byte.is_ascii_digit()).count() >= LONG_NUMBER
@@ -163,10 +182,29 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    fn string_at(&mut self, span: Range<usize>, place: &'static Place, way: Way) {
+        match (place.holds, self.embedded(&span)) {
+            (Holds::Media, _) | (Holds::Address | Holds::File, Embedded::Media) => {
+                self.out.unread = self.out.unread.saturating_add(1);
+            }
+            (Holds::Address | Holds::File, Embedded::Base64(head)) => self.found_base64(span, head, place, way),
+            (Holds::File, Embedded::Nothing) => self.found_base64(span, 0, place, way),
+            _ if place.is_text() => self.found(span, place, 0, way),
+            _ => {}
+        }
+    }
+
+    fn found_base64(&mut self, span: Range<usize>, head: usize, place: &'static Place, way: Way) {
+        self.found(span, place, 0, way);
+        if let Some(found) = self.out.texts.last_mut() {
+            found.base64_behind = Some(head);
+        }
+    }
+
     fn found(&mut self, span: Range<usize>, place: &'static Place, name_of: u32, way: Way) {
         let joined = if name_of == 0 && (place.is_part || place.joins_parts) { way.joined } else { 0 };
         let (channel, is_beside) = (way.hash, way.is_beside);
-        self.out.texts.push(Found { span, place, name_of, joined, channel, part: 0, is_beside });
+        self.out.texts.push(Found { span, place, name_of, joined, channel, part: 0, is_beside, base64_behind: None });
     }
 
     fn object(&mut self, place: &'static Place, way: Way) -> Result<(), Malformed> {
@@ -224,8 +262,19 @@ impl<'a> Scanner<'a> {
                 self.expect(b',')?;
             }
         }
-        if let Some(data) = source.binary().filter(|data| data.end <= self.out.texts.len()) {
-            self.out.texts.drain(data);
+        match source.read() {
+            Encoding::Text => {}
+            Encoding::Base64(data) => {
+                for found in self.out.texts.get_mut(data).unwrap_or_default() {
+                    found.base64_behind = Some(0);
+                }
+            }
+            Encoding::Media(data) => {
+                self.out.unread = self.out.unread.saturating_add(1);
+                if data.end <= self.out.texts.len() {
+                    self.out.texts.drain(data);
+                }
+            }
         }
         if self.has_channels && (is_outermost || !place.keys.is_empty()) {
             self.close(place, &keys, first_text, is_outermost);
@@ -287,15 +336,20 @@ impl<'a> Scanner<'a> {
         start..self.at
     }
 
-    /// Whether a string is an address that holds the data itself, in base64, and the data is not text.
-    fn is_embedded_media(&self, string: &Range<usize>) -> bool {
+    /// What a string holds, if it is an address with the data itself, in base64.
+    fn embedded(&self, string: &Range<usize>) -> Embedded {
         let url = self.bytes.get(string.start.saturating_add(1)..string.end).unwrap_or_default();
-        let Some(media_type) = url.strip_prefix(b"data:") else { return false };
+        let Some(media_type) = url.strip_prefix(b"data:") else { return Embedded::Nothing };
         let head = media_type.get(..LONGEST_MEDIA_TYPE.min(media_type.len())).unwrap_or_default();
+        let Some(comma) = memchr::memchr(b',', head) else { return Embedded::Other };
+        if !head.get(..comma).unwrap_or_default().ends_with(b";base64") {
+            return Embedded::Other;
+        }
         let known: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"application/pdf;"];
-        known.iter().any(|prefix| head.starts_with(prefix))
-            && memchr::memchr(b',', head)
-                .is_some_and(|comma| head.get(..comma).unwrap_or_default().ends_with(b";base64"))
+        if known.iter().any(|prefix| head.starts_with(prefix)) {
+            return Embedded::Media;
+        }
+        Embedded::Base64(b"data:".len().saturating_add(comma).saturating_add(1))
     }
 
     fn string(&mut self) -> Result<Range<usize>, Malformed> {
@@ -377,6 +431,7 @@ struct Source {
     types: u32,
     base64_types: u32,
     is_text: bool,
+    is_unclear: bool,
 }
 
 impl Source {
@@ -385,7 +440,7 @@ impl Source {
         match name {
             // A second one would hide what stands between: then all of it counts.
             "data" => {
-                self.is_text |= self.data.is_some();
+                self.is_unclear |= self.data.is_some();
                 self.data = Some(texts);
             }
             "type" => {
@@ -397,11 +452,21 @@ impl Source {
         }
     }
 
-    /// The data, if it is base64 of something else than text.
-    fn binary(self) -> Option<Range<usize>> {
-        let is_base64 = self.types > 0 && self.types == self.base64_types && !self.is_text;
-        self.data.filter(|_| is_base64)
+    fn read(self) -> Encoding {
+        let is_base64 = self.types > 0 && self.types == self.base64_types && !self.is_unclear;
+        match self.data {
+            Some(data) if is_base64 && self.is_text => Encoding::Base64(data),
+            Some(data) if is_base64 => Encoding::Media(data),
+            _ => Encoding::Text,
+        }
     }
+}
+
+/// How a source's data is read, and the texts found in it.
+enum Encoding {
+    Text,
+    Base64(Range<usize>),
+    Media(Range<usize>),
 }
 
 /// Whether a source's media type, a JSON value, is one whose data is no text.

@@ -101,7 +101,8 @@ impl StreamText {
             place if place.pieces => Role::Piece,
             _ => Role::Whole,
         };
-        let text = Text { value: value_of(token), span: found.span, name_of: found.name_of, joined: found.joined };
+        let (span, name_of, joined) = (found.span, found.name_of, found.joined);
+        let text = Text { value: value_of(token), span, name_of, joined, base64_behind: None };
         Self { channel: found.channel, part: found.part, role, text }
     }
 }

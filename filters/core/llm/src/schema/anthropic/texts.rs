@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{ADDRESS, BELOW, NOTHING, PART, PIECE, SCHEMA, TEXT, WORD};
+use crate::text::place::{ADDRESS, BELOW, MEDIA, NOTHING, PART, PIECE, SCHEMA, TEXT, WORD};
 use crate::text::{Ends, Holds, Place, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
@@ -66,7 +66,14 @@ static CONTENT: Place = Place {
 
 /// The source of an image or a document.
 static SOURCE: Place = Place {
-    fields: &[("type", &WORD), ("media_type", &WORD), ("data", &SOURCE_DATA), ("content", &CONTENT), ("url", &ADDRESS)],
+    fields: &[
+        ("type", &WORD),
+        ("media_type", &WORD),
+        ("data", &SOURCE_DATA),
+        ("content", &CONTENT),
+        ("url", &ADDRESS),
+        ("file_id", &MEDIA),
+    ],
     is_source: true,
     ..Place::of(Holds::Text, &TEXT)
 };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{ADDRESS, BELOW, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, WORD};
+use crate::text::place::{ADDRESS, BELOW, MEDIA, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, TEXT_OR_TOKENS, WORD};
 use crate::text::{Ends, Holds, Place, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
@@ -42,7 +42,7 @@ const WORDS_OF_A_REQUEST: &[(&str, &Place)] = &[
 static CHAT_REQUEST: Place = Place { fields: WORDS_OF_A_REQUEST, ..Place::of(Holds::Nothing, &TEXT) };
 
 static EMBEDDINGS_REQUEST: Place = Place {
-    fields: &[("input", &TEXT), ("model", &WORD), ("encoding_format", &WORD)],
+    fields: &[("input", &TEXT_OR_TOKENS), ("model", &WORD), ("encoding_format", &WORD)],
     ..Place::of(Holds::Nothing, &TEXT)
 };
 
@@ -86,7 +86,7 @@ static CONTENT: Place = Place {
 
 /// Sound that the client sends: base64.
 static SOUND: Place =
-    Place { fields: &[("data", &WORD), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
+    Place { fields: &[("data", &MEDIA), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
 
 /// What the model says, beside its transcript.
 static AUDIO: Place =
