@@ -10,6 +10,8 @@ mod route;
 mod scalar;
 mod secret;
 
+pub use local_reply::local_replies_yaml;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

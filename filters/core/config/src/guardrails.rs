@@ -23,7 +23,7 @@ pub struct GuardrailProfile {
 
 /// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, tokens, files that the
 /// provider has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Uninspectable {
     /// It passes, and the findings tell of it.
