@@ -20,6 +20,8 @@ const SMALLEST_GROUP: usize = 3;
 const MOST_GROUPS: usize = MOST_DIGITS / SMALLEST_GROUP + 1;
 /// The longest number in bytes: all digits escaped, and as many separators as there may be.
 pub(super) const LONGEST: usize = MOST_DIGITS * LONGEST_ESCAPE + MOST_GROUPS * 3 * LONGEST_ESCAPE;
+/// `\u0041` in bytes.
+const ESCAPE: usize = 6;
 /// Letters before a number that decide whether it belongs to an identifier.
 const LETTERS_BEFORE: usize = 6;
 
@@ -59,6 +61,28 @@ const ISSUERS: [(u32, u32, usize, &[usize]); 22] = [
     (6759, 6763, 4, &[13, 14, 15, 16, 17, 18, 19]),
 ];
 
+/// The first two digits of every prefix, as bits.
+const PAIRS: u128 = pairs();
+
+const fn pairs() -> u128 {
+    let mut pairs = 0_u128;
+    let mut rest = ISSUERS.as_slice();
+    while let [(first, last, digits, _), others @ ..] = rest {
+        let (mut pair, last) = match digits {
+            1 => (*first * 10, *last * 10 + 9),
+            2 => (*first, *last),
+            3 => (*first / 10, *last / 10),
+            _ => (*first / 100, *last / 100),
+        };
+        while pair <= last {
+            pairs |= 1 << pair;
+            pair += 1;
+        }
+        rest = others;
+    }
+    pairs
+}
+
 /// Every number in the digits at `start..end`.
 pub(super) fn matches(text: &[u8], start: usize, end: usize, each: &mut dyn FnMut(Match)) {
     for at in start..end {
@@ -94,6 +118,11 @@ fn may_belong(byte: u8) -> bool {
 
 /// Whether a number may begin here: a digit with nothing before it that it belongs to.
 fn begins(text: &[u8], at: usize) -> bool {
+    // Most places are within a run of plain digits.
+    let follows_digit = before(text, at).is_some_and(|byte| byte.is_ascii_digit());
+    if follows_digit && at.checked_sub(ESCAPE).and_then(|at| byte(text, at)) != Some(b'\\') {
+        return false;
+    }
     if digit(text, at).is_none() {
         return false;
     }
@@ -166,6 +195,8 @@ fn ends(text: &[u8], at: usize) -> bool {
 struct Digits {
     values: [u8; MOST_DIGITS],
     count: usize,
+    /// The first four digits, or all.
+    prefix: u32,
     groups: [usize; MOST_GROUPS],
     group_count: usize,
     /// All separators are such as people write in numbers only.
@@ -174,7 +205,7 @@ struct Digits {
 
 impl Default for Digits {
     fn default() -> Self {
-        Self { values: [0; MOST_DIGITS], count: 0, groups: [0; MOST_GROUPS], group_count: 0, is_usual: true }
+        Self { values: [0; MOST_DIGITS], count: 0, prefix: 0, groups: [0; MOST_GROUPS], group_count: 0, is_usual: true }
     }
 }
 
@@ -183,6 +214,9 @@ impl Digits {
     fn push(&mut self, digit: u8) -> bool {
         let Some(place) = self.values.get_mut(self.count) else { return false };
         *place = digit;
+        if self.count < 4 {
+            self.prefix = self.prefix.saturating_mul(10).saturating_add(u32::from(digit));
+        }
         self.count = self.count.saturating_add(1);
         true
     }
@@ -210,18 +244,23 @@ impl Digits {
 
     /// Whether some issuer's prefix agrees with the digits so far.
     fn may_be_issued(&self) -> bool {
-        // No prefix is longer than four digits.
-        self.count > 4 || ISSUERS.iter().any(|issuer| self.agrees(issuer))
+        match self.count {
+            // Most numbers are none by their first two digits.
+            2 => PAIRS >> self.prefix & 1 == 1,
+            3 | 4 => ISSUERS.iter().any(|issuer| self.agrees(issuer)),
+            // No prefix is longer than four digits.
+            _ => true,
+        }
     }
 
     fn agrees(&self, (first, last, digits, _): &(u32, u32, usize, &[usize])) -> bool {
-        let (mut low, mut high) = (*first, *last);
-        for _ in self.count..*digits {
-            low /= 10;
-            high /= 10;
-        }
-        let prefix = self.known().iter().take(*digits).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
-        (low..=high).contains(&prefix)
+        const SCALES: [u32; 5] = [1, 10, 100, 1000, 10_000];
+        let scale = |digits: usize| SCALES.get(digits).copied().unwrap_or(1);
+        // As many digits as both have.
+        let known = self.count.min(4);
+        let missing = scale(digits.saturating_sub(known));
+        let prefix = self.prefix / scale(known.saturating_sub(*digits));
+        (first / missing..=last / missing).contains(&prefix)
     }
 
     fn is_card(&self) -> bool {

@@ -369,5 +369,6 @@ fn of_part(part: u64) -> RangeInclusive<Key> {
 pub(super) fn write(event: &Event<'_>, edits: &[Edit], erased: &[Range<usize>], out: &mut Vec<u8>) {
     let data = with_edits(event.data.as_bytes(), edits, erased);
     // Edited JSON is UTF-8 as it was before.
-    event.write_with_data(&String::from_utf8_lossy(&data), out);
+    let data = String::from_utf8(data).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    event.write_with_data(&data, out);
 }
