@@ -20,7 +20,7 @@ mod usage;
 use serde_json::{Map, Value};
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{About, ErrorParts, RequestError};
@@ -99,6 +99,10 @@ impl Dialect for Anthropic {
 
     fn model(&self, model: &ModelEntry<'_>) -> Value {
         models::entry(model)
+    }
+
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
     }
 
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {

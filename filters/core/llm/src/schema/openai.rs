@@ -105,7 +105,7 @@ static EMBEDDINGS_HEAD: HeadRules = HeadRules {
 
 /// Whether a client's schema is one of this vendor's, which name files and settings alike.
 pub(super) fn is_own_family(schema: Schema) -> bool {
-    matches!(schema.name(), NAME | super::responses::NAME)
+    schema.name() == NAME || schema.name() == super::responses::NAME
 }
 
 /// The schema.

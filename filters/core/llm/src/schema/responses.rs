@@ -112,6 +112,10 @@ impl Dialect for Responses {
         super::openai::OpenAi.model(model)
     }
 
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
+    }
+
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
@@ -125,10 +129,6 @@ impl Dialect for Responses {
 
     fn write_request(&self, request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
         request_write::write_request(request, writing)
-    }
-
-    fn tool_names(&self) -> Option<ToolNameRule> {
-        super::openai::OpenAi.tool_names()
     }
 
     fn path_of(&self, setting: Setting) -> &'static str {
