@@ -127,10 +127,6 @@ impl Dialect for Responses {
         request_write::write_request(request, writing)
     }
 
-    fn tool_names(&self) -> Option<ToolNameRule> {
-        super::openai::OpenAi.tool_names()
-    }
-
     fn path_of(&self, setting: Setting) -> &'static str {
         match setting {
             // There is none.
