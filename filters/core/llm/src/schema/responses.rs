@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
