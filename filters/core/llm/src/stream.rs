@@ -281,7 +281,16 @@ impl Session {
             }
         }
         if let Writer::Same(writer) = &mut self.writer {
+            let start = out.len();
             writer.pass(&event, &deltas, out);
+            // An event without anything that the model said may tell of an error, also where nobody knows its form.
+            let is_said = |delta: &Delta<'_>| is_content(delta) && *delta != Delta::Opaque;
+            let passed = out.get(start..).filter(|_| !deltas.iter().any(is_said));
+            let passed = passed.and_then(|passed| std::str::from_utf8(passed).ok());
+            if let Some(hidden) = self.hide.0.as_ref().and_then(|hide| hide(passed?)) {
+                out.truncate(start);
+                out.extend_from_slice(hidden.as_bytes());
+            }
             if self.at_end && !event.raw.ends_with(b"\n\n") {
                 out.extend_from_slice(b"\n\n");
             }

@@ -145,6 +145,19 @@ pub(crate) fn is_something(value: &Value) -> bool {
     }
 }
 
+/// The same of an `error` beside an answer, of which some servers say in every event that there is none.
+pub(crate) fn says_something(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(all) => all.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(|value| match value {
+            Value::Number(code) => code.as_f64() != Some(0.0),
+            other => says_something(other),
+        }),
+    }
+}
+
 /// A document, or the first one of a stream's events.
 fn json(text: &str) -> Option<Value> {
     if text.starts_with(['{', '[', '"']) {

@@ -10,7 +10,7 @@ use super::part::{Of, read_content, reasoning_of_details};
 use super::stream_calls::{Calls, Kind, Piece};
 use super::usage;
 use crate::chat::{Finish, Part};
-use crate::error::{ProviderError, error_of_json};
+use crate::error::{ProviderError, error_of_json, says_something};
 use crate::json::string_of;
 use crate::node::Node;
 use crate::schema::{Schema, StreamReader};
@@ -157,19 +157,6 @@ fn error_of(chunk: &Chunk<'_>, data: &str) -> Option<ProviderError> {
         None => return None,
     };
     Some(error_of_json(Schema(&super::OpenAi), 200, &error))
-}
-
-/// Whether the value of `error` is one: some servers say in every chunk that there is none.
-fn says_something(error: &Value) -> bool {
-    match error {
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(all) => all.iter().any(says_something),
-        Value::Object(fields) => fields.values().any(|value| match value {
-            Value::Number(code) => code.as_f64() != Some(0.0),
-            other => says_something(other),
-        }),
-    }
 }
 
 impl Reader {
