@@ -365,6 +365,9 @@ impl Session {
         if !is_written {
             error.write_event(self.client, out);
         }
+        if let Writer::Same(writer) = &self.writer {
+            error.tell(self.client, |parts| self.reader.close_failed(parts, writer.client_model(), out));
+        }
         progress.error = Some(error);
     }
 }

@@ -284,9 +284,10 @@ fn write_document(
     Ok(())
 }
 
-/// A call, under this id.
+/// A call, under this id. Who reads the arguments parses them: none are an empty object.
 pub(super) fn write_call(call: &ToolCall, id: String) -> Value {
-    json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { call.arguments.as_str() };
+    json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
 }
 
 fn text_part(text: &str) -> Value {

@@ -38,6 +38,9 @@ pub(super) fn read_said(message: &Node<'_>, of: Of, others: &mut Vec<Other>) -> 
 /// Content: a text, or parts.
 pub(super) fn read_content(content: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Vec<Part>, RequestError> {
     match content.value() {
+        Value::Array(_) if of == Of::Answer => {
+            content.items_but_null()?.iter().map(|part| read_part(part, of, others)).collect()
+        }
         Value::Array(_) => content.items()?.iter().map(|part| read_part(part, of, others)).collect(),
         Value::Object(_) if of == Of::Answer => Ok(vec![read_part(content, of, others)?]),
         _ => Ok(vec![Part::Text(text(content, of)?)]),
@@ -73,9 +76,17 @@ pub(super) fn reasoning_of_details(details: &Value) -> String {
 
 /// One part. A kind that nobody here knows is carried whole.
 fn read_part(part: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Part, RequestError> {
+    let said = |name: &str| match part.get(name) {
+        // What a provider leaves out is empty.
+        None if of == Of::Answer => Ok(String::new()),
+        _ => text(&part.required(name)?, of),
+    };
+    if of == Of::Answer && part.value().is_string() {
+        return Ok(Part::Text(text(part, of)?));
+    }
     let known: (&[&str], Part) = match kind(part)? {
-        "text" | "output_text" => (&["type", "text"], Part::Text(text(&part.required("text")?, of)?)),
-        "refusal" => (&["type", "refusal"], Part::Refusal(text(&part.required("refusal")?, of)?)),
+        "text" | "output_text" => (&["type", "text"], Part::Text(said("text")?)),
+        "refusal" => (&["type", "refusal"], Part::Refusal(said("refusal")?)),
         "thinking" | "reasoning" => match read_thinking(part) {
             Some(text) => (&["type", "thinking", "text", "reasoning"], Part::Thinking { text, signature: None }),
             None => return Ok(unknown(part)),
