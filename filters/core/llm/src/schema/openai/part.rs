@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed};
+use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed, media_type_of_file, of_data_url};
 use crate::error::RequestError;
 use crate::node::Node;
 
@@ -150,16 +150,12 @@ fn read_image(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Image>,
 }
 
 fn image_of(url: &str) -> Option<Image> {
-    if let Some((media_type, data)) = data_url(url) {
-        return Some(Image::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
+    if let Some((media_type, data)) = of_data_url(url) {
+        let kind = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        return Some(Image::Base64 { media_type: kind, data: data.to_owned() });
     }
     let is_web = url.starts_with("https://") || url.starts_with("http://");
     is_web.then(|| Image::Url(url.to_owned()))
-}
-
-/// The media type and the base64 of a data URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("data:")?.split_once(";base64,")
 }
 
 fn read_audio(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Audio>, RequestError> {
@@ -174,16 +170,16 @@ fn read_file(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Document
     let file = part.required("file")?;
     let both = file.get("file_data").is_some();
     file.others(if both { &["file_data", "filename"] } else { &["file_id", "filename"] }, others);
+    let name = file.optional_str("filename")?;
     let source = match (file.optional_str("file_data")?, file.optional_str("file_id")?) {
-        (Some(data), _) => match data_url(&data) {
+        (Some(data), _) => match of_data_url(&data) {
             Some((media_type, data)) => {
                 DocumentSource::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
             }
-            // Plain base64 stands for what the schema's files nearly always are.
-            None => DocumentSource::Base64 { media_type: "application/pdf".to_owned(), data },
+            None => DocumentSource::Base64 { media_type: media_type_of_file(name.as_deref()).to_owned(), data },
         },
         (None, Some(id)) => DocumentSource::File(id),
         (None, None) => return Err(file.error("file_data or file_id is required")),
     };
-    Ok(placed(part, Document { title: file.optional_str("filename")?, context: None, source }))
+    Ok(placed(part, Document { title: name, context: None, source }))
 }

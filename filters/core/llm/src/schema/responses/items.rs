@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed, Role, ToolCall, ToolResult};
+use crate::chat::{
+    Audio, Document, DocumentSource, Image, Other, Part, Placed, Role, ToolCall, ToolResult, media_type_of_file,
+    of_data_url,
+};
 use crate::error::RequestError;
 use crate::node::Node;
-
-/// What a file is taken for whose data does not say it: the only kind that the API knew first.
-const DEFAULT_MEDIA_TYPE: &str = "application/pdf";
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +172,10 @@ fn read_image(part: &Node<'_>) -> Result<Image, RequestError> {
 }
 
 fn read_file(part: &Node<'_>) -> Result<Document, RequestError> {
+    let name = part.optional_str("filename")?;
     let source = if let Some(data) = part.get("file_data") {
-        let (media_type, data) = of_data_url(data.str()?).unwrap_or((DEFAULT_MEDIA_TYPE, data.str()?));
+        let data = data.str()?;
+        let (media_type, data) = of_data_url(data).unwrap_or_else(|| (media_type_of_file(name.as_deref()), data));
         DocumentSource::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
     } else if let Some(url) = part.optional_str("file_url")? {
         DocumentSource::Url(url)
@@ -182,12 +184,7 @@ fn read_file(part: &Node<'_>) -> Result<Document, RequestError> {
     } else {
         return Err(part.error("file_data, file_url or file_id is required"));
     };
-    Ok(Document { title: part.optional_str("filename")?, context: None, source })
-}
-
-/// Media type and data of an address that holds the data itself.
-fn of_data_url(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("data:")?.split_once(";base64,")
+    Ok(Document { title: name, context: None, source })
 }
 
 /// How far an item has come.
