@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod capabilities;
 mod features;
 mod gateways;
 mod guardrail_test;

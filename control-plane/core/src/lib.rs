@@ -6,7 +6,9 @@
 pub mod actor;
 pub mod api_key;
 pub mod base_url;
+pub mod capabilities;
 pub mod change;
+pub mod deployment;
 pub mod destination;
 pub mod encryption;
 pub mod field;
@@ -14,6 +16,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod node;
 pub mod page;
+pub mod presets;
 pub mod resource;
 pub mod routing;
 pub mod secret;

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, Price, ProviderSchema};
+use weir_config::{GuardrailProfile, Price};
+use weir_llm::Schema;
 
 use crate::actor::{Actor, Role};
+use crate::capabilities::CapabilityOverrides;
 use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
+use crate::presets::{PRESETS, Preset};
 use crate::snapshot::BaseUrl;
 
 /// What is decided about a provider.
@@ -14,11 +17,51 @@ use crate::snapshot::BaseUrl;
 pub struct ProviderSettings {
     /// For people, and for the response header `x-weir-provider`; unique for its owner.
     pub name: String,
-    /// What it speaks.
-    pub schema: ProviderSchema,
+    /// What it speaks, by the name that `weir-llm` gives it.
+    pub schema: String,
     /// As [`BaseUrl`] reads it.
     pub base_url: String,
+    /// Which kind of server it is, by the name of a [`Preset`]; `None`: a vendor's own host says it, or nothing.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// What it takes, where that differs from its schema, kind and model.
+    #[serde(default)]
+    pub capabilities: CapabilityOverrides,
+    /// How it is shown its credential; `None`: as its kind or schema wants it.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// What stands in the query of every request, without a question mark.
+    #[serde(default)]
+    pub query: String,
+    /// Names of further schemas that it speaks, beside those of its kind.
+    #[serde(default)]
+    pub also_speaks: Vec<String>,
 }
+
+/// In which request header a provider wants its credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authentication {
+    /// The header's name, in lower case.
+    pub header: String,
+    /// What stands before the credential there: `Bearer ` or nothing.
+    pub prefix: String,
+}
+
+/// Headers that a credential may not take the place of: what they say is HTTP's or Weir's.
+const RESERVED_HEADERS: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 impl ProviderSettings {
     /// All that is wrong with them; the base URL comes back in its one spelling.
@@ -31,6 +74,35 @@ impl ProviderSettings {
             Ok(url) => self.base_url = url.to_string(),
             Err(error) => fields.require(false, "base_url", error.to_string()),
         }
+        check_schema(&mut fields, "schema", &self.schema);
+        for (index, name) in self.also_speaks.iter().enumerate() {
+            let field = format!("also_speaks[{index}]");
+            fields.require(!self.also_speaks[..index].contains(name), &field, "is there already");
+            check_schema(&mut fields, &field, name);
+        }
+        if let Some(name) = &self.preset {
+            match Preset::named(name) {
+                Some(preset) => fields.require(
+                    preset.schema == self.schema,
+                    "preset",
+                    format!("is a kind of server that speaks {}", preset.schema),
+                ),
+                None => {
+                    let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+                    fields.require(false, "preset", format!("must be one of {}", known.join(", ")));
+                }
+            }
+        }
+        if let Some(authentication) = &mut self.authentication {
+            authentication.header.make_ascii_lowercase();
+            authentication.check(&mut fields);
+        }
+        fields.require(self.query.len() <= 500, "query", "must have at most 500 characters");
+        fields.require(
+            self.query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%=&+:,/@!$'()*;".contains(&byte)),
+            "query",
+            "must be a query such as api-version=2025-04-01, without a question mark",
+        );
         fields.finish().map(|()| self)
     }
 
@@ -58,6 +130,28 @@ impl ProviderSettings {
             Err(error) => fields.require(false, "base_url", error.to_string()),
         }
         fields.finish()
+    }
+}
+
+impl Authentication {
+    fn check(&self, fields: &mut Fields) {
+        let Self { header, prefix } = self;
+        let is_name = (1..=100).contains(&header.len())
+            && header.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        fields.require(is_name, "authentication.header", "must be the name of a header, such as x-api-key");
+        let is_free = !RESERVED_HEADERS.contains(&header.as_str())
+            && !["x-weir-", "x-envoy-", "x-forwarded-"].iter().any(|reserved| header.starts_with(reserved));
+        fields.require(is_free, "authentication.header", "must not be a header that HTTP or this gateway uses");
+        let is_plain = prefix.len() <= 50 && prefix.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        fields.require(is_plain, "authentication.prefix", "must have at most 50 visible ASCII characters and blanks");
+        fields.require(!prefix.starts_with(' '), "authentication.prefix", "must not begin with a blank");
+    }
+}
+
+fn check_schema(fields: &mut Fields, field: &str, name: &str) {
+    if Schema::named(name).is_none() {
+        let known: Vec<&str> = Schema::all().map(|schema| schema.name()).collect();
+        fields.require(false, field, format!("must be one of {}", known.join(", ")));
     }
 }
 
@@ -110,6 +204,9 @@ pub struct MemberSettings {
     pub model: String,
     /// What its tokens cost, if known.
     pub price: Option<MemberPrice>,
+    /// What the model takes there, where that differs from what is known of it.
+    #[serde(default)]
+    pub capabilities: CapabilityOverrides,
 }
 
 /// What a member's tokens cost.

@@ -2,7 +2,11 @@
 
 use secrecy::SecretString;
 use uuid::Uuid;
-use weir_config::{Price, ProviderSchema};
+use weir_config::Price;
+use weir_llm::Schema;
+
+use crate::capabilities::CapabilityOverrides;
+use crate::routing::Authentication;
 
 /// The committed policy at one revision, in the order of ids.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +40,21 @@ pub struct Provider {
     /// For people, and for the response header `x-weir-provider`.
     pub name: String,
     /// What it speaks.
-    pub schema: ProviderSchema,
+    pub schema: Schema,
     /// Where it is.
     pub base_url: BaseUrl,
     /// What it is shown; `None`: nothing.
     pub credential: Option<SecretString>,
+    /// How it is shown; `None`: as [`Provider::credential_header`] says.
+    pub authentication: Option<Authentication>,
+    /// What stands in the query of every request, without a question mark.
+    pub query: String,
+    /// Names of further schemas that it speaks, beside those of its kind.
+    pub also_speaks: Vec<String>,
+    /// Which kind of server it is, by the name of a [`crate::presets::Preset`]; `None`: see [`Provider::kind`].
+    pub preset: Option<String>,
+    /// What is said about what it takes.
+    pub capabilities: CapabilityOverrides,
 }
 
 /// A provider's base URL, taken apart.
@@ -67,7 +81,7 @@ pub struct Pool {
     pub name: String,
     /// One to eight.
     pub members: Vec<Member>,
-    /// How long the first byte of an answer may take, in milliseconds; beyond it the next member is tried.
+    /// How long each member may take to the first content of a stream, in milliseconds; beyond it the next member is tried.
     pub first_byte_timeout_ms: u64,
     /// How long a stream may be silent, in milliseconds.
     pub idle_timeout_ms: u64,
@@ -86,4 +100,6 @@ pub struct Member {
     pub model: String,
     /// What its tokens cost, if known.
     pub price: Option<Price>,
+    /// What is said about what the model takes there.
+    pub capabilities: CapabilityOverrides,
 }

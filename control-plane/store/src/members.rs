@@ -1,15 +1,17 @@
 //! A pool's members, as their rows hold them.
 
+use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::routing::MemberPrice;
+use weir_core::routing::{MemberPrice, MemberSettings};
 use weir_core::snapshot::Member;
 
 use crate::StoreError;
+use crate::providers::{Said, capabilities};
 use crate::row::{signed, unsigned};
 
-pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, price_version, input_microusd_per_million, cached_input_microusd_per_million, \
-     cache_write_microusd_per_million, cache_write_1h_microusd_per_million, output_microusd_per_million, \
-     reasoning_microusd_per_million";
+pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, capabilities, price_version, \
+     input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million, \
+     cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct MemberRow {
@@ -17,6 +19,7 @@ pub(crate) struct MemberRow {
     pub(crate) pool_id: Uuid,
     pub(crate) provider_id: Uuid,
     pub(crate) model: String,
+    pub(crate) capabilities: Json<Said>,
     #[sqlx(flatten)]
     pub(crate) price: PriceColumns,
     pub(crate) price_version: Option<String>,
@@ -26,7 +29,23 @@ impl MemberRow {
     /// As Envoy is configured from it.
     pub(crate) fn into_member(self) -> Result<Member, StoreError> {
         let price = self.price.read()?.zip(self.price_version).map(|(price, version)| price.versioned(version));
-        Ok(Member { deployment_id: self.id, provider_id: self.provider_id, model: self.model, price })
+        Ok(Member {
+            deployment_id: self.id,
+            provider_id: self.provider_id,
+            model: self.model,
+            price,
+            capabilities: capabilities(self.capabilities),
+        })
+    }
+
+    /// As an administrator sees it.
+    pub(crate) fn settings(&self) -> Result<MemberSettings, StoreError> {
+        Ok(MemberSettings {
+            provider_id: self.provider_id,
+            model: self.model.clone(),
+            price: self.price.read()?,
+            capabilities: capabilities(self.capabilities.clone()),
+        })
     }
 }
 

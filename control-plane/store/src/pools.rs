@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::Actor;
+use weir_core::capabilities::CapabilityOverrides;
 use weir_core::change::ChangeKind;
 use weir_core::field::{FieldError, Fields};
 use weir_core::page::{Page, PageRequest};
@@ -13,6 +15,7 @@ use weir_core::routing::{MemberSettings, PoolSettings, PoolView};
 
 use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::members::{MEMBER_COLUMNS, MemberRow, PriceColumns};
+use crate::providers::Said;
 use crate::row::{Meta, page, require_tenant, signed, taken, unsigned};
 use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
@@ -210,14 +213,15 @@ async fn write_members(
             pool_id,
             provider_id: member.provider_id,
             model: member.model.clone(),
+            capabilities: Json(said(member.capabilities)),
             price: PriceColumns::of(price),
             price_version,
         };
         sqlx::query(
-            "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, price_version,
+            "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, capabilities, price_version,
                  input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million,
                  cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(row.id)
         .bind(tenant_id.unwrap_or_default())
@@ -225,6 +229,7 @@ async fn write_members(
         .bind(position as i16)
         .bind(row.provider_id)
         .bind(&row.model)
+        .bind(&row.capabilities)
         .bind(&row.price_version)
         .bind(row.price.input_microusd_per_million)
         .bind(row.price.cached_input_microusd_per_million)
@@ -237,6 +242,14 @@ async fn write_members(
         written.push(row);
     }
     Ok(written)
+}
+
+/// As it is stored.
+fn said(capabilities: CapabilityOverrides) -> Said {
+    match serde_json::to_value(capabilities) {
+        Ok(serde_json::Value::Object(said)) => said,
+        _ => Said::new(),
+    }
 }
 
 async fn current(
@@ -281,13 +294,7 @@ struct PoolRow {
 impl PoolRow {
     fn into_stored(self, members: &[MemberRow]) -> Result<Stored<PoolView>, StoreError> {
         let deployment_ids = members.iter().map(|member| member.id).collect();
-        let members = members
-            .iter()
-            .map(|member| {
-                let price = member.price.read()?;
-                Ok(MemberSettings { provider_id: member.provider_id, model: member.model.clone(), price })
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let members = members.iter().map(MemberRow::settings).collect::<Result<_, StoreError>>()?;
         let settings = PoolSettings {
             name: self.name,
             members,

@@ -1,21 +1,22 @@
 //! Providers and their credentials.
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::ProviderSchema;
 use weir_core::actor::Actor;
+use weir_core::capabilities::CapabilityOverrides;
 use weir_core::change::ChangeKind;
 use weir_core::page::{Page, PageRequest};
 use weir_core::resource::Stored;
-use weir_core::routing::{ProviderSettings, ProviderView, check_credential};
+use weir_core::routing::{Authentication, ProviderSettings, ProviderView, check_credential};
 
 use crate::commit::{Committed, Idempotency, Write, authorise, expect_revision};
 use crate::row::{Meta, page, require_tenant, taken};
 use crate::{Store, StoreError};
 
 const OWNER: &str = "SELECT tenant_id FROM providers WHERE id = $1";
-const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, schema, base_url, \
-                       credential_encrypted IS NOT NULL AS has_credential";
+const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, schema, base_url, preset, capabilities, \
+                       auth_header, auth_prefix, query, also_speaks, credential_encrypted IS NOT NULL AS has_credential";
 
 /// What happens to a provider's credential.
 #[derive(Clone, Debug)]
@@ -82,16 +83,23 @@ impl Store {
         require_tenant(write.connection(), tenant_id).await?;
         let revision = write.revision();
         let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "INSERT INTO providers (id, tenant_id, name, schema, base_url, credential_encrypted, revision)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {COLUMNS}"
+            "INSERT INTO providers (id, tenant_id, credential_encrypted, revision, name, schema, base_url, preset, capabilities,
+                 auth_header, auth_prefix, query, also_speaks)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"
         )))
         .bind(id)
         .bind(tenant_id)
-        .bind(settings.name)
-        .bind(schema_name(settings.schema))
-        .bind(settings.base_url)
         .bind(encrypted)
         .bind(revision)
+        .bind(settings.name)
+        .bind(settings.schema)
+        .bind(settings.base_url)
+        .bind(settings.preset)
+        .bind(Json(settings.capabilities))
+        .bind(settings.authentication.as_ref().map(|authentication| &authentication.header))
+        .bind(settings.authentication.as_ref().map(|authentication| &authentication.prefix))
+        .bind(settings.query)
+        .bind(settings.also_speaks)
         .fetch_one(write.connection())
         .await
         .map_err(taken("name"))?;
@@ -120,18 +128,24 @@ impl Store {
         }
         let revision = write.revision();
         let row: ProviderRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "UPDATE providers SET name = $2, schema = $3, base_url = $4,
-                    credential_encrypted = CASE WHEN $5 THEN credential_encrypted ELSE $6 END,
-                    revision = $7, updated_at = now()
+            "UPDATE providers SET credential_encrypted = CASE WHEN $2 THEN credential_encrypted ELSE $3 END,
+                    revision = $4, updated_at = now(), name = $5, schema = $6, base_url = $7, preset = $8, capabilities = $9,
+                    auth_header = $10, auth_prefix = $11, query = $12, also_speaks = $13
              WHERE id = $1 RETURNING {COLUMNS}"
         )))
         .bind(id)
-        .bind(settings.name)
-        .bind(schema_name(settings.schema))
-        .bind(settings.base_url)
         .bind(matches!(credential, CredentialChange::Keep))
         .bind(encrypted)
         .bind(revision)
+        .bind(settings.name)
+        .bind(settings.schema)
+        .bind(settings.base_url)
+        .bind(settings.preset)
+        .bind(Json(settings.capabilities))
+        .bind(settings.authentication.as_ref().map(|authentication| &authentication.header))
+        .bind(settings.authentication.as_ref().map(|authentication| &authentication.prefix))
+        .bind(settings.query)
+        .bind(settings.also_speaks)
         .fetch_one(write.connection())
         .await
         .map_err(taken("name"))?;
@@ -199,21 +213,6 @@ fn committed(action: &'static str, id: Uuid, tenant_id: Option<Uuid>) -> Committ
     }
 }
 
-fn schema_name(schema: ProviderSchema) -> &'static str {
-    match schema {
-        ProviderSchema::OpenAi => "openai",
-        ProviderSchema::Anthropic => "anthropic",
-    }
-}
-
-pub(crate) fn schema_from_name(name: &str) -> Result<ProviderSchema, StoreError> {
-    match name {
-        "openai" => Ok(ProviderSchema::OpenAi),
-        "anthropic" => Ok(ProviderSchema::Anthropic),
-        _ => Err(StoreError::Corrupt("a provider's schema")),
-    }
-}
-
 #[derive(sqlx::FromRow)]
 struct ProviderRow {
     #[sqlx(flatten)]
@@ -221,13 +220,42 @@ struct ProviderRow {
     name: String,
     schema: String,
     base_url: String,
+    preset: Option<String>,
+    capabilities: Json<Said>,
+    auth_header: Option<String>,
+    auth_prefix: Option<String>,
+    query: String,
+    also_speaks: Vec<String>,
     has_credential: bool,
 }
 
 impl ProviderRow {
     fn into_stored(self) -> Result<Stored<ProviderView>, StoreError> {
-        let settings =
-            ProviderSettings { name: self.name, schema: schema_from_name(&self.schema)?, base_url: self.base_url };
+        let settings = ProviderSettings {
+            name: self.name,
+            schema: self.schema,
+            base_url: self.base_url,
+            preset: self.preset,
+            capabilities: capabilities(self.capabilities),
+            authentication: authentication(self.auth_header, self.auth_prefix),
+            query: self.query,
+            also_speaks: self.also_speaks,
+        };
         self.meta.with(ProviderView { settings, has_credential: self.has_credential })
     }
+}
+
+/// What is said about capabilities, as it is stored.
+pub(crate) type Said = serde_json::Map<String, serde_json::Value>;
+
+/// Reads what is stored. A field or value that only a newer control plane knows is left aside, as a module leaves it aside.
+pub(crate) fn capabilities(Json(mut said): Json<Said>) -> CapabilityOverrides {
+    let read = |said: Said| serde_json::from_value::<CapabilityOverrides>(said.into());
+    said.retain(|field, value| read(Said::from_iter([(field.clone(), value.clone())])).is_ok());
+    read(said).unwrap_or_default()
+}
+
+/// The schema holds that both are there or none.
+pub(crate) fn authentication(header: Option<String>, prefix: Option<String>) -> Option<Authentication> {
+    header.zip(prefix).map(|(header, prefix)| Authentication { header, prefix })
 }

@@ -1,10 +1,12 @@
 //! Everything that Envoy is configured from.
 
+use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
+use weir_llm::Schema;
 
 use crate::members::{MEMBER_COLUMNS, MemberRow};
-use crate::providers::schema_from_name;
+use crate::providers::{Said, authentication, capabilities};
 use crate::row::unsigned;
 use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
@@ -17,7 +19,9 @@ impl Store {
         let (revision,): (i64,) =
             sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
         let providers: Vec<ProviderRow> = sqlx::query_as(
-            "SELECT id, tenant_id, name, schema, base_url, credential_encrypted FROM providers ORDER BY id",
+            "SELECT id, tenant_id, name, schema, base_url, preset, capabilities, auth_header, auth_prefix, query, also_speaks,
+                    credential_encrypted
+             FROM providers ORDER BY id",
         )
         .fetch_all(&mut *reading)
         .await?;
@@ -69,9 +73,14 @@ impl Store {
             id: row.id,
             tenant_id: row.tenant_id,
             name: row.name,
-            schema: schema_from_name(&row.schema)?,
+            schema: Schema::named(&row.schema).ok_or(StoreError::Corrupt("a provider's schema"))?,
             base_url: row.base_url.parse().map_err(|_| StoreError::Corrupt("a provider's base URL"))?,
             credential,
+            authentication: authentication(row.auth_header, row.auth_prefix),
+            query: row.query,
+            also_speaks: row.also_speaks,
+            preset: row.preset,
+            capabilities: capabilities(row.capabilities),
         })
     }
 }
@@ -90,6 +99,12 @@ struct ProviderRow {
     name: String,
     schema: String,
     base_url: String,
+    preset: Option<String>,
+    capabilities: Json<Said>,
+    auth_header: Option<String>,
+    auth_prefix: Option<String>,
+    query: String,
+    also_speaks: Vec<String>,
     credential_encrypted: Option<Vec<u8>>,
 }
 

@@ -14,10 +14,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Code, Request, Status, Streaming};
 use uuid::Uuid;
-use weir_config::ProviderSchema;
+use weir_core::capabilities::CapabilityOverrides;
 use weir_core::gateway::Gateway;
 use weir_core::node::{NodeEvent, NodeReport};
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot};
+use weir_llm::Schema;
 use weir_xds::{Ads, AuthenticationUnavailable, ModuleSource, Publisher, ResourceType, Settings};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -194,12 +195,22 @@ async fn a_refused_cluster_is_sent_again() {
         id: Uuid::from_u128(1),
         tenant_id: None,
         name: "provider".into(),
-        schema: ProviderSchema::OpenAi,
+        schema: Schema::default(),
         base_url: "http://127.0.0.1:8080".parse().unwrap(),
         credential: None,
+        authentication: None,
+        query: String::new(),
+        also_speaks: vec![],
+        preset: None,
+        capabilities: CapabilityOverrides::NONE,
     };
-    let member =
-        Member { deployment_id: Uuid::from_u128(2), provider_id: provider.id, model: "model".into(), price: None };
+    let member = Member {
+        deployment_id: Uuid::from_u128(2),
+        provider_id: provider.id,
+        model: "model".into(),
+        price: None,
+        capabilities: CapabilityOverrides::NONE,
+    };
     let pool = Pool {
         id: Uuid::from_u128(3),
         tenant_id: None,

@@ -40,11 +40,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The protocol between the two halves.
     ("weir-proto", &[]),
     // Control plane: core knows nobody, xDS knows no database, all meet in the runtime.
-    ("weir-core", &["weir-config"]),
-    ("weir-store", &["weir-config", "weir-core"]),
+    ("weir-core", &["weir-config", "weir-llm"]),
+    ("weir-store", &["weir-config", "weir-core", "weir-llm"]),
     ("weir-api", &["weir-config", "weir-core", "weir-guardrails", "weir-store"]),
     ("weir-dataplane", &["weir-core", "weir-proto", "weir-store"]),
-    ("weir-xds", &["weir-config", "weir-core"]),
+    ("weir-xds", &["weir-config", "weir-core", "weir-llm"]),
     (
         "weir-runtime",
         &["weir-api", "weir-config", "weir-core", "weir-dataplane", "weir-proto", "weir-store", "weir-xds"],

@@ -12,6 +12,7 @@ use weir_core::resource::Stored;
 use weir_core::routing::{MemberPrice, MemberSettings, PoolSettings, PoolView};
 
 use crate::ApiState;
+use crate::admin::capabilities::Capabilities;
 use crate::caller::Caller;
 use crate::etag::IfMatch;
 use crate::extract::{Body, Creation, Id, Query};
@@ -33,7 +34,7 @@ struct Pool {
     name: String,
     /// In the order in which they are tried.
     members: Vec<Member>,
-    /// How long the first byte of an answer may take; beyond it the next member is tried.
+    /// How long each member may take to the first content of a stream; beyond it the next member is tried.
     first_byte_timeout_ms: u64,
     /// How long a stream may be silent.
     idle_timeout_ms: u64,
@@ -52,6 +53,8 @@ struct Member {
     model: String,
     /// What its tokens cost; null: unknown.
     price: Option<Price>,
+    /// What is said about what the model takes there.
+    capabilities: Capabilities,
 }
 
 /// What tokens cost.
@@ -109,6 +112,7 @@ impl From<Stored<PoolView>> for Pool {
             provider_id: member.provider_id,
             model: member.model,
             price: member.price.map(Price::from),
+            capabilities: member.capabilities.into(),
         });
         Self {
             meta,
@@ -132,11 +136,13 @@ struct NewPool {
     name: String,
     /// 1 to 8, in the order in which they are tried.
     members: Vec<NewMember>,
-    /// Default 30000.
+    /// How long each member may take to the first content of a stream. What a provider sends to keep the connection alive does not
+    /// count as content. Default 90000: reasoning models think for that long. With several members no more than their share of
+    /// `idle_timeout_ms` and of `request_timeout_ms`, so raise those for many slow ones.
     first_byte_timeout_ms: Option<u64>,
-    /// Default 300000.
+    /// How long a stream may be silent. Default 300000.
     idle_timeout_ms: Option<u64>,
-    /// Default 600000.
+    /// How long a request may take in all, all its members and the whole of its answer. Default 600000.
     request_timeout_ms: Option<u64>,
 }
 
@@ -153,11 +159,18 @@ struct NewMember {
     model: String,
     /// What its tokens cost; absent or null: unknown.
     price: Option<Price>,
+    /// What the model takes there, where that differs from what is known of it and of its provider. Absent or null: nowhere.
+    capabilities: Option<Capabilities>,
 }
 
 impl From<NewMember> for MemberSettings {
     fn from(member: NewMember) -> Self {
-        Self { provider_id: member.provider_id, model: member.model, price: member.price.map(MemberPrice::from) }
+        Self {
+            provider_id: member.provider_id,
+            model: member.model,
+            price: member.price.map(MemberPrice::from),
+            capabilities: member.capabilities.unwrap_or_default().into(),
+        }
     }
 }
 
@@ -169,7 +182,7 @@ struct PoolPatch {
     name: Option<String>,
     /// All members, 1 to 8.
     members: Option<Vec<NewMember>>,
-    /// How long the first byte of an answer may take.
+    /// How long each member may take to the first content of a stream.
     first_byte_timeout_ms: Option<u64>,
     /// How long a stream may be silent.
     idle_timeout_ms: Option<u64>,
@@ -201,7 +214,7 @@ async fn create(
     let settings = PoolSettings {
         name: body.name,
         members: body.members.into_iter().map(MemberSettings::from).collect(),
-        first_byte_timeout_ms: body.first_byte_timeout_ms.unwrap_or(30_000),
+        first_byte_timeout_ms: body.first_byte_timeout_ms.unwrap_or(90_000),
         idle_timeout_ms: body.idle_timeout_ms.unwrap_or(300_000),
         request_timeout_ms: body.request_timeout_ms.unwrap_or(600_000),
     };

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_config::ProviderSchema;
 use weir_core::resource::Stored;
-use weir_core::routing::{ProviderSettings, ProviderView};
+use weir_core::routing::{self, ProviderSettings, ProviderView};
 use weir_core::snapshot::BaseUrl;
 use weir_store::CredentialChange;
 
 use crate::ApiState;
+use crate::admin::capabilities::Capabilities;
 use crate::caller::Caller;
 use crate::etag::IfMatch;
 use crate::extract::{Body, Creation, Id, Query, present};
@@ -26,32 +26,26 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update, delete))
 }
 
-/// What a provider speaks.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-enum Schema {
-    /// OpenAI's API, which many others speak too.
-    #[serde(rename = "openai")]
-    OpenAi,
-    /// Anthropic's API.
-    #[serde(rename = "anthropic")]
-    Anthropic,
+/// In which request header a provider wants its credential.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Authentication {
+    /// The header's name: `authorization`, `x-api-key`, `api-key`, …
+    header: String,
+    /// What stands before the credential there, with its blank: `Bearer `. Absent: nothing.
+    #[serde(default)]
+    prefix: String,
 }
 
-impl From<ProviderSchema> for Schema {
-    fn from(schema: ProviderSchema) -> Self {
-        match schema {
-            ProviderSchema::OpenAi => Self::OpenAi,
-            ProviderSchema::Anthropic => Self::Anthropic,
-        }
+impl From<routing::Authentication> for Authentication {
+    fn from(authentication: routing::Authentication) -> Self {
+        Self { header: authentication.header, prefix: authentication.prefix }
     }
 }
 
-impl From<Schema> for ProviderSchema {
-    fn from(schema: Schema) -> Self {
-        match schema {
-            Schema::OpenAi => Self::OpenAi,
-            Schema::Anthropic => Self::Anthropic,
-        }
+impl From<Authentication> for routing::Authentication {
+    fn from(authentication: Authentication) -> Self {
+        Self { header: authentication.header, prefix: authentication.prefix }
     }
 }
 
@@ -64,10 +58,20 @@ struct Provider {
     tenant_id: Option<Uuid>,
     /// For people, and for the response header `x-weir-provider`.
     name: String,
-    /// What it speaks.
-    schema: Schema,
+    /// The wire schema that it speaks: `openai`, `anthropic`, …
+    schema: String,
     /// `http(s)://host[:port][/path]`.
     base_url: String,
+    /// Which kind of server it is; null: a vendor's own host says it, or nothing.
+    preset: Option<String>,
+    /// What is said about what it takes.
+    capabilities: Capabilities,
+    /// How it is shown its credential; null: as its kind or schema wants it.
+    authentication: Option<Authentication>,
+    /// What stands in the query of every request.
+    query: String,
+    /// Further schemas that it speaks, beside those of its kind.
+    also_speaks: Vec<String>,
     /// Whether it is shown a credential. The credential itself is never read.
     has_credential: bool,
 }
@@ -80,8 +84,13 @@ impl From<Stored<ProviderView>> for Provider {
             meta,
             tenant_id: stored.tenant_id,
             name: settings.name,
-            schema: settings.schema.into(),
+            schema: settings.schema,
             base_url: settings.base_url,
+            preset: settings.preset,
+            capabilities: settings.capabilities.into(),
+            authentication: settings.authentication.map(Authentication::from),
+            query: settings.query,
+            also_speaks: settings.also_speaks,
             has_credential,
         }
     }
@@ -95,11 +104,22 @@ struct NewProvider {
     tenant_id: Option<Uuid>,
     /// 1 to 100 ASCII characters; unique for its owner.
     name: String,
-    /// What it speaks.
-    schema: Schema,
+    /// The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, …
+    schema: String,
     /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
     /// otherwise `/v1` is put behind it.
     base_url: String,
+    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
+    /// `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+    preset: Option<String>,
+    /// What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere.
+    capabilities: Option<Capabilities>,
+    /// How it is shown its credential. Absent or null: as its kind or schema wants it.
+    authentication: Option<Authentication>,
+    /// What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets. Absent: nothing.
+    query: Option<String>,
+    /// Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent: none.
+    also_speaks: Option<Vec<String>>,
     /// What it is shown. Stored encrypted, never read again. Absent or null: none.
     #[schema(value_type = Option<String>, format = Password)]
     credential: Option<SecretString>,
@@ -111,11 +131,28 @@ struct NewProvider {
 struct ProviderPatch {
     /// 1 to 100 ASCII characters; unique for its owner.
     name: Option<String>,
-    /// What it speaks.
-    schema: Option<Schema>,
+    /// The wire schema that it speaks: `openai`, `anthropic`, …
+    schema: Option<String>,
     /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
     /// otherwise `/v1` is put behind it.
     base_url: Option<String>,
+    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
+    /// `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Null: a vendor's own host says it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    preset: Option<Option<String>>,
+    /// What it takes, where that differs from what is known of its kind and of its models. All of it; null: nowhere.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Capabilities>)]
+    capabilities: Option<Option<Capabilities>>,
+    /// How it is shown its credential. Null: as its kind or schema wants it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Authentication>)]
+    authentication: Option<Option<Authentication>>,
+    /// What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+    query: Option<String>,
+    /// Further schemas that it speaks, beside those of its kind: their clients are not translated. All of them.
+    also_speaks: Option<Vec<String>>,
     /// What it is shown; null: none any more. Must be given again when `base_url` leads to another server.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = Password)]
@@ -143,7 +180,16 @@ async fn create(
     caller: Caller,
     Creation { body, idempotency }: Creation<NewProvider>,
 ) -> Result<Response, Problem> {
-    let settings = ProviderSettings { name: body.name, schema: body.schema.into(), base_url: body.base_url };
+    let settings = ProviderSettings {
+        name: body.name,
+        schema: body.schema,
+        base_url: body.base_url,
+        preset: body.preset,
+        capabilities: body.capabilities.unwrap_or_default().into(),
+        authentication: body.authentication.map(routing::Authentication::from),
+        query: body.query.unwrap_or_default(),
+        also_speaks: body.also_speaks.unwrap_or_default(),
+    };
     let credential = body.credential.map_or(CredentialChange::Keep, CredentialChange::Set);
     let stored =
         state.store.create_provider(&caller.actor, body.tenant_id, settings, credential, idempotency.as_ref()).await?;
@@ -180,8 +226,15 @@ async fn update(
     }
     let settings = ProviderSettings {
         name: patch.name.unwrap_or(before.name),
-        schema: patch.schema.map_or(before.schema, ProviderSchema::from),
+        schema: patch.schema.unwrap_or(before.schema),
         base_url: patch.base_url.unwrap_or(before.base_url),
+        preset: patch.preset.unwrap_or(before.preset),
+        capabilities: patch.capabilities.map_or(before.capabilities, |said| said.unwrap_or_default().into()),
+        authentication: patch
+            .authentication
+            .map_or(before.authentication, |authentication| authentication.map(routing::Authentication::from)),
+        query: patch.query.unwrap_or(before.query),
+        also_speaks: patch.also_speaks.unwrap_or(before.also_speaks),
     };
     let credential = match patch.credential {
         None => CredentialChange::Keep,

@@ -15,6 +15,7 @@ mod nodes;
 mod operations;
 mod postgres;
 mod protocol;
+mod providers;
 mod quota;
 mod references;
 mod resources;

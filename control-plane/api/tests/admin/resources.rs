@@ -265,6 +265,14 @@ async fn a_key_is_shown_once_and_revoking_it_twice_is_one_change() {
 }
 
 #[tokio::test]
+async fn a_streams_first_content_may_take_90_s_unless_a_pool_says_otherwise() {
+    let app = app().await;
+    let f = furnish(&app.platform().await, "a").await;
+    let times = ["first_byte_timeout_ms", "idle_timeout_ms", "request_timeout_ms"].map(|name| f.pool[name].clone());
+    assert_eq!(times, [json!(90_000), json!(300_000), json!(600_000)]);
+}
+
+#[tokio::test]
 async fn each_class_of_tokens_may_have_a_price() {
     let app = app().await;
     let platform = app.platform().await;

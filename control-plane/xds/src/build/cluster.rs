@@ -29,7 +29,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
-use weir_config::{Capabilities, CredentialPlacement, Deployment, ProviderSchema, names};
+use weir_config::{CredentialPlacement, Deployment, names};
 use weir_core::destination::inside;
 use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
@@ -204,20 +204,17 @@ pub(super) fn credential_slot(deployment_id: Uuid) -> String {
 }
 
 fn describe(member: &Member, provider: &Provider) -> Deployment {
-    let (header, prefix) = match provider.schema {
-        ProviderSchema::OpenAi => ("authorization", "Bearer "),
-        ProviderSchema::Anthropic => ("x-api-key", ""),
-    };
+    let (header, prefix) = provider.credential_header();
     Deployment {
         id: member.deployment_id.to_string(),
         provider_id: provider.id.to_string(),
         provider_name: provider.name.clone(),
         schema: provider.schema.name().to_owned(),
-        also_speaks: Vec::new(),
+        also_speaks: provider.also_speaks(),
         authority: authority(&provider.base_url),
         scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
         base_path: provider.base_url.base_path(),
-        query: String::new(),
+        query: provider.query.clone(),
         model: member.model.clone(),
         credential: provider.credential.is_some().then(|| CredentialPlacement {
             slot: credential_slot(member.deployment_id),
@@ -225,7 +222,7 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
             prefix: prefix.to_owned(),
         }),
         price: member.price.clone().map(Rc::new),
-        capabilities: Capabilities::default(),
+        capabilities: provider.capabilities(member),
         requires: Vec::new(),
     }
 }

@@ -58,7 +58,9 @@ fn connection_manager() -> HttpConnectionManager {
         use_remote_address: Some(BoolValue { value: true }),
         normalize_path: Some(BoolValue { value: true }),
         merge_slashes: true,
-        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest.into(),
+        // A model's name may have slashes, and clients escape them in `/v1/models/{model}`. Nothing here reads a path but the filters,
+        // which write another for each attempt.
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::KeepUnchanged.into(),
         request_headers_timeout: Some(milliseconds(10_000)),
         request_timeout: Some(milliseconds(60_000)),
         stream_idle_timeout: Some(milliseconds(300_000)),

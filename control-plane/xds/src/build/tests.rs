@@ -6,8 +6,10 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, Ups
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use envoy_types::pb::google::protobuf::{StringValue, value};
 use prost::Message;
-use weir_config::{Deployment, Price, ProviderSchema, plugin};
+use weir_config::{Capabilities, Deployment, Price, plugin};
+use weir_core::capabilities::CapabilityOverrides;
 use weir_core::snapshot::{BaseUrl, Member};
+use weir_llm::Schema;
 
 use super::*;
 use crate::resource::version_of;
@@ -19,7 +21,7 @@ fn provider(id: u128, host: &str, tls: bool, credential: Option<&str>) -> Provid
         id: Uuid::from_u128(id),
         tenant_id: None,
         name: format!("provider-{id}"),
-        schema: if id == 1 { ProviderSchema::OpenAi } else { ProviderSchema::Anthropic },
+        schema: Schema::named(if id == 1 { "openai" } else { "anthropic" }).unwrap(),
         base_url: BaseUrl {
             tls,
             host: host.into(),
@@ -27,6 +29,11 @@ fn provider(id: u128, host: &str, tls: bool, credential: Option<&str>) -> Provid
             path_prefix: if tls { "" } else { "/api/v3" }.into(),
         },
         credential: credential.map(Into::into),
+        authentication: None,
+        query: String::new(),
+        also_speaks: vec![],
+        preset: None,
+        capabilities: CapabilityOverrides::NONE,
     }
 }
 
@@ -36,6 +43,7 @@ fn pool(id: u128, providers: &[u128]) -> Pool {
         provider_id: Uuid::from_u128(*provider),
         model: "model".into(),
         price: Some(Price { version: "1".into(), ..Default::default() }),
+        capabilities: CapabilityOverrides::NONE,
     };
     Pool {
         id: Uuid::from_u128(id),
@@ -260,6 +268,32 @@ fn a_connection_takes_no_longer_than_an_attempt() {
     check("weir.pool.00000000-0000-0000-0000-000000000005", (4, 0));
 }
 
+#[test]
+fn what_the_filters_rely_on_is_tried_again() {
+    let set = built(&snapshot());
+    let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
+    let Some(Action::Route(action)) = &routes.virtual_hosts[0].routes[0].action else { panic!("a route") };
+    let policy = action.retry_policy.as_ref().unwrap();
+    assert_eq!(policy.retriable_status_codes, [408, 409, 425, 429]);
+    for on in ["5xx", "reset", "connect-failure", "refused-stream", "retriable-status-codes"] {
+        assert!(policy.retry_on.split(',').any(|one| one == on), "{on}");
+    }
+}
+
+/// A model may think for long; three members have the whole of the default each, within the default silence.
+#[test]
+fn by_default_each_of_three_members_may_take_90_s_to_the_first_content() {
+    let defaults = |members: &[u128]| Pool {
+        first_byte_timeout_ms: 90_000,
+        idle_timeout_ms: 300_000,
+        request_timeout_ms: 600_000,
+        ..pool(5, members)
+    };
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1])), 90_000);
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1, 2, 1])), 90_000);
+    assert_eq!(super::route::attempt_at_stream_ms(&defaults(&[1, 2, 1, 2])), 75_000);
+}
+
 /// The upstream plugin relies on the routes' trying these again, with a control plane or without.
 #[test]
 fn the_static_example_retries_what_is_served() {
@@ -333,6 +367,33 @@ fn endpoints_carry_what_the_provider_plugin_parses() {
 }
 
 #[test]
+fn an_endpoint_says_what_holds_for_its_model_at_its_provider() {
+    let mut snapshot = snapshot();
+    let provider = &mut snapshot.providers[0];
+    provider.preset = Some("azure_openai".into());
+    provider.query = "api-version=preview".into();
+    provider.capabilities.images = Some(false);
+    provider.also_speaks = vec!["anthropic".into()];
+    let member = &mut snapshot.pools[0].members[0];
+    member.model = "o3".into();
+    member.capabilities.parallel_tool_calls = Some(true);
+    let cluster = cluster(&built(&snapshot), "weir.deployment.00000000-0000-0000-0000-00000000012d");
+    let metadata = cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].metadata.clone().unwrap();
+    let Some(value::Kind::StringValue(json)) = &metadata.filter_metadata["weir"].fields["deployment"].kind else {
+        panic!("text")
+    };
+    let one: Deployment = weir_config::parse(json.as_bytes()).unwrap();
+    assert_eq!(
+        (one.query.as_str(), one.also_speaks.as_slice()),
+        ("api-version=preview", &["openai_responses".to_owned(), "anthropic".to_owned()][..])
+    );
+    let credential = one.credential.unwrap();
+    assert_eq!((credential.header.as_str(), credential.prefix.as_str()), ("api-key", ""));
+    let expect = Capabilities { temperature: false, images: false, ..Capabilities::default() };
+    assert_eq!(one.capabilities, expect);
+}
+
+#[test]
 fn all_plugins_have_one_vm_configuration() {
     let set = built(&snapshot());
     let vms: Vec<Vec<u8>> = set
@@ -399,6 +460,7 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
     for text in [
         "normalize_path: true",
         "merge_slashes: true",
+        "path_with_escaped_slashes_action: KEEP_UNCHANGED",
         "request_headers_timeout: 10s",
         "request_timeout: 60s",
         "stream_idle_timeout: 300s",

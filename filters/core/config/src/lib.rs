@@ -35,7 +35,7 @@ pub use error::{Check, ConfigError, parse};
 pub use guardrails::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Price, Tokens};
-pub use provider::{CredentialPlacement, Deployment, ProviderConfig, ProviderSchema};
+pub use provider::{CredentialPlacement, Deployment, ProviderConfig};
 pub use quota::{FailMode, QuotaConfig};
 pub use route::RouteConfig;
 

@@ -66,27 +66,6 @@ fn version_1() -> String {
 /// What this module understands of [`Deployment::requires`]. Nothing yet: what there is can be left aside by a module that is older.
 const UNDERSTOOD: [&str; 0] = [];
 
-/// Wire schema of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderSchema {
-    /// OpenAI's API (`/v1/chat/completions`, …), which many others speak too.
-    #[serde(rename = "openai")]
-    OpenAi,
-    /// Anthropic's API (`/v1/messages`, version 2023-06-01).
-    Anthropic,
-}
-
-impl ProviderSchema {
-    /// Its name in [`Deployment::schema`].
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-        }
-    }
-}
-
 /// From which request header the credential is taken and into which it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialPlacement {
