@@ -1,7 +1,7 @@
 // Pictures of every page into docs/screenshots: light, dark, and on a phone.
 import { mkdirSync } from "node:fs";
 import { furnish } from "./furnish.mjs";
-import { desktop, launch, open, pages, phone, signIn } from "./support.mjs";
+import { desktop, launch, open, pages, phone, signIn, visit } from "./support.mjs";
 
 const FOLDER = process.env.WEIR_SCREENSHOTS ?? "../docs/screenshots";
 mkdirSync(FOLDER, { recursive: true });
@@ -24,8 +24,7 @@ try {
     }
     await signIn(page);
     for (const [name, path] of all) {
-      await page.goto(path);
-      await page.getByRole("heading", { level: 1 }).waitFor();
+      await visit(page, path);
       if (name === "bench") await page.getByRole("button", { name: "Check text" }).click();
       await page.waitForLoadState("networkidle");
       await shoot(name);

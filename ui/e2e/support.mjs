@@ -49,10 +49,19 @@ export async function signIn(page, email = run.admin_email, password = run.admin
   await page.waitForURL((url) => url.pathname !== "/sign-in");
 }
 
-/** What axe finds wrong on the page, as lines. */
-export async function axe(page) {
+/** Opens a page and waits until what it shows has come. */
+export async function visit(page, path) {
+  await page.goto(path);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await until(`${path} has loaded`, async () => (await page.getByLabel("Loading …").count()) === 0);
+}
+
+/** What axe finds wrong on the page, as lines; all of its rules, or one. */
+export async function axe(page, rule) {
   // By the browser's own door for tools, which the content security policy of the page does not bind.
-  const found = await page.evaluate(`(async () => { ${axeSource}; return await axe.run(); })()`);
+  const found = await page.evaluate(
+    `(async () => { ${axeSource}; return await axe.run(${JSON.stringify(rule ? { runOnly: [rule] } : {})}); })()`,
+  );
   return found.violations.flatMap(({ id, help, nodes }) =>
     nodes.map((node) => `${id}: ${help}: ${node.target.join(" ")} ${node.any[0]?.message ?? ""}`),
   );

@@ -48,6 +48,7 @@ export const texts = {
   },
   nav: {
     label: "Main",
+    sidebar: "Pages and account",
     open: "Open menu",
     close: "Close menu",
     skip: "Skip to content",

@@ -58,8 +58,9 @@ export function Frame({
         <span className="font-semibold">{texts.product}</span>
         <span className="size-11" />
       </header>
-      <div
+      <aside
         id="navigation"
+        aria-label={texts.nav.sidebar}
         className={`${isOpen ? "fixed inset-x-0 top-14 bottom-0 z-20 flex" : "hidden"} flex-col overflow-y-auto border-r border-line bg-surface lg:sticky lg:top-0 lg:flex lg:h-dvh`}
       >
         <p className="hidden px-5 pt-5 pb-3 text-lg font-semibold tracking-tight lg:block">{texts.product}</p>
@@ -95,7 +96,7 @@ export function Frame({
             <LogOut aria-hidden className="size-4" />
           </IconButton>
         </div>
-      </div>
+      </aside>
       <main id="content" tabIndex={-1} className="min-w-0 px-4 py-6 outline-none sm:px-8 lg:py-8">
         {children}
       </main>
