@@ -21,7 +21,7 @@ async function withPage(options, body) {
 
 test("one signs in and comes to the page that one wanted", () =>
   withPage({}, async (page, context) => {
-    await page.goto("/models?tenant_id=");
+    await page.goto("/requests?model=gpt-4o");
     await page.waitForURL(/\/sign-in\?next=/);
     assert.equal(await page.getByLabel("E-mail").count(), 1);
     assert.equal(await page.getByLabel("Password").count(), 1);
@@ -32,7 +32,7 @@ test("one signs in and comes to the page that one wanted", () =>
     await page.getByText("There is no such user, or the password is another one.").waitFor();
     await page.getByLabel("Password").fill(run.admin_password);
     await page.keyboard.press("Enter");
-    await page.waitForURL(/\/models/);
+    await page.waitForURL(/\/requests\?model=gpt-4o$/);
     const links = page.getByRole("navigation").getByRole("link");
     assert.ok((await links.count()) >= 10, "pages are links in the navigation");
     const [cookie] = await context.cookies();
@@ -87,13 +87,17 @@ test("one sees one's sessions and ends another", () =>
 test("another site's page changes nothing", () =>
   withPage({}, async (page, context) => {
     await signIn(page);
-    // The same machine by another name is another site.
     const foreign = await context.newPage();
-    await foreign.goto(`${run.console_url.replace("127.0.0.1", "localhost")}/sign-in`);
+    await foreign.route("http://elsewhere.test/**", (route) =>
+      route.fulfill({ contentType: "text/html", body: "<title>Elsewhere</title>" }),
+    );
+    await foreign.goto("http://elsewhere.test/");
+    const answer = foreign.waitForResponse(/auth\/logout/);
     await foreign.evaluate(
       (url) => fetch(url, { method: "POST", mode: "no-cors", credentials: "include" }).catch(() => undefined),
       `${run.console_url}/api/v1/admin/auth/logout`,
     );
+    assert.equal((await answer).status(), 401, "it came without the session");
     await page.reload();
     await page.getByRole("heading", { name: "Dashboard" }).waitFor();
   }));

@@ -86,7 +86,7 @@ test("a tenant, its provider, pool, model and key: the app's first call works", 
   }
   // By keyboard alone: the second member becomes the first.
   const rows = page.getByRole("grid").getByRole("row");
-  await page.getByRole("button", { name: "Move First / gpt-4o-mini" }).focus();
+  await page.getByRole("button", { name: "Move First / gpt-4o-mini", exact: true }).focus();
   await page.keyboard.press("Enter");
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("ArrowUp");

@@ -31,15 +31,16 @@ export function SignedIn() {
   const identity = useQuery(identityQuery);
   const queries = useQueryClient();
   const router = useRouter();
-  const { href } = useLocation();
+  const { href, pathname } = useLocation();
   const [isExpired, setExpired] = useState(false);
   const isSignedIn = identity.data !== undefined;
   useEffect(() => onSessionExpired(() => setExpired(true)), []);
 
   const isNobody = !isSignedIn && identity.error instanceof ApiProblem && identity.error.status === 401;
   useEffect(() => {
-    if (isNobody) router.history.replace(signInThenBack(href));
-  }, [isNobody, router, href]);
+    // This is still here for a moment when the sign-in has the address already.
+    if (isNobody && pathname !== paths.signIn) router.history.replace(signInThenBack(href));
+  }, [isNobody, router, href, pathname]);
 
   if (identity.isPending || isNobody) return <Loading />;
   if (!identity.data) return <Failed error={identity.error} onRetry={() => identity.refetch()} />;
