@@ -31,6 +31,8 @@ enum Command {
     Gateway(GatewayCommand),
     /// Prints the admin API's OpenAPI document.
     Openapi,
+    /// Prints the part of an Envoy's bootstrap that writes Envoy's own refusals in the client's schema.
+    LocalReplies,
 }
 
 #[derive(Subcommand)]
@@ -80,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
             let token = weir_runtime::create_gateway(&database, name, tenant).await?;
             Ok(writeln!(std::io::stdout(), "{token}")?)
         }
+        Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
     }
 }

@@ -105,7 +105,7 @@ fn run(recording: &Recording, report: &mut String) -> Result<()> {
         }
     };
     writeln!(report, "model {}, stream {}, output bound {:?}", head.model, head.stream, head.max_output_tokens)?;
-    for found in text::request_texts(operation, &body)? {
+    for found in text::request_texts(operation, &body)?.texts {
         writeln!(report, "  guardrails read: {:?}", found.value)?;
     }
     let Some(provider) = provider else { return Ok(()) };

@@ -311,7 +311,6 @@ FAILURES = {
     "reset connection": told("reset"),
     "no answer": told("hang"),
     "a web page": told("html"),
-    "compressed": told("gzip"),
     "cut before its first content": told("cut_after", chunks=0),
     "cut in the middle": told("cut_after", chunks=2),
     "silent in the middle": told("stall_after", chunks=2),

@@ -34,7 +34,8 @@ def stream_200(text: str):
 NO_ANSWERS = {
     "a web page": (told("html"), *INVALID),
     "half a document": (told("half_json"), *INVALID),
-    "gzip though identity was asked": (told("gzip"), *INVALID),
+    "a coding that was not asked for": (status(200, body="x", headers={"content-encoding": "br"}), *INVALID),
+    "a coding that it is not in": (status(200, body="x", headers={"content-encoding": "gzip"}), *INVALID),
     "nothing": (json_200(""), *INVALID),
     "null": (json_200("null"), *INVALID),
     "an array": (json_200("[]"), *INVALID),
@@ -56,7 +57,8 @@ NO_STREAMS = {
     "a web page": (told("html"), *INVALID),
     "a document": (json_200('{"id": "x"}'), *INVALID),
     "half a document": (told("half_json"), *INVALID),
-    "gzip though identity was asked": (told("gzip"), *INVALID),
+    "a coding that was not asked for": (status(200, body="x", headers={"content-encoding": "br"}), *INVALID),
+    "a coding that it is not in": (status(200, body="x", headers={"content-encoding": "gzip"}), *INVALID),
     "nothing": (stream_200(""), *INVALID),
     "no events": (stream_200("hello\n\nworld"), *INVALID),
     "comments only": (stream_200(": ping\n\n" * 1000), *INVALID),
@@ -103,6 +105,7 @@ def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, prov
         "seven bytes at a time": told("split_every", bytes=7),
         "CRLF": told("crlf"),
         "comments": told("comments"),
+        "gzip though identity was asked": told("gzip"),
         "one chunk": ok(chunks=1),
     }
     upstreams = {name: world.upstream(provider_schema, behaviour) for name, behaviour in shapes.items()}
@@ -163,7 +166,13 @@ def test_a_document_that_says_error_under_a_good_status_is_an_error(world, cases
 
 
 def test_embeddings_that_are_none_are_an_error(world, cases):
-    shapes = {"half": told("half_json"), "a web page": told("html"), "null": json_200("null"), "gzip": told("gzip")}
+    shapes = {
+        "half": told("half_json"),
+        "a web page": told("html"),
+        "null": json_200("null"),
+        "no vectors": json_200('{"object": "list", "model": "m"}'),
+        "an error of another shape": json_200('{"code": 401, "msg": "no"}'),
+    }
     upstreams = {name: world.upstream("openai", behaviour) for name, behaviour in shapes.items()}
     for upstream in upstreams.values():
         world.model(upstream.name, world.member(upstream, "text-embedding-3-small"))
@@ -171,7 +180,8 @@ def test_embeddings_that_are_none_are_an_error(world, cases):
     for name, upstream in upstreams.items():
         with cases.case("embeddings", name):
             response = http.post("/v1/embeddings", json={"model": upstream.name, "input": "Hello"})
-            check_refused("openai", response, *INVALID)
+            expect = (502, "upstream_auth_failed") if name == "an error of another shape" else INVALID
+            check_refused("openai", response, *expect)
 
 
 @CLIENT

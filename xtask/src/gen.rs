@@ -10,16 +10,19 @@ use crate::console;
 const PROTO: &str = "proto/weir/dataplane/v1/dataplane.proto";
 const PROTO_OUT: &str = "proto/src/gen";
 const OPENAPI: &str = "control-plane/api/openapi.json";
-const BOOTSTRAP: &str = "envoy/bootstrap.yaml";
-const STATIC_EXAMPLE: &str = "envoy/static.yaml";
-/// What the static example has as the bootstrap has it: Envoy's own refusals.
+/// Configurations of Envoy's that have its own refusals in them.
+const WITH_REPLIES: [&str; 2] = ["envoy/bootstrap.yaml", "envoy/static.yaml"];
+/// The key of them.
 const SHARED_KEY: &str = "local_reply_config:";
 
 /// Writes all generated files below `root`, or only compares them if `check`.
 pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     let mut files = protobuf(root)?;
-    files.push((root.join(OPENAPI), openapi(root)?));
-    files.push((root.join(STATIC_EXAMPLE), static_example(root)?));
+    files.push((root.join(OPENAPI), control_plane_says(root, "openapi")?));
+    let replies = String::from_utf8(control_plane_says(root, "local-replies")?).context("not text")?;
+    for name in WITH_REPLIES {
+        files.push((root.join(name), with_replies(root, name, &replies)?));
+    }
     let stale: Vec<_> =
         files.into_iter().filter(|(path, new)| std::fs::read(path).ok().as_ref() != Some(new)).collect();
     if check && !stale.is_empty() {
@@ -33,27 +36,23 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     if check { Ok(()) } else { console::generate(root) }
 }
 
-/// The admin API's document, as the control plane itself tells it.
-fn openapi(root: &Path) -> Result<Vec<u8>> {
-    let output = cargo(root).args(["run", "--quiet", "--package", "weir", "--", "openapi"]).output()?;
+/// What the control plane itself tells.
+fn control_plane_says(root: &Path, command: &str) -> Result<Vec<u8>> {
+    let output = cargo(root).args(["run", "--quiet", "--package", "weir", "--", command]).output()?;
     if !output.status.success() {
-        bail!("`weir openapi` failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("`weir {command}` failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(output.stdout)
 }
 
-/// The example without a control plane, with the refusals of the bootstrap. Those are compared with what LDS serves by a test of
-/// `weir-xds`.
-fn static_example(root: &Path) -> Result<Vec<u8>> {
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).with_context(|| name.to_owned());
-    let (bootstrap, example) = (read(BOOTSTRAP)?, read(STATIC_EXAMPLE)?);
-    let (_, block, _) = around(&bootstrap).context(BOOTSTRAP)?;
-    let (before, own, after) = around(&example).context(STATIC_EXAMPLE)?;
-    let (from, to) = (indentation(block), indentation(own));
+/// A configuration of Envoy's with the refusals that LDS serves.
+fn with_replies(root: &Path, name: &str, replies: &str) -> Result<Vec<u8>> {
+    let yaml = std::fs::read_to_string(root.join(name)).with_context(|| name.to_owned())?;
+    let (before, own, after) = around(&yaml).context(name.to_owned())?;
+    let width = indentation(own);
     let mut made = before.to_owned();
-    for line in block.lines() {
-        let text = line.get(from..).with_context(|| format!("{BOOTSTRAP}: less indented than its key: {line}"))?;
-        made.extend([" ".repeat(to).as_str(), text, "\n"]);
+    for line in replies.lines() {
+        made.extend([" ".repeat(width).as_str(), line, "\n"]);
     }
     made.push_str(after);
     Ok(made.into_bytes())
@@ -109,11 +108,17 @@ mod tests {
         assert!(around("a: 1\n").is_err() && around(&format!("{yaml}{yaml}")).is_err());
     }
 
+    /// What LDS serves is compared with the bootstrap by a test of `weir-xds`.
     #[test]
     fn the_static_example_refuses_as_the_bootstrap_does() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let example = static_example(&root).unwrap();
-        assert!(std::fs::read(root.join(STATIC_EXAMPLE)).unwrap() == example, "run `make gen`");
-        assert!(String::from_utf8(example).unwrap().matches("\"code\":").count() > 20);
+        let [bootstrap, example] = WITH_REPLIES.map(|name| {
+            let yaml = std::fs::read_to_string(root.join(name)).unwrap();
+            let (_, block, _) = around(&yaml).unwrap();
+            let width = indentation(block);
+            block.lines().map(|line| line[width..].to_owned()).collect::<Vec<_>>()
+        });
+        assert!(bootstrap == example, "run `make gen`");
+        assert!(bootstrap.iter().filter(|line| line.contains("\"code\":")).count() > 20);
     }
 }

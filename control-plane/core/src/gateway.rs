@@ -57,7 +57,7 @@ pub struct Principal {
     pub key_id: Uuid,
     /// `None`: every model of the catalog.
     pub allowed_models: Option<Vec<String>>,
-    /// The key's own profile, or else its tenant's.
+    /// What holds of the key's own profile and its tenant's.
     pub guardrail_profile: Option<PrincipalProfile>,
     /// Fixed windows that apply.
     pub rate_limits: Vec<RateLimit>,

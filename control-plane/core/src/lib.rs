@@ -13,6 +13,7 @@ pub mod destination;
 pub mod encryption;
 pub mod field;
 pub mod gateway;
+pub mod guardrails;
 pub mod ledger;
 pub mod node;
 pub mod page;

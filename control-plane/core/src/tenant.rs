@@ -13,8 +13,11 @@ pub struct TenantSettings {
     pub name: String,
     /// IANA name.
     pub time_zone: String,
-    /// Holds for keys without a profile of their own.
+    /// Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
     pub guardrail_profile_id: Option<Uuid>,
+    /// A key's own profile takes its place instead.
+    #[serde(default)]
+    pub keys_may_loosen_guardrails: bool,
 }
 
 impl TenantSettings {

@@ -74,7 +74,12 @@ impl ControlPlane {
     /// A tenant and the secret of its key, told to whoever watches.
     async fn key(&self) -> (Uuid, Uuid, String) {
         let actor = Actor::system();
-        let tenant = TenantSettings { name: "t".into(), time_zone: "UTC".into(), guardrail_profile_id: None };
+        let tenant = TenantSettings {
+            name: "t".into(),
+            time_zone: "UTC".into(),
+            guardrail_profile_id: None,
+            keys_may_loosen_guardrails: false,
+        };
         let tenant = self.store.create_tenant(&actor, tenant, None).await.unwrap();
         let key = ApiKeySettings {
             name: "k".into(),

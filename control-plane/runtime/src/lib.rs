@@ -20,3 +20,4 @@ pub use commands::{create_admin, create_gateway, migrate, openapi};
 pub use serve::serve;
 pub use settings::{DatabaseSettings, ServeSettings};
 pub use telemetry::log_to_stderr;
+pub use weir_xds::local_replies_yaml;

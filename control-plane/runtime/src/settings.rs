@@ -36,7 +36,7 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub database: DatabaseSettings,
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
-    #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:10081")]
+    #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:18081")]
     pub http_addr: SocketAddr,
     /// Folder of the console's files, as `npm run build` makes them in `ui/dist`. Without it the console is the one that was built
     /// in (feature `embed-console`), and if there is none, `/` leads to the interactive documentation.
@@ -51,7 +51,7 @@ pub struct ServeSettings {
     #[arg(long, env = "WEIR_HTTP_TRUSTED_PROXIES", default_value_t = 0)]
     pub http_trusted_proxies: u8,
     /// Where Envoys connect: xDS, `weir.dataplane.v1` and the wasm module, all on one port.
-    #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:10082")]
+    #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:18082")]
     pub grpc_addr: SocketAddr,
     /// How many connections are held at a time on the port that Envoys connect to, as with `WEIR_HTTP_CONNECTIONS`. An Envoy
     /// needs one for its configuration and one for each worker; on a new start it has the old ones beside for a moment.
@@ -72,7 +72,7 @@ pub struct ServeSettings {
     #[arg(long, env = "WEIR_ENVOY_CA_FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
     pub envoy_ca_file: String,
     /// Port of the listener `weir.listener`, for Envoys that take it by LDS. The bootstrap's own listener does not use it.
-    #[arg(long, env = "WEIR_ENVOY_LISTENER_PORT", default_value_t = 10080)]
+    #[arg(long, env = "WEIR_ENVOY_LISTENER_PORT", default_value_t = 18080)]
     pub envoy_listener_port: u16,
     /// Bytes of request bodies that one worker of an Envoy holds at a time; beyond them requests are refused with
     /// `gateway_overloaded`. At least 50 MiB, the largest body. Keep workers x 2 x this below the heap that Envoy may have

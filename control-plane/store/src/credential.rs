@@ -8,6 +8,7 @@ use weir_config::{GuardrailProfile, GuardrailRule};
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, Principal, PrincipalProfile, RateLimit, Resolved,
 };
+use weir_core::guardrails::strictest;
 
 use crate::row::unsigned;
 use crate::transaction::{READING, begin};
@@ -25,11 +26,13 @@ impl Store {
         let key: Option<KeyRow> = sqlx::query_as(
             "SELECT key.id, key.tenant_id, key.allowed_models, key.requests_per_minute, key.expires_at,
                     profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
+                    general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
                     key.revoked_at IS NOT NULL AS revoked,
                     coalesce(key.expires_at <= now(), false) AS expired
              FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
-             LEFT JOIN guardrail_profiles profile
-               ON profile.id = coalesce(key.guardrail_profile_id, tenant.guardrail_profile_id)
+             LEFT JOIN guardrail_profiles profile ON profile.id = key.guardrail_profile_id
+             LEFT JOIN guardrail_profiles general ON general.id = tenant.guardrail_profile_id
+               AND NOT (tenant.keys_may_loosen_guardrails AND key.guardrail_profile_id IS NOT NULL)
              WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)",
         )
         .bind(sha256)
@@ -81,6 +84,9 @@ struct KeyRow {
     profile_id: Option<Uuid>,
     profile_name: Option<String>,
     profile_rules: Option<Json<Vec<GuardrailRule>>>,
+    general_id: Option<Uuid>,
+    general_name: Option<String>,
+    general_rules: Option<Json<Vec<GuardrailRule>>>,
     revoked: bool,
     expired: bool,
 }
@@ -96,11 +102,12 @@ impl KeyRow {
                 window_seconds: counter.window_seconds(),
             }],
         };
-        let guardrail_profile = match (self.profile_id, self.profile_name, self.profile_rules) {
-            (Some(id), Some(name), Some(Json(rules))) => {
-                Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules } })
+        let of_key = profile(self.profile_id, self.profile_name, self.profile_rules);
+        let guardrail_profile = match (profile(self.general_id, self.general_name, self.general_rules), of_key) {
+            (Some(general), Some(own)) if general != own => {
+                Some(PrincipalProfile { id: own.id, profile: strictest(&general.profile, &own.profile) })
             }
-            _ => None,
+            (general, own) => own.or(general),
         };
         Ok(Principal {
             tenant_id: self.tenant_id,
@@ -111,4 +118,16 @@ impl KeyRow {
             expires_at: self.expires_at,
         })
     }
+}
+
+fn profile(
+    id: Option<Uuid>,
+    name: Option<String>,
+    rules: Option<Json<Vec<GuardrailRule>>>,
+) -> Option<PrincipalProfile> {
+    let (id, name, Json(rules)) = (id?, name?, rules?);
+    Some(PrincipalProfile {
+        id,
+        profile: GuardrailProfile { name, rules, uninspectable: weir_config::Uninspectable::default() },
+    })
 }

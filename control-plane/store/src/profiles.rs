@@ -193,6 +193,10 @@ struct ProfileRow {
 
 impl ProfileRow {
     fn into_stored(self) -> Result<Stored<GuardrailProfile>, StoreError> {
-        self.meta.with(GuardrailProfile { name: self.name, rules: self.rules.0 })
+        self.meta.with(GuardrailProfile {
+            name: self.name,
+            rules: self.rules.0,
+            uninspectable: weir_config::Uninspectable::default(),
+        })
     }
 }

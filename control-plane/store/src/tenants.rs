@@ -12,7 +12,8 @@ use crate::row::{Meta, page, require_profile, taken};
 use crate::{Store, StoreError};
 
 /// A tenant belongs to itself.
-const COLUMNS: &str = "id, id AS tenant_id, created_at, updated_at, revision, name, time_zone, guardrail_profile_id";
+const COLUMNS: &str = "id, id AS tenant_id, created_at, updated_at, revision, name, time_zone, guardrail_profile_id, \
+                       keys_may_loosen_guardrails";
 
 impl Store {
     /// All tenants, in the order in which they were made. Only for the platform.
@@ -62,13 +63,14 @@ impl Store {
         require_profile(write.connection(), id, settings.guardrail_profile_id).await?;
         let revision = write.revision();
         let row: TenantRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "INSERT INTO tenants (id, name, time_zone, guardrail_profile_id, revision) VALUES ($1, $2, $3, $4, $5)
-             RETURNING {COLUMNS}"
+            "INSERT INTO tenants (id, name, time_zone, guardrail_profile_id, keys_may_loosen_guardrails, revision)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING {COLUMNS}"
         )))
         .bind(id)
         .bind(settings.name)
         .bind(settings.time_zone)
         .bind(settings.guardrail_profile_id)
+        .bind(settings.keys_may_loosen_guardrails)
         .bind(revision)
         .fetch_one(write.connection())
         .await
@@ -94,13 +96,15 @@ impl Store {
         require_profile(write.connection(), id, settings.guardrail_profile_id).await?;
         let revision = write.revision();
         let row: TenantRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "UPDATE tenants SET name = $2, time_zone = $3, guardrail_profile_id = $4, revision = $5, updated_at = now()
+            "UPDATE tenants SET name = $2, time_zone = $3, guardrail_profile_id = $4,
+                    keys_may_loosen_guardrails = $5, revision = $6, updated_at = now()
              WHERE id = $1 RETURNING {COLUMNS}"
         )))
         .bind(id)
         .bind(settings.name)
         .bind(settings.time_zone)
         .bind(settings.guardrail_profile_id)
+        .bind(settings.keys_may_loosen_guardrails)
         .bind(revision)
         .fetch_one(write.connection())
         .await
@@ -163,6 +167,7 @@ struct TenantRow {
     name: String,
     time_zone: String,
     guardrail_profile_id: Option<Uuid>,
+    keys_may_loosen_guardrails: bool,
 }
 
 impl TenantRow {
@@ -171,6 +176,7 @@ impl TenantRow {
             name: self.name,
             time_zone: self.time_zone,
             guardrail_profile_id: self.guardrail_profile_id,
+            keys_may_loosen_guardrails: self.keys_may_loosen_guardrails,
         })
     }
 }

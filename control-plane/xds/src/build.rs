@@ -10,6 +10,8 @@ mod route;
 mod scalar;
 mod secret;
 
+pub use local_reply::local_replies_yaml;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,12 +46,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Debian's authorities, port 10080, and 256 MiB of bodies.
+    /// Debian's authorities, port 18080, and 256 MiB of bodies.
     pub fn new(module: ModuleSource) -> Self {
         Self {
             module,
             upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
-            listener_port: 10080,
+            listener_port: 18080,
             bodies_in_flight_bytes: 256 * 1024 * 1024,
         }
     }

@@ -14,7 +14,7 @@ mod resource;
 mod server;
 mod session;
 
-pub use build::{BODY_LIMIT_BYTES, ModuleSource, Settings, build};
+pub use build::{BODY_LIMIT_BYTES, ModuleSource, Settings, build, local_replies_yaml};
 pub use publisher::{Publisher, View};
 pub use resource::{Resource, ResourceSet, ResourceType, Scope};
 pub use server::{Ads, Authenticate, AuthenticationUnavailable};

@@ -84,7 +84,7 @@ fn profile(card: Action, email: Action) -> Profile {
 pub fn rules(card: Action, email: Action) -> GuardrailProfile {
     let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
     let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
-    GuardrailProfile { name: "test".into(), rules }
+    GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::default() }
 }
 
 fn check_findings(text: &str, findings: &[Finding]) {

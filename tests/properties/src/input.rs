@@ -12,6 +12,11 @@ pub fn anthropic() -> Schema {
     named("anthropic")
 }
 
+/// OpenAI's responses.
+pub fn responses() -> Schema {
+    named("openai_responses")
+}
+
 /// A request for chat in this schema.
 pub fn chat(schema: Schema) -> Operation {
     Operation::of_kind(Kind::Chat, schema).expect("every schema has chat")
@@ -38,9 +43,23 @@ pub(crate) fn choice(data: &[u8]) -> (u8, &[u8]) {
     data.split_first().map_or((0, data), |(first, rest)| (*first, rest))
 }
 
-/// One of two schemas, by a bit.
+/// One of three schemas: one by a bit far up, or else one of the other two by a bit.
 pub(crate) fn schema(bits: u8, bit: u8) -> Schema {
-    if bits >> bit & 1 == 0 { openai() } else { anthropic() }
+    match (bits >> (6 + bit) & 1, bits >> bit & 1) {
+        (0, 0) => openai(),
+        (0, _) => anthropic(),
+        _ => responses(),
+    }
+}
+
+/// A good request for chat, as short as it can be.
+pub fn request(client: Schema, stream: bool) -> &'static str {
+    match (client.name(), stream) {
+        ("openai_responses", false) => r#"{"model":"m","input":"hi"}"#,
+        ("openai_responses", true) => r#"{"model":"m","stream":true,"input":"hi"}"#,
+        (_, false) => r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#,
+        (_, true) => r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+    }
 }
 
 /// Cuts bytes into pieces whose lengths follow from `seed`: mostly short ones, some empty.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::input::{anthropic, chat, openai};
+use crate::input::{anthropic, chat, openai, responses};
 use uuid::Uuid;
 use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig};
 use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
@@ -78,6 +78,7 @@ impl Proxy {
     pub fn send(client: Schema, provider: Schema, profile: GuardrailProfile, body: &[u8]) -> Result<Self, Reply> {
         let (path, operation) = match client.name() {
             "openai" => ("/v1/chat/completions", chat(openai())),
+            "openai_responses" => ("/v1/responses", chat(responses())),
             _ => ("/v1/messages", chat(anthropic())),
         };
         let length = body.len().to_string();

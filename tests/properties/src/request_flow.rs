@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
     let operation = self::chat(provider);
     let sent_head = read_head(operation, sent).expect("a good request is sent");
     assert_eq!((sent_head.model.as_str(), sent_head.stream), (UPSTREAM_MODEL, head.stream));
-    for text in request_texts(operation, sent).expect("a request that can be read is sent") {
+    for text in request_texts(operation, sent).expect("a request that can be read is sent").texts {
         assert!(unredacted(&text.value).is_empty(), "{:?} was sent", text.value);
     }
 }

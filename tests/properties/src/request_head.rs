@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_llm::{Kind, Operation, RequestHead, read_head};
 
-use crate::input::{anthropic, chat, is_json, openai, operations};
+use crate::input::{chat, is_json, openai, operations, responses};
 
 /// The bytes are a body.
 ///
@@ -47,19 +47,30 @@ fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
         return;
     }
     assert_eq!(value["stream"].as_bool().unwrap_or(false), head.stream);
-    let limits = ["max_tokens", "max_completion_tokens"].map(|name| value[name].as_u64());
-    let limit = if operation == chat(anthropic()) { limits[0] } else { limits[0].max(limits[1]) };
+    let limits = ["max_tokens", "max_completion_tokens", "max_output_tokens"].map(|name| value[name].as_u64());
+    let limit = match operation.schema().name() {
+        "anthropic" => limits[0],
+        "openai_responses" => limits[2],
+        _ => limits[0].max(limits[1]),
+    };
     assert_eq!(head.max_output_tokens, limit);
     if operation == chat(openai()) {
         assert_eq!(value["n"].as_u64().unwrap_or(1), head.choices);
         let include_usage = value["stream_options"]["include_usage"].as_bool().unwrap_or(false);
         assert_eq!(include_usage, head.include_usage);
     }
+    if operation == chat(responses()) {
+        let kept = ["previous_response_id", "prompt", "conversation"].iter().any(|name| !value[*name].is_null());
+        let input = &value["input"];
+        let is_said = input.as_str().is_some_and(|text| !text.is_empty());
+        assert!(kept || is_said || input.as_array().is_some_and(|items| !items.is_empty()));
+        return;
+    }
     assert!(value["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
 }
 
 fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
-    let asked = head.with_usage_asked(body, "m");
+    let asked = head.adapted(body, "m", true, Vec::new());
     let again = read_head(chat(openai()), &asked).expect("asking for usage makes it no other request");
     assert_eq!((again.model.as_str(), again.stream), ("m", head.stream));
     assert_eq!(again.include_usage, head.stream || head.include_usage);

@@ -48,7 +48,8 @@ fn check_written(provider: Schema, request: &Request, limit: Option<u64>, tool_n
     assert_eq!(String::from_utf8_lossy(&twice), String::from_utf8_lossy(written), "it changes when written again");
 }
 
-/// All texts that are not empty, in no order: system messages move, and images leave their tool results.
+/// All texts that are not blank, without white space at their ends, in no order: system messages move, images leave their tool results,
+/// and a last turn is trimmed.
 fn texts(request: &Request) -> Vec<&str> {
     let mut texts = Vec::new();
     for message in &request.messages {
@@ -61,14 +62,15 @@ fn texts(request: &Request) -> Vec<&str> {
 fn collect<'a>(parts: &'a [Part], texts: &mut Vec<&'a str>) {
     for part in parts {
         match part {
-            Part::Text(text) | Part::Refusal(text) if !text.is_empty() => texts.push(text),
+            Part::Text(text) | Part::Refusal(text) if !text.trim().is_empty() => texts.push(text.trim()),
             Part::ToolResult(result) => collect(&result.parts, texts),
             // Where a schema has no documents, what is text in one stands as text.
             Part::Document(document) => {
                 let Document { title, context, source } = &document.value;
-                texts.extend(context.as_deref().filter(|text| !text.is_empty()));
+                texts.extend(context.as_deref().map(str::trim).filter(|text| !text.is_empty()));
                 if let DocumentSource::Text(text) = source {
-                    texts.extend(title.as_deref().into_iter().chain([text.as_str()]).filter(|text| !text.is_empty()));
+                    let said = title.as_deref().into_iter().chain([text.as_str()]).map(str::trim);
+                    texts.extend(said.filter(|text| !text.is_empty()));
                 }
             }
             _ => {}

@@ -52,4 +52,12 @@ samples! {
     "anthropic" "anthropic-error-later",
     "anthropic" "anthropic-cut-off",
     "anthropic" "anthropic-crlf-bom",
+    "openai_responses" "responses-text",
+    "openai_responses" "responses-tools",
+    "openai_responses" "responses-findings",
+    "openai_responses" "responses-tool-findings",
+    "openai_responses" "responses-error-first",
+    "openai_responses" "responses-error-later",
+    "openai_responses" "responses-cut-off",
+    "openai_responses" "responses-odd",
 }

@@ -8,8 +8,7 @@ use weir_llm::Schema;
 use weir_llm::sse::Framer;
 
 use crate::detectors::{rules, unredacted};
-use crate::input::anthropic;
-use crate::input::{choice, pieces, schema};
+use crate::input::{anthropic, choice, openai, pieces, request, schema};
 use crate::proxy::{CREDENTIAL, Outcome, Proxy};
 
 /// The first two bytes choose schemas, actions and pieces; the rest is what the provider answers.
@@ -39,8 +38,7 @@ pub fn stream(client: Schema, provider: Schema, action: Action, wants_usage: boo
         ("openai", true) => {
             r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#
         }
-        ("openai", false) => r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
-        _ => r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+        _ => request(client, true),
     };
     sent(client, provider, rules(action, action), body).answer("text/event-stream", pieces)
 }
@@ -64,7 +62,8 @@ pub fn check_stream(client: Schema, action: Action, answer: &[u8], outcome: &Out
     let errors = events.iter().filter(|(_, data)| is_error(client, data)).count();
     assert!(errors <= 1, "more than one error: {}", text(&outcome.body));
     if errors == 1 {
-        assert!(events.last().is_some_and(|(_, data)| is_error(client, data)), "the error is not the last event");
+        let end = |data: &Value| is_error(client, data) || data["type"] == "response.failed";
+        assert!(events.last().is_some_and(|(_, data)| end(data)), "the error is not the end");
         assert!(outcome.refusal.is_some(), "an error that nobody recorded");
     }
     if action == Action::Redact && errors == 0 {
@@ -78,12 +77,12 @@ pub fn check_stream(client: Schema, action: Action, answer: &[u8], outcome: &Out
 /// Whether an event is the error that ends its stream. Anthropic's says so by its type: an event of a type that nobody knows is
 /// passed on whatever its fields are, also one with an `error` in it, and ends nothing. OpenAI's chunks have no type.
 fn is_error(client: Schema, data: &Value) -> bool {
-    let has_types = client.name() != "openai";
-    (!has_types || data["type"] == "error") && data["error"].is_object()
+    let is_of_its_type = client == openai() || data["type"] == "error";
+    is_of_its_type && data["error"].is_object()
 }
 
 fn check_whole(client: Schema, provider: Schema, action: Action, answer: &[u8], seed: u8) {
-    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let body = request(client, false);
     let run = |pieces: &[&[u8]]| sent(client, provider, rules(action, action), body).answer("application/json", pieces);
     let whole = run(&[answer]);
     assert_eq!(run(&pieces(answer, seed)), whole);
@@ -122,7 +121,7 @@ fn events(body: &[u8]) -> Vec<(String, Value)> {
     events
 }
 
-/// What a client puts together: each choice's content, each block's text.
+/// What a client puts together, or reads at once: each choice's content, each block's text, each copy of a text.
 fn said(client: Schema, events: &[(String, Value)]) -> Vec<String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for (_, data) in events {
@@ -131,6 +130,22 @@ fn said(client: Schema, events: &[(String, Value)]) -> Vec<String> {
                 for choice in data["choices"].as_array().into_iter().flatten() {
                     let Some(text) = choice["delta"]["content"].as_str() else { continue };
                     *texts.entry(choice["index"].to_string()).or_default() += text;
+                }
+            }
+            "openai_responses" => {
+                for item in data["response"]["output"].as_array().into_iter().flatten().chain([&data["item"]]) {
+                    for part in item["content"].as_array().into_iter().flatten() {
+                        let Some(text) = part["text"].as_str() else { continue };
+                        texts.insert(format!("copy {}", texts.len()), text.to_owned());
+                    }
+                }
+                if data["type"] == "response.output_text.delta"
+                    && let Some(text) = data["delta"].as_str()
+                {
+                    *texts.entry(format!("{} {}", data["output_index"], data["content_index"])).or_default() += text;
+                }
+                if let Some(text) = data["text"].as_str().or(data["part"]["text"].as_str()) {
+                    texts.insert(format!("copy {}", texts.len()), text.to_owned());
                 }
             }
             _ => {

@@ -5,10 +5,10 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use weir_llm::text::{request_texts, response_texts, stream_texts, with_texts};
+use weir_llm::text::{StreamEvent, request_texts, response_texts, with_texts};
 use weir_llm::{Kind, Operation, Schema};
 
-use crate::input::{anthropic, chat, is_json, operations, schemas};
+use crate::input::{anthropic, chat, is_json, operations, responses, schemas};
 
 /// The bytes are a request, an answer and the data of an event at once.
 ///
@@ -20,7 +20,8 @@ pub fn check(data: &[u8]) {
     for operation in operations() {
         match request_texts(operation, data) {
             Ok(texts) => {
-                let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
+                let (values, spans): (Vec<_>, Vec<_>) =
+                    texts.texts.into_iter().map(|text| (text.value, text.span)).unzip();
                 check_spans(data, json, &spans);
                 if let Some(value) = &value {
                     expect_all(&values, &said_in_request(operation, value));
@@ -36,14 +37,16 @@ pub fn check(data: &[u8]) {
         let is_judged = value.is_some();
         assert!(!is_judged || texts.is_ok() == is_answer(client, data), "{}", String::from_utf8_lossy(data));
         if let Ok(texts) = texts {
-            let (values, spans): (Vec<_>, Vec<_>) = texts.into_iter().map(|text| (text.value, text.span)).unzip();
+            let (values, spans): (Vec<_>, Vec<_>) = texts.texts.into_iter().map(|text| (text.value, text.span)).unzip();
             check_spans(data, json, &spans);
             if let Some(value) = &value {
                 expect_all(&values, &said_in_answer(client, value));
             }
         }
-        if let Ok(text) = std::str::from_utf8(data) {
-            let spans: Vec<_> = stream_texts(client, text).into_iter().map(|text| text.span).collect();
+        if let Ok(text) = std::str::from_utf8(data)
+            && let Ok(event) = StreamEvent::read(client, text)
+        {
+            let spans: Vec<_> = event.texts.into_iter().map(|text| text.text.span).collect();
             check_spans(data, json, &spans);
         }
     }
@@ -61,10 +64,16 @@ fn is_answer(schema: Schema, json: &[u8]) -> bool {
         #[serde(rename = "content")]
         _content: Vec<IgnoredAny>,
     }
+    #[derive(Deserialize)]
+    struct Response {
+        #[serde(rename = "output")]
+        _output: Vec<IgnoredAny>,
+    }
     // An object alone: serde would read a struct from a list as well.
     json.trim_ascii_start().starts_with(b"{")
         && match schema.name() {
             "openai" => serde_json::from_slice::<Completion>(json).is_ok(),
+            "openai_responses" => serde_json::from_slice::<Response>(json).is_ok(),
             _ => serde_json::from_slice::<Message>(json).is_ok(),
         }
 }
@@ -98,6 +107,14 @@ fn said_in_request(operation: Operation, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
     match operation.kind() {
         Kind::Embeddings => strings(&body["input"], &mut said),
+        _ if operation == chat(responses()) => {
+            content(&body["instructions"], &mut said);
+            said.extend(body["input"].as_str().map(str::to_owned));
+            items(&body["input"], &mut said);
+            for tool in body["tools"].as_array().into_iter().flatten() {
+                said.extend(tool["description"].as_str().map(str::to_owned));
+            }
+        }
         _ => {
             if operation == chat(anthropic()) {
                 content(&body["system"], &mut said);
@@ -121,6 +138,7 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
     let mut said = Vec::new();
     match client.name() {
         "anthropic" => content(&body["content"], &mut said),
+        "openai_responses" => items(&body["output"], &mut said),
         _ => {
             for choice in body["choices"].as_array().into_iter().flatten() {
                 content(&choice["message"]["content"], &mut said);
@@ -129,6 +147,16 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
         }
     }
     said
+}
+
+/// What items say: their content, the arguments of calls and the outputs of tools.
+fn items(items: &Value, said: &mut Vec<String>) {
+    for item in items.as_array().into_iter().flatten() {
+        for field in ["content", "output", "summary"] {
+            content(&item[field], said);
+        }
+        said.extend(item["arguments"].as_str().map(str::to_owned));
+    }
 }
 
 /// A string, or the texts of parts.

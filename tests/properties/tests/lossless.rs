@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use weir_config::Action;
 use weir_llm::Schema;
-use weir_properties::input::{anthropic, openai};
+use weir_properties::input::{anthropic, openai, request, responses};
 use weir_properties::proxy::{Proxy, UPSTREAM_MODEL};
 
-fn schemas() -> [Schema; 2] {
-    [openai(), anthropic()]
+fn schema() -> impl Strategy<Value = Schema> {
+    prop_oneof![Just(openai()), Just(anthropic()), Just(responses())]
 }
 
 /// Any JSON, two levels deep, with numbers and characters that a careless copy would change.
@@ -52,16 +52,19 @@ proptest! {
 
     #[test]
     fn a_request_keeps_every_byte_but_the_model(
-        anthropic: bool,
+        schema in schema(),
         pretty: bool,
         unknown in unknown_fields(),
         in_message in unknown_fields(),
         text in ".{0,12}",
     ) {
-        let schema = schemas()[usize::from(anthropic)];
         let mut message = json!({"role": "user", "content": text});
         message.as_object_mut().unwrap().extend(in_message);
-        let mut body = json!({"max_tokens": 5, "messages": [message], "model": "the-clients-model"});
+        let mut body = match schema.name() {
+            "openai_responses" => json!({"store": true, "previous_response_id": "resp_0", "input": [message]}),
+            _ => json!({"max_tokens": 5, "messages": [message]}),
+        };
+        body["model"] = "the-clients-model".into();
         body.as_object_mut().unwrap().extend(unknown);
         let body = written(&body, pretty);
         let proxy = send(schema, &body);
@@ -72,32 +75,33 @@ proptest! {
     }
 
     #[test]
-    fn a_whole_answer_keeps_every_byte(anthropic: bool, pretty: bool, unknown in unknown_fields(), text in ".{0,12}") {
-        let schema = schemas()[usize::from(anthropic)];
+    fn a_whole_answer_keeps_every_byte(schema in schema(), pretty: bool, unknown in unknown_fields(), text in ".{0,12}") {
         let mut answer = match schema.name() {
             "openai" => json!({"id": "1", "model": "m", "choices": [{"index": 0, "message": {"content": text}}]}),
+            "openai_responses" => json!({"id": "1", "model": "m", "output": [
+                {"type": "message", "content": [{"type": "output_text", "text": text}]}]}),
             _ => json!({"id": "1", "model": "m", "content": [{"type": "text", "text": text}]}),
         };
         answer.as_object_mut().unwrap().extend(unknown);
         let answer = written(&answer, pretty);
-        let body = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
-        let outcome = send(schema, body).answer("application/json", &[answer.as_bytes()]);
+        let outcome = send(schema, request(schema, false)).answer("application/json", &[answer.as_bytes()]);
         prop_assert_eq!(String::from_utf8_lossy(&outcome.body), answer);
     }
 
     #[test]
     fn a_stream_keeps_every_byte(
-        anthropic: bool,
+        schema in schema(),
         unknown in prop::collection::vec(unknown_fields(), 1..4),
         line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         comment in "(: [a-z]{0,5})?",
     ) {
-        let schema = schemas()[usize::from(anthropic)];
         let mut events: Vec<Value> = unknown
             .into_iter()
             .map(|unknown| {
                 let mut event = match schema.name() {
                     "openai" => json!({"model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}),
+                    "openai_responses" => json!({"type": "response.output_text.delta", "item_id": "i", "output_index": 0,
+                        "content_index": 0, "delta": "word "}),
                     _ => json!({"type": "content_block_delta", "index": 0,
                         "delta": {"type": "text_delta", "text": "word "}}),
                 };
@@ -107,6 +111,7 @@ proptest! {
             .collect();
         events.push(match schema.name() {
             "openai" => json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+            "openai_responses" => json!({"type": "response.completed", "response": {"id": "r", "output": []}}),
             _ => json!({"type": "message_stop"}),
         });
         let mut stream = String::new();
@@ -116,8 +121,7 @@ proptest! {
         if schema == openai() {
             stream += &format!("data: [DONE]{line_end}{line_end}");
         }
-        let body = r#"{"model":"m","stream":true,"max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
-        let outcome = send(schema, body).answer("text/event-stream", &[stream.as_bytes()]);
+        let outcome = send(schema, request(schema, true)).answer("text/event-stream", &[stream.as_bytes()]);
         // A CR at the very end may be half a CRLF; empty lines are added in case it was.
         let passed = String::from_utf8_lossy(&outcome.body);
         prop_assert_eq!(passed.trim_end(), stream.trim_end());

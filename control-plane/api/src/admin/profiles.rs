@@ -106,7 +106,7 @@ impl From<GuardrailRule> for Rule {
 impl From<Stored<GuardrailProfile>> for Profile {
     fn from(stored: Stored<GuardrailProfile>) -> Self {
         let meta = Meta::from(&stored);
-        let GuardrailProfile { name, rules } = stored.value;
+        let GuardrailProfile { name, rules, .. } = stored.value;
         Self { meta, tenant_id: stored.tenant_id, name, rules: rules.into_iter().map(Rule::from).collect() }
     }
 }
@@ -154,8 +154,11 @@ async fn create(
     caller: Caller,
     Creation { body, idempotency }: Creation<NewProfile>,
 ) -> Result<Response, Problem> {
-    let profile =
-        GuardrailProfile { name: body.name, rules: body.rules.into_iter().map(GuardrailRule::from).collect() };
+    let profile = GuardrailProfile {
+        name: body.name,
+        rules: body.rules.into_iter().map(GuardrailRule::from).collect(),
+        uninspectable: weir_config::Uninspectable::default(),
+    };
     let stored = state.store.create_profile(&caller.actor, body.tenant_id, profile, idempotency.as_ref()).await?;
     Ok(created("guardrails/profiles", stored.id, stored.revision, Profile::from(stored)))
 }
@@ -181,7 +184,11 @@ async fn update(
 ) -> Result<Response, Problem> {
     let before = state.store.get_profile(&caller.actor, id).await?.value;
     let rules = patch.rules.map(|rules| rules.into_iter().map(GuardrailRule::from).collect());
-    let profile = GuardrailProfile { name: patch.name.unwrap_or(before.name), rules: rules.unwrap_or(before.rules) };
+    let profile = GuardrailProfile {
+        name: patch.name.unwrap_or(before.name),
+        rules: rules.unwrap_or(before.rules),
+        uninspectable: before.uninspectable,
+    };
     let stored = state.store.update_profile(&caller.actor, id, expected, profile).await?;
     Ok(found(stored.revision, Profile::from(stored)))
 }

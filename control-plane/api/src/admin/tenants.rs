@@ -31,15 +31,17 @@ struct Tenant {
     name: String,
     /// IANA name.
     time_zone: String,
-    /// Holds for keys without a profile of their own.
+    /// Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
     guardrail_profile_id: Option<Uuid>,
+    /// Whether a key's own profile takes the place of the tenant's. Where not, the stricter of both holds for each type of finding.
+    keys_may_loosen_guardrails: bool,
 }
 
 impl From<Stored<TenantSettings>> for Tenant {
     fn from(stored: Stored<TenantSettings>) -> Self {
         let meta = Meta::from(&stored);
-        let TenantSettings { name, time_zone, guardrail_profile_id } = stored.value;
-        Self { meta, name, time_zone, guardrail_profile_id }
+        let TenantSettings { name, time_zone, guardrail_profile_id, keys_may_loosen_guardrails } = stored.value;
+        Self { meta, name, time_zone, guardrail_profile_id, keys_may_loosen_guardrails }
     }
 }
 
@@ -53,6 +55,8 @@ struct NewTenant {
     time_zone: Option<String>,
     /// A profile of the platform.
     guardrail_profile_id: Option<Uuid>,
+    /// Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding.
+    keys_may_loosen_guardrails: Option<bool>,
 }
 
 /// What to change about a tenant; what is absent stays.
@@ -67,6 +71,8 @@ struct TenantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Uuid>)]
     guardrail_profile_id: Option<Option<Uuid>>,
+    /// Whether a key's own profile takes the place of the tenant's.
+    keys_may_loosen_guardrails: Option<bool>,
 }
 
 /// All tenants, oldest first.
@@ -94,6 +100,7 @@ async fn create(
         name: body.name,
         time_zone: body.time_zone.unwrap_or_else(|| "UTC".into()),
         guardrail_profile_id: body.guardrail_profile_id,
+        keys_may_loosen_guardrails: body.keys_may_loosen_guardrails.unwrap_or(false),
     };
     let stored = state.store.create_tenant(&caller.actor, settings, idempotency.as_ref()).await?;
     Ok(created("tenants", stored.id, stored.revision, Tenant::from(stored)))
@@ -123,6 +130,7 @@ async fn update(
         name: patch.name.unwrap_or(before.name),
         time_zone: patch.time_zone.unwrap_or(before.time_zone),
         guardrail_profile_id: patch.guardrail_profile_id.unwrap_or(before.guardrail_profile_id),
+        keys_may_loosen_guardrails: patch.keys_may_loosen_guardrails.unwrap_or(before.keys_may_loosen_guardrails),
     };
     let stored = state.store.update_tenant(&caller.actor, id, expected, settings).await?;
     Ok(found(stored.revision, Tenant::from(stored)))

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use weir_core::actor::Role;
 use weir_core::gateway::{CredentialStatus, Gateway, Resolved};
 use weir_core::secret::sha256;
 
@@ -47,7 +48,7 @@ async fn a_key_is_active_until_it_is_revoked_deleted_or_expired() {
 }
 
 #[tokio::test]
-async fn the_keys_own_profile_goes_before_the_tenants() {
+async fn the_stricter_of_the_tenants_and_the_keys_profile_holds_unless_the_platform_says_otherwise() {
     let app = app().await;
     let platform = app.platform().await;
     let f = furnish(&platform, "f").await;
@@ -62,12 +63,31 @@ async fn the_keys_own_profile_goes_before_the_tenants() {
     assert_eq!(json!(found.profile.rules)[1], json!({"type": "EMAIL", "action": "redact", "direction": "both"}));
     let key = format!("api-keys/{}", id(&f.api_key));
     platform.patch(&key, &f.api_key["revision"], json!({"guardrail_profile_id": f.profile["id"]})).await.expect(200);
+    let rule = |finding: &str, action: &str, direction: &str| json!({"type": finding, "action": action, "direction": direction});
+    let cards = rule("CREDIT_CARD", "redact", "both");
     let found = profile().await.unwrap();
-    assert_eq!((found.id, json!(found.profile.rules)), (id(&f.profile), f.profile["rules"].clone()));
+    assert_eq!(json!(found.profile.rules), json!([cards, rule("EMAIL", "block", "both")]));
+    // A tenant's admin may not let pass what the tenant's profile stops.
     let own = format!("guardrails/profiles/{}", id(&f.profile));
-    let rules = json!([{"type": "EMAIL", "action": "block", "direction": "output"}]);
-    platform.patch(&own, &f.profile["revision"], json!({"rules": rules})).await.expect(200);
-    assert_eq!(json!(profile().await.unwrap().profile.rules), rules);
+    let admin = app.user(Role::TenantAdmin, Some(id(&f.tenant))).await;
+    let rules = json!([rule("EMAIL", "allow", "both"), rule("CREDIT_CARD", "block", "output")]);
+    admin.patch(&own, &f.profile["revision"], json!({"rules": rules})).await.expect(200);
+    let expect = json!([
+        rule("CREDIT_CARD", "redact", "input"),
+        rule("CREDIT_CARD", "block", "output"),
+        rule("EMAIL", "redact", "both")
+    ]);
+    assert_eq!(json!(profile().await.unwrap().profile.rules), expect);
+    let loosen = json!({"keys_may_loosen_guardrails": true});
+    let read = platform.get(&tenant).await.expect(200).json;
+    admin.patch(&tenant, &read["revision"], loosen.clone()).await.expect(404);
+    platform.patch(&tenant, &read["revision"], loosen).await.expect(200);
+    let found = profile().await.unwrap();
+    assert_eq!((found.id, json!(found.profile.rules)), (id(&f.profile), rules));
+    // A key without a profile of its own has the tenant's.
+    let read = platform.get(&key).await.expect(200).json;
+    platform.patch(&key, &read["revision"], json!({"guardrail_profile_id": null})).await.expect(200);
+    assert_eq!(profile().await.unwrap().id, weir_store::PROFILE_ALL);
 }
 
 #[tokio::test]

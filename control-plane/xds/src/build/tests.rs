@@ -473,18 +473,12 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
     }
     expect_next(&format!("name: {}", plugin::CHAIN));
     expect_next("name: envoy.filters.http.router");
-    for refusal in &super::local_reply::UNREAD_REFUSALS {
-        expect_next(&format!("expression: \"{}\"", refusal.expression()));
-        expect_next(&refusal.body());
-    }
-    for refusal in &super::local_reply::REFUSALS {
-        for anthropic in [true, false] {
-            expect_next(&format!("expression: \"{}\"", refusal.expression(anthropic)));
-            if let Some(status) = refusal.status {
-                expect_next(&format!("status_code: {status}"));
-            }
-            expect_next(&refusal.body(anthropic));
+    for reply in super::local_reply::replies() {
+        expect_next(&format!("expression: \"{}\"", reply.expression));
+        if let Some(status) = reply.status {
+            expect_next(&format!("status_code: {status}"));
         }
+        expect_next(&reply.body.replace('\'', "''"));
     }
     assert!(!rest.contains("expression:"), "the bootstrap rewrites more than LDS does");
 }

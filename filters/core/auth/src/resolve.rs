@@ -137,7 +137,10 @@ fn read_profile(
         _ => return Err(MalformedAnswer::ProfileMissing(id)),
     };
     let rules = profile.rules.into_iter().map(|rule| read_rule(&id, rule)).collect::<Result<_, _>>()?;
-    Ok(Some(NamedProfile { id, profile: GuardrailProfile { name: profile.name, rules } }))
+    Ok(Some(NamedProfile {
+        id,
+        profile: GuardrailProfile { name: profile.name, rules, uninspectable: weir_config::Uninspectable::default() },
+    }))
 }
 
 fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {

@@ -1,3 +1,4 @@
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 /// What a server takes of what its schema can say. Compatible servers, and models, differ in it.
@@ -8,16 +9,19 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Capabilities {
     /// The field that bounds the output, where a schema has two.
+    #[serde(deserialize_with = "max_tokens_field")]
     pub max_tokens_field: MaxTokensField,
     /// Whether `stream_options` may be sent. Without it a stream may not say what it used, which is then estimated.
     pub stream_options: bool,
     /// How the application's instructions are sent.
+    #[serde(deserialize_with = "system_role")]
     pub system_role: SystemRole,
     /// Whether a sampling temperature may be set. Where not, it is left out, as `top_p` is.
     pub temperature: bool,
     /// Whether `temperature` and `top_p` may be set together. Where not, `top_p` is left out.
     pub temperature_with_top_p: bool,
     /// Whether an answer's form can be asked for.
+    #[serde(deserialize_with = "structured_output")]
     pub structured_output: StructuredOutput,
     /// Whether a tool's arguments can be held to its schema (`strict`). Where not, that word is left out.
     pub strict_tools: bool,
@@ -36,6 +40,26 @@ pub struct Capabilities {
     /// Whether a conversation may be kept at the server (`store`, `previous_response_id`). Where not, a request that refers to one is
     /// refused.
     pub state: bool,
+}
+
+fn max_tokens_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MaxTokensField, D::Error> {
+    known("max_tokens_field", deserializer)
+}
+
+fn system_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemRole, D::Error> {
+    known("system_role", deserializer)
+}
+
+fn structured_output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StructuredOutput, D::Error> {
+    known("structured_output", deserializer)
+}
+
+/// A value of a newer control plane cannot be left aside as a field can: it is named, with its field.
+fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(field: &str, deserializer: D) -> Result<T, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    T::deserialize(&value).map_err(|_| {
+        D::Error::custom(format_args!("capabilities.{field}: this module does not know {value}: it is too old"))
+    })
 }
 
 impl Default for Capabilities {

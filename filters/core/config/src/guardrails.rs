@@ -16,6 +16,21 @@ pub struct GuardrailProfile {
     pub name: String,
     /// Checked together; where findings overlap, the strictest action wins.
     pub rules: Vec<GuardrailRule>,
+    /// What becomes of a request with something that no guardrail can read. Default `allow`.
+    #[serde(default)]
+    pub uninspectable: Uninspectable,
+}
+
+/// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, tokens, files that the
+/// provider has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uninspectable {
+    /// It passes, and the findings tell of it.
+    #[default]
+    Allow,
+    /// The request is refused.
+    Refuse,
 }
 
 /// One type of finding and its consequence.

@@ -32,7 +32,9 @@ pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
 pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRole};
 pub use chain::ChainConfig;
 pub use error::{Check, ConfigError, parse};
-pub use guardrails::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
+pub use guardrails::{
+    Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection, Uninspectable,
+};
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Price, Tokens};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};

@@ -59,6 +59,8 @@ pub struct Exchange {
     /// that there are no two copies of it while the stream lasts. Present once it was read whole, replaced when a guardrail
     /// edits it.
     pub body: Option<Rc<Vec<u8>>>,
+    /// Bytes of that body, whether it is kept or not; 0 until it was read.
+    pub body_length: usize,
     /// What routing and metering need of that body.
     pub head: Option<RequestHead>,
     /// The pool that serves it, once chosen.
@@ -121,6 +123,7 @@ impl Exchange {
             principal: None,
             catalog: None,
             body: None,
+            body_length: 0,
             head: None,
             pool_id: None,
             original_headers: None,
@@ -141,6 +144,7 @@ impl Exchange {
 
     /// Notes what the request's body is now.
     pub fn keep_body(&mut self, body: Rc<Vec<u8>>) {
+        self.body_length = body.len();
         self.body = Some(body).filter(|body| body.len() <= KEPT_BODY);
     }
 

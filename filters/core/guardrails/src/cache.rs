@@ -76,7 +76,11 @@ mod tests {
 
     fn profile(id: &str, action: Action) -> Rc<NamedProfile> {
         let rule = GuardrailRule { finding: FindingType::Email, action, direction: RuleDirection::Both };
-        let profile = GuardrailProfile { name: "p".into(), rules: vec![rule] };
+        let profile = GuardrailProfile {
+            name: "p".into(),
+            rules: vec![rule],
+            uninspectable: weir_config::Uninspectable::default(),
+        };
         Rc::new(NamedProfile { id: id.into(), profile })
     }
 
@@ -104,7 +108,11 @@ mod tests {
     #[test]
     fn what_cannot_be_made_ready_is_not_kept() {
         let cache = ProfileCache::new();
-        let empty = GuardrailProfile { name: "p".into(), rules: Vec::new() };
+        let empty = GuardrailProfile {
+            name: "p".into(),
+            rules: Vec::new(),
+            uninspectable: weir_config::Uninspectable::default(),
+        };
         let empty = Rc::new(NamedProfile { id: "p".into(), profile: empty });
         assert_eq!(cache.ready(&empty).unwrap_err().field, "rules");
         assert!(cache.state.borrow().profiles.is_empty() && cache.state.borrow().recent.is_empty());

@@ -1,14 +1,16 @@
 //! The detectors: what each looks for, and how it decides.
 //!
-//! All enabled detectors share one automaton, whose patterns are cheap triggers; at each trigger the detector's own code
-//! looks at the bytes around it and says what is there. A detector reads ASCII only: other bytes are boundaries, since many
-//! scripts put no space between a word and a number.
+//! All enabled detectors share one automaton, whose patterns are cheap triggers: a run of digits, an `@`. At each trigger every
+//! detector that goes by it looks at the bytes around it and says what is there, so that none hides what another looks for.
+//! Between a word and a number many scripts put no space: what is not ASCII is a boundary, unless it is a digit or separator in
+//! another form.
 //!
 //! What a detector finds depends on nothing but the bytes of the match, [`CONTEXT`] bytes before it and what follows up to
 //! the first byte that ends it, so that a stream can be decided piece by piece and gives what the whole text gives.
 
 mod credit_card;
 mod email;
+mod glyph;
 
 use weir_config::FindingType;
 
@@ -16,7 +18,8 @@ use weir_config::FindingType;
 pub(crate) const CONTEXT: usize = 6;
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.
-pub(crate) const LONGEST_MATCH: usize = email::LONGEST;
+pub(crate) const LONGEST_MATCH: usize =
+    if email::LONGEST > credit_card::LONGEST { email::LONGEST } else { credit_card::LONGEST };
 
 /// What looking at one place of a text gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +43,38 @@ pub(crate) struct Match {
     pub(crate) finding: FindingType,
 }
 
-/// The pattern by which the shared automaton calls a detector. Patterns must not overlap: the search goes on behind each.
-pub(crate) fn trigger(finding: FindingType) -> &'static str {
-    match finding {
-        FindingType::CreditCard => credit_card::TRIGGER,
-        FindingType::Email => email::TRIGGER,
+/// By what detectors are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trigger {
+    /// At least three digits in a row, of any form.
+    Digits,
+    /// The sign of an address, of any form.
+    At,
+}
+
+impl Trigger {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Digits, Self::At];
+
+    /// Its pattern in the shared automaton, which reads bytes. Patterns of two triggers never begin in one place, nor one within
+    /// the other: the search goes on behind each.
+    pub(crate) fn pattern(self) -> &'static str {
+        match self {
+            Self::Digits => concat!(
+                r"(?:[0-9]|\xEF\xBC[\x90-\x99]|\xD9[\xA0-\xA9]|\xDB[\xB0-\xB9]",
+                r"|\xE0[\xA5\xA7\xA9\xAB\xAD\xAF\xB1\xB3\xB5][\xA6-\xAF]|\xE0[\xB9\xBB][\x90-\x99]|\xF0\x9D\x9F[\x8E-\xBF]",
+                r"|\\{1,8}u(?:003|[Ff][Ff]1|066|06[Ff])[0-9]){3,}",
+            ),
+            Self::At => r"@|\xEF\xBC\xA0|\xEF\xB9\xAB|\\{1,8}u0040|%40|&#64;",
+        }
+    }
+
+    /// Whether this detector goes by it.
+    pub(crate) fn calls(self, finding: FindingType) -> bool {
+        self == match finding {
+            FindingType::CreditCard => Self::Digits,
+            FindingType::Email => Self::At,
+        }
     }
 }
 
@@ -77,7 +107,7 @@ pub(crate) fn placeholder(finding: FindingType) -> &'static str {
 pub(crate) fn matches(finding: FindingType, text: &[u8], start: usize, end: usize, each: &mut dyn FnMut(Match)) {
     match finding {
         FindingType::CreditCard => credit_card::matches(text, start, end, each),
-        FindingType::Email => email::matches(text, start, each),
+        FindingType::Email => email::matches(text, start, end, each),
     }
 }
 

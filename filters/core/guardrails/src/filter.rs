@@ -5,13 +5,12 @@
 
 mod answer;
 mod deltas;
+mod edit;
 mod events;
 mod notes;
-mod path;
 mod refusal;
 mod request;
-mod shape;
-mod template;
+mod waiting;
 
 use std::rc::Rc;
 

@@ -23,9 +23,11 @@
 mod cache;
 mod detect;
 mod filter;
+mod json_text;
 mod merge;
 mod plugin;
 pub mod scan;
+pub mod steps;
 pub mod stream;
 
 pub use cache::ProfileCache;

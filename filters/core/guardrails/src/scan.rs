@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
-use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 
-use crate::detect::{self, Match};
+use crate::detect::{self, Match, Trigger};
+use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
+use crate::steps;
 
 /// Which way a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +76,7 @@ pub struct Verdict<'a> {
 pub struct Profile {
     input: Arc<Rules>,
     output: Arc<Rules>,
+    uninspectable: Uninspectable,
 }
 
 impl Profile {
@@ -89,7 +92,7 @@ impl Profile {
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
         let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
-        Ok(Self { input, output })
+        Ok(Self { input, output, uninspectable: profile.uninspectable })
     }
 
     /// What is found in a text, in its order; overlapping finds are merged, the strictest action wins. Allocates nothing when
@@ -106,7 +109,7 @@ impl Profile {
             Cow::Borrowed(text)
         } else {
             let mut edited = String::with_capacity(text.len());
-            write_edited(text, 0..text.len(), &findings, &mut edited);
+            write_edited(text, 0..text.len(), &findings, &mut JsonText::default(), &mut edited);
             Cow::Owned(edited)
         };
         Verdict { action, text, findings }
@@ -115,6 +118,11 @@ impl Profile {
     /// Whether anything is looked for in this direction.
     pub fn watches(&self, direction: Direction) -> bool {
         self.rules(direction).engine.is_some()
+    }
+
+    /// What becomes of a request with something that cannot be read.
+    pub(crate) fn uninspectable(&self) -> Uninspectable {
+        self.uninspectable
     }
 
     /// Whether anything is replaced or refused in this direction.
@@ -141,9 +149,11 @@ pub fn all_rules() -> Vec<GuardrailRule> {
 /// A profile's rules for one direction.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// What is looked for, in the order of the engine's patterns.
+    /// What is looked for.
     enabled: Vec<(FindingType, Action)>,
-    /// The triggers of all enabled detectors; `None` if there are none.
+    /// By what it is found, in the order of the engine's patterns.
+    triggers: Vec<Trigger>,
+    /// The patterns of all triggers; `None` if there are none.
     engine: Option<Arc<Regex>>,
 }
 
@@ -160,9 +170,10 @@ impl Rules {
         };
         let enabled: Vec<_> =
             FindingType::ALL.into_iter().filter_map(|finding| Some((finding, strictest(finding)?))).collect();
-        let findings: Vec<_> = enabled.iter().map(|(finding, _)| *finding).collect();
-        let engine = if findings.is_empty() { None } else { Some(engines.for_findings(findings)?) };
-        Ok(Self { enabled, engine })
+        let is_needed = |trigger: &Trigger| enabled.iter().any(|(finding, _)| trigger.calls(*finding));
+        let triggers: Vec<_> = Trigger::ALL.into_iter().filter(is_needed).collect();
+        let engine = if triggers.is_empty() { None } else { Some(engines.of_triggers(&triggers)?) };
+        Ok(Self { enabled, triggers, engine })
     }
 
     fn scan(&self, text: &str) -> Vec<Finding> {
@@ -183,14 +194,18 @@ impl Rules {
         if starts.is_empty() {
             return;
         }
-        for trigger in engine.find_iter(Input::new(text).range(starts.start..)) {
-            let Some((finding, action)) = self.enabled.get(trigger.pattern().as_usize()) else { continue };
-            detect::matches(*finding, text, trigger.start(), trigger.end(), &mut |one| {
-                if starts.contains(&one.start) {
-                    found.push((one, *action));
-                }
-            });
+        steps::count(text.len().saturating_sub(starts.start));
+        for place in engine.find_iter(Input::new(text).range(starts.start..)) {
+            let Some(trigger) = self.triggers.get(place.pattern().as_usize()) else { continue };
+            for (finding, action) in self.enabled.iter().filter(|(finding, _)| trigger.calls(*finding)) {
+                detect::matches(*finding, text, place.start(), place.end(), &mut |one| {
+                    if starts.contains(&one.start) {
+                        found.push((one, *action));
+                    }
+                });
+            }
         }
+        steps::count(found.len());
         found.sort_unstable_by_key(|(one, _)| *one);
     }
 
@@ -200,36 +215,47 @@ impl Rules {
     }
 }
 
-/// Engines by what they look for: profiles that look for the same share one, and its memory.
+/// Engines by their triggers: profiles that look for the same share one, and its memory.
 #[derive(Debug, Default)]
-pub(crate) struct Engines(BTreeMap<Vec<FindingType>, Arc<Regex>>);
+pub(crate) struct Engines(BTreeMap<Vec<Trigger>, Arc<Regex>>);
 
 impl Engines {
-    fn for_findings(&mut self, findings: Vec<FindingType>) -> Result<Arc<Regex>, ConfigError> {
-        if let Some(engine) = self.0.get(&findings) {
+    fn of_triggers(&mut self, triggers: &[Trigger]) -> Result<Arc<Regex>, ConfigError> {
+        if let Some(engine) = self.0.get(triggers) {
             return Ok(Arc::clone(engine));
         }
-        let triggers: Vec<_> = findings.iter().map(|finding| detect::trigger(*finding)).collect();
+        let patterns: Vec<_> = triggers.iter().map(|trigger| trigger.pattern()).collect();
         let engine = Regex::builder()
             .configure(Regex::config().utf8_empty(false))
             .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build_many(&triggers)
+            .build_many(&patterns)
             .map_err(|error| ConfigError::new("rules", error.to_string()))?;
         // The automaton is built lazily, state by state: let the configuration pay for the first ones, not a request.
         let _ = engine.find_iter("4111 1111 1111 1111, a@b.com and more").count();
         let engine = Arc::new(engine);
-        self.0.insert(findings, Arc::clone(&engine));
+        self.0.insert(triggers.to_vec(), Arc::clone(&engine));
         Ok(engine)
     }
 }
 
-/// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order.
-pub(crate) fn write_edited(text: &str, range: std::ops::Range<usize>, findings: &[Finding], out: &mut String) {
+/// Adds `range` of a text to `out`, with the findings in it that are to be replaced. The findings are in order; of one that began
+/// before the range the rest is replaced.
+pub(crate) fn write_edited(
+    text: &str,
+    range: std::ops::Range<usize>,
+    findings: &[Finding],
+    json: &mut JsonText,
+    out: &mut String,
+) {
     let mut written = range.start;
-    for finding in findings.iter().filter(|finding| finding.action >= Action::Redact) {
-        out.push_str(text.get(written..finding.start).unwrap_or_default());
-        out.push_str(detect::placeholder(finding.finding));
+    for finding in findings.iter().filter(|finding| finding.action >= Action::Redact && finding.end > range.start) {
+        let passed = text.get(written..finding.start).unwrap_or_default();
+        json.pass(passed);
+        out.push_str(passed);
+        json.replace(text.get(finding.start..finding.end).unwrap_or_default(), finding.finding, out);
         written = finding.end;
     }
-    out.push_str(text.get(written..range.end).unwrap_or_default());
+    let passed = text.get(written..range.end).unwrap_or_default();
+    json.pass(passed);
+    out.push_str(passed);
 }

@@ -7,12 +7,17 @@
 use weir_config::Action;
 
 use crate::detect::{CONTEXT, LONGEST_MATCH};
+use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, write_edited};
+use crate::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
 pub const MOST_HELD: usize = LONGEST_SPAN + LONGEST_MATCH;
+
+/// So many digits at the end of a text may be half of a number: a card's issuer alone has six.
+const DIGITS_OF_HALF_A_NUMBER: usize = 6;
 
 /// One text in pieces: one choice, one content block, one tool call.
 #[derive(Clone, Debug, Default)]
@@ -21,11 +26,13 @@ pub struct TextStream {
     buffer: String,
     /// Where the held text begins.
     held: usize,
-    /// Matches that begin before it are decided.
+    /// Matches that begin before it are decided. It stands before the held text where undecided text was let go.
     decided: usize,
     /// Bytes of the whole text before the buffer.
     offset: usize,
     merger: Merger,
+    /// Where what was let go ends, if the text is JSON.
+    json: JsonText,
     blocked: bool,
 }
 
@@ -55,6 +62,36 @@ impl TextStream {
         released
     }
 
+    /// Lets go of everything that is held, as if the text ended here. What was not decided stays known: if the text goes on after
+    /// all, a finding that began in what was let go is still found, and what of it comes now is replaced.
+    pub fn let_go(&mut self, profile: &Profile, direction: Direction) -> Released {
+        self.advance(profile, direction, true)
+    }
+
+    /// Adds a text that is whole in itself, as far as anybody knows. It is let go at once, unless it ends with what is likely half of
+    /// a finding.
+    pub fn push_whole(&mut self, profile: &Profile, direction: Direction, text: &str) -> Released {
+        let mut released = self.push(profile, direction, text);
+        if self.held() > 0 && !self.ends_with_half(profile, direction) {
+            let rest = self.let_go(profile, direction);
+            released.text.push_str(&rest.text);
+            released.findings.extend(rest.findings);
+            released.blocked |= rest.blocked;
+        }
+        released
+    }
+
+    fn ends_with_half(&self, profile: &Profile, direction: Direction) -> bool {
+        let rest = self.buffer.as_bytes().get(self.held..).unwrap_or_default();
+        let is_suspicious =
+            rest.contains(&b'@') || rest.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_OF_HALF_A_NUMBER;
+        let mut found = Vec::new();
+        if is_suspicious {
+            profile.rules(direction).matches(self.buffer.as_bytes(), self.decided..self.buffer.len(), &mut found);
+        }
+        is_suspicious && found.is_empty()
+    }
+
     /// Bytes held back.
     pub fn held(&self) -> usize {
         self.buffer.len().saturating_sub(self.held)
@@ -68,38 +105,43 @@ impl TextStream {
         }
         let rules = profile.rules(direction);
         let bytes = self.buffer.as_bytes();
-        let undecided = if at_end { bytes.len() } else { rules.undecided(bytes, self.decided) };
+        steps::count(bytes.len());
+        let undecided = rules.undecided(bytes, self.decided);
+        let decided = if at_end { bytes.len() } else { undecided };
         let mut found = Vec::new();
-        rules.matches(bytes, self.decided..undecided, &mut found);
+        rules.matches(bytes, self.decided..decided, &mut found);
         let mut findings = Vec::new();
         for (found, action) in found {
             findings.extend(self.merger.add(found, action).as_ref().map(Finding::of));
         }
-        findings
-            .extend(self.merger.close_before(if at_end { usize::MAX } else { undecided }).as_ref().map(Finding::of));
+        findings.extend(self.merger.close_before(if at_end { usize::MAX } else { decided }).as_ref().map(Finding::of));
         if let Some(index) = findings.iter().position(|finding| finding.action == Action::Block) {
             findings.truncate(index.saturating_add(1));
             self.blocked = true;
         }
-        let mut until = self.merger.open_start().map_or(undecided, |start| start.min(undecided));
+        let mut until = self.merger.open_start().map_or(decided, |start| start.min(decided));
         if let Some(block) = findings.last().filter(|_| self.blocked) {
             until = block.start;
         }
+        let until = until.max(self.held);
+        // What was told is not told again.
+        let told = findings.last().map_or(0, |finding| finding.end);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
-        write_edited(&self.buffer, self.held..until, findings.get(..passed).unwrap_or_default(), &mut text);
+        let passed = findings.get(..passed).unwrap_or_default();
+        write_edited(&self.buffer, self.held..until, passed, &mut self.json, &mut text);
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);
         }
-        self.decided = undecided;
+        self.decided = if at_end { undecided.max(told) } else { undecided };
         self.forget_before(until);
         Released { text, findings, blocked: self.blocked }
     }
 
     /// Drops what was let go, but for the bytes that decide about what follows.
     fn forget_before(&mut self, until: usize) {
-        let mut drop = until.saturating_sub(CONTEXT);
+        let mut drop = until.min(self.decided).saturating_sub(CONTEXT);
         while !self.buffer.is_char_boundary(drop) {
             drop = drop.saturating_sub(1);
         }

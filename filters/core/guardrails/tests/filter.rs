@@ -1,6 +1,9 @@
 //! The filter between a client and a provider: what passes, what is edited, what is refused.
 
+mod linear;
 mod proxy;
+mod redaction;
+mod scanning;
 
 use proptest::prelude::*;
 use proxy::{ANTHROPIC, Gateway, OPENAI, Outcome, openai_text};
@@ -447,17 +450,26 @@ mod streams {
     fn events_whose_text_could_go_unseen_end_the_stream() {
         let deep =
             format!(r#"{{"choices":[{{"index":0,"delta":{{"x":{}"{CARD}"{}}}}}]}}"#, "[".repeat(200), "]".repeat(200));
+        for data in [r#"["4111 1111 1111 1111"]"#, "4111 1111 1111 1111", &deep] {
+            let passed = run(&mut redacting(), &[&format!("data: {data}\n\n")]);
+            assert!(passed.contains("response_not_inspectable") && !passed.contains("1111"), "{data} became {passed}");
+        }
+    }
+
+    #[test]
+    fn odd_events_are_read_as_they_are() {
         for data in [
             r#"{"choices":[{"index":null,"delta":{"content":"4111 1111 1111 1111"}}]}"#,
             r#"{"choices":[],"choices":[{"index":0,"delta":{"content":"4111 1111 1111 1111"}}]}"#,
             r#"{"choices":[{"index":0,"delta":"4111 1111 1111 1111"}]}"#,
             r#"{"choices":[{"index":0,"delta":{"tool_calls":{"arguments":"4111 1111 1111 1111"}}}]}"#,
-            r#"["4111 1111 1111 1111"]"#,
-            "4111 1111 1111 1111",
-            &deep,
+            r#"{"choices":{"0":{"delta":{"content":"4111 1111 1111 1111"}}}}"#,
+            r#"{"choices":[],"citations":["4111 1111 1111 1111"]}"#,
+            r#"{"choices":null,"new":{"4111 1111 1111 1111":1}}"#,
+            r#"{"error":{"message":"4111 1111 1111 1111"}}"#,
         ] {
             let passed = run(&mut redacting(), &[&format!("data: {data}\n\n")]);
-            assert!(passed.contains("response_not_inspectable") && !passed.contains("1111"), "{data} became {passed}");
+            assert!(passed.contains("[CREDIT_CARD]") && !passed.contains("1111"), "{data} became {passed}");
         }
     }
 

@@ -4,7 +4,12 @@ use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDire
 use weir_guardrails::{Direction, Profile, all_rules};
 
 fn all() -> Profile {
-    Profile::compile(&GuardrailProfile { name: "all".into(), rules: all_rules() }).unwrap()
+    Profile::compile(&GuardrailProfile {
+        name: "all".into(),
+        rules: all_rules(),
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap()
 }
 
 fn rule(finding: FindingType, action: Action, direction: RuleDirection) -> GuardrailRule {
@@ -48,6 +53,62 @@ fn card_numbers_are_found_beside_other_numbers_and_words() {
 }
 
 #[test]
+fn card_numbers_are_found_in_every_form_that_people_and_programs_give_them() {
+    for separator in [
+        "\u{a0}",
+        "\u{202f}",
+        "\u{2009}",
+        "–",
+        "‑",
+        "−",
+        "  ",
+        "\t",
+        "\n",
+        "\r\n",
+        ".",
+        "/",
+        " - ",
+        r"\n",
+        r"\\n",
+        r"\t",
+        r"\u00a0",
+        r"\\u00a0",
+        r"\\\\u2013",
+        "\u{200b}",
+    ] {
+        let number = ["4111", "1111", "1111", "1111"].join(separator);
+        check(&format!("pay {number}, thanks"), "pay [CREDIT_CARD], thanks");
+        let number = ["3782", "822463", "10005"].join(separator);
+        check(&format!("({number})"), "([CREDIT_CARD])");
+    }
+    check("４１１１　１１１１　１１１１　１１１１", "[CREDIT_CARD]");
+    check("٤١١١١١١١١١١١١١١١", "[CREDIT_CARD]");
+    check("४१११-११११-११११-११११", "[CREDIT_CARD]");
+    check("𝟒𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏", "[CREDIT_CARD]");
+    check("card4111111111111111", "card[CREDIT_CARD]");
+    check("Visa:4111111111111111", "Visa:[CREDIT_CARD]");
+    check("%B4111111111111111^DOE/JANE^2512101?", "%B[CREDIT_CARD]^DOE/JANE^2512101?");
+    check(";4111111111111111=2512101?", ";[CREDIT_CARD]=2512101?");
+    check(r"\u0034\u0031\u0031\u0031111111111111", "[CREDIT_CARD]");
+    check(r#"{"a":"{\"b\":\"\\u0034111 1111 1111 1111\"}"}"#, r#"{"a":"{\"b\":\"[CREDIT_CARD]\"}"}"#);
+    check(r"line\\n4111111111111111\\n", r"line\\n[CREDIT_CARD]\\n");
+}
+
+/// What one detector looks at hides nothing from another, nor one number from the next.
+#[test]
+fn whatever_overlaps_is_looked_at() {
+    check("123-45-6789 4111 1111 1111 1111", "123-45-6789 [CREDIT_CARD]");
+    check("4111 1111 1111 1111@x.org", "[CREDIT_CARD]");
+    check("a@b.io4111111111111111", "a@b.io[CREDIT_CARD]");
+    check("jane+4111-1111-1111-1111@x.org", "[EMAIL]");
+    check("4111 1111 1111 1111 5555 5555 5555 4444", "[CREDIT_CARD] [CREDIT_CARD]");
+    check("1234 5678 4111 1111 1111 1111 1234 5678", "1234 5678 [CREDIT_CARD] 1234 5678");
+    check("4111 4111 1111 1111 1111", "4111 [CREDIT_CARD]");
+    check(&format!("{} 4111111111111111", "7".repeat(40)), &format!("{} [CREDIT_CARD]", "7".repeat(40)));
+    check(r"4111111111111111\u0040x.org", "[EMAIL]");
+}
+
+#[test]
 fn numbers_that_are_no_cards_stay() {
     for text in [
         "4111111111111112",
@@ -55,13 +116,18 @@ fn numbers_that_are_no_cards_stay() {
         "411111111111111",
         "41111111111111110000",
         "00004111111111111111",
-        "x4111111111111111",
+        "a1x4111111111111111",
         "4111111111111111x",
         "id_4111111111111111",
         "0.4111111111111111",
         "4111111111111111.5",
-        "4111  1111  1111  1111",
+        "4111   1111   1111    1111",
         "4111--1111--1111--1111",
+        "411\n111\n111\n111\n111\n1",
+        "4111.111111.111111",
+        r"\u4111111111111111",
+        r"\u00414111111111111111111111",
+        "４１１１１１１１１１１１１１１２",
         "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
         "1700000000000",
         "550e8400-e29b-41d4-a716-446655440000",
@@ -92,6 +158,16 @@ fn addresses_are_found_without_what_stands_around_them() {
     check("jane@x.org@y.org", "[EMAIL]");
     check(&format!("{}@x.org", "a".repeat(70)), &format!("{}[EMAIL]", "a".repeat(6)));
     check(&format!("a@{}.org", "b".repeat(63)), "[EMAIL]");
+}
+
+#[test]
+fn the_sign_of_an_address_may_be_written_otherwise() {
+    check("to jane＠x.org now", "to [EMAIL] now");
+    check(r"to jane\u0040x.org now", "to [EMAIL] now");
+    check(r"to jane\\u0040x.org now", "to [EMAIL] now");
+    check("?to=jane%40x.org&x=1", "?to=[EMAIL]&x=1");
+    check("to jane&#64;x.org now", "to [EMAIL] now");
+    check(r"\u0040x.org %40 &#64;", r"\u0040x.org %40 &#64;");
 }
 
 #[test]
@@ -137,6 +213,7 @@ fn findings_tell_type_place_and_action() {
 fn rules_hold_in_their_direction_and_the_strictest_wins() {
     let profile = Profile::compile(&GuardrailProfile {
         name: "mixed".into(),
+        uninspectable: weir_config::Uninspectable::default(),
         rules: vec![
             rule(FindingType::Email, Action::Flag, RuleDirection::Both),
             rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both),
@@ -158,14 +235,24 @@ fn rules_hold_in_their_direction_and_the_strictest_wins() {
 #[test]
 fn a_rule_that_allows_neither_finds_nor_reports() {
     let rules = vec![rule(FindingType::Email, Action::Allow, RuleDirection::Both)];
-    let profile = Profile::compile(&GuardrailProfile { name: "off".into(), rules }).unwrap();
+    let profile = Profile::compile(&GuardrailProfile {
+        name: "off".into(),
+        rules,
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap();
     assert!(!profile.watches(Direction::Input));
     assert_eq!(profile.apply(Direction::Input, "a@b.io").action, Action::Allow);
 }
 
 #[test]
 fn a_profile_without_rules_is_refused() {
-    let error = Profile::compile(&GuardrailProfile { name: "empty".into(), rules: Vec::new() }).unwrap_err();
+    let error = Profile::compile(&GuardrailProfile {
+        name: "empty".into(),
+        rules: Vec::new(),
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap_err();
     assert_eq!(error.field, "rules");
 }
 

@@ -8,7 +8,12 @@ use weir_guardrails::{Direction, Finding, Profile};
 fn profile(card: Action, email: Action) -> Profile {
     let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
     let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
-    Profile::compile(&GuardrailProfile { name: "test".into(), rules }).unwrap()
+    Profile::compile(&GuardrailProfile {
+        name: "test".into(),
+        rules,
+        uninspectable: weir_config::Uninspectable::default(),
+    })
+    .unwrap()
 }
 
 /// What came out, what was found, whether it was blocked.
@@ -71,12 +76,37 @@ fn every_single_split_and_every_character_alone() {
         r"line\n4111111111111111\u003cjane@x.org\u003e",
         r"\u003c-jane@x.org",
         "für 4111111111111111。jane@x.org。",
+        r"\\u0034111\u00a01111  1111–1111, jane\\u0040x.org or bob%40y.io, ann&#64;z.de.",
+        "card4111.1111.1111.1111 ４１１１\n１１１１\n１１１１\n１１１１ x.4111/1111/1111/1111",
     ] {
         for cut in text.char_indices().map(|(index, _)| index) {
             check(&redact, text, &[&text[..cut], &text[cut..]]);
         }
         let characters: Vec<_> = text.split_inclusive(|_| true).collect();
         check(&redact, text, &characters);
+    }
+}
+
+#[test]
+fn json_in_a_text_stays_json() {
+    let redact = profile(Action::Redact, Action::Redact);
+    for (text, expect) in [
+        (r#"{"ada@x.example":1,"bob@y.example":2}"#, r#"{"[EMAIL]":1,"[EMAIL_2]":2}"#),
+        (
+            r#"[{"a@b.io":{"a@b.io":"a@b.io","c@d.io":["c@d.io"]}},{"a@b.io":1,"4111111111111111":2, "e@f.io" : 3}]"#,
+            r#"[{"[EMAIL]":{"[EMAIL]":"[EMAIL]","[EMAIL_2]":["[EMAIL]"]}},{"[EMAIL]":1,"[CREDIT_CARD]":2, "[EMAIL_2]" : 3}]"#,
+        ),
+        (r#" {"card": 4111111111111111, "to":"\"a@b.io"}"#, r#" {"card": "[CREDIT_CARD]", "to":"\"[EMAIL]"}"#),
+        (r#"{"n":[null,true,false,-1.5e3, 4111111111111111]}"#, r#"{"n":[null,true,false,-1.5e3, "[CREDIT_CARD]"]}"#),
+        ("[note] 4111111111111111 {", "[note] [CREDIT_CARD] {"),
+        ("to a@b.io and 4111111111111111", "to [EMAIL] and [CREDIT_CARD]"),
+    ] {
+        assert_eq!(redact.apply(Direction::Output, text).text, expect);
+        for cut in 0..text.len() {
+            check(&redact, text, &[&text[..cut], &text[cut..]]);
+        }
+        let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert_eq!(is_json(text), is_json(expect));
     }
 }
 
@@ -120,6 +150,13 @@ fn piece() -> impl Strategy<Value = String> {
         Just("4000000000000000006".to_string()),
         Just("jane.doe@example.co.uk".to_string()),
         Just("@x.org".to_string()),
+        Just("\\u0040".to_string()),
+        Just("%40x.io".to_string()),
+        Just("\\\\u0034111".to_string()),
+        Just("\u{a0}1111".to_string()),
+        Just("\n1111".to_string()),
+        Just(".1111".to_string()),
+        Just("４１１１".to_string()),
         Just("a@b".to_string()),
         Just("\\n".to_string()),
         Just("\\u003c".to_string()),

@@ -312,6 +312,15 @@ pub struct Written {
 /// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
 /// hint.
 pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<Written, RequestError> {
+    let has_no_such_setting =
+        |other: &Other| RequestError::unsupported("the provider of this model has no such setting").at(&other.path);
+    let is_hint = |other: &Other| request.origin.is_hint(&without_indices(&other.path), &other.value);
+    // A body may refer to a conversation in place of one: that is what cannot be said then, and not that there is none.
+    if request.messages.is_empty()
+        && let Some(other) = request.others.iter().find(|other| !is_hint(other))
+    {
+        return Err(has_no_such_setting(other));
+    }
     let mut writing = Writing::new(capabilities);
     let (request, tool_names) = tool_names::fitted(request, schema.tool_names());
     let root: Map<String, Value> = schema.write_request(&request, &mut writing)?;
@@ -319,9 +328,8 @@ pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilit
         if writing.has_said(&other.path) {
             continue;
         }
-        if !request.origin.is_hint(&without_indices(&other.path), &other.value) {
-            let message = "the provider of this model has no such setting";
-            return Err(RequestError::unsupported(message).at(&other.path));
+        if !is_hint(other) {
+            return Err(has_no_such_setting(other));
         }
         writing.leave_out(other.path.as_str(), "a hint that the provider of this model does not have");
     }

@@ -1,12 +1,15 @@
 //! Errors: what is wrong with a request or an answer, and how the client is told in its own schema.
 
+mod about;
 mod client;
 mod provider;
+mod said;
 
-pub(crate) use client::write_error_event;
+pub use about::About;
 pub use client::{ClientError, ErrorParts, error_body, stream_event};
-pub(crate) use provider::error_of_json;
 pub use provider::{ProviderError, read_provider_error};
+pub(crate) use provider::{error_of_event, error_of_json};
+pub(crate) use said::is_something;
 
 /// A request that no provider could answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -66,11 +66,17 @@ impl RequestHead {
         spliced(body, &mut [self.model_edit(model)])
     }
 
-    /// The body of an OpenAI chat stream with another model and with `stream_options.include_usage` true, everything else
-    /// byte for byte. A body that asks for no stream gets the model only.
-    pub fn with_usage_asked(&self, body: &[u8], model: &str) -> Vec<u8> {
-        let mut edits = vec![self.model_edit(model)];
-        if self.stream && !self.include_usage {
+    /// The body of a chat with another model, with these edits, and if `ask_usage` with `stream_options.include_usage` true where
+    /// it asks for a stream. Everything else stays byte for byte.
+    pub fn adapted(
+        &self,
+        body: &[u8],
+        model: &str,
+        ask_usage: bool,
+        mut edits: Vec<(Range<usize>, Vec<u8>)>,
+    ) -> Vec<u8> {
+        edits.push(self.model_edit(model));
+        if ask_usage && self.stream && !self.include_usage {
             edits.extend(self.usage_edit(body));
         }
         spliced(body, &mut edits)
@@ -103,11 +109,9 @@ impl RequestHead {
 
 fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), RequestError> {
     let name = content.field;
+    let is_elsewhere = || content.unless.iter().any(|other| fields.get(other).is_some());
     let Some(value) = fields.get(name) else {
-        return match content.unless.iter().any(|other| fields.get(other).is_some()) {
-            true => Ok(()),
-            false => Err(RequestError::new("the field is required").at(name)),
-        };
+        return if is_elsewhere() { Ok(()) } else { Err(RequestError::new("the field is required").at(name)) };
     };
     let is_array = value.starts_with('[');
     let is_text = content.may_be_text && value.starts_with('"');
@@ -115,7 +119,7 @@ fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), Reques
         return Err(RequestError::new("an array is expected").at(name));
     }
     let empty = value == "\"\"" || (is_array && value.trim_start_matches('[').trim_start() == "]");
-    if empty { Err(RequestError::new("must not be empty").at(name)) } else { Ok(()) }
+    if empty && !is_elsewhere() { Err(RequestError::new("must not be empty").at(name)) } else { Ok(()) }
 }
 
 fn read_answer_options(

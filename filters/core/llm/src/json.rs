@@ -1,6 +1,7 @@
 //! Reading one level of a JSON object without copying it, and editing bytes in place.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -48,13 +49,8 @@ impl<'a> Fields<'a> {
 
     /// The first name that stands twice. Parsers disagree on which value of it counts.
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        let mut fields = self.0.iter();
-        while let Some((name, _)) = fields.next() {
-            if fields.clone().any(|(other, _)| other == name) {
-                return Some(name);
-            }
-        }
-        None
+        let mut seen = BTreeSet::new();
+        self.0.iter().map(|(name, _)| name.as_ref()).find(|name| !seen.insert(*name))
     }
 }
 

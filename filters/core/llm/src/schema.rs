@@ -4,7 +4,9 @@
 
 mod anthropic;
 mod dialect;
+mod members;
 mod openai;
+mod responses;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,11 +14,12 @@ use std::ops::Deref;
 
 use crate::operation::without_query;
 pub use dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, StreamReader, StreamWriter, ToolNameRule, Writing,
+    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
+    Writing,
 };
 
 /// The first one answers where nothing says which schema a client speaks.
-static REGISTRY: [&dyn Dialect; 2] = [&openai::OpenAi, &anthropic::Anthropic];
+static REGISTRY: [&dyn Dialect; 3] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses];
 
 /// A wire schema.
 #[derive(Clone, Copy)]

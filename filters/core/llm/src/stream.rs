@@ -6,9 +6,11 @@
 mod same;
 
 use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
 
 use crate::chat::{Finish, ToolNames};
-use crate::error::ProviderError;
+use crate::error::{ProviderError, error_of_event};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
 use crate::usage::{Usage, usage_of_response};
@@ -33,11 +35,10 @@ pub struct StreamOptions {
 pub struct Progress {
     /// An event with content, or with the end of an answer, was seen: from here on the client has part of an answer.
     pub content: bool,
-    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error event; a caller
-    /// that has sent nothing yet may throw all of it away and try elsewhere.
+    /// The provider ended the stream with an error, or broke its protocol. What was written last is the error's event in the client's
+    /// schema, written from what was read, never the provider's own bytes. A caller that has sent nothing yet may throw all of it away
+    /// and try elsewhere.
     pub error: Option<ProviderError>,
-    /// Where in the output, in bytes, the event of that error begins.
-    pub error_at: usize,
     /// Usage as the events of this push have it: running totals, of which the last word holds.
     pub usage: Option<Usage>,
     /// Of the whole stream so far: the last figure of its output is that of the whole answer, whose end is known and of which nothing
@@ -102,6 +103,18 @@ pub enum Delta<'a> {
     Error(ProviderError),
 }
 
+/// Takes out of a text of an error what no client may read; `None`: nothing of that stands there.
+pub type Hide = Rc<dyn Fn(&str) -> Option<String>>;
+
+#[derive(Default)]
+struct Hiding(Option<Hide>);
+
+impl fmt::Debug for Hiding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hiding")
+    }
+}
+
 /// Translates one stream.
 #[derive(Debug)]
 pub struct StreamTranslator {
@@ -128,11 +141,19 @@ impl StreamTranslator {
                 content_seen: false,
                 output_is_counted: false,
                 tool_names,
+                hide: Hiding::default(),
                 finish_seen: false,
                 over: false,
                 at_end: false,
             },
         }
+    }
+
+    /// The same translator, with each text of an error as `hide` makes it.
+    #[must_use]
+    pub fn hiding(mut self, hide: Hide) -> Self {
+        self.session.hide = Hiding(Some(hide));
+        self
     }
 
     /// Takes in bytes of the provider and appends what the client gets. After the last event, or an error, nothing more.
@@ -203,6 +224,7 @@ struct Session {
     /// A figure of the output was said behind all content so far.
     output_is_counted: bool,
     tool_names: ToolNames,
+    hide: Hiding,
     finish_seen: bool,
     /// The last event, or an error, has been written.
     over: bool,
@@ -235,12 +257,16 @@ impl Session {
             "" => Ok(Vec::new()),
             data => self.reader.read(data),
         };
+        // What the schema's reader does not know may still be an error: servers have more shapes for it than the schema.
+        let unknown = || error_of_event(self.provider, event.data);
         let mut deltas = match deltas {
+            Ok(deltas) if deltas.is_empty() => unknown().map(Delta::Error).into_iter().collect(),
             Ok(deltas) => deltas,
             Err(error) => {
+                let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
-                return self.fail(error, progress, out);
+                return self.fail(unknown().unwrap_or(error), progress, out);
             }
         };
         self.observe_usage(&deltas, progress);
@@ -249,13 +275,7 @@ impl Session {
         }
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
-                let rewritten = error.client_status() != error.status || !matches!(self.writer, Writer::Same(_));
-                if rewritten {
-                    return self.fail(error, progress, out);
-                }
-                progress.error_at = out.len();
-                progress.error = Some(error);
-                self.over = true;
+                return self.fail(error.in_event(event.data), progress, out);
             } else if let Err(error) = self.writer.write(delta, out) {
                 return self.fail(error, progress, out);
             }
@@ -334,8 +354,17 @@ impl Session {
             return;
         }
         self.over = true;
-        progress.error_at = out.len();
-        crate::error::write_error_event(self.client, &error.to_client(self.client), out);
+        let error = match &self.hide.0 {
+            Some(hide) => error.hiding(hide.as_ref()),
+            None => error,
+        };
+        let is_written = match &mut self.writer {
+            Writer::Same(_) => false,
+            Writer::Other(writer) => error.tell(self.client, |parts| writer.fail(parts, out)),
+        };
+        if !is_written {
+            error.write_event(self.client, out);
+        }
         progress.error = Some(error);
     }
 }

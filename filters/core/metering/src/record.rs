@@ -59,7 +59,6 @@ pub(crate) fn record(
             .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
             .collect(),
         revision: exchange.revision,
-        ..UsageRecord::default()
     })
 }
 

@@ -1,17 +1,18 @@
+mod failure;
+
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use weir_config::names::RETRIED_BELOW_500;
 use weir_exchange::{Exchange, Shared};
-use weir_host::{Flow, Headers, Host, HostError, Message, Reply};
-use weir_llm::error::{ClientError, ProviderError, read_provider_error};
+use weir_host::{Flow, Headers, Host, HostError, Message};
+use weir_llm::chat::ToolNames;
+use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{Operation, Schema, chat, same, text, usage_of_value};
+use weir_llm::{AnswerOutline, Operation, Schema, chat, same, text, usage_of_value};
 
 use crate::credential::Credential;
+use crate::encoding::{Decoder, Undecodable};
 use crate::headers::{downstream, tell};
-use crate::refusal::{invalid_response, reply, unavailable};
+use crate::refusal::invalid_response;
 
 /// How much of an error's body is read.
 const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
@@ -19,6 +20,8 @@ const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
 const WHOLE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 /// How much of a stream is held before its first content.
 const OPENING_LIMIT_BYTES: usize = 1024 * 1024;
+/// The longest that one piece of a compressed stream may become.
+const DECODED_PIECE_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
@@ -36,7 +39,9 @@ pub(crate) struct Asked {
     /// The id of a stream that is translated.
     pub(crate) id: String,
     /// What the provider was shown.
-    pub(crate) credential: Option<Credential>,
+    pub(crate) credential: Option<Rc<Credential>>,
+    /// What the client calls tools that have other names there.
+    pub(crate) tool_names: ToolNames,
 }
 
 /// One provider's answer on its way to the client.
@@ -44,6 +49,8 @@ pub(crate) struct Asked {
 pub(crate) struct Answer {
     asked: Asked,
     headers: Rc<Headers>,
+    /// For a body that is compressed.
+    decoder: Option<Decoder>,
     state: State,
 }
 
@@ -51,8 +58,9 @@ pub(crate) struct Answer {
 enum State {
     /// Until the provider's headers are here.
     Waiting,
-    /// The provider said that it failed; its words are collected.
-    Failed { status: u16 },
+    /// The provider said that it failed, or answers in another way than it was asked to; its words are collected. Those that are no
+    /// error are answered with `otherwise`.
+    Failed { status: u16, otherwise: Option<ClientError> },
     /// It cannot be an answer, whatever follows; the client's error is written with the first piece of the body.
     Unusable(ClientError),
     /// A whole answer is collected.
@@ -67,7 +75,7 @@ enum State {
 
 impl Answer {
     pub(crate) fn new(asked: Asked) -> Self {
-        Self { asked, headers: Rc::default(), state: State::Waiting }
+        Self { asked, headers: Rc::default(), decoder: None, state: State::Waiting }
     }
 
     pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
@@ -100,16 +108,18 @@ impl Answer {
                 self.flow_after(host.set_body(Message::Response, &[]))
             }
             State::Unusable(error) => self.fail(host, exchange, &error),
-            State::Failed { status } => {
+            State::Failed { status, otherwise } => {
                 if !end_of_stream && held < ERROR_LIMIT_BYTES {
-                    self.state = State::Failed { status };
+                    self.state = State::Failed { status, otherwise };
                     return Flow::Pause;
                 }
                 // Without its words it is still a failure.
-                let mut body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES)).unwrap_or_default();
-                // Before its words are shortened, so that no part of a quoted credential is left.
-                self.redact(&mut body);
-                self.fail_as_provider(host, exchange, &read_provider_error(self.asked.provider, status, &body))
+                let body = host.body(Message::Response, 0, held.min(ERROR_LIMIT_BYTES)).unwrap_or_default();
+                let body = self.decoded(body).unwrap_or_default();
+                match otherwise {
+                    Some(error) if !self.says_error(&body) => self.fail(host, exchange, &error),
+                    _ => self.fail_as_provider(host, exchange, read_provider_error(self.asked.provider, status, &body)),
+                }
             }
             State::Whole => {
                 if held > WHOLE_LIMIT_BYTES {
@@ -121,33 +131,46 @@ impl Answer {
                     return Flow::Pause;
                 }
                 match host.body(Message::Response, 0, held) {
-                    Ok(body) => self.whole(host, exchange, &body),
+                    Ok(body) => match self.decoded(body) {
+                        Ok(body) => self.whole(host, exchange, &body),
+                        Err(error) => self.fail(host, exchange, &undecodable(error)),
+                    },
                     Err(error) => self.flow_after(Err(error)),
                 }
             }
             State::Opening { translator, read, out } => {
                 match host.body(Message::Response, read, held.saturating_sub(read)) {
-                    Ok(new) => self.open(host, exchange, Opening { translator, out, new, held, end_of_stream }),
+                    Ok(new) => match self.decoded(new) {
+                        Ok(new) => self.open(host, exchange, Opening { translator, out, new, held, end_of_stream }),
+                        Err(error) => self.fail(host, exchange, &undecodable(error)),
+                    },
                     Err(error) => self.flow_after(Err(error)),
                 }
             }
             State::Streaming { translator } => match host.body(Message::Response, 0, held) {
-                Ok(new) => self.pass(host, exchange, translator, &new, end_of_stream),
+                Ok(new) => match self.decoded(new) {
+                    Ok(new) => self.pass(host, exchange, translator, &new, end_of_stream),
+                    Err(error) => self.break_off(host, exchange, &ProviderError::protocol(error.to_string())),
+                },
                 Err(error) => self.flow_after(Err(error)),
             },
         }
     }
 
     /// What can follow these headers.
-    fn expect(&self, host: &dyn Host, status: u16) -> State {
-        if status != 200 {
-            return State::Failed { status };
+    fn expect(&mut self, host: &dyn Host, status: u16) -> State {
+        let encoding = self.header("content-encoding").trim().to_ascii_lowercase();
+        let is_stream = self.header("content-type").to_ascii_lowercase().starts_with(EVENT_STREAM);
+        if !matches!(encoding.as_str(), "" | "identity") {
+            let most = if is_stream { DECODED_PIECE_LIMIT_BYTES } else { WHOLE_LIMIT_BYTES };
+            self.decoder = Decoder::new(&encoding, most);
         }
-        let encoding = self.header("content-encoding");
-        if !(encoding.is_empty() || encoding.eq_ignore_ascii_case("identity")) {
+        if status != 200 {
+            return State::Failed { status, otherwise: None };
+        }
+        if self.decoder.is_none() && !matches!(encoding.as_str(), "" | "identity") {
             return State::Unusable(invalid_response("The provider compressed its answer though it was asked not to."));
         }
-        let is_stream = self.header("content-type").to_ascii_lowercase().starts_with(EVENT_STREAM);
         match (self.asked.stream, is_stream) {
             (false, false) => State::Whole,
             (true, true) => {
@@ -156,64 +179,52 @@ impl Answer {
                     client_wants_usage: self.asked.include_usage,
                     id: self.asked.id.clone(),
                     created_unix_s: unix_s(host),
-                    tool_names: chat::ToolNames::default(),
+                    tool_names: self.asked.tool_names.clone(),
                 };
-                let translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
+                let mut translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
+                if let Some(credential) = self.asked.credential.clone() {
+                    translator = translator.hiding(Rc::new(move |text| credential.hidden_in(text)));
+                }
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
             }
-            (true, false) => State::Unusable(invalid_response("The provider did not stream its answer.")),
+            (true, false) => {
+                let otherwise = Some(invalid_response("The provider did not stream its answer."));
+                State::Failed { status, otherwise }
+            }
             (false, true) => State::Unusable(invalid_response("The provider streamed its answer unasked.")),
         }
     }
 
-    /// Headers only. No body can be written to such an answer. Where the next provider may do better, only the status is,
-    /// for the router; else the answer is replaced by a reply, which ends the request.
-    fn without_body(&mut self, host: &mut dyn Host, exchange: Option<&Shared>) -> Flow {
-        let client = self.asked.client;
-        let (status, code, body) = match std::mem::replace(&mut self.state, State::Discarding) {
-            State::Failed { status } => {
-                let error = read_provider_error(self.asked.provider, status, &[]);
-                (error.client_status(), recorded_code(&error), error.to_client(client))
-            }
-            State::Unusable(error) => (error.status, error.code, error.body(client)),
-            _ => {
-                let error = invalid_response("The provider's answer is empty.");
-                (error.status, error.code, error.body(client))
-            }
-        };
-        note(exchange, |exchange| exchange.refusal = Some(code));
-        if matches!(status, 400..500) && !RETRIED_BELOW_500.contains(&status) {
-            let headers = vec![("content-type".into(), JSON.into())];
-            return Flow::Reply(Reply { status, headers, body, code });
+    /// What came, as it was before the provider compressed it.
+    fn decoded(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Undecodable> {
+        match &mut self.decoder {
+            Some(decoder) => decoder.push(&bytes),
+            None => Ok(bytes),
         }
-        self.flow_after(host.set_headers(Message::Response, &downstream(&self.headers, status, JSON, Some(0))))
     }
 
     fn whole(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, body: &[u8]) -> Flow {
         let (client, provider) = (self.asked.client, self.asked.provider);
         let invalid = || invalid_response("The provider's answer is not what its API promises.");
-        let outline = match body.trim_ascii_start().first() {
-            Some(b'{') => Outline::read(body),
-            _ => None,
+        let Some(outline) = AnswerOutline::read(self.at_provider(), body) else {
+            return self.fail(host, exchange, &invalid());
         };
-        let Some(outline) = outline else { return self.fail(host, exchange, &invalid()) };
         // What it says it used is owed, whatever else is wrong with it.
         let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
         if let Some(usage) = usage {
             note(exchange, |exchange| exchange.usage.report_whole(usage));
         }
         // Some servers say that they failed under a status that says success.
-        if outline.says_error() {
-            let mut body = body.to_vec();
-            self.redact(&mut body);
-            return self.fail_as_provider(host, exchange, &read_provider_error(provider, 200, &body));
+        if !outline.is_answer {
+            return self.fail_as_provider(host, exchange, read_provider_error(provider, 200, body));
         }
         let translated = if client == provider {
-            None
+            outline.with_model(body, &self.asked.model).or_else(|| self.decoder.is_some().then(|| body.to_vec()))
         } else {
             match chat::read_response(provider, body) {
                 Ok(mut response) => {
                     response.model.clone_from(&self.asked.model);
+                    self.asked.tool_names.restore(&mut response);
                     if response.created_unix_s == 0 {
                         response.created_unix_s = unix_s(host);
                     }
@@ -252,7 +263,6 @@ impl Answer {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
             let headers = self.good(exchange, EVENT_STREAM, None);
-            self.redact_error(&progress, &mut out);
             if end_of_stream {
                 self.end(exchange, translator.as_mut(), &mut out);
             } else {
@@ -262,13 +272,13 @@ impl Answer {
             return self.flow_after(written.and_then(|()| host.set_body(Message::Response, &out)));
         }
         if let Some(error) = progress.error {
-            return self.fail_as_provider(host, exchange, &error);
+            return self.fail_as_provider(host, exchange, error);
         }
         if end_of_stream {
             let error = invalid_response("The provider's stream ended before its first content.");
             return self.fail(host, exchange, &error);
         }
-        if held > OPENING_LIMIT_BYTES {
+        if held.max(out.len()) > OPENING_LIMIT_BYTES {
             let error = invalid_response("The provider's stream has no content.");
             return self.fail(host, exchange, &error);
         }
@@ -287,19 +297,19 @@ impl Answer {
         let mut out = Vec::with_capacity(new.len());
         let progress = translator.push(new, &mut out);
         take_in(exchange, &progress);
-        self.redact_error(&progress, &mut out);
         if end_of_stream {
             self.end(exchange, translator.as_mut(), &mut out);
         } else {
             self.state = State::Streaming { translator };
         }
         // Most pieces of the client's own schema pass as they came.
-        self.flow_after(if same(&out, new) { Ok(()) } else { host.set_body(Message::Response, &out) })
+        let as_it_came = self.decoder.is_none() && same(&out, new);
+        self.flow_after(if as_it_came { Ok(()) } else { host.set_body(Message::Response, &out) })
     }
 
     /// The headers of an answer that the client gets.
     fn good(&self, exchange: Option<&Shared>, content_type: &str, length: Option<usize>) -> Headers {
-        let mut headers = downstream(&self.headers, 200, content_type, length);
+        let mut headers = downstream(&self.headers, self.asked.credential.as_deref(), 200, content_type, length);
         if let Some(exchange) = exchange {
             exchange.read(|exchange| tell(exchange, &mut headers));
         }
@@ -310,65 +320,10 @@ impl Answer {
     /// so that the client does not take it for whole.
     fn end(&self, exchange: Option<&Shared>, translator: &mut StreamTranslator, out: &mut Vec<u8>) {
         let mut progress = translator.finish(out);
-        self.redact_error(&progress, out);
         let is_cut_off = progress.error.take().is_some();
         take_in(exchange, &progress);
         if is_cut_off {
             note(exchange, |exchange| _ = exchange.refusal.get_or_insert("upstream_incomplete"));
-        }
-    }
-
-    fn fail(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ClientError) -> Flow {
-        let body = error.body(self.asked.client);
-        self.write_failure(host, exchange, error.status, error.code, &body)
-    }
-
-    fn fail_as_provider(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ProviderError) -> Flow {
-        let mut body = error.to_client(self.asked.client);
-        self.redact(&mut body);
-        self.write_failure(host, exchange, error.client_status(), recorded_code(error), &body)
-    }
-
-    /// Turns the answer into an error in the client's schema. Its headers were held until now, so the router decides by this
-    /// status whether the next provider is tried.
-    fn write_failure(
-        &mut self,
-        host: &mut dyn Host,
-        exchange: Option<&Shared>,
-        status: u16,
-        code: &'static str,
-        body: &[u8],
-    ) -> Flow {
-        self.state = State::Discarding;
-        note(exchange, |exchange| exchange.refusal = Some(code));
-        let headers = downstream(&self.headers, status, JSON, Some(body.len()));
-        let written = host.set_headers(Message::Response, &headers);
-        self.flow_after(written.and_then(|()| host.set_body(Message::Response, body)))
-    }
-
-    /// What the proxy did not take ends the stream: nothing untranslated reaches the client, and nothing waits for more.
-    fn flow_after(&self, written: Result<(), HostError>) -> Flow {
-        match written {
-            Ok(()) => Flow::Continue,
-            Err(_) => Flow::Reply(reply(
-                self.asked.client,
-                &unavailable("The gateway could not pass on the provider's answer."),
-            )),
-        }
-    }
-
-    /// Only in the error's own event: what stands before it is the model's, and may have been sent already.
-    fn redact_error(&self, progress: &Progress, out: &mut Vec<u8>) {
-        if progress.error.is_some() {
-            let mut event = out.split_off(progress.error_at.min(out.len()));
-            self.redact(&mut event);
-            out.append(&mut event);
-        }
-    }
-
-    fn redact(&self, text: &mut Vec<u8>) {
-        if let Some(credential) = &self.asked.credential {
-            credential.redact(text);
         }
     }
 
@@ -383,33 +338,6 @@ struct Opening {
     new: Vec<u8>,
     held: usize,
     end_of_stream: bool,
-}
-
-/// A whole answer, as far as it says that it is none. Reading it also shows that it is one JSON document.
-#[derive(Deserialize)]
-struct Outline<'a> {
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    /// What it says it used, if it says so once.
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-}
-
-impl<'a> Outline<'a> {
-    fn read(body: &'a [u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Error<'a> {
-            #[serde(borrow, default)]
-            error: Option<&'a RawValue>,
-        }
-        let once = serde_json::from_slice(body).ok();
-        // Figures that stand twice are none, but no reason to refuse the answer.
-        once.or_else(|| serde_json::from_slice(body).ok().map(|Error { error }| Self { error, usage: None }))
-    }
-
-    fn says_error(&self) -> bool {
-        self.error.is_some_and(|error| error.get().starts_with(['{', '"']) && !matches!(error.get(), "{}" | "\"\""))
-    }
 }
 
 /// Writes the headers of an answer that the client gets, and notes that it did.
@@ -446,20 +374,23 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
 
 /// The code of a usage record: one of ours, whatever the provider calls it.
 fn recorded_code(error: &ProviderError) -> &'static str {
-    match error.status {
-        401 | 403 => "upstream_auth_failed",
-        429 => "upstream_rate_limited",
-        ..=399 | 500.. => "upstream_unavailable",
+    match (error.about(), error.client_status()) {
+        (About::Credential, _) => "upstream_auth_failed",
+        (About::Model, _) => "upstream_model_not_found",
+        (_, 429) => "upstream_rate_limited",
+        (_, 500..) => "upstream_unavailable",
         _ => "upstream_refused",
     }
 }
 
+fn undecodable(error: Undecodable) -> ClientError {
+    invalid_response(&format!("The answer cannot be read: {error}."))
+}
+
 fn merge(first: Progress, second: Progress) -> Progress {
-    let error_at = if first.error.is_some() { first.error_at } else { second.error_at };
     Progress {
         content: first.content || second.content,
         error: first.error.or(second.error),
-        error_at,
         usage: match (first.usage, second.usage) {
             (Some(first), Some(second)) => Some(first.followed_by(&second)),
             (first, second) => second.or(first),

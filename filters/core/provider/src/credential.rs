@@ -1,9 +1,13 @@
 use std::fmt;
 
+use weir_llm::ProviderError;
+
 /// What stands in its place.
 const REMOVED: &[u8] = b"[removed]";
 /// Shorter ones are words that may stand in a message by themselves.
 const SHORTEST: usize = 8;
+/// So many backslashes may stand before a character of a quoted credential: JSON in JSON in JSON.
+const MOST_BACKSLASHES: usize = 8;
 
 /// The credential that an attempt showed to its provider, kept so that a provider that quotes it in an error does not show it
 /// to the client.
@@ -24,37 +28,76 @@ impl Credential {
         &self.0
     }
 
-    /// Takes the credential out of an error's text or JSON, wherever it stands in it.
-    pub(crate) fn redact(&self, text: &mut Vec<u8>) {
-        if self.0.len() < SHORTEST {
-            return;
+    /// An error without it, in any of its texts.
+    pub(crate) fn out_of(&self, error: ProviderError) -> ProviderError {
+        error.hiding(&|text| self.hidden_in(text))
+    }
+
+    /// Whether it stands in a text, as it is or escaped.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        self.find(text, 0).is_some()
+    }
+
+    /// A text of an error without it; `None`: it does not stand there. The text is what a reader reads, not its JSON: what is escaped
+    /// in it was escaped twice.
+    pub(crate) fn hidden_in(&self, text: &str) -> Option<String> {
+        let bytes = text.as_bytes();
+        let (mut kept, mut at) = (Vec::new(), 0);
+        while let Some((start, end)) = self.find(bytes, at) {
+            kept.extend_from_slice(bytes.get(at..start).unwrap_or_default());
+            kept.extend_from_slice(REMOVED);
+            at = end;
         }
-        remove(text, &self.0);
-        // As it stands in a JSON string, if that is something else.
-        if self.0.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
-            let escaped = self.0.iter().flat_map(|byte| match byte {
-                b'"' | b'\\' => vec![b'\\', *byte],
-                byte => vec![*byte],
-            });
-            remove(text, &escaped.collect::<Vec<u8>>());
+        if at == 0 {
+            return None;
         }
+        kept.extend_from_slice(bytes.get(at..).unwrap_or_default());
+        Some(String::from_utf8_lossy(&kept).into_owned())
+    }
+
+    /// Where it stands next, from a place on. A hostile provider chooses the text: each place is looked at for as long as it fits.
+    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        let first = *self.0.first().filter(|_| self.0.len() >= SHORTEST)?;
+        let mut at = from;
+        while let Some(next) = memchr::memchr3(first, b'\\', b'%', text.get(at..)?) {
+            let start = at.saturating_add(next);
+            if let Some(end) = self.end_at(text, start) {
+                return Some((start, end));
+            }
+            at = start.saturating_add(1);
+        }
+        None
+    }
+
+    /// Where it ends, if it begins here.
+    fn end_at(&self, text: &[u8], start: usize) -> Option<usize> {
+        self.0.iter().try_fold(start, |at, byte| Some(at.saturating_add(length_of(*byte, text.get(at..)?)?)))
     }
 }
 
-/// In one pass, since a hostile provider chooses the text.
-fn remove(text: &mut Vec<u8>, secret: &[u8]) {
-    let mut rest = text.as_slice();
-    let mut kept = Vec::new();
-    while let Some(at) = rest.windows(secret.len()).position(|window| window == secret) {
-        let (before, from) = rest.split_at(at);
-        kept.extend_from_slice(before);
-        kept.extend_from_slice(REMOVED);
-        rest = from.get(secret.len()..).unwrap_or_default();
+/// How many bytes at the beginning of a text stand for this one: itself, or an escape of JSON or of a URL.
+fn length_of(byte: u8, text: &[u8]) -> Option<usize> {
+    match text {
+        [first, ..] if *first == byte => Some(1),
+        [b'%', high, low, ..] => (hex(&[*high, *low]) == Some(u32::from(byte))).then_some(3),
+        [b'\\', ..] => {
+            let backslashes = text.iter().take(MOST_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
+            match text.get(backslashes..)? {
+                [b'u', digits @ ..] if hex(digits.get(..4)?) == Some(u32::from(byte)) => {
+                    Some(backslashes.saturating_add(5))
+                }
+                [first, ..] if *first == byte => Some(backslashes.saturating_add(1)),
+                _ => None,
+            }
+        }
+        _ => None,
     }
-    if !kept.is_empty() {
-        kept.extend_from_slice(rest);
-        *text = kept;
-    }
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    u32::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -64,15 +107,21 @@ mod tests {
     #[test]
     fn a_credential_is_taken_out_wherever_it_stands() {
         let check = |credential: &str, text: &str, expect: &str| {
-            let mut text = text.as_bytes().to_vec();
-            Credential::new(credential.into()).redact(&mut text);
-            assert_eq!(String::from_utf8(text).unwrap(), expect);
+            let credential = Credential::new(credential.into());
+            assert_eq!(credential.hidden_in(text).as_deref().unwrap_or(text), expect);
+            assert_eq!(credential.is_in(text.as_bytes()), text != expect);
         };
         check("sk-12345678", "sk-12345678", "[removed]");
         check("sk-12345678", "a sk-12345678, sk-12345678 b sk-1234567", "a [removed], [removed] b sk-1234567");
         check("sk-12345678", "", "");
+        check("sk-12345678", "\u{e9}sk-sk-12345678\u{e9}", "\u{e9}sk-[removed]\u{e9}");
+        // JSON in the text of JSON, and in that of a URL.
+        check("sk-12345678", r#"{"m":"\u0073k\u002D12345678"}"#, r#"{"m":"[removed]"}"#);
+        check("sk-12345678", r"\\\u0073k-1234567\u0038.", "[removed].");
+        check("sk-12345678", "?key=sk%2D12345678&a", "?key=[removed]&a");
+        check("sk/12345678", r"sk\/12345678 sk/12345678", "[removed] [removed]");
         check(r#"sk-"1\23456"#, r#"{"m":"sk-\"1\\23456"} sk-"1\23456"#, r#"{"m":"[removed]"} [removed]"#);
-        check("[removed]", "a [removed]", "a [removed]");
+        check("sk-12345678", r"\\\\\\\\\\\\ \u007 %7", r"\\\\\\\\\\\\ \u007 %7");
         // A word that is a credential only by name.
         check("none", "there is none", "there is none");
         assert_eq!(format!("{:?}", Credential::new(b"sk-12345678".to_vec())), "Credential");

@@ -1,63 +1,82 @@
 //! Which headers go to a provider, and which of a provider's come back.
 
 use weir_config::Deployment;
-use weir_config::names::{CREDENTIAL_SLOT_PREFIX, INTERNAL_PREFIX};
+use weir_config::names::CREDENTIAL_SLOT_PREFIX;
 use weir_exchange::Exchange;
 use weir_host::Headers;
 use weir_llm::Schema;
 
 use crate::credential::Credential;
 
-/// Never passed on: credentials of the client, what names its account at a provider, what speaks of its connection to Envoy,
-/// and what is written anew.
-const DROPPED_FROM_REQUEST: [&str; 31] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
-    "openai-organization",
-    "openai-project",
-    "x-request-id",
-    "x-real-ip",
-    "true-client-ip",
-    "forwarded",
-    "via",
-    "expect",
-    "host",
-    "accept-encoding",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    "origin",
-    "referer",
-    "x-http-method-override",
+/// Of a client's request these reach any provider; a schema adds what means something to its own providers ([`Dialect::headers`]).
+/// Whatever else a client sends is for the gateway, for a proxy before it, or for nobody: credentials, what names an account,
+/// redirects another proxy or speaks of a connection. Neither does an `idempotency-key`, since tenants share an account at a provider
+/// and could get each other's answers, nor `baggage`, which is the application's own.
+///
+/// [`Dialect::headers`]: weir_llm::schema::Dialect::headers
+const KEPT_OF_REQUEST: [&str; 4] = [
+    "accept",
+    "user-agent",
+    // By which systems know one request (W3C Trace Context).
+    "traceparent",
+    "tracestate",
 ];
-const DROPPED_PREFIXES: [&str; 3] = [INTERNAL_PREFIX, "x-envoy-", "x-forwarded-"];
-/// Mean something to one schema only.
-const SCHEMA_PREFIXES: [&str; 3] = ["anthropic-", "openai-", "x-stainless-"];
 
 /// Of a provider's answer these alone reach the client. Any other would speak of the connection or of the operator's account
 /// there, set the gateway's origin up (cookies, CORS, security policies), or pass for a header of Weir's or Envoy's own.
-const KEPT_OF_RESPONSE: [&str; 5] = [
+const KEPT_OF_RESPONSE: [(&str, Form); 5] = [
     // When to try again, as official clients read it.
-    "retry-after",
-    "retry-after-ms",
-    "x-should-retry",
+    ("retry-after", Form::Time),
+    ("retry-after-ms", Form::Digits),
+    ("x-should-retry", Form::Boolean),
     // What the provider's support asks for.
-    "request-id",
-    "x-request-id",
+    ("request-id", Form::Token),
+    ("x-request-id", Form::Token),
 ];
+
+/// What a header's value looks like. Any other is not passed on: it is the provider's to choose, and read by nobody before the client.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// Seconds, or a date (RFC 9110, 10.2.3).
+    Time,
+    /// A whole number.
+    Digits,
+    /// `true` or `false`.
+    Boolean,
+    /// An id.
+    Token,
+}
+
+/// The longest value of such a header.
+const LONGEST_VALUE: usize = 128;
+/// The longest number.
+const LONGEST_NUMBER: usize = 10;
+
+impl Form {
+    fn fits(self, value: &[u8]) -> bool {
+        let is_number = !value.is_empty() && value.len() <= LONGEST_NUMBER && value.iter().all(u8::is_ascii_digit);
+        match self {
+            Self::Time => is_number || is_date(value),
+            Self::Digits => is_number,
+            Self::Boolean => matches!(value, b"true" | b"false"),
+            Self::Token => {
+                let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+                !value.is_empty() && value.len() <= LONGEST_VALUE && value.iter().all(is_of_token)
+            }
+        }
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7): letters and digits where it has them.
+fn is_date(value: &[u8]) -> bool {
+    const DATE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'A' | b'a' => byte.is_ascii_alphabetic(),
+        b'0' => byte.is_ascii_digit(),
+        form => byte == form,
+    };
+    value.len() == DATE.len() && value.iter().zip(DATE).all(fits)
+}
 
 /// What an attempt's request headers are made of.
 pub(crate) struct Upstream<'a> {
@@ -121,20 +140,27 @@ impl Upstream<'_> {
     }
 
     fn keeps(&self, name: &[u8]) -> bool {
-        let dropped = name.starts_with(b":")
-            || DROPPED_FROM_REQUEST.iter().any(|dropped| dropped.as_bytes() == name)
-            || begins_with_one_of(name, &DROPPED_PREFIXES)
-            || (!self.same_schema() && begins_with_one_of(name, &SCHEMA_PREFIXES));
-        !dropped
+        let of_schema = if self.same_schema() { self.provider.headers() } else { &[] };
+        KEPT_OF_REQUEST.iter().chain(of_schema).any(|kept| match kept.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning.as_bytes()),
+            None => name == kept.as_bytes(),
+        })
     }
 }
 
 /// The headers of an answer as the client gets them; `length` is that of a body held whole.
-pub(crate) fn downstream(provider: &Headers, status: u16, content_type: &str, length: Option<usize>) -> Headers {
+pub(crate) fn downstream(
+    provider: &Headers,
+    credential: Option<&Credential>,
+    status: u16,
+    content_type: &str,
+    length: Option<usize>,
+) -> Headers {
     let mut headers = Headers::with_capacity(16, 512);
     headers.push(":status", status.to_string());
-    for (name, value) in provider.iter() {
-        if KEPT_OF_RESPONSE.iter().any(|kept| kept.as_bytes() == name) {
+    for (name, form) in KEPT_OF_RESPONSE {
+        let is_quoted = |value: &[u8]| credential.is_some_and(|credential| credential.is_in(value));
+        if let Some(value) = provider.get(name).filter(|value| form.fits(value) && !is_quoted(value)) {
             headers.push(name, value);
         }
     }
@@ -151,8 +177,4 @@ pub(crate) fn tell(exchange: &Exchange, headers: &mut Headers) {
     for (name, value) in told.iter().chain(&exchange.told) {
         headers.push(name, value);
     }
-}
-
-fn begins_with_one_of(name: &[u8], prefixes: &[&str]) -> bool {
-    prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }

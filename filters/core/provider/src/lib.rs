@@ -29,7 +29,9 @@
 
 mod answer;
 mod credential;
+mod encoding;
 mod headers;
+mod left_out;
 mod plugin;
 mod refusal;
 mod request;

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use weir_chain::Chain;
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
-use weir_host::{Headers, StreamFilter};
+use weir_host::{Headers, Host, StreamFilter};
 use weir_llm::same;
+use weir_llm::schema::LeftOut;
 
+use crate::left_out::LeftOutCounters;
 use crate::stream::ProviderStream;
 
 /// Deployments kept in each VM; more than that, and all are read anew.
@@ -20,6 +22,7 @@ pub struct ProviderPlugin {
     deployments: RefCell<HashMap<Vec<u8>, Rc<Deployment>>>,
     /// The one that was asked for last: often it is again.
     last: RefCell<Option<(Vec<u8>, Rc<Deployment>)>>,
+    left_out: LeftOutCounters,
 }
 
 impl ProviderPlugin {
@@ -38,6 +41,11 @@ impl ProviderPlugin {
             (Some(filter), Some(exchange)) => Box::new(Chain::new(vec![filter.attempt(exchange), provider])),
             _ => provider,
         }
+    }
+
+    /// Counts what a translation left out of a request.
+    pub(crate) fn count_left_out(&self, host: &mut dyn Host, left_out: &[LeftOut]) {
+        self.left_out.count(host, left_out);
     }
 
     /// Reads the deployment of an endpoint, once for each text.

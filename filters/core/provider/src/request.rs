@@ -1,24 +1,33 @@
 //! What one attempt sends.
 
-use weir_config::Deployment;
+use std::rc::Rc;
+
+use weir_config::{Capabilities, Deployment};
+use weir_llm::chat::ToolNames;
 use weir_llm::error::ClientError;
+use weir_llm::schema::LeftOut;
 use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
 
 use crate::refusal::{bad_request, unavailable};
 
-/// The schema in which the provider is spoken to: the client's, if the deployment speaks it, else its first.
+/// The schema in which the provider is spoken to: the client's, if the deployment speaks it, else the first of its own that has the
+/// operation.
 pub(crate) fn schema_of(deployment: &Deployment, operation: Operation) -> Result<Schema, ClientError> {
-    let client = operation.schema();
-    let speaks = |name: &str| name == deployment.schema || deployment.also_speaks.iter().any(|other| other == name);
-    if speaks(client.name()) {
-        return Ok(client);
-    }
-    Schema::named(&deployment.schema).ok_or_else(|| {
+    let first = Schema::named(&deployment.schema).ok_or_else(|| {
         unavailable(&format!(
             "This gateway is too old for its provider: it does not know the schema {}.",
             deployment.schema
         ))
-    })
+    })?;
+    // One that this module does not know may be left aside.
+    let others = deployment.also_speaks.iter().filter_map(|name| Schema::named(name));
+    let mut spoken = [first].into_iter().chain(others);
+    let client = operation.schema();
+    if spoken.clone().any(|schema| schema == client) {
+        return Ok(client);
+    }
+    let has_it = |schema: &Schema| Operation::of_kind(operation.kind(), *schema).is_some();
+    Ok(spoken.find(has_it).unwrap_or(first))
 }
 
 /// Where the provider is asked for this, or why it cannot be.
@@ -37,6 +46,23 @@ pub(crate) fn path_of(deployment: &Deployment, operation: Operation, provider: S
         path.push_str(&deployment.query);
     }
     Ok(path)
+}
+
+/// A client's body, and what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientBody {
+    pub(crate) bytes: Rc<Vec<u8>>,
+    pub(crate) head: RequestHead,
+}
+
+/// A body as a provider gets it.
+#[derive(Debug)]
+pub(crate) struct ProviderBody {
+    pub(crate) bytes: Vec<u8>,
+    /// What its schema or its server cannot be told.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// What the client calls tools that have other names there.
+    pub(crate) tool_names: ToolNames,
 }
 
 /// The head of `body`: `known`, if it stands where it says, else read anew.
@@ -59,21 +85,29 @@ pub(crate) fn body_for(
     deployment: &Deployment,
     operation: Operation,
     provider: Schema,
-    head: &RequestHead,
-    body: &[u8],
-) -> Result<Vec<u8>, ClientError> {
+    body: &ClientBody,
+) -> Result<ProviderBody, ClientError> {
     let client = operation.schema();
+    let ClientBody { bytes, head } = body;
+    let capabilities = &deployment.capabilities;
     if client == provider {
-        // A stream says what it used only if it is asked to; a client that did not ask does not get to see it.
-        return Ok(match operation.kind() {
-            Kind::Chat if provider.usage_is_opt_in() => head.with_usage_asked(body, &deployment.model),
-            Kind::Chat | Kind::Embeddings | Kind::ListModels | Kind::GetModel => {
-                head.with_model(body, &deployment.model)
+        let bytes = match operation.kind() {
+            Kind::Chat => {
+                // Most servers take all that their schema can say.
+                let edits = match *capabilities == Capabilities::default() {
+                    true => Vec::new(),
+                    false => provider.adapt(bytes, capabilities),
+                };
+                // A stream says what it used only if it is asked to; a client that did not ask does not get to see it.
+                let ask_usage = provider.usage_is_opt_in() && capabilities.stream_options;
+                head.adapted(bytes, &deployment.model, ask_usage, edits)
             }
-        });
+            Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
+        };
+        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: ToolNames::default() });
     }
-    let mut request = chat::read_request(client, body).map_err(bad_request)?;
+    let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
-    let written = chat::write_request(provider, &request, &deployment.capabilities).map_err(bad_request)?;
-    Ok(written.body)
+    let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
+    Ok(ProviderBody { bytes: written.body, left_out: written.left_out, tool_names: written.tool_names })
 }

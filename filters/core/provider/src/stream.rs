@@ -6,14 +6,14 @@ use weir_exchange::{Attempt, Shared};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
-use weir_llm::{Operation, RequestHead, Schema};
+use weir_llm::{Operation, Schema, same};
 
 use crate::ProviderPlugin;
 use crate::answer::{Answer, Asked};
 use crate::credential::Credential;
 use crate::headers::{Upstream, originals};
 use crate::refusal::{reply, unavailable};
-use crate::request::{body_for, head_of, path_of, schema_of};
+use crate::request::{ClientBody, body_for, head_of, path_of, schema_of};
 
 /// Envoy's count of attempts, which the route configuration asks for (`include_request_attempt_count`).
 const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
@@ -60,7 +60,7 @@ impl ProviderStream {
         let metadata = host.property(&path).unwrap_or_default();
         let deployment = self.plugin.deployment(&metadata).map_err(|error| {
             host.log(Level::Error, &format!("weir.provider: the endpoint's metadata says nothing of use: {error}"));
-            unavailable("The gateway has no configuration for the chosen provider.")
+            unavailable(&format!("The gateway has no configuration that it can use for the chosen provider: {error}."))
         })?;
         let attempt = Attempt {
             deployment_id: deployment.id.clone(),
@@ -110,17 +110,9 @@ impl ProviderStream {
         let begun = self.begun.take().ok_or_else(lost)?;
         let Begun { deployment, operation, provider, path, originals, credential } = begun;
 
-        let (known_body, known_head, request_id) = self.known();
-        let body = match known_body {
-            Some(body) => body,
-            None => {
-                let body = host.body(Message::Request, 0, held).map_err(|_| lost())?;
-                self.count_input(operation, &body);
-                Rc::new(body)
-            }
-        };
-        let head = head_of(operation, known_head, &body)?;
-        let upstream_body = body_for(&deployment, operation, provider, &head, &body)?;
+        let body = self.client_body(host, operation, held)?;
+        let upstream_body = body_for(&deployment, operation, provider, &body)?;
+        self.plugin.count_left_out(host, &upstream_body.left_out);
 
         let headers = Upstream {
             deployment: &deployment,
@@ -128,15 +120,19 @@ impl ProviderStream {
             client: self.client,
             provider,
             credential: credential.as_ref(),
-            body_length: upstream_body.len(),
+            body_length: upstream_body.bytes.len(),
         }
         .headers(&originals);
-        let written =
-            host.set_headers(Message::Request, &headers).and_then(|()| host.set_body(Message::Request, &upstream_body));
+        let written = host
+            .set_headers(Message::Request, &headers)
+            .and_then(|()| host.set_body(Message::Request, &upstream_body.bytes));
         if written.is_err() {
             host.log(Level::Error, "weir.provider: Envoy refused the headers or the body of an attempt");
             return Err(lost());
         }
+        let head = body.head;
+        let request_id = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.request_id));
+        let request_id = request_id.map(|id| id.simple().to_string()).unwrap_or_default();
         self.answer = Some(Answer::new(Asked {
             operation,
             client: self.client,
@@ -145,29 +141,56 @@ impl ProviderStream {
             stream: head.stream,
             include_usage: head.include_usage,
             id: format!("{}{request_id}", self.client.answer_id_prefix()),
-            credential,
+            credential: credential.map(Rc::new),
+            tool_names: upstream_body.tool_names,
         }));
         Ok(())
     }
 
-    /// Counts the input of a body that nobody keeps, in case that the provider will not say what it was.
+    /// The client's body as the proxy holds it. A filter of the operator's between Weir's may have changed what the exchange knows of
+    /// it; to see that costs a hundredth of a request.
+    fn client_body(&self, host: &dyn Host, operation: Operation, held: usize) -> Result<ClientBody, ClientError> {
+        let body = host.body(Message::Request, 0, held).map_err(|_| unavailable("The gateway lost this request."))?;
+        let known = self.exchange.as_ref().and_then(|exchange| {
+            exchange.read(|exchange| (exchange.body.clone(), exchange.body_length, exchange.head.clone()))
+        });
+        let (kept, length, head) = known.unwrap_or_default();
+        if let (Some(bytes), Some(head)) = (&kept, &head)
+            && same(bytes, &body)
+        {
+            return Ok(ClientBody { bytes: Rc::clone(bytes), head: head.clone() });
+        }
+        // A long body is not kept: one as long as it was, with the model where it stood, is taken for the same.
+        let is_known = kept.is_none() && length == body.len();
+        let head = head_of(operation, head.filter(|_| is_known), &body)?;
+        let body = ClientBody { bytes: Rc::new(body), head };
+        if !is_known {
+            self.take_in(&body);
+        }
+        self.count_input(operation, &body.bytes);
+        Ok(body)
+    }
+
+    /// Notes a body that is another one than the exchange knew.
+    fn take_in(&self, body: &ClientBody) {
+        if let Some(exchange) = &self.exchange {
+            exchange.write(|exchange| {
+                exchange.keep_body(Rc::clone(&body.bytes));
+                exchange.head = Some(body.head.clone());
+                exchange.usage.input_estimate = None;
+            });
+        }
+    }
+
+    /// Counts the input of a body, in case that the provider will not say what it was.
     fn count_input(&self, operation: Operation, body: &[u8]) {
         let Some(exchange) = &self.exchange else { return };
-        if exchange.read(|exchange| exchange.usage.input_estimate) == Some(None)
+        // A short body is kept, and counted only if it must be.
+        if exchange.read(|exchange| exchange.body.is_none() && exchange.usage.input_estimate.is_none()) == Some(true)
             && let Ok(tokens) = request_tokens(operation, body)
         {
             exchange.write(|exchange| exchange.usage.input_estimate = Some(tokens));
         }
-    }
-
-    /// Body, head and id from the exchange.
-    fn known(&self) -> (Option<Rc<Vec<u8>>>, Option<RequestHead>, String) {
-        let read = self.exchange.as_ref().and_then(|exchange| {
-            exchange.read(|exchange| {
-                (exchange.body.clone(), exchange.head.clone(), exchange.request_id.simple().to_string())
-            })
-        });
-        read.unwrap_or_default()
     }
 
     fn refuse(&mut self, error: &ClientError) -> Flow {

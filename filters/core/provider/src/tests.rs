@@ -1,6 +1,9 @@
 //! Attempts from end to end, against a fake proxy that holds and lets go as Envoy does.
 
 mod answers;
+mod compressed;
+mod failures;
+mod metadata;
 mod requests;
 
 use std::rc::Rc;

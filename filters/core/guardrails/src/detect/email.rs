@@ -3,48 +3,83 @@
 //! Of the characters that the standard allows in the local part, those are left out that far more often stand around an
 //! address than in it (`= / ? * { | } ` and the backquote): `mail=a@b.com` is the address `a@b.com`. The local part is at most
 //! 64 bytes (RFC 5321 section 4.5.3.1.1); where more stand before the `@`, the last 64 are taken, so that a long run hides no
-//! address. A domain ends with a label of letters.
+//! address. A domain ends with a label of letters. The sign between both may be of full width, or escaped for JSON, a URL or HTML.
 
+use super::glyph::{LONGEST_ESCAPE, MOST_BACKSLASHES};
 use super::{Look, Match, before, byte, escape_length};
 use weir_config::FindingType;
-
-/// What every address has.
-pub(super) const TRIGGER: &str = "@";
 
 const LONGEST_LOCAL: usize = 64;
 /// RFC 1035 section 2.3.4, without the length octets.
 const LONGEST_DOMAIN: usize = 253;
 const LONGEST_LABEL: usize = 63;
 /// The longest address in bytes.
-pub(super) const LONGEST: usize = LONGEST_LOCAL + 1 + LONGEST_DOMAIN;
+pub(super) const LONGEST: usize = LONGEST_LOCAL + LONGEST_ESCAPE + LONGEST_DOMAIN;
+/// All of `&#64;` but its end.
+const OPEN_SIGN: usize = 4;
+/// The sign in JSON, behind its backslashes.
+const ESCAPE: &[u8] = b"u0040";
 
-/// The address whose `@` stands at `at`.
-pub(super) fn matches(text: &[u8], at: usize, each: &mut dyn FnMut(Match)) {
-    let Some(start) = local_start(text, at) else { return };
-    if let Look::Match(end) = domain_end(text, at.saturating_add(1), true) {
+/// The address whose `@` stands at `sign..behind`.
+pub(super) fn matches(text: &[u8], sign: usize, behind: usize, each: &mut dyn FnMut(Match)) {
+    let Some(start) = local_start(text, sign) else { return };
+    if let Look::Match(end) = domain_end(text, behind, true) {
         each(Match { start, end, finding: FindingType::Email });
     }
 }
 
 /// The first byte, at or after `from`, of what could still grow into an address.
 pub(super) fn undecided(text: &[u8], from: usize) -> usize {
-    let earliest = text.len().saturating_sub(LONGEST_DOMAIN + 2).max(from);
+    let earliest = text.len().saturating_sub(LONGEST_DOMAIN + ESCAPE.len() + 2).max(from);
     let mut at = text.len();
     while at > earliest && before(text, at).is_some_and(is_domain) {
         at = at.saturating_sub(1);
     }
-    let sign = at.saturating_sub(1);
-    let pending = at > earliest
-        && before(text, at) == Some(b'@')
-        && domain_end(text, at, false) == Look::Undecided
-        && local_start(text, sign).is_some();
+    if at > earliest
+        && let Some((sign, domain)) = sign_before(text, at)
+        && domain_end(text, domain, false) == Look::Undecided
+        && local_start(text, sign).is_some()
+    {
+        return run_start(text, sign).max(from);
+    }
     // Also what is cut off a local part is held: where it begins depends on what stands before it.
-    run_start(text, if pending { sign } else { text.len() }).max(from)
+    // The beginning of a sign in a URL or in HTML looks like the end of one.
+    let start = bounded_run_start(text, text.len(), LONGEST_LOCAL + OPEN_SIGN);
+    let is_open_escape =
+        ESCAPE.starts_with(text.get(start..).unwrap_or_default()) && before(text, start) == Some(b'\\');
+    let start = if is_open_escape { run_start(text, backslashes_start(text, start)) } else { start };
+    start.max(from)
+}
+
+/// The sign before what may be a domain that begins at `at`, and where the domain begins: the end of an escaped sign looks like
+/// the beginning of one.
+fn sign_before(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (head, tail) = text.split_at_checked(at)?;
+    for whole in [&b"@"[..], "＠".as_bytes(), "﹫".as_bytes(), b"&#64;"] {
+        if head.ends_with(whole) {
+            return Some((at.checked_sub(whole.len())?, at));
+        }
+    }
+    if head.ends_with(b"%") && tail.starts_with(b"40") {
+        return Some((at.checked_sub(1)?, at.saturating_add(2)));
+    }
+    let is_escape = head.ends_with(b"\\") && tail.starts_with(ESCAPE);
+    is_escape.then(|| (backslashes_start(text, at), at.saturating_add(ESCAPE.len())))
+}
+
+/// Where the backslashes that end before `end` begin.
+fn backslashes_start(text: &[u8], end: usize) -> usize {
+    let before = text.get(..end).unwrap_or_default();
+    end.saturating_sub(before.iter().rev().take(MOST_BACKSLASHES).take_while(|byte| **byte == b'\\').count())
 }
 
 /// Where the characters of a local part that end before `end` begin.
 fn run_start(text: &[u8], end: usize) -> usize {
-    let earliest = end.saturating_sub(LONGEST_LOCAL);
+    bounded_run_start(text, end, LONGEST_LOCAL)
+}
+
+fn bounded_run_start(text: &[u8], end: usize, most: usize) -> usize {
+    let earliest = end.saturating_sub(most);
     let mut start = end;
     while start > earliest && before(text, start).is_some_and(is_local) {
         start = start.saturating_sub(1);

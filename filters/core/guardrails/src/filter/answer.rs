@@ -3,9 +3,10 @@ use weir_host::{Flow, Host, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::text;
 
+use super::edit::Edits;
 use super::events::EventEditor;
 use super::notes::Notes;
-use super::{Watch, refusal, shape};
+use super::{Watch, edit, refusal};
 use crate::scan::Direction;
 
 /// Headers that describe a body which is replaced.
@@ -86,18 +87,11 @@ impl AnswerStream {
         let Ok(body) = host.body(Message::Response, 0, held) else {
             return self.notes.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
         };
-        let Ok(texts) = text::response_texts(schema, self.watch.operation, &body) else {
+        let Ok(body_texts) = text::response_texts(schema, self.watch.operation, &body) else {
             // A reply, which ends the request: the provider has answered and will bill it, so the next one is not asked.
             return self.notes.refuse(&refusal::response_not_inspectable("it is no valid answer"), schema);
         };
-        let (mut findings, mut edits) = (Vec::new(), Vec::new());
-        for text in texts {
-            let verdict = self.watch.profile.apply(Direction::Output, &text.value);
-            if verdict.action >= Action::Redact {
-                edits.push((text.span, verdict.text.into_owned()));
-            }
-            findings.extend(verdict.findings);
-        }
+        let Edits { findings, texts: edits } = edit::of_body(&self.watch.profile, Direction::Output, &body_texts.texts);
         if findings.is_empty() {
             return Flow::Continue;
         }
@@ -109,7 +103,7 @@ impl AnswerStream {
         if edits.is_empty() {
             return Flow::Continue;
         }
-        self.set(host, &shape::without_probabilities(text::with_texts(&body, &edits)))
+        self.set(host, &text::edited(&body, &edits, &body_texts.spellings))
     }
 
     /// Puts an error in the place of an answer whose headers are held.

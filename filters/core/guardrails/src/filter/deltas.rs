@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds, RangeInclusive};
+use std::rc::Rc;
 
 use weir_config::Action;
-use weir_llm::Schema;
 use weir_llm::sse::{Event, write_event};
-use weir_llm::text::{StreamText, stream_texts, with_texts};
+use weir_llm::text::{Ends, Role, StreamEvent, StreamText, Text, continuation, edited as with_edits};
+use weir_llm::{Schema, Template};
 
+use super::edit::{Edit, distinct_names};
 use super::events::Edited;
-use super::shape::{self, Ends, Shape};
-use super::template::Template;
-use super::{path, refusal};
-use crate::scan::{Direction, Profile};
+use super::refusal;
+use super::waiting::Waiting;
+use crate::scan::{Direction, Finding, Profile};
+use crate::steps;
 use crate::stream::{Released, TextStream};
 
 /// The most texts that may be open side by side in one stream: choices, blocks, tool calls.
@@ -18,37 +20,67 @@ const MOST_CHANNELS: usize = 1024;
 /// How many bytes of events may be kept for them together.
 const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The texts of one stream, each running through a scanner of its own.
+/// The texts of one stream, each running through a scanner of its own. Only the end of the stream ends scanning.
 #[derive(Debug)]
 pub(super) struct Deltas {
     profile: Profile,
     schema: Schema,
     channels: BTreeMap<Key, Channel>,
+    /// Bytes of the events that channels keep.
+    kept: usize,
+    /// Events so far that were kept.
+    origins: u64,
     /// What the next event probably looks like.
-    template: Option<Template>,
+    like: Option<Like>,
+    /// Events that follow the end of a choice whose text is not decided.
+    waiting: Waiting,
+    /// What was found in the pieces, by its name and action.
+    found: BTreeMap<(&'static str, Action), usize>,
 }
 
-/// Names a channel: the choice, block or tool call, and the field in it.
-pub(super) type Key = (u32, u64);
+/// The choice, block or item, then the text in it.
+type Key = (u64, u64);
 
 /// One choice's text, one block, one tool call's arguments.
 #[derive(Debug, Default)]
 struct Channel {
     text: TextStream,
-    /// The last event that brought text of this channel, kept while some of it is held: what is held may have to leave in an
-    /// event of its own.
-    last: String,
-    /// Its name.
-    last_name: String,
-    /// Whether it is one that brings pieces.
-    of_deltas: bool,
-    /// Where the text stood in it.
+    /// The event that brought what is held, which may have to leave in an event of its own, and where its text stood there.
+    origin: Option<(Rc<Origin>, Range<usize>)>,
+}
+
+/// An event that brought text.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// Later ones have a greater one.
+    pub(super) number: u64,
+    name: String,
+    data: String,
+    /// This event's bytes by the number of its texts.
+    share: usize,
+}
+
+/// The last event that brought one piece of text and nothing else of note.
+#[derive(Debug)]
+struct Like {
+    template: Template,
+    key: Key,
+    origin: Rc<Origin>,
     span: Range<usize>,
 }
 
 impl Deltas {
     pub(super) fn new(profile: Profile, schema: Schema) -> Self {
-        Self { profile, schema, channels: BTreeMap::new(), template: None }
+        Self {
+            profile,
+            schema,
+            channels: BTreeMap::new(),
+            kept: 0,
+            origins: 0,
+            like: None,
+            waiting: Waiting::default(),
+            found: BTreeMap::new(),
+        }
     }
 
     /// Edits one event. Nothing more is written once the stream is refused.
@@ -56,197 +88,287 @@ impl Deltas {
         if edited.refused.is_some() {
             return;
         }
+        // A sign of life waits for nothing.
         if event.data.is_empty() {
             edited.bytes.extend_from_slice(event.raw);
             return;
         }
-        if let Some(template) = &self.template
-            && let Some((value, span)) = template.text(event.data)
-        {
-            let (key, of_deltas) = (template.key, template.of_deltas);
-            let text = StreamText { channel: key.0, value, span, whole: false };
-            return self.like_the_last(key, text, of_deltas, event, edited);
+        match self.like.take() {
+            Some(like) => {
+                if !self.like_the_last(&like, event, edited) {
+                    return self.other_than_the_last(event, edited);
+                }
+                self.like = Some(like);
+            }
+            None => self.other_than_the_last(event, edited),
         }
-        self.template = None;
-        let Some(shape) = shape::read(self.schema, event) else {
-            edited.refused = Some(refusal::response_not_inspectable("an event is malformed"));
-            return;
+    }
+
+    /// Edits an event that brings one piece of text, if it does so just as the last one did.
+    fn like_the_last(&mut self, like: &Like, event: &Event<'_>, edited: &mut Edited) -> bool {
+        let Some((value, span)) = like.template.string(event.data) else { return false };
+        if !value.is_empty() && self.waiting.has_part(like.key.0) {
+            self.waiting.flush(edited);
+        }
+        let passed = self.piece(like.key, Role::Piece, &value, edited);
+        self.keep(like.key, &value, || (Rc::clone(&like.origin), like.span.clone()), edited);
+        if edited.refused.is_some() {
+            return true;
+        }
+        if passed == value {
+            edited.bytes.extend_from_slice(event.raw);
+        } else {
+            write(event, &[(span, passed)], &[], &mut edited.bytes);
+        }
+        true
+    }
+
+    fn other_than_the_last(&mut self, event: &Event<'_>, edited: &mut Edited) {
+        let read = match StreamEvent::read(self.schema, event.data) {
+            Ok(read) => read,
+            Err(error) => {
+                edited.refused = Some(refusal::response_not_inspectable(&error.message));
+                return;
+            }
         };
-        match shape.ends {
-            Ends::Everything => self.end_all(edited),
-            Ends::Block(index) => self.end_block(index, edited),
-            Ends::Nothing | Ends::Choices(_) => {}
+        match read.ends {
+            Ends::Nothing => {}
+            Ends::Part => self.end_part(read.part, edited),
+            Ends::Stream => self.end_all(edited),
         }
-        let texts = self.texts(event.data, shape.of_deltas);
-        self.end_choices(&shape.ends, &texts, edited);
-        let spells = self.profile.edits(Direction::Output) && shape::has_probabilities(event.data);
-        if let (Ends::Nothing, [(Some(key), text)], false) = (&shape.ends, texts.as_slice(), spells) {
-            self.template = Template::of(event.data, &text.span, *key, shape.of_deltas);
+        let goes_on = |text: &StreamText| !text.text.value.is_empty() && self.waiting.has_part(text.part);
+        if read.texts.iter().any(goes_on) {
+            self.waiting.flush(edited);
         }
-        let mut edits = Vec::new();
-        for (key, text) in texts {
-            let passed = match key {
-                Some(key) => self.piece(key, &text, event, &shape, edited),
-                None => self.whole(&text, edited),
+        let origin = self.origin(event, read.texts.len());
+        let gives_reason = read.parts.iter().any(|(_, gives_reason)| *gives_reason);
+        let (mut edits, mut is_edited) = (Vec::new(), false);
+        let mut copies = Vec::new();
+        for StreamText { channel, part, role, text } in &read.texts {
+            let passed = match role {
+                Role::Piece | Role::Whole => {
+                    let key = (*part, *channel);
+                    let passed = self.piece(key, *role, &text.value, edited);
+                    self.keep(key, &text.value, || (Rc::clone(&origin), text.span.clone()), edited);
+                    passed
+                }
+                Role::Closed => self.closed(text, edited),
+                Role::Copy => self.copy(text, &mut copies, edited),
             };
-            if passed != text.value {
-                edits.push((text.span, passed));
+            if edited.refused.is_some() {
+                return;
+            }
+            is_edited |= passed != text.value;
+            // What is held of an event that waits is put back into it.
+            if passed != text.value || gives_reason {
+                edits.push((text.span.clone(), passed));
             }
         }
-        self.check_kept(edited);
-        if edited.refused.is_some() {
-            return;
+        self.count_copies(copies, edited);
+        distinct_names(read.texts.iter().map(|text| &text.text), &mut edits);
+        let erased = if self.profile.edits(Direction::Output) { read.spellings.as_slice() } else { &[] };
+        if let ([text], Ends::Nothing, true, false) =
+            (read.texts.as_slice(), read.ends, erased.is_empty(), gives_reason)
+            && text.role == Role::Piece
+        {
+            let span = text.text.span.clone();
+            self.like = Template::of(event.data, &span).map(|template| Like {
+                template,
+                key: (text.part, text.channel),
+                origin: Rc::clone(&origin),
+                span,
+            });
         }
-        if edits.is_empty() && !spells {
+        self.over(&read);
+        if self.waiting.takes(&read) {
+            if !self.waiting.hold(event, origin.number, edits, erased) {
+                edited.refused = Some(refusal::response_not_inspectable("too much follows its end"));
+            }
+        } else if !is_edited && erased.is_empty() {
             edited.bytes.extend_from_slice(event.raw);
         } else {
-            let data = shape::without_probabilities(with_texts(event.data.as_bytes(), &edits));
-            event.write_with_data(&as_text(data), &mut edited.bytes);
+            write(event, &edits, erased, &mut edited.bytes);
         }
     }
 
-    /// Edits an event that brings one piece of text, as the last one did.
-    fn like_the_last(&mut self, key: Key, text: StreamText, of_deltas: bool, event: &Event<'_>, edited: &mut Edited) {
-        let shape = Shape { ends: Ends::Nothing, of_deltas };
-        let passed = self.piece(key, &text, event, &shape, edited);
-        self.check_kept(edited);
-        if edited.refused.is_some() {
-            return;
-        }
-        if passed == text.value {
-            edited.bytes.extend_from_slice(event.raw);
-        } else {
-            let data = with_texts(event.data.as_bytes(), &[(text.span, passed)]);
-            event.write_with_data(&as_text(data), &mut edited.bytes);
+    /// Notes which parts ended while some of their text is undecided: what follows waits with that.
+    fn over(&mut self, read: &StreamEvent) {
+        for (part, _) in read.parts.iter().filter(|(_, gives_reason)| *gives_reason) {
+            if !self.held(of_part(*part)).is_empty() {
+                self.waiting.add_part(*part);
+            }
         }
     }
 
-    /// Refuses a stream of which too much is kept.
-    fn check_kept(&self, edited: &mut Edited) {
-        if self.channels.values().map(|channel| channel.last.len()).sum::<usize>() > MOST_KEPT_BYTES {
+    fn origin(&mut self, event: &Event<'_>, texts: usize) -> Rc<Origin> {
+        self.origins = self.origins.saturating_add(1);
+        let share = event.data.len().checked_div(texts).unwrap_or(0).saturating_add(1);
+        // Nobody refers to an event without texts.
+        let data = if texts > 0 { event.data.to_owned() } else { String::new() };
+        Rc::new(Origin { number: self.origins, name: event.event.to_owned(), data, share })
+    }
+
+    /// What may pass in the place of a piece of text.
+    fn piece(&mut self, key: Key, role: Role, value: &str, edited: &mut Edited) -> String {
+        if !self.channels.contains_key(&key) && self.channels.len() >= MOST_CHANNELS {
+            steps::count(self.channels.len());
+            self.channels.retain(|_, channel| channel.text.held() > 0);
+            if self.channels.len() >= MOST_CHANNELS {
+                edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
+                return String::new();
+            }
+        }
+        let open = self.channels.entry(key).or_default();
+        let released = match role {
+            Role::Piece => open.text.push(&self.profile, Direction::Output, value),
+            _ => open.text.push_whole(&self.profile, Direction::Output, value),
+        };
+        self.take(released, edited)
+    }
+
+    /// Keeps the event of a piece as long as something is held, and refuses a stream of which too much is kept.
+    fn keep(
+        &mut self,
+        key: Key,
+        value: &str,
+        origin: impl FnOnce() -> (Rc<Origin>, Range<usize>),
+        edited: &mut Edited,
+    ) {
+        let Some(open) = self.channels.get_mut(&key) else { return };
+        if open.text.held() == 0 {
+            if let Some((old, _)) = open.origin.take() {
+                self.kept = self.kept.saturating_sub(old.share);
+            }
+            return;
+        }
+        if value.is_empty() {
+            return;
+        }
+        let new = origin();
+        self.kept = self.kept.saturating_add(new.0.share);
+        if let Some((old, _)) = open.origin.replace(new) {
+            self.kept = self.kept.saturating_sub(old.share);
+        }
+        if self.kept > MOST_KEPT_BYTES {
             edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
         }
+    }
+
+    /// What may pass in the place of a name or a number.
+    fn closed(&mut self, text: &Text, edited: &mut Edited) -> String {
+        let verdict = self.profile.apply(Direction::Output, &text.value);
+        let blocked = verdict.action == Action::Block;
+        let released = Released { text: verdict.text.into_owned(), findings: verdict.findings, blocked };
+        self.take(released, edited)
+    }
+
+    /// What may pass in the place of a text that was streamed before.
+    fn copy(&self, text: &Text, copies: &mut Vec<Finding>, edited: &mut Edited) -> String {
+        let verdict = self.profile.apply(Direction::Output, &text.value);
+        if verdict.action == Action::Block && edited.refused.is_none() {
+            edited.refused = Some(refusal::blocked("The answer", &verdict.findings));
+            edited.findings.extend(&verdict.findings);
+        }
+        copies.extend(verdict.findings);
+        verdict.text.into_owned()
+    }
+
+    /// What a copy has counts only as far as the pieces did not have it.
+    fn count_copies(&mut self, copies: Vec<Finding>, edited: &mut Edited) {
+        let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+        for finding in copies {
+            let kind = (finding.finding.name(), finding.action);
+            let seen = seen.entry(kind).or_default();
+            *seen = seen.saturating_add(1);
+            let found = self.found.entry(kind).or_default();
+            if *seen > *found {
+                *found = *seen;
+                edited.findings.push(finding);
+            }
+        }
+    }
+
+    /// Takes the findings out of what was released, and the refusal if there is one.
+    fn take(&mut self, released: Released, edited: &mut Edited) -> String {
+        if released.blocked && edited.refused.is_none() {
+            edited.refused = Some(refusal::blocked("The answer", &released.findings));
+        }
+        for finding in &released.findings {
+            let found = self.found.entry((finding.finding.name(), finding.action)).or_default();
+            *found = found.saturating_add(1);
+        }
+        edited.findings.extend(released.findings);
+        released.text
     }
 
     /// Lets go of everything that is held.
     pub(super) fn end_all(&mut self, edited: &mut Edited) {
-        for mut channel in std::mem::take(&mut self.channels).into_values() {
-            self.end(&mut channel, edited);
-        }
+        self.let_go(self.held(..), edited);
+        self.waiting.flush(edited);
     }
 
-    /// Lets go of what is held of one block.
-    fn end_block(&mut self, index: u32, edited: &mut Edited) {
-        let ended: Vec<_> = self.channels.keys().filter(|(channel, _)| *channel == index).copied().collect();
-        for key in ended {
-            if let Some(mut channel) = self.channels.remove(&key) {
-                self.end(&mut channel, edited);
+    /// Lets go of what is held of one part.
+    fn end_part(&mut self, part: u64, edited: &mut Edited) {
+        self.let_go(self.held(of_part(part)), edited);
+    }
+
+    /// The channels of which something is held.
+    fn held(&self, keys: impl RangeBounds<Key>) -> Vec<Key> {
+        let channels = self.channels.range(keys).inspect(|_| steps::count(1));
+        channels.filter(|(_, channel)| channel.text.held() > 0).map(|(key, _)| *key).collect()
+    }
+
+    /// Lets go of what is held of some channels: in the event that brought it, if that still waits, else in one of its own.
+    fn let_go(&mut self, channels: Vec<Key>, edited: &mut Edited) {
+        let mut rests: BTreeMap<u64, (Rc<Origin>, Vec<Edit>)> = BTreeMap::new();
+        for key in channels {
+            let Some(channel) = self.channels.get_mut(&key) else { continue };
+            let released = channel.text.let_go(&self.profile, Direction::Output);
+            let origin = channel.origin.take();
+            let rest = self.take(released, edited);
+            let Some((origin, span)) = origin else { continue };
+            self.kept = self.kept.saturating_sub(origin.share);
+            if edited.refused.is_some() || rest.is_empty() || self.waiting.append(origin.number, &span, &rest) {
+                continue;
+            }
+            rests.entry(origin.number).or_insert_with(|| (origin, Vec::new())).1.push((span, rest));
+        }
+        for (origin, rests) in rests.into_values() {
+            if edited.refused.is_none() {
+                self.write_rest(&origin, rests, edited);
             }
         }
     }
 
-    /// The texts of an event's data, each with its channel; without one it is whole in itself.
-    fn texts(&self, data: &str, of_deltas: bool) -> Vec<(Option<Key>, StreamText)> {
-        let keyed = |text: StreamText| {
-            let path = path::path(data, text.span.start);
-            let piece = !text.whole && path::is_piece(self.schema, of_deltas, &path);
-            (piece.then(|| (text.channel, path::key(&path))), text)
-        };
-        stream_texts(self.schema, data).into_iter().map(keyed).collect()
-    }
-
-    /// What may pass in the place of a piece of text.
-    fn piece(&mut self, key: Key, text: &StreamText, event: &Event<'_>, shape: &Shape, edited: &mut Edited) -> String {
-        if !self.channels.contains_key(&key) && self.channels.len() >= MOST_CHANNELS {
-            edited.refused = Some(refusal::response_not_inspectable("it has too many parts"));
-        }
-        if edited.refused.is_some() {
-            return String::new();
-        }
-        let channel = self.channels.entry(key).or_default();
-        let mut passed = take(channel.text.push(&self.profile, Direction::Output, &text.value), edited);
-        if shape.ends.include(event.data, &text.span) {
-            passed += &take(channel.text.finish(&self.profile, Direction::Output), edited);
-        }
-        if channel.text.held() > 0 {
-            channel.remember(event, shape.of_deltas, &text.span);
-        }
-        passed
-    }
-
-    /// What may pass in the place of a text that is whole in itself.
-    fn whole(&self, text: &StreamText, edited: &mut Edited) -> String {
-        let verdict = self.profile.apply(Direction::Output, &text.value);
-        let blocked = verdict.action == Action::Block;
-        take(Released { text: verdict.text.into_owned(), findings: verdict.findings, blocked }, edited)
-    }
-
-    /// Lets go of what is held of choices that end with an event which has no text of theirs.
-    fn end_choices(&mut self, ends: &Ends, texts: &[(Option<Key>, StreamText)], edited: &mut Edited) {
-        if !matches!(ends, Ends::Choices(_)) {
-            return;
-        }
-        let goes_on = |key| texts.iter().any(|(other, _)| *other == Some(key));
-        let ended: Vec<_> = self
-            .channels
-            .iter()
-            .filter(|(key, channel)| {
-                channel.text.held() > 0 && !goes_on(**key) && ends.include(&channel.last, &channel.span)
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        for key in ended {
-            if let Some(mut channel) = self.channels.remove(&key) {
-                self.end(&mut channel, edited);
-            }
-        }
-    }
-
-    fn end(&self, channel: &mut Channel, edited: &mut Edited) {
-        if channel.text.held() == 0 || edited.refused.is_some() {
-            return;
-        }
-        let rest = take(channel.text.finish(&self.profile, Direction::Output), edited);
-        if rest.is_empty() || edited.refused.is_some() {
-            return;
-        }
-        let edits: Vec<_> = self
-            .texts(&channel.last, channel.of_deltas)
+    /// Writes an event that brings the rests of texts of an earlier one, and nothing else that it brought.
+    fn write_rest(&self, origin: &Origin, mut rests: Vec<Edit>, edited: &mut Edited) {
+        rests.sort_unstable_by_key(|(span, _)| span.start);
+        steps::count(origin.data.len());
+        let Ok(read) = StreamEvent::read(self.schema, &origin.data) else { return };
+        let mut rests = rests.into_iter().peekable();
+        let edits: Vec<_> = read
+            .texts
             .into_iter()
-            .map(|(key, text)| match key {
-                Some(_) if text.span == channel.span => (text.span, rest.clone()),
+            .filter(|text| text.role != Role::Closed)
+            .map(|text| match rests.next_if(|(span, _)| *span == text.text.span) {
+                Some(rest) => rest,
                 // It has passed already.
-                Some(_) => (text.span, String::new()),
-                None => (text.span, self.profile.apply(Direction::Output, &text.value).text.into_owned()),
+                None => (text.text.span, String::new()),
             })
             .collect();
-        let data = shape::continuation(self.schema, with_texts(channel.last.as_bytes(), &edits));
-        let name = shape::continuation_name(self.schema, &channel.last_name);
-        write_event(name, &as_text(data), &mut edited.bytes);
+        let (name, data) = continuation(self.schema, &origin.name, &origin.data, &edits);
+        write_event(&name, &data, &mut edited.bytes);
     }
 }
 
-impl Channel {
-    fn remember(&mut self, event: &Event<'_>, of_deltas: bool, span: &Range<usize>) {
-        self.last.clear();
-        self.last.push_str(event.data);
-        self.last_name.clear();
-        self.last_name.push_str(event.event);
-        self.of_deltas = of_deltas;
-        self.span = span.clone();
-    }
+fn of_part(part: u64) -> RangeInclusive<Key> {
+    (part, 0)..=(part, u64::MAX)
 }
 
-/// Edited JSON, which is UTF-8 as it was before.
-fn as_text(json: Vec<u8>) -> String {
-    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// Takes the findings out of what was released, and the refusal if there is one.
-fn take(released: Released, edited: &mut Edited) -> String {
-    if released.blocked && edited.refused.is_none() {
-        edited.refused = Some(refusal::blocked("The answer", &released.findings));
-    }
-    edited.findings.extend(released.findings);
-    released.text
+/// Appends an event with other texts.
+pub(super) fn write(event: &Event<'_>, edits: &[Edit], erased: &[Range<usize>], out: &mut Vec<u8>) {
+    let data = with_edits(event.data.as_bytes(), edits, erased);
+    // Edited JSON is UTF-8 as it was before.
+    let data = String::from_utf8(data).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    event.write_with_data(&data, out);
 }

@@ -1,3 +1,4 @@
+use weir_config::Action;
 use weir_exchange::{Exchange, Shared};
 use weir_host::{Flow, Host, Message};
 use weir_llm::Schema;
@@ -5,6 +6,11 @@ use weir_llm::error::ClientError;
 
 use super::{FINDINGS_HEADER, refusal};
 use crate::scan::Finding;
+
+/// What is told among the findings where something could not be read.
+const NOT_INSPECTED: &str = "NOT_INSPECTED";
+/// So many are counted.
+const MOST_UNREAD: u32 = 1000;
 
 /// The stream's exchange, for what others must know of the guardrails' decisions.
 #[derive(Clone, Debug)]
@@ -28,6 +34,15 @@ impl Notes {
         self.write(|exchange| {
             for finding in findings {
                 exchange.add_finding(finding.finding.name(), finding.action.name());
+            }
+        });
+    }
+
+    /// Notes how many values of the request no guardrail can read.
+    pub(super) fn record_unread(&self, values: u32) {
+        self.write(|exchange| {
+            for _ in 0..values.min(MOST_UNREAD) {
+                exchange.add_finding(NOT_INSPECTED, Action::Flag.name());
             }
         });
     }

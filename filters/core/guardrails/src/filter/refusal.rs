@@ -39,6 +39,12 @@ pub(super) fn request_not_inspectable() -> ClientError {
     ClientError::new(400, REQUEST_NOT_INSPECTABLE, message)
 }
 
+pub(super) fn request_has_unread() -> ClientError {
+    let message = "A guardrail profile holds for this key that refuses what cannot be read: pictures, sound, tokens, and \
+                   documents that are not text.";
+    ClientError::new(400, REQUEST_NOT_INSPECTABLE, message)
+}
+
 pub(super) fn response_not_inspectable(why: &str) -> ClientError {
     let message = format!("A guardrail profile holds for this key, and the answer cannot be checked: {why}.");
     ClientError::new(502, RESPONSE_NOT_INSPECTABLE, message)

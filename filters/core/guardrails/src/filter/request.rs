@@ -1,10 +1,11 @@
 use std::rc::Rc;
 
-use weir_config::Action;
+use weir_config::{Action, Uninspectable};
 use weir_host::{Flow, Host, Message};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{read_head, text};
 
+use super::edit::{self, Edits};
 use super::{GuardrailsStream, Request, Watch, refusal};
 use crate::scan::Direction;
 
@@ -13,19 +14,18 @@ impl GuardrailsStream {
     pub(super) fn decide_request(&mut self, host: &mut dyn Host, watch: &Watch, body: &[u8]) -> Flow {
         let schema = watch.operation.schema();
         self.request = Request::Decided;
-        let texts = match text::request_texts(watch.operation, body) {
+        let body_texts = match text::request_texts(watch.operation, body) {
             Ok(texts) => texts,
             Err(error) => return self.notes.refuse(&invalid(error), schema),
         };
-        let (mut findings, mut edits) = (Vec::new(), Vec::new());
-        for text in texts {
-            let verdict = watch.profile.apply(Direction::Input, &text.value);
-            if verdict.action >= Action::Redact {
-                edits.push((text.span, verdict.text.into_owned()));
-            }
-            findings.extend(verdict.findings);
-        }
+        let Edits { findings, texts: edits } = edit::of_body(&watch.profile, Direction::Input, &body_texts.texts);
         self.notes.record(&findings);
+        if body_texts.unread > 0 {
+            match watch.profile.uninspectable() {
+                Uninspectable::Allow => self.notes.record_unread(body_texts.unread),
+                Uninspectable::Refuse => return self.notes.refuse(&refusal::request_has_unread(), schema),
+            }
+        }
         self.told = self.notes.findings();
         if findings.iter().any(|finding| finding.action == Action::Block) {
             return self.notes.refuse(&refusal::blocked("The request", &findings), schema);
@@ -33,7 +33,7 @@ impl GuardrailsStream {
         if edits.is_empty() {
             return Flow::Continue;
         }
-        let edited = text::with_texts(body, &edits);
+        let edited = text::edited(body, &edits, &body_texts.spellings);
         let head = match read_head(watch.operation, &edited) {
             Ok(head) => head,
             Err(error) => return self.notes.refuse(&invalid(error), schema),

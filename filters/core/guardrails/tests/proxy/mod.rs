@@ -82,10 +82,22 @@ impl Gateway {
 
     pub(crate) fn profile_of_principal(&mut self, rules: Option<Vec<GuardrailRule>>) {
         let named = |rules| {
-            let profile = GuardrailProfile { name: "test".into(), rules };
+            let profile =
+                GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::default() };
             Rc::new(NamedProfile { id: "p".into(), profile })
         };
         let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
+        self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
+    }
+
+    /// The profile refuses what it cannot read.
+    pub(crate) fn refuse_unread(&mut self) {
+        let rules =
+            vec![GuardrailRule { finding: FindingType::Email, action: Action::Redact, direction: RuleDirection::Both }];
+        let profile =
+            GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::Refuse };
+        let named = NamedProfile { id: "strict".into(), profile };
+        let principal = Principal { guardrail_profile: Some(Rc::new(named)), ..Principal::default() };
         self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
     }
 

@@ -29,28 +29,24 @@ impl ClientError {
 
     /// The JSON body in the client's schema. The `type` follows from the status.
     pub fn body(&self, schema: Schema) -> Vec<u8> {
-        error_body(
-            schema,
-            &ErrorParts {
-                status: self.status,
-                code: Some(self.code),
-                message: &self.message,
-                param: self.param.as_deref(),
-            },
-        )
+        error_body(schema, &self.parts())
+    }
+
+    fn parts(&self) -> ErrorParts<'_> {
+        ErrorParts { status: self.status, code: Some(self.code), message: &self.message, param: self.param.as_deref() }
     }
 }
 
 /// The event that ends a stream of ours with an error, in the client's schema.
 pub fn stream_event(schema: Schema, error: &ClientError) -> Vec<u8> {
     let mut out = Vec::new();
-    write_error_event(schema, &error.body(schema), &mut out);
+    write_error_event(schema, &error.parts(), &mut out);
     out
 }
 
-/// Appends an error body as the event that carries it in a stream.
-pub(crate) fn write_error_event(schema: Schema, body: &[u8], out: &mut Vec<u8>) {
-    write_event(schema.error_event(), &String::from_utf8_lossy(body), out);
+/// Appends the event that carries an error in a stream.
+pub(crate) fn write_error_event(schema: Schema, error: &ErrorParts<'_>, out: &mut Vec<u8>) {
+    write_event(schema.error_event(), &schema.error_in_stream(error).to_string(), out);
 }
 
 /// What every schema has in an error.

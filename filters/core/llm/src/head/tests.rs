@@ -155,7 +155,7 @@ fn another_model_changes_nothing_else() {
 
 fn check_usage(body: &str, expect: &str) {
     let head = read_head(chat(), body.as_bytes()).unwrap();
-    let written = String::from_utf8(head.with_usage_asked(body.as_bytes(), "y")).unwrap();
+    let written = String::from_utf8(head.adapted(body.as_bytes(), "y", true, Vec::new())).unwrap();
     assert_eq!(written, expect);
     assert_eq!(head.stream, read_head(chat(), written.as_bytes()).unwrap().include_usage);
 }

@@ -1,23 +1,37 @@
 //! Anthropic's messages, version 2023-06-01.
 
+mod adapt;
 mod answer;
+mod block;
 mod error;
+mod hints;
+mod json_schema;
 mod models;
+mod reasoning;
 mod request_read;
 mod request_write;
 mod stream_read;
 mod stream_write;
+mod texts;
+mod tool_ids;
+mod tools;
+mod turns;
 mod usage;
 
-use serde_json::{Map, Value};
+use std::ops::Range;
 
-use super::dialect::{CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, StreamReader, StreamWriter, Writing};
+use serde_json::{Map, Value};
+use weir_config::Capabilities;
+
+use super::dialect::{
+    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
+};
 use crate::chat::{Request, Response};
-use crate::error::{ErrorParts, RequestError};
+use crate::error::{About, ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 pub(super) const NAME: &str = "anthropic";
@@ -91,6 +105,10 @@ impl Dialect for Anthropic {
         models::entry(model)
     }
 
+    fn tool_names(&self) -> Option<ToolNameRule> {
+        Some(ToolNameRule { most_characters: 64 })
+    }
+
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
@@ -107,7 +125,31 @@ impl Dialect for Anthropic {
     }
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
-        request_read::is_hint(path, value)
+        hints::is_hint(path, value)
+    }
+
+    fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
+        adapt::edits(body, capabilities)
+    }
+
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop_sequences",
+            Setting::User => "metadata.user_id",
+            Setting::ResponseFormat => "output_config.format",
+            Setting::ResponseSchema => "output_config.format.schema",
+            Setting::Reasoning => "thinking",
+            Setting::ToolParameters => "input_schema",
+            Setting::ToolStrict => "strict",
+        }
+    }
+
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("content"),
+            Kind::ListModels => Some("data"),
+            Kind::Embeddings | Kind::GetModel => None,
+        }
     }
 
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
@@ -122,8 +164,8 @@ impl Dialect for Anthropic {
         usage::read(usage)
     }
 
-    fn stream_reader(&self, _first_choice_only: bool) -> Box<dyn StreamReader> {
-        Box::new(stream_read::Reader)
+    fn stream_reader(&self, first_choice_only: bool) -> Box<dyn StreamReader> {
+        Box::new(stream_read::Reader::new(first_choice_only))
     }
 
     fn stream_writer(&self, options: StreamOptions) -> Box<dyn StreamWriter> {
@@ -134,16 +176,8 @@ impl Dialect for Anthropic {
         true
     }
 
-    fn request_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::MessagesRequest)
-    }
-
-    fn answer_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::MessagesResponse)
-    }
-
-    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
-        let _ = pieces.anthropic();
+    fn texts(&self) -> &'static Texts {
+        &texts::TEXTS
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {
@@ -154,7 +188,14 @@ impl Dialect for Anthropic {
         "error"
     }
 
+    fn words_of(&self, about: About) -> Option<&'static str> {
+        error::words(about)
+    }
+
     fn status_of_error(&self, kind: &str, code: &str) -> Option<u16> {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;

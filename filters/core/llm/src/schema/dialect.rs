@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use crate::chat::{Request, Response};
-use crate::error::{ErrorParts, ProviderError, RequestError};
+use crate::error::{About, ErrorParts, ProviderError, RequestError};
 use crate::head::HeadRules;
 use crate::node::Node;
 use crate::stream::{Delta, StreamOptions};
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 /// What is asked for, whatever the schema says it in.
@@ -80,6 +80,25 @@ impl ToolNameRule {
     pub fn allows_character(self, character: char) -> bool {
         character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
     }
+}
+
+/// A setting that schemas have under names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Texts that end the answer.
+    Stop,
+    /// The client's own user.
+    User,
+    /// The form of the answer.
+    ResponseFormat,
+    /// The JSON Schema in it.
+    ResponseSchema,
+    /// How much to reason.
+    Reasoning,
+    /// The JSON Schema of a tool's arguments, within the tool.
+    ToolParameters,
+    /// Whether a tool's arguments must match it, within the tool.
+    ToolStrict,
 }
 
 /// What a writer of requests goes by, and what it has to tell.
@@ -174,10 +193,29 @@ pub trait Dialect: Debug + Sync {
     /// storage, or a setting that says what holds anyway. `path` has no indices: `messages[].content[].cache_control`.
     fn is_hint(&self, path: &str, value: &Value) -> bool;
 
+    /// Where a request of this schema says something, for a refusal or a note of another schema's writer.
+    fn path_of(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Stop => "stop",
+            Setting::User => "user",
+            Setting::ResponseFormat => "response_format",
+            Setting::ResponseSchema => "response_format.json_schema.schema",
+            Setting::Reasoning => "reasoning_effort",
+            Setting::ToolParameters => "function.parameters",
+            Setting::ToolStrict => "function.strict",
+        }
+    }
+
     /// The edits by which a request of this schema becomes one that a server with these capabilities takes.
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
         let _ = (body, capabilities);
         Vec::new()
+    }
+
+    /// The field, a list, without which a whole answer is none of this operation; `None`: there is no such field.
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        let _ = kind;
+        None
     }
 
     /// Reads a whole answer to a chat request. Of several choices the first, which is all that a request across schemas asks for.
@@ -205,14 +243,8 @@ pub trait Dialect: Debug + Sync {
         false
     }
 
-    /// Where the search for text begins in a request.
-    fn request_place(&self, kind: Kind) -> Option<Place>;
-
-    /// Where the search for text begins in a whole answer.
-    fn answer_place(&self, kind: Kind) -> Option<Place>;
-
-    /// Finds the texts of an event.
-    fn stream_texts(&self, pieces: &mut Pieces<'_>);
+    /// Where text stands in its bodies and events.
+    fn texts(&self) -> &'static Texts;
 
     /// An error as this schema's clients read it.
     fn error_body(&self, error: &ErrorParts<'_>) -> Value;
@@ -220,6 +252,17 @@ pub trait Dialect: Debug + Sync {
     /// The name of the event that carries an error in a stream; empty for none.
     fn error_event(&self) -> &'static str {
         ""
+    }
+
+    /// The data of that event.
+    fn error_in_stream(&self, error: &ErrorParts<'_>) -> Value {
+        self.error_body(error)
+    }
+
+    /// Words, in lower case, by which this schema's clients know what an error is about, where its code alone does not tell them.
+    fn words_of(&self, about: About) -> Option<&'static str> {
+        let _ = about;
+        None
     }
 
     /// The status that an error's `type` or `code` stands for, where the answer's own says success.
@@ -236,4 +279,10 @@ pub trait StreamReader: Debug {
 pub trait StreamWriter: Debug {
     /// Appends what a client of the schema gets for this. Fails on what cannot be said.
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError>;
+
+    /// Appends how the stream fails, if that is more than the event that any error is; tells whether it did.
+    fn fail(&mut self, error: &ErrorParts<'_>, out: &mut Vec<u8>) -> bool {
+        let _ = (error, out);
+        false
+    }
 }

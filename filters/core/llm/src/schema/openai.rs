@@ -1,13 +1,13 @@
 //! OpenAI's chat completions and embeddings, which many other servers speak too.
 
-mod adapt;
+pub(super) mod adapt;
 mod answer;
-mod bound;
+pub(super) mod bound;
 mod call;
 mod error;
 mod finish;
 mod hint;
-mod json_schema;
+pub(super) mod json_schema;
 mod message_read;
 mod message_write;
 mod models;
@@ -17,6 +17,7 @@ mod request_write;
 mod stream_calls;
 mod stream_read;
 mod stream_write;
+mod texts;
 mod usage;
 
 use std::ops::Range;
@@ -33,7 +34,7 @@ use crate::error::{ErrorParts, RequestError};
 use crate::head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 use crate::node::Node;
 use crate::stream::StreamOptions;
-use crate::text::{Pieces, Place};
+use crate::text::Texts;
 use crate::usage::Usage;
 
 pub(super) const NAME: &str = "openai";
@@ -103,8 +104,8 @@ static EMBEDDINGS_HEAD: HeadRules = HeadRules {
 };
 
 /// Whether a client's schema is one of this vendor's, which name files and settings alike.
-fn is_own_family(schema: Schema) -> bool {
-    matches!(schema.name(), NAME | "responses")
+pub(super) fn is_own_family(schema: Schema) -> bool {
+    matches!(schema.name(), NAME | super::responses::NAME)
 }
 
 /// The schema.
@@ -172,6 +173,14 @@ impl Dialect for OpenAi {
         adapt::edits(body, capabilities)
     }
 
+    fn answer_field(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Chat => Some("choices"),
+            Kind::Embeddings | Kind::ListModels => Some("data"),
+            Kind::GetModel => None,
+        }
+    }
+
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
         answer::read_response(root)
     }
@@ -196,20 +205,8 @@ impl Dialect for OpenAi {
         Box::new(stream_write::Writer::new(options))
     }
 
-    fn request_place(&self, kind: Kind) -> Option<Place> {
-        match kind {
-            Kind::Chat => Some(Place::ChatRequest),
-            Kind::Embeddings => Some(Place::EmbeddingsRequest),
-            Kind::ListModels | Kind::GetModel => None,
-        }
-    }
-
-    fn answer_place(&self, kind: Kind) -> Option<Place> {
-        (kind == Kind::Chat).then_some(Place::ChatResponse)
-    }
-
-    fn stream_texts(&self, pieces: &mut Pieces<'_>) {
-        let _ = pieces.openai();
+    fn texts(&self) -> &'static Texts {
+        &texts::TEXTS
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Value {
@@ -220,3 +217,6 @@ impl Dialect for OpenAi {
         error::status(kind, code)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Delta, StreamOptions};
-use crate::compare::between;
 use crate::json::{span_in, unescaped, write_string};
 use crate::schema::Schema;
 use crate::sse::Event;
+use crate::template::Template;
 
 /// Passes events of the client's own schema.
 #[derive(Debug)]
@@ -15,17 +15,14 @@ pub(super) struct Writer {
     /// The same as a JSON string.
     client_model_json: String,
     client_wants_usage: bool,
-    template: Option<Template>,
+    last: Option<Last>,
 }
 
-/// The last event that brought one piece of text and nothing else of note. Nearly every event of a stream is the same but for
-/// its text; then nothing in it needs to be read again. JSON that differs in what one string says has the same structure.
+/// The last event that brought one piece of text and nothing else of note.
 #[derive(Debug)]
-struct Template {
-    /// Up to the text's opening quote, and from its closing one on.
-    before: String,
-    after: String,
-    /// The same as the client gets them, if they differ.
+struct Last {
+    template: Template,
+    /// What stands around its text as the client gets it, if that differs.
     written: Option<(String, String)>,
 }
 
@@ -38,21 +35,18 @@ impl Writer {
             client_model: options.client_model,
             client_model_json: String::from_utf8_lossy(&json).into_owned(),
             client_wants_usage: options.client_wants_usage,
-            template: None,
+            last: None,
         }
     }
 
     /// The text of an event that differs from the last one in nothing else. Text with escapes is left to be read.
     pub(super) fn text_like_the_last<'a>(&self, data: &'a str) -> Option<&'a str> {
-        let template = self.template.as_ref()?;
-        let text = between(data, &template.before, &template.after)?;
-        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'));
-        is_plain.then_some(text)
+        self.last.as_ref()?.template.text(data).filter(|text| !text.is_empty())
     }
 
     /// Appends an event of that kind.
     pub(super) fn pass_like_the_last(&self, event: &Event<'_>, text: &str, out: &mut Vec<u8>) {
-        match self.template.as_ref().and_then(|template| template.written.as_ref()) {
+        match self.last.as_ref().and_then(|last| last.written.as_ref()) {
             Some((before, after)) => event.write_with_data(&[before.as_str(), text, after.as_str()].concat(), out),
             None => out.extend_from_slice(event.raw),
         }
@@ -60,17 +54,16 @@ impl Writer {
 
     /// Keeps an event to compare the next one with, if it is one of text.
     fn remember(&mut self, data: &str, deltas: &[Delta<'_>], model: Option<&Range<usize>>) {
-        self.template = Self::template(data, deltas, model, &self.client_model_json);
+        self.last = Self::last(data, deltas, model, &self.client_model_json);
     }
 
-    fn template(data: &str, deltas: &[Delta<'_>], model: Option<&Range<usize>>, name: &str) -> Option<Template> {
+    fn last(data: &str, deltas: &[Delta<'_>], model: Option<&Range<usize>>, name: &str) -> Option<Last> {
         let mut texts = deltas.iter().filter(|delta| !matches!(delta, Delta::Model(_)));
         let (Some(Delta::Text(Cow::Borrowed(text))), None) = (texts.next(), texts.next()) else { return None };
         let span = span_in(data.as_bytes(), text)?;
-        let (before, after) = (data.get(..span.start)?, data.get(span.end..)?);
-        if !(before.ends_with('"') && after.starts_with('"')) {
-            return None;
-        }
+        let quoted = span.start.checked_sub(1)?..span.end.checked_add(1)?;
+        let template = Template::of(data, &quoted)?;
+        let (before, after) = template.around();
         let written = match model {
             None => None,
             Some(model) if model.end <= span.start => {
@@ -82,7 +75,7 @@ impl Writer {
                 Some((before.to_owned(), renamed))
             }
         };
-        Some(Template { before: before.to_owned(), after: after.to_owned(), written })
+        Some(Last { template, written })
     }
 
     /// Appends the event as it came, but for the model's name; leaves out what the client did not ask for.

@@ -164,24 +164,6 @@ fn a_stream_ends_as_its_provider_ended_it() {
     check_end(openai(), openai(), &format!("{text}{finish}data: [DONE]"), None, true, "data: [DONE]\n\n");
 }
 
-/// Anthropic's blocks follow each other: arguments for one that has ended would be read by nobody.
-#[test]
-fn mixed_tool_calls_are_an_error_where_the_client_cannot_read_them() {
-    let call = |index: u32, call: &str| {
-        format!(
-            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{index},{call}}}]}}}}]}}\n\n"
-        )
-    };
-    let begin = |index| call(index, &format!("\"id\":\"c{index}\",\"function\":{{\"name\":\"f\"}}"));
-    let more = |index| call(index, "\"function\":{\"arguments\":\"1\"}");
-    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
-    let in_order = [begin(0), more(0), begin(1), more(1), finish.to_owned()].concat();
-    let mixed = [begin(0), more(0), begin(1), more(1), more(0), finish.to_owned()].concat();
-    check_end(openai(), anthropic(), &in_order, None, true, "message_stop");
-    check_end(openai(), anthropic(), &mixed, Some(502), false, "mixes several tool calls");
-    check_end(openai(), openai(), &mixed, None, true, &mixed);
-}
-
 #[test]
 fn an_event_over_the_bound_ends_the_stream() {
     let stream = format!("data: {}", "x".repeat(2 << 20));

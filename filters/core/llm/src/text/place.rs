@@ -1,170 +1,254 @@
-/// Where in a body the scanner is: decides which of the strings below are text.
-///
-/// Requests are read by exclusion: only what no model reads as text is left out, and everything else counts, also in fields
-/// that nobody here knows.
+//! Where in a body the scanner is: decides which of the strings below are text.
+//!
+//! A dialect says it in tables: which fields lead where. Everything is read by exclusion: only what nobody reads as text is left
+//! out, and everything else counts, also in fields that nobody here knows.
+
+use serde_json::Value;
+
+use crate::schema::Kind;
+
+/// All that a dialect tells about its texts.
+#[derive(Debug)]
+pub struct Texts {
+    /// Where the search begins in a request of each kind.
+    pub requests: &'static [(Kind, &'static Place)],
+    /// The same in a whole answer. What stands in none of these kinds has no texts.
+    pub answers: &'static [(Kind, &'static Place)],
+    /// The same in the data of a stream's event, whatever its type.
+    pub event: &'static Place,
+    /// The data of a stream's last event, where that is no JSON; empty: there is none.
+    pub last_data: &'static str,
+    /// What an event ends, by its `type`. One that begins with a `*` fits whatever ends so.
+    pub ends: &'static [(&'static str, Ends)],
+    /// Whether an event with an `error` is the last one, whatever its type.
+    pub ends_with_error: bool,
+    /// Makes an event that brought text into one that brings more of it: what must come once only is taken out. Answers the name
+    /// of such an event, if it is another one.
+    pub continued: fn(&mut Value) -> Option<&'static str>,
+}
+
+/// What an event ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// Nothing. The unknown is never an end.
+    #[default]
+    Nothing,
+    /// The texts of its own part: a block, an item.
+    Part,
+    /// All texts.
+    Stream,
+}
+
+/// What a string, or a long number, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// An OpenAI chat request.
-    ChatRequest,
-    /// An Anthropic messages request.
-    MessagesRequest,
-    /// An OpenAI embeddings request.
-    EmbeddingsRequest,
-    /// An OpenAI chat answer.
-    ChatResponse,
-    /// An Anthropic message.
-    MessagesResponse,
-    /// One choice of an OpenAI answer.
-    Choice,
-    /// A message of either schema.
-    Message,
-    /// Content: a string, a part, a block, or an array of them.
-    Content,
-    /// The source of an image or a document.
-    Source,
+pub enum Holds {
+    /// Text.
+    Text,
+    /// An id, a fixed word, a setting; or something that no one can read.
+    Nothing,
+    /// An address: text, unless it holds an image, a sound, a film or a PDF itself.
+    Address,
+    /// A file: an address as above, or base64 without one.
+    File,
+    /// Base64 of a picture or of sound.
+    Media,
+    /// Text, or numbers that stand for its tokens.
+    TextOrTokens,
     /// What a source holds: text, unless the source says that it is base64 of something else than text.
     SourceData,
-    /// An address, or an object with one: text, unless it holds an image, a sound, a film or a PDF itself.
-    Url,
-    /// Sound: base64, perhaps with a transcript.
-    Audio,
-    /// A tool call of OpenAI's.
-    ToolCall,
-    /// The arguments of one: JSON in a string.
-    Arguments,
-    /// The definition of a tool, or a JSON Schema in it.
-    Tool,
-    /// An object whose keys are names that the client chose, each with a JSON Schema.
-    Properties,
-    /// An id, a fixed word, a setting: no text, unless it is an object after all.
-    Word,
-    /// Every string below is text.
-    Text,
-    /// No string below is text.
-    Nothing,
+    /// A text once more in another spelling, for example token by token. It goes when the text is edited.
+    Spelling,
+}
+
+/// Whether the names of an object's fields are text: a model reads those of a tool's input and of a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// They are words of the schema.
+    Words,
+    /// Whoever wrote the body chose them.
+    Texts,
+    /// The same, but for these.
+    TextsBut(&'static [&'static str]),
+}
+
+/// One place. The elements of an array have the place of the array.
+#[derive(Debug)]
+pub struct Place {
+    /// What a string here is.
+    pub holds: Holds,
+    /// What the names of an object's fields are.
+    pub names: Names,
+    /// Where fields lead.
+    pub fields: &'static [(&'static str, &'static Self)],
+    /// Where all others lead.
+    pub others: &'static Self,
+    /// Strings are pieces of one text, which goes on in the next event.
+    pub pieces: bool,
+    /// Strings were streamed before, piece by piece.
+    pub is_copy: bool,
+    /// A string is read as one with the other parts of its array.
+    pub is_part: bool,
+    /// The parts of an array are read as one.
+    pub joins_parts: bool,
+    /// Fields by which texts in objects here are told apart from those of the next object: an index, an id.
+    pub keys: &'static [&'static str],
+    /// The field by which texts of one part are told apart: what kind of text it is. Empty: none does.
+    pub kind: &'static str,
+    /// The field that says why this part of a stream ended; empty: none does.
+    pub reason: &'static str,
+    /// Of a whole answer: the field with the list of what the model said. An answer has it once.
+    pub list: &'static str,
+    /// An object whose `data` is read as its `type` and `media_type` say.
+    pub is_source: bool,
+    /// The name by which pieces here go on under another one.
+    pub goes_on_as: &'static str,
 }
 
 impl Place {
-    /// Whether this is a whole answer.
-    pub(crate) fn is_answer(self) -> bool {
-        matches!(self, Self::ChatResponse | Self::MessagesResponse)
+    /// One where strings are this and fields lead there.
+    pub const fn of(holds: Holds, others: &'static Self) -> Self {
+        Self {
+            holds,
+            names: Names::Words,
+            fields: &[],
+            others,
+            pieces: false,
+            is_copy: false,
+            is_part: false,
+            joins_parts: false,
+            keys: &[],
+            kind: "",
+            reason: "",
+            list: "",
+            is_source: false,
+            goes_on_as: "",
+        }
+    }
+
+    /// The place of a field's value.
+    pub(crate) fn of_field(&self, name: &str) -> &'static Self {
+        self.fields.iter().find(|(known, _)| *known == name).map_or(self.others, |(_, place)| place)
     }
 
     /// Whether a string or a long number here is text.
-    pub(crate) fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::Text
-                | Self::Content
-                | Self::Message
-                | Self::Source
-                | Self::SourceData
-                | Self::Url
-                | Self::ToolCall
-                | Self::Arguments
-                | Self::Tool
-                | Self::Properties
-        )
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.holds, Holds::Text | Holds::Address | Holds::File | Holds::SourceData | Holds::TextOrTokens)
     }
 
-    /// Whether the name of an object's field is text: a model reads those of a tool's input and of a schema.
-    pub(crate) fn has_text_name(self, name: &str) -> bool {
-        match self {
-            Self::Text | Self::Properties | Self::Arguments => true,
-            // An object where a word is expected: what the schemas have there, and what they do not.
-            Self::Word => !matches!(name, "type" | "name" | "function" | "ttl"),
-            // Words of the schemas and of JSON Schema: most of what stands in a definition.
-            Self::Tool => !matches!(
-                name,
-                "type"
-                    | "function"
-                    | "name"
-                    | "description"
-                    | "parameters"
-                    | "input_schema"
-                    | "properties"
-                    | "required"
-                    | "items"
-                    | "enum"
-                    | "anyOf"
-                    | "additionalProperties"
-                    | "strict"
-                    | "cache_control"
-                    | "json_schema"
-                    | "schema"
-                    | "format"
-                    | "custom"
-            ),
-            _ => false,
-        }
-    }
-
-    /// The place of a field's value. An array's elements have the place of the array.
-    pub(crate) fn of_field(self, name: &str) -> Self {
-        match (self, name) {
-            (Self::ChatRequest | Self::MessagesRequest, "messages") => Self::Message,
-            (Self::ChatRequest, "tools" | "functions" | "response_format") => Self::Tool,
-            (Self::ChatRequest, "prediction") => Self::Content,
-            (Self::MessagesRequest, "system") => Self::Content,
-            (Self::MessagesRequest, "tools" | "output_config" | "output_format") => Self::Tool,
-            (
-                Self::ChatRequest | Self::MessagesRequest | Self::EmbeddingsRequest,
-                "model" | "type" | "role" | "id" | "cache_control" | "service_tier" | "reasoning_effort" | "verbosity"
-                | "modalities" | "tool_choice" | "function_call" | "encoding_format" | "seed" | "temperature" | "top_p",
-            ) => Self::Word,
-            (Self::ChatRequest | Self::MessagesRequest | Self::EmbeddingsRequest, _) => Self::Text,
-
-            (Self::ChatResponse, "choices") => Self::Choice,
-            (Self::MessagesResponse, "content") => Self::Content,
-            (Self::ChatResponse | Self::MessagesResponse, _) => Self::Nothing,
-            (Self::Choice, "message" | "delta") => Self::Message,
-            (Self::Choice, "index" | "finish_reason") => Self::Word,
-            // They spell the text once more, token by token; whoever edits the text takes them out.
-            (Self::Choice, "logprobs") => Self::Nothing,
-            (Self::Choice, _) => Self::Text,
-
-            (Self::Message, "role" | "type" | "id" | "tool_call_id" | "cache_control") => Self::Word,
-            (Self::Message, "content") => Self::Content,
-            (Self::Message, "tool_calls" | "function_call") => Self::ToolCall,
-            (Self::Message, "audio") => Self::Audio,
-            (Self::Message, _) => Self::Text,
-
-            // The last two are the provider's own, and no one else can read them.
-            (Self::Content, "type" | "id" | "tool_use_id" | "cache_control" | "signature" | "encrypted_content") => {
-                Self::Word
-            }
-            (Self::Content, "source") => Self::Source,
-            (Self::Content, "content") => Self::Content,
-            (Self::Content, "image_url" | "file") => Self::Url,
-            (Self::Content, "input_audio") => Self::Audio,
-            (Self::Content, _) => Self::Text,
-
-            (Self::Source, "content") => Self::Content,
-            (Self::Source, "data") => Self::SourceData,
-            (Self::Source, "type" | "media_type") => Self::Word,
-            (Self::Source, "url") => Self::Url,
-            (Self::Source, _) => Self::Text,
-
-            (Self::Url, "url" | "file_data") => Self::Url,
-            (Self::Url, _) => Self::Text,
-
-            (Self::Audio, "data" | "id" | "format") => Self::Word,
-            (Self::Audio, _) => Self::Text,
-
-            (Self::ToolCall, "function" | "custom") => Self::ToolCall,
-            (Self::ToolCall, "type" | "id" | "index") => Self::Word,
-            (Self::ToolCall, "arguments") => Self::Arguments,
-            (Self::ToolCall, _) => Self::Text,
-
-            (Self::Tool, "properties" | "patternProperties" | "$defs" | "definitions") => Self::Properties,
-            (Self::Tool, "type" | "cache_control") => Self::Word,
-            // Values, not schemas: what is named type there is none.
-            (Self::Tool, "enum" | "const" | "default" | "example" | "examples" | "input_examples") => Self::Text,
-            (Self::Tool | Self::Properties, _) => Self::Tool,
-
-            (Self::Word, "type") => Self::Word,
-            (Self::Word | Self::Text | Self::SourceData | Self::Arguments, _) => Self::Text,
-            (Self::Nothing, _) => Self::Nothing,
+    /// Whether the name of an object's field is text.
+    pub(crate) fn has_text_name(&self, name: &str) -> bool {
+        match self.names {
+            Names::Words => false,
+            Names::Texts => true,
+            Names::TextsBut(words) => !words.contains(&name),
         }
     }
 }
+
+/// Every string below is text.
+pub static TEXT: Place = Place { names: Names::Texts, ..Place::of(Holds::Text, &TEXT) };
+
+/// A text among others that are read as one.
+pub static PART: Place = Place { is_part: true, ..Place::of(Holds::Text, &TEXT) };
+
+/// No string below is text.
+pub static NOTHING: Place = Place::of(Holds::Nothing, &NOTHING);
+
+/// An id, a fixed word, a setting: no text, unless it is an object after all.
+pub static WORD: Place = Place {
+    // What the schemas have where a word is expected.
+    names: Names::TextsBut(&["type", "name", "function", "ttl"]),
+    fields: &[("type", &WORD)],
+    ..Place::of(Holds::Nothing, &TEXT)
+};
+
+/// The text once more.
+pub static SPELLING: Place = Place::of(Holds::Spelling, &SPELLING);
+
+/// An address, or an object with one.
+pub static ADDRESS: Place = Place {
+    fields: &[("url", &ADDRESS), ("file_data", &FILE), ("file_id", &MEDIA)],
+    ..Place::of(Holds::Address, &TEXT)
+};
+
+/// What a file holds.
+pub static FILE: Place = Place::of(Holds::File, &TEXT);
+
+/// A picture or sound, or a file that the provider has.
+pub static MEDIA: Place = Place::of(Holds::Media, &TEXT);
+
+/// Texts to embed, or their tokens.
+pub static TEXT_OR_TOKENS: Place = Place { names: Names::Texts, ..Place::of(Holds::TextOrTokens, &TEXT) };
+
+/// The definition of a tool, or a JSON Schema in it.
+pub static SCHEMA: Place = Place {
+    // Words of the schemas and of JSON Schema: most of what stands in a definition.
+    names: Names::TextsBut(&[
+        "type",
+        "function",
+        "name",
+        "description",
+        "parameters",
+        "input_schema",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "anyOf",
+        "additionalProperties",
+        "strict",
+        "cache_control",
+        "json_schema",
+        "schema",
+        "format",
+        "custom",
+    ]),
+    fields: &[
+        ("type", &WORD),
+        ("properties", &PROPERTIES),
+        ("cache_control", &WORD),
+        // Values, not schemas: what is named type there is none.
+        ("enum", &TEXT),
+        ("const", &TEXT),
+        ("default", &TEXT),
+        ("example", &TEXT),
+        ("examples", &TEXT),
+        ("input_examples", &TEXT),
+        ("patternProperties", &PROPERTIES),
+        ("$defs", &PROPERTIES),
+        ("definitions", &PROPERTIES),
+    ],
+    ..Place::of(Holds::Text, &SCHEMA)
+};
+
+/// An object whose names the client chose, each with a JSON Schema.
+static PROPERTIES: Place = Place { names: Names::Texts, ..Place::of(Holds::Text, &SCHEMA) };
+
+/// A field of a delta: a piece of a text, also in fields that nobody knows, since a new kind of text looks like that.
+pub static PIECE: Place =
+    Place { names: NAMES_BELOW, fields: &BELOW_A_DELTA, pieces: true, ..Place::of(Holds::Text, &BELOW) };
+
+/// Deeper down, and in what is no delta, a string is whole in itself, unless it is known to come in pieces: holding back part of a
+/// link or a type would spoil it.
+pub static BELOW: Place =
+    Place { names: NAMES_BELOW, fields: &BELOW_A_DELTA, keys: &["index"], ..Place::of(Holds::Text, &BELOW) };
+
+const NAMES_BELOW: Names =
+    Names::TextsBut(&["type", "text", "index", "id", "format", "summary", "content", "name", "data"]);
+
+static BELOW_A_DELTA: [(&str, &Place); 14] = [
+    ("arguments", &PIECE),
+    ("content", &PIECE),
+    ("input", &PIECE),
+    ("partial_json", &PIECE),
+    ("reasoning", &PIECE),
+    ("reasoning_content", &PIECE),
+    ("refusal", &PIECE),
+    ("summary", &PIECE),
+    ("text", &PIECE),
+    ("thinking", &PIECE),
+    ("transcript", &PIECE),
+    ("type", &WORD),
+    ("index", &WORD),
+    ("id", &WORD),
+];

@@ -1,155 +1,119 @@
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
-use super::place::Place;
-use super::scan::scan;
-use super::value_of;
-use crate::json::{Fields, span_in};
+use super::place::Ends;
+use super::scan::{Found, Malformed, Scanned, scan_event};
+use super::{Text, edited, value_of};
+use crate::error::ResponseError;
 use crate::schema::Schema;
 
-/// A piece of text in one event of a stream.
+/// The most texts in one event. Honest events have some dozens; the last one of a stream may repeat a whole answer.
+pub const MOST_TEXTS_OF_AN_EVENT: usize = 10_000;
+
+/// What a text in an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A piece of a text that goes on in later events, and of which a rest can come in an event of its own.
+    Piece,
+    /// Whole in itself, as far as anybody knows.
+    Whole,
+    /// A text that was streamed in pieces before.
+    Copy,
+    /// A number or the name of a field: it never goes on.
+    Closed,
+}
+
+/// A text in one event of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamText {
-    /// Pieces with the same channel follow each other in one text: a choice's content, a block, a tool call's arguments.
-    pub channel: u32,
-    /// The text, unescaped. Half a surrogate pair becomes U+FFFD.
-    pub value: String,
-    /// Where it stands in the event's data: a string or an object's name with its quotes, a number without any.
-    pub span: Range<usize>,
-    /// A number or a name: it never goes on in another event.
-    pub whole: bool,
+    /// Texts with the same channel follow each other: a choice's content, a block, a tool call's arguments.
+    pub channel: u64,
+    /// The choice, block or item that it belongs to.
+    pub part: u64,
+    /// What it is.
+    pub role: Role,
+    /// What it says, and where.
+    pub text: Text,
 }
 
-/// Channels of one choice: its texts by kind, then its tool calls by index.
-const CONTENT: u32 = 0;
-const REFUSAL: u32 = 1;
-const FUNCTION_CALL: u32 = 2;
-const OTHER: u32 = 3;
-const FIRST_TOOL_CALL: u32 = 16;
-const CHANNELS_OF_A_CHOICE: u32 = 1 << 16;
-
-/// The pieces of text in one event of a stream in the client's schema. [`super::with_texts`] edits the data by their spans.
-/// What is no JSON object (`[DONE]`, the empty data of a comment) has none.
-pub fn stream_texts(client: Schema, event_data: &str) -> Vec<StreamText> {
-    let mut pieces = Pieces { data: event_data, texts: Vec::new() };
-    if event_data.starts_with('{') || event_data.trim_start().starts_with('{') {
-        client.stream_texts(&mut pieces);
-    }
-    pieces.texts
+/// What there is in one event of a stream, for somebody who reads its texts and knows no schema.
+#[derive(Debug, Default)]
+pub struct StreamEvent {
+    /// In their order.
+    pub texts: Vec<StreamText>,
+    /// Values that spell a text once more. See [`super::edited`].
+    pub spellings: Vec<Range<usize>>,
+    /// What it ends, before its own texts.
+    pub ends: Ends,
+    /// The part that the whole event belongs to.
+    pub part: u64,
+    /// The parts in it, where one event has several, and whether each tells that it is over after its own texts.
+    pub parts: Vec<(u64, bool)>,
 }
 
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    choices: Option<Vec<&'a RawValue>>,
-}
-
-/// What a choice and a tool call go by.
-#[derive(Deserialize)]
-struct Numbered {
-    #[serde(default)]
-    index: u32,
-}
-
-impl Numbered {
-    fn index_of(value: &RawValue) -> u32 {
-        serde_json::from_str::<Self>(value.get()).map_or(0, |numbered| numbered.index)
-    }
-}
-
-#[derive(Deserialize)]
-struct BlockEvent<'a> {
-    #[serde(default)]
-    index: u32,
-    #[serde(borrow, default)]
-    content_block: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-}
-
-/// The texts of one event, as they are found.
-#[derive(Debug)]
-pub struct Pieces<'a> {
-    data: &'a str,
-    texts: Vec<StreamText>,
-}
-
-impl<'a> Pieces<'a> {
-    pub(crate) fn openai(&mut self) -> Option<()> {
-        let chunk: Chunk<'a> = serde_json::from_str(self.data).ok()?;
-        for choice in chunk.choices? {
-            self.choice(choice);
+impl StreamEvent {
+    /// Reads an event's data in the client's schema. Fails on what cannot be searched for text.
+    pub fn read(client: Schema, data: &str) -> Result<Self, ResponseError> {
+        let texts = client.texts();
+        if !texts.last_data.is_empty() && data.trim() == texts.last_data {
+            return Ok(Self { ends: Ends::Stream, ..Self::default() });
         }
-        Some(())
-    }
-
-    fn choice(&mut self, choice: &'a RawValue) {
-        let first = Numbered::index_of(choice).wrapping_mul(CHANNELS_OF_A_CHOICE);
-        let other = first.wrapping_add(OTHER);
-        let Ok(fields) = Fields::of(choice) else { return self.add(choice, Place::Choice, other) };
-        for (name, value) in fields.iter() {
-            match name {
-                "delta" => self.delta(value, first),
-                _ => self.add(value, Place::Choice.of_field(name), other),
-            }
+        if !data.trim_start().starts_with('{') {
+            return Err(ResponseError::new("an event is no JSON object".to_owned()));
         }
-    }
-
-    fn delta(&mut self, delta: &'a RawValue, first: u32) {
-        let other = first.wrapping_add(OTHER);
-        let Ok(fields) = Fields::of(delta) else { return self.add(delta, Place::Message, other) };
-        for (name, value) in fields.iter() {
-            match name {
-                "role" => self.add(value, Place::Word, other),
-                "content" => self.add(value, Place::Content, first.wrapping_add(CONTENT)),
-                "refusal" => self.add(value, Place::Text, first.wrapping_add(REFUSAL)),
-                "function_call" => self.add(value, Place::ToolCall, first.wrapping_add(FUNCTION_CALL)),
-                "tool_calls" => self.tool_calls(value, first.wrapping_add(FIRST_TOOL_CALL)),
-                "audio" => self.add(value, Place::Audio, other),
-                _ => self.add(value, Place::Text, other),
-            }
+        let scanned =
+            scan_event(data, texts.event).map_err(|error: Malformed| ResponseError::new(error.to_string()))?;
+        if scanned.texts.len() > MOST_TEXTS_OF_AN_EVENT {
+            return Err(ResponseError::new(format!("an event has more than {MOST_TEXTS_OF_AN_EVENT} texts")));
         }
+        let ends = ends(client, data, &scanned);
+        let of = |found| StreamText::of(found, data);
+        Ok(Self {
+            texts: scanned.texts.into_iter().map(of).collect(),
+            spellings: scanned.spellings,
+            ends,
+            part: scanned.part,
+            parts: scanned.parts,
+        })
     }
+}
 
-    fn tool_calls(&mut self, value: &'a RawValue, first: u32) {
-        let Ok(calls) = serde_json::from_str::<Vec<&'a RawValue>>(value.get()) else {
-            return self.add(value, Place::ToolCall, first);
+fn ends(client: Schema, data: &str, scanned: &Scanned) -> Ends {
+    let texts = client.texts();
+    if texts.ends_with_error && scanned.has_error {
+        return Ends::Stream;
+    }
+    let kind = value_of(data.get(scanned.kind.clone()).unwrap_or_default());
+    let fits = |pattern: &str| match pattern.strip_prefix('*') {
+        Some(end) => kind.ends_with(end),
+        None => kind == pattern,
+    };
+    texts.ends.iter().find(|(pattern, _)| fits(pattern)).map_or(Ends::Nothing, |(_, ends)| *ends)
+}
+
+impl StreamText {
+    fn of(found: Found, data: &str) -> Self {
+        let token = data.get(found.span.clone()).unwrap_or_default();
+        let role = match found.place {
+            _ if found.name_of > 0 || !token.starts_with('"') => Role::Closed,
+            place if place.is_copy => Role::Copy,
+            place if place.pieces => Role::Piece,
+            _ => Role::Whole,
         };
-        for call in calls {
-            self.add(call, Place::ToolCall, first.wrapping_add(Numbered::index_of(call)));
-        }
+        let (span, name_of, joined) = (found.span, found.name_of, found.joined);
+        let text = Text { value: value_of(token), span, name_of, joined, base64_behind: None };
+        Self { channel: found.channel, part: found.part, role, text }
     }
+}
 
-    pub(crate) fn anthropic(&mut self) -> Option<()> {
-        let event: BlockEvent<'a> = serde_json::from_str(self.data).ok()?;
-        for part in [event.content_block, event.delta].into_iter().flatten() {
-            self.add(part, Place::Content, event.index);
-        }
-        if let Some(message) = event.message {
-            self.add(message, Place::MessagesResponse, event.index);
-        }
-        Some(())
-    }
-
-    fn add(&mut self, value: &'a RawValue, place: Place, channel: u32) {
-        let Some(offset) = span_in(self.data.as_bytes(), value.get()).map(|span| span.start) else { return };
-        let mut spans = Vec::new();
-        if scan(value.get(), place, &mut spans).is_err() {
-            return;
-        }
-        self.texts.extend(spans.into_iter().map(|span| {
-            let token = value.get().get(span.clone()).unwrap_or_default();
-            let is_name = value.get().get(span.end..).is_some_and(|rest| rest.trim_start().starts_with(':'));
-            StreamText {
-                channel,
-                value: value_of(token),
-                span: span.start + offset..span.end + offset,
-                whole: is_name || !token.starts_with('"'),
-            }
-        }));
-    }
+/// An event that brings more of the texts of an earlier one: its name and data. `data` is the earlier one's, `edits` what its
+/// texts are in the new one.
+pub fn continuation(client: Schema, name: &str, data: &str, edits: &[(Range<usize>, String)]) -> (String, String) {
+    let data = edited(data.as_bytes(), edits, &[]);
+    let Ok(mut event) = serde_json::from_slice::<Value>(&data) else {
+        return (name.to_owned(), String::from_utf8_lossy(&data).into_owned());
+    };
+    let other_name = (client.texts().continued)(&mut event).filter(|_| !name.is_empty());
+    (other_name.unwrap_or(name).to_owned(), event.to_string())
 }

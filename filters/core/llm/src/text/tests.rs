@@ -29,7 +29,7 @@ fn values(texts: &[Text]) -> Vec<&str> {
 }
 
 fn check_request(operation: Operation, body: &str, expect: &[&str]) {
-    let texts = request_texts(operation, body.as_bytes()).unwrap();
+    let texts = request_texts(operation, body.as_bytes()).unwrap().texts;
     assert_eq!(values(&texts), expect, "{body}");
     for text in &texts {
         assert_eq!(said_by(&body[text.span.clone()]), text.value);
@@ -104,7 +104,7 @@ fn what_is_no_json_is_an_error() {
 
 #[test]
 fn half_a_surrogate_pair_is_read_without_loss_around_it() {
-    let texts = request_texts(embeddings(), br#"{"input":"a\ud800b"}"#).unwrap();
+    let texts = request_texts(embeddings(), br#"{"input":"a\ud800b"}"#).unwrap().texts;
     assert!(texts[0].value.starts_with('a') && texts[0].value.ends_with('b'));
 }
 
@@ -112,11 +112,11 @@ fn half_a_surrogate_pair_is_read_without_loss_around_it() {
 fn answers_show_content_and_arguments() {
     let body = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"C","refusal":null,
         "tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"A"}}]},"finish_reason":"stop"}]}"#;
-    let texts = response_texts(openai(), chat(), body.as_bytes()).unwrap();
+    let texts = response_texts(openai(), chat(), body.as_bytes()).unwrap().texts;
     assert_eq!(values(&texts), ["C", "f", "A"]);
     let body = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"C"},
         {"type":"tool_use","id":"i","name":"f","input":{"a":"A"}}],"stop_reason":"end_turn"}"#;
-    let texts = response_texts(anthropic(), messages(), body.as_bytes()).unwrap();
+    let texts = response_texts(anthropic(), messages(), body.as_bytes()).unwrap().texts;
     assert_eq!(values(&texts), ["C", "f", "a", "A"]);
 }
 
@@ -150,7 +150,7 @@ fn only_an_object_with_one_list_of_what_the_model_said_is_an_answer() {
 #[test]
 fn edits_leave_everything_else_as_it_was() {
     let body = br#"{ "input" : ["a@b.c", 1.50, "x"] , "zz":"\u0041" }"#;
-    let texts = request_texts(embeddings(), body).unwrap();
+    let texts = request_texts(embeddings(), body).unwrap().texts;
     let edited =
         with_texts(body, &[(texts[1].span.clone(), "y".to_owned()), (texts[0].span.clone(), "[\"E\"]".to_owned())]);
     assert_eq!(String::from_utf8(edited).unwrap(), r#"{ "input" : ["[\"E\"]", 1.50, "y"] , "zz":"\u0041" }"#);
@@ -159,7 +159,7 @@ fn edits_leave_everything_else_as_it_was() {
 #[test]
 fn a_number_that_is_replaced_becomes_a_string() {
     let body = br#"{"messages":[{"role":"user","content":[{"type":"tool_use","input":{"card":4111111111111111}}]}]}"#;
-    let texts = request_texts(messages(), body).unwrap();
+    let texts = request_texts(messages(), body).unwrap().texts;
     assert_eq!(values(&texts), ["card", "4111111111111111"]);
     let edited = String::from_utf8(with_texts(body, &[(texts[1].span.clone(), "X".to_owned())])).unwrap();
     assert!(edited.ends_with(r#""input":{"card":"X"}}]}]}"#), "{edited}");
@@ -175,7 +175,7 @@ fn json_in_a_text_hides_nothing_behind_escapes() {
     ] {
         let body =
             serde_json::json!({"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": text}}]}]});
-        let texts = request_texts(chat(), body.to_string().as_bytes()).unwrap();
+        let texts = request_texts(chat(), body.to_string().as_bytes()).unwrap().texts;
         assert_eq!(values(&texts), [expect]);
         if let Ok(json) = serde_json::from_str::<Value>(text) {
             assert_eq!(serde_json::from_str::<Value>(expect).unwrap(), json);
@@ -225,52 +225,137 @@ fn only_what_no_model_reads_is_left_out_of_a_request() {
     );
 }
 
-fn check_stream(client: Schema, data: &str, expect: &[(u32, &str)]) {
-    let texts = stream_texts(client, data);
-    let found: Vec<_> = texts.iter().map(|text| (text.channel, text.value.as_str())).collect();
+#[track_caller]
+fn check_stream(client: Schema, data: &str, expect: &[(Role, &str)]) -> Vec<u64> {
+    let texts = StreamEvent::read(client, data).unwrap().texts;
+    let found: Vec<_> = texts.iter().map(|text| (text.role, text.text.value.as_str())).collect();
     assert_eq!(found, expect, "{data}");
     for text in &texts {
-        assert_eq!(said_by(&data[text.span.clone()]), text.value);
+        assert_eq!(said_by(&data[text.text.span.clone()]), text.text.value);
     }
+    texts.iter().map(|text| text.channel).collect()
 }
 
 #[test]
-fn events_show_their_texts_by_channel() {
+fn events_show_their_texts_by_what_they_are() {
+    use Role::{Closed, Piece, Whole};
     check_stream(
         openai(),
         r#"{"id":"x","choices":[{"delta":{"role":"assistant","content":"a\"b"},"index":1}]}"#,
-        &[(65_536, "a\"b")],
+        &[(Piece, "a\"b")],
     );
     check_stream(
         openai(),
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{"},"index":2}]}}]}"#,
-        &[(18, "f"), (18, "{")],
+        &[(Whole, "f"), (Piece, "{")],
     );
     check_stream(
         openai(),
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"id":"i","type":"custom","index":1,"custom":{"input":"A"},"new":"B"}]}}]}"#,
-        &[(17, "A"), (17, "B")],
+        &[(Piece, "A"), (Whole, "B")],
     );
     check_stream(
         openai(),
         r#"{"choices":[{"index":0,"text":"A","message":{"role":"assistant","content":"B"},"new":{"n":123456789012},"logprobs":{"content":[{"token":"C"}]},"finish_reason":"stop"}]}"#,
-        &[(3, "A"), (3, "B"), (3, "n"), (3, "123456789012")],
+        &[(Piece, "A"), (Piece, "B"), (Closed, "n"), (Closed, "123456789012")],
     );
-    check_stream(openai(), r#"{"choices":[{"index":0,"delta":"A"}]}"#, &[(3, "A")]);
-    check_stream(openai(), r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(3, "r")]);
+    check_stream(openai(), r#"{"choices":[{"index":0,"delta":"A"}]}"#, &[(Whole, "A")]);
+    check_stream(openai(), r#"{"choices":[{"index":0,"delta":{"reasoning_content":"r"}}]}"#, &[(Piece, "r")]);
+    check_stream(
+        openai(),
+        r#"{"choices":[],"citations":["A"],"warning":{"b":"C"}}"#,
+        &[(Whole, "A"), (Closed, "b"), (Whole, "C")],
+    );
+    check_stream(
+        openai(),
+        r#"{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"S","id":"i"}]}}]}"#,
+        &[(Piece, "S")],
+    );
     check_stream(
         anthropic(),
         r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}"#,
-        &[(1, "{\"a")],
+        &[(Piece, "{\"a")],
     );
     check_stream(
         anthropic(),
         r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"t"},"index":4}"#,
-        &[(4, "t")],
+        &[(Piece, "t")],
     );
-    for data in ["[DONE]", "", "{", r#"{"choices":[]}"#, r#"{"type":"message_stop"}"#] {
+    check_stream(anthropic(), r#"{"type":"news","of":["A"]}"#, &[(Whole, "A")]);
+    for data in ["[DONE]", r#"{"choices":[]}"#, r#"{"choices":null}"#, r#"{"type":"message_stop"}"#] {
         check_stream(openai(), data, &[]);
-        check_stream(anthropic(), data, &[]);
+    }
+}
+
+#[test]
+fn texts_go_on_where_a_client_puts_them_together() {
+    let chunk = |choice: &str| {
+        let texts = StreamEvent::read(openai(), &format!(r#"{{"choices":[{choice}]}}"#)).unwrap().texts;
+        let of_content: Vec<_> = texts.iter().map(|text| (text.channel, text.part)).collect();
+        of_content[0]
+    };
+    let first = chunk(r#"{"index":0,"delta":{"content":"a"}}"#);
+    for same in [
+        r#"{"index":null,"delta":{"content":"a"}}"#,
+        r#"{"delta":{"content":"a"}}"#,
+        r#"{"delta":{"cont\u0065nt":"a"},"index":0.0,"new":1}"#,
+        r#"{"delta":{"content":["a"]}}"#,
+    ] {
+        assert_eq!(chunk(same), first, "{same}");
+    }
+    for other in [
+        r#"{"index":1,"delta":{"content":"a"}}"#,
+        r#"{"index":0,"delta":{"refusal":"a"}}"#,
+        r#"{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"a"}}]}}"#,
+    ] {
+        assert_ne!(chunk(other).0, first.0, "{other}");
+    }
+    let block = |event: &str| check_block(event);
+    let first = block(r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"a"}}"#);
+    assert_eq!(block(r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":"a"}}"#), first);
+    assert_ne!(block(r#"{"type":"content_block_delta","index":3,"delta":{"type":"text_delta","text":"a"}}"#), first);
+}
+
+fn check_block(event: &str) -> u64 {
+    StreamEvent::read(anthropic(), event).unwrap().texts[0].channel
+}
+
+#[test]
+fn only_what_is_known_to_be_an_end_ends_texts() {
+    let check = |client: Schema, data: &str, ends: Ends, over: &[bool]| {
+        let event = StreamEvent::read(client, data).unwrap();
+        let reasons: Vec<_> = event.parts.iter().map(|(_, gives_reason)| *gives_reason).collect();
+        assert_eq!((event.ends, reasons.as_slice()), (ends, over), "{data}");
+    };
+    for reason in ["null", "\"\"", "\" \"", "\"null\""] {
+        check(
+            openai(),
+            &format!(r#"{{"choices":[{{"finish_reason":{reason},"delta":{{}}}}]}}"#),
+            Ends::Nothing,
+            &[false],
+        );
+    }
+    check(openai(), r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":null}]}"#, Ends::Nothing, &[true, false]);
+    check(openai(), r#"{"choices":null}"#, Ends::Nothing, &[]);
+    check(openai(), r#"{"usage":{}}"#, Ends::Nothing, &[]);
+    check(openai(), r#"{"error":null,"choices":[]}"#, Ends::Nothing, &[]);
+    check(openai(), r#"{"error":{"message":"m"}}"#, Ends::Stream, &[]);
+    check(openai(), "[DONE]", Ends::Stream, &[]);
+    for kind in ["ping", "message_delta", "status", "content_block_start", ""] {
+        check(anthropic(), &format!(r#"{{"type":"{kind}","error":{{}}}}"#), Ends::Nothing, &[]);
+    }
+    check(anthropic(), r#"{"type":"content_block_stop","index":1}"#, Ends::Part, &[]);
+    check(anthropic(), r#"{"type":"message_stop"}"#, Ends::Stream, &[]);
+    check(anthropic(), r#"{"type":"error","error":{}}"#, Ends::Stream, &[]);
+}
+
+#[test]
+fn events_that_cannot_be_searched_are_refused() {
+    let deep = format!(r#"{{"choices":[{{"delta":{{"x":{}"A"{}}}}}]}}"#, "[".repeat(200), "]".repeat(200));
+    let many = format!(r#"{{"choices":[{{"delta":{{"content":[{}"A"]}}}}]}}"#, "\"A\",".repeat(MOST_TEXTS_OF_AN_EVENT));
+    for data in ["{", "[\"A\"]", "A", "", &deep, &many] {
+        assert!(StreamEvent::read(openai(), data).is_err(), "{data}");
+        assert!(StreamEvent::read(anthropic(), data).is_err(), "{data}");
     }
 }
 
@@ -315,7 +400,7 @@ proptest! {
         let written = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
         let mut expect = Vec::new();
         strings_of(&input, &mut expect);
-        let texts = request_texts(embeddings(), written.as_bytes()).unwrap();
+        let texts = request_texts(embeddings(), written.as_bytes()).unwrap().texts;
         prop_assert_eq!(values(&texts), expect);
         let is_string = |text: &Text| written[text.span.clone()].starts_with('"');
         let unchanged: Vec<_> = texts.into_iter().filter(is_string).map(|text| (text.span, text.value)).collect();
@@ -326,14 +411,14 @@ proptest! {
     #[test]
     fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = request_texts(chat(), &bytes);
-        stream_texts(openai(), &String::from_utf8_lossy(&bytes));
+        let _ = StreamEvent::read(openai(), &String::from_utf8_lossy(&bytes));
     }
 }
 
 #[test]
 fn characters_are_counted_as_the_texts_have_them() {
     let check = |operation: Operation, body: &str, expect: u64| {
-        let texts = request_texts(operation, body.as_bytes()).unwrap();
+        let texts = request_texts(operation, body.as_bytes()).unwrap().texts;
         let sum: usize = texts.iter().map(|text| text.value.chars().count()).sum();
         assert_eq!((sum as u64, request_characters(operation, body.as_bytes()).unwrap()), (expect, expect), "{body}");
     };

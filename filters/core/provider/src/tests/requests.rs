@@ -50,13 +50,14 @@ fn each_provider_gets_its_own_headers() {
         "/v1/chat/completions",
         CHAT,
         OPENAI,
-        &[("x-stainless-os", "Linux")],
+        &[("x-stainless-os", "Linux"), ("openai-beta", "x")],
         &[
             (":path", Some("/base/v1/chat/completions")),
             (":authority", Some("gpt-real.example")),
             (":scheme", Some("https")),
             ("accept-encoding", Some("identity")),
-            ("x-stainless-os", Some("Linux")),
+            ("x-stainless-os", None),
+            ("openai-beta", Some("x")),
             ("anthropic-version", None),
         ],
     );
@@ -136,8 +137,42 @@ fn a_body_that_a_guardrail_changed_is_the_one_that_is_sent() {
     let exchange = exchange();
     let changed = CHAT.replace("hi", "[EMAIL]");
     exchange.write(|exchange| exchange.body = Some(std::rc::Rc::new(changed.clone().into_bytes())));
-    let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange), OPENAI, CHAT).unwrap();
+    let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange), OPENAI, &changed).unwrap();
     assert_eq!(sent.sent_body(), changed.replace("\"chat\"", "\"gpt-real\""));
+}
+
+/// A filter of the operator's between Weir's.
+#[test]
+fn a_body_that_another_filter_changed_is_the_one_that_is_sent_however_long_it_is() {
+    let body = |content: &str| {
+        format!(
+            r#"{{"messages":[{{"role":"user","content":"{content}"}}],"model":"chat","stream":true,"stream_options":{{"x":1}}}}"#
+        )
+    };
+    for padding in ["", &"x".repeat(70_000)] {
+        // As long, shorter, longer.
+        for (before, after) in [("one", "two"), ("one", "1"), ("one", "three")] {
+            let (known, changed) = (body(&[before, padding].concat()), body(&[after, padding].concat()));
+            let exchange = exchange();
+            let request = client("/v1/chat/completions", &[]);
+            let has_header = |_: &str| false;
+            let operation = weir_llm::Operation::of("POST", "/v1/chat/completions", &has_header).unwrap();
+            exchange.write(|exchange| {
+                exchange.head = weir_llm::read_head(operation, known.as_bytes()).ok();
+                exchange.keep_body(std::rc::Rc::new(known.into_bytes()));
+                exchange.usage.input_estimate = Some(7_000_000);
+            });
+            for host in [request.clone(), request] {
+                let sent = Attempt::send(host, Some(exchange.clone()), OPENAI, &changed).unwrap();
+                let expect =
+                    changed.replace("\"chat\"", "\"gpt-real\"").replace("\"x\":1", "\"include_usage\":true,\"x\":1");
+                assert_eq!(sent.sent_body(), expect);
+            }
+            let counted = exchange.read(|exchange| exchange.usage.input_estimate).unwrap();
+            let is_as_long = !padding.is_empty() && before.len() == after.len();
+            assert_eq!(counted != Some(7_000_000), !is_as_long, "what is sent is what is counted");
+        }
+    }
 }
 
 #[test]
@@ -171,5 +206,102 @@ fn without_its_exchange_only_a_first_attempt_is_made() {
         weir_host::Host::set_header(&mut host, Message::Request, "x-envoy-attempt-count", count.as_bytes()).unwrap();
         let Err(reply) = Attempt::send(host, None, OPENAI, CHAT) else { panic!("was sent") };
         assert_eq!(reply.status, 503);
+    }
+}
+
+#[test]
+fn a_deployment_says_where_and_how_it_is_asked() {
+    let deployment = |more: &str| {
+        format!(
+            r#"{{"id":"d","provider_id":"p","provider_name":"n","schema":"openai","authority":"a.example","scheme":"https",
+                "model":"real"{more}}}"#
+        )
+    };
+    let check = |more: &str, request: (&str, &str), path: &str, body: &str| {
+        let sent = Attempt::send(client(request.0, &[]), Some(exchange()), &deployment(more), request.1).unwrap();
+        assert_eq!(sent.request_header(":path").as_deref(), Some(path), "{more}");
+        assert_eq!(sent.sent_body(), body, "{more}");
+        assert_eq!(sent.request_header("authorization"), None);
+    };
+    let chat = ("/v1/chat/completions", CHAT);
+    let sent = CHAT.replace("\"chat\"", "\"real\"");
+    check("", chat, "/v1/chat/completions", &sent);
+    check(r#","base_path":"/api/v3""#, chat, "/api/v3/chat/completions", &sent);
+    check(r#","base_path":"""#, chat, "/chat/completions", &sent);
+    let azure = r#","base_path":"/openai/deployments/x","query":"api-version=2025-04-01""#;
+    check(azure, chat, "/openai/deployments/x/chat/completions?api-version=2025-04-01", &sent);
+    let messages = ("/v1/messages", MESSAGES);
+    check(r#","also_speaks":["anthropic"]"#, messages, "/v1/messages", &MESSAGES.replace("\"chat\"", "\"real\""));
+    // The client's schema, or else the first that has the operation.
+    let embeddings = ("/v1/embeddings", r#"{"model":"chat","input":"x"}"#);
+    let sent = embeddings.1.replace("\"chat\"", "\"real\"");
+    let both = deployment(r#","also_speaks":["smoke-signals","openai"]"#)
+        .replace(r#""schema":"openai""#, r#""schema":"anthropic""#);
+    let attempt = Attempt::send(client(embeddings.0, &[]), Some(exchange()), &both, embeddings.1).unwrap();
+    assert_eq!((attempt.request_header(":path").as_deref(), attempt.sent_body()), (Some("/v1/embeddings"), sent));
+    // A server that does not take `stream_options` is not sent any.
+    let streamed = r#"{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let plain = streamed.replace("\"chat\"", "\"real\"");
+    check(
+        r#","capabilities":{"stream_options":false}"#,
+        ("/v1/chat/completions", streamed),
+        "/v1/chat/completions",
+        &plain,
+    );
+}
+
+#[test]
+fn a_header_that_nobody_needs_does_not_reach_a_provider() {
+    let dropped = [
+        "x-auth-request-access-token",
+        "x-auth-request-user",
+        "private-token",
+        "cf-access-jwt-assertion",
+        "x-goog-iap-jwt-assertion",
+        "x-amzn-oidc-data",
+        "x-ms-token-aad-access-token",
+        "x-portkey-custom-host",
+        "x-portkey-api-key",
+        "helicone-target-url",
+        "helicone-auth",
+        "x-goog-user-project",
+        "x-goog-api-key",
+        "x-original-url",
+        "x-rewrite-url",
+        "apikey",
+        "idempotency-key",
+        "baggage",
+        "x-stainless-retry-count",
+        "origin",
+        "host",
+    ];
+    let more: Vec<(&str, &str)> =
+        dropped.iter().map(|name| (*name, "the-client's")).chain([("traceparent", "00-a-b-01")]).collect();
+    for deployment in [OPENAI, ANTHROPIC] {
+        let sent = Attempt::send(client("/v1/chat/completions", &more), Some(exchange()), deployment, CHAT).unwrap();
+        for name in dropped {
+            assert_eq!(sent.request_header(name), None, "{name}");
+        }
+        assert_eq!(sent.request_header("traceparent").as_deref(), Some("00-a-b-01"));
+    }
+}
+
+proptest::proptest! {
+    /// What goes to a provider is a list.
+    #[test]
+    fn no_other_header_reaches_a_provider(name in "[a-z][a-z0-9-]{0,24}", begins in proptest::sample::select(vec!["", "x-", "x-weir-", "anthropic-", "openai-", "x-api-", "accept-"]), value in "[ -~]{0,20}") {
+        const LISTED: [&str; 15] = [
+            ":method", ":scheme", ":authority", ":path", "accept", "user-agent", "traceparent", "tracestate", "content-type",
+            "content-length", "accept-encoding", "authorization", "x-api-key", "openai-beta", "anthropic-version",
+        ];
+        let name = format!("{begins}{name}");
+        proptest::prop_assume!(!name.starts_with("x-weir-credential-") && name != "x-envoy-attempt-count");
+        for deployment in [OPENAI, ANTHROPIC] {
+            let host = client("/v1/chat/completions", &[(&name, &value)]);
+            let sent = Attempt::send(host, Some(exchange()), deployment, CHAT).unwrap();
+            for (sent, _) in &sent.host.headers[0] {
+                proptest::prop_assert!(LISTED.contains(&sent.as_str()), "{sent}");
+            }
+        }
     }
 }

@@ -1,52 +1,79 @@
 use serde_json::{Value, json};
 
-use super::request_read::{Of, read_content};
-use super::request_write::{arguments_object, tool_id};
+use super::block::{Of, read_content};
+use super::tool_ids::ToolIds;
 use super::usage;
-use crate::chat::{Finish, Part, Response};
+use crate::chat::{Finish, Other, Part, Response};
 use crate::error::RequestError;
 use crate::node::Node;
 
+const KNOWN: &[&str] = &["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"];
+
+/// Reads a whole answer. A block of a kind that is not known is passed over, as it is in a stream, and noted. An answer that names its
+/// end may be empty.
 pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let stop_reason = root.get("stop_reason").map(|node| node.str()).transpose()?;
+    let mut others = Vec::new();
+    root.others(KNOWN, &mut others);
+    let id = root.optional_str("id")?.unwrap_or_default();
+    let content = match (root.get("content"), stop_reason) {
+        (None, Some(_)) => Vec::new(),
+        _ => read_content(&root.required("content")?, Of::Answer, &mut others)?,
+    };
+    let mut parts = Vec::with_capacity(content.len());
+    for (index, part) in content.into_iter().enumerate() {
+        match part {
+            Part::Unknown(block) => others.push(Other { path: block.at, value: block.value }),
+            Part::ToolCall(mut call) => {
+                if call.id.is_empty() {
+                    call.id = format!("{id}_{index}");
+                }
+                parts.push(Part::ToolCall(call));
+            }
+            part => parts.push(part),
+        }
+    }
     Ok(Response {
-        id: root.optional_str("id")?.unwrap_or_default(),
+        id,
         model: root.optional_str("model")?.unwrap_or_default(),
         created_unix_s: 0,
-        parts: read_content(&root.required("content")?, Of::Assistant)?,
+        parts,
         finish: finish_of(stop_reason),
         stop_sequence: root.optional_str("stop_sequence")?,
         usage: root.get("usage").and_then(|node| usage::read(node.value())),
-        others: Vec::new(),
+        others,
     })
 }
 
+/// Writes a whole answer. Thinking is left out, as in streams: its signature is another provider's, if it has any, and a client that sent
+/// it back to Anthropic would be refused.
 pub(super) fn write_response(response: &Response) -> Value {
+    let mut ids = ToolIds::default();
+    let parts = response.parts.iter().enumerate();
     json!({
         "id": response.id,
         "type": "message",
         "role": "assistant",
         "model": response.model,
-        "content": response.parts.iter().filter_map(write_part).collect::<Vec<_>>(),
+        "content": parts.filter_map(|(index, part)| write_part(response, index, part, &mut ids)).collect::<Vec<_>>(),
         "stop_reason": stop_reason(response.finish),
         "stop_sequence": response.stop_sequence,
         "usage": usage::write(&response.usage.unwrap_or_default()),
     })
 }
 
-fn write_part(part: &Part) -> Option<Value> {
+fn write_part(response: &Response, index: usize, part: &Part, ids: &mut ToolIds) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"type": "text", "text": text})),
         Part::ToolCall(call) => {
-            // The model wrote something else than an object: the client is to see what, and not an empty call.
-            let input = arguments_object(&call.arguments).unwrap_or_else(|| json!({"invalid_json": call.arguments}));
-            Some(json!({"type": "tool_use", "id": tool_id(&call.id), "name": call.name, "input": input}))
+            let id = match call.id.as_str() {
+                "" => ids.distinct(&format!("{}_{index}", response.id)),
+                given => ids.distinct(given),
+            };
+            Some(json!({"type": "tool_use", "id": id, "name": call.name, "input": input_of(&call.arguments)}))
         }
-        Part::Thinking { text, signature: Some(signature) } => {
-            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
-        }
-        Part::RedactedThinking(data) => Some(json!({"type": "redacted_thinking", "data": data})),
-        Part::Thinking { signature: None, .. }
+        Part::Thinking { .. }
+        | Part::RedactedThinking(_)
         | Part::Image(_)
         | Part::Document(_)
         | Part::Audio(_)
@@ -55,14 +82,25 @@ fn write_part(part: &Part) -> Option<Value> {
     }
 }
 
-/// Anthropic's `stop_reason`.
+/// The arguments of a call as the object that Anthropic wants. Nothing and `null` mean no arguments. Where the model wrote something
+/// else than an object, that is to be seen, and not an empty call.
+pub(super) fn input_of(arguments: &str) -> Value {
+    if matches!(arguments.trim(), "" | "null") {
+        return json!({});
+    }
+    let object = serde_json::from_str::<Value>(arguments).ok().filter(Value::is_object);
+    object.unwrap_or_else(|| json!({"invalid_json": arguments}))
+}
+
+/// Anthropic's `stop_reason`. One that is not known says that the answer ended, and no more.
 pub(super) fn finish_of(reason: Option<&str>) -> Finish {
     match reason {
         Some("stop_sequence") => Finish::StopSequence,
         Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
         Some("tool_use") => Finish::ToolCalls,
         Some("refusal") => Finish::ContentFilter,
-        _ => Finish::Stop,
+        // `pause_turn` and `compaction`, too: the answer is to be continued by who asked for what causes them.
+        Some(_) | None => Finish::Stop,
     }
 }
 

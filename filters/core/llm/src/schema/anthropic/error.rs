@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::error::ErrorParts;
+use crate::error::{About, ErrorParts};
 
 /// An error. Its `type` follows from the status; the `code` is ours, beside Anthropic's own fields.
 pub(super) fn body(error: &ErrorParts<'_>) -> Value {
@@ -15,11 +15,13 @@ pub(super) fn body(error: &ErrorParts<'_>) -> Value {
 fn kind(status: u16) -> &'static str {
     match status {
         401 => "authentication_error",
+        402 => "billing_error",
         403 => "permission_error",
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
         503 | 529 => "overloaded_error",
+        504 => "timeout_error",
         500.. => "api_error",
         _ => "invalid_request_error",
     }
@@ -40,4 +42,9 @@ pub(super) fn status(kind: &str, _code: &str) -> Option<u16> {
         "overloaded_error" => 529,
         _ => return None,
     })
+}
+
+/// Clients shorten their conversation when they read this; the schema has no code for it.
+pub(super) fn words(about: About) -> Option<&'static str> {
+    (about == About::ContextLength).then_some("prompt is too long")
 }

@@ -1,49 +1,56 @@
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
+use weir_config::StructuredOutput;
 
-use crate::chat::{Image, Message, Part, Request, ResponseFormat, Role, Tool, ToolChoice};
+use super::{json_schema, reasoning, tools, turns};
+use crate::chat::{Request, ResponseFormat};
 use crate::error::RequestError;
-use crate::schema::Writing;
+use crate::schema::{Setting, Writing};
 
 /// `max_tokens` for a client whose schema does not require one and that gave none.
-pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4096;
+const DEFAULT_MAX_TOKENS: u64 = 4096;
 
-pub(super) fn write_request(request: &Request, _writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
+/// Anthropic's largest temperature.
+const MOST_TEMPERATURE: f64 = 1.0;
+
+/// The longest user that Anthropic takes, in characters.
+const MOST_USER_CHARACTERS: usize = 256;
+
+/// Writes another schema's request. Rules:
+///
+/// - Without a limit, `max_tokens` is 4096, since Anthropic requires one.
+/// - `temperature` over 1 becomes 1. Beside thinking only a temperature of 1, and a `top_p` of at least 0.95, are said.
+/// - Blank texts of `stop` are left out.
+/// - A user is left out if it is over 256 characters or looks like somebody's name, address or telephone number: Anthropic takes opaque
+///   ids only.
+/// - Turns, tools, reasoning and JSON schemas have rules of their own, in their files.
+/// - An answer in JSON without a schema is refused.
+pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
+    let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let mut root = Map::new();
     root.insert("model".into(), request.model.as_str().into());
-    root.insert("max_tokens".into(), request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS).into());
-    if let Some(system) = write_system(&request.messages) {
+    root.insert("max_tokens".into(), max_tokens.into());
+    let turns = turns::write(request, writing)?;
+    if let Some(system) = turns.system {
         root.insert("system".into(), system);
     }
-    root.insert("messages".into(), write_turns(&request.messages)?.into());
-    if let Some(temperature) = request.temperature {
-        root.insert("temperature".into(), temperature.min(1.0).into());
+    root.insert("messages".into(), turns.messages.into());
+    let reasoning = reasoning::write(request, max_tokens, turns.is_in_tool_loop, writing);
+    write_sampling(request, reasoning.thinking.as_ref(), &mut root, writing);
+    write_stop(request, &mut root, writing);
+    tools::write(request, &mut root, writing)?;
+    write_user(request, &mut root, writing);
+    let mut config = Map::new();
+    if let Some(thinking) = reasoning.thinking {
+        root.insert("thinking".into(), thinking);
     }
-    if let Some(top_p) = request.top_p {
-        root.insert("top_p".into(), top_p.into());
+    if let Some(effort) = reasoning.effort {
+        config.insert("effort".into(), effort.into());
     }
-    if !request.stop.is_empty() {
-        root.insert("stop_sequences".into(), request.stop.clone().into());
+    if let Some(format) = write_format(request, writing)? {
+        config.insert("format".into(), format);
     }
-    if !request.tools.is_empty() {
-        root.insert("tools".into(), request.tools.iter().map(write_tool).collect());
-        if let Some(choice) = write_tool_choice(request) {
-            root.insert("tool_choice".into(), choice);
-        }
-    }
-    if let Some(user) = &request.user {
-        root.insert("metadata".into(), json!({"user_id": user}));
-    }
-    match &request.response_format {
-        Some(ResponseFormat::JsonSchema { schema, .. }) => {
-            root.insert("output_config".into(), json!({"format": {"type": "json_schema", "schema": schema}}));
-        }
-        Some(ResponseFormat::JsonObject) => {
-            let message = "the provider of this model needs a json_schema";
-            return Err(RequestError::new(message).at("response_format"));
-        }
-        None => {}
+    if !config.is_empty() {
+        root.insert("output_config".into(), config.into());
     }
     if request.stream {
         root.insert("stream".into(), true.into());
@@ -51,148 +58,93 @@ pub(super) fn write_request(request: &Request, _writing: &mut Writing<'_>) -> Re
     Ok(root)
 }
 
-fn write_system(messages: &[Message]) -> Option<Value> {
-    let system = messages.iter().filter(|message| message.role == Role::System);
-    let texts: Vec<&str> = system
-        .flat_map(|message| &message.parts)
-        .filter_map(|part| match part {
-            Part::Text(text) if !text.is_empty() => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    match texts.as_slice() {
-        [] => None,
-        [one] => Some((*one).into()),
-        several => Some(several.iter().map(|text| json!({"type": "text", "text": text})).collect()),
-    }
-}
-
-fn write_turns(messages: &[Message]) -> Result<Vec<Value>, RequestError> {
-    let mut turns: Vec<(Role, Vec<Value>, Vec<Value>)> = Vec::new();
-    for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.role != Role::System) {
-        let mut results = Vec::new();
-        let mut blocks = Vec::new();
-        for part in &message.parts {
-            let Some(block) = write_part(part).map_err(|error| error.at(&format!("messages[{index}]")))? else {
-                continue;
-            };
-            if matches!(part, Part::ToolResult(_)) { results.push(block) } else { blocks.push(block) }
-        }
-        match turns.last_mut() {
-            Some((role, its_results, its_blocks)) if *role == message.role => {
-                its_results.append(&mut results);
-                its_blocks.append(&mut blocks);
+fn write_sampling(
+    request: &Request,
+    thinking: Option<&Value>,
+    root: &mut Map<String, Value>,
+    writing: &mut Writing<'_>,
+) {
+    let thinks = thinking.is_some_and(|thinking| thinking.get("type").is_some_and(|kind| kind != "disabled"));
+    if let Some(temperature) = request.temperature {
+        if !writing.capabilities.temperature {
+            writing.leave_out("temperature", "the server takes none");
+        } else if thinks && temperature < MOST_TEMPERATURE {
+            writing.leave_out("temperature", "a model that thinks takes none but 1");
+        } else {
+            if temperature > MOST_TEMPERATURE {
+                writing.leave_out("temperature", "at most 1 is sent");
             }
-            _ if results.is_empty() && blocks.is_empty() => {}
-            _ => turns.push((message.role, results, blocks)),
+            root.insert("temperature".into(), temperature.min(MOST_TEMPERATURE).into());
         }
     }
-    if turns.is_empty() {
-        return Err(RequestError::new("a message with content is required").at("messages"));
-    }
-    let written = turns.into_iter().map(|(role, mut results, blocks)| {
-        results.extend(blocks);
-        let name = if role == Role::Assistant { "assistant" } else { "user" };
-        json!({"role": name, "content": plain_if_one_text(results)})
-    });
-    Ok(written.collect())
-}
-
-/// A lone text may stand as a string.
-fn plain_if_one_text(mut blocks: Vec<Value>) -> Value {
-    if let [Value::Object(block)] = blocks.as_mut_slice()
-        && block.get("type").is_some_and(|kind| kind == "text")
-    {
-        return block.get_mut("text").map(Value::take).unwrap_or_default();
-    }
-    blocks.into()
-}
-
-/// A block. Anthropic refuses empty texts, so they are left out.
-fn write_part(part: &Part) -> Result<Option<Value>, RequestError> {
-    Ok(match part {
-        Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"type": "text", "text": text})),
-        Part::Image(image) => Some(write_image(&image.value)),
-        Part::Document(_) | Part::Audio(_) | Part::Unknown(_) => None,
-        Part::ToolCall(call) => {
-            let input = arguments_object(&call.arguments)
-                .ok_or_else(|| RequestError::new("the arguments of a tool call must be a JSON object"))?;
-            Some(json!({"type": "tool_use", "id": tool_id(&call.id), "name": call.name, "input": input}))
+    if let Some(top_p) = request.top_p {
+        if !writing.capabilities.temperature {
+            writing.leave_out("top_p", "the server takes none");
+        } else if !writing.capabilities.temperature_with_top_p && root.contains_key("temperature") {
+            writing.leave_out("top_p", "the server takes no temperature beside it");
+        } else if thinks && top_p < 0.95 {
+            writing.leave_out("top_p", "a model that thinks takes at least 0.95");
+        } else {
+            root.insert("top_p".into(), top_p.into());
         }
-        Part::ToolResult(result) => {
-            let mut content = Vec::new();
-            for part in &result.parts {
-                content.extend(write_part(part)?);
+    }
+}
+
+fn write_stop(request: &Request, root: &mut Map<String, Value>, writing: &mut Writing<'_>) {
+    let mut stop = Vec::with_capacity(request.stop.len());
+    for text in &request.stop {
+        match text.trim() {
+            "" => writing.leave_out(request.origin.path_of(Setting::Stop), "it is blank"),
+            _ => stop.push(text.as_str()),
+        }
+    }
+    if !stop.is_empty() {
+        root.insert("stop_sequences".into(), stop.into());
+    }
+}
+
+fn write_user(request: &Request, root: &mut Map<String, Value>, writing: &mut Writing<'_>) {
+    let Some(user) = &request.user else { return };
+    let path = request.origin.path_of(Setting::User);
+    if user.chars().count() > MOST_USER_CHARACTERS {
+        writing.leave_out(path, "it is too long");
+    } else if is_personal(user) {
+        writing.leave_out(path, "it seems to name a person");
+    } else {
+        root.insert("metadata".into(), json!({"user_id": user}));
+    }
+}
+
+/// An e-mail address, a telephone number, several words, or nothing.
+fn is_personal(user: &str) -> bool {
+    let user = user.trim();
+    let is_address = user.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let digits = user.chars().filter(char::is_ascii_digit).count();
+    let rest: String = user.chars().filter(|character| !character.is_ascii_digit()).collect();
+    let is_telephone = digits >= 7
+        && !rest.is_empty()
+        && rest.chars().all(|one| matches!(one, '+' | '-' | '(' | ')' | '.' | '/' | ' '));
+    user.is_empty() || is_address || is_telephone || user.contains(char::is_whitespace)
+}
+
+fn write_format(request: &Request, writing: &mut Writing<'_>) -> Result<Option<Value>, RequestError> {
+    let path = request.origin.path_of(Setting::ResponseFormat);
+    match (&request.response_format, writing.capabilities.structured_output) {
+        (None, _) => Ok(None),
+        (Some(ResponseFormat::JsonObject), _) => {
+            Err(RequestError::unsupported("the provider of this model needs a JSON Schema").at(path))
+        }
+        (Some(ResponseFormat::JsonSchema { .. }), StructuredOutput::JsonObject | StructuredOutput::None) => {
+            Err(RequestError::unsupported("the provider of this model cannot be held to a JSON Schema").at(path))
+        }
+        (Some(ResponseFormat::JsonSchema { schema, .. }), StructuredOutput::JsonSchema) => {
+            let at = request.origin.path_of(Setting::ResponseSchema);
+            if !json_schema::says_something(schema) {
+                let message = "the provider of this model needs a JSON Schema that describes an object";
+                return Err(RequestError::unsupported(message).at(at));
             }
-            let mut block = json!({"type": "tool_result", "tool_use_id": tool_id(&result.call_id)});
-            if let Some(block) = block.as_object_mut() {
-                if !content.is_empty() {
-                    block.insert("content".into(), plain_if_one_text(content));
-                }
-                if result.is_error {
-                    block.insert("is_error".into(), true.into());
-                }
-            }
-            Some(block)
-        }
-        Part::Thinking { text, signature: Some(signature) } => {
-            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
-        }
-        Part::Thinking { signature: None, .. } => None,
-        Part::RedactedThinking(data) => Some(json!({"type": "redacted_thinking", "data": data})),
-    })
-}
-
-/// The arguments of a call as the object that Anthropic wants; nothing at all means no arguments.
-pub(super) fn arguments_object(arguments: &str) -> Option<Value> {
-    if arguments.trim().is_empty() {
-        return Some(json!({}));
-    }
-    serde_json::from_str::<Value>(arguments).ok().filter(Value::is_object)
-}
-
-/// Anthropic takes letters, digits, `_` and `-` only; other servers make ids like `functions.f:0`.
-pub(super) fn tool_id(id: &str) -> Cow<'_, str> {
-    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if id.chars().all(allowed) {
-        return Cow::Borrowed(id);
-    }
-    Cow::Owned(id.chars().map(|character| if allowed(character) { character } else { '_' }).collect())
-}
-
-fn write_image(image: &Image) -> Value {
-    match image {
-        Image::Url(url) => json!({"type": "image", "source": {"type": "url", "url": url}}),
-        Image::Base64 { media_type, data } => {
-            json!({"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}})
+            let schema = json_schema::restricted(schema, at, writing);
+            Ok(Some(json!({"type": "json_schema", "schema": schema})))
         }
     }
-}
-
-fn write_tool(tool: &Tool) -> Value {
-    let mut written = Map::new();
-    written.insert("name".into(), tool.name.as_str().into());
-    if let Some(description) = &tool.description {
-        written.insert("description".into(), description.as_str().into());
-    }
-    let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
-    written.insert("input_schema".into(), schema);
-    if tool.strict {
-        written.insert("strict".into(), true.into());
-    }
-    written.into()
-}
-
-fn write_tool_choice(request: &Request) -> Option<Value> {
-    let mut choice = match (&request.tool_choice, request.parallel_tool_calls) {
-        (None, None) => return None,
-        (Some(ToolChoice::None), _) => return Some(json!({"type": "none"})),
-        (Some(ToolChoice::Auto) | None, _) => json!({"type": "auto"}),
-        (Some(ToolChoice::Required), _) => json!({"type": "any"}),
-        (Some(ToolChoice::Named(name)), _) => json!({"type": "tool", "name": name}),
-    };
-    if let (Some(parallel), Some(choice)) = (request.parallel_tool_calls, choice.as_object_mut()) {
-        choice.insert("disable_parallel_tool_use".into(), (!parallel).into());
-    }
-    Some(choice)
 }

@@ -1,23 +1,31 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::answer::finish_of;
+use super::block::{Of, read_block};
+use crate::chat::Part;
 use crate::error::{ProviderError, error_of_json};
 use crate::json::string_of;
+use crate::node::Node;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
 use crate::usage::value_of;
 
+/// An event. Leaves are read loosely: what is no string is no text.
 #[derive(Deserialize)]
 struct StreamEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: &'a RawValue,
-    #[serde(default)]
-    index: u32,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<Message<'a>>,
     #[serde(borrow, default)]
-    content_block: Option<Block<'a>>,
+    content_block: Option<&'a RawValue>,
     #[serde(borrow, default)]
     delta: Option<BlockDelta<'a>>,
     #[serde(borrow, default)]
@@ -34,23 +42,11 @@ struct Message<'a> {
     usage: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: &'a RawValue,
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    input: Option<&'a RawValue>,
-}
-
 /// The `delta` of a block's event, or of `message_delta`.
 #[derive(Deserialize)]
 struct BlockDelta<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -63,79 +59,146 @@ struct BlockDelta<'a> {
     stop_sequence: Option<&'a RawValue>,
 }
 
-/// Reads events.
+/// Reads events. Kinds of events, blocks and deltas that are not known are passed over, as Anthropic asks of its clients; they end
+/// nothing.
 #[derive(Debug)]
-pub(super) struct Reader;
+pub(super) struct Reader {
+    /// Another schema follows: a block that it would get only half is an error.
+    is_translated: bool,
+    /// The index of the latest block; some servers leave it out of the events.
+    latest: Option<u32>,
+    /// The blocks that are calls. Arguments of others, which the provider's own tools get, are nobody's.
+    calls: BTreeSet<u32>,
+}
+
+impl Reader {
+    pub(super) fn new(is_translated: bool) -> Self {
+        Self { is_translated, latest: None, calls: BTreeSet::new() }
+    }
+}
 
 impl StreamReader for Reader {
     fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError> {
-        read(data)
-    }
-}
-
-/// Reads one event. Kinds that are not known are passed over, as Anthropic asks of its clients.
-fn read(data: &str) -> Result<Vec<Delta<'_>>, ProviderError> {
-    let malformed = |_| ProviderError::protocol("the provider's stream has an event that cannot be read");
-    let event: StreamEvent<'_> = serde_json::from_str(data).map_err(malformed)?;
-    let kind = string_of(event.kind).unwrap_or_default();
-    let mut deltas = Vec::new();
-    match kind.as_ref() {
-        "message_start" => {
-            deltas.push(Delta::Start);
-            if let Some(message) = event.message {
-                deltas.extend(message.model.map(|model| Delta::Model(model.get())));
-                deltas.extend(usage(message.usage));
+        if data.trim() == "[DONE]" {
+            return Ok(Vec::new());
+        }
+        let event: StreamEvent<'a> = serde_json::from_str(data).map_err(|_| malformed())?;
+        let kind = event.kind.and_then(string_of);
+        let mut deltas = Vec::with_capacity(2);
+        match kind.as_deref() {
+            Some("message_start") => {
+                deltas.push(Delta::Start);
+                if let Some(message) = event.message {
+                    deltas.extend(message.model.map(|model| Delta::Model(model.get())));
+                    deltas.extend(usage(message.usage));
+                }
             }
+            Some("content_block_start") => self.read_start(&event, &mut deltas)?,
+            Some("content_block_delta") => {
+                let key = self.key(&event);
+                deltas.extend(event.delta.and_then(|delta| self.read_delta(key, &delta)));
+            }
+            Some("content_block_stop") => deltas.push(Delta::BlockEnd { key: self.key(&event) }),
+            Some("message_delta") => {
+                deltas.extend(event.delta.and_then(|delta| read_finish(&delta)));
+                deltas.extend(usage(event.usage));
+            }
+            Some("message_stop") => deltas.push(Delta::End),
+            Some("ping") => deltas.push(Delta::Ping),
+            Some("error") => deltas.push(read_error(event.error)),
+            // Some servers say an error as in a whole answer.
+            None if event.error.is_some() => deltas.push(read_error(event.error)),
+            Some(_) | None => {}
         }
-        "content_block_start" => {
-            deltas.extend(event.content_block.map(|block| read_block(event.index, &block)).unwrap_or_default())
-        }
-        "content_block_delta" => {
-            deltas.extend(event.delta.map(|delta| read_delta(event.index, &delta)).unwrap_or_default())
-        }
-        "content_block_stop" => deltas.push(Delta::BlockEnd { key: event.index }),
-        "message_delta" => {
-            deltas.extend(event.delta.and_then(|delta| read_finish(&delta)));
-            deltas.extend(usage(event.usage));
-        }
-        "message_stop" => deltas.push(Delta::End),
-        "ping" => deltas.push(Delta::Ping),
-        "error" => {
-            let error = event.error.and_then(|error| serde_json::from_str(error.get()).ok()).unwrap_or_default();
-            deltas.push(Delta::Error(error_of_json(Schema(&super::Anthropic), 200, &error)));
-        }
-        _ => {}
-    }
-    Ok(deltas)
-}
-
-fn read_block<'a>(key: u32, block: &Block<'a>) -> Vec<Delta<'a>> {
-    let text_of = |value: Option<&'a RawValue>| value.and_then(string_of).unwrap_or_default();
-    match string_of(block.kind).unwrap_or_default().as_ref() {
-        "text" => Some(text_of(block.text)).filter(|text| !text.is_empty()).map(Delta::Text).into_iter().collect(),
-        "tool_use" => {
-            let mut deltas = vec![Delta::ToolCall { key, id: text_of(block.id), name: text_of(block.name) }];
-            let input = block.input.map(RawValue::get).filter(|input| *input != "{}" && input.starts_with('{'));
-            deltas.extend(input.map(|json| Delta::Arguments { key, json: json.into() }));
-            deltas
-        }
-        "thinking" => Vec::new(),
-        _ => vec![Delta::Opaque],
+        Ok(deltas)
     }
 }
 
-fn read_delta<'a>(key: u32, delta: &BlockDelta<'a>) -> Vec<Delta<'a>> {
-    let text_of = |value: Option<&'a RawValue>| value.and_then(string_of).filter(|text| !text.is_empty());
-    let text = text_of(delta.text).map(Delta::Text);
-    let thinking = text_of(delta.thinking).map(Delta::Thinking);
-    let arguments = text_of(delta.partial_json).map(|json| Delta::Arguments { key, json });
-    [text, thinking, arguments].into_iter().flatten().collect()
+impl Reader {
+    /// The block that an event is about: without an index the latest.
+    fn key(&self, event: &StreamEvent<'_>) -> u32 {
+        index_of(event).or(self.latest).unwrap_or(0)
+    }
+
+    fn read_start<'a>(&mut self, event: &StreamEvent<'a>, deltas: &mut Vec<Delta<'a>>) -> Result<(), ProviderError> {
+        let next = self.latest.map_or(0, |latest| latest.saturating_add(1));
+        let key = index_of(event).unwrap_or(next);
+        self.latest = Some(key);
+        let Some(block) = event.content_block else { return Ok(()) };
+        let block: Value = serde_json::from_str(block.get()).map_err(|_| malformed())?;
+        match read_block(&Node::root(&block), Of::Answer, &mut Vec::new()) {
+            Ok(part) => self.read_part(key, part, deltas),
+            Err(_) if self.is_translated => return Err(malformed()),
+            Err(_) => deltas.push(Delta::Opaque),
+        }
+        Ok(())
+    }
+
+    fn read_part(&mut self, key: u32, part: Part, deltas: &mut Vec<Delta<'_>>) {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                deltas.extend(Some(text).filter(|text| !text.is_empty()).map(|text| Delta::Text(text.into())));
+            }
+            Part::Thinking { text, .. } => {
+                deltas.extend(Some(text).filter(|text| !text.is_empty()).map(|text| Delta::Thinking(text.into())));
+            }
+            Part::ToolCall(call) => {
+                self.calls.insert(key);
+                deltas.push(Delta::ToolCall { key, id: call.id.into(), name: call.name.into() });
+                let arguments = Some(call.arguments).filter(|arguments| !matches!(arguments.as_str(), "" | "{}"));
+                deltas.extend(arguments.map(|arguments| Delta::Arguments { key, json: arguments.into() }));
+            }
+            Part::RedactedThinking(_)
+            | Part::Image(_)
+            | Part::Document(_)
+            | Part::Audio(_)
+            | Part::ToolResult(_)
+            | Part::Unknown(_) => deltas.push(Delta::Opaque),
+        }
+    }
+
+    /// A delta, by its type; by its fields where it has none.
+    fn read_delta<'a>(&self, key: u32, delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
+        let (mut text, mut thinking, mut arguments) = (delta.text, delta.thinking, delta.partial_json);
+        match delta.kind.and_then(string_of).as_deref() {
+            Some("text_delta") => (thinking, arguments) = (None, None),
+            Some("thinking_delta") => (text, arguments) = (None, None),
+            Some("input_json_delta") => (text, thinking) = (None, None),
+            Some("signature_delta") => return None,
+            Some(_) => return Some(Delta::Opaque),
+            None => {}
+        }
+        let arguments = text_of(arguments).map(|json| match self.calls.contains(&key) {
+            true => Delta::Arguments { key, json },
+            false => Delta::Opaque,
+        });
+        text_of(text).map(Delta::Text).or_else(|| text_of(thinking).map(Delta::Thinking)).or(arguments)
+    }
 }
 
+fn malformed() -> ProviderError {
+    ProviderError::protocol("the provider's stream has an event that cannot be read")
+}
+
+fn index_of(event: &StreamEvent<'_>) -> Option<u32> {
+    event.index.and_then(|index| index.get().parse().ok())
+}
+
+/// A string that is not empty.
+fn text_of(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    value.and_then(string_of).filter(|text| !text.is_empty())
+}
+
+/// The reason of the end; an empty one is none.
 fn read_finish<'a>(delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
-    let reason = delta.stop_reason.and_then(string_of)?;
-    let stop_sequence = delta.stop_sequence.and_then(string_of).map(|text| text.into_owned());
+    let reason = text_of(delta.stop_reason)?;
+    let stop_sequence = delta.stop_sequence.and_then(string_of).map(Cow::into_owned);
     Some(Delta::Finish { finish: finish_of(Some(&reason)), stop_sequence })
+}
+
+fn read_error<'a>(error: Option<&RawValue>) -> Delta<'a> {
+    let error = error.and_then(|error| serde_json::from_str(error.get()).ok()).unwrap_or_default();
+    Delta::Error(error_of_json(Schema(&super::Anthropic), 200, &error))
 }
 
 fn usage<'a>(value: Option<&RawValue>) -> Option<Delta<'a>> {

@@ -8,12 +8,12 @@ const MOST_USER_CHARACTERS: usize = 64;
 const MOST_ID_CHARACTERS: usize = 40;
 
 /// The user, or a digest that stands for it wherever it is too long.
-pub(super) fn user(user: &str) -> String {
+pub(in crate::schema) fn user(user: &str) -> String {
     if user.chars().count() <= MOST_USER_CHARACTERS { user.to_owned() } else { digest(&[user], MOST_USER_CHARACTERS) }
 }
 
 /// A call's id, or one that stands for it wherever it is too long: calls that differ still do.
-pub(super) fn call_id(id: &str) -> String {
+pub(in crate::schema) fn call_id(id: &str) -> String {
     if id.len() <= MOST_ID_CHARACTERS { id.to_owned() } else { made_id(&[id]) }
 }
 

@@ -1,6 +1,6 @@
 //! Tool calls in a history and in an answer, and the results that name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use crate::chat::{Other, Part, Placed, ToolCall};
 use crate::error::RequestError;
 use crate::node::Node;
 
-/// The calls of a message, new and old spelling. A kind that only this schema has is carried whole. `ids` names those without an id.
+/// The calls of a message, new and old spelling. A kind that only this schema has is carried whole. `ids` names those without an id of
+/// their own.
 pub(super) fn read_calls(
     message: &Node<'_>,
     of: Of,
@@ -18,8 +19,10 @@ pub(super) fn read_calls(
     others: &mut Vec<Other>,
 ) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut add = |mut call: ToolCall| {
-        if call.id.is_empty() {
+        // Results in a history name ids that stand twice; in an answer nobody does yet.
+        if call.id.is_empty() || (of == Of::Answer && !seen.insert(call.id.clone())) {
             call.id = ids(&call);
         }
         parts.push(Part::ToolCall(call));
@@ -34,13 +37,13 @@ pub(super) fn read_calls(
                 None => {
                     call.others(&["id", "type", "function"], others);
                     let id = call.get("id").map(|id| text(&id, of)).transpose()?.unwrap_or_default();
-                    add(read_function(&call.required("function")?, id, others)?);
+                    add(read_function(&call.required("function")?, id, of, others)?);
                 }
             }
         }
     }
     if let Some(function) = message.get("function_call") {
-        add(read_function(&function, String::new(), others)?);
+        add(read_function(&function, String::new(), of, others)?);
     }
     parts.append(&mut unknown);
     Ok(parts)
@@ -54,9 +57,13 @@ pub(super) fn kind_of_others<'a>(node: &Node<'a>) -> Result<Option<&'a str>, Req
     }
 }
 
-fn read_function(function: &Node<'_>, id: String, others: &mut Vec<Other>) -> Result<ToolCall, RequestError> {
+fn read_function(function: &Node<'_>, id: String, of: Of, others: &mut Vec<Other>) -> Result<ToolCall, RequestError> {
     function.others(&["name", "arguments"], others);
     let name = function.required_str("name")?.to_owned();
+    // A history has happened; a call that names no tool is none that a client could answer.
+    if name.is_empty() && of == Of::Answer {
+        return Err(function.error("a name is required"));
+    }
     let arguments = function.get("arguments").map(|arguments| arguments_of(arguments.value())).unwrap_or_default();
     Ok(ToolCall { id, name, arguments })
 }

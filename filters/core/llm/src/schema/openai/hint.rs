@@ -29,6 +29,8 @@ const HINTS: &[(&str, Hint)] = &[
     ("store", Hint::Always),
     ("stream_options.include_obfuscation", Hint::Always),
     ("verbosity", Hint::Always),
+    // Beside the newer spelling, which counts.
+    ("max_tokens", Hint::Always),
     // The model is not told who of several speaks.
     ("messages[].name", Hint::Always),
     // What servers add to their answers and clients send back with the history.

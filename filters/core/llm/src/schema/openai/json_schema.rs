@@ -12,7 +12,7 @@ const NOT_STRICT: &[&str] =
 
 /// Whether an answer can be held to this schema: `strict` needs an object, and every object in it to require all of its properties
 /// and to allow no others.
-pub(super) fn allows_strict(schema: &Value) -> bool {
+pub(in crate::schema) fn allows_strict(schema: &Value) -> bool {
     schema.as_object().is_some_and(is_of_object) && all_objects_are_closed(schema)
 }
 
@@ -50,7 +50,7 @@ fn all_within_are_closed(fields: &Map<String, Value>) -> bool {
 }
 
 /// The parameters of a tool as every server of this schema takes them: of an object, with properties.
-pub(super) fn parameters(parameters: &Value) -> Value {
+pub(in crate::schema) fn parameters(parameters: &Value) -> Value {
     let Some(fields) = parameters.as_object() else { return json!({"type": "object", "properties": {}}) };
     let mut fields = fields.clone();
     if fields.get("type").is_none_or(Value::is_null) {

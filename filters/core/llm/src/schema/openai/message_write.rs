@@ -5,6 +5,7 @@
 //! - Turns of the model's that follow each other are one where a call is among them, since nothing may stand between a call and its
 //!   result.
 //! - Reasoning of earlier turns is left out, and that a tool failed: its words have to say it.
+//! - A last turn of the model's is said as it is; whether the answer goes on where it ends is the model's to decide.
 //! - A document is text or a file; its title and context stand before its text.
 
 use serde_json::{Map, Value, json};

@@ -23,6 +23,9 @@ pub(super) fn read_said(message: &Node<'_>, of: Of, others: &mut Vec<Other>) -> 
     if let Some(reasoning) = reasoning {
         parts.extend(read_reasoning(&reasoning, of, others)?);
     }
+    if let (Some(_), Some(beside)) = (message.get("reasoning_content"), message.get("reasoning")) {
+        others.push(Other { path: beside.path().to_owned(), value: beside.value().clone() });
+    }
     if let Some(content) = message.get("content") {
         parts.extend(read_content(&content, of, others)?);
     }
@@ -158,7 +161,8 @@ fn read_audio(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Audio>,
 
 fn read_file(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Document>, RequestError> {
     let file = part.required("file")?;
-    file.others(&["file_data", "file_id", "filename"], others);
+    let both = file.get("file_data").is_some();
+    file.others(if both { &["file_data", "filename"] } else { &["file_id", "filename"] }, others);
     let source = match (file.optional_str("file_data")?, file.optional_str("file_id")?) {
         (Some(data), _) => match data_url(&data) {
             Some((media_type, data)) => {

@@ -40,15 +40,12 @@ pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
         model: root.required_str("model")?.to_owned(),
         stream: root.get("stream").map(|node| node.bool()).transpose()?.unwrap_or(false),
         messages: read_messages(&root.required("messages")?, &mut others)?,
-        max_output_tokens: read_limit(root)?,
+        max_output_tokens: read_limit(root, &mut others)?,
         temperature: root.get("temperature").map(|node| node.f64()).transpose()?,
         top_p: root.get("top_p").map(|node| node.f64()).transpose()?,
         stop: root.get("stop").map(|node| read_stop(&node)).transpose()?.unwrap_or_default(),
         tools: read_tools(root, &mut others)?,
-        tool_choice: match root.get("tool_choice").or_else(|| root.get("function_call")) {
-            Some(choice) => read_tool_choice(&choice, &mut others)?,
-            None => None,
-        },
+        tool_choice: read_choice(root, &mut others)?,
         parallel_tool_calls: root.get("parallel_tool_calls").map(|node| node.bool()).transpose()?,
         user: root.optional_str("user")?,
         response_format: match root.get("response_format") {
@@ -64,9 +61,16 @@ pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
     })
 }
 
-fn read_limit(root: &Node<'_>) -> Result<Option<u64>, RequestError> {
+/// The bound; where both spellings of it are there the newer one counts.
+fn read_limit(root: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<u64>, RequestError> {
     let newer = root.get("max_completion_tokens").map(|node| node.u64()).transpose()?;
     let older = root.get("max_tokens").map(|node| node.u64()).transpose()?;
+    if newer.is_some()
+        && newer != older
+        && let Some(older) = older
+    {
+        others.push(Other { path: "max_tokens".to_owned(), value: older.into() });
+    }
     Ok(newer.or(older))
 }
 
@@ -117,6 +121,14 @@ fn read_function(function: &Node<'_>, others: &mut Vec<Other>) -> Result<Tool, R
         parameters: function.get("parameters").map(|node| node.object().map(|_| node.value().clone())).transpose()?,
         strict: function.get("strict").map(|node| node.bool()).transpose()?.unwrap_or(false),
     })
+}
+
+fn read_choice(root: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ToolChoice>, RequestError> {
+    let (newer, older) = (root.get("tool_choice"), root.get("function_call"));
+    if let (Some(_), Some(older)) = (&newer, &older) {
+        others.push(Other { path: older.path().to_owned(), value: older.value().clone() });
+    }
+    newer.or(older).map_or(Ok(None), |choice| read_tool_choice(&choice, others))
 }
 
 fn read_tool_choice(choice: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ToolChoice>, RequestError> {

@@ -24,7 +24,6 @@ const SHARED: &[&str] = &[
     "prompt_cache_retention",
     "safety_identifier",
     "service_tier",
-    "store",
 ];
 
 /// Why a setting is left out for this server.

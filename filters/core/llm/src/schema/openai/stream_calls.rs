@@ -6,8 +6,13 @@ use crate::stream::Delta;
 
 /// The most calls of one stream; more are no answer of a model's.
 const MOST_CALLS: usize = 16_384;
-/// The most bytes of a call, or of text, that wait for what must come first.
+/// The most bytes of their ids and names, which are kept.
+const MOST_NAME_BYTES: usize = 1024 * 1024;
+/// The most bytes of arguments, or of text, that wait for what must come first.
 const MOST_HELD_BYTES: usize = 64 * 1024;
+
+/// `null` and some white space.
+const MOST_NULL_BYTES: usize = 16;
 
 /// One piece of a call, as a chunk has it.
 #[derive(Debug, Default)]
@@ -35,6 +40,10 @@ pub(super) struct Calls {
     last: BTreeMap<u32, usize>,
     /// Calls that wait for their name or arguments.
     untold: BTreeSet<usize>,
+    /// Bytes of all ids and names.
+    name_bytes: usize,
+    /// Bytes of arguments that wait.
+    held_bytes: usize,
     /// The call told last.
     told: Option<usize>,
     text: HeldText,
@@ -44,6 +53,7 @@ pub(super) struct Calls {
 struct Call {
     id: String,
     name: String,
+    has_own_id: bool,
     has_index: bool,
     is_told: bool,
     /// Arguments that wait.
@@ -90,6 +100,8 @@ impl Calls {
             by_id: BTreeMap::new(),
             last: BTreeMap::new(),
             untold: BTreeSet::new(),
+            name_bytes: 0,
+            held_bytes: 0,
             told: None,
             text: HeldText::default(),
         }
@@ -102,7 +114,10 @@ impl Calls {
 
     /// Takes in a piece of a call.
     pub(super) fn piece<'a>(&mut self, piece: Piece<'a>, deltas: &mut Vec<Delta<'a>>) -> Result<(), ProviderError> {
-        let Some(at) = self.call_of(&piece) else {
+        if piece.id.is_none() && piece.name.is_none() && piece.arguments.is_none() {
+            return Ok(());
+        }
+        let Some(at) = self.call_of(&piece).filter(|_| self.name_bytes <= MOST_NAME_BYTES) else {
             if self.translated {
                 return Err(ProviderError::protocol("the provider's stream has too many tool calls"));
             }
@@ -116,12 +131,16 @@ impl Calls {
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
         call.has_index |= piece.index.is_some();
         if let Some(id) = piece.id.filter(|_| call.id.is_empty()) {
+            self.name_bytes = self.name_bytes.saturating_add(id.len());
+            // An id that stands twice is nobody's own: the writer makes one.
+            let is_own = self.by_id.insert((piece.choice, id.clone().into_owned()), at).is_none();
+            call.has_own_id = is_own;
             call.id = id.into_owned();
-            self.by_id.insert((piece.choice, call.id.clone()), at);
         }
         if !call.is_told
             && let Some(name) = piece.name.filter(|name| *name != call.name)
         {
+            self.name_bytes = self.name_bytes.saturating_add(name.len());
             call.name.push_str(&name);
         }
         if let Some(arguments) = &piece.arguments {
@@ -130,9 +149,11 @@ impl Calls {
         if call.is_told {
             deltas.extend(piece.arguments.map(|json| Delta::Arguments { key: key(at), json }));
         } else {
-            call.held.push_str(piece.arguments.as_deref().unwrap_or_default());
-            let bytes = call.held.len().saturating_add(call.name.len());
-            if !self.translated || call.is_ready() || bytes > MOST_HELD_BYTES {
+            // White space before the JSON says nothing.
+            let arguments = piece.arguments.as_deref().filter(|_| call.shape.has_begun).unwrap_or_default();
+            call.held.push_str(arguments);
+            self.held_bytes = self.held_bytes.saturating_add(arguments.len());
+            if !self.translated || call.is_ready() || self.held_bytes > MOST_HELD_BYTES {
                 self.tell(at, deltas)?;
             }
         }
@@ -243,10 +264,11 @@ impl Calls {
         self.told = Some(at);
         deltas.push(Delta::ToolCall {
             key: key(at),
-            id: call.id.clone().into(),
-            name: if self.translated { std::mem::take(&mut call.name) } else { call.name.clone() }.into(),
+            id: if call.has_own_id { call.id.clone() } else { String::new() }.into(),
+            name: call.name.clone().into(),
         });
         let held = std::mem::take(&mut call.held);
+        self.held_bytes = self.held_bytes.saturating_sub(held.len());
         let says_something = if self.translated { !matches!(held.trim(), "" | "null") } else { !held.is_empty() };
         if says_something {
             deltas.push(Delta::Arguments { key: key(at), json: held.into() });
@@ -263,8 +285,8 @@ impl Calls {
 impl Call {
     /// Its name is whole, since its arguments have begun. `null`, which means none, may come in pieces.
     fn is_ready(&self) -> bool {
-        let arguments = self.held.trim();
-        !self.name.is_empty() && !arguments.is_empty() && !"null".starts_with(arguments)
+        let may_be_null = self.held.len() <= MOST_NULL_BYTES && "null".starts_with(self.held.trim());
+        !self.name.is_empty() && !may_be_null
     }
 }
 

@@ -82,6 +82,9 @@ struct ToolCall<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     function: Option<Function<'a>>,
+    /// A kind of call that only this schema has.
+    #[serde(borrow, default)]
+    custom: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -104,9 +107,15 @@ impl Reader {
 impl StreamReader for Reader {
     fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError> {
         if data.trim() == "[DONE]" {
-            return Ok(vec![Delta::End]);
+            let mut deltas = Vec::new();
+            self.calls.end(&mut deltas)?;
+            deltas.push(Delta::End);
+            return Ok(deltas);
         }
-        let Ok(chunk) = serde_json::from_str::<Chunk<'a>>(data) else { return self.read_odd(data) };
+        // An array would be read as the fields in their order.
+        let is_object = data.trim_start().starts_with('{');
+        let chunk = is_object.then(|| serde_json::from_str::<Chunk<'a>>(data).ok()).flatten();
+        let Some(chunk) = chunk else { return self.read_odd(data) };
         if let Some(error) = error_of(&chunk, data) {
             return Ok(vec![Delta::Error(error)]);
         }
@@ -138,15 +147,29 @@ impl StreamReader for Reader {
 
 /// The error that an event tells of: beside or in place of an answer.
 fn error_of(chunk: &Chunk<'_>, data: &str) -> Option<ProviderError> {
-    let says_something =
-        |raw: &&RawValue| raw.get().starts_with(['{', '"', '[']) && !matches!(raw.get(), "{}" | "\"\"" | "[]");
     let is_error = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get() == "\"error\"");
-    let error = match chunk.error.filter(says_something) {
-        Some(error) => error.get(),
-        None if chunk.choices.is_none() && (is_error(chunk.object) || is_error(chunk.kind)) => data,
+    let beside: Option<Value> = chunk.error.and_then(|error| serde_json::from_str(error.get()).ok());
+    let error = match beside.filter(says_something) {
+        Some(error) => error,
+        None if chunk.choices.is_none() && (is_error(chunk.object) || is_error(chunk.kind)) => {
+            serde_json::from_str(data).ok()?
+        }
         None => return None,
     };
-    Some(error_of_json(Schema(&super::OpenAi), 200, &serde_json::from_str(error).unwrap_or_default()))
+    Some(error_of_json(Schema(&super::OpenAi), 200, &error))
+}
+
+/// Whether the value of `error` is one: some servers say in every chunk that there is none.
+fn says_something(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(all) => all.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(|value| match value {
+            Value::Number(code) => code.as_f64() != Some(0.0),
+            other => says_something(other),
+        }),
+    }
 }
 
 impl Reader {
@@ -154,13 +177,16 @@ impl Reader {
     fn read_odd<'a>(&self, data: &str) -> Result<Vec<Delta<'a>>, ProviderError> {
         let malformed = || ProviderError::protocol("the provider's stream has an event that is no chunk");
         let event: Value = serde_json::from_str(data).map_err(|_| malformed())?;
-        let error = event.get("error").or_else(|| event.get(0)?.get("error")).filter(|error| !error.is_null());
-        if let Some(error) = error {
+        let error = event.get("error").or_else(|| event.get(0)?.get("error"));
+        if let Some(error) = error.filter(|error| says_something(error)) {
             return Ok(vec![Delta::Error(error_of_json(Schema(&super::OpenAi), 200, error))]);
         }
         match (&event, self.translated) {
             (Value::Object(_), true) => Err(malformed()),
-            (Value::Object(_), false) => Ok(vec![Delta::Opaque]),
+            (Value::Object(_), false) => {
+                let usage = event.get("usage").and_then(usage::read).map(Delta::Usage);
+                Ok([Delta::Opaque].into_iter().chain(usage).collect())
+            }
             (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_), _) => Ok(Vec::new()),
         }
     }
@@ -173,13 +199,16 @@ impl Reader {
     ) -> Result<(), ProviderError> {
         if let Some(delta) = choice.delta {
             self.read_said(&delta, deltas)?;
-            let function_call = delta.function_call.map(|function| piece(index, Some(FUNCTION_CALL), None, function));
-            let calls = delta.tool_calls.unwrap_or_default().into_iter().map(|call| {
+            for call in delta.tool_calls.unwrap_or_default() {
+                if call.function.is_none() && call.custom.is_some() {
+                    deltas.push(Delta::Opaque);
+                    continue;
+                }
                 let function = call.function.unwrap_or(Function { name: None, arguments: None });
-                piece(index, call.index.and_then(number), text(call.id), function)
-            });
-            for piece in calls.chain(function_call) {
-                self.calls.piece(piece, deltas)?;
+                self.calls.piece(piece(index, call.index.and_then(number), text(call.id), function), deltas)?;
+            }
+            if let Some(function) = delta.function_call {
+                self.calls.piece(piece(index, Some(FUNCTION_CALL), None, function), deltas)?;
             }
         }
         let reason = choice.finish_reason.and_then(string_of).map_or(Reason::None, |word| reason_of(&word));

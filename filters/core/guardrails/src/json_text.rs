@@ -1,0 +1,142 @@
+//! Text that is JSON itself: the arguments of a tool call, an answer in a format that was asked for. It stays JSON when it is edited.
+
+use memchr::memchr2;
+use weir_config::FindingType;
+
+use crate::detect;
+
+/// Levels that are followed; as many as parsers take.
+const MOST_LEVELS: usize = 128;
+
+/// Where in such a text an edit stands. It follows the text as it passes, piece by piece.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum JsonText {
+    /// Nothing but white space has come.
+    #[default]
+    Unknown,
+    /// JSON, as far as it came.
+    Within(Box<Position>),
+    /// Something else.
+    None,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Position {
+    levels: Vec<Level>,
+    in_string: bool,
+    escaped: bool,
+    /// A string that begins now is the name of a field.
+    name_is_next: bool,
+    /// The string at hand is one.
+    in_name: bool,
+}
+
+/// An open array or object.
+#[derive(Clone, Debug)]
+struct Level {
+    is_object: bool,
+    /// How many of its names hold what was replaced by the placeholder of each type.
+    replaced: [u32; FindingType::ALL.len()],
+}
+
+impl JsonText {
+    /// Follows what passes.
+    pub(crate) fn pass(&mut self, text: &str) {
+        let text = match self {
+            Self::None => return,
+            Self::Unknown => {
+                let text = text.trim_ascii_start();
+                match text.as_bytes().first() {
+                    None => return,
+                    Some(b'{' | b'[') => *self = Self::Within(Box::default()),
+                    Some(_) => *self = Self::None,
+                }
+                text
+            }
+            Self::Within(_) => text,
+        };
+        if let Self::Within(position) = self
+            && !position.pass(text.as_bytes())
+        {
+            *self = Self::None;
+        }
+    }
+
+    /// Appends what stands in the place of a finding: a number becomes a string, and no two names of an object the same.
+    pub(crate) fn replace(&mut self, found: &str, finding: FindingType, out: &mut String) {
+        let placeholder = detect::placeholder(finding);
+        let Self::Within(position) = self else { return out.push_str(placeholder) };
+        if !position.in_string {
+            // Digits with something between them are no number of JSON's.
+            if found.is_empty() || !found.bytes().all(|byte| byte.is_ascii_digit()) {
+                return out.push_str(placeholder);
+            }
+            out.push('"');
+            out.push_str(placeholder);
+            return out.push('"');
+        }
+        match position.number_of_name(finding) {
+            0 | 1 => out.push_str(placeholder),
+            number => {
+                out.push_str(placeholder.trim_end_matches(']'));
+                out.push_str(&format!("_{number}]"));
+            }
+        }
+    }
+}
+
+impl Position {
+    /// False on what is no JSON.
+    fn pass(&mut self, text: &[u8]) -> bool {
+        let mut at = 0_usize;
+        while let Some(byte) = text.get(at).copied() {
+            at = at.saturating_add(1);
+            if self.escaped {
+                self.escaped = false;
+            } else if self.in_string {
+                match byte {
+                    b'"' => self.in_string = false,
+                    b'\\' => self.escaped = true,
+                    _ => {
+                        let rest = text.get(at..).unwrap_or_default();
+                        at = at.saturating_add(memchr2(b'"', b'\\', rest).unwrap_or(rest.len()));
+                    }
+                }
+            } else if !self.outside(byte) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn outside(&mut self, byte: u8) -> bool {
+        match byte {
+            b'"' => {
+                self.in_string = true;
+                self.in_name = self.name_is_next;
+            }
+            b'{' | b'[' => {
+                let is_object = byte == b'{';
+                self.levels.push(Level { is_object, replaced: [0; FindingType::ALL.len()] });
+                self.name_is_next = is_object;
+            }
+            b'}' | b']' => _ = self.levels.pop(),
+            b',' => self.name_is_next = self.levels.last().is_some_and(|level| level.is_object),
+            b':' => self.name_is_next = false,
+            b' ' | b'\t' | b'\n' | b'\r' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'E' => {}
+            // The letters of `true`, `false` and `null`.
+            b't' | b'r' | b'u' | b'e' | b'f' | b'a' | b'l' | b's' | b'n' => {}
+            _ => return false,
+        }
+        self.levels.len() <= MOST_LEVELS
+    }
+
+    /// Of the names in this object that hold such a finding, which one this is; 0: it is no name.
+    fn number_of_name(&mut self, finding: FindingType) -> u32 {
+        let Some(level) = self.levels.last_mut().filter(|_| self.in_name) else { return 0 };
+        let at = FindingType::ALL.iter().position(|known| *known == finding);
+        let Some(count) = at.and_then(|at| level.replaced.get_mut(at)) else { return 0 };
+        *count = count.saturating_add(1);
+        *count
+    }
+}

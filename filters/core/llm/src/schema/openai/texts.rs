@@ -1,0 +1,241 @@
+//! Where text stands in chat completions and embeddings.
+
+use serde_json::Value;
+
+use crate::schema::Kind;
+use crate::text::place::{ADDRESS, BELOW, MEDIA, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, TEXT_OR_TOKENS, WORD};
+use crate::text::{Ends, Holds, Place, Texts};
+
+pub(super) static TEXTS: Texts = Texts {
+    requests: &[(Kind::Chat, &CHAT_REQUEST), (Kind::Embeddings, &EMBEDDINGS_REQUEST)],
+    answers: &[(Kind::Chat, &CHAT_ANSWER)],
+    event: &CHUNK,
+    last_data: "[DONE]",
+    ends: &[("error", Ends::Stream)],
+    ends_with_error: true,
+    continued: continue_chunk,
+};
+
+const WORDS_OF_A_REQUEST: &[(&str, &Place)] = &[
+    ("messages", &MESSAGE),
+    ("model", &WORD),
+    ("tools", &SCHEMA),
+    ("functions", &SCHEMA),
+    ("response_format", &SCHEMA),
+    ("prediction", &CONTENT),
+    ("type", &WORD),
+    ("role", &WORD),
+    ("id", &WORD),
+    ("cache_control", &WORD),
+    ("service_tier", &WORD),
+    ("reasoning_effort", &WORD),
+    ("verbosity", &WORD),
+    ("modalities", &WORD),
+    ("tool_choice", &WORD),
+    ("function_call", &WORD),
+    ("encoding_format", &WORD),
+    ("seed", &WORD),
+    ("temperature", &WORD),
+    ("top_p", &WORD),
+];
+
+static CHAT_REQUEST: Place = Place { fields: WORDS_OF_A_REQUEST, ..Place::of(Holds::Nothing, &TEXT) };
+
+static EMBEDDINGS_REQUEST: Place = Place {
+    fields: &[("input", &TEXT_OR_TOKENS), ("model", &WORD), ("encoding_format", &WORD)],
+    ..Place::of(Holds::Nothing, &TEXT)
+};
+
+static MESSAGE: Place = Place {
+    fields: &[
+        ("role", &WORD),
+        ("content", &CONTENT),
+        ("type", &WORD),
+        ("id", &WORD),
+        ("tool_call_id", &WORD),
+        ("cache_control", &WORD),
+        ("tool_calls", &TOOL_CALL),
+        ("function_call", &TOOL_CALL),
+        ("audio", &AUDIO),
+        // They spell the text once more, token by token.
+        ("logprobs", &SPELLING),
+        ("token_ids", &SPELLING),
+    ],
+    ..Place::of(Holds::Text, &TEXT)
+};
+
+/// A string, a part, or an array of parts.
+static CONTENT: Place = Place {
+    fields: &[
+        ("type", &WORD),
+        ("text", &PART),
+        ("image_url", &ADDRESS),
+        ("file", &ADDRESS),
+        ("input_audio", &SOUND),
+        ("content", &CONTENT),
+        ("cache_control", &WORD),
+        ("id", &WORD),
+        ("tool_use_id", &WORD),
+        // These two are the provider's own, and no one else can read them.
+        ("signature", &WORD),
+        ("encrypted_content", &WORD),
+    ],
+    joins_parts: true,
+    ..Place::of(Holds::Text, &TEXT)
+};
+
+/// Sound that the client sends: base64.
+static SOUND: Place =
+    Place { fields: &[("data", &MEDIA), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
+
+/// What the model says, beside its transcript.
+static AUDIO: Place =
+    Place { fields: &[("data", &SPELLING), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
+
+static TOOL_CALL: Place = Place {
+    fields: &[("function", &TOOL_CALL), ("custom", &TOOL_CALL), ("type", &WORD), ("id", &WORD), ("index", &WORD)],
+    ..Place::of(Holds::Text, &TEXT)
+};
+
+static CHAT_ANSWER: Place = Place {
+    fields: &[
+        ("choices", &CHOICE),
+        ("id", &WORD),
+        ("object", &WORD),
+        ("created", &WORD),
+        ("model", &WORD),
+        ("usage", &NOTHING),
+        ("system_fingerprint", &WORD),
+        ("service_tier", &WORD),
+        ("provider", &WORD),
+        ("prompt_filter_results", &FILTERS),
+        ("prompt_token_ids", &NOTHING),
+        ("prompt_logprobs", &NOTHING),
+    ],
+    list: "choices",
+    ..Place::of(Holds::Nothing, &TEXT)
+};
+
+static CHOICE: Place = Place {
+    fields: &[
+        ("message", &MESSAGE),
+        ("index", &WORD),
+        ("finish_reason", &WORD),
+        ("native_finish_reason", &WORD),
+        ("stop_reason", &WORD),
+        ("logprobs", &SPELLING),
+        ("token_ids", &SPELLING),
+        ("content_filter_results", &FILTERS),
+    ],
+    ..Place::of(Holds::Text, &TEXT)
+};
+
+static CHUNK: Place = Place {
+    fields: &[
+        ("choices", &CHUNK_CHOICE),
+        ("type", &WORD),
+        ("id", &WORD),
+        ("object", &WORD),
+        ("created", &WORD),
+        ("model", &WORD),
+        ("usage", &NOTHING),
+        ("system_fingerprint", &WORD),
+        ("service_tier", &WORD),
+        ("provider", &WORD),
+        ("obfuscation", &WORD),
+        ("prompt_filter_results", &FILTERS),
+        ("prompt_token_ids", &NOTHING),
+        ("prompt_logprobs", &NOTHING),
+    ],
+    ..Place::of(Holds::Nothing, &BELOW)
+};
+
+/// A choice of a chunk is told from the others by its index, as clients do it.
+static CHUNK_CHOICE: Place = Place {
+    fields: &[
+        ("delta", &DELTA),
+        ("index", &WORD),
+        ("finish_reason", &WORD),
+        ("native_finish_reason", &WORD),
+        ("stop_reason", &WORD),
+        ("text", &PIECE),
+        ("message", &DELTA),
+        ("logprobs", &SPELLING),
+        ("token_ids", &SPELLING),
+        ("content_filter_results", &FILTERS),
+    ],
+    keys: &["index"],
+    reason: "finish_reason",
+    ..Place::of(Holds::Text, &BELOW)
+};
+
+static DELTA: Place = Place {
+    fields: &[
+        ("content", &PIECE),
+        ("role", &WORD),
+        ("tool_calls", &CALL_DELTA),
+        ("function_call", &CALL_DELTA),
+        ("audio", &AUDIO_DELTA),
+        ("id", &WORD),
+        ("type", &WORD),
+        ("name", &BELOW),
+        ("logprobs", &SPELLING),
+        ("token_ids", &SPELLING),
+        ("reasoning_details", &BELOW),
+    ],
+    ..Place::of(Holds::Text, &PIECE)
+};
+
+static CALL_DELTA: Place = Place {
+    fields: &[
+        ("function", &CALLED),
+        ("custom", &CALLED),
+        ("index", &WORD),
+        ("id", &WORD),
+        ("type", &WORD),
+        ("arguments", &PIECE),
+        ("name", &BELOW),
+    ],
+    keys: &["index"],
+    ..Place::of(Holds::Text, &BELOW)
+};
+
+static CALLED: Place =
+    Place { fields: &[("arguments", &PIECE), ("input", &PIECE), ("name", &BELOW)], ..Place::of(Holds::Text, &BELOW) };
+
+static AUDIO_DELTA: Place = Place {
+    fields: &[("data", &SPELLING), ("transcript", &PIECE), ("id", &WORD), ("expires_at", &WORD)],
+    ..Place::of(Holds::Nothing, &BELOW)
+};
+
+/// What a content filter says of a text: categories and severities. What it quotes is text.
+static FILTERS: Place = Place { fields: &[("citation", &BELOW)], ..Place::of(Holds::Nothing, &FILTERS) };
+
+/// Role and ids come once, and so does usage. A name that is empty now came before.
+fn continue_chunk(chunk: &mut Value) -> Option<&'static str> {
+    if let Some(chunk) = chunk.as_object_mut() {
+        chunk.shift_remove("usage");
+    }
+    for choice in chunk.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(choice) = choice.as_object_mut() {
+            choice.shift_remove("logprobs");
+            choice.insert("finish_reason".into(), Value::Null);
+        }
+        let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut) else { continue };
+        delta.shift_remove("role");
+        for call in delta.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(call) = call.as_object_mut() {
+                call.shift_remove("id");
+                call.shift_remove("type");
+            }
+            for kind in ["function", "custom"] {
+                if let Some(called) = call.get_mut(kind).and_then(Value::as_object_mut)
+                    && called.get("name").and_then(Value::as_str) == Some("")
+                {
+                    called.shift_remove("name");
+                }
+            }
+        }
+    }
+    None
+}

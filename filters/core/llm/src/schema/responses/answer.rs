@@ -1,0 +1,179 @@
+use serde_json::{Value, json};
+
+use super::items::{Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal};
+use super::usage;
+use crate::chat::{Finish, Part, Response};
+use crate::error::RequestError;
+use crate::node::Node;
+
+/// What the id of an answer begins with.
+pub(super) const ID_PREFIX: &str = "resp_";
+
+/// Fails on an answer that has not come to an end, or to a bad one.
+pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
+    if let Some(status) = root.get("status")
+        && !matches!(status.str()?, "completed" | "incomplete")
+    {
+        return Err(status.error("the answer is neither complete nor incomplete"));
+    }
+    let mut others = Vec::new();
+    let mut parts = Vec::new();
+    for item in root.required("output")?.items()? {
+        parts.append(&mut read_item(&item, &mut others)?.1);
+    }
+    let id = root.optional_str("id")?.unwrap_or_default();
+    for (index, part) in parts.iter_mut().enumerate() {
+        if let Part::ToolCall(call) = part
+            && call.id.is_empty()
+        {
+            call.id = made_id("call", &id, index);
+        }
+    }
+    let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    Ok(Response {
+        model: root.optional_str("model")?.unwrap_or_default(),
+        created_unix_s: root.get("created_at").map_or(0, |node| seconds(node.value())),
+        parts,
+        finish: finish_of(root.value(), called),
+        stop_sequence: None,
+        usage: root.get("usage").and_then(|node| usage::read(node.value())),
+        others,
+        id,
+    })
+}
+
+/// Whole seconds; the types of the API allow for fractions.
+fn seconds(time: &Value) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a time out of range is the nearest one in it")]
+    time.as_i64().or_else(|| time.as_f64().map(|time| time as i64)).unwrap_or(0)
+}
+
+/// Why the answer ended. One that broke off for a reason that is not known is no whole one.
+pub(super) fn finish_of(response: &Value, called: bool) -> Finish {
+    let is_incomplete = response.get("status").is_some_and(|status| status == "incomplete");
+    let reason = response.get("incomplete_details").and_then(|details| details.get("reason")).and_then(Value::as_str);
+    match (is_incomplete, reason) {
+        (true, Some("content_filter")) => Finish::ContentFilter,
+        (true, _) => Finish::Length,
+        (false, _) if called => Finish::ToolCalls,
+        (false, _) => Finish::Stop,
+    }
+}
+
+/// Writes the answer. What the model declined to say, or said in several texts, are parts of one message.
+pub(super) fn write_response(response: &Response) -> Value {
+    let id = match response.id.strip_prefix(ID_PREFIX) {
+        Some(_) => response.id.clone(),
+        None => format!("{ID_PREFIX}{}", response.id),
+    };
+    let broke_off = matches!(response.finish, Finish::Length | Finish::ContentFilter);
+    let mut output: Vec<Value> = Vec::new();
+    let mut message: Vec<Value> = Vec::new();
+    let close = |message: &mut Vec<Value>, output: &mut Vec<Value>, status| {
+        if !message.is_empty() {
+            output.push(write_message(&made_id("msg", &id, output.len()), status, std::mem::take(message)));
+        }
+    };
+    for part in &response.parts {
+        match part {
+            Part::Text(text) if !text.is_empty() => message.push(write_output_text(text)),
+            Part::Refusal(text) if !text.is_empty() => message.push(write_refusal(text)),
+            Part::ToolCall(call) => {
+                close(&mut message, &mut output, Status::Completed);
+                let arguments = or_empty_object(&call.arguments);
+                let item_id = made_id("fc", &id, output.len());
+                output.push(write_call(&item_id, Status::Completed, &call.id, &call.name, arguments));
+            }
+            Part::Thinking { text, signature } => {
+                close(&mut message, &mut output, Status::Completed);
+                output.push(write_reasoning(&made_id("rs", &id, output.len()), text, signature.as_deref()));
+            }
+            Part::RedactedThinking(data) => {
+                close(&mut message, &mut output, Status::Completed);
+                output.push(write_reasoning(&made_id("rs", &id, output.len()), "", Some(data)));
+            }
+            Part::Text(_)
+            | Part::Refusal(_)
+            | Part::Image(_)
+            | Part::Document(_)
+            | Part::Audio(_)
+            | Part::ToolResult(_)
+            | Part::Unknown(_) => {}
+        }
+    }
+    close(&mut message, &mut output, if broke_off { Status::Incomplete } else { Status::Completed });
+    let ended = Ended::Well(response.finish);
+    write_outline(
+        &id,
+        response.created_unix_s,
+        &response.model,
+        ended,
+        output,
+        response.usage.as_ref().map(usage::write),
+    )
+}
+
+/// What a response says of its end.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    NotYet,
+    Well(Finish),
+    /// With this error.
+    Badly(Value),
+}
+
+/// A response. Fields that say once more what was asked for have the values of a request that says nothing, since clients' types want
+/// them and an answer does not know its request.
+pub(super) fn write_outline(
+    id: &str,
+    created_unix_s: i64,
+    model: &str,
+    ended: Ended,
+    output: Vec<Value>,
+    usage: Option<Value>,
+) -> Value {
+    let (status, reason, error) = match ended {
+        Ended::NotYet => ("in_progress", None, Value::Null),
+        Ended::Well(Finish::Stop | Finish::StopSequence | Finish::ToolCalls) => ("completed", None, Value::Null),
+        Ended::Well(Finish::Length) => ("incomplete", Some("max_output_tokens"), Value::Null),
+        Ended::Well(Finish::ContentFilter) => ("incomplete", Some("content_filter"), Value::Null),
+        Ended::Badly(error) => ("failed", None, error),
+    };
+    json!({
+        "id": id,
+        "object": "response",
+        "created_at": created_unix_s,
+        "status": status,
+        "background": false,
+        "error": error,
+        "incomplete_details": reason.map(|reason| json!({"reason": reason})),
+        "instructions": null,
+        "max_output_tokens": null,
+        "metadata": {},
+        "model": model,
+        "output": output,
+        "parallel_tool_calls": true,
+        "previous_response_id": null,
+        "reasoning": {"effort": null, "summary": null},
+        "store": false,
+        "temperature": null,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": null,
+        "truncation": "disabled",
+        "usage": usage,
+        "user": null,
+    })
+}
+
+/// The id of an item of an answer, or of a call: unique wherever the answer's own is.
+pub(super) fn made_id(kind: &str, response_id: &str, index: usize) -> String {
+    let unique = response_id.strip_prefix(ID_PREFIX).unwrap_or(response_id);
+    format!("{kind}_{unique}_{index}")
+}
+
+/// Clients parse the arguments of a call: none are an empty object.
+pub(super) fn or_empty_object(arguments: &str) -> &str {
+    if arguments.trim().is_empty() { "{}" } else { arguments }
+}
