@@ -66,7 +66,8 @@ test("every page fits on a phone, and what is touched is large enough", async ()
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (overflow > 0) wrong.push(`${name}: ${overflow} pixels too wide`);
     const small = await page.evaluate(() => {
-      const touched = "main button, main input, main select, main textarea, main summary, header button";
+      const touched =
+        "main button, main input:not([type=checkbox]), main label:has([type=checkbox]), main select, main textarea, main summary, header button";
       const places = [...document.querySelectorAll(touched)].map((element) => [
         element.getAttribute("aria-label") ?? element.textContent ?? "",
         element.getBoundingClientRect(),

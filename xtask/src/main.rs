@@ -104,10 +104,17 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
 
 fn run(root: &Path) -> Result<()> {
     programs(root)?;
-    let console = console::build(root)?;
+    let console = console::build(root);
     let target = command::target(root);
     let mut weir_dev = std::process::Command::new(target.join("debug/weir-dev"));
-    weir_dev.arg("run").current_dir(root).env("WEIR_WASM", target.join("weir.wasm")).env("WEIR_CONSOLE_DIR", console);
+    weir_dev.arg("run").current_dir(root).env("WEIR_WASM", target.join("weir.wasm"));
+    match console {
+        Ok(console) => {
+            weir_dev.env("WEIR_CONSOLE_DIR", console);
+        }
+        // The gateway needs no console.
+        Err(error) => println!("The console cannot be built, so its URL leads to the API's documentation: {error:#}"),
+    }
     // In our place, so that a signal reaches it and nobody else.
     let error = weir_dev.exec();
     Err(error).context("cannot start weir-dev")

@@ -30,7 +30,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         report.step("fuzz targets", || fuzz::repeat(root));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report.step("end to end", || end_to_end(root));
-        report.step("console", || console::check(root));
+        report.step("console", || console::unit_tests(root));
         report.step("console in a browser", || console::browser_tests(root));
     }
     report.end()
@@ -52,7 +52,7 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
         command::run(cargo(root).args(module).args(["--", "--deny", "warnings"]))
     });
     report.step("generated files", || r#gen::generate(root, true));
-    report.step("console", || console::check(root));
+    report.step("console", || console::lint(root));
     report.end()
 }
 

@@ -1,5 +1,5 @@
 import createClient from "openapi-fetch";
-import type { components, paths } from "./schema";
+import type { components, paths } from "./gen/schema";
 
 /** The bodies of the API, by name. */
 export type Schemas = components["schemas"];

@@ -129,6 +129,41 @@ export function SelectField<T extends FieldValues>({
   );
 }
 
+/** Yes or no, with what yes means. */
+export function CheckboxField<T extends FieldValues>({ control, name, label, help }: Common<T>) {
+  const id = useId();
+  const { field, fieldState } = useController({ control, name });
+  const error = fieldState.error?.message;
+  return (
+    <div>
+      <label htmlFor={id} className="flex min-h-11 w-fit items-center gap-3 text-sm font-medium">
+        <input
+          {...field}
+          value={undefined}
+          checked={field.value === true}
+          id={id}
+          type="checkbox"
+          aria-invalid={error ? true : undefined}
+          aria-describedby={described(id, error, help)}
+          className="size-5 accent-accent"
+        />
+        {label}
+      </label>
+      {error ? (
+        <p id={`${id}-error`} className="text-sm text-bad">
+          {error}
+        </p>
+      ) : (
+        help && (
+          <p id={`${id}-help`} className="text-sm text-ink-soft">
+            {help}
+          </p>
+        )
+      )}
+    </div>
+  );
+}
+
 /** A choice without a form: for filters. */
 export function Select({
   label,

@@ -1,6 +1,6 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { Trash2 } from "lucide-react";
-import { type ReactNode, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { type DefaultValues, type FieldPath, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
 import type { z } from "zod";
 import { ApiProblem } from "../api/client";
@@ -61,6 +61,14 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
   const [base, setBase] = useState(item);
   // One key for one thing to make, so that a repeat after a lost answer makes no second one.
   const idempotencyKey = useRef<string>(undefined);
+
+  const isUnsaved = form.formState.isDirty && !form.formState.isSubmitSuccessful;
+  useEffect(() => {
+    if (!isUnsaved) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isUnsaved]);
 
   const settle = (saved: Item<R>) => {
     setBase(saved);

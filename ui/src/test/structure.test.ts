@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 const SOURCES = join(__dirname, "..");
 /** Files that are not ours to shape. */
-const GENERATED = ["api/schema.ts"];
+const GENERATED = ["api/gen/schema.ts"];
 const LONGEST = 600;
 
 interface Source {
@@ -71,6 +71,6 @@ describe("the structure of the console", () => {
   });
 
   it("has files that can be read at once", () => {
-    expect(offenders(all, ({ path, text }) => path !== "texts.ts" && text.split("\n").length > LONGEST)).toEqual([]);
+    expect(offenders(all, ({ text }) => text.split("\n").length > LONGEST)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { useIdentity } from "../../api/identity";
 import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { SelectField, TextField } from "../../design/Fields";
+import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
@@ -60,6 +60,7 @@ const schema = z.object({
   name: z.string().trim().min(1, common.required),
   time_zone: z.string().trim().min(1, common.required),
   guardrail_profile_id: z.string(),
+  keys_may_loosen_guardrails: z.boolean(),
 });
 
 export function NewTenantPage() {
@@ -105,6 +106,7 @@ function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
         name: item?.name ?? "",
         time_zone: item?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
         guardrail_profile_id: item?.guardrail_profile_id ?? "",
+        keys_may_loosen_guardrails: item?.keys_may_loosen_guardrails ?? false,
       })}
       toCreate={(form) => ({ ...form, guardrail_profile_id: form.guardrail_profile_id || null })}
       toPatch={(form) => ({ ...form, guardrail_profile_id: form.guardrail_profile_id || null })}
@@ -139,6 +141,12 @@ function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
               { value: "", label: common.none },
               ...choices.map((profile) => ({ value: profile.id, label: profile.name })),
             ]}
+          />
+          <CheckboxField
+            control={control}
+            name="keys_may_loosen_guardrails"
+            label={words.mayLoosen}
+            help={words.mayLoosenHelp}
           />
         </>
       )}

@@ -1038,9 +1038,11 @@ export interface components {
             items: (components["schemas"]["Meta"] & {
                 /**
                  * Format: uuid
-                 * @description Holds for keys without a profile of their own.
+                 * @description Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
                  */
                 guardrail_profile_id?: string | null;
+                /** @description Whether a key's own profile takes the place of the tenant's. Where not, the stricter of both holds for each type of finding. */
+                keys_may_loosen_guardrails: boolean;
                 /** @description For people; unique. */
                 name: string;
                 /** @description IANA name. */
@@ -1418,6 +1420,8 @@ export interface components {
              * @description A profile of the platform.
              */
             guardrail_profile_id?: string | null;
+            /** @description Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding. */
+            keys_may_loosen_guardrails?: boolean | null;
             /** @description 1 to 100 characters; unique. */
             name: string;
             /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
@@ -1753,9 +1757,11 @@ export interface components {
         Tenant: components["schemas"]["Meta"] & {
             /**
              * Format: uuid
-             * @description Holds for keys without a profile of their own.
+             * @description Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
              */
             guardrail_profile_id?: string | null;
+            /** @description Whether a key's own profile takes the place of the tenant's. Where not, the stricter of both holds for each type of finding. */
+            keys_may_loosen_guardrails: boolean;
             /** @description For people; unique. */
             name: string;
             /** @description IANA name. */
@@ -1768,6 +1774,8 @@ export interface components {
              * @description A profile of the tenant or of the platform; null: none.
              */
             guardrail_profile_id?: string | null;
+            /** @description Whether a key's own profile takes the place of the tenant's. */
+            keys_may_loosen_guardrails?: boolean | null;
             /** @description 1 to 100 characters; unique. */
             name?: string | null;
             /** @description IANA name. */
