@@ -4,6 +4,8 @@ import { furnish } from "./furnish.mjs";
 import { desktop, launch, open, pages, phone, signIn, visit } from "./support.mjs";
 
 const FOLDER = process.env.WEIR_SCREENSHOTS ?? "../docs/screenshots";
+/** Of a long list the first part says enough. */
+const MOST_PIXELS = 1200;
 mkdirSync(FOLDER, { recursive: true });
 const machine = await furnish();
 const browser = await launch();
@@ -17,7 +19,12 @@ try {
   ]) {
     const { context, page, complaints } = await open(browser, options);
     await page.goto("/sign-in");
-    const shoot = (name) => page.screenshot({ path: `${FOLDER}/${name}-${suffix}.png`, fullPage: true });
+    const shoot = async (name) => {
+      const { width } = options.viewport;
+      const height = Math.min(MOST_PIXELS, await page.evaluate(() => document.documentElement.scrollHeight));
+      const clip = { x: 0, y: 0, width, height };
+      await page.screenshot({ path: `${FOLDER}/${name}-${suffix}.png`, fullPage: true, clip });
+    };
     if (wanted.length === 0) {
       await page.getByLabel("E-mail").waitFor();
       await shoot("sign-in");
@@ -26,7 +33,7 @@ try {
     for (const [name, path] of all) {
       await visit(page, path);
       if (name === "bench") await page.getByRole("button", { name: "Check text" }).click();
-      await page.waitForLoadState("networkidle");
+      if (name === "bench") await page.locator("mark").first().waitFor();
       await shoot(name);
     }
     if (complaints.length > 0) console.error(suffix, [...new Set(complaints)]);

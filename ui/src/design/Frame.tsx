@@ -61,12 +61,12 @@ export function Frame({
       <aside
         id="navigation"
         aria-label={texts.nav.sidebar}
-        className={`${isOpen ? "fixed inset-x-0 top-14 bottom-0 z-20 flex" : "hidden"} flex-col overflow-y-auto border-r border-line bg-surface lg:sticky lg:top-0 lg:flex lg:h-dvh`}
+        className={`${isOpen ? "fixed inset-x-0 top-14 bottom-0 z-20 flex" : "hidden"} flex-col overflow-y-auto border-r border-line bg-surface lg:sticky lg:top-0 lg:flex lg:h-dvh lg:overflow-hidden`}
       >
-        <p className="hidden px-5 pt-5 pb-3 text-lg font-semibold tracking-tight lg:block">{texts.product}</p>
-        <nav aria-label={texts.nav.label} className="flex-1 px-3 py-2">
+        <p className="hidden px-5 pt-4 pb-1 text-lg font-semibold tracking-tight lg:block">{texts.product}</p>
+        <nav aria-label={texts.nav.label} className="min-h-0 flex-1 px-3 py-2 lg:overflow-y-auto">
           {groups.map((group, index) => (
-            <div key={group.label ?? index} className="mb-4">
+            <div key={group.label ?? index} className="mb-4 lg:mb-3">
               {group.label && <p className="px-2 pb-1 text-xs font-medium text-ink-soft">{group.label}</p>}
               <ul>
                 {group.entries.map(({ to, label, icon }) => (
@@ -74,7 +74,7 @@ export function Frame({
                     <AppLink
                       to={to}
                       aria-current={to === current ? "page" : undefined}
-                      className={`flex min-h-11 items-center gap-3 rounded-md px-2 text-sm lg:min-h-9 ${to === current ? "bg-sunken font-semibold" : "text-ink-soft hover:bg-sunken hover:text-ink"}`}
+                      className={`flex min-h-11 items-center gap-3 rounded-md px-2 text-sm lg:min-h-8 ${to === current ? "bg-sunken font-semibold" : "text-ink-soft hover:bg-sunken hover:text-ink"}`}
                     >
                       {icon}
                       {label}

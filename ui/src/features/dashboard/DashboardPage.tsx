@@ -59,7 +59,7 @@ function Overview({ records, filter }: { records: UsageRecord[]; filter: { tenan
   const shown = (microseconds: number | undefined) => (microseconds === undefined ? "–" : duration(microseconds));
   return (
     <>
-      <dl className="mb-6 grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-6">
+      <dl className="mb-6 grid grid-cols-2 gap-3 md:grid-cols-3 2xl:grid-cols-6">
         <Figure name={words.requests} value={<AppLink to={requestsWith(filter)}>{count(all.requests)}</AppLink>} />
         <Figure
           name={words.errors}
