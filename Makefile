@@ -1,10 +1,10 @@
 # The commands that people and scripts rely on. Each does its own set-up; the work is in xtask/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint gen clean
+.PHONY: help run test bench lint gen screenshots clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Everything on this machine, in the foreground; Ctrl-C ends it
 	@cargo xtask run
@@ -20,6 +20,9 @@ lint: ## Formatting, clippy, generated files
 
 gen: ## Writes the generated files
 	@cargo xtask gen
+
+screenshots: ## Pictures of every page of the console, into docs/screenshots
+	@cargo xtask screenshots
 
 clean: ## Removes the data of `make run`
 	@cargo xtask clean-state

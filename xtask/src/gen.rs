@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::command::cargo;
+use crate::console;
 
 const PROTO: &str = "proto/weir/dataplane/v1/dataplane.proto";
 const PROTO_OUT: &str = "proto/src/gen";
@@ -31,7 +32,8 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     for (path, new) in stale {
         std::fs::write(&path, new).with_context(|| path.display().to_string())?;
     }
-    Ok(())
+    // Made of the API's document, so after it.
+    if check { Ok(()) } else { console::generate(root) }
 }
 
 /// What the control plane itself tells.

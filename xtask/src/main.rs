@@ -3,6 +3,7 @@
 mod bench;
 mod clean;
 mod command;
+mod console;
 mod fuzz;
 mod r#gen;
 mod imports;
@@ -41,6 +42,12 @@ enum Chore {
     Run,
     /// Sets up, builds, and runs every suite.
     Test,
+    /// Builds the console, if it has changed.
+    Console,
+    /// Only the console's tests in a browser; builds what they need.
+    ConsoleTest,
+    /// Pictures of every page of the console, into docs/screenshots.
+    Screenshots,
     /// Sets up, builds what is measured for release, and prints the tables of performance.
     Bench,
     /// Looks for inputs that break a parser, for so many seconds.
@@ -83,6 +90,9 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
         Chore::Wasm { crash_trigger: true } => wasm::build_with_crash_trigger(root),
         Chore::Run => run(root),
         Chore::Test => suites::test(root),
+        Chore::Console => console::build(root).map(drop),
+        Chore::ConsoleTest => programs(root).and_then(|()| console::browser_tests(root)),
+        Chore::Screenshots => programs(root).and_then(|()| console::screenshots(root)),
         Chore::Bench => bench::bench(root),
         Chore::Fuzz { repeat: true, .. } => fuzz::repeat(root),
         Chore::Fuzz { target, seconds, repeat: false } => fuzz::explore(root, target.as_deref(), seconds),
@@ -93,15 +103,28 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
 }
 
 fn run(root: &Path) -> Result<()> {
-    setup::setup(root)?;
-    wasm::build(root)?;
-    command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))?;
+    programs(root)?;
+    let console = console::build(root);
     let target = command::target(root);
     let mut weir_dev = std::process::Command::new(target.join("debug/weir-dev"));
     weir_dev.arg("run").current_dir(root).env("WEIR_WASM", target.join("weir.wasm"));
+    match console {
+        Ok(console) => {
+            weir_dev.env("WEIR_CONSOLE_DIR", console);
+        }
+        // The gateway needs no console.
+        Err(error) => println!("The console cannot be built, so its URL leads to the API's documentation: {error:#}"),
+    }
     // In our place, so that a signal reaches it and nobody else.
     let error = weir_dev.exec();
     Err(error).context("cannot start weir-dev")
+}
+
+/// Sets up and builds what is started.
+fn programs(root: &Path) -> Result<()> {
+    setup::setup(root)?;
+    wasm::build(root)?;
+    command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))
 }
 
 /// The folder above this crate's.

@@ -1,5 +1,5 @@
-//! Node and the official JavaScript SDKs, which the end-to-end tests drive: Node from PyPI where the machine has none or an old
-//! one, the SDKs by the lock file beside the scripts.
+//! Node, from PyPI where the machine has none or an old one, and what its programs import, by the lock files beside them: the
+//! official JavaScript SDKs, which the end-to-end tests drive, and the console.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,14 +27,56 @@ pub(crate) struct Node {
     version: String,
 }
 
-/// Does what is missing. Says nothing, and needs no network, when nothing is.
+/// Does what is missing for the end-to-end tests. Says nothing, and needs no network, when nothing is.
 pub(crate) fn setup(root: &Path) -> Result<Node> {
-    let node = match of_machine().or_else(|| of_wheel(root)) {
-        Some(node) => node,
-        None => install(root)?,
-    };
-    packages(root, &node)?;
+    let node = find(root)?;
+    node.packages(root, SCRIPTS, "the JavaScript SDKs")?;
     Ok(node)
+}
+
+/// The machine's Node, or one of our own.
+pub(crate) fn find(root: &Path) -> Result<Node> {
+    match of_machine().or_else(|| of_wheel(root)) {
+        Some(node) => Ok(node),
+        None => install(root),
+    }
+}
+
+impl Node {
+    /// npm, in a folder. What it starts finds this Node first.
+    pub(crate) fn npm(&self, folder: &Path) -> Command {
+        let mut npm = match &self.npm {
+            None => Command::new("npm"),
+            Some(script) => {
+                let mut npm = Command::new(&self.program);
+                npm.arg(script);
+                let own = self.program.parent().unwrap_or(Path::new("."));
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                let path = std::iter::once(own.to_owned()).chain(std::env::split_paths(&path));
+                npm.env("PATH", std::env::join_paths(path).unwrap_or_default());
+                npm
+            }
+        };
+        npm.current_dir(folder);
+        npm
+    }
+
+    /// Installs what a folder's lock file names, if that was not done yet.
+    pub(crate) fn packages(&self, root: &Path, folder: &str, what: &str) -> Result<()> {
+        let path = root.join(folder);
+        let lock = path.join("package-lock.json");
+        let mut hasher = DefaultHasher::new();
+        fs::read(&lock).with_context(|| lock.display().to_string())?.hash(&mut hasher);
+        let wanted = format!("{:016x} {}", hasher.finish(), self.version);
+        let stamp = path.join("node_modules/.stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+            return Ok(());
+        }
+        println!("Installing {what} into {folder}/node_modules …");
+        run_quietly(self.npm(&path).args(["ci", "--loglevel=error"]))
+            .with_context(|| format!("cannot install {what}"))?;
+        fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())
+    }
 }
 
 /// The machine's own, if it is new enough and has npm.
@@ -67,27 +109,4 @@ fn install(root: &Path) -> Result<Node> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", WHEEL]);
     run_quietly(&mut pip).with_context(|| format!("cannot install {WHEEL}"))?;
     of_wheel(root).context("the installed Node does not start")
-}
-
-fn packages(root: &Path, node: &Node) -> Result<()> {
-    let folder = root.join(SCRIPTS);
-    let lock = folder.join("package-lock.json");
-    let mut hasher = DefaultHasher::new();
-    fs::read(&lock).with_context(|| lock.display().to_string())?.hash(&mut hasher);
-    let wanted = format!("{:016x} {}", hasher.finish(), node.version);
-    let stamp = folder.join("node_modules/.stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    println!("Installing the JavaScript SDKs into {SCRIPTS}/node_modules …");
-    let mut npm = match &node.npm {
-        None => Command::new("npm"),
-        Some(script) => {
-            let mut npm = Command::new(&node.program);
-            npm.arg(script);
-            npm
-        }
-    };
-    run_quietly(npm.args(["ci", "--loglevel=error"]).current_dir(&folder)).context("cannot install the SDKs")?;
-    fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())
 }

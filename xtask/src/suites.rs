@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{fuzz, r#gen, node, setup, wasm};
+use crate::{console, fuzz, r#gen, node, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -30,6 +30,8 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         report.step("fuzz targets", || fuzz::repeat(root));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report.step("end to end", || end_to_end(root));
+        report.step("console", || console::unit_tests(root));
+        report.step("console in a browser", || console::browser_tests(root));
     }
     report.end()
 }
@@ -50,6 +52,7 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
         command::run(cargo(root).args(module).args(["--", "--deny", "warnings"]))
     });
     report.step("generated files", || r#gen::generate(root, true));
+    report.step("console", || console::lint(root));
     report.end()
 }
 

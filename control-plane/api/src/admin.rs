@@ -12,6 +12,7 @@ mod nodes;
 mod pools;
 mod profiles;
 mod providers;
+mod sessions;
 mod tenants;
 mod usage;
 mod users;
@@ -24,6 +25,7 @@ use crate::ApiState;
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(auth::router())
+        .merge(sessions::router())
         .merge(tenants::router())
         .merge(users::router())
         .merge(api_keys::router())

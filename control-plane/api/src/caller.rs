@@ -1,4 +1,4 @@
-//! Who calls: read from the session's bearer token.
+//! Who calls: read from the session's bearer token, or from a browser's cookie.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +9,7 @@ use weir_core::actor::Actor;
 use weir_core::secret::sha256;
 
 use crate::ApiState;
+use crate::browser;
 use crate::problem::{Code, Problem};
 
 /// The user behind the request's session. Extracting it refuses everybody else.
@@ -31,14 +32,23 @@ impl FromRequestParts<ApiState> for Caller {
         let refused = || Problem::new(Code::Unauthenticated, "send the token of POST /auth/login as a bearer token");
         let mut given = parts.headers.get_all(header::AUTHORIZATION).iter();
         // Of two, a proxy in between might have looked at the other.
-        let token = given
-            .next()
-            .filter(|_| given.next().is_none())
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(refused)?;
+        let token = match given.next() {
+            Some(value) => Some(value)
+                .filter(|_| given.next().is_none())
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| value.split_once(' '))
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+                .map(|(_, token)| token.trim()),
+            // A browser sends its cookie for whoever asks it to, so for a change the page that asks must be our own.
+            None => {
+                let token = browser::token(&parts.headers);
+                if token.is_some() {
+                    browser::refuse_foreign(&parts.method, &parts.headers, &parts.uri)?;
+                }
+                token
+            }
+        };
+        let token = token.ok_or_else(refused)?;
         let session_sha256 = sha256(token);
         let actor = state.store.actor_by_session(&session_sha256).await?.ok_or_else(refused)?;
         if let Some(CallerId(slot)) = parts.extensions.get::<CallerId>() {

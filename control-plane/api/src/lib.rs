@@ -7,8 +7,10 @@
 //! Knows no SQL, no gRPC and no Envoy.
 
 mod admin;
+mod browser;
 mod caller;
 mod client_address;
+mod console;
 mod cursor;
 mod etag;
 mod extract;
@@ -24,14 +26,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Uri;
-use axum::response::{IntoResponse, Redirect};
-use axum::routing::get;
+use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use weir_store::Store;
 
+pub use console::{Console, ConsoleError};
 pub use openapi::openapi;
 pub use password::{PasswordError, hash_password};
 
@@ -50,6 +51,8 @@ pub struct ApiState {
     /// How many reverse proxies of the operator's own stand before this API: so many entries at the right of
     /// `x-forwarded-for` are believed.
     pub trusted_proxies: u8,
+    /// The console's files.
+    pub console: Console,
 }
 
 impl fmt::Debug for ApiState {
@@ -67,11 +70,8 @@ pub fn router(state: ApiState) -> Router {
     let docs = SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
     Router::new()
         .merge(api)
-        .route("/", get(|| async { Redirect::temporary("/docs") }))
         .merge(health::router())
-        .fallback(|uri: Uri| async move {
-            Problem::new(Code::NotFound, format!("there is nothing at {}", uri.path())).into_response()
-        })
+        .fallback(console::serve)
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "this path does not know this method").into_response()
         })

@@ -70,6 +70,7 @@ fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
+/// Strict, but for what the console has said of its own files.
 fn secure(headers: &mut HeaderMap, is_docs: bool) {
     // The interactive documentation brings its own scripts and styles, some of them inline; nothing from elsewhere.
     let policy = if is_docs {
@@ -84,9 +85,9 @@ fn secure(headers: &mut HeaderMap, is_docs: bool) {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if !is_docs {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
 }

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use weir_api::ApiState;
+use weir_api::{ApiState, Console};
 use weir_core::destination::AllowedHosts;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
@@ -39,6 +39,10 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     let module = std::fs::read(&settings.module_file)
         .with_context(|| format!("the wasm module {module_path} (WEIR_MODULE_FILE) cannot be read"))?;
     let module = Module::new(module);
+    let console = match &settings.console_dir {
+        Some(folder) => Console::read(folder)?,
+        None => Console::embedded()?,
+    };
     let metrics = telemetry::metrics()?;
     open_files::allow(u64::from(settings.http_connections) + u64::from(settings.grpc_connections))?;
     let (stop, stopping) = watch::channel(false);
@@ -92,6 +96,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         store: store.clone(),
         metrics: Some(Arc::new(move || metrics.render())),
         trusted_proxies: settings.http_trusted_proxies,
+        console,
     });
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");

@@ -38,6 +38,10 @@ pub struct ServeSettings {
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
     #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:18081")]
     pub http_addr: SocketAddr,
+    /// Folder of the console's files, as `npm run build` makes them in `ui/dist`. Without it the console is the one that was built
+    /// in (feature `embed-console`), and if there is none, `/` leads to the interactive documentation.
+    #[arg(long, env = "WEIR_CONSOLE_DIR")]
+    pub console_dir: Option<PathBuf>,
     /// How many connections are held at a time on the port of the admin API; further ones wait until one ends. One on which
     /// no request was under way for 30 s is closed, and a request that takes more than a minute or two is cut.
     #[arg(long, env = "WEIR_HTTP_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -9,6 +9,7 @@
 
 mod api_keys;
 mod audit;
+mod browser_sessions;
 mod changes;
 mod commit;
 mod credential;
@@ -33,6 +34,7 @@ mod usage_list;
 mod users;
 
 pub use audit::AuditEntry;
+pub use browser_sessions::SessionView;
 pub use commit::Idempotency;
 pub use error::StoreError;
 pub use logins::{LoginAdmission, LoginAttempt};

@@ -8,7 +8,8 @@ impl Store {
     pub async fn maintain(&self) -> Result<(), StoreError> {
         self.ensure_partitions().await?;
         for statement in [
-            "DELETE FROM sessions WHERE expires_at <= now()",
+            "DELETE FROM sessions WHERE expires_at <= now()
+                OR (kind = 'browser' AND last_seen_at <= now() - interval '2 hours')",
             "DELETE FROM login_attempts WHERE at <= now() - interval '15 minutes'",
             "DELETE FROM login_addresses WHERE at <= now() - interval '90 days'",
             "DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'",

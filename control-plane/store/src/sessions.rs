@@ -47,16 +47,26 @@ impl Store {
         Ok(())
     }
 
-    /// Who holds this session; `None` if there is none, or if it is over.
+    /// Who holds this session; `None` if there is none, if it is over, or if it is a browser's that was not used for two hours.
     pub async fn actor_by_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
-        let row: Option<(Uuid, String, String, Option<Uuid>)> = sqlx::query_as(
-            "SELECT u.id, u.email, u.role, u.tenant_id FROM sessions s JOIN users u ON u.id = s.user_id
-             WHERE s.token_sha256 = $1 AND s.expires_at > now()",
+        let row: Option<(Uuid, String, String, Option<Uuid>, bool)> = sqlx::query_as(
+            "SELECT u.id, u.email, u.role, u.tenant_id, s.last_seen_at < now() - interval '1 minute'
+             FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.token_sha256 = $1 AND s.expires_at > now()
+               AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )
         .bind(token_sha256)
         .fetch_optional(&self.pool)
         .await?;
-        row.map(|(id, email, role, tenant_id)| actor(id, email, &role, tenant_id)).transpose()
+        let Some((id, email, role, tenant_id, outdated)) = row else { return Ok(None) };
+        // To the minute is enough, and spares a write for each request.
+        if outdated {
+            sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_sha256 = $1")
+                .bind(token_sha256)
+                .execute(&self.pool)
+                .await?;
+        }
+        actor(id, email, &role, tenant_id).map(Some)
     }
 
     /// Ends a session.

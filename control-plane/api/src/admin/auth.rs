@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,11 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::secret::{SecretKind, generate, sha256};
-use weir_store::LoginAdmission;
+use weir_store::{LoginAdmission, LoginAttempt};
 
 use crate::ApiState;
 use crate::admin::users::Role;
+use crate::browser;
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
 use crate::extract::Body;
@@ -24,7 +26,7 @@ use crate::password::verify_password;
 use crate::problem::{Code, Problem, Reading};
 
 /// How long a session lasts.
-const SESSION: TimeDelta = TimeDelta::hours(12);
+pub(crate) const SESSION: TimeDelta = TimeDelta::hours(12);
 /// Attempts to sign in that are looked at at once. Anybody can make them, so they leave most of the database's connections to
 /// those who are known.
 static TURNS: Semaphore = Semaphore::const_new(4);
@@ -38,7 +40,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Credentials {
+pub(crate) struct Credentials {
     /// The user's address.
     email: String,
     /// The user's password.
@@ -59,7 +61,7 @@ struct Session {
 
 /// Who is signed in.
 #[derive(Serialize, ToSchema)]
-struct Identity {
+pub(crate) struct Identity {
     /// The user.
     id: Uuid,
     /// The user's address.
@@ -92,10 +94,25 @@ async fn login(
     ClientAddress(address): ClientAddress,
     Body(credentials): Body<Credentials>,
 ) -> Result<Json<Session>, Problem> {
+    let (actor, attempt) = authenticate(&state, &address, credentials).await?;
+    let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let expires_at = Utc::now() + SESSION;
+    state.store.create_session(&actor, &sha256(token.expose_secret()), expires_at).await?;
+    state.store.forgive_login(&attempt).await?;
+    note("signed_in");
+    Ok(Json(Session { token: token.expose_secret().to_owned(), expires_at, user: actor.into() }))
+}
+
+/// Whose credentials these are. Whoever has opened a session forgives the attempt.
+pub(crate) async fn authenticate(
+    state: &ApiState,
+    address: &str,
+    credentials: Credentials,
+) -> Result<(Actor, LoginAttempt), Problem> {
     let busy = || Problem::too_many_requests("too many sign in at once", 1);
     let _place = PLACES.try_acquire().map_err(|_| busy())?;
     let _turn = TURNS.acquire().await.map_err(|_| busy())?;
-    let attempt = match state.store.admit_login(&credentials.email, &address).await? {
+    let attempt = match state.store.admit_login(&credentials.email, address).await? {
         LoginAdmission::Admitted(attempt) => attempt,
         LoginAdmission::Refused { retry_after_s } => {
             note("limited");
@@ -111,24 +128,19 @@ async fn login(
         note("failed");
         return Err(Problem::new(Code::InvalidCredentials, "there is no such user, or the password is another one"));
     };
-    let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    let expires_at = Utc::now() + SESSION;
-    state.store.create_session(&login.actor, &sha256(token.expose_secret()), expires_at).await?;
-    state.store.forgive_login(&attempt).await?;
-    note("signed_in");
-    Ok(Json(Session { token: token.expose_secret().to_owned(), expires_at, user: login.actor.into() }))
+    Ok((login.actor, attempt))
 }
 
 /// Neither the account nor the address: people mistype passwords into the one, and the other is personal data.
-fn note(outcome: &'static str) {
+pub(crate) fn note(outcome: &'static str) {
     metrics::counter!("weir_api_logins_total", "outcome" => outcome).increment(1);
 }
 
-/// Signs out: the token is refused from now on.
+/// Signs out: the session's token is refused from now on, and a browser forgets it.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204), Reading))]
-async fn logout(State(state): State<ApiState>, caller: Caller) -> Result<StatusCode, Problem> {
+async fn logout(State(state): State<ApiState>, caller: Caller) -> Result<impl IntoResponse, Problem> {
     state.store.delete_session(&caller.session_sha256).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, browser::forget())]))
 }
 
 /// Who is signed in.

@@ -40,8 +40,9 @@ enum FeatureStatus {
     Planned,
 }
 
-const AVAILABLE: [&str; 8] = [
+const AVAILABLE: [&str; 9] = [
     "api_keys",
+    "console",
     "failover",
     "guardrails",
     "openai_and_anthropic_translation",
@@ -51,8 +52,7 @@ const AVAILABLE: [&str; 8] = [
     "usage_ledger",
 ];
 
-const PLANNED: [&str; 6] =
-    ["budgets", "console", "gemini_and_bedrock", "kubernetes", "opentelemetry", "response_cache"];
+const PLANNED: [&str; 5] = ["budgets", "gemini_and_bedrock", "kubernetes", "opentelemetry", "response_cache"];
 
 /// What this version can do.
 #[utoipa::path(get, path = "/features/status", operation_id = "feature_status", tag = "features",

@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
-use weir_api::{ApiState, router};
+use weir_api::{ApiState, Console, router};
 use weir_core::actor::{Actor, Role};
 use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Encryption;
@@ -54,6 +54,7 @@ pub(crate) async fn app_on(database_url: String) -> App {
         store: store.clone(),
         metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())),
         trusted_proxies: 1,
+        console: Console::default(),
     });
     App { store, database_url, router }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod authorisation;
+mod browser;
 mod cancelled;
 mod contract;
 mod credentials;

@@ -93,11 +93,13 @@ impl Operation {
             "models" => &a.model,
             "guardrails/profiles" => &a.profile,
             "gateways" => gateway,
+            // No id of a session: there is none that others could know.
+            "auth/sessions" => &a.user,
             other => panic!("what does the id of {other} name?"),
         };
         let tenant_id = &a.tenant["id"];
         let body = match self.id.as_str() {
-            "login" => json!({}),
+            "login" | "sign_in" => json!({}),
             "create_tenant" | "create_gateway" => json!({"name": "new"}),
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),

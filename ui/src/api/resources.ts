@@ -1,0 +1,164 @@
+import {
+  keepPreviousData,
+  type QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { client, type Schemas, unwrap } from "./client";
+
+/** The collections of the API that are listed, made, changed and deleted in one way, and their bodies. */
+export interface Resources {
+  tenants: { item: Schemas["Tenant"]; create: Schemas["NewTenant"]; patch: Schemas["TenantPatch"] };
+  users: { item: Schemas["User"]; create: Schemas["NewUser"]; patch: Schemas["UserPatch"] };
+  "api-keys": {
+    item: Schemas["ApiKey"];
+    create: Schemas["NewApiKey"];
+    patch: Schemas["ApiKeyPatch"];
+    made: Schemas["CreatedApiKey"];
+  };
+  providers: { item: Schemas["Provider"]; create: Schemas["NewProvider"]; patch: Schemas["ProviderPatch"] };
+  models: { item: Schemas["Model"]; create: Schemas["NewModel"]; patch: Schemas["ModelPatch"] };
+  pools: { item: Schemas["Pool"]; create: Schemas["NewPool"]; patch: Schemas["PoolPatch"] };
+  "guardrails/profiles": { item: Schemas["Profile"]; create: Schemas["NewProfile"]; patch: Schemas["ProfilePatch"] };
+  gateways: {
+    item: Schemas["Gateway"];
+    create: Schemas["NewGateway"];
+    patch: Schemas["GatewayPatch"];
+    made: Schemas["CreatedGateway"];
+  };
+}
+
+export type ResourceName = keyof Resources;
+export type Item<R extends ResourceName> = Resources[R]["item"];
+export type Made<R extends ResourceName> = Resources[R] extends { made: infer M } ? M : Item<R>;
+
+/** Items of one part of a list; the API gives at most 200. */
+export const PART = 100;
+
+/** One part of any list. */
+export interface Part<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+type Query = Record<string, string | number | undefined>;
+
+/**
+ * openapi-fetch checks a path against the document where it is written out. These are the same for every collection, so they are
+ * written once, and the map above says which bodies go with which.
+ */
+const collection = {
+  list: <R extends ResourceName>(name: R, query: Query, signal?: AbortSignal) =>
+    unwrap(
+      client.GET(`/api/v1/admin/${name}` as "/api/v1/admin/tenants", { params: { query }, signal }),
+    ) as unknown as Promise<Part<Item<R>>>,
+  get: <R extends ResourceName>(name: R, id: string, signal?: AbortSignal) =>
+    unwrap(
+      client.GET(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/tenants/{id}", { params: { path: { id } }, signal }),
+    ) as unknown as Promise<Item<R>>,
+  create: <R extends ResourceName>(name: R, body: Resources[R]["create"], idempotencyKey: string) =>
+    unwrap(
+      client.POST(`/api/v1/admin/${name}` as "/api/v1/admin/tenants", {
+        params: { header: { "Idempotency-Key": idempotencyKey } },
+        body: body as Schemas["NewTenant"],
+      }),
+    ) as unknown as Promise<Made<R>>,
+  update: <R extends ResourceName>(name: R, id: string, revision: number, body: Resources[R]["patch"]) =>
+    unwrap(
+      client.PATCH(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/tenants/{id}", {
+        params: { path: { id }, header: { "If-Match": `"${revision}"` } },
+        body: body as Schemas["TenantPatch"],
+      }),
+    ) as unknown as Promise<Item<R>>,
+  remove: (name: ResourceName, id: string, revision: number) =>
+    unwrap(
+      client.DELETE(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/tenants/{id}", {
+        params: { path: { id }, header: { "If-Match": `"${revision}"` } },
+      }),
+    ),
+};
+
+/** Reads one thing, past the cache: what holds at the server now. */
+export const readNow = collection.get;
+
+/** A list that grows part by part, in the order of the API. */
+export function useList<R extends ResourceName>(name: R, filter: Query = {}) {
+  return useInfiniteQuery({
+    queryKey: [name, "list", filter],
+    queryFn: ({ pageParam, signal }) => collection.list(name, { ...filter, limit: PART, cursor: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (part) => part.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** One thing by its id. */
+export function useItem<R extends ResourceName>(name: R, id: string | undefined) {
+  return useQuery({
+    queryKey: [name, "item", id],
+    queryFn: ({ signal }) => collection.get(name, id ?? "", signal),
+    enabled: id !== undefined,
+  });
+}
+
+/** The first 200 of a kind, for choices and for names beside ids; `enabled: false` where the caller may not see them. */
+export function useChoices<R extends ResourceName>(name: R, enabled = true) {
+  return useQuery({
+    queryKey: [name, "choices"],
+    queryFn: ({ signal }) => collection.list(name, { limit: 200 }, signal),
+    enabled,
+    staleTime: 30_000,
+  });
+}
+
+/** Names of things by their ids, as far as they are known. */
+export function useNames<R extends "tenants" | "providers" | "pools" | "guardrails/profiles" | "api-keys" | "gateways">(
+  name: R,
+  enabled = true,
+): (id: string | null | undefined) => string | undefined {
+  const choices = useChoices(name, enabled);
+  const names = new Map(choices.data?.items.map((item) => [item.id, item.name]));
+  return (id) => (id ? names.get(id) : undefined);
+}
+
+/** Everything that may show a changed thing is read again. */
+export function forget(queries: QueryClient, name: string): Promise<void> {
+  return queries.invalidateQueries({ queryKey: [name] });
+}
+
+/** Makes a thing. The key makes a repeat after a lost answer harmless. */
+export function useCreate<R extends ResourceName>(name: R) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ body, idempotencyKey }: { body: Resources[R]["create"]; idempotencyKey: string }) =>
+      collection.create(name, body, idempotencyKey),
+    onSuccess: () => forget(queries, name),
+  });
+}
+
+/** Changes a thing that was read at a revision. */
+export function useUpdate<R extends ResourceName>(name: R) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, revision, body }: { id: string; revision: number; body: Resources[R]["patch"] }) =>
+      collection.update(name, id, revision, body),
+    onSuccess: (item) => {
+      queries.setQueryData([name, "item", item.id], item);
+      return forget(queries, name);
+    },
+  });
+}
+
+/** Deletes a thing that was read at a revision. */
+export function useRemove(name: ResourceName) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, revision }: { id: string; revision: number }) => collection.remove(name, id, revision),
+    onSuccess: (_, { id }) => {
+      queries.removeQueries({ queryKey: [name, "item", id] });
+      return queries.invalidateQueries({ queryKey: [name], refetchType: "active" });
+    },
+  });
+}

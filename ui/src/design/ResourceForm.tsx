@@ -1,0 +1,200 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { Trash2 } from "lucide-react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type DefaultValues, type FieldPath, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
+import type { z } from "zod";
+import { ApiProblem } from "../api/client";
+import {
+  type Item,
+  type Made,
+  type ResourceName,
+  type Resources,
+  readNow,
+  useCreate,
+  useRemove,
+  useUpdate,
+} from "../api/resources";
+import { texts } from "../texts";
+import { Button } from "./Button";
+import { Confirm, Dialog } from "./Dialog";
+import { Diff, differences } from "./Diff";
+import { Notice } from "./States";
+import { toast } from "./Toasts";
+
+interface Properties<R extends ResourceName, F extends FieldValues> {
+  resource: R;
+  /** The thing that is changed; undefined: a new one is made. */
+  item?: Item<R>;
+  schema: z.ZodType<F, F>;
+  /** What the form holds: of a thing, or of none yet. */
+  toForm: (item: Item<R> | undefined) => F;
+  toCreate: (form: F) => Resources[R]["create"];
+  /** All that can be changed. What is as it was is not sent. */
+  toPatch: (form: F) => Resources[R]["patch"];
+  /** Why nothing can be changed; undefined: it can. */
+  readOnly?: string;
+  /** The kind and the name, for sentences. */
+  label: string;
+  deleteConsequence: string;
+  onMade: (made: Made<R>) => void;
+  onRemoved: () => void;
+  /** Fields of the API that are called otherwise in the form. */
+  fieldNames?: Record<string, string>;
+  children: (form: UseFormReturn<F>) => ReactNode;
+}
+
+/** Makes, changes and deletes one thing of the API: its fields' errors, conflicts and consequences. */
+export function ResourceForm<R extends ResourceName, F extends FieldValues>(properties: Properties<R, F>) {
+  const { resource, item, schema, toForm, toCreate, toPatch, readOnly, label } = properties;
+  const form = useForm<F>({
+    resolver: zodResolver(schema),
+    defaultValues: toForm(item) as DefaultValues<F>,
+    disabled: readOnly !== undefined,
+  });
+  const create = useCreate(resource);
+  const update = useUpdate(resource);
+  const remove = useRemove(resource);
+  const [failure, setFailure] = useState<string>();
+  const [conflict, setConflict] = useState<{ current: Item<R>; mine: F }>();
+  const [isDeleting, setDeleting] = useState(false);
+  /** The thing as the form began with it: saving compares with this, whatever the cache has heard since. */
+  const [base, setBase] = useState(item);
+  // One key for one thing to make, so that a repeat after a lost answer makes no second one.
+  const idempotencyKey = useRef<string>(undefined);
+
+  const isUnsaved = form.formState.isDirty && !form.formState.isSubmitSuccessful;
+  useEffect(() => {
+    if (!isUnsaved) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isUnsaved]);
+
+  const settle = (saved: Item<R>) => {
+    setBase(saved);
+    form.reset(toForm(saved));
+    toast(texts.common.saved);
+  };
+
+  const refused = async (error: unknown, values: F) => {
+    if (!(error instanceof ApiProblem)) throw error;
+    if (error.status === 412 && base) {
+      setConflict({ current: await readNow(resource, base.id), mine: values });
+      return;
+    }
+    // What was refused is another request once it is mended.
+    if (error.status !== 0) idempotencyKey.current = undefined;
+    const elsewhere = error.fields.filter(({ field, reason }) => {
+      const path = formPath(field, properties.fieldNames);
+      if (!((path.split(".")[0] as string) in values)) return true;
+      form.setError(path as FieldPath<F>, { message: reason }, { shouldFocus: true });
+      return false;
+    });
+    if (error.fields.length === 0) setFailure(error.status === 0 ? texts.states.noAnswer : error.message);
+    else if (elsewhere.length > 0) setFailure(elsewhere.map(({ field, reason }) => `${field} ${reason}`).join("; "));
+  };
+
+  const submit = form.handleSubmit(async (values) => {
+    setFailure(undefined);
+    try {
+      if (!base) {
+        idempotencyKey.current ??= newKey();
+        properties.onMade(await create.mutateAsync({ body: toCreate(values), idempotencyKey: idempotencyKey.current }));
+        return;
+      }
+      const body = changed(toPatch(toForm(base)), toPatch(values));
+      settle(await update.mutateAsync({ id: base.id, revision: base.revision, body }));
+    } catch (error) {
+      await refused(error, values);
+    }
+  });
+
+  const keepMine = async () => {
+    if (!conflict) return;
+    const { current, mine } = conflict;
+    setConflict(undefined);
+    try {
+      const body = changed(toPatch(toForm(current)), toPatch(mine));
+      settle(await update.mutateAsync({ id: current.id, revision: current.revision, body }));
+    } catch (error) {
+      await refused(error, mine);
+    }
+  };
+
+  return (
+    <form onSubmit={submit} noValidate className="rounded-lg border border-line bg-surface p-4 sm:p-6">
+      {readOnly && <Notice>{readOnly}</Notice>}
+      {failure && <Notice tone="bad">{failure}</Notice>}
+      <fieldset disabled={readOnly !== undefined} className="grid min-w-0 gap-5">
+        <legend className="sr-only">{label}</legend>
+        {properties.children(form)}
+      </fieldset>
+      {!readOnly && (
+        <div className="mt-6 flex flex-col-reverse gap-3 border-t border-line pt-4 sm:flex-row sm:justify-between">
+          {item ? (
+            <Button kind="danger" icon={<Trash2 aria-hidden className="size-4" />} onPress={() => setDeleting(true)}>
+              {texts.common.delete}
+            </Button>
+          ) : (
+            <span />
+          )}
+          <Button kind="primary" type="submit" isDisabled={form.formState.isSubmitting || update.isPending}>
+            {item ? texts.common.save : texts.common.create}
+          </Button>
+        </div>
+      )}
+      <Confirm
+        title={`${texts.common.delete}: ${label}`}
+        consequence={properties.deleteConsequence}
+        action={texts.common.delete}
+        isOpen={isDeleting}
+        onClose={() => setDeleting(false)}
+        onConfirm={async () => {
+          if (!base) return;
+          await remove.mutateAsync({ id: base.id, revision: base.revision });
+          toast(texts.common.deleted(label));
+          properties.onRemoved();
+        }}
+      />
+      <Dialog title={texts.conflict.title} isOpen={conflict !== undefined} onClose={() => setConflict(undefined)} wide>
+        <p className="mb-4 text-ink-soft">{texts.conflict.body}</p>
+        {conflict && <Diff before={toPatch(toForm(conflict.current))} after={toPatch(conflict.mine)} />}
+        <div className="mt-6 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
+          <Button
+            onPress={() => {
+              if (conflict) settle(conflict.current);
+              setConflict(undefined);
+            }}
+          >
+            {texts.conflict.takeTheirs}
+          </Button>
+          <Button kind="primary" onPress={keepMine}>
+            {texts.conflict.keepMine}
+          </Button>
+        </div>
+      </Dialog>
+    </form>
+  );
+}
+
+/** `crypto.randomUUID` exists only where browsers trust the connection. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** `members[0].price` of the API is `members.0.price` of the form. */
+export function formPath(field: string, names: Record<string, string> = {}): string {
+  const path = field.replace(/\[(\d+)\]/g, ".$1");
+  const [first = "", ...rest] = path.split(".");
+  return [names[first] ?? first, ...rest].join(".");
+}
+
+/** What differs from what was. */
+export function changed<T extends object>(before: T, after: T): T {
+  const fields = new Set(differencesOf(before, after));
+  return Object.fromEntries(Object.entries(after).filter(([field]) => fields.has(field))) as T;
+}
+
+function differencesOf(before: object, after: object): string[] {
+  return differences(before, after).map(({ field }) => field);
+}

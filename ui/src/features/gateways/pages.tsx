@@ -1,0 +1,114 @@
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { Plus } from "lucide-react";
+import { useState } from "react";
+import { z } from "zod";
+import { useIdentity } from "../../api/identity";
+import { type Item, useItem, useList, useNames } from "../../api/resources";
+import { LinkButton } from "../../design/Button";
+import { DataTable } from "../../design/DataTable";
+import { SecretOnce } from "../../design/Dialog";
+import { TextField } from "../../design/Fields";
+import { shortDateTime } from "../../design/format";
+import { AppLink } from "../../design/Link";
+import { OwnerField } from "../../design/OwnerField";
+import { Page } from "../../design/Page";
+import { ResourceForm } from "../../design/ResourceForm";
+import { Failed, Loading, NoAccess } from "../../design/States";
+import { paths } from "../../paths";
+import { texts } from "../../texts";
+
+const { gateways: words, common } = texts;
+
+/** All gateways. */
+export function GatewaysPage() {
+  const { identity, isPlatform } = useIdentity();
+  const list = useList("gateways");
+  const tenantName = useNames("tenants", isPlatform);
+  if (identity && !isPlatform) return <NoAccess />;
+  return (
+    <Page
+      title={words.title}
+      lead={words.lead}
+      actions={
+        <LinkButton to={paths.gatewayNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
+          {words.new}
+        </LinkButton>
+      }
+    >
+      <DataTable
+        label={words.title}
+        list={list}
+        rowKey={(gateway) => gateway.id}
+        empty={words.empty}
+        columns={[
+          { title: common.name, cell: (gateway) => <AppLink to={paths.gateway(gateway.id)}>{gateway.name}</AppLink> },
+          {
+            title: words.scope,
+            cell: (gateway) =>
+              gateway.tenant_id ? (tenantName(gateway.tenant_id) ?? gateway.tenant_id) : words.allTenants,
+          },
+          { title: common.createdAt, cell: (gateway) => shortDateTime(gateway.created_at) },
+        ]}
+      />
+    </Page>
+  );
+}
+
+const schema = z.object({ name: z.string().trim().min(1, common.required), tenant_id: z.string() });
+
+/** Makes a gateway and shows its token, this once. */
+export function NewGatewayPage() {
+  const navigate = useNavigate();
+  const [token, setToken] = useState<string>();
+  return (
+    <Page title={words.new} lead={words.lead} width="form">
+      <GatewayForm onMade={setToken} />
+      <SecretOnce label={words.one} secret={token} onDone={() => void navigate({ to: paths.gateways as never })} />
+    </Page>
+  );
+}
+
+export function GatewayPage() {
+  const { id } = useParams({ strict: false });
+  const gateway = useItem("gateways", id);
+  if (gateway.isPending) return <Loading />;
+  if (gateway.error) return <Failed error={gateway.error} onRetry={() => gateway.refetch()} />;
+  return (
+    <Page title={gateway.data.name} width="form">
+      <GatewayForm key={gateway.data.id} gateway={gateway.data} />
+    </Page>
+  );
+}
+
+function GatewayForm({ gateway, onMade }: { gateway?: Item<"gateways">; onMade?: (token: string) => void }) {
+  const navigate = useNavigate();
+  return (
+    <ResourceForm
+      resource="gateways"
+      item={gateway}
+      schema={schema}
+      label={gateway?.name ?? words.one}
+      deleteConsequence={words.deleteConsequence}
+      toForm={(item) => ({ name: item?.name ?? "", tenant_id: item?.tenant_id ?? "" })}
+      toCreate={({ name, tenant_id }) => ({ name, tenant_id: tenant_id || null })}
+      toPatch={({ name }) => ({ name })}
+      onMade={(made) => onMade?.(made.token)}
+      onRemoved={() => void navigate({ to: paths.gateways as never })}
+    >
+      {({ control }) => (
+        <>
+          <TextField control={control} name="name" label={common.name} autoFocus={!gateway} />
+          {!gateway && (
+            <OwnerField
+              control={control}
+              name="tenant_id"
+              label={words.scope}
+              platform={words.allTenants}
+              help={words.scopeHelp}
+            />
+          )}
+        </>
+      )}
+    </ResourceForm>
+  );
+}

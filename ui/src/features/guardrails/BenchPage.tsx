@@ -1,0 +1,139 @@
+import { useMutation } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
+import { useId, useState } from "react";
+import { ApiProblem, client, type Schemas, unwrap } from "../../api/client";
+import { useChoices } from "../../api/resources";
+import { Badge } from "../../design/Badge";
+import { Button } from "../../design/Button";
+import { Rows } from "../../design/DataTable";
+import { inputClass, Labelled, Select } from "../../design/Fields";
+import { duration } from "../../design/format";
+import { Page, Section } from "../../design/Page";
+import { Notice } from "../../design/States";
+import { texts } from "../../texts";
+import { pieces } from "./marks";
+import { actionTone } from "./words";
+
+const { bench: words, profiles: names } = texts;
+
+/** Tries a profile on a text, and shows what was found where. */
+export function BenchPage() {
+  const search = useSearch({ strict: false }) as { profile?: string };
+  const profiles = useChoices("guardrails/profiles");
+  const [text, setText] = useState<string>(words.sample);
+  const [profile, setProfile] = useState(search.profile ?? "all");
+  const [direction, setDirection] = useState<"input" | "output">("input");
+  const id = useId();
+  const trial = useMutation({
+    mutationFn: (body: Schemas["Trial"]) => unwrap(client.POST("/api/v1/admin/guardrails/test", { body })),
+  });
+  const choices = (profiles.data?.items ?? []).filter(({ name, tenant_id }) => name !== "all" || tenant_id);
+  return (
+    <Page title={words.title} lead={words.lead} width="form">
+      <form
+        className="mb-6 grid gap-4 rounded-lg border border-line bg-surface p-4 sm:p-6"
+        onSubmit={(event) => {
+          event.preventDefault();
+          trial.mutate({ text, profile, direction });
+        }}
+      >
+        <Labelled id={id} label={words.text}>
+          <textarea
+            id={id}
+            rows={6}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            spellCheck={false}
+            className={`${inputClass} min-h-32`}
+          />
+        </Labelled>
+        <div className="grid grid-cols-1 items-end gap-4 sm:grid-cols-[1fr_1fr_auto]">
+          <Select
+            label={words.profile}
+            value={profile}
+            onChange={setProfile}
+            options={[
+              { value: "all", label: "all" },
+              ...choices.map(({ id: value, name }) => ({ value, label: name })),
+            ]}
+          />
+          <Select
+            label={words.direction}
+            value={direction}
+            onChange={(value) => setDirection(value === "output" ? "output" : "input")}
+            options={[
+              { value: "input", label: words.input },
+              { value: "output", label: words.output },
+            ]}
+          />
+          <Button kind="primary" type="submit" isDisabled={trial.isPending || text === ""}>
+            {words.run}
+          </Button>
+        </div>
+      </form>
+      {trial.error && (
+        <Notice tone="bad">{trial.error instanceof ApiProblem ? trial.error.message : texts.states.broken}</Notice>
+      )}
+      {trial.data && <Result text={trial.variables.text} outcome={trial.data} />}
+    </Page>
+  );
+}
+
+function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }) {
+  return (
+    <Section
+      title={words.result}
+      lead={words.took(duration(outcome.took_us))}
+      actions={
+        <Badge tone={outcome.action === "allow" ? "good" : actionTone[outcome.action]}>
+          {words.outcome[outcome.action]}
+        </Badge>
+      }
+    >
+      {outcome.findings.length === 0 ? (
+        <p>{words.nothing}</p>
+      ) : (
+        <>
+          <h3 className="mb-1 text-sm font-medium">{words.marked}</h3>
+          <p className="mb-4 rounded-md border border-line bg-ground p-3 break-words whitespace-pre-wrap">
+            {pieces(text, outcome.findings).map((piece, at) =>
+              piece.findings.length === 0 ? (
+                piece.text
+              ) : (
+                // biome-ignore lint/suspicious/noArrayIndexKey: a text's pieces have no other name than their place
+                <mark key={at} className="rounded bg-mark px-0.5 text-ink">
+                  {piece.text}
+                  <sup className="ml-1 text-[0.7em]">{piece.findings.map(({ type }) => type).join(", ")}</sup>
+                </mark>
+              ),
+            )}
+          </p>
+          {outcome.action !== "block" && (
+            <>
+              <h3 className="mb-1 text-sm font-medium">{words.passes}</h3>
+              <p className="mb-4 rounded-md border border-line bg-ground p-3 break-words whitespace-pre-wrap">
+                {outcome.text}
+              </p>
+            </>
+          )}
+          <h3 className="mb-2 text-sm font-medium">{words.findings}</h3>
+          <Rows
+            label={words.findings}
+            items={outcome.findings}
+            rowKey={(finding) => `${finding.detector}-${finding.start}-${finding.end}`}
+            columns={[
+              { title: names.finding, cell: (finding) => names.findings[finding.type] },
+              {
+                title: names.action,
+                cell: (finding) => <Badge tone={actionTone[finding.action]}>{names.actions[finding.action]}</Badge>,
+              },
+              { title: words.detector, cell: (finding) => finding.detector },
+              { title: words.place, numeric: true, cell: (finding) => `${finding.start}–${finding.end}` },
+              { title: words.score, numeric: true, cell: (finding) => finding.score.toFixed(2) },
+            ]}
+          />
+        </>
+      )}
+    </Section>
+  );
+}

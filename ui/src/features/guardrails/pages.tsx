@@ -1,0 +1,223 @@
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { FlaskConical, Plus, Trash2 } from "lucide-react";
+import { type Control, useFieldArray } from "react-hook-form";
+import { z } from "zod";
+import { useIdentity } from "../../api/identity";
+import { type Item, useItem, useList, useNames } from "../../api/resources";
+import { Badge } from "../../design/Badge";
+import { Button, IconButton, LinkButton } from "../../design/Button";
+import { DataTable } from "../../design/DataTable";
+import { SelectField, TextField } from "../../design/Fields";
+import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { useFilters } from "../../design/filters";
+import { AppLink } from "../../design/Link";
+import { OwnerField } from "../../design/OwnerField";
+import { Page } from "../../design/Page";
+import { ResourceForm } from "../../design/ResourceForm";
+import { Failed, Loading } from "../../design/States";
+import { toast } from "../../design/Toasts";
+import { paths } from "../../paths";
+import { texts } from "../../texts";
+import { actions, actionTone, directions, findings } from "./words";
+
+const { profiles: words, common } = texts;
+type Profile = Item<"guardrails/profiles">;
+
+/** The profiles in one's scope and the platform's. */
+export function ProfilesPage() {
+  const { isPlatform, identity, mayWrite } = useIdentity();
+  const filters = useFilters("tenant_id");
+  const list = useList("guardrails/profiles", filters.query);
+  const tenantName = useNames("tenants", isPlatform);
+  return (
+    <Page
+      title={words.title}
+      lead={words.lead}
+      actions={
+        <>
+          <LinkButton to={paths.bench} icon={<FlaskConical aria-hidden className="size-4" />}>
+            {words.benchLink}
+          </LinkButton>
+          {(isPlatform || mayWrite(identity?.tenant_id)) && (
+            <LinkButton to={paths.profileNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
+              {words.new}
+            </LinkButton>
+          )}
+        </>
+      }
+    >
+      {isPlatform && (
+        <FilterBar onClear={filters.clear}>
+          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
+        </FilterBar>
+      )}
+      <DataTable
+        label={words.title}
+        list={list}
+        rowKey={(profile) => profile.id}
+        empty={words.empty}
+        onClearFilters={filters.clear}
+        columns={[
+          { title: common.name, cell: (profile) => <AppLink to={paths.profile(profile.id)}>{profile.name}</AppLink> },
+          {
+            title: words.rules,
+            width: "minmax(0,3fr)",
+            cell: (profile) => (
+              <span className="flex flex-wrap gap-1">
+                {profile.rules.map((rule) => (
+                  <Badge key={`${rule.type}-${rule.action}-${rule.direction}`} tone={actionTone[rule.action]}>
+                    {words.findings[rule.type]}: {words.actions[rule.action]}
+                  </Badge>
+                ))}
+              </span>
+            ),
+          },
+          {
+            title: common.owner,
+            cell: (profile) =>
+              profile.tenant_id
+                ? (tenantName(profile.tenant_id) ?? (isPlatform ? profile.tenant_id : common.tenant))
+                : common.platform,
+          },
+        ]}
+      />
+    </Page>
+  );
+}
+
+const schema = z.object({
+  tenant_id: z.string(),
+  name: z.string().trim().min(1, common.required),
+  rules: z
+    .array(z.object({ type: z.enum(findings), action: z.enum(actions), direction: z.enum(directions) }))
+    .min(1, words.noRule),
+});
+type Values = z.infer<typeof schema>;
+
+export function NewProfilePage() {
+  return (
+    <Page title={words.new} lead={words.lead} width="form">
+      <ProfileForm />
+    </Page>
+  );
+}
+
+export function ProfilePage() {
+  const { id } = useParams({ strict: false });
+  const profile = useItem("guardrails/profiles", id);
+  if (profile.isPending) return <Loading />;
+  if (profile.error) return <Failed error={profile.error} onRetry={() => profile.refetch()} />;
+  return (
+    <Page
+      title={profile.data.name}
+      width="form"
+      actions={
+        <LinkButton
+          to={`${paths.bench}?profile=${profile.data.id}`}
+          icon={<FlaskConical aria-hidden className="size-4" />}
+        >
+          {words.benchLink}
+        </LinkButton>
+      }
+    >
+      <ProfileForm key={profile.data.id} profile={profile.data} />
+    </Page>
+  );
+}
+
+function ProfileForm({ profile }: { profile?: Profile }) {
+  const navigate = useNavigate();
+  const { isPlatform, identity, mayWrite } = useIdentity();
+  const isWritable = profile ? mayWrite(profile.tenant_id) : isPlatform || mayWrite(identity?.tenant_id);
+  const reason = profile && !profile.tenant_id && !isPlatform ? texts.states.notYours : texts.states.readOnly;
+  return (
+    <ResourceForm
+      resource="guardrails/profiles"
+      item={profile}
+      schema={schema}
+      label={profile?.name ?? words.one}
+      deleteConsequence={words.deleteConsequence}
+      readOnly={isWritable ? undefined : reason}
+      toForm={(item): Values => ({
+        tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
+        name: item?.name ?? "",
+        rules: (item?.rules ?? [{ type: "EMAIL" as const, action: "redact" as const }]).map((rule) => ({
+          type: rule.type,
+          action: rule.action,
+          direction: rule.direction ?? "both",
+        })),
+      })}
+      toCreate={(form) => ({ ...form, tenant_id: form.tenant_id || null })}
+      toPatch={({ name, rules }) => ({ name, rules })}
+      onMade={(made) => {
+        toast(common.created(made.name));
+        void navigate({ to: paths.profiles as never });
+      }}
+      onRemoved={() => void navigate({ to: paths.profiles as never })}
+    >
+      {({ control, formState }) => (
+        <>
+          {isPlatform && !profile && <OwnerField control={control} name="tenant_id" />}
+          <TextField control={control} name="name" label={common.name} autoFocus={!profile} />
+          <Rules
+            control={control}
+            error={formState.errors.rules?.root?.message ?? formState.errors.rules?.message}
+            disabled={!isWritable}
+          />
+        </>
+      )}
+    </ResourceForm>
+  );
+}
+
+function Rules({ control, error, disabled }: { control: Control<Values>; error?: string; disabled: boolean }) {
+  const { fields, append, remove } = useFieldArray({ control, name: "rules" });
+  return (
+    <fieldset>
+      <legend className="text-sm font-medium">{words.rules}</legend>
+      <p className="mb-3 text-sm text-ink-soft">{words.rulesHelp}</p>
+      <ol className="grid gap-3">
+        {fields.map((field, at) => (
+          <li
+            key={field.id}
+            className="grid grid-cols-1 items-end gap-3 rounded-md border border-line p-3 sm:grid-cols-[repeat(3,minmax(0,1fr))_auto]"
+          >
+            <SelectField
+              control={control}
+              name={`rules.${at}.type`}
+              label={words.finding}
+              options={findings.map((value) => ({ value, label: words.findings[value] }))}
+            />
+            <SelectField
+              control={control}
+              name={`rules.${at}.action`}
+              label={words.action}
+              options={actions.map((value) => ({ value, label: words.actions[value] }))}
+            />
+            <SelectField
+              control={control}
+              name={`rules.${at}.direction`}
+              label={words.direction}
+              options={directions.map((value) => ({ value, label: words.directions[value] }))}
+            />
+            {!disabled && (
+              <IconButton label={`${words.remove} ${words.rule(at + 1)}`} onPress={() => remove(at)}>
+                <Trash2 aria-hidden className="size-4" />
+              </IconButton>
+            )}
+          </li>
+        ))}
+      </ol>
+      {error && <p className="mt-1 text-sm text-bad">{error}</p>}
+      {!disabled && (
+        <Button
+          className="mt-3"
+          icon={<Plus aria-hidden className="size-4" />}
+          onPress={() => append({ type: "CREDIT_CARD", action: "block", direction: "both" })}
+        >
+          {words.add}
+        </Button>
+      )}
+    </fieldset>
+  );
+}

@@ -1,0 +1,14 @@
+import type { Schemas } from "../../api/client";
+import type { Tone } from "../../design/Badge";
+
+/** What can be found and done, in the order in which it is offered. The types say when the API has more. */
+export const findings = ["CREDIT_CARD", "EMAIL"] as const satisfies readonly Schemas["FindingType"][];
+export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
+export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];
+
+export const actionTone: Record<Schemas["Action"], Tone> = {
+  allow: "neutral",
+  flag: "warn",
+  redact: "warn",
+  block: "bad",
+};

@@ -1,0 +1,256 @@
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Ban, Plus } from "lucide-react";
+import { useState } from "react";
+import { useWatch } from "react-hook-form";
+import { z } from "zod";
+import { useIdentity } from "../../api/identity";
+import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { Badge } from "../../design/Badge";
+import { Button, LinkButton } from "../../design/Button";
+import { DataTable } from "../../design/DataTable";
+import { Confirm, SecretOnce } from "../../design/Dialog";
+import { SelectField, TextField } from "../../design/Fields";
+import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { useFilters } from "../../design/filters";
+import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
+import { AppLink } from "../../design/Link";
+import { Page } from "../../design/Page";
+import { ResourceForm } from "../../design/ResourceForm";
+import { Failed, Loading, Notice } from "../../design/States";
+import { toast } from "../../design/Toasts";
+import { paths, requestsWith } from "../../paths";
+import { texts } from "../../texts";
+import { useRevoke } from "./revoke";
+
+const { keys: words, common } = texts;
+type Key = Item<"api-keys">;
+
+/** The keys in one's scope. */
+export function KeysPage() {
+  const { isPlatform, identity, mayWrite } = useIdentity();
+  const filters = useFilters("tenant_id");
+  const list = useList("api-keys", filters.query);
+  const tenantName = useNames("tenants", isPlatform);
+  return (
+    <Page
+      title={words.title}
+      lead={words.lead}
+      actions={
+        (isPlatform || mayWrite(identity?.tenant_id)) && (
+          <LinkButton to={paths.keyNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
+            {words.new}
+          </LinkButton>
+        )
+      }
+    >
+      {isPlatform && (
+        <FilterBar onClear={filters.clear}>
+          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
+        </FilterBar>
+      )}
+      <DataTable
+        label={words.title}
+        list={list}
+        rowKey={(key) => key.id}
+        empty={words.empty}
+        onClearFilters={filters.clear}
+        columns={[
+          {
+            title: common.name,
+            width: "minmax(0,1.5fr)",
+            cell: (key) => <AppLink to={paths.key(key.id)}>{key.name}</AppLink>,
+          },
+          { title: words.prefix, cell: (key) => <code className="font-mono text-xs">{key.prefix}…</code> },
+          ...(isPlatform
+            ? [{ title: common.tenant, cell: (key: Key) => tenantName(key.tenant_id) ?? key.tenant_id }]
+            : []),
+          { title: words.state, width: "7rem", cell: (key) => <KeyState apiKey={key} /> },
+          {
+            title: words.requestsPerMinute,
+            secondary: true,
+            numeric: true,
+            cell: (key) => (key.requests_per_minute ? count(key.requests_per_minute) : words.noLimit),
+          },
+          { title: common.createdAt, secondary: true, cell: (key) => shortDateTime(key.created_at) },
+        ]}
+      />
+    </Page>
+  );
+}
+
+function KeyState({ apiKey }: { apiKey: Key }) {
+  if (apiKey.revoked_at) return <Badge tone="bad">{words.revoked}</Badge>;
+  if (apiKey.expires_at && Date.parse(apiKey.expires_at) <= Date.now())
+    return <Badge tone="warn">{words.expired}</Badge>;
+  return <Badge tone="good">{words.active}</Badge>;
+}
+
+const schema = z.object({
+  tenant_id: z.string().min(1, common.required),
+  name: z.string().trim().min(1, common.required),
+  allowed_models: z.string(),
+  requests_per_minute: z.string().regex(/^\d*$/, common.number),
+  guardrail_profile_id: z.string(),
+  expires_at: z.string(),
+});
+type KeyValues = z.infer<typeof schema>;
+
+const settings = (form: KeyValues) => ({
+  name: form.name,
+  allowed_models: form.allowed_models.trim()
+    ? form.allowed_models
+        .split(",")
+        .map((name) => name.trim())
+        .filter(Boolean)
+    : null,
+  requests_per_minute: form.requests_per_minute ? Number(form.requests_per_minute) : null,
+  guardrail_profile_id: form.guardrail_profile_id || null,
+  expires_at: fromLocalInput(form.expires_at),
+});
+
+/** Makes a key and shows it, this once. */
+export function NewKeyPage() {
+  const navigate = useNavigate();
+  const [made, setMade] = useState<{ id: string; key: string }>();
+  return (
+    <Page title={words.new} lead={words.lead} width="form">
+      <KeyForm onMade={setMade} />
+      <SecretOnce
+        label={words.one}
+        secret={made?.key}
+        onDone={() => made && void navigate({ to: paths.key(made.id) as never, replace: true })}
+      />
+    </Page>
+  );
+}
+
+export function KeyPage() {
+  const { id } = useParams({ strict: false });
+  const key = useItem("api-keys", id);
+  const { mayWrite } = useIdentity();
+  const revoke = useRevoke();
+  const [isAsking, setAsking] = useState(false);
+  if (key.isPending) return <Loading />;
+  if (key.error) return <Failed error={key.error} onRetry={() => key.refetch()} />;
+  return (
+    <Page
+      title={key.data.name}
+      lead={<code className="font-mono">{key.data.prefix}…</code>}
+      width="form"
+      actions={
+        <>
+          <LinkButton to={requestsWith({ key_id: key.data.id })}>{words.requests}</LinkButton>
+          {!key.data.revoked_at && mayWrite(key.data.tenant_id) && (
+            <Button kind="danger" icon={<Ban aria-hidden className="size-4" />} onPress={() => setAsking(true)}>
+              {words.revoke}
+            </Button>
+          )}
+        </>
+      }
+    >
+      {key.data.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(key.data.revoked_at))}</Notice>}
+      <KeyForm key={key.data.id} apiKey={key.data} />
+      <Confirm
+        title={words.revokeTitle}
+        consequence={words.revokeConsequence}
+        action={words.revoke}
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        onConfirm={async () => {
+          await revoke.mutateAsync(key.data.id);
+          toast(words.revokedToast);
+        }}
+      />
+    </Page>
+  );
+}
+
+function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: { id: string; key: string }) => void }) {
+  const navigate = useNavigate();
+  const { tenant_id: chosen } = useSearch({ strict: false }) as { tenant_id?: string };
+  const { isPlatform, identity, mayWrite } = useIdentity();
+  const tenants = useChoices("tenants", isPlatform);
+  const owner = apiKey?.tenant_id ?? identity?.tenant_id ?? null;
+  return (
+    <ResourceForm
+      resource="api-keys"
+      item={apiKey}
+      schema={schema}
+      label={apiKey?.name ?? words.one}
+      deleteConsequence={words.deleteConsequence}
+      readOnly={isPlatform || mayWrite(owner) ? undefined : texts.states.readOnly}
+      toForm={(item) => ({
+        tenant_id: item?.tenant_id ?? owner ?? chosen ?? "",
+        name: item?.name ?? "",
+        allowed_models: item?.allowed_models?.join(", ") ?? "",
+        requests_per_minute: item?.requests_per_minute?.toString() ?? "",
+        guardrail_profile_id: item?.guardrail_profile_id ?? "",
+        expires_at: toLocalInput(item?.expires_at),
+      })}
+      toCreate={(form) => ({ tenant_id: form.tenant_id, ...settings(form) })}
+      toPatch={settings}
+      onMade={(made) => onMade?.(made)}
+      onRemoved={() => void navigate({ to: paths.keys as never })}
+    >
+      {({ control }) => (
+        <>
+          {isPlatform && !apiKey && (
+            <SelectField
+              control={control}
+              name="tenant_id"
+              label={common.tenant}
+              options={[
+                { value: "", label: common.select },
+                ...(tenants.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name })),
+              ]}
+            />
+          )}
+          <TextField control={control} name="name" label={common.name} />
+          <TextField
+            control={control}
+            name="requests_per_minute"
+            label={words.requestsPerMinute}
+            help={words.requestsPerMinuteHelp}
+            inputMode="numeric"
+            optional
+          />
+          <TextField
+            control={control}
+            name="allowed_models"
+            label={words.allowedModels}
+            help={words.allowedModelsHelp}
+            optional
+          />
+          <ProfileField control={control} />
+          <TextField
+            control={control}
+            name="expires_at"
+            label={words.expires}
+            help={words.expiresHelp}
+            type="datetime-local"
+            optional
+          />
+        </>
+      )}
+    </ResourceForm>
+  );
+}
+
+/** The profiles of the chosen tenant and the platform's. */
+function ProfileField({ control }: { control: Parameters<typeof TextField<KeyValues>>[0]["control"] }) {
+  const tenantId = useWatch({ control, name: "tenant_id" });
+  const profiles = useChoices("guardrails/profiles");
+  const choices = (profiles.data?.items ?? []).filter(({ tenant_id }) => !tenant_id || tenant_id === tenantId);
+  return (
+    <SelectField
+      control={control}
+      name="guardrail_profile_id"
+      label={words.profile}
+      help={words.profileHelp}
+      options={[
+        { value: "", label: words.tenantsProfile },
+        ...choices.map(({ id, name }) => ({ value: id, label: name })),
+      ]}
+    />
+  );
+}

@@ -1,0 +1,88 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useForm } from "react-hook-form";
+import { z } from "zod";
+import { Button } from "../../design/Button";
+import { Dialog } from "../../design/Dialog";
+import { SelectField, TextField } from "../../design/Fields";
+import { texts } from "../../texts";
+import type { MemberValues } from "./Members";
+import { isPrice, readPrice, typedPrice } from "./price";
+
+const { pools: words, common } = texts;
+
+const schema = z
+  .object({
+    provider_id: z.string().min(1, common.required),
+    model: z.string().trim().min(1, common.required),
+    input: z.string(),
+    cachedInput: z.string(),
+    output: z.string(),
+  })
+  .refine(isPrice, { path: ["input"], message: words.priceNumber });
+
+/** One member of a pool. */
+export function MemberDialog({
+  member,
+  providers,
+  onClose,
+  onDone,
+}: {
+  member: MemberValues | undefined;
+  providers: { id: string; name: string }[];
+  onClose: () => void;
+  onDone: (member: MemberValues) => void;
+}) {
+  const { control, handleSubmit } = useForm({
+    resolver: zodResolver(schema),
+    defaultValues: { provider_id: member?.provider_id ?? "", model: member?.model ?? "", ...typedPrice(member?.price) },
+  });
+  const done = handleSubmit(({ provider_id, model, ...price }) =>
+    onDone({
+      key: member?.key ?? `new-${Date.now()}`,
+      provider_id,
+      model,
+      price: readPrice(price, member?.price),
+      // What one model takes says nothing about another.
+      capabilities: member && member.model === model ? member.capabilities : null,
+    }),
+  );
+  return (
+    <Dialog title={member ? `${common.edit}: ${member.model}` : words.add} isOpen onClose={onClose}>
+      <form
+        noValidate
+        className="grid gap-4"
+        onSubmit={(event) => {
+          // The pool's own form is around this one, as React sees it.
+          event.stopPropagation();
+          void done(event);
+        }}
+      >
+        <SelectField
+          control={control}
+          name="provider_id"
+          label={words.provider}
+          options={[
+            { value: "", label: common.select },
+            ...providers.map(({ id, name }) => ({ value: id, label: name })),
+          ]}
+        />
+        <TextField control={control} name="model" label={words.model} mono />
+        <fieldset>
+          <legend className="text-sm font-medium">{words.price}</legend>
+          <p className="mb-2 text-sm text-ink-soft">{words.priceHelp}</p>
+          <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
+            <TextField control={control} name="input" label={words.input} inputMode="decimal" />
+            <TextField control={control} name="cachedInput" label={words.cachedInput} inputMode="decimal" />
+            <TextField control={control} name="output" label={words.output} inputMode="decimal" />
+          </div>
+        </fieldset>
+        <div className="mt-2 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
+          <Button onPress={onClose}>{common.cancel}</Button>
+          <Button kind="primary" type="submit">
+            {member ? words.update : words.add}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,34 @@
+/** The kinds of servers that the API knows (`preset`), where a vendor's own stands, and the schema that it speaks. */
+export interface Kind {
+  preset: string;
+  label: string;
+  schema: "openai" | "anthropic";
+  /** Empty: everybody has another one. */
+  baseUrl: string;
+  hint?: string;
+}
+
+export const kinds: Kind[] = [
+  { preset: "openai", label: "OpenAI", schema: "openai", baseUrl: "https://api.openai.com/v1" },
+  { preset: "anthropic", label: "Anthropic", schema: "anthropic", baseUrl: "https://api.anthropic.com" },
+  {
+    preset: "azure_openai",
+    label: "Azure OpenAI",
+    schema: "openai",
+    baseUrl: "",
+    hint: "https://NAME.openai.azure.com/openai/v1",
+  },
+  { preset: "mistral", label: "Mistral", schema: "openai", baseUrl: "https://api.mistral.ai/v1" },
+  { preset: "deepseek", label: "DeepSeek", schema: "openai", baseUrl: "https://api.deepseek.com/v1" },
+  { preset: "groq", label: "Groq", schema: "openai", baseUrl: "https://api.groq.com/openai/v1" },
+  { preset: "xai", label: "xAI", schema: "openai", baseUrl: "https://api.x.ai/v1" },
+  { preset: "openrouter", label: "OpenRouter", schema: "openai", baseUrl: "https://openrouter.ai/api/v1" },
+  { preset: "together", label: "Together", schema: "openai", baseUrl: "https://api.together.xyz/v1" },
+  { preset: "vllm", label: "vLLM", schema: "openai", baseUrl: "", hint: "http://HOST:8000/v1" },
+  { preset: "ollama", label: "Ollama", schema: "openai", baseUrl: "", hint: "http://HOST:11434/v1" },
+  { preset: "llama_cpp", label: "llama.cpp", schema: "openai", baseUrl: "", hint: "http://HOST:8080/v1" },
+];
+
+export function kindLabel(preset: string | null | undefined): string | undefined {
+  return preset ? (kinds.find((kind) => kind.preset === preset)?.label ?? preset) : undefined;
+}

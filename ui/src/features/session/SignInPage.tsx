@@ -1,0 +1,22 @@
+import { useRouter, useSearch } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { safeNext } from "../../paths";
+import { texts } from "../../texts";
+import { SignInForm } from "./SignInForm";
+
+/** The first page of whoever has no session. */
+export function SignInPage() {
+  const { next } = useSearch({ strict: false }) as { next?: string };
+  const router = useRouter();
+  useEffect(() => {
+    document.title = texts.signIn.title;
+  }, []);
+  return (
+    <main className="flex min-h-dvh items-start justify-center px-4 pt-[12dvh]">
+      <div className="w-full max-w-sm rounded-xl border border-line bg-surface p-6 sm:p-8">
+        <h1 className="mb-6 text-xl font-semibold tracking-tight">{texts.signIn.title}</h1>
+        <SignInForm onSignedIn={() => router.history.push(safeNext(next))} />
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,111 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Outlet, useLocation, useRouter } from "@tanstack/react-router";
+import {
+  Activity,
+  Boxes,
+  Building2,
+  Cable,
+  FlaskConical,
+  KeyRound,
+  Layers,
+  LayoutDashboard,
+  Network,
+  ScrollText,
+  Server,
+  Settings,
+  ShieldCheck,
+  Users,
+} from "lucide-react";
+import { type ReactNode, useEffect, useState } from "react";
+import { ApiProblem, client, onSessionExpired, unwrap } from "../../api/client";
+import { identityQuery } from "../../api/identity";
+import { Dialog } from "../../design/Dialog";
+import { Frame, type NavigationGroup } from "../../design/Frame";
+import { Failed, Loading, Notice } from "../../design/States";
+import { paths, signInThenBack } from "../../paths";
+import { texts } from "../../texts";
+import { SignInForm } from "./SignInForm";
+
+/** The frame around every page but the sign-in. If the session ends, one signs in above the page, which keeps what was entered. */
+export function SignedIn() {
+  const identity = useQuery(identityQuery);
+  const queries = useQueryClient();
+  const router = useRouter();
+  const { href, pathname } = useLocation();
+  const [isExpired, setExpired] = useState(false);
+  const isSignedIn = identity.data !== undefined;
+  useEffect(() => onSessionExpired(() => setExpired(true)), []);
+
+  const isNobody = !isSignedIn && identity.error instanceof ApiProblem && identity.error.status === 401;
+  useEffect(() => {
+    // This is still here for a moment when the sign-in has the address already.
+    if (isNobody && pathname !== paths.signIn) router.history.replace(signInThenBack(href));
+  }, [isNobody, router, href, pathname]);
+
+  if (identity.isPending || isNobody) return <Loading />;
+  if (!identity.data) return <Failed error={identity.error} onRetry={() => identity.refetch()} />;
+
+  const signOut = async () => {
+    // Whoever has no session any more is signed out, too.
+    await unwrap(client.POST("/api/v1/admin/auth/logout")).catch(() => undefined);
+    queries.clear();
+    router.history.push(paths.signIn);
+  };
+  return (
+    <Frame groups={navigation(identity.data.role)} identity={identity.data} onSignOut={signOut}>
+      <Outlet />
+      <Dialog title={texts.signIn.title} isOpen={isExpired} onClose={() => setExpired(false)} firm>
+        <Notice>{texts.signIn.again}</Notice>
+        <SignInForm
+          email={identity.data.email}
+          onSignedIn={() => {
+            setExpired(false);
+            void queries.invalidateQueries();
+          }}
+        />
+      </Dialog>
+    </Frame>
+  );
+}
+
+/** Everybody sees what they can use. Later pages are added here. */
+function navigation(role: keyof typeof texts.nav.roles): NavigationGroup[] {
+  const { nav } = texts;
+  const forPlatform = role === "platform_admin";
+  const icon = (Icon: typeof Activity): ReactNode => <Icon aria-hidden className="size-4 shrink-0" />;
+  const entry = (to: string, label: string, Icon: typeof Activity) => ({ to, label, icon: icon(Icon) });
+  return [
+    {
+      label: nav.groups.observe,
+      entries: [entry(paths.dashboard, nav.dashboard, LayoutDashboard), entry(paths.requests, nav.requests, Activity)],
+    },
+    {
+      label: nav.groups.route,
+      entries: [
+        entry(paths.models, nav.models, Boxes),
+        entry(paths.pools, nav.pools, Layers),
+        entry(paths.providers, nav.providers, Cable),
+      ],
+    },
+    {
+      label: nav.groups.access,
+      entries: [
+        ...(forPlatform ? [entry(paths.tenants, nav.tenants, Building2)] : []),
+        entry(paths.users, nav.users, Users),
+        entry(paths.keys, nav.keys, KeyRound),
+      ],
+    },
+    {
+      label: nav.groups.protect,
+      entries: [entry(paths.profiles, nav.guardrails, ShieldCheck), entry(paths.bench, nav.bench, FlaskConical)],
+    },
+    {
+      label: nav.groups.operate,
+      entries: [
+        ...(forPlatform ? [entry(paths.nodes, nav.nodes, Network), entry(paths.gateways, nav.gateways, Server)] : []),
+        entry(paths.audit, nav.audit, ScrollText),
+        entry(paths.settings, nav.settings, Settings),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,68 @@
+/** Every address of the console. Links are made here and nowhere else; a test holds that. */
+export const paths = {
+  dashboard: "/",
+  signIn: "/sign-in",
+  requests: "/requests",
+  request: (id: string) => `/requests/${id}`,
+  tenants: "/tenants",
+  tenantNew: "/tenants/new",
+  tenant: (id: string) => `/tenants/${id}`,
+  users: "/users",
+  userNew: "/users/new",
+  user: (id: string) => `/users/${id}`,
+  keys: "/keys",
+  keyNew: "/keys/new",
+  key: (id: string) => `/keys/${id}`,
+  providers: "/providers",
+  providerNew: "/providers/new",
+  provider: (id: string) => `/providers/${id}`,
+  models: "/models",
+  modelNew: "/models/new",
+  model: (id: string) => `/models/${id}`,
+  pools: "/pools",
+  poolNew: "/pools/new",
+  pool: (id: string) => `/pools/${id}`,
+  profiles: "/guardrails",
+  profileNew: "/guardrails/new",
+  profile: (id: string) => `/guardrails/${id}`,
+  bench: "/guardrails/bench",
+  audit: "/audit",
+  nodes: "/nodes",
+  gateways: "/gateways",
+  gatewayNew: "/gateways/new",
+  gateway: (id: string) => `/gateways/${id}`,
+  settings: "/settings",
+  apiDocs: "/docs",
+} as const;
+
+/** The list of requests with a filter set. */
+export function requestsWith(filter: Record<string, string>): string {
+  return `${paths.requests}?${new URLSearchParams(filter)}`;
+}
+
+/** Sign-in that leads back to a page of the console. */
+export function signInThenBack(next: string): string {
+  return next === paths.dashboard ? paths.signIn : `${paths.signIn}?${new URLSearchParams({ next })}`;
+}
+
+/** Where to go after signing in: a page of this console, whatever the address says. */
+export function safeNext(next: string | undefined): string {
+  const isOwn = next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith(paths.signIn);
+  return isOwn ? next : paths.dashboard;
+}
+
+/** The page of what an audit entry is about; undefined where a kind has none. */
+export function resourcePath(kind: string, id: string): string | undefined {
+  const pages: Record<string, (id: string) => string> = {
+    tenant: paths.tenant,
+    user: paths.user,
+    api_key: paths.key,
+    provider: paths.provider,
+    model: paths.model,
+    pool: paths.pool,
+    guardrail_profile: paths.profile,
+    profile: paths.profile,
+    gateway: paths.gateway,
+  };
+  return pages[kind]?.(id);
+}
