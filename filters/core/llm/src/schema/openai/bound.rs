@@ -17,6 +17,9 @@ pub(in crate::schema) fn call_id(id: &str) -> String {
     if id.len() <= MOST_ID_CHARACTERS { id.to_owned() } else { made_id(&[id]) }
 }
 
+/// What a tool's result says that only has the mark that it failed, for which the schemas have no place.
+pub(in crate::schema) const FAILED: &str = "The tool failed.";
+
 /// How much to reason: the vendor's own words, and for another vendor's largest the largest that every model of this schema knows.
 pub(in crate::schema) fn effort(word: &str) -> &str {
     if word == "max" { "high" } else { word }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use weir_config::{Capabilities, SystemRole};
 
-use super::bound::call_id;
+use super::bound::{FAILED, call_id};
 use super::is_own_family;
 use crate::chat::{Document, DocumentSource, Image, Message, Part, Placed, Request, Role, ToolCall, ToolResult};
 use crate::error::RequestError;
@@ -143,7 +143,9 @@ impl Writer<'_, '_> {
             }
             self.part(part, at, if is_text(part) { &mut said } else { &mut *beside })?;
         }
-        if result.is_error {
+        if result.is_error && said.is_empty() {
+            said.push(text_part(FAILED));
+        } else if result.is_error {
             self.writing
                 .leave_out(format!("{}.is_error", at()), "the schema has no word for it: the result's text says it");
         }

@@ -142,9 +142,13 @@ fn write_message(
                 for part in &result.parts {
                     output.extend(write_part("user", &message.at, part, writing)?);
                 }
-                let output = if output.is_empty() { "".into() } else { plain_if_one_text(output) };
+                let only_failed = result.is_error && output.is_empty();
+                let output = match output.is_empty() {
+                    true => if only_failed { bound::FAILED } else { "" }.into(),
+                    false => plain_if_one_text(output),
+                };
                 input.push(json!({"type": "function_call_output", "call_id": bound::call_id(&result.call_id), "output": output}));
-                if result.is_error {
+                if result.is_error && !only_failed {
                     writing
                         .leave_out(format!("{}.is_error", message.at), "the provider of this model has no such mark");
                 }

@@ -132,6 +132,16 @@ fn what_earlier_turns_thought_and_that_a_tool_failed_is_left_out() {
 }
 
 #[test]
+fn a_result_that_only_says_that_its_tool_failed_says_it_in_words() {
+    let failed = |parts: Vec<Part>| {
+        message(Role::User, vec![Part::ToolResult(ToolResult { call_id: "a".into(), parts, is_error: true })])
+    };
+    let said = |content: &str| json!([{"role": "tool", "tool_call_id": "a", "content": content}]);
+    check(vec![failed(vec![])], said("The tool failed."), &[]);
+    check(vec![failed(vec![text("no")])], said("no"), &["messages[0].content[0].is_error"]);
+}
+
+#[test]
 fn documents_and_sound_are_said() {
     let file = json!({"type": "file", "file": {"filename": "T", "file_data": "data:application/pdf;base64,AA=="}});
     let audio = Part::Audio(placed("a", Audio { format: "wav".into(), data: "AA==".into() }));
