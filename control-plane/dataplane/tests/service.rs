@@ -233,6 +233,7 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     let profile = principal.guardrail_profile.unwrap();
     assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
     let rule = |name: &str| GuardrailRule { r#type: name.into(), action: "redact".into(), direction: "both".into() };
+    assert_eq!(profile.uninspectable, "allow");
     assert_eq!((profile.name.as_str(), profile.rules), ("all", vec![rule("CREDIT_CARD"), rule("EMAIL")]));
 
     let record = UsageRecord {

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, GuardrailRule};
+use weir_config::{GuardrailProfile, GuardrailRule, Uninspectable};
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
 use weir_core::page::{Page, PageRequest};
@@ -18,7 +18,7 @@ const OWNER: &str = "SELECT tenant_id FROM guardrail_profiles WHERE id = $1";
 /// The platform's profile `all`: every detector, redacting. It always exists and cannot be changed.
 pub const PROFILE_ALL: Uuid = Uuid::from_u128(0x00000000_0000_7000_8000_000000000a11);
 
-const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, rules";
+const COLUMNS: &str = "id, tenant_id, created_at, updated_at, revision, name, rules, uninspectable";
 
 impl Store {
     /// The profiles in the actor's scope and those of the platform, in the order in which they were made.
@@ -85,13 +85,15 @@ impl Store {
         let id = Uuid::now_v7();
         let revision = write.revision();
         let row: ProfileRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "INSERT INTO guardrail_profiles (id, tenant_id, name, rules, revision) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO guardrail_profiles (id, tenant_id, name, rules, uninspectable, revision)
+             VALUES ($1, $2, $3, $4, $5, $6)
              RETURNING {COLUMNS}"
         )))
         .bind(id)
         .bind(tenant_id)
         .bind(profile.name)
         .bind(Json(profile.rules))
+        .bind(profile.uninspectable.name())
         .bind(revision)
         .fetch_one(write.connection())
         .await
@@ -115,12 +117,13 @@ impl Store {
         let tenant_id = current(&mut write, actor, id, expected_revision).await?;
         let revision = write.revision();
         let row: ProfileRow = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "UPDATE guardrail_profiles SET name = $2, rules = $3, revision = $4, updated_at = now() WHERE id = $1
+            "UPDATE guardrail_profiles SET name = $2, rules = $3, uninspectable = $4, revision = $5, updated_at = now() WHERE id = $1
              RETURNING {COLUMNS}"
         )))
         .bind(id)
         .bind(profile.name)
         .bind(Json(profile.rules))
+        .bind(profile.uninspectable.name())
         .bind(revision)
         .fetch_one(write.connection())
         .await
@@ -189,6 +192,7 @@ struct ProfileRow {
     meta: Meta,
     name: String,
     rules: Json<Vec<GuardrailRule>>,
+    uninspectable: String,
 }
 
 impl ProfileRow {
@@ -196,7 +200,8 @@ impl ProfileRow {
         self.meta.with(GuardrailProfile {
             name: self.name,
             rules: self.rules.0,
-            uninspectable: weir_config::Uninspectable::default(),
+            uninspectable: Uninspectable::of_name(&self.uninspectable)
+                .ok_or(StoreError::Corrupt("a profile's word for what is not read"))?,
         })
     }
 }

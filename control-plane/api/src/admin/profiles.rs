@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_config::{Action as RuleAction, FindingType as RuleFinding, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{
+    Action as RuleAction, FindingType as RuleFinding, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable,
+};
 use weir_core::resource::Stored;
 
 use crate::ApiState;
@@ -33,6 +35,20 @@ struct Profile {
     name: String,
     /// Checked together; where findings overlap, the strictest action wins.
     rules: Vec<Rule>,
+    /// What becomes of a request with something that no guardrail can read.
+    #[schema(value_type = UninspectableAction)]
+    uninspectable: Uninspectable,
+}
+
+/// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, files that the provider has.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "documents the type of the filters' configuration")]
+enum UninspectableAction {
+    /// It passes, and the findings tell of it.
+    Allow,
+    /// The request is refused.
+    Refuse,
 }
 
 /// One type of finding and its consequence.
@@ -106,8 +122,9 @@ impl From<GuardrailRule> for Rule {
 impl From<Stored<GuardrailProfile>> for Profile {
     fn from(stored: Stored<GuardrailProfile>) -> Self {
         let meta = Meta::from(&stored);
-        let GuardrailProfile { name, rules, .. } = stored.value;
-        Self { meta, tenant_id: stored.tenant_id, name, rules: rules.into_iter().map(Rule::from).collect() }
+        let GuardrailProfile { name, rules, uninspectable } = stored.value;
+        let rules = rules.into_iter().map(Rule::from).collect();
+        Self { meta, tenant_id: stored.tenant_id, name, rules, uninspectable }
     }
 }
 
@@ -121,6 +138,9 @@ struct NewProfile {
     name: String,
     /// At least one.
     rules: Vec<Rule>,
+    /// What becomes of a request with something that no guardrail can read. Absent: `allow`.
+    #[schema(value_type = Option<UninspectableAction>)]
+    uninspectable: Option<Uninspectable>,
 }
 
 /// What to change about a profile; what is absent stays.
@@ -131,6 +151,9 @@ struct ProfilePatch {
     name: Option<String>,
     /// All rules, at least one.
     rules: Option<Vec<Rule>>,
+    /// What becomes of a request with something that no guardrail can read.
+    #[schema(value_type = Option<UninspectableAction>)]
+    uninspectable: Option<Uninspectable>,
 }
 
 /// The profiles in your scope and the platform's, oldest first. The platform's profile `all` always exists.
@@ -157,7 +180,7 @@ async fn create(
     let profile = GuardrailProfile {
         name: body.name,
         rules: body.rules.into_iter().map(GuardrailRule::from).collect(),
-        uninspectable: weir_config::Uninspectable::default(),
+        uninspectable: body.uninspectable.unwrap_or_default(),
     };
     let stored = state.store.create_profile(&caller.actor, body.tenant_id, profile, idempotency.as_ref()).await?;
     Ok(created("guardrails/profiles", stored.id, stored.revision, Profile::from(stored)))
@@ -187,7 +210,7 @@ async fn update(
     let profile = GuardrailProfile {
         name: patch.name.unwrap_or(before.name),
         rules: rules.unwrap_or(before.rules),
-        uninspectable: before.uninspectable,
+        uninspectable: patch.uninspectable.unwrap_or(before.uninspectable),
     };
     let stored = state.store.update_profile(&caller.actor, id, expected, profile).await?;
     Ok(found(stored.revision, Profile::from(stored)))
