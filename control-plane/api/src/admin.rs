@@ -1,9 +1,9 @@
 //! The endpoints, one file for each group.
 
 mod api_keys;
+mod apply;
 mod audit;
 mod auth;
-mod capabilities;
 mod features;
 mod gateways;
 mod guardrail_test;
@@ -20,12 +20,26 @@ mod users;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::ApiState;
+use crate::resource::Resource;
+
+/// The kinds of resources.
+pub(crate) const RESOURCES: [Resource; 8] = [
+    tenants::RESOURCE,
+    profiles::RESOURCE,
+    providers::RESOURCE,
+    pools::RESOURCE,
+    models::RESOURCE,
+    api_keys::RESOURCE,
+    users::RESOURCE,
+    gateways::RESOURCE,
+];
 
 /// Everything under `/api/v1/admin`.
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(auth::router())
         .merge(sessions::router())
+        .merge(apply::router())
         .merge(tenants::router())
         .merge(users::router())
         .merge(api_keys::router())

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+use weir_core::json::{data_error, rule};
 use weir_core::secret::sha256_bytes;
 use weir_store::Idempotency;
 
@@ -120,40 +121,10 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if !error.is_data() {
             return malformed(&error);
         }
-        let (field, reason) = data_error(&path, &error.to_string());
-        Problem::field(Code::InvalidFields, &field, reason)
+        Problem::fields(Code::InvalidFields, vec![data_error(&path, &error.to_string())])
     })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
-}
-
-/// The field that serde's message is about, and what it says, without the place in the text. A value from the request is
-/// never repeated: it may be a secret.
-fn data_error(path: &str, message: &str) -> (String, String) {
-    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    let parent = if path == "." { "" } else { path };
-    let child = |name: &str| {
-        // Depending on the type, the path ends at the object or at its unknown field.
-        if parent == name || parent.ends_with(&format!(".{name}")) {
-            parent.to_owned()
-        } else if parent.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{parent}.{name}")
-        }
-    };
-    let quoted = |prefix: &str| message.strip_prefix(prefix)?.split_once('`').map(|(name, _)| name);
-    if let Some(name) = quoted("missing field `") {
-        return (child(name), "is required".into());
-    }
-    if let Some(name) = quoted("unknown field `") {
-        return (child(name), "is not known".into());
-    }
-    if let Some(name) = quoted("duplicate field `") {
-        return (child(name), "is given twice".into());
-    }
-    let field = if parent.is_empty() { "$".to_owned() } else { parent.to_owned() };
-    (field, rule(message))
 }
 
 /// The parameter that axum's message is about (`limit: invalid digit found in string`), and the rule that it breaks.
@@ -170,47 +141,6 @@ fn query_error(message: &str) -> (String, String) {
         Some((field, reason)) => (field.to_owned(), rule(reason)),
         None => ("query".into(), rule(message)),
     }
-}
-
-/// The rule behind the message of a parser: in words of the API's, not of the language that it is written in.
-fn rule(message: &str) -> String {
-    const NUMBER: &str = "must be a whole number that is not negative and not too large";
-    const TIME: &str = "must be a time such as 2026-01-31T12:00:00Z";
-    let lower = message.to_ascii_lowercase();
-    let says = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
-    if says(&["uuid"]) {
-        return "must be a UUID".into();
-    }
-    // What chrono says of a text that is no time.
-    if says(&["date and time", "premature end of input", "input contains invalid", "input is ", "trailing input"]) {
-        return TIME.into();
-    }
-    if says(&["digit found in string", "number too large", "number too small", "integer from empty string"]) {
-        return NUMBER.into();
-    }
-    let Some((_, expected)) = message.rsplit_once("expected ") else { return "has a value of the wrong form".into() };
-    match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => NUMBER.into(),
-        "i8" | "i16" | "i32" | "i64" => "must be a whole number".into(),
-        "f32" | "f64" => "must be a number".into(),
-        "a sequence" => "must be a list".into(),
-        "a map" => "must be an object".into(),
-        expected if expected.starts_with("struct ") => "must be an object".into(),
-        expected if expected.contains(" or ") || expected.starts_with("one of ") || expected.starts_with('`') => {
-            format!("must be {expected}")
-        }
-        "a boolean" | "a string" => format!("must be {expected}"),
-        _ => "has a value of the wrong form".into(),
-    }
-}
-
-/// A field that may be absent, null or set: absent leaves the value as it is.
-pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: serde::Deserialize<'de>,
-{
-    serde::Deserialize::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

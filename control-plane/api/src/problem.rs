@@ -44,6 +44,10 @@ pub enum Code {
     IdempotencyKeyReused,
     /// `If-Match` is missing.
     PreconditionRequired,
+    /// It is managed by files or in Kubernetes, and only read here.
+    ManagedElsewhere,
+    /// A set of objects would delete more than it may.
+    TooManyDeletions,
     /// Too many attempts.
     TooManyRequests,
     /// A fault of the control plane.
@@ -60,7 +64,7 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Taken | Self::InUse => StatusCode::CONFLICT,
+            Self::Taken | Self::InUse | Self::ManagedElsewhere | Self::TooManyDeletions => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -90,6 +94,8 @@ impl Code {
             Self::InvalidFields => "Some fields are wrong",
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::PreconditionRequired => "If-Match is missing",
+            Self::ManagedElsewhere => "Managed elsewhere",
+            Self::TooManyDeletions => "Too much would be deleted",
             Self::TooManyRequests => "Too many attempts",
             Self::Internal => "A fault of the control plane",
             Self::Unavailable => "The database does not answer",
@@ -112,7 +118,10 @@ pub struct Problem {
     /// Stable.
     code: Code,
     /// Which fields are wrong.
-    errors: Vec<ProblemField>,
+    errors: Box<[ProblemField]>,
+    /// What refers to a resource that should be deleted; at most 20. Absent: nothing.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    in_use_by: Box<[ProblemUser]>,
     /// The header `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after_s: Option<u64>,
@@ -127,6 +136,34 @@ pub struct ProblemField {
     reason: String,
 }
 
+/// What refers to a resource.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProblemUser {
+    /// Its kind: `pool`, `model`, `api_key`, …
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Null: the caller.
+    id: Option<uuid::Uuid>,
+    /// What it is called.
+    name: String,
+}
+
+impl From<weir_store::User> for ProblemUser {
+    fn from(user: weir_store::User) -> Self {
+        Self { kind: user.kind, id: user.id, name: user.name }
+    }
+}
+
+/// The path of an object's field within a set.
+fn place(index: usize, field: &str) -> String {
+    match field {
+        "name" | "kind" | "tenant" => format!("objects[{index}].{field}"),
+        "tenant_id" => format!("objects[{index}].tenant"),
+        "$" => format!("objects[{index}].spec"),
+        field => format!("objects[{index}].spec.{field}"),
+    }
+}
+
 impl Problem {
     /// A refusal with a detail for people. The detail must not hold secrets.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
@@ -138,9 +175,17 @@ impl Problem {
             status: code.status().as_u16(),
             detail: detail.into(),
             code,
-            errors: Vec::new(),
+            errors: Box::default(),
+            in_use_by: Box::default(),
             retry_after_s: None,
         }
+    }
+
+    /// The same about one object of a set.
+    pub(crate) fn within(self, index: usize) -> Self {
+        let errors =
+            self.errors.into_vec().into_iter().map(|error| ProblemField { field: place(index, &error.field), ..error });
+        Self { detail: format!("objects[{index}]: {}", self.detail), errors: errors.collect(), ..self }
     }
 
     /// A refusal of one attempt too many, and when the next may be made.
@@ -195,7 +240,19 @@ impl From<StoreError> for Problem {
             }
             StoreError::Invalid(errors) => Self::fields(Code::InvalidFields, errors),
             StoreError::Taken { field } => Self::field(Code::Taken, field, "is taken already"),
-            StoreError::InUse { by } => Self::new(Code::InUse, format!("in use by {by}")),
+            StoreError::InUse { users } => {
+                let names: Vec<String> = users.iter().map(ToString::to_string).collect();
+                let problem = Self::new(Code::InUse, format!("in use by {}", names.join(", ")));
+                Self { in_use_by: users.into_iter().map(ProblemUser::from).collect(), ..problem }
+            }
+            StoreError::ManagedElsewhere(origin) => {
+                Self::new(Code::ManagedElsewhere, format!("it is managed by {origin}; change it there"))
+            }
+            StoreError::TooManyDeletions { count, most } => Self::new(
+                Code::TooManyDeletions,
+                format!("{count} objects would be deleted, more than max_deleted, {most}"),
+            ),
+            StoreError::Object { index, source } => Self::from(*source).within(index),
             StoreError::IdempotencyKeyReused => {
                 Self::new(Code::IdempotencyKeyReused, "use a new key for a new request")
             }

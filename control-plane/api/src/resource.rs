@@ -1,5 +1,11 @@
 //! What all resources' answers and lists have in common.
 
+mod document;
+mod kind;
+
+pub(crate) use document::Schemas;
+pub(crate) use kind::{Resource, object};
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,11 +14,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use weir_core::page::{Page, PageRequest};
-use weir_core::resource::Stored;
 
 use crate::cursor;
 use crate::etag::etag;
 use crate::problem::{Code, Problem};
+
+/// Of kinds of which nothing is only read.
+#[derive(ToSchema)]
+pub(crate) struct NoStatus {}
 
 /// Fields of every resource.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -25,12 +34,6 @@ pub(crate) struct Meta {
     pub(crate) updated_at: DateTime<Utc>,
     /// The committed change that last wrote it; also its ETag.
     pub(crate) revision: u64,
-}
-
-impl<T> From<&Stored<T>> for Meta {
-    fn from(stored: &Stored<T>) -> Self {
-        Self { id: stored.id, created_at: stored.created_at, updated_at: stored.updated_at, revision: stored.revision }
-    }
 }
 
 /// One part of a list.
@@ -66,7 +69,38 @@ impl ListQuery {
     /// Checks it.
     pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
         let after = self.cursor.as_deref().map(cursor::read).transpose()?;
-        Ok(PageRequest { limit: limit(self.limit)?, after, tenant_id: self.tenant_id })
+        Ok(PageRequest { limit: limit(self.limit)?, after, tenant_id: self.tenant_id, name: None, part_of_name: None })
+    }
+}
+
+/// Which part of a list of resources is wanted.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ResourceQuery {
+    /// Items at most, 1 to 200. Default 50.
+    limit: Option<u32>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+    /// Only what belongs to this tenant.
+    tenant_id: Option<Uuid>,
+    /// Only what is called so.
+    name: Option<String>,
+    /// Only what has this in its name, whatever its case.
+    q: Option<String>,
+}
+
+impl ResourceQuery {
+    /// Checks it.
+    pub(crate) fn page(self) -> Result<PageRequest, Problem> {
+        let after = self.cursor.as_deref().map(cursor::read).transpose()?;
+        Ok(PageRequest {
+            limit: limit(self.limit)?,
+            after,
+            tenant_id: self.tenant_id,
+            name: self.name,
+            part_of_name: self.q,
+        })
     }
 }
 

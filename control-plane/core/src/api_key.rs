@@ -2,22 +2,28 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::field::{FieldError, Fields};
 
 /// What is decided about a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ApiKeySettings {
-    /// For people.
+    /// 1 to 100 characters.
     pub name: String,
-    /// Names of models; `None`: every model of the tenant's catalog.
+    /// Names of models; absent or null: every model of the tenant's catalog.
+    #[serde(default)]
     pub allowed_models: Option<Vec<String>>,
-    /// `None`: no limit.
+    /// Requests in one UTC minute, at least 1; absent or null: no limit.
+    #[serde(default)]
     pub requests_per_minute: Option<u64>,
-    /// `None`: the tenant's.
+    /// A profile of the tenant or of the platform; absent or null: the tenant's.
+    #[serde(default)]
     pub guardrail_profile_id: Option<Uuid>,
-    /// `None`: never.
+    /// Absent or null: never.
+    #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// Which part of a list is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     /// Items at most: 1 to 200.
     pub limit: u32,
@@ -11,6 +11,10 @@ pub struct PageRequest {
     pub after: Option<Uuid>,
     /// Only what belongs to this tenant.
     pub tenant_id: Option<Uuid>,
+    /// Only what is called so.
+    pub name: Option<String>,
+    /// Only what has this in its name, whatever its case.
+    pub part_of_name: Option<String>,
 }
 
 /// A part of a list.

@@ -1,6 +1,7 @@
 //! Providers, pools, models and guardrail profiles, as administrators write them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 use weir_config::{GuardrailProfile, Price};
 use weir_llm::Schema;
@@ -10,40 +11,51 @@ use crate::capabilities::CapabilityOverrides;
 use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
 use crate::presets::{PRESETS, Preset};
+use crate::schemas::Capabilities;
 use crate::snapshot::BaseUrl;
 
 /// What is decided about a provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ProviderSettings {
-    /// For people, and for the response header `x-weir-provider`; unique for its owner.
+    /// For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner.
     pub name: String,
-    /// What it speaks, by the name that `weir-llm` gives it.
+    /// The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, …
     pub schema: String,
-    /// As [`BaseUrl`] reads it.
+    /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
+    /// otherwise `/v1` is put behind it.
     pub base_url: String,
-    /// Which kind of server it is, by the name of a [`Preset`]; `None`: a vendor's own host says it, or nothing.
+    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
+    /// `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
     #[serde(default)]
     pub preset: Option<String>,
-    /// What it takes, where that differs from its schema, kind and model.
+    /// What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere.
     #[serde(default)]
+    #[schema(value_type = Capabilities, required = false)]
     pub capabilities: CapabilityOverrides,
-    /// How it is shown its credential; `None`: as its kind or schema wants it.
+    /// How it is shown its credential. Absent or null: as its kind or schema wants it.
     #[serde(default)]
     pub authentication: Option<Authentication>,
-    /// What stands in the query of every request, without a question mark.
+    /// What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+    /// Absent or null: nothing.
     #[serde(default)]
+    #[schema(required = false)]
     pub query: String,
-    /// Names of further schemas that it speaks, beside those of its kind.
+    /// Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none.
     #[serde(default)]
+    #[schema(required = false)]
     pub also_speaks: Vec<String>,
 }
 
 /// In which request header a provider wants its credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Authentication {
-    /// The header's name, in lower case.
+    /// The header's name: `authorization`, `x-api-key`, `api-key`, …
     pub header: String,
-    /// What stands before the credential there: `Bearer ` or nothing.
+    /// What stands before the credential there, with its blank: `Bearer `. Absent: nothing.
+    #[serde(default)]
+    #[schema(required = false)]
     pub prefix: String,
 }
 
@@ -168,64 +180,86 @@ pub fn check_credential(credential: &str) -> Result<(), Vec<FieldError>> {
     fields.finish()
 }
 
-/// A provider as it is read. Its credential is never shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProviderView {
-    /// What is decided about it.
-    pub settings: ProviderSettings,
-    /// Whether it is shown a credential.
-    pub has_credential: bool,
-}
-
 /// What is decided about a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PoolSettings {
-    /// For people; unique for its owner.
+    /// 1 to 100 characters; unique for its owner.
     pub name: String,
     /// One to eight, in the order in which they are tried.
     pub members: Vec<MemberSettings>,
     /// How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
-    /// done: there each member has an equal share of `request_timeout_ms`.
+    /// done: there each member has an equal share of `request_timeout_ms`. What a provider sends to keep the connection alive
+    /// does not count as content. Default 90000: reasoning models think for that long.
+    #[serde(default = "default_first_byte_timeout_ms")]
+    #[schema(required = false)]
     pub first_byte_timeout_ms: u64,
     /// How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
     /// that are tried before the first content share this time, and that in all, equally, if together they would take longer.
+    /// Default 300000.
+    #[serde(default = "default_idle_timeout_ms")]
+    #[schema(required = false)]
     pub idle_timeout_ms: u64,
     /// How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
-    /// over by then is broken off.
+    /// over by then is broken off. Default 600000.
+    #[serde(default = "default_request_timeout_ms")]
+    #[schema(required = false)]
     pub request_timeout_ms: u64,
 }
 
-/// What is decided about a member of a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+fn default_first_byte_timeout_ms() -> u64 {
+    90_000
+}
+
+fn default_idle_timeout_ms() -> u64 {
+    300_000
+}
+
+fn default_request_timeout_ms() -> u64 {
+    600_000
+}
+
+/// A member of a pool. One that the pool has already (same provider, same model) keeps its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewMember)]
 pub struct MemberSettings {
+    /// The deployment's id, as it was read; it is not looked at, so that what was read can be sent back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// A provider of the pool's owner.
     pub provider_id: Uuid,
     /// The model's name there.
     pub model: String,
-    /// What its tokens cost, if known.
-    pub price: Option<MemberPrice>,
-    /// What the model takes there, where that differs from what is known of it.
+    /// What its tokens cost; absent or null: unknown.
     #[serde(default)]
+    pub price: Option<MemberPrice>,
+    /// What the model takes there, where that differs from what is known of it and of its provider. Absent or null: nowhere.
+    #[serde(default)]
+    #[schema(value_type = Capabilities, required = false)]
     pub capabilities: CapabilityOverrides,
 }
 
 /// What a member's tokens cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Price)]
 pub struct MemberPrice {
-    /// Micro-dollars for a million input tokens.
+    /// Micro-dollars for a million input tokens (so 2.50 $ per million is 2500000).
     pub input_microusd_per_million: u64,
     /// Micro-dollars for a million input tokens that the provider read from its cache.
     pub cached_input_microusd_per_million: u64,
-    /// Micro-dollars for a million input tokens that the provider wrote to its cache for five minutes; `None`: as
-    /// [`weir_config::Price`] says.
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for five minutes, or for a time that it does
+    /// not say. Absent or null: 1.25 times the input's price.
     #[serde(default)]
     pub cache_write_microusd_per_million: Option<u64>,
-    /// Micro-dollars for a million input tokens that the provider wrote to its cache for an hour; `None`: as there.
+    /// Micro-dollars for a million input tokens that the provider wrote to its cache for an hour. Absent or null: twice the input's
+    /// price.
     #[serde(default)]
     pub cache_write_1h_microusd_per_million: Option<u64>,
     /// Micro-dollars for a million output tokens.
     pub output_microusd_per_million: u64,
-    /// Micro-dollars for a million output tokens of reasoning; `None`: the output's.
+    /// Micro-dollars for a million output tokens of reasoning. Absent or null: the output's price.
     #[serde(default)]
     pub reasoning_microusd_per_million: Option<u64>,
 }
@@ -279,19 +313,11 @@ impl PoolSettings {
     }
 }
 
-/// A pool as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolView {
-    /// What is decided about it.
-    pub settings: PoolSettings,
-    /// The deployments' ids, one for each member, in the same order.
-    pub deployment_ids: Vec<Uuid>,
-}
-
 /// What is decided about a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ModelSettings {
-    /// The name that clients ask for; unique for its owner.
+    /// The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner.
     pub name: String,
     /// A pool of the model's owner.
     pub pool_id: Uuid,

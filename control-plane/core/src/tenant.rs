@@ -1,23 +1,34 @@
 //! Tenants and the people who administer them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::actor::Role;
 use crate::field::{FieldError, Fields};
 
 /// What is decided about a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TenantSettings {
-    /// For people; unique.
+    /// 1 to 100 characters; unique.
     pub name: String,
-    /// IANA name.
+    /// IANA name, for example `Europe/Berlin`. Default `UTC`.
+    #[serde(default = "utc")]
+    #[schema(required = false)]
     pub time_zone: String,
-    /// Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
-    pub guardrail_profile_id: Option<Uuid>,
-    /// A key's own profile takes its place instead.
+    /// A profile of the tenant or of the platform. It holds for all keys; where one has a profile of its own, the stricter of both
+    /// holds for each type of finding. Absent or null: none.
     #[serde(default)]
+    pub guardrail_profile_id: Option<Uuid>,
+    /// Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding.
+    #[serde(default)]
+    #[schema(required = false)]
     pub keys_may_loosen_guardrails: bool,
+}
+
+fn utc() -> String {
+    "UTC".into()
 }
 
 impl TenantSettings {
@@ -31,11 +42,12 @@ impl TenantSettings {
 }
 
 /// What is decided about a user. The password is kept elsewhere, as a hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UserSettings {
     /// Unique, whatever its case.
     pub email: String,
-    /// What they may do.
+    /// What they may do. It is not changed from or to `platform_admin`.
     pub role: Role,
 }
 
@@ -57,9 +69,10 @@ impl UserSettings {
 }
 
 /// What is decided about a gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GatewaySettings {
-    /// For people; unique.
+    /// 1 to 100 characters; unique.
     pub name: String,
 }
 

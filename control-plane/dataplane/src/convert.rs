@@ -48,7 +48,12 @@ fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
         action: rule.action.name().into(),
         direction: rule.direction.name().into(),
     });
-    wire::GuardrailProfile { id: id.to_string(), name: profile.name, rules: rules.collect() }
+    wire::GuardrailProfile {
+        id: id.to_string(),
+        name: profile.name,
+        rules: rules.collect(),
+        uninspectable: profile.uninspectable.name().into(),
+    }
 }
 
 fn catalog(catalog: Catalog) -> wire::Catalog {

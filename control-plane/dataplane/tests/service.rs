@@ -13,6 +13,7 @@ use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::api_key::ApiKeySettings;
 use weir_core::encryption::Encryption;
+use weir_core::json::write;
 use weir_core::node::{NodeEvent, NodeReport};
 use weir_core::secret::sha256;
 use weir_core::tenant::{GatewaySettings, TenantSettings};
@@ -21,7 +22,7 @@ use weir_proto::dataplane::data_plane_client::DataPlaneClient;
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
 use weir_proto::dataplane::resolve_credential_response::Status as KeyStatus;
 use weir_proto::dataplane::*;
-use weir_store::Store;
+use weir_store::{API_KEY, GATEWAY, SecretChange, Store, TENANT, Update};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -80,7 +81,10 @@ impl ControlPlane {
             guardrail_profile_id: None,
             keys_may_loosen_guardrails: false,
         };
-        let tenant = self.store.create_tenant(&actor, tenant, None).await.unwrap();
+        let make = async |kind, tenant_id, spec| {
+            self.store.create(kind, &actor, tenant_id, spec, SecretChange::Keep, None).await.unwrap()
+        };
+        let tenant = make(TENANT, None, write(&tenant)).await.stored;
         let key = ApiKeySettings {
             name: "k".into(),
             allowed_models: None,
@@ -88,7 +92,7 @@ impl ControlPlane {
             guardrail_profile_id: None,
             expires_at: None,
         };
-        let key = self.store.create_api_key(&actor, tenant.id, key, None).await.unwrap();
+        let key = make(API_KEY, Some(tenant.id), write(&key)).await;
         (tenant.id, key.stored.id, key.secret)
     }
 
@@ -153,8 +157,8 @@ async fn an_open_watch_ends_once_its_gateway_is_gone() {
     assert!(responses.message().await.unwrap().unwrap().forget_everything);
 
     let gateway = control_plane.gateways.authenticate(&control_plane.token).await.unwrap().unwrap();
-    let gateway = control_plane.store.get_gateway(&Actor::system(), gateway.id).await.unwrap();
-    control_plane.store.delete_gateway(&Actor::system(), gateway.id, gateway.revision).await.unwrap();
+    let gateway = control_plane.store.get(GATEWAY, &Actor::system(), gateway.id).await.unwrap();
+    control_plane.store.delete(GATEWAY, &Actor::system(), gateway.id, gateway.revision).await.unwrap();
     let told = std::time::Instant::now();
     control_plane.gateways.forget();
     let ended = tokio::time::timeout(DEADLINE, responses.message()).await.expect("in time");
@@ -226,13 +230,15 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     assert_eq!((principal.key_id, principal.guardrail_profile), (key.to_string(), None));
 
     let (actor, all) = (Actor::system(), weir_store::PROFILE_ALL);
-    let before = control_plane.store.get_tenant(&actor, tenant).await.unwrap();
-    let guarded = TenantSettings { guardrail_profile_id: Some(all), ..before.value };
-    control_plane.store.update_tenant(&actor, tenant, before.revision, guarded).await.unwrap();
+    let before = control_plane.store.get(TENANT, &actor, tenant).await.unwrap();
+    let guarded = Update::Merge([("guardrail_profile_id".to_owned(), all.to_string().into())].into_iter().collect());
+    let (store, revision) = (&control_plane.store, before.revision);
+    store.update(TENANT, &actor, tenant, revision, guarded, SecretChange::Keep).await.unwrap();
     let principal = resolve(sha256(&secret).to_vec()).await.unwrap().principal.unwrap();
     let profile = principal.guardrail_profile.unwrap();
     assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
     let rule = |name: &str| GuardrailRule { r#type: name.into(), action: "redact".into(), direction: "both".into() };
+    assert_eq!(profile.uninspectable, "allow");
     assert_eq!((profile.name.as_str(), profile.rules), ("all", vec![rule("CREDIT_CARD"), rule("EMAIL")]));
 
     let record = UsageRecord {

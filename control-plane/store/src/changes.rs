@@ -31,7 +31,7 @@ impl Store {
     pub async fn changes_since(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(
             "SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration
-             FROM changes WHERE revision > $1 ORDER BY revision LIMIT $2",
+             FROM changes WHERE revision > $1 ORDER BY revision, position FETCH FIRST $2 ROWS WITH TIES",
         )
         .bind(signed(revision))
         .bind(MOST_CHANGES)

@@ -1,21 +1,23 @@
 //! The one door for writes.
 //!
 //! [`Store::begin`] takes the next revision; its row lock makes writers take turns. All that a write does happens on the
-//! [`Write`] it gets, which can be committed only by saying what the change is; dropped, it undoes everything, the
+//! [`Write`] it gets, which knows each object that was changed, with what was and what is; dropped, it undoes everything, the
 //! revision included. So no write can forget its revision, its change, its audit row or its notification.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
-use weir_core::resource::WithSecret;
+use weir_core::json::Difference;
+use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::secret::sha256;
 
 use crate::changes::CHANNEL;
-use crate::row::{signed, unsigned};
+use crate::resource::Kind;
+use crate::row::unsigned;
 use crate::transaction::{WRITING, begin};
 use crate::{Store, StoreError};
 
@@ -41,22 +43,25 @@ pub(crate) struct Write<'a> {
     transaction: PgTransaction<'a>,
     actor: &'a Actor,
     revision: i64,
+    items: Vec<Item>,
 }
 
-/// What a write was, for the audit log and for those who hold copies.
-pub(crate) struct Committed {
+/// One object that a write has changed.
+struct Item {
     /// For example `api_key.create`.
-    pub(crate) action: &'static str,
-    /// For example `api_key`.
-    pub(crate) resource_type: &'static str,
-    /// The resource.
-    pub(crate) resource_id: Uuid,
+    action: String,
+    kind: &'static str,
+    /// Its natural key.
+    name: String,
+    resource_id: Uuid,
     /// Its tenant; `None`: the platform's.
-    pub(crate) tenant_id: Option<Uuid>,
+    tenant_id: Option<Uuid>,
+    origin: Origin,
+    changes: Vec<Difference>,
     /// Whose copies are out of date.
-    pub(crate) kind: ChangeKind,
+    outdates: ChangeKind,
     /// Whether Envoy's configuration has changed.
-    pub(crate) affects_configuration: bool,
+    affects_configuration: bool,
 }
 
 impl Store {
@@ -67,30 +72,31 @@ impl Store {
             sqlx::query_as("UPDATE policy_revision SET revision = revision + 1 RETURNING revision")
                 .fetch_one(&mut *transaction)
                 .await?;
-        Ok(Write { transaction, actor, revision })
+        require_actor(&mut transaction, actor).await?;
+        Ok(Write { transaction, actor, revision, items: Vec::new() })
     }
 
     /// Begins a write to a resource once the actor is known to be allowed it, so that whoever is not cannot hold up other
     /// writers. The resource may change until the write has begun: the write itself must check again.
     pub(crate) async fn begin_on<'a>(
         &self,
+        kind: &dyn Kind,
         actor: &'a Actor,
-        owner: &'static str,
         id: Uuid,
     ) -> Result<Write<'a>, StoreError> {
-        let row: Option<(Option<Uuid>,)> = sqlx::query_as(owner).bind(id).fetch_optional(&self.pool).await?;
-        let (tenant_id,) = row.ok_or(StoreError::NotFound)?;
-        authorise(actor, tenant_id)?;
+        let stored = self.get(kind, actor, id).await?;
+        authorise(actor, stored.tenant_id)?;
         self.begin(actor).await
     }
 
     /// The result of an earlier request with the same key, if there is one. As writers take turns, a repeat that comes
-    /// while the first is under way waits for it here.
-    pub(crate) async fn replay<T: DeserializeOwned>(
+    /// while the first is under way waits for it here. The secret of what is gone is not shown again.
+    pub(crate) async fn replay(
         &self,
         write: &mut Write<'_>,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Option<T>, StoreError> {
+        kind: &dyn Kind,
+    ) -> Result<Option<WithSecret>, StoreError> {
         let Some(idempotency) = idempotency else { return Ok(None) };
         let stored: Option<(Vec<u8>,)> = sqlx::query_as(
             "SELECT result_encrypted FROM idempotency_keys
@@ -108,19 +114,11 @@ impl Store {
         if remembered.request_sha256 != idempotency.request_sha256 {
             return Err(StoreError::IdempotencyKeyReused);
         }
-        serde_json::from_value(remembered.result).map(Some).map_err(unreadable)
-    }
-
-    /// The same for what came with a secret. `there` finds what was made, by its id: the secret of what is gone is not shown again.
-    pub(crate) async fn replay_secret<T: DeserializeOwned>(
-        &self,
-        write: &mut Write<'_>,
-        idempotency: Option<&Idempotency>,
-        there: &'static str,
-    ) -> Result<Option<WithSecret<T>>, StoreError> {
-        let Some(earlier) = self.replay::<WithSecret<T>>(write, idempotency).await? else { return Ok(None) };
-        let found = sqlx::query(there).bind(earlier.stored.id).fetch_optional(write.connection()).await?;
-        found.map(|_| Some(earlier)).ok_or(StoreError::NotFound)
+        let earlier: WithSecret = serde_json::from_value(remembered.result).map_err(unreadable)?;
+        if !earlier.secret.is_empty() {
+            write.current(kind, earlier.stored.id).await?;
+        }
+        Ok(Some(earlier))
     }
 
     /// Stores the result for repeats, in the same transaction.
@@ -148,7 +146,7 @@ impl Store {
     }
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
     /// The revision that this write will have, as Postgres keeps it.
     pub(crate) fn revision(&self) -> i64 {
         self.revision
@@ -159,51 +157,84 @@ impl Write<'_> {
         &mut self.transaction
     }
 
-    /// Refuses unless the actor may write what belongs to this tenant (`None`: to the platform). What the actor may not
-    /// even see is not found.
-    pub(crate) fn authorise(&self, tenant_id: Option<Uuid>) -> Result<(), StoreError> {
-        authorise(self.actor, tenant_id)
+    /// On whose behalf.
+    pub(crate) fn actor(&self) -> &'a Actor {
+        self.actor
     }
 
-    /// Commits, with all that belongs to a change.
-    pub(crate) async fn commit(mut self, committed: Committed) -> Result<u64, StoreError> {
-        let (kind, tenant_id, key_sha256) = match committed.kind {
-            ChangeKind::Key { sha256, tenant_id } => ("key", Some(tenant_id), Some(sha256)),
-            ChangeKind::Tenant { tenant_id } => ("tenant", Some(tenant_id), None),
-            ChangeKind::Everyone => ("everyone", None, None),
-            ChangeKind::Catalog { tenant_id } => ("catalog", tenant_id, None),
-            ChangeKind::Gateway { .. } => ("gateway", committed.tenant_id, None),
-            ChangeKind::Configuration => ("configuration", committed.tenant_id, None),
-            ChangeKind::Administration => ("administration", committed.tenant_id, None),
-        };
-        sqlx::query(
-            "INSERT INTO changes (revision, kind, tenant_id, key_sha256, resource_id, affects_configuration)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(self.revision)
-        .bind(kind)
-        .bind(tenant_id)
-        .bind(key_sha256)
-        .bind(committed.resource_id)
-        .bind(committed.affects_configuration)
-        .execute(&mut *self.transaction)
-        .await?;
-        sqlx::query(
-            "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id, tenant_id,
-                 revision)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(Uuid::now_v7())
-        .bind(self.actor.user_id)
-        .bind(&self.actor.email)
-        .bind(self.actor.tenant_id)
-        .bind(committed.action)
-        .bind(committed.resource_type)
-        .bind(committed.resource_id)
-        .bind(committed.tenant_id)
-        .bind(self.revision)
-        .execute(&mut *self.transaction)
-        .await?;
+    /// Whether nothing was changed so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Notes a change of an object.
+    pub(crate) fn note(&mut self, kind: &dyn Kind, verb: &str, stored: &Stored, changes: Vec<Difference>) {
+        self.items.push(Item {
+            action: format!("{}.{verb}", kind.name()),
+            kind: kind.name(),
+            name: stored.text(kind.natural_key()).to_owned(),
+            resource_id: stored.id,
+            tenant_id: stored.tenant_id,
+            origin: stored.origin.clone(),
+            changes,
+            outdates: kind.outdates(stored),
+            affects_configuration: kind.affects_configuration(),
+        });
+    }
+
+    /// What the last change of an object was.
+    pub(crate) fn last_changes(&self) -> Vec<Difference> {
+        self.items.last().map(|item| item.changes.clone()).unwrap_or_default()
+    }
+
+    /// Commits all changes under one revision, with all that belongs to them.
+    pub(crate) async fn commit(mut self) -> Result<u64, StoreError> {
+        let mut changes: Vec<(ChangeRow, Uuid)> = Vec::new();
+        for item in &self.items {
+            let row = ChangeRow::of(item);
+            if changes.iter().all(|(known, _)| *known != row) {
+                changes.push((row, item.resource_id));
+            }
+        }
+        // What concerns callers is told before what waits for Envoy's routes.
+        changes.sort_by_key(|(row, _)| row.kind == "catalog");
+        for (position, (row, resource_id)) in changes.into_iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO changes (revision, position, kind, tenant_id, key_sha256, resource_id, affects_configuration)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(self.revision)
+            .bind(position as i32)
+            .bind(row.kind)
+            .bind(row.tenant_id)
+            .bind(row.key_sha256)
+            .bind(resource_id)
+            .bind(row.affects_configuration)
+            .execute(&mut *self.transaction)
+            .await?;
+        }
+        for item in &self.items {
+            sqlx::query(
+                "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id,
+                     resource_name, tenant_id, origin_kind, origin_ref, changes, revision)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            )
+            .bind(Uuid::now_v7())
+            .bind(self.actor.user_id)
+            .bind(&self.actor.email)
+            .bind(self.actor.tenant_id)
+            .bind(&item.action)
+            .bind(item.kind)
+            .bind(item.resource_id)
+            .bind(&item.name)
+            .bind(item.tenant_id)
+            .bind(item.origin.kind.name())
+            .bind(&item.origin.reference)
+            .bind(Json(&item.changes))
+            .bind(self.revision)
+            .execute(&mut *self.transaction)
+            .await?;
+        }
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
             .bind(self.revision.to_string())
@@ -214,7 +245,50 @@ impl Write<'_> {
     }
 }
 
-/// See [`Write::authorise`].
+/// A change as its row says it. Two that say the same are one.
+#[derive(PartialEq)]
+struct ChangeRow {
+    kind: &'static str,
+    tenant_id: Option<Uuid>,
+    key_sha256: Option<Vec<u8>>,
+    affects_configuration: bool,
+    /// Set where the row is about this resource alone.
+    gateway_id: Option<Uuid>,
+}
+
+impl ChangeRow {
+    fn of(item: &Item) -> Self {
+        let (kind, tenant_id, key_sha256, gateway_id) = match &item.outdates {
+            ChangeKind::Key { sha256, tenant_id } => ("key", Some(*tenant_id), Some(sha256.clone()), None),
+            ChangeKind::Tenant { tenant_id } => ("tenant", Some(*tenant_id), None, None),
+            ChangeKind::Everyone => ("everyone", None, None, None),
+            ChangeKind::Catalog { tenant_id } => ("catalog", *tenant_id, None, None),
+            ChangeKind::Gateway { gateway_id } => ("gateway", item.tenant_id, None, Some(*gateway_id)),
+            ChangeKind::Configuration => ("configuration", item.tenant_id, None, None),
+            ChangeKind::Administration => ("administration", item.tenant_id, None, None),
+        };
+        Self { kind, tenant_id, key_sha256, affects_configuration: item.affects_configuration, gateway_id }
+    }
+}
+
+/// Reads the actor again: since the request came in, another may have taken the account or its rights away.
+async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
+    // The control plane itself is no user.
+    if actor.user_id.is_nil() {
+        return Ok(());
+    }
+    let now: Option<(String, Option<Uuid>)> = sqlx::query_as("SELECT role, tenant_id FROM users WHERE id = $1")
+        .bind(actor.user_id)
+        .fetch_optional(connection)
+        .await?;
+    match now {
+        Some((role, tenant_id)) if role == actor.role.name() && tenant_id == actor.tenant_id => Ok(()),
+        _ => Err(StoreError::Forbidden("your account was changed meanwhile; sign in again")),
+    }
+}
+
+/// Refuses unless the actor may write what belongs to this tenant (`None`: to the platform). What the actor may not even see is not
+/// found.
 pub(crate) fn authorise(actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), StoreError> {
     if actor.may_write(tenant_id) {
         return Ok(());
@@ -226,6 +300,6 @@ pub(crate) fn authorise(actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), St
 }
 
 /// Refuses a write that was made for another revision than the current one.
-pub(crate) fn expect_revision(current: i64, expected: u64) -> Result<(), StoreError> {
-    if current == signed(expected) { Ok(()) } else { Err(StoreError::Stale { current: unsigned(current)? }) }
+pub(crate) fn expect_revision(current: &Stored, expected: u64) -> Result<(), StoreError> {
+    if current.revision == expected { Ok(()) } else { Err(StoreError::Stale { current: current.revision }) }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, GuardrailRule};
+use weir_config::{GuardrailProfile, GuardrailRule, Uninspectable};
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, Principal, PrincipalProfile, RateLimit, Resolved,
 };
@@ -26,7 +26,9 @@ impl Store {
         let key: Option<KeyRow> = sqlx::query_as(
             "SELECT key.id, key.tenant_id, key.allowed_models, key.requests_per_minute, key.expires_at,
                     profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
+                    profile.uninspectable AS profile_uninspectable,
                     general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
+                    general.uninspectable AS general_uninspectable,
                     key.revoked_at IS NOT NULL AS revoked,
                     coalesce(key.expires_at <= now(), false) AS expired
              FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
@@ -84,9 +86,11 @@ struct KeyRow {
     profile_id: Option<Uuid>,
     profile_name: Option<String>,
     profile_rules: Option<Json<Vec<GuardrailRule>>>,
+    profile_uninspectable: Option<String>,
     general_id: Option<Uuid>,
     general_name: Option<String>,
     general_rules: Option<Json<Vec<GuardrailRule>>>,
+    general_uninspectable: Option<String>,
     revoked: bool,
     expired: bool,
 }
@@ -102,8 +106,9 @@ impl KeyRow {
                 window_seconds: counter.window_seconds(),
             }],
         };
-        let of_key = profile(self.profile_id, self.profile_name, self.profile_rules);
-        let guardrail_profile = match (profile(self.general_id, self.general_name, self.general_rules), of_key) {
+        let of_key = profile(self.profile_id, self.profile_name, self.profile_rules, self.profile_uninspectable)?;
+        let of_tenant = profile(self.general_id, self.general_name, self.general_rules, self.general_uninspectable)?;
+        let guardrail_profile = match (of_tenant, of_key) {
             (Some(general), Some(own)) if general != own => {
                 Some(PrincipalProfile { id: own.id, profile: strictest(&general.profile, &own.profile) })
             }
@@ -124,10 +129,12 @@ fn profile(
     id: Option<Uuid>,
     name: Option<String>,
     rules: Option<Json<Vec<GuardrailRule>>>,
-) -> Option<PrincipalProfile> {
-    let (id, name, Json(rules)) = (id?, name?, rules?);
-    Some(PrincipalProfile {
-        id,
-        profile: GuardrailProfile { name, rules, uninspectable: weir_config::Uninspectable::default() },
-    })
+    uninspectable: Option<String>,
+) -> Result<Option<PrincipalProfile>, StoreError> {
+    let Some(((id, name), (Json(rules), uninspectable))) = id.zip(name).zip(rules.zip(uninspectable)) else {
+        return Ok(None);
+    };
+    let uninspectable =
+        Uninspectable::of_name(&uninspectable).ok_or(StoreError::Corrupt("a profile's word for what is not read"))?;
+    Ok(Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable } }))
 }

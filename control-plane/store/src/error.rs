@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use uuid::Uuid;
 use weir_core::encryption::EncryptionError;
 use weir_core::field::FieldError;
+use weir_core::resource::Origin;
 use weir_core::secret::NoRandomness;
 
 /// Why the store did not do what was asked.
@@ -29,10 +31,30 @@ pub enum StoreError {
         field: &'static str,
     },
     /// Others refer to what should be deleted.
-    #[error("in use by {by}")]
+    #[error("in use")]
     InUse {
-        /// Kind and name of what refers to it, for example `pool "fast"`.
-        by: String,
+        /// What refers to it; at least one.
+        users: Vec<User>,
+    },
+    /// Something else would write it again.
+    #[error("managed by {0}")]
+    ManagedElsewhere(Origin),
+    /// More would be deleted than the caller expects.
+    #[error("{count} objects would be deleted, more than {most}")]
+    TooManyDeletions {
+        /// How many.
+        count: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// One of several objects.
+    #[error("object {index}")]
+    Object {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What is wrong with it.
+        #[source]
+        source: Box<StoreError>,
     },
     /// The idempotency key came with another request before.
     #[error("the idempotency key was used for another request")]
@@ -63,13 +85,38 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
+/// What refers to a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its kind, for machines.
+    pub kind: &'static str,
+    /// Its kind, for people.
+    pub title: &'static str,
+    /// `None`: the caller.
+    pub id: Option<Uuid>,
+    /// What it is called.
+    pub name: String,
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.title, self.name)
+    }
+}
+
 impl StoreError {
+    /// In use by one that needs no name.
+    pub(crate) fn in_use_by(name: &str) -> Self {
+        Self::InUse { users: vec![User { kind: "user", title: "user", id: None, name: name.into() }] }
+    }
+
     /// Whether Postgres is away, so that waiting may help. Anything else stays as it is.
     pub fn is_away(&self) -> bool {
         let error = match self {
             Self::Away => return true,
             Self::Database(error) | Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => error,
             Self::Group(error) => return error.is_away(),
+            Self::Object { source, .. } => return source.is_away(),
             _ => return false,
         };
         match error {

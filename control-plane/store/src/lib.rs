@@ -7,7 +7,6 @@
 //!
 //! Knows no HTTP, no gRPC and no Envoy.
 
-mod api_keys;
 mod audit;
 mod browser_sessions;
 mod changes;
@@ -19,28 +18,22 @@ mod ledger;
 mod logins;
 mod maintenance;
 mod members;
-mod models;
 mod nodes;
-mod pools;
-mod profiles;
-mod providers;
 mod quota;
+mod resource;
 mod row;
 mod sessions;
 mod snapshot;
-mod tenants;
 mod transaction;
 mod usage_list;
-mod users;
 
 pub use audit::AuditEntry;
 pub use browser_sessions::SessionView;
 pub use commit::Idempotency;
-pub use error::StoreError;
+pub use error::{StoreError, User};
 pub use logins::{LoginAdmission, LoginAttempt};
 pub use nodes::{Node, Refusal};
-pub use profiles::PROFILE_ALL;
-pub use providers::CredentialChange;
+pub use resource::*;
 pub use sessions::Login;
 pub use usage_list::{LedgerEntry, UsageFilter};
 

@@ -2,11 +2,11 @@
 
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::routing::{MemberPrice, MemberSettings};
+use weir_core::routing::MemberPrice;
 use weir_core::snapshot::Member;
 
 use crate::StoreError;
-use crate::providers::{Said, capabilities};
+use crate::resource::{Said, capabilities};
 use crate::row::{signed, unsigned};
 
 pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, capabilities, price_version, \
@@ -35,16 +35,6 @@ impl MemberRow {
             model: self.model,
             price,
             capabilities: capabilities(self.capabilities),
-        })
-    }
-
-    /// As an administrator sees it.
-    pub(crate) fn settings(&self) -> Result<MemberSettings, StoreError> {
-        Ok(MemberSettings {
-            provider_id: self.provider_id,
-            model: self.model.clone(),
-            price: self.price.read()?,
-            capabilities: capabilities(self.capabilities.clone()),
         })
     }
 }

@@ -6,7 +6,7 @@ use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 use weir_llm::Schema;
 
 use crate::members::{MEMBER_COLUMNS, MemberRow};
-use crate::providers::{Said, authentication, capabilities};
+use crate::resource::{Said, authentication, capabilities};
 use crate::row::unsigned;
 use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};

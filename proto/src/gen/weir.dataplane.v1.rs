@@ -101,6 +101,9 @@ pub struct GuardrailProfile {
     /// At least one. A filter that does not know a rule's words refuses the whole answer: it cannot keep the rule.
     #[prost(message, repeated, tag = "3")]
     pub rules: ::prost::alloc::vec::Vec<GuardrailRule>,
+    /// What becomes of a request with something that no guardrail can read: "allow" or "refuse". Empty: "allow".
+    #[prost(string, tag = "4")]
+    pub uninspectable: ::prost::alloc::string::String,
 }
 /// Spelled as in the admin API.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -12,12 +12,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_core::actor::Actor;
+use weir_core::actor::{Actor, Role};
 use weir_core::secret::{SecretKind, generate, sha256};
 use weir_store::{LoginAdmission, LoginAttempt};
 
 use crate::ApiState;
-use crate::admin::users::Role;
 use crate::browser;
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
@@ -74,7 +73,7 @@ pub(crate) struct Identity {
 
 impl From<Actor> for Identity {
     fn from(actor: Actor) -> Self {
-        Self { id: actor.user_id, email: actor.email, role: actor.role.into(), tenant_id: actor.tenant_id }
+        Self { id: actor.user_id, email: actor.email, role: actor.role, tenant_id: actor.tenant_id }
     }
 }
 

@@ -10,11 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_config::{Action as RuleAction, FindingType as RuleFinding, GuardrailProfile};
+use weir_core::json;
+use weir_core::schemas::{Action, FindingType};
 use weir_guardrails::{Direction, Finding, Profile};
-use weir_store::StoreError;
+use weir_store::{GUARDRAIL_PROFILE, StoreError};
 
 use crate::ApiState;
-use crate::admin::profiles::{Action, FindingType};
 use crate::caller::Caller;
 use crate::extract::Body;
 use crate::problem::{Code, Problem, Writing};
@@ -106,19 +107,21 @@ async fn test(
         .ok_or_else(|| Problem::too_many_requests("other texts are being tried at the moment", 1))?;
     let profile = trial.profile.as_deref().unwrap_or("all");
     let stored = match profile.parse::<Uuid>() {
-        Ok(id) => state.store.get_profile(&caller.actor, id).await,
+        Ok(id) => state.store.get(GUARDRAIL_PROFILE, &caller.actor, id).await,
         // No profile is called so, and Postgres knows no text with NUL.
         Err(_) if profile.contains('\0') => Err(StoreError::NotFound),
-        Err(_) => state.store.get_profile_by_name(&caller.actor, profile).await,
+        Err(_) => state.store.get_by_name(GUARDRAIL_PROFILE, &caller.actor, profile).await,
     };
     let stored = stored.map_err(|error| match error {
         StoreError::NotFound => Problem::field(Code::InvalidFields, "profile", "there is no such profile"),
         error => error.into(),
     })?;
+    let profile: GuardrailProfile =
+        json::read(stored.spec.into()).map_err(|errors| Problem::fields(Code::InvalidFields, errors))?;
     // Not on a thread that answers others. The turn lasts as long as the work does, also if nobody waits for it any more.
     let work = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        attempt(&stored.value, trial.direction, &trial.text)
+        attempt(&profile, trial.direction, &trial.text)
     });
     work.await.map_err(|_| Problem::new(Code::Internal, "something went wrong here; the log says what"))?.map(Json)
 }

@@ -160,7 +160,9 @@ async fn other_methods_and_origins_get_nothing() {
         ["TRACE", "OPTIONS", "CONNECT", "PUT", "PROPFIND"].map(|name| Method::from_bytes(name.as_bytes()).unwrap());
     for operation in operations() {
         let path = operation.path.replace("{id}", &uuid::Uuid::now_v7().to_string());
-        for method in &methods {
+        let has =
+            |method: &&Method| operations().iter().any(|own| own.path == operation.path && own.method == **method);
+        for method in methods.iter().filter(|method| !has(method)) {
             let headers = [("origin", "https://elsewhere.example"), ("access-control-request-method", "POST")];
             let answer = platform.send(method.clone(), &path, &headers, None).await;
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);

@@ -1,6 +1,7 @@
 //! The admin API and the store behind it, on a real Postgres with a fresh database for each test.
 
 mod app;
+mod apply;
 mod authorisation;
 mod browser;
 mod cancelled;

@@ -111,6 +111,13 @@ impl Operation {
                 json!({"tenant_id": tenant_id, "name": "new", "rules": [{"type": "EMAIL", "action": "flag"}]})
             }
             "test_guardrails" => json!({"text": "x", "direction": "input", "profile": a.profile["id"]}),
+            "replace_user" => json!({"email": "new@weir.example", "role": "viewer"}),
+            "replace_provider" => without_owner(provider_body(tenant_id, "new")),
+            "replace_pool" => without_owner(pool_body(tenant_id, "new", &a.provider)),
+            "replace_model" => json!({"name": "new", "pool_id": a.pool["id"]}),
+            "replace_profile" => json!({"name": "new", "rules": [{"type": "EMAIL", "action": "flag"}]}),
+            "apply" => json!({"objects": [{"kind": "model", "name": "new", "tenant": a.tenant["name"],
+                "spec": {"pool": a.pool["name"]}}]}),
             "update_user" => json!({"email": "new@weir.example"}),
             _ => json!({"name": "new"}),
         };
@@ -127,9 +134,14 @@ impl Operation {
         let path = if request.query.is_empty() { path } else { format!("{path}?{}", request.query) };
         let etag = etag(&request.revision);
         let headers = [("if-match", etag.as_str())];
-        let body = matches!(self.method, Method::POST | Method::PATCH).then(|| request.body.to_string());
+        let body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH).then(|| request.body.to_string());
         caller.send(self.method.clone(), &path, &headers, body).await
     }
+}
+
+fn without_owner(mut body: Value) -> Value {
+    body.as_object_mut().unwrap().remove("tenant_id");
+    body
 }
 
 /// Sets a field by its path, making what contains it.

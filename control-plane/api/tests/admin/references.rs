@@ -11,7 +11,7 @@ use crate::operations::{operations, set};
 
 /// What becomes of a request by an admin of tenant B that names something of A in a field: the status, and the field that
 /// the refusal names, if it names one. Each field of each body that holds an id needs a row.
-const TABLE: [(&str, &str, u16, Option<&str>); 19] = [
+const TABLE: [(&str, &str, u16, Option<&str>); 24] = [
     // Not even that there is such a tenant.
     ("create_api_key", "tenant_id", 404, None),
     ("create_gateway", "tenant_id", 404, None),
@@ -23,17 +23,22 @@ const TABLE: [(&str, &str, u16, Option<&str>); 19] = [
     // As if they did not exist.
     ("create_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("update_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("replace_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("create_model", "pool_id", 422, Some("pool_id")),
     ("update_model", "pool_id", 422, Some("pool_id")),
+    ("replace_model", "pool_id", 422, Some("pool_id")),
     ("create_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
     ("update_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
+    ("replace_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
     ("test_guardrails", "profile", 422, Some("profile")),
     // Only the platform writes tenants.
     ("create_tenant", "guardrail_profile_id", 404, None),
     ("update_tenant", "guardrail_profile_id", 404, None),
+    ("replace_tenant", "guardrail_profile_id", 404, None),
     // Is not looked at; the provider that it comes with is refused.
     ("create_pool", "members[0].id", 422, Some("members[0].provider_id")),
     ("update_pool", "members[0].id", 422, Some("members[0].provider_id")),
+    ("replace_pool", "members[0].id", 422, Some("members[0].provider_id")),
     ("update_model", "name", 200, None),
 ];
 
@@ -116,6 +121,8 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
                 "key_id" => format!("key_id={}", id(&a.api_key)),
                 "request_id" => format!("request_id={}", records[0].request_id),
                 "model" => "model=gpt".to_owned(),
+                "name" => "name=gpt".to_owned(),
+                "q" => "q=P".to_owned(),
                 "from" => "from=2020-01-01T00:00:00Z".to_owned(),
                 "to" => "to=2100-01-01T00:00:00Z".to_owned(),
                 other => panic!("how does {other} of {} filter?", operation.id),

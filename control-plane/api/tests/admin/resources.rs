@@ -34,8 +34,8 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
         ("models", json!({"tenant_id": tenant_id, "name": "new", "pool_id": f.pool["id"]}), json!({"name": "newer"})),
         (
             "guardrails/profiles",
-            json!({"tenant_id": tenant_id, "name": "new", "rules": rules}),
-            json!({"name": "newer"}),
+            json!({"tenant_id": tenant_id, "name": "new", "rules": rules, "uninspectable": "refuse"}),
+            json!({"name": "newer", "uninspectable": "allow"}),
         ),
         ("gateways", json!({"tenant_id": tenant_id, "name": "new"}), json!({"name": "newer"})),
     ] {

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use prost::Message;
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
@@ -137,10 +137,16 @@ fn read_profile(
         _ => return Err(MalformedAnswer::ProfileMissing(id)),
     };
     let rules = profile.rules.into_iter().map(|rule| read_rule(&id, rule)).collect::<Result<_, _>>()?;
-    Ok(Some(NamedProfile {
-        id,
-        profile: GuardrailProfile { name: profile.name, rules, uninspectable: weir_config::Uninspectable::default() },
-    }))
+    let uninspectable = match profile.uninspectable {
+        // An older control plane knows of no such choice.
+        word if word.is_empty() => Uninspectable::default(),
+        word => Uninspectable::of_name(&word).ok_or_else(|| MalformedAnswer::RuleUnknown {
+            profile: id.clone(),
+            field: "uninspectable",
+            value: word,
+        })?,
+    };
+    Ok(Some(NamedProfile { id, profile: GuardrailProfile { name: profile.name, rules, uninspectable } }))
 }
 
 fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {

@@ -391,7 +391,12 @@ fn guarded(id: &str, rules: &[[&str; 3]]) -> Result<ResolveCredentialResponse, u
     let mut answer = active("acme", 6, "gpt")?;
     answer.principal.iter_mut().for_each(|principal| {
         principal.guardrail_profile_id = "profile-1".into();
-        let profile = dataplane::GuardrailProfile { id: id.into(), name: "strict".into(), rules: rules.clone() };
+        let profile = dataplane::GuardrailProfile {
+            id: id.into(),
+            name: "strict".into(),
+            rules: rules.clone(),
+            uninspectable: "refuse".into(),
+        };
         principal.guardrail_profile = Some(profile);
     });
     Ok(answer)
@@ -407,6 +412,7 @@ fn the_guardrail_profile_comes_with_the_principal() {
     let profile = profile.expect("a profile");
     let rule = |finding, action, direction| GuardrailRule { finding, action, direction };
     assert_eq!((profile.id.as_str(), profile.profile.name.as_str()), ("profile-1", "strict"));
+    assert_eq!(profile.profile.uninspectable, weir_config::Uninspectable::Refuse);
     assert_eq!(
         profile.profile.rules,
         [

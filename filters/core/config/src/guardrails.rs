@@ -33,6 +33,21 @@ pub enum Uninspectable {
     Refuse,
 }
 
+impl Uninspectable {
+    /// The fixed name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    /// What is called so; `None`: a later version's.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Allow, Self::Refuse].into_iter().find(|word| word.name() == name)
+    }
+}
+
 /// One type of finding and its consequence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

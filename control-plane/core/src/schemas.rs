@@ -1,0 +1,145 @@
+//! What the OpenAPI document says of types of the filters' configuration, which know nothing of it. They are read as the types that they
+//! describe; nothing is ever made of these.
+#![allow(dead_code, reason = "documentation only")]
+
+use utoipa::ToSchema;
+
+/// One type of finding and its consequence.
+#[derive(ToSchema)]
+pub struct Rule {
+    /// What is looked for.
+    #[schema(rename = "type")]
+    finding: FindingType,
+    /// What happens.
+    action: Action,
+    /// Where. Default `both`.
+    #[schema(required = false)]
+    direction: Direction,
+}
+
+/// What is looked for, and what happens when it is found.
+#[derive(ToSchema)]
+pub struct ProfileSettings {
+    /// 1 to 100 characters; unique for its owner.
+    name: String,
+    /// At least one. Checked together; where findings overlap, the strictest action wins.
+    rules: Vec<Rule>,
+    /// What becomes of a request with something that no guardrail can read. Default `allow`.
+    #[schema(required = false)]
+    uninspectable: UninspectableAction,
+}
+
+/// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, files that the provider has.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum UninspectableAction {
+    /// It passes, and the findings tell of it.
+    Allow,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What can be found.
+#[derive(ToSchema)]
+#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FindingType {
+    /// A payment card number with a valid check digit.
+    CreditCard,
+    /// An e-mail address.
+    Email,
+}
+
+/// What happens to text in which something was found, from mild to strict.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing, and it is not reported either.
+    Allow,
+    /// It passes and is reported.
+    Flag,
+    /// It is replaced by a placeholder such as `[CREDIT_CARD]`.
+    Redact,
+    /// The request or the answer is refused.
+    Block,
+}
+
+/// Where a rule looks.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Direction {
+    /// In what the client sends.
+    Input,
+    /// In what the model answers.
+    Output,
+    /// In both.
+    Both,
+}
+
+/// What a server, or a model at it, takes of what its schema can say. What is absent or null is as it is known of the kind of server
+/// and of the model, or else as the vendor's own API has it.
+#[derive(ToSchema)]
+pub struct Capabilities {
+    /// The field that bounds the output, where a schema has two.
+    max_tokens_field: Option<MaxTokensField>,
+    /// Whether `stream_options` may be sent. Without it a stream may not say what it used, which is then estimated.
+    stream_options: Option<bool>,
+    /// How the application's instructions are sent.
+    system_role: Option<SystemRole>,
+    /// Whether a sampling temperature may be set. Where not, it is left out, as `top_p` is.
+    temperature: Option<bool>,
+    /// Whether `temperature` and `top_p` may be set together. Where not, `top_p` is left out.
+    temperature_with_top_p: Option<bool>,
+    /// Whether an answer's form can be asked for.
+    structured_output: Option<StructuredOutput>,
+    /// Whether a tool's arguments can be held to its schema (`strict`). Where not, that word is left out.
+    strict_tools: Option<bool>,
+    /// Whether it may be said if the model may call several tools at once. Where not, that is left out.
+    parallel_tool_calls: Option<bool>,
+    /// Whether the model may call tools at all. Where not, a request with tools is refused.
+    tools: Option<bool>,
+    /// Whether it reads images. Where not, a request with one is refused.
+    images: Option<bool>,
+    /// Whether it hears audio. Where not, a request with some is refused.
+    audio: Option<bool>,
+    /// Whether it reads documents other than as text. Where not, a request with one is refused.
+    documents: Option<bool>,
+    /// Whether how much to reason can be asked for. Where not, that is left out.
+    reasoning_effort: Option<bool>,
+    /// Whether a conversation may be kept at the server (`store`, `previous_response_id`). Where not, a request that refers to one
+    /// is refused.
+    state: Option<bool>,
+}
+
+/// The field that bounds the output in OpenAI's chat schema.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum MaxTokensField {
+    /// OpenAI's own; its reasoning models take no other.
+    MaxCompletionTokens,
+    /// The older one, which is all that many compatible servers know.
+    MaxTokens,
+}
+
+/// How the application's instructions are sent in OpenAI's schemas.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum SystemRole {
+    /// As `system`.
+    System,
+    /// As `developer`.
+    Developer,
+    /// As a message of the user's: for models whose template knows neither.
+    User,
+}
+
+/// What can be asked of an answer's form.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum StructuredOutput {
+    /// JSON of a given schema, or any JSON.
+    JsonSchema,
+    /// Any JSON.
+    JsonObject,
+    /// Nothing.
+    None,
+}

@@ -1,0 +1,47 @@
+//! Resources of every kind: what is the same for all is written here once, what is particular to one stands in its file.
+
+mod api_key;
+mod apply;
+mod gateway;
+mod kind;
+mod model;
+mod pool;
+mod profile;
+mod provider;
+mod read;
+mod reference;
+mod tenant;
+mod typed;
+mod user;
+mod write;
+
+pub use apply::{Application, AppliedObject, Apply, NamedObject, ObjectDifferences};
+pub use kind::{Kind, Owner, Secret};
+pub use profile::PROFILE_ALL;
+pub(crate) use provider::{Said, authentication, capabilities};
+pub use write::{SecretChange, Update};
+
+/// Tenants.
+pub const TENANT: &dyn Kind = &tenant::Tenant;
+/// Guardrail profiles.
+pub const GUARDRAIL_PROFILE: &dyn Kind = &profile::GuardrailProfile;
+/// Providers.
+pub const PROVIDER: &dyn Kind = &provider::Provider;
+/// Pools.
+pub const POOL: &dyn Kind = &pool::Pool;
+/// Models.
+pub const MODEL: &dyn Kind = &model::Model;
+/// API keys.
+pub const API_KEY: &dyn Kind = &api_key::ApiKey;
+/// People who administer.
+pub const USER: &dyn Kind = &user::User;
+/// Gateways.
+pub const GATEWAY: &dyn Kind = &gateway::Gateway;
+
+/// All kinds, so that what is referred to comes before what refers to it.
+pub const KINDS: [&dyn Kind; 8] = [TENANT, GUARDRAIL_PROFILE, PROVIDER, POOL, MODEL, API_KEY, USER, GATEWAY];
+
+/// The kind of this name.
+pub fn kind_named(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}

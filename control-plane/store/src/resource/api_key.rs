@@ -1,0 +1,115 @@
+//! API keys. A deleted key stays as a row that nobody sees: usage of its last requests may still be on its way.
+
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::api_key::ApiKeySettings;
+use weir_core::change::ChangeKind;
+use weir_core::field::FieldError;
+use weir_core::json::{Object, read, write};
+use weir_core::resource::Stored;
+use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
+
+use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
+use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference};
+use crate::row::{bytea, from_bytea};
+use crate::{Store, StoreError};
+
+/// In the one spelling of the API.
+const REVOKED_AT: &str = "to_char(t.revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+pub(super) struct ApiKey;
+
+impl Kind for ApiKey {
+    fn name(&self) -> &'static str {
+        "api_key"
+    }
+
+    fn title(&self) -> &'static str {
+        "API key"
+    }
+
+    fn table(&self) -> &'static str {
+        "api_keys"
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &["name", "allowed_models", "requests_per_minute", "guardrail_profile_id", "expires_at"]
+    }
+
+    fn expressions(&self) -> &'static [(&'static str, &'static str)] {
+        &[("prefix", "t.prefix"), ("revoked_at", REVOKED_AT), ("_key_sha256", "t.key_sha256")]
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Tenant
+    }
+
+    /// Apps' keys may share a name.
+    fn twin(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn condition(&self) -> &'static str {
+        "t.deleted_at IS NULL"
+    }
+
+    fn references(&self) -> &'static [Reference] {
+        &[PROFILE_OF_OWNER_OR_PLATFORM]
+    }
+
+    fn secret(&self) -> Secret {
+        Secret::Issued { field: "key" }
+    }
+
+    fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+        let settings: ApiKeySettings = read(spec.into())?;
+        settings.check()?;
+        Ok(write(&settings))
+    }
+
+    fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
+        let (spec, status): (Object, Object) =
+            row.into_iter().partition(|(name, _)| self.columns().contains(&name.as_str()));
+        // Times in the one spelling of the API.
+        let spec: ApiKeySettings = read(spec.into()).map_err(|_| StoreError::Corrupt("an API key"))?;
+        Ok((write(&spec), status))
+    }
+
+    fn outdates(&self, stored: &Stored) -> ChangeKind {
+        ChangeKind::Key {
+            sha256: stored.status.get("_key_sha256").and_then(from_bytea).unwrap_or_default(),
+            tenant_id: stored.tenant_id.unwrap_or_default(),
+        }
+    }
+
+    fn issue(&self) -> Result<Option<Issued>, StoreError> {
+        let secret = generate(SecretKind::ApiKey)?;
+        let digest = bytea(&sha256(secret.expose_secret()));
+        let columns = [("key_sha256".to_owned(), digest), ("prefix".to_owned(), shown_prefix(&secret).into())];
+        Ok(Some(Issued { secret, columns: Object::from_iter(columns) }))
+    }
+
+    /// It no longer holds a profile in use.
+    fn deletion(&self) -> &'static [&'static str] {
+        &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL WHERE id = $1"]
+    }
+}
+
+impl Store {
+    /// Revokes a key for good. A key that is revoked already stays as it is, and nothing is committed.
+    pub async fn revoke_api_key(&self, actor: &Actor, id: Uuid) -> Result<Stored, StoreError> {
+        let mut write = self.begin_on(&ApiKey, actor, id).await?;
+        let before = write.current(&ApiKey, id).await?;
+        if before.status.get("revoked_at").is_some_and(|at| !at.is_null()) {
+            return Ok(before);
+        }
+        let statement = "UPDATE api_keys SET revoked_at = now(), revision = $2, updated_at = now() WHERE id = $1";
+        let revision = write.revision();
+        sqlx::query(statement).bind(id).bind(revision).execute(write.connection()).await?;
+        let after = write.current(&ApiKey, id).await?;
+        write.record(&ApiKey, "revoke", Some(&before), Some(&after), false);
+        write.commit().await?;
+        Ok(after)
+    }
+}

@@ -1,0 +1,335 @@
+//! Many objects at once: planned, and committed whole or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::json::{Difference, Object};
+use weir_core::resource::{Origin, Stored};
+
+use crate::commit::{Write, authorise};
+use crate::resource::kind::{Kind, Owner};
+use crate::resource::write::SecretChange;
+use crate::resource::{KINDS, read};
+use crate::row::signed;
+use crate::{Store, StoreError};
+
+/// An object as it should be.
+#[derive(Clone, Debug)]
+pub struct NamedObject {
+    /// Its kind.
+    pub kind: &'static dyn Kind,
+    /// Its natural key.
+    pub name: String,
+    /// The tenant that it belongs to, by name or id; `None`: the platform.
+    pub tenant: Option<String>,
+    /// Everything else, with names in the place of ids where it is so written.
+    pub spec: Object,
+    /// A secret, where the kind has one that is given.
+    pub secret: SecretChange,
+}
+
+/// A set of objects to bring about.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// In any order.
+    pub objects: Vec<NamedObject>,
+    /// Where they are managed from now on.
+    pub origin: Origin,
+    /// Whether objects of this origin are deleted that the set does not name, of the kinds and owners that it names. Never tenants.
+    pub prune: bool,
+    /// Whether objects of other origins are taken over.
+    pub adopt: bool,
+    /// How many objects may be deleted.
+    pub max_deleted: usize,
+    /// Refuses the set if an object that it names was changed since.
+    pub base_revision: Option<u64>,
+    /// Whether nothing is committed.
+    pub dry_run: bool,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Default)]
+pub struct Application {
+    /// In the order in which they were made.
+    pub created: Vec<AppliedObject>,
+    /// Those that differ now.
+    pub changed: Vec<AppliedObject>,
+    /// Those that were as they should be.
+    pub unchanged: Vec<AppliedObject>,
+    /// Those that are gone.
+    pub deleted: Vec<AppliedObject>,
+    /// What differs, object by object.
+    pub differences: Vec<ObjectDifferences>,
+    /// `None`: nothing was committed.
+    pub revision: Option<u64>,
+}
+
+/// An object of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedObject {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its natural key.
+    pub name: String,
+    /// Its tenant's name; `None`: the platform's.
+    pub tenant: Option<String>,
+    /// `None`: it is not there, as nothing was committed.
+    pub id: Option<Uuid>,
+    /// The key or token that was made with it, which is shown this once.
+    pub secret: Option<String>,
+}
+
+/// What differs about an object.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObjectDifferences {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its natural key.
+    pub name: String,
+    /// Its tenant's name; `None`: the platform's.
+    pub tenant: Option<String>,
+    /// By the paths of its fields.
+    pub changes: Vec<Difference>,
+}
+
+impl Store {
+    /// Brings a set of objects about, all or nothing.
+    pub async fn apply(&self, actor: &Actor, apply: Apply) -> Result<Application, StoreError> {
+        refuse_twins(&apply.objects)?;
+        // Who only reads cannot hold up writers.
+        authorise(actor, actor.scope().tenant())?;
+        let mut write = self.begin(actor).await?;
+        let mut run = Run {
+            application: Application::default(),
+            tenants: BTreeMap::new(),
+            named: BTreeSet::new(),
+            later: Vec::new(),
+        };
+        for kind in KINDS {
+            for (index, object) in
+                apply.objects.iter().enumerate().filter(|(_, object)| object.kind.name() == kind.name())
+            {
+                let done = run.bring_about(self, &mut write, &apply, object).await;
+                done.map_err(|error| StoreError::Object { index, source: Box::new(error) })?;
+            }
+            if kind.name() == "guardrail_profile" {
+                run.finish_tenants(self, &mut write, &apply).await?;
+            }
+        }
+        if apply.prune {
+            run.prune(&mut write, &apply).await?;
+        }
+        let mut application = run.application;
+        if apply.dry_run || write.is_empty() {
+            for created in &mut application.created {
+                (created.id, created.secret) = (None, None);
+            }
+            return Ok(application);
+        }
+        application.revision = Some(write.commit().await?);
+        Ok(application)
+    }
+}
+
+/// What names an object: its kind, its owner, its natural key.
+type Key = (&'static str, Option<Uuid>, String);
+
+struct Run {
+    application: Application,
+    /// Names of tenants by id.
+    tenants: BTreeMap<Uuid, String>,
+    /// What the set names.
+    named: BTreeSet<Key>,
+    /// New tenants whose profile is their own, and comes after them: their place in the set, and what they should be.
+    later: Vec<(Stored, Object)>,
+}
+
+impl Run {
+    async fn bring_about(
+        &mut self,
+        store: &Store,
+        write: &mut Write<'_>,
+        apply: &Apply,
+        object: &NamedObject,
+    ) -> Result<(), StoreError> {
+        let kind = object.kind;
+        let tenant_id = self.tenant(write, object).await?;
+        authorise(write.actor(), tenant_id.filter(|_| !kind.is_platforms_alone()))?;
+        let mut before = read::of_name(write.connection(), kind, tenant_id, &object.name).await?;
+        if before.len() > 1 {
+            return Err(StoreError::invalid("name", "is that of several; rename all but one of them"));
+        }
+        let mut spec = object.spec.clone();
+        spec.insert(kind.natural_key().into(), object.name.clone().into());
+        let Some(before) = before.pop() else {
+            let whole = spec.clone();
+            let has_own_profile = kind.owner() == Owner::Itself && spec.contains_key("guardrail_profile");
+            if has_own_profile {
+                spec.remove("guardrail_profile");
+            }
+            let made = write.create(store, kind, tenant_id, spec, object.secret.clone(), &apply.origin).await?;
+            if has_own_profile {
+                self.later.push((made.stored.clone(), whole));
+            }
+            self.named.insert((kind.name(), self.owner(kind, &made.stored), object.name.clone()));
+            let differences = write.last_changes();
+            let secret = Some(made.secret).filter(|secret| !secret.is_empty());
+            let applied = self.applied(write.connection(), kind, &made.stored, secret).await?;
+            self.differs(&applied, differences);
+            self.application.created.push(applied);
+            return Ok(());
+        };
+        self.named.insert((kind.name(), self.owner(kind, &before), object.name.clone()));
+        if apply.base_revision.is_some_and(|base| signed(before.revision) > signed(base)) {
+            return Err(StoreError::Stale { current: before.revision });
+        }
+        if !apply.adopt && !before.origin.may_be_written_by(&apply.origin) {
+            return Err(StoreError::ManagedElsewhere(before.origin));
+        }
+        let origin = if before.origin.may_be_written_by(&apply.origin) { &before.origin } else { &apply.origin };
+        // One that cannot be changed may be named if it is as it should be.
+        let after = write.update(store, kind, &before, spec, object.secret.clone(), origin).await?;
+        match after {
+            None => {
+                let applied = self.applied(write.connection(), kind, &before, None).await?;
+                self.application.unchanged.push(applied);
+            }
+            Some(after) => {
+                kind.refuses(&before)?;
+                let differences = write.last_changes();
+                let applied = self.applied(write.connection(), kind, &after, None).await?;
+                self.differs(&applied, differences);
+                self.application.changed.push(applied);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives new tenants the profiles that were made after them.
+    async fn finish_tenants(&mut self, store: &Store, write: &mut Write<'_>, apply: &Apply) -> Result<(), StoreError> {
+        for (before, spec) in std::mem::take(&mut self.later) {
+            let kind = KINDS[0];
+            let place = apply
+                .objects
+                .iter()
+                .position(|object| object.kind.name() == kind.name() && object.name == before.text("name"));
+            let done = write.update(store, kind, &before, spec, SecretChange::Keep, &apply.origin).await;
+            done.map_err(|error| StoreError::Object { index: place.unwrap_or_default(), source: Box::new(error) })?;
+            let differences = write.last_changes();
+            if let Some(own) = self
+                .application
+                .differences
+                .iter_mut()
+                .find(|own| own.kind == kind.name() && own.name == before.text("name"))
+            {
+                own.changes.retain(|change| differences.iter().all(|newer| newer.path != change.path));
+                own.changes.extend(differences);
+            }
+        }
+        Ok(())
+    }
+
+    async fn prune(&mut self, write: &mut Write<'_>, apply: &Apply) -> Result<(), StoreError> {
+        let kinds: BTreeSet<&str> = self.named.iter().map(|(kind, ..)| *kind).collect();
+        let owners: BTreeSet<Option<Uuid>> = self.named.iter().map(|(_, owner, _)| *owner).collect();
+        let mut superfluous = Vec::new();
+        for kind in KINDS.iter().rev().filter(|kind| kinds.contains(kind.name()) && kind.owner() != Owner::Itself) {
+            for owner in &owners {
+                if authorise(write.actor(), owner.filter(|_| !kind.is_platforms_alone())).is_err() {
+                    continue;
+                }
+                let found = read::of_origin(write.connection(), *kind, *owner, &apply.origin).await?;
+                superfluous.extend(found.into_iter().filter_map(|stored| {
+                    let key = (kind.name(), *owner, stored.text(kind.natural_key()).to_owned());
+                    let is_superfluous = !self.named.contains(&key) && kind.refuses(&stored).is_ok();
+                    is_superfluous.then_some((*kind, stored))
+                }));
+            }
+        }
+        if superfluous.len() > apply.max_deleted {
+            return Err(StoreError::TooManyDeletions { count: superfluous.len(), most: apply.max_deleted });
+        }
+        for (kind, stored) in superfluous {
+            write.delete(kind, &stored).await?;
+            let differences = write.last_changes();
+            let applied = self.applied(write.connection(), kind, &stored, None).await?;
+            self.differs(&applied, differences);
+            self.application.deleted.push(applied);
+        }
+        Ok(())
+    }
+
+    /// The owner that an object names.
+    async fn tenant(&mut self, write: &mut Write<'_>, object: &NamedObject) -> Result<Option<Uuid>, StoreError> {
+        let Some(tenant) = &object.tenant else { return Ok(None) };
+        let unknown = || StoreError::invalid("tenant", "there is no such tenant");
+        if object.kind.owner() == Owner::Itself {
+            return Err(StoreError::invalid("tenant", "is not known"));
+        }
+        if tenant.contains('\0') {
+            return Err(unknown());
+        }
+        let scope = write.actor().scope().tenant();
+        let row: Option<(Uuid, String)> = sqlx::query_as(
+            "SELECT id, name FROM tenants WHERE (name = $1 OR id = $2) AND ($3::uuid IS NULL OR id = $3)
+             ORDER BY name = $1 DESC LIMIT 1",
+        )
+        .bind(tenant)
+        .bind(tenant.parse::<Uuid>().ok())
+        .bind(scope)
+        .fetch_optional(write.connection())
+        .await?;
+        let (id, name) = row.ok_or_else(unknown)?;
+        self.tenants.insert(id, name);
+        Ok(Some(id))
+    }
+
+    /// Under which owner an object counts: a tenant under its own.
+    fn owner(&self, _: &dyn Kind, stored: &Stored) -> Option<Uuid> {
+        stored.tenant_id
+    }
+
+    async fn applied(
+        &mut self,
+        connection: &mut PgConnection,
+        kind: &dyn Kind,
+        stored: &Stored,
+        secret: Option<String>,
+    ) -> Result<AppliedObject, StoreError> {
+        let tenant_id = stored.tenant_id.filter(|_| kind.owner() != Owner::Itself);
+        let tenant = match tenant_id {
+            None => None,
+            Some(id) => match self.tenants.get(&id) {
+                Some(name) => Some(name.clone()),
+                None => {
+                    let (name,): (String,) =
+                        sqlx::query_as("SELECT name FROM tenants WHERE id = $1").bind(id).fetch_one(connection).await?;
+                    self.tenants.insert(id, name.clone());
+                    Some(name)
+                }
+            },
+        };
+        let name = stored.text(kind.natural_key()).to_owned();
+        Ok(AppliedObject { kind: kind.name(), name, tenant, id: Some(stored.id), secret })
+    }
+
+    fn differs(&mut self, object: &AppliedObject, changes: Vec<Difference>) {
+        let AppliedObject { kind, name, tenant, .. } = object.clone();
+        self.application.differences.push(ObjectDifferences { kind, name, tenant, changes });
+    }
+}
+
+/// Refuses a set that names an object twice.
+fn refuse_twins(objects: &[NamedObject]) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
+    for (index, object) in objects.iter().enumerate() {
+        if !seen.insert((object.kind.name(), object.tenant.as_deref(), object.name.as_str())) {
+            let source = Box::new(StoreError::invalid("name", "is in the set already"));
+            return Err(StoreError::Object { index, source });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! What a kind of resource is.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::change::ChangeKind;
+use weir_core::destination::AllowedHosts;
+use weir_core::field::FieldError;
+use weir_core::json::Object;
+use weir_core::resource::Stored;
+
+use crate::StoreError;
+use crate::resource::reference::Reference;
+use crate::resource::write::SecretChange;
+
+/// To whom resources of a kind belong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Each to itself: tenants.
+    Itself,
+    /// To a tenant.
+    Tenant,
+    /// To a tenant or the platform.
+    TenantOrPlatform,
+}
+
+/// What resources of a kind have to do with secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// Nothing.
+    None,
+    /// It is given in this field of a body, and kept encrypted or as a hash.
+    Given {
+        /// The field; also the name under which the audit log tells that it was changed.
+        field: &'static str,
+        /// The column that keeps it.
+        column: &'static str,
+        /// Whether there must be one.
+        is_required: bool,
+    },
+    /// It is made with the resource, and shown once in this field of the answer.
+    Issued {
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// A secret that was made: itself, and what is kept of it, by columns.
+pub struct Issued {
+    pub(crate) secret: SecretString,
+    pub(crate) columns: Object,
+}
+
+/// What a specification is checked against, besides its own rules.
+pub struct Checking<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) tenant_id: Option<Uuid>,
+    /// What is replaced.
+    pub(crate) before: Option<&'a Stored>,
+    pub(crate) secret: &'a SecretChange,
+    pub(crate) allowed_hosts: &'a AllowedHosts,
+}
+
+/// A kind of resource.
+pub trait Kind: Send + Sync {
+    /// Its name in the audit log and in `apply`: `api_key`.
+    fn name(&self) -> &'static str;
+
+    /// Its name within a sentence: `API key`.
+    fn title(&self) -> &'static str {
+        self.name()
+    }
+
+    /// The table, called `t` in all fragments of SQL. Besides the columns of its own it has `id`, `created_at`, `updated_at`,
+    /// `revision`, `origin_kind`, `origin_ref` and, unless it belongs to itself, `tenant_id`.
+    fn table(&self) -> &'static str;
+
+    /// The columns that are written, by the names that [`Kind::columns_of`] gives them.
+    fn columns(&self) -> &'static [&'static str];
+
+    /// What is read besides: names, and expressions over `t`. What begins with `_` is not for people.
+    fn expressions(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// To whom its resources belong.
+    fn owner(&self) -> Owner;
+
+    /// Whether only the platform's admins see them at all.
+    fn is_platforms_alone(&self) -> bool {
+        false
+    }
+
+    /// Whether a tenant's users see the platform's, too.
+    fn shows_platforms(&self) -> bool {
+        false
+    }
+
+    /// The field that names a resource to people, unique for its owner.
+    fn natural_key(&self) -> &'static str {
+        "name"
+    }
+
+    /// Which rows have the natural key $1 and the owner $2, so that no other may have it; `None`: others may.
+    fn twin(&self) -> Option<&'static str> {
+        Some("t.name = $1 AND t.tenant_id IS NOT DISTINCT FROM $2::uuid")
+    }
+
+    /// Which rows there are, for rows that stay behind unseen.
+    fn condition(&self) -> &'static str {
+        "true"
+    }
+
+    /// What it refers to.
+    fn references(&self) -> &'static [Reference] {
+        &[]
+    }
+
+    /// What it has to do with secrets.
+    fn secret(&self) -> Secret {
+        Secret::None
+    }
+
+    /// Whether its secret comes as a hash already, and is not encrypted.
+    fn hashes_secret(&self) -> bool {
+        false
+    }
+
+    /// Reads a specification, names all that is wrong with it, and gives it in its one spelling.
+    fn check(&self, spec: Object, checking: &Checking<'_>) -> Result<Object, Vec<FieldError>>;
+
+    /// The columns of a specification.
+    fn columns_of(&self, spec: &Object) -> Object {
+        spec.clone()
+    }
+
+    /// The specification and the status, from columns and expressions.
+    fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
+        Ok(row.into_iter().partition(|(name, _)| self.columns().contains(&name.as_str())))
+    }
+
+    /// Whose copies a change makes out of date.
+    fn outdates(&self, stored: &Stored) -> ChangeKind;
+
+    /// Whether Envoy is configured from it.
+    fn affects_configuration(&self) -> bool {
+        false
+    }
+
+    /// Why this one cannot be written.
+    fn refuses(&self, _stored: &Stored) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Why this one cannot be deleted by this actor.
+    fn keeps(&self, _stored: &Stored, _actor: &Actor) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Makes the secret of a new one.
+    fn issue(&self) -> Result<Option<Issued>, StoreError> {
+        Ok(None)
+    }
+
+    /// Writes what else follows from it, within the same change.
+    fn project<'a>(
+        &'a self,
+        _connection: &'a mut PgConnection,
+        _written: &'a Written<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    /// Statements over its id ($1) that end it.
+    fn deletion(&self) -> &'static [&'static str];
+}
+
+/// What was written.
+pub struct Written<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) tenant_id: Option<Uuid>,
+    pub(crate) revision: i64,
+    pub(crate) before: Option<&'a Stored>,
+    pub(crate) spec: &'a Object,
+    pub(crate) has_new_secret: bool,
+}
+
+impl std::fmt::Debug for dyn Kind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

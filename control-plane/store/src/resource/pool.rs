@@ -1,0 +1,172 @@
+//! Pools and their members.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+use weir_core::capabilities::CapabilityOverrides;
+use weir_core::change::ChangeKind;
+use weir_core::field::FieldError;
+use weir_core::json::{Object, read, write};
+use weir_core::resource::Stored;
+use weir_core::routing::{MemberSettings, PoolSettings};
+
+use crate::StoreError;
+use crate::members::{MEMBER_COLUMNS, MemberRow, PriceColumns};
+use crate::resource::kind::{Checking, Kind, Owner, Written};
+use crate::resource::provider::{Said, capabilities};
+use crate::resource::reference::{Reference, Within};
+
+const MEMBERS: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'id', d.id, 'provider_id', d.provider_id, 'model', d.model, 'capabilities', d.capabilities,
+    'price', CASE WHEN d.price_version IS NOT NULL THEN jsonb_build_object(
+        'input_microusd_per_million', d.input_microusd_per_million,
+        'cached_input_microusd_per_million', d.cached_input_microusd_per_million,
+        'cache_write_microusd_per_million', d.cache_write_microusd_per_million,
+        'cache_write_1h_microusd_per_million', d.cache_write_1h_microusd_per_million,
+        'output_microusd_per_million', d.output_microusd_per_million,
+        'reasoning_microusd_per_million', d.reasoning_microusd_per_million) END
+    ) ORDER BY d.position), '[]') FROM deployments d WHERE d.pool_id = t.id)";
+
+pub(super) struct Pool;
+
+impl Kind for Pool {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn table(&self) -> &'static str {
+        "pools"
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &["name", "first_byte_timeout_ms", "idle_timeout_ms", "request_timeout_ms"]
+    }
+
+    fn expressions(&self) -> &'static [(&'static str, &'static str)] {
+        &[("members", MEMBERS)]
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::TenantOrPlatform
+    }
+
+    fn references(&self) -> &'static [Reference] {
+        &[Reference {
+            list: Some("members"),
+            field: "provider_id",
+            kind: "provider",
+            within: Within::Owner,
+            uses: "EXISTS (SELECT 1 FROM deployments d WHERE d.pool_id = t.id AND d.provider_id = $1)",
+        }]
+    }
+
+    fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+        let mut settings: PoolSettings = read(spec.into())?;
+        settings.check()?;
+        settings.members.iter_mut().for_each(|member| member.id = None);
+        Ok(write(&settings))
+    }
+
+    fn read(&self, mut row: Object) -> Result<(Object, Object), StoreError> {
+        let Some(Value::Array(stored)) = row.remove("members") else {
+            return Err(StoreError::Corrupt("a pool's members"));
+        };
+        let (mut members, mut shown) = (Vec::with_capacity(stored.len()), Vec::with_capacity(stored.len()));
+        for member in stored {
+            let (id, settings) = read_member(member).ok_or(StoreError::Corrupt("a pool's member"))?;
+            let member = write(&settings);
+            let mut with_id = member.clone();
+            with_id.insert("id".into(), id);
+            shown.push(Value::Object(with_id));
+            members.push(Value::Object(member));
+        }
+        row.insert("members".into(), members.into());
+        Ok((row, Object::from_iter([("members".to_owned(), shown.into())])))
+    }
+
+    fn outdates(&self, _: &Stored) -> ChangeKind {
+        ChangeKind::Configuration
+    }
+
+    fn affects_configuration(&self) -> bool {
+        true
+    }
+
+    fn project<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        written: &'a Written<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        write_members(connection, written).boxed()
+    }
+
+    fn deletion(&self) -> &'static [&'static str] {
+        &["DELETE FROM deployments WHERE pool_id = $1", "DELETE FROM pools WHERE id = $1"]
+    }
+}
+
+fn read_member(member: Value) -> Option<(Value, MemberSettings)> {
+    let Value::Object(mut member) = member else { return None };
+    let id = member.remove("id")?;
+    let said = match member.remove("capabilities") {
+        Some(Value::Object(said)) => said,
+        _ => Said::new(),
+    };
+    let mut settings: MemberSettings = read(member.into()).ok()?;
+    settings.capabilities = capabilities(Json(said));
+    Some((id, settings))
+}
+
+/// Writes a pool's members as deployments. A member that was there before (same provider, same model) keeps its deployment; its
+/// price gets a new version only if it changed.
+async fn write_members(connection: &mut PgConnection, written: &Written<'_>) -> Result<(), StoreError> {
+    let settings: PoolSettings =
+        read(written.spec.clone().into()).map_err(|_| StoreError::Corrupt("a pool that was checked"))?;
+    let mut before: Vec<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {MEMBER_COLUMNS} FROM deployments WHERE pool_id = $1 ORDER BY position"
+    )))
+    .bind(written.id)
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM deployments WHERE pool_id = $1").bind(written.id).execute(&mut *connection).await?;
+    for (position, member) in settings.members.iter().enumerate() {
+        let same = before.iter().position(|old| old.provider_id == member.provider_id && old.model == member.model);
+        let same = same.map(|index| before.remove(index));
+        let price_version = match &same {
+            Some(old) if old.price.read()? == member.price => old.price_version.clone(),
+            _ => member.price.map(|_| format!("r{}", written.revision)),
+        };
+        let price = PriceColumns::of(member.price);
+        sqlx::query(
+            "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, capabilities, price_version,
+                 input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million,
+                 cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(same.map_or_else(Uuid::now_v7, |old| old.id))
+        .bind(written.tenant_id.unwrap_or_default())
+        .bind(written.id)
+        .bind(position as i16)
+        .bind(member.provider_id)
+        .bind(&member.model)
+        .bind(Json(said(member.capabilities)))
+        .bind(price_version)
+        .bind(price.input_microusd_per_million)
+        .bind(price.cached_input_microusd_per_million)
+        .bind(price.cache_write_microusd_per_million)
+        .bind(price.cache_write_1h_microusd_per_million)
+        .bind(price.output_microusd_per_million)
+        .bind(price.reasoning_microusd_per_million)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// As it is stored.
+fn said(capabilities: CapabilityOverrides) -> Said {
+    write(&capabilities)
+}

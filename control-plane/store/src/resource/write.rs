@@ -1,0 +1,393 @@
+//! Writing resources of any kind.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::json::{Difference, Object, differences, merge, without_nulls};
+use weir_core::resource::{Origin, Stored, WithSecret};
+use weir_core::routing::check_credential;
+
+use crate::commit::{Idempotency, Write, authorise, expect_revision};
+use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
+use crate::resource::{read, reference};
+use crate::row::{bytea, from_bytea, require_tenant};
+use crate::{Store, StoreError};
+
+/// What happens to a secret that people give.
+#[derive(Clone, Debug, Default)]
+pub enum SecretChange {
+    /// It stays as it is; a new resource has none.
+    #[default]
+    Keep,
+    /// It is replaced.
+    Set(SecretString),
+    /// There is none any more.
+    Remove,
+}
+
+/// What becomes of a specification.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// It is replaced whole; what is absent has its default.
+    Replace(Object),
+    /// It is merged (RFC 7396): what is absent stays, null takes away.
+    Merge(Object),
+}
+
+impl Store {
+    /// Makes a resource. A secret that is made with it is given this once.
+    pub async fn create(
+        &self,
+        kind: &dyn Kind,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        spec: Object,
+        secret: SecretChange,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<WithSecret, StoreError> {
+        authorise(actor, tenant_id.filter(|_| !kind.is_platforms_alone()))?;
+        let spec = tidied(spec);
+        self.check_early(kind, actor, tenant_id, None, &spec, &secret)?;
+        let mut write = self.begin(actor).await?;
+        if let Some(earlier) = self.replay(&mut write, idempotency, kind).await? {
+            return Ok(earlier);
+        }
+        let created = write.create(self, kind, tenant_id, spec, secret, &Origin::default()).await?;
+        self.remember(&mut write, idempotency, &created).await?;
+        write.commit().await?;
+        Ok(created)
+    }
+
+    /// Changes what is decided about a resource. What changes nothing is not committed.
+    pub async fn update(
+        &self,
+        kind: &dyn Kind,
+        actor: &Actor,
+        id: Uuid,
+        expected_revision: u64,
+        update: Update,
+        secret: SecretChange,
+    ) -> Result<Stored, StoreError> {
+        let mut write = self.begin_on(kind, actor, id).await?;
+        let before = write.current(kind, id).await?;
+        kind.refuses(&before)?;
+        expect_revision(&before, expected_revision)?;
+        write.expect_managed_here(&before)?;
+        let spec = match update {
+            Update::Replace(spec) => tidied(spec),
+            Update::Merge(patch) => {
+                let mut spec = before.spec.clone();
+                // A name in a patch takes the place of an id.
+                for reference in kind.references() {
+                    if reference.list.is_none() && patch.contains_key(reference.short()) {
+                        spec.remove(reference.field);
+                    }
+                }
+                merge(&mut spec, patch);
+                tidied(spec)
+            }
+        };
+        let origin = before.origin.clone();
+        let Some(after) = write.update(self, kind, &before, spec, secret, &origin).await? else { return Ok(before) };
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Deletes a resource that nothing refers to. Gives the revision.
+    pub async fn delete(
+        &self,
+        kind: &dyn Kind,
+        actor: &Actor,
+        id: Uuid,
+        expected_revision: u64,
+    ) -> Result<u64, StoreError> {
+        let mut write = self.begin_on(kind, actor, id).await?;
+        let before = write.current(kind, id).await?;
+        kind.refuses(&before)?;
+        expect_revision(&before, expected_revision)?;
+        write.expect_managed_here(&before)?;
+        write.delete(kind, &before).await?;
+        write.commit().await
+    }
+
+    /// Refuses what is wrong whatever is stored, so that it does not hold up other writers.
+    fn check_early(
+        &self,
+        kind: &dyn Kind,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        before: Option<&Stored>,
+        spec: &Object,
+        secret: &SecretChange,
+    ) -> Result<(), StoreError> {
+        // A name can be read only once it is an id.
+        let is_by_name =
+            |reference: &reference::Reference| reference.list.is_some() || spec.contains_key(reference.short());
+        if kind.references().iter().any(is_by_name) {
+            return Ok(());
+        }
+        let checking = Checking { actor, tenant_id, before, secret, allowed_hosts: &self.allowed_hosts };
+        kind.check(spec.clone(), &checking)?;
+        Ok(())
+    }
+}
+
+impl Write<'_> {
+    /// A resource that the actor may write.
+    pub(crate) async fn current(&mut self, kind: &dyn Kind, id: Uuid) -> Result<Stored, StoreError> {
+        let actor = self.actor();
+        let stored = read::get(self.connection(), kind, actor, id).await?;
+        authorise(actor, stored.tenant_id)?;
+        Ok(stored)
+    }
+
+    /// Refuses what something else would write again.
+    pub(crate) fn expect_managed_here(&self, stored: &Stored) -> Result<(), StoreError> {
+        if stored.origin.is_here() { Ok(()) } else { Err(StoreError::ManagedElsewhere(stored.origin.clone())) }
+    }
+
+    pub(crate) async fn create(
+        &mut self,
+        store: &Store,
+        kind: &dyn Kind,
+        tenant_id: Option<Uuid>,
+        mut spec: Object,
+        secret: SecretChange,
+        origin: &Origin,
+    ) -> Result<WithSecret, StoreError> {
+        let id = Uuid::now_v7();
+        let tenant_id = match kind.owner() {
+            Owner::Itself => Some(id),
+            Owner::Tenant if tenant_id.is_none() => return Err(StoreError::invalid("tenant_id", "is required")),
+            Owner::Tenant | Owner::TenantOrPlatform => {
+                require_tenant(self.connection(), tenant_id).await?;
+                tenant_id
+            }
+        };
+        reference::resolve(self.connection(), kind, tenant_id, &mut spec).await?;
+        let checking = Checking {
+            actor: self.actor(),
+            tenant_id,
+            before: None,
+            secret: &secret,
+            allowed_hosts: &store.allowed_hosts,
+        };
+        let spec = kind.check(spec, &checking)?;
+        self.expect_free(kind, tenant_id, id, &spec).await?;
+        let mut columns = kind.columns_of(&spec);
+        let mut names: Vec<&str> = kind.columns().to_vec();
+        let issued = kind.issue()?;
+        if let Some(issued) = &issued {
+            columns.extend(issued.columns.clone());
+        }
+        if let Secret::Given { field, column, is_required } = kind.secret() {
+            match sealed(store, kind, id, &secret)? {
+                Some(value) => {
+                    columns.insert(column.into(), value);
+                }
+                None if is_required => return Err(StoreError::invalid(field, "is required")),
+                None => {}
+            }
+            names.push(column);
+        }
+        names.extend(issued.iter().flat_map(|issued| issued.columns.keys()).map(String::as_str));
+        let owner = if kind.owner() == Owner::Itself { ("", "") } else { ("tenant_id, ", "$6::uuid, ") };
+        let query = format!(
+            "INSERT INTO {table} (id, {}revision, origin_kind, origin_ref, {names})
+             SELECT $1, {}$2, $3, $4, {values} FROM jsonb_populate_record(NULL::{table}, $5) r WHERE $6::uuid IS NULL OR true",
+            owner.0,
+            owner.1,
+            table = kind.table(),
+            names = names.join(", "),
+            values = names.iter().map(|name| format!("r.{name}")).collect::<Vec<_>>().join(", "),
+        );
+        let revision = self.revision();
+        sqlx::query(AssertSqlSafe(query))
+            .bind(id)
+            .bind(revision)
+            .bind(origin.kind.name())
+            .bind(&origin.reference)
+            .bind(Json(columns))
+            .bind(tenant_id)
+            .execute(self.connection())
+            .await?;
+        let has_new_secret = matches!(secret, SecretChange::Set(_));
+        let written = Written { id, tenant_id, revision, before: None, spec: &spec, has_new_secret };
+        kind.project(self.connection(), &written).await?;
+        let stored = self.current(kind, id).await?;
+        self.record(kind, "create", None, Some(&stored), has_new_secret);
+        let secret = issued.map_or_else(String::new, |issued| issued.secret.expose_secret().to_owned());
+        Ok(WithSecret { stored, secret })
+    }
+
+    /// `None`: there was nothing to change.
+    pub(crate) async fn update(
+        &mut self,
+        store: &Store,
+        kind: &dyn Kind,
+        before: &Stored,
+        mut spec: Object,
+        secret: SecretChange,
+        origin: &Origin,
+    ) -> Result<Option<Stored>, StoreError> {
+        let (id, tenant_id) = (before.id, before.tenant_id);
+        reference::resolve(self.connection(), kind, tenant_id, &mut spec).await?;
+        let checking = Checking {
+            actor: self.actor(),
+            tenant_id,
+            before: Some(before),
+            secret: &secret,
+            allowed_hosts: &store.allowed_hosts,
+        };
+        let spec = kind.check(spec, &checking)?;
+        let has_new_secret = self.is_new_secret(store, kind, before, &secret).await?;
+        if spec == before.spec && !has_new_secret && *origin == before.origin {
+            return Ok(None);
+        }
+        self.expect_free(kind, tenant_id, id, &spec).await?;
+        let mut columns = kind.columns_of(&spec);
+        let mut names: Vec<&str> = kind.columns().to_vec();
+        if let Secret::Given { column, .. } = kind.secret()
+            && has_new_secret
+        {
+            if let Some(value) = sealed(store, kind, id, &secret)? {
+                columns.insert(column.into(), value);
+            }
+            names.push(column);
+        }
+        let query = format!(
+            "UPDATE {table} SET ({names}, revision, origin_kind, origin_ref, updated_at)
+               = (SELECT {values}, $2::bigint, $3::text, $4::text, now() FROM jsonb_populate_record(NULL::{table}, $5) r)
+             WHERE id = $1",
+            table = kind.table(),
+            names = names.join(", "),
+            values = names.iter().map(|name| format!("r.{name}")).collect::<Vec<_>>().join(", "),
+        );
+        let revision = self.revision();
+        sqlx::query(AssertSqlSafe(query))
+            .bind(id)
+            .bind(revision)
+            .bind(origin.kind.name())
+            .bind(&origin.reference)
+            .bind(Json(columns))
+            .execute(self.connection())
+            .await?;
+        let written = Written { id, tenant_id, revision, before: Some(before), spec: &spec, has_new_secret };
+        kind.project(self.connection(), &written).await?;
+        let stored = self.current(kind, id).await?;
+        self.record(kind, "update", Some(before), Some(&stored), has_new_secret);
+        Ok(Some(stored))
+    }
+
+    pub(crate) async fn delete(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
+        let users = reference::users(self.connection(), kind, before.id).await?;
+        if !users.is_empty() {
+            return Err(StoreError::InUse { users });
+        }
+        kind.keeps(before, self.actor())?;
+        for statement in kind.deletion() {
+            sqlx::query(*statement).bind(before.id).execute(self.connection()).await?;
+        }
+        self.record(kind, "delete", Some(before), None, false);
+        Ok(())
+    }
+
+    /// Refuses a name that another has. Writers take turns, so it stays free; and Postgres, which would find out too, would write
+    /// the name into its log.
+    async fn expect_free(
+        &mut self,
+        kind: &dyn Kind,
+        tenant_id: Option<Uuid>,
+        id: Uuid,
+        spec: &Object,
+    ) -> Result<(), StoreError> {
+        let Some(twin) = kind.twin() else { return Ok(()) };
+        let key = kind.natural_key();
+        let query = format!(
+            "SELECT EXISTS (SELECT 1 FROM {} t WHERE t.id <> $3 AND ($2::uuid IS NULL OR true) AND {twin})",
+            kind.table()
+        );
+        let (is_taken,): (bool,) = sqlx::query_as(AssertSqlSafe(query))
+            .bind(spec.get(key).and_then(Value::as_str).unwrap_or_default())
+            .bind(tenant_id)
+            .bind(id)
+            .fetch_one(self.connection())
+            .await?;
+        if is_taken { Err(StoreError::Taken { field: key }) } else { Ok(()) }
+    }
+
+    /// Whether a secret is another than the one that is stored. What cannot be compared is another.
+    async fn is_new_secret(
+        &mut self,
+        store: &Store,
+        kind: &dyn Kind,
+        before: &Stored,
+        secret: &SecretChange,
+    ) -> Result<bool, StoreError> {
+        let Secret::Given { column, field, is_required } = kind.secret() else { return Ok(false) };
+        let given = match secret {
+            SecretChange::Keep => return Ok(false),
+            SecretChange::Remove if is_required => return Err(StoreError::invalid(field, "is required")),
+            SecretChange::Remove => None,
+            SecretChange::Set(secret) => Some(secret.expose_secret()),
+        };
+        let query = format!("SELECT to_jsonb(t.{column}) FROM {} t WHERE t.id = $1", kind.table());
+        let (stored,): (Option<Value>,) =
+            sqlx::query_as(AssertSqlSafe(query)).bind(before.id).fetch_one(self.connection()).await?;
+        let stored = stored.as_ref().filter(|stored| !stored.is_null()).map(|stored| {
+            let encrypted = from_bytea(stored)?;
+            let decrypted = store.encryption.decrypt(before.id, &encrypted).ok()?;
+            Some(decrypted.expose_secret().to_owned())
+        });
+        Ok(match (stored, given) {
+            (None, None) => false,
+            (Some(Some(stored)), Some(given)) => stored != given,
+            (Some(_) | None, _) => true,
+        })
+    }
+
+    /// Notes what was changed. `before` and `after`: as they are read.
+    pub(crate) fn record(
+        &mut self,
+        kind: &dyn Kind,
+        verb: &str,
+        before: Option<&Stored>,
+        after: Option<&Stored>,
+        has_new_secret: bool,
+    ) {
+        let Some(stored) = after.or(before) else { return };
+        let nothing = Object::new();
+        let spec = |stored: Option<&'_ Stored>| stored.map_or_else(|| nothing.clone(), |stored| stored.spec.clone());
+        let mut changes = differences(&spec(before), &spec(after));
+        if let Secret::Given { field, .. } = kind.secret()
+            && has_new_secret
+        {
+            // What it is, nobody reads again.
+            let before = if before.is_some() { Value::from("***") } else { Value::Null };
+            changes.push(Difference { path: field.into(), before, after: "*** (new)".into() });
+        }
+        self.note(kind, verb, stored, changes);
+    }
+}
+
+/// What is kept of a given secret.
+fn sealed(store: &Store, kind: &dyn Kind, id: Uuid, secret: &SecretChange) -> Result<Option<Value>, StoreError> {
+    let SecretChange::Set(secret) = secret else { return Ok(None) };
+    if kind.hashes_secret() {
+        return Ok(Some(secret.expose_secret().into()));
+    }
+    check_credential(secret.expose_secret())?;
+    Ok(Some(bytea(&store.encryption.encrypt(id, secret)?)))
+}
+
+fn tidied(spec: Object) -> Object {
+    let mut spec = Value::Object(spec);
+    without_nulls(&mut spec);
+    match spec {
+        Value::Object(spec) => spec,
+        _ => Object::new(),
+    }
+}
