@@ -14,7 +14,7 @@ export interface paths {
         /** The keys in your scope, oldest first. */
         get: operations["list_api_keys"];
         put?: never;
-        /** Makes a key. The answer is the only one that shows it. */
+        /** Makes one. The answer is the only one that shows its secret. */
         post: operations["create_api_key"];
         delete?: never;
         options?: never;
@@ -29,15 +29,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One key. */
+        /** What an app shows to the gateway. */
         get: operations["get_api_key"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_api_key"];
         post?: never;
         /** Deletes a key. Its usage stays in the ledger. */
         delete: operations["delete_api_key"];
         options?: never;
         head?: never;
-        /** Changes a key. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_api_key"];
         trace?: never;
     };
@@ -52,6 +53,27 @@ export interface paths {
         put?: never;
         /** Revokes a key for good. A key that is revoked already stays as it is. */
         post: operations["revoke_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Brings a set of objects about, all or nothing.
+         * @description What is not there is made, what differs is replaced, and the rest stays as it is. Objects of another origin are refused unless they
+         *     are adopted.
+         */
+        post: operations["apply"];
         delete?: never;
         options?: never;
         head?: never;
@@ -214,7 +236,7 @@ export interface paths {
         /** All gateways, oldest first. */
         get: operations["list_gateways"];
         put?: never;
-        /** Makes a gateway. The answer is the only one that shows its token. */
+        /** Makes one. The answer is the only one that shows its secret. */
         post: operations["create_gateway"];
         delete?: never;
         options?: never;
@@ -229,15 +251,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One gateway. */
+        /** A fleet of Envoys with one token. One of the platform's serves all tenants. */
         get: operations["get_gateway"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_gateway"];
         post?: never;
         /** Deletes a gateway: its token is refused from now on. */
         delete: operations["delete_gateway"];
         options?: never;
         head?: never;
-        /** Changes a gateway. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_gateway"];
         trace?: never;
     };
@@ -251,7 +274,7 @@ export interface paths {
         /** The profiles in your scope and the platform's, oldest first. The platform's profile `all` always exists. */
         get: operations["list_profiles"];
         put?: never;
-        /** Makes a profile. */
+        /** Makes one. */
         post: operations["create_profile"];
         delete?: never;
         options?: never;
@@ -266,15 +289,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One profile. */
+        /** What is looked for, and what happens when it is found. */
         get: operations["get_profile"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_profile"];
         post?: never;
         /** Deletes a profile that no key and no tenant uses. */
         delete: operations["delete_profile"];
         options?: never;
         head?: never;
-        /** Changes a profile. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_profile"];
         trace?: never;
     };
@@ -308,7 +332,7 @@ export interface paths {
         /** The models in your scope and the platform's, oldest first. */
         get: operations["list_models"];
         put?: never;
-        /** Makes a model. */
+        /** Makes one. */
         post: operations["create_model"];
         delete?: never;
         options?: never;
@@ -323,15 +347,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One model. */
+        /** A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         get: operations["get_model"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_model"];
         post?: never;
         /** Deletes a model. */
         delete: operations["delete_model"];
         options?: never;
         head?: never;
-        /** Changes a model. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_model"];
         trace?: never;
     };
@@ -362,7 +387,7 @@ export interface paths {
         /** The pools in your scope, oldest first. */
         get: operations["list_pools"];
         put?: never;
-        /** Makes a pool. */
+        /** Makes one. */
         post: operations["create_pool"];
         delete?: never;
         options?: never;
@@ -377,15 +402,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One pool. */
+        /** Deployments that serve the same models, in the order in which they are tried. */
         get: operations["get_pool"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_pool"];
         post?: never;
         /** Deletes a pool that no model leads to. */
         delete: operations["delete_pool"];
         options?: never;
         head?: never;
-        /** Changes a pool. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_pool"];
         trace?: never;
     };
@@ -399,7 +425,7 @@ export interface paths {
         /** The providers in your scope, oldest first. */
         get: operations["list_providers"];
         put?: never;
-        /** Makes a provider. */
+        /** Makes one. */
         post: operations["create_provider"];
         delete?: never;
         options?: never;
@@ -414,15 +440,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One provider. */
+        /** Where requests can be sent, and with which credential. */
         get: operations["get_provider"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_provider"];
         post?: never;
         /** Deletes a provider that no pool uses. */
         delete: operations["delete_provider"];
         options?: never;
         head?: never;
-        /** Changes a provider. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_provider"];
         trace?: never;
     };
@@ -436,7 +463,7 @@ export interface paths {
         /** All tenants, oldest first. */
         get: operations["list_tenants"];
         put?: never;
-        /** Makes a tenant. */
+        /** Makes one. */
         post: operations["create_tenant"];
         delete?: never;
         options?: never;
@@ -451,15 +478,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One tenant. */
+        /** A customer, a department or a team: what it has, nobody else sees. */
         get: operations["get_tenant"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_tenant"];
         post?: never;
         /** Deletes a tenant that has nothing any more. Its usage stays in the ledger. */
         delete: operations["delete_tenant"];
         options?: never;
         head?: never;
-        /** Changes a tenant. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_tenant"];
         trace?: never;
     };
@@ -490,7 +518,7 @@ export interface paths {
         /** The users in your scope, oldest first. */
         get: operations["list_users"];
         put?: never;
-        /** Makes a user. */
+        /** Makes one. */
         post: operations["create_user"];
         delete?: never;
         options?: never;
@@ -505,15 +533,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user. */
+        /** Somebody who administers. */
         get: operations["get_user"];
-        put?: never;
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_user"];
         post?: never;
         /** Deletes a user. You cannot delete yourself. */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Changes a user. A new password or role ends their sessions. */
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_user"];
         trace?: never;
     };
@@ -527,60 +556,196 @@ export interface components {
          */
         Action: "allow" | "flag" | "redact" | "block";
         /** @description What an app shows to the gateway. */
-        ApiKey: components["schemas"]["Meta"] & {
-            /** @description Names of models; null: every model of the tenant's catalog. */
-            allowed_models?: string[] | null;
+        ApiKey: {
+            /** @description Names of models; absent or null: every model of the tenant's catalog. */
+            allowed_models: string[] | null;
             /**
              * Format: date-time
-             * @description Null: never.
+             * @description RFC 3339, UTC.
              */
-            expires_at?: string | null;
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Absent or null: never.
+             */
+            expires_at: string | null;
             /**
              * Format: uuid
-             * @description Null: the tenant's.
+             * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
-            guardrail_profile_id?: string | null;
-            /** @description For people. */
+            guardrail_profile_id: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description 1 to 100 characters. */
             name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
             /** @description Its first 12 characters. */
             prefix: string;
             /**
              * Format: int64
-             * @description Requests in one UTC minute; null: no limit.
+             * @description Requests in one UTC minute, at least 1; absent or null: no limit.
              */
-            requests_per_minute?: number | null;
+            requests_per_minute: number | null;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
             /**
              * Format: date-time
              * @description Since when it is refused; null: it is not revoked.
              */
-            revoked_at?: string | null;
+            revoked_at: string | null;
             /**
              * Format: uuid
              * @description To whom it belongs.
              */
-            tenant_id?: string | null;
+            tenant_id: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a key; what is absent stays. */
+        /** @description What an app shows to the gateway. */
         ApiKeyPatch: {
-            /** @description Names of models; null: every model of the tenant's catalog. */
+            /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
             /**
              * Format: date-time
-             * @description Null: never.
+             * @description Absent or null: never.
              */
             expires_at?: string | null;
             /**
              * Format: uuid
-             * @description A profile of the tenant or of the platform; null: the tenant's.
+             * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id?: string | null;
             /** @description 1 to 100 characters. */
-            name?: string | null;
+            name?: string;
             /**
              * Format: int64
-             * @description Requests in one UTC minute, at least 1; null: no limit.
+             * @description Requests in one UTC minute, at least 1; absent or null: no limit.
              */
             requests_per_minute?: number | null;
+        };
+        /** @description What an app shows to the gateway. */
+        ApiKeySpec: {
+            /** @description Names of models; absent or null: every model of the tenant's catalog. */
+            allowed_models?: string[] | null;
+            /**
+             * Format: date-time
+             * @description Absent or null: never.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform; absent or null: the tenant's.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description 1 to 100 characters. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Requests in one UTC minute, at least 1; absent or null: no limit.
+             */
+            requests_per_minute?: number | null;
+        };
+        /** @description An object of a set. */
+        AppliedAnswer: {
+            /**
+             * Format: uuid
+             * @description Null: it is not there, as nothing was committed.
+             */
+            id: string | null;
+            /** @description The key that was made. It is shown this once. */
+            key?: string | null;
+            /** @description Its kind. */
+            kind: string;
+            /** @description What it is called. */
+            name: string;
+            /** @description Its tenant's name; null: the platform's. */
+            tenant: string | null;
+            /** @description The token of the gateway that was made. It is shown this once. */
+            token?: string | null;
+        };
+        /** @description What differs about a field. Secrets are not shown. */
+        ApplyChange: {
+            /** @description What is; null: nothing. */
+            after: unknown;
+            /** @description What was; null: nothing. */
+            before: unknown;
+            /** @description For example `members[0].model`. */
+            path: string;
+        };
+        /** @description What differs about an object. */
+        ApplyDiff: {
+            /** @description By the paths of its fields. */
+            changes: components["schemas"]["ApplyChange"][];
+            /** @description Its kind. */
+            kind: string;
+            /** @description What it is called. */
+            name: string;
+            /** @description Its tenant's name; null: the platform's. */
+            tenant: string | null;
+        };
+        /** @description An object as it should be. */
+        ApplyObject: {
+            /** @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user` or `gateway`. */
+            kind: string;
+            /** @description What it is called; of a user, the address. */
+            name: string;
+            /**
+             * @description What POST takes, but for `name` and `tenant_id`. What `x_id` refers to may be written `x`: a name within the same owner, or an
+             *     id. A secret that is left out stays.
+             */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** @description The tenant that it belongs to, by name or id. Absent or null: the platform. */
+            tenant?: string | null;
+        };
+        /** @description Objects as they should be. */
+        ApplyRequest: {
+            /** @description Whether objects of other origins are taken over. Default false: they are refused. */
+            adopt?: boolean | null;
+            /**
+             * Format: int64
+             * @description Refuses the set if an object that it names was changed since this revision.
+             */
+            base_revision?: number | null;
+            /** @description How many objects may be deleted. Default 20. */
+            max_deleted?: number | null;
+            /** @description At most 5,000, in any order. */
+            objects: components["schemas"]["ApplyObject"][];
+            origin?: components["schemas"]["Origin"] | null;
+            /**
+             * @description Whether objects of this origin are deleted that the set does not name, of the kinds and tenants that it names. Never tenants.
+             *     Default false.
+             */
+            prune?: boolean | null;
+        };
+        /** @description What was done, or would be. */
+        ApplyResult: {
+            /** @description Those that were different. */
+            changed: components["schemas"]["AppliedAnswer"][];
+            /** @description Those that were not there. */
+            created: components["schemas"]["AppliedAnswer"][];
+            /** @description Those that are gone. */
+            deleted: components["schemas"]["AppliedAnswer"][];
+            /** @description What differs, object by object. */
+            diff: components["schemas"]["ApplyDiff"][];
+            /**
+             * Format: int64
+             * @description The revision of the change; null: nothing was committed.
+             */
+            revision: number | null;
+            /** @description Those that were as they should be. */
+            unchanged: components["schemas"]["AppliedAnswer"][];
         };
         /** @description Who made a change. */
         AuditActor: {
@@ -681,16 +846,98 @@ export interface components {
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "too_many_requests" | "internal" | "unavailable";
-        /** @description A new key. */
-        CreatedApiKey: components["schemas"]["ApiKey"] & {
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable";
+        /** @description What an app shows to the gateway. */
+        CreatedApiKey: {
+            /** @description Names of models; absent or null: every model of the tenant's catalog. */
+            allowed_models: string[] | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Absent or null: never.
+             */
+            expires_at: string | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform; absent or null: the tenant's.
+             */
+            guardrail_profile_id: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
             /** @description The key itself. It is shown this once. */
             key: string;
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /** @description Its first 12 characters. */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description Requests in one UTC minute, at least 1; absent or null: no limit.
+             */
+            requests_per_minute: number | null;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description Since when it is refused; null: it is not revoked.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description A new gateway. */
-        CreatedGateway: components["schemas"]["Gateway"] & {
+        /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
+        CreatedGateway: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description 1 to 100 characters; unique. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
             /** @description What its Envoys show to the control plane. It is shown this once. */
             token: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
         /** @description Who signs in. */
         Credentials: {
@@ -742,20 +989,47 @@ export interface components {
          * @enum {string}
          */
         FindingType: "CREDIT_CARD" | "EMAIL";
-        /** @description A fleet of Envoys with one token. */
-        Gateway: components["schemas"]["Meta"] & {
-            /** @description For people; unique. */
-            name: string;
+        /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
+        Gateway: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
             /**
              * Format: uuid
-             * @description Null: it serves all tenants.
+             * @description UUIDv7, immutable.
              */
-            tenant_id?: string | null;
+            id: string;
+            /** @description 1 to 100 characters; unique. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a gateway; what is absent stays. */
+        /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         GatewayPatch: {
             /** @description 1 to 100 characters; unique. */
-            name?: string | null;
+            name?: string;
+        };
+        /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
+        GatewaySpec: {
+            /** @description 1 to 100 characters; unique. */
+            name: string;
         };
         /** @description Who is signed in. */
         Identity: {
@@ -777,41 +1051,9 @@ export interface components {
         /** @description One part of a list. */
         List_ApiKey: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description Names of models; null: every model of the tenant's catalog. */
-                allowed_models?: string[] | null;
-                /**
-                 * Format: date-time
-                 * @description Null: never.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: uuid
-                 * @description Null: the tenant's.
-                 */
-                guardrail_profile_id?: string | null;
-                /** @description For people. */
-                name: string;
-                /** @description Its first 12 characters. */
-                prefix: string;
-                /**
-                 * Format: int64
-                 * @description Requests in one UTC minute; null: no limit.
-                 */
-                requests_per_minute?: number | null;
-                /**
-                 * Format: date-time
-                 * @description Since when it is refused; null: it is not revoked.
-                 */
-                revoked_at?: string | null;
-                /**
-                 * Format: uuid
-                 * @description To whom it belongs.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["ApiKey"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_AuditEntry: {
@@ -855,37 +1097,16 @@ export interface components {
         /** @description One part of a list. */
         List_Gateway: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description For people; unique. */
-                name: string;
-                /**
-                 * Format: uuid
-                 * @description Null: it serves all tenants.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["Gateway"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Model: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description The name that clients ask for. */
-                name: string;
-                /**
-                 * Format: uuid
-                 * @description The pool that serves it.
-                 */
-                pool_id: string;
-                /**
-                 * Format: uuid
-                 * @description Null: the platform's, for all tenants that have none of that name.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["Model"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Node: {
@@ -956,100 +1177,30 @@ export interface components {
         /** @description One part of a list. */
         List_Pool: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /**
-                 * Format: int64
-                 * @description How long each member may take to the first content of a stream; beyond it the next member is tried.
-                 */
-                first_byte_timeout_ms: number;
-                /**
-                 * Format: int64
-                 * @description How long a stream may be silent.
-                 */
-                idle_timeout_ms: number;
-                /** @description In the order in which they are tried. */
-                members: components["schemas"]["Member"][];
-                /** @description For people. */
-                name: string;
-                /**
-                 * Format: int64
-                 * @description How long a request may take in all.
-                 */
-                request_timeout_ms: number;
-                /**
-                 * Format: uuid
-                 * @description Null: the platform's.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["Pool"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Profile: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description For people. */
-                name: string;
-                /** @description Checked together; where findings overlap, the strictest action wins. */
-                rules: components["schemas"]["Rule"][];
-                /**
-                 * Format: uuid
-                 * @description Null: the platform's.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["Profile"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Provider: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description Further schemas that it speaks, beside those of its kind. */
-                also_speaks: string[];
-                authentication?: components["schemas"]["Authentication"] | null;
-                /** @description `http(s)://host[:port][/path]`. */
-                base_url: string;
-                /** @description What is said about what it takes. */
-                capabilities: components["schemas"]["Capabilities"];
-                /** @description Whether it is shown a credential. The credential itself is never read. */
-                has_credential: boolean;
-                /** @description For people, and for the response header `x-weir-provider`. */
-                name: string;
-                /** @description Which kind of server it is; null: a vendor's own host says it, or nothing. */
-                preset?: string | null;
-                /** @description What stands in the query of every request. */
-                query: string;
-                /** @description The wire schema that it speaks: `openai`, `anthropic`, … */
-                schema: string;
-                /**
-                 * Format: uuid
-                 * @description Null: the platform's.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["Provider"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Tenant: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /**
-                 * Format: uuid
-                 * @description Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
-                 */
-                guardrail_profile_id?: string | null;
-                /** @description Whether a key's own profile takes the place of the tenant's. Where not, the stricter of both holds for each type of finding. */
-                keys_may_loosen_guardrails: boolean;
-                /** @description For people; unique. */
-                name: string;
-                /** @description IANA name. */
-                time_zone: string;
-            })[];
+            items: components["schemas"]["Tenant"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_UsageRecord: {
@@ -1185,19 +1336,9 @@ export interface components {
         /** @description One part of a list. */
         List_User: {
             /** @description In the order of the list. */
-            items: (components["schemas"]["Meta"] & {
-                /** @description Unique, whatever its case. */
-                email: string;
-                /** @description What the user may do. */
-                role: components["schemas"]["Role"];
-                /**
-                 * Format: uuid
-                 * @description Null for the platform's.
-                 */
-                tenant_id?: string | null;
-            })[];
+            items: components["schemas"]["User"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /**
          * @description The field that bounds the output in OpenAI's chat schema.
@@ -1215,15 +1356,15 @@ export interface components {
             id: string;
             /** @description The model's name there. */
             model: string;
-            price?: components["schemas"]["Price"] | null;
+            price: components["schemas"]["Price"] | null;
             /**
              * Format: uuid
              * @description Its provider.
              */
             provider_id: string;
         };
-        /** @description Fields of every resource. */
-        Meta: {
+        /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
+        Model: {
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1234,43 +1375,52 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
+            /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: uuid
+             * @description A pool of the model's owner.
+             */
+            pool_id: string;
             /**
              * Format: int64
              * @description The committed change that last wrote it; also its ETag.
              */
             revision: number;
             /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /**
              * Format: date-time
              * @description RFC 3339, UTC.
              */
             updated_at: string;
         };
-        /** @description A name that clients ask for, and the pool that serves it. */
-        Model: components["schemas"]["Meta"] & {
-            /** @description The name that clients ask for. */
-            name: string;
-            /**
-             * Format: uuid
-             * @description The pool that serves it.
-             */
-            pool_id: string;
-            /**
-             * Format: uuid
-             * @description Null: the platform's, for all tenants that have none of that name.
-             */
-            tenant_id?: string | null;
-        };
-        /** @description What to change about a model; what is absent stays. */
+        /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         ModelPatch: {
-            /** @description 1 to 200 visible ASCII characters; unique for its owner. */
-            name?: string | null;
+            /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
+            name?: string;
             /**
              * Format: uuid
              * @description A pool of the model's owner.
              */
-            pool_id?: string | null;
+            pool_id?: string;
         };
-        /** @description A key to make. */
+        /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
+        ModelSpec: {
+            /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description A pool of the model's owner.
+             */
+            pool_id: string;
+        };
+        /** @description What an app shows to the gateway. */
         NewApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
@@ -1297,19 +1447,20 @@ export interface components {
              */
             tenant_id: string;
         };
-        /** @description A gateway to make. */
+        /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         NewGateway: {
             /** @description 1 to 100 characters; unique. */
             name: string;
             /**
              * Format: uuid
-             * @description Absent or null: it serves all tenants.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
         };
-        /** @description A member to make. One that the pool has already (same provider, same model) keeps its id. */
+        /** @description A member of a pool. One that the pool has already (same provider, same model) keeps its id. */
         NewMember: {
-            capabilities?: components["schemas"]["Capabilities"] | null;
+            /** @description What the model takes there, where that differs from what is known of it and of its provider. Absent or null: nowhere. */
+            capabilities?: components["schemas"]["Capabilities"];
             /**
              * Format: uuid
              * @description The deployment's id, as it was read; it is not looked at, so that what was read can be sent back.
@@ -1324,9 +1475,9 @@ export interface components {
              */
             provider_id: string;
         };
-        /** @description A model to make. */
+        /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         NewModel: {
-            /** @description 1 to 200 visible ASCII characters; unique for its owner. */
+            /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
             name: string;
             /**
              * Format: uuid
@@ -1335,112 +1486,122 @@ export interface components {
             pool_id: string;
             /**
              * Format: uuid
-             * @description Absent or null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
         };
-        /** @description A pool to make. */
+        /** @description Deployments that serve the same models, in the order in which they are tried. */
         NewPool: {
             /**
              * Format: int64
-             * @description How long each member may take to the first content of a stream. What a provider sends to keep the connection alive does not
-             *     count as content. Default 90000: reasoning models think for that long. With several members no more than their share of
-             *     `idle_timeout_ms` and of `request_timeout_ms`, so raise those for many slow ones.
+             * @description How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
+             *     done: there each member has an equal share of `request_timeout_ms`. What a provider sends to keep the connection alive
+             *     does not count as content. Default 90000: reasoning models think for that long.
              */
-            first_byte_timeout_ms?: number | null;
+            first_byte_timeout_ms?: number;
             /**
              * Format: int64
-             * @description How long a stream may be silent. Default 300000.
+             * @description How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
+             *     that are tried before the first content share this time, and that in all, equally, if together they would take longer.
+             *     Default 300000.
              */
-            idle_timeout_ms?: number | null;
-            /** @description 1 to 8, in the order in which they are tried. */
+            idle_timeout_ms?: number;
+            /** @description One to eight, in the order in which they are tried. */
             members: components["schemas"]["NewMember"][];
             /** @description 1 to 100 characters; unique for its owner. */
             name: string;
             /**
              * Format: int64
-             * @description How long a request may take in all, all its members and the whole of its answer. Default 600000.
+             * @description How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
+             *     over by then is broken off. Default 600000.
              */
-            request_timeout_ms?: number | null;
+            request_timeout_ms?: number;
             /**
              * Format: uuid
-             * @description Absent or null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
         };
-        /** @description A profile to make. */
+        /** @description What is looked for, and what happens when it is found. */
         NewProfile: {
             /** @description 1 to 100 characters; unique for its owner. */
             name: string;
-            /** @description At least one. */
+            /** @description At least one. Checked together; where findings overlap, the strictest action wins. */
             rules: components["schemas"]["Rule"][];
             /**
              * Format: uuid
-             * @description Absent or null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
+            /** @description What becomes of a request with something that no guardrail can read. Default `allow`. */
+            uninspectable?: components["schemas"]["UninspectableAction"];
         };
-        /** @description A provider to make. */
+        /** @description Where requests can be sent, and with which credential. */
         NewProvider: {
-            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent: none. */
-            also_speaks?: string[] | null;
+            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none. */
+            also_speaks?: string[];
             authentication?: components["schemas"]["Authentication"] | null;
             /**
              * @description `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
              *     otherwise `/v1` is put behind it.
              */
             base_url: string;
-            capabilities?: components["schemas"]["Capabilities"] | null;
+            /** @description What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere. */
+            capabilities?: components["schemas"]["Capabilities"];
             /**
              * Format: password
-             * @description What it is shown. Stored encrypted, never read again. Absent or null: none.
+             * @description What it is shown. Stored encrypted, never read again. Absent: it stays; null: none. It must be given again when `base_url` leads to another server.
              */
             credential?: string | null;
-            /** @description 1 to 100 ASCII characters; unique for its owner. */
+            /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
             /**
              * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
              *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset?: string | null;
-            /** @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets. Absent: nothing. */
-            query?: string | null;
+            /**
+             * @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+             *     Absent or null: nothing.
+             */
+            query?: string;
             /** @description The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, … */
             schema: string;
             /**
              * Format: uuid
-             * @description Absent or null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
         };
-        /** @description A tenant to make. */
+        /** @description A customer, a department or a team: what it has, nobody else sees. */
         NewTenant: {
             /**
              * Format: uuid
-             * @description A profile of the platform.
+             * @description A profile of the tenant or of the platform. It holds for all keys; where one has a profile of its own, the stricter of both
+             *     holds for each type of finding. Absent or null: none.
              */
             guardrail_profile_id?: string | null;
             /** @description Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding. */
-            keys_may_loosen_guardrails?: boolean | null;
+            keys_may_loosen_guardrails?: boolean;
             /** @description 1 to 100 characters; unique. */
             name: string;
             /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
-            time_zone?: string | null;
+            time_zone?: string;
         };
-        /** @description A user to make. */
+        /** @description Somebody who administers. */
         NewUser: {
             /** @description Unique, whatever its case. */
             email: string;
             /**
              * Format: password
-             * @description 12 to 256 characters. Never shown.
+             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
              */
-            password: string;
-            /** @description What the user may do. */
+            password: string | null;
+            /** @description What they may do. It is not changed from or to `platform_admin`. */
             role: components["schemas"]["Role"];
             /**
              * Format: uuid
-             * @description Null for a platform_admin, and only then.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
         };
@@ -1471,6 +1632,18 @@ export interface components {
              */
             sent_revision: number;
         };
+        /** @description Where a resource is managed. */
+        Origin: {
+            /** @description By what. */
+            kind: components["schemas"]["OriginKind"];
+            /** @description Where there: a file, a namespace. */
+            ref?: string | null;
+        };
+        /**
+         * @description By what a resource is managed.
+         * @enum {string}
+         */
+        OriginKind: "console" | "api" | "file" | "kubernetes";
         /** @description What would become of the text. */
         Outcome: {
             /** @description The strictest action among the findings; `allow` if there are none. */
@@ -1515,55 +1688,114 @@ export interface components {
             user_agent: string;
         };
         /** @description Deployments that serve the same models, in the order in which they are tried. */
-        Pool: components["schemas"]["Meta"] & {
+        Pool: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
             /**
              * Format: int64
-             * @description How long each member may take to the first content of a stream; beyond it the next member is tried.
+             * @description How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
+             *     done: there each member has an equal share of `request_timeout_ms`. What a provider sends to keep the connection alive
+             *     does not count as content. Default 90000: reasoning models think for that long.
              */
             first_byte_timeout_ms: number;
             /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /**
              * Format: int64
-             * @description How long a stream may be silent.
+             * @description How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
+             *     that are tried before the first content share this time, and that in all, equally, if together they would take longer.
+             *     Default 300000.
              */
             idle_timeout_ms: number;
             /** @description In the order in which they are tried. */
             members: components["schemas"]["Member"][];
-            /** @description For people. */
+            /** @description 1 to 100 characters; unique for its owner. */
             name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
             /**
              * Format: int64
-             * @description How long a request may take in all.
+             * @description How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
+             *     over by then is broken off. Default 600000.
              */
             request_timeout_ms: number;
             /**
-             * Format: uuid
-             * @description Null: the platform's.
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
              */
-            tenant_id?: string | null;
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a pool; what is absent stays. */
+        /** @description Deployments that serve the same models, in the order in which they are tried. */
         PoolPatch: {
             /**
              * Format: int64
-             * @description How long each member may take to the first content of a stream.
+             * @description How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
+             *     done: there each member has an equal share of `request_timeout_ms`. What a provider sends to keep the connection alive
+             *     does not count as content. Default 90000: reasoning models think for that long.
              */
-            first_byte_timeout_ms?: number | null;
+            first_byte_timeout_ms?: number;
             /**
              * Format: int64
-             * @description How long a stream may be silent.
+             * @description How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
+             *     that are tried before the first content share this time, and that in all, equally, if together they would take longer.
+             *     Default 300000.
              */
-            idle_timeout_ms?: number | null;
-            /** @description All members, 1 to 8. */
-            members?: components["schemas"]["NewMember"][] | null;
+            idle_timeout_ms?: number;
+            /** @description One to eight, in the order in which they are tried. */
+            members?: components["schemas"]["NewMember"][];
             /** @description 1 to 100 characters; unique for its owner. */
-            name?: string | null;
+            name?: string;
             /**
              * Format: int64
-             * @description How long a request may take in all.
+             * @description How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
+             *     over by then is broken off. Default 600000.
              */
-            request_timeout_ms?: number | null;
+            request_timeout_ms?: number;
         };
-        /** @description What tokens cost. */
+        /** @description Deployments that serve the same models, in the order in which they are tried. */
+        PoolSpec: {
+            /**
+             * Format: int64
+             * @description How long each member may take to the first content of a stream, in milliseconds. A whole answer is silent until it is
+             *     done: there each member has an equal share of `request_timeout_ms`. What a provider sends to keep the connection alive
+             *     does not count as content. Default 90000: reasoning models think for that long.
+             */
+            first_byte_timeout_ms?: number;
+            /**
+             * Format: int64
+             * @description How long a stream may be silent, in milliseconds: before its first content, and between two pieces of it. The members
+             *     that are tried before the first content share this time, and that in all, equally, if together they would take longer.
+             *     Default 300000.
+             */
+            idle_timeout_ms?: number;
+            /** @description One to eight, in the order in which they are tried. */
+            members: components["schemas"]["NewMember"][];
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How long a request may take in all, all its members and the whole of its answer, in milliseconds. A stream that is not
+             *     over by then is broken off. Default 600000.
+             */
+            request_timeout_ms?: number;
+        };
+        /** @description What a member's tokens cost. */
         Price: {
             /**
              * Format: int64
@@ -1606,6 +1838,8 @@ export interface components {
             detail: string;
             /** @description Which fields are wrong. */
             errors: components["schemas"]["ProblemField"][];
+            /** @description What refers to a resource that should be deleted; at most 20. Absent: nothing. */
+            in_use_by?: components["schemas"]["ProblemUser"][];
             /**
              * Format: int32
              * @description The HTTP status.
@@ -1623,77 +1857,191 @@ export interface components {
             /** @description Which rule it breaks. */
             reason: string;
         };
-        /** @description What is looked for, and what happens when it is found. */
-        Profile: components["schemas"]["Meta"] & {
-            /** @description For people. */
+        /** @description What refers to a resource. */
+        ProblemUser: {
+            /**
+             * Format: uuid
+             * @description Null: the caller.
+             */
+            id?: string | null;
+            /** @description What it is called. */
             name: string;
-            /** @description Checked together; where findings overlap, the strictest action wins. */
+            /** @description Its kind: `pool`, `model`, `api_key`, … */
+            type: string;
+        };
+        /** @description What is looked for, and what happens when it is found. */
+        Profile: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description At least one. Checked together; where findings overlap, the strictest action wins. */
             rules: components["schemas"]["Rule"][];
             /**
              * Format: uuid
-             * @description Null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
+            /** @description What becomes of a request with something that no guardrail can read. Default `allow`. */
+            uninspectable: components["schemas"]["UninspectableAction"];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a profile; what is absent stays. */
+        /** @description What is looked for, and what happens when it is found. */
         ProfilePatch: {
             /** @description 1 to 100 characters; unique for its owner. */
-            name?: string | null;
-            /** @description All rules, at least one. */
-            rules?: components["schemas"]["Rule"][] | null;
+            name?: string;
+            /** @description At least one. Checked together; where findings overlap, the strictest action wins. */
+            rules?: components["schemas"]["Rule"][];
+            /** @description What becomes of a request with something that no guardrail can read. Default `allow`. */
+            uninspectable?: components["schemas"]["UninspectableAction"];
+        };
+        /** @description What is looked for, and what happens when it is found. */
+        ProfileSpec: {
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description At least one. Checked together; where findings overlap, the strictest action wins. */
+            rules: components["schemas"]["Rule"][];
+            /** @description What becomes of a request with something that no guardrail can read. Default `allow`. */
+            uninspectable?: components["schemas"]["UninspectableAction"];
         };
         /** @description Where requests can be sent, and with which credential. */
-        Provider: components["schemas"]["Meta"] & {
-            /** @description Further schemas that it speaks, beside those of its kind. */
+        Provider: {
+            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none. */
             also_speaks: string[];
-            authentication?: components["schemas"]["Authentication"] | null;
-            /** @description `http(s)://host[:port][/path]`. */
+            authentication: components["schemas"]["Authentication"] | null;
+            /**
+             * @description `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
+             *     otherwise `/v1` is put behind it.
+             */
             base_url: string;
-            /** @description What is said about what it takes. */
+            /** @description What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere. */
             capabilities: components["schemas"]["Capabilities"];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
             /** @description Whether it is shown a credential. The credential itself is never read. */
             has_credential: boolean;
-            /** @description For people, and for the response header `x-weir-provider`. */
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
-            /** @description Which kind of server it is; null: a vendor's own host says it, or nothing. */
-            preset?: string | null;
-            /** @description What stands in the query of every request. */
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
+             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             */
+            preset: string | null;
+            /**
+             * @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+             *     Absent or null: nothing.
+             */
             query: string;
-            /** @description The wire schema that it speaks: `openai`, `anthropic`, … */
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, … */
             schema: string;
             /**
              * Format: uuid
-             * @description Null: the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a provider; what is absent stays. */
+        /** @description Where requests can be sent, and with which credential. */
         ProviderPatch: {
-            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. All of them. */
-            also_speaks?: string[] | null;
+            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none. */
+            also_speaks?: string[];
             authentication?: components["schemas"]["Authentication"] | null;
             /**
              * @description `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
              *     otherwise `/v1` is put behind it.
              */
-            base_url?: string | null;
-            capabilities?: components["schemas"]["Capabilities"] | null;
+            base_url?: string;
+            /** @description What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere. */
+            capabilities?: components["schemas"]["Capabilities"];
             /**
              * Format: password
-             * @description What it is shown; null: none any more. Must be given again when `base_url` leads to another server.
+             * @description What it is shown. Stored encrypted, never read again. Absent: it stays; null: none. It must be given again when `base_url` leads to another server.
              */
             credential?: string | null;
-            /** @description 1 to 100 ASCII characters; unique for its owner. */
-            name?: string | null;
+            /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
+            name?: string;
             /**
              * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Null: a vendor's own host says it.
+             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset?: string | null;
-            /** @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets. */
-            query?: string | null;
-            /** @description The wire schema that it speaks: `openai`, `anthropic`, … */
-            schema?: string | null;
+            /**
+             * @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+             *     Absent or null: nothing.
+             */
+            query?: string;
+            /** @description The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, … */
+            schema?: string;
+        };
+        /** @description Where requests can be sent, and with which credential. */
+        ProviderSpec: {
+            /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none. */
+            also_speaks?: string[];
+            authentication?: components["schemas"]["Authentication"] | null;
+            /**
+             * @description `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
+             *     otherwise `/v1` is put behind it.
+             */
+            base_url: string;
+            /** @description What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere. */
+            capabilities?: components["schemas"]["Capabilities"];
+            /**
+             * Format: password
+             * @description What it is shown. Stored encrypted, never read again. Absent: it stays; null: none. It must be given again when `base_url` leads to another server.
+             */
+            credential?: string | null;
+            /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
+            name: string;
+            /**
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
+             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             */
+            preset?: string | null;
+            /**
+             * @description What stands in the query of every request, without a question mark: `api-version=2025-04-01`. It is no place for secrets.
+             *     Absent or null: nothing.
+             */
+            query?: string;
+            /** @description The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, … */
+            schema: string;
         };
         /** @description A configuration that an Envoy refused. */
         Refusal: {
@@ -1754,32 +2102,71 @@ export interface components {
          */
         SystemRole: "system" | "developer" | "user";
         /** @description A customer, a department or a team: what it has, nobody else sees. */
-        Tenant: components["schemas"]["Meta"] & {
+        Tenant: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
             /**
              * Format: uuid
-             * @description Holds for all keys; where one has a profile of its own, the stricter of both holds for each type of finding.
+             * @description A profile of the tenant or of the platform. It holds for all keys; where one has a profile of its own, the stricter of both
+             *     holds for each type of finding. Absent or null: none.
              */
-            guardrail_profile_id?: string | null;
-            /** @description Whether a key's own profile takes the place of the tenant's. Where not, the stricter of both holds for each type of finding. */
+            guardrail_profile_id: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding. */
             keys_may_loosen_guardrails: boolean;
-            /** @description For people; unique. */
+            /** @description 1 to 100 characters; unique. */
             name: string;
-            /** @description IANA name. */
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
             time_zone: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a tenant; what is absent stays. */
+        /** @description A customer, a department or a team: what it has, nobody else sees. */
         TenantPatch: {
             /**
              * Format: uuid
-             * @description A profile of the tenant or of the platform; null: none.
+             * @description A profile of the tenant or of the platform. It holds for all keys; where one has a profile of its own, the stricter of both
+             *     holds for each type of finding. Absent or null: none.
              */
             guardrail_profile_id?: string | null;
-            /** @description Whether a key's own profile takes the place of the tenant's. */
-            keys_may_loosen_guardrails?: boolean | null;
+            /** @description Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding. */
+            keys_may_loosen_guardrails?: boolean;
             /** @description 1 to 100 characters; unique. */
-            name?: string | null;
-            /** @description IANA name. */
-            time_zone?: string | null;
+            name?: string;
+            /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
+            time_zone?: string;
+        };
+        /** @description A customer, a department or a team: what it has, nobody else sees. */
+        TenantSpec: {
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform. It holds for all keys; where one has a profile of its own, the stricter of both
+             *     holds for each type of finding. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Whether a key's own profile takes the place of the tenant's. Default false: the stricter of both holds for each type of finding. */
+            keys_may_loosen_guardrails?: boolean;
+            /** @description 1 to 100 characters; unique. */
+            name: string;
+            /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
+            time_zone?: string;
         };
         /** @description A text to try. */
         Trial: {
@@ -1813,6 +2200,11 @@ export interface components {
             /** @description What it is. */
             type: components["schemas"]["FindingType"];
         };
+        /**
+         * @description What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, files that the provider has.
+         * @enum {string}
+         */
+        UninspectableAction: "allow" | "refuse";
         /** @description One request as it ended. */
         UsageRecord: {
             /**
@@ -1945,27 +2337,62 @@ export interface components {
          */
         UsageSource: "provider" | "estimated" | "none";
         /** @description Somebody who administers. */
-        User: components["schemas"]["Meta"] & {
+        User: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
             /** @description Unique, whatever its case. */
             email: string;
-            /** @description What the user may do. */
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description What they may do. It is not changed from or to `platform_admin`. */
             role: components["schemas"]["Role"];
             /**
              * Format: uuid
-             * @description Null for the platform's.
+             * @description To whom it belongs. Absent or null: to the platform.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
         };
-        /** @description What to change about a user; what is absent stays. */
+        /** @description Somebody who administers. */
         UserPatch: {
             /** @description Unique, whatever its case. */
-            email?: string | null;
+            email?: string;
             /**
              * Format: password
-             * @description 12 to 256 characters. Ends the user's sessions.
+             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
              */
             password?: string | null;
-            role?: components["schemas"]["Role"] | null;
+            /** @description What they may do. It is not changed from or to `platform_admin`. */
+            role?: components["schemas"]["Role"];
+        };
+        /** @description Somebody who administers. */
+        UserSpec: {
+            /** @description Unique, whatever its case. */
+            email: string;
+            /**
+             * Format: password
+             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
+             */
+            password?: string | null;
+            /** @description What they may do. It is not changed from or to `platform_admin`. */
+            role: components["schemas"]["Role"];
         };
     };
     responses: never;
@@ -1985,6 +2412,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -2034,7 +2465,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2166,6 +2597,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_api_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeySpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2388,6 +2919,104 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply: {
+        parameters: {
+            query?: {
+                /** @description Whether nothing is committed. Default false. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplyResult"];
                 };
             };
             /** @description The request is malformed. */
@@ -2863,6 +3492,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -2912,7 +3545,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3044,6 +3677,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_gateway: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GatewaySpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3258,6 +3991,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -3307,7 +4044,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3439,6 +4176,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_profile: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3766,6 +4603,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -3815,7 +4656,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3947,6 +4788,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_model: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4207,6 +5148,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -4256,7 +5201,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4388,6 +5333,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_pool: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4602,6 +5647,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -4651,7 +5700,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4783,6 +5832,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_provider: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4997,6 +6146,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -5046,7 +6199,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5178,6 +6331,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_tenant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TenantSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5455,6 +6708,10 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -5504,7 +6761,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key brings the same result for 24 hours. */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5636,6 +6893,106 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_user: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
