@@ -71,7 +71,7 @@ pub struct BaseUrl {
 }
 
 /// Deployments that serve the same models, in the order in which they are tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// Immutable.
     pub id: Uuid,
@@ -90,7 +90,7 @@ pub struct Pool {
 }
 
 /// One model at one provider, as a member of a pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Member {
     /// The deployment's id: immutable, and another for each member of each pool.
     pub deployment_id: Uuid,

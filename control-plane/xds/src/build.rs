@@ -18,6 +18,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use weir_core::snapshot::{Pool, Provider, Snapshot};
 
+use crate::resource::{Fragment, Owner};
 use crate::{Resource, ResourceSet, ResourceType, Scope};
 
 /// Name of the one route configuration.
@@ -72,32 +73,59 @@ pub enum ModuleSource {
     },
 }
 
+/// The policy of one owner, as parts of a snapshot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy<'a> {
+    pub(crate) providers: Vec<&'a Provider>,
+    pub(crate) pools: Vec<&'a Pool>,
+}
+
+impl<'a> Policy<'a> {
+    /// The policies of all owners that have one, in the order of ids; the platform has one in any case.
+    pub(crate) fn by_owner(snapshot: &'a Snapshot) -> BTreeMap<Owner, Self> {
+        let mut policies = BTreeMap::from([(None, Self::default())]);
+        for provider in &snapshot.providers {
+            policies.entry(provider.tenant_id).or_default().providers.push(provider);
+        }
+        for pool in &snapshot.pools {
+            policies.entry(pool.tenant_id).or_default().pools.push(pool);
+        }
+        policies
+    }
+}
+
 /// Everything that an Envoy of this scope can subscribe to.
 pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> ResourceSet {
-    let providers: BTreeMap<Uuid, &Provider> =
-        snapshot.providers.iter().filter(|one| scope.includes(one.tenant_id)).map(|one| (one.id, one)).collect();
-    let pools: Vec<&Pool> = snapshot.pools.iter().filter(|one| scope.includes(one.tenant_id)).collect();
+    let policies = Policy::by_owner(snapshot).into_iter().filter(|(owner, _)| scope.includes(*owner));
+    ResourceSet::new(policies.map(|(owner, policy)| (owner, Arc::new(fragment(owner, &policy, settings)))).collect())
+}
 
-    let mut set = ResourceSet::default();
-    let mut insert = |kind, name: String, resource| set.insert(kind, name, Arc::new(resource));
-    for pool in &pools {
+/// What one owner's policy makes. The platform's has what is there for everybody as well.
+pub(crate) fn fragment(owner: Owner, policy: &Policy, settings: &Settings) -> Fragment {
+    let providers: BTreeMap<Uuid, &Provider> = policy.providers.iter().map(|one| (one.id, *one)).collect();
+    let mut fragment = Fragment::default();
+    for pool in &policy.pools {
         for (name, cluster) in pool::clusters(pool, &providers, settings) {
-            insert(ResourceType::Cluster, name, Resource::new(cluster));
+            fragment.insert(ResourceType::Cluster, name, Resource::new(cluster));
         }
+        let (name, host) = route::of_pool(pool, &providers);
+        fragment.insert(ResourceType::VirtualHost, name, Resource::new(host));
     }
-    for provider in providers.values() {
+    for provider in &policy.providers {
         if let Some(credential) = &provider.credential {
             let name = secret_of_provider(provider.id);
             let body = secret::credential(&name, credential);
-            insert(ResourceType::Secret, name, Resource::new(body));
+            fragment.insert(ResourceType::Secret, name, Resource::new(body));
         }
     }
-    insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes(&pools, &providers)));
-    insert(ResourceType::Listener, LISTENER.into(), Resource::new(listener::listener(settings)));
-    for (name, resource) in plugin::plugins(settings) {
-        insert(ResourceType::Plugin, name, resource);
+    if owner.is_none() {
+        fragment.insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes()));
+        fragment.insert(ResourceType::Listener, LISTENER.into(), Resource::new(listener::listener(settings)));
+        for (name, resource) in plugin::plugins(settings) {
+            fragment.insert(ResourceType::Plugin, name, resource);
+        }
     }
-    set
+    fragment
 }
 
 fn members<'a>(

@@ -7,6 +7,7 @@
 //!   last one that it received, not with the last one that it took. So each one sent differs from all before it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -58,7 +59,7 @@ pub(crate) struct Retry {
     /// Whether this Envoy has taken any plugin, and so has the module.
     loaded: bool,
     /// How often each was refused in a row.
-    refusals: BTreeMap<String, u32>,
+    refusals: BTreeMap<Arc<str>, u32>,
     at: Option<Instant>,
 }
 
@@ -79,7 +80,7 @@ impl Retry {
 
     /// Plans the next attempt, and says whether the refusal is to be reported: once, and not while the module may still be
     /// on its way.
-    pub(crate) fn refused(&mut self, names: &[String]) -> bool {
+    pub(crate) fn refused(&mut self, names: &[Arc<str>]) -> bool {
         let mut count = 0;
         for name in names {
             let refusals = self.refusals.entry(name.clone()).or_default();

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 use envoy_types::pb::google::protobuf::Any;
@@ -18,13 +18,16 @@ pub enum ResourceType {
     Plugin,
     /// The listener, for an Envoy whose bootstrap has none (LDS).
     Listener,
-    /// Which cluster serves a pool (RDS).
+    /// What is answered where no pool serves, and where the pools' own come from (RDS).
     Route,
+    /// Which cluster serves a pool, and within which times (VHDS).
+    VirtualHost,
 }
 
 impl ResourceType {
     /// All of them, in the order in which changes are delivered: what is referred to comes before what refers to it.
-    pub const ALL: [Self; 5] = [Self::Cluster, Self::Secret, Self::Plugin, Self::Listener, Self::Route];
+    pub const ALL: [Self; 6] =
+        [Self::Cluster, Self::Secret, Self::Plugin, Self::Listener, Self::Route, Self::VirtualHost];
 
     /// The name by which xDS calls this type.
     pub fn type_url(self) -> &'static str {
@@ -34,6 +37,7 @@ impl ResourceType {
             Self::Plugin => "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
             Self::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
             Self::Route => "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            Self::VirtualHost => "type.googleapis.com/envoy.config.route.v3.VirtualHost",
         }
     }
 
@@ -44,12 +48,12 @@ impl ResourceType {
 
     /// Whether it is of no use before what it refers to is there.
     pub(crate) fn refers_to_others(self) -> bool {
-        matches!(self, Self::Listener | Self::Route)
+        matches!(self, Self::Listener | Self::Route | Self::VirtualHost)
     }
 
     /// Whether a first request without names asks for everything of this type.
     pub(crate) fn may_be_wildcard(self) -> bool {
-        matches!(self, Self::Cluster | Self::Listener)
+        matches!(self, Self::Cluster | Self::Listener | Self::VirtualHost)
     }
 }
 
@@ -57,7 +61,7 @@ impl ResourceType {
 #[derive(Clone, PartialEq)]
 pub struct Resource {
     /// Hash of the content; equal content has an equal version on every replica of the control plane.
-    pub version: String,
+    pub version: Arc<str>,
     /// As Envoy reads it.
     pub body: Any,
 }
@@ -76,7 +80,7 @@ impl Resource {
     /// than one entry. The builders keep to that, and a test builds everything many times over to hold it.
     pub(crate) fn new(body: Any) -> Self {
         let version = version_of(&body);
-        Self { version, body }
+        Self { version: version.into(), body }
     }
 }
 
@@ -89,25 +93,96 @@ pub(crate) fn version_of(body: &Any) -> String {
     })
 }
 
-/// Everything that an Envoy of one scope can subscribe to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourceSet {
-    by_type: BTreeMap<ResourceType, BTreeMap<String, Arc<Resource>>>,
+/// Whose policy a resource comes from; `None`: the platform's, or everybody's.
+pub(crate) type Owner = Option<Uuid>;
+
+/// The resources of one owner. It is made anew when the owner's policy changes, and shared as it is by all sets and sessions until then.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Fragment {
+    by_type: BTreeMap<ResourceType, BTreeMap<Arc<str>, Arc<Resource>>>,
 }
 
-impl ResourceSet {
+impl Fragment {
     /// The resource of that type and name.
-    pub fn get(&self, kind: ResourceType, name: &str) -> Option<&Arc<Resource>> {
+    pub(crate) fn get(&self, kind: ResourceType, name: &str) -> Option<&Arc<Resource>> {
         self.by_type.get(&kind)?.get(name)
     }
 
     /// All resources of a type, by name.
-    pub fn all(&self, kind: ResourceType) -> impl Iterator<Item = (&String, &Arc<Resource>)> {
+    pub(crate) fn all(&self, kind: ResourceType) -> impl Iterator<Item = (&Arc<str>, &Arc<Resource>)> {
         self.by_type.get(&kind).into_iter().flatten()
     }
 
-    pub(crate) fn insert(&mut self, kind: ResourceType, name: String, resource: Arc<Resource>) {
-        self.by_type.entry(kind).or_default().insert(name, resource);
+    pub(crate) fn insert(&mut self, kind: ResourceType, name: String, resource: Resource) {
+        self.by_type.entry(kind).or_default().insert(name.into(), Arc::new(resource));
+    }
+}
+
+/// Everything that an Envoy of one scope can subscribe to.
+///
+/// A name is in one fragment: it holds an id that belongs to one owner for good.
+#[derive(Debug, Default)]
+pub struct ResourceSet {
+    /// In the order of owners, so that two sets are compared in one pass.
+    fragments: Vec<(Owner, Arc<Fragment>)>,
+    /// Made when somebody first asks for a name of whatever owner.
+    owners: OnceLock<HashMap<(ResourceType, Arc<str>), Owner>>,
+}
+
+/// Two sets are equal if their owners' fragments are.
+impl PartialEq for ResourceSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.fragments == other.fragments
+    }
+}
+
+impl ResourceSet {
+    pub(crate) fn new(fragments: BTreeMap<Owner, Arc<Fragment>>) -> Self {
+        Self { fragments: fragments.into_iter().collect(), owners: OnceLock::new() }
+    }
+
+    /// The resource of that type and name.
+    pub fn get(&self, kind: ResourceType, name: &str) -> Option<&Arc<Resource>> {
+        self.fragment(self.owner(kind, name)?)?.get(kind, name)
+    }
+
+    /// All resources of a type, by owner and name.
+    pub fn all(&self, kind: ResourceType) -> impl Iterator<Item = (&Arc<str>, &Arc<Resource>)> {
+        self.fragments.iter().flat_map(move |(_, fragment)| fragment.all(kind))
+    }
+
+    /// What this owner has in here.
+    pub(crate) fn fragment(&self, owner: Owner) -> Option<&Arc<Fragment>> {
+        let at = self.fragments.binary_search_by_key(&owner, |(owner, _)| *owner).ok()?;
+        self.fragments.get(at).map(|(_, fragment)| fragment)
+    }
+
+    /// Whose fragment has this resource.
+    pub(crate) fn owner(&self, kind: ResourceType, name: &str) -> Option<Owner> {
+        let owners = self.owners.get_or_init(|| {
+            let names = self.fragments.iter().flat_map(|(owner, fragment)| {
+                fragment.by_type.iter().flat_map(|(kind, all)| all.keys().map(|name| ((*kind, name.clone()), *owner)))
+            });
+            names.collect()
+        });
+        owners.get(&(kind, Arc::from(name))).copied()
+    }
+
+    /// Owners whose fragment is another object than before, or is new or gone.
+    pub(crate) fn changed_since(&self, before: Option<&Self>) -> Vec<Owner> {
+        let mut before = before.map(|before| before.fragments.as_slice()).unwrap_or_default().iter().peekable();
+        let mut changed = Vec::new();
+        for (owner, fragment) in &self.fragments {
+            while let Some((gone, _)) = before.next_if(|(earlier, _)| earlier < owner) {
+                changed.push(*gone);
+            }
+            match before.next_if(|(same, _)| same == owner) {
+                Some((_, earlier)) if Arc::ptr_eq(earlier, fragment) => {}
+                Some(_) | None => changed.push(*owner),
+            }
+        }
+        changed.extend(before.map(|(gone, _)| *gone));
+        changed
     }
 }
 

@@ -202,15 +202,15 @@ fn wire(push: Push, stamp: &Stamp) -> DeltaDiscoveryResponse {
         _ => resource.body.clone(),
     };
     let resources = push.resources.iter().map(|(name, resource)| WireResource {
-        name: name.clone(),
-        version: resource.version.clone(),
+        name: name.to_string(),
+        version: resource.version.to_string(),
         resource: Some(body(resource)),
         ..Default::default()
     });
     DeltaDiscoveryResponse {
         system_version_info: push.revision.to_string(),
         resources: resources.collect(),
-        removed_resources: push.removed,
+        removed_resources: push.removed.iter().map(ToString::to_string).collect(),
         type_url: push.kind.type_url().to_owned(),
         nonce: push.nonce,
         ..Default::default()
@@ -266,7 +266,7 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn refused(&self, names: Vec<String>, reason: String, revision: u64) {
+    fn refused(&self, names: Vec<Arc<str>>, reason: String, revision: u64) {
         let resource = names.join(", ");
         metrics::counter!("weir_xds_refusals_total").increment(1);
         tracing::warn!(node = self.node_id, revision, resource, reason, "an Envoy refused its configuration");

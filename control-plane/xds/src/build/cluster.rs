@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, UpstreamConnectionOptions, circuit_breakers,
-    cluster::{ClusterDiscoveryType, DiscoveryType, DnsLookupFamily},
+    cluster::{ClusterDiscoveryType, CustomClusterType, DiscoveryType},
 };
 use envoy_types::pb::envoy::config::core::v3::{
     Address, DataSource, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonHttpOptions,
@@ -14,6 +14,8 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint,
 };
+use envoy_types::pb::envoy::extensions::clusters::common::dns::v3::DnsLookupFamily as LookupFamily;
+use envoy_types::pb::envoy::extensions::clusters::dns::v3::{DnsCluster, dns_cluster};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, UpstreamTlsContext, common_tls_context,
@@ -65,14 +67,16 @@ pub(super) fn deployment(
     settings: &Settings,
 ) -> Any {
     let url = &provider.base_url;
-    let discovery = if url.host.parse::<IpAddr>().is_ok() { DiscoveryType::Static } else { DiscoveryType::StrictDns };
+    let discovery = match url.host.parse::<IpAddr>() {
+        Ok(_) => ClusterDiscoveryType::Type(DiscoveryType::Static.into()),
+        Err(_) => ClusterDiscoveryType::ClusterType(by_name()),
+    };
     let metadata = deployment_metadata(&describe(member, provider));
     pack_any(Cluster {
-        cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
+        cluster_discovery_type: Some(discovery),
         // The time of an attempt is counted once it has a connection.
         connect_timeout: Some(milliseconds(CONNECT_TIMEOUT_MS.min(attempt_at_stream_ms(pool)))),
         upstream_connection_options: Some(notice_dead_connections()),
-        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         per_connection_buffer_limit_bytes: Some(number(BUFFER_LIMIT_BYTES)),
         circuit_breakers: Some(circuit_breakers()),
         load_assignment: Some(ClusterLoadAssignment {
@@ -93,6 +97,24 @@ pub(super) fn deployment(
         name,
         ..Default::default()
     })
+}
+
+/// A name is looked up again when its records say so, and what has no lifetime every half minute: every few seconds, as Envoy does on
+/// its own, thousands of providers would be as many questions a second. Those that were asked for together are spread.
+fn by_name() -> CustomClusterType {
+    let lookups = DnsCluster {
+        dns_lookup_family: LookupFamily::V4Preferred.into(),
+        respect_dns_ttl: true,
+        dns_refresh_rate: Some(milliseconds(30_000)),
+        dns_min_refresh_rate: Some(milliseconds(5000)),
+        dns_failure_refresh_rate: Some(dns_cluster::RefreshRate {
+            base_interval: Some(milliseconds(2000)),
+            max_interval: Some(milliseconds(30_000)),
+        }),
+        dns_jitter: Some(milliseconds(2000)),
+        ..Default::default()
+    };
+    CustomClusterType { name: "envoy.cluster.dns".into(), typed_config: Some(pack_any(lookups)) }
 }
 
 pub(super) fn circuit_breakers() -> CircuitBreakers {

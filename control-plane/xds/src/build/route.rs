@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use envoy_types::pb::envoy::config::route::v3::{
-    DirectResponseAction, HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
-    header_matcher::HeaderMatchSpecifier, retry_policy::RetryBackOff, route::Action, route_action::ClusterSpecifier,
-    route_match::PathSpecifier,
+    DirectResponseAction, HeaderMatcher, RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, Vhds,
+    VirtualHost, header_matcher::HeaderMatchSpecifier, retry_policy::RetryBackOff, route::Action,
+    route_action::ClusterSpecifier, route_match::PathSpecifier,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use envoy_types::pb::google::protobuf::{Any, BoolValue, UInt64Value};
@@ -14,36 +14,53 @@ use uuid::Uuid;
 use weir_config::names;
 use weir_core::snapshot::{Pool, Provider};
 
+use super::pool::ads;
 use super::scalar::{milliseconds, number};
 use super::{BUFFER_LIMIT_BYTES, ROUTES, cluster_of_pool, members};
 
 /// How much longer than a request may take its answer may wait for a client that does not read it.
 const UNREAD_ANSWER_MS: u64 = 10_000;
 
-/// Two routes for each pool, picked by the headers that the route plugin sets, and refusals for all else.
-pub(super) fn routes(pools: &[&Pool], providers: &BTreeMap<Uuid, &Provider>) -> Any {
-    let of_pool = |pool: &&Pool| {
-        let retried = Retried::of(pool, providers);
-        [streamed(pool, retried), whole(pool, retried)]
-    };
-    let mut routes: Vec<Route> = pools.iter().flat_map(of_pool).collect();
-    // A pool that this Envoy has not heard of yet, or no longer: the client may try again.
-    routes.push(refusal("weir.unknown_pool", vec![present(names::POOL_HEADER)], 503));
-    routes.push(refusal("weir.unknown_path", vec![], 404));
+/// Refusals for what no pool serves. Each pool has a virtual host of its own ([`of_pool`]), found by the header that the route plugin
+/// sets: a change of one pool is one small message, and Envoy finds a pool among thousands by one look into a table.
+pub(super) fn routes() -> Any {
     pack_any(RouteConfiguration {
         name: ROUTES.into(),
         virtual_hosts: vec![VirtualHost {
-            name: "weir".into(),
-            domains: vec!["*".into()],
-            routes,
-            include_request_attempt_count: true,
-            request_body_buffer_limit: Some(UInt64Value { value: BUFFER_LIMIT_BYTES.into() }),
-            ..Default::default()
+            // A pool that this Envoy has not heard of yet, or no longer: the client may try again.
+            routes: vec![
+                refusal("weir.unknown_pool", vec![present(names::POOL_HEADER)], 503),
+                refusal("weir.unknown_path", vec![], 404),
+            ],
+            ..virtual_host("weir", "*")
         }],
+        vhost_header: names::POOL_HEADER.into(),
+        vhds: Some(Vhds { config_source: Some(ads()) }),
         // Clusters come first, but a route may outlive its cluster by a moment; that is no reason to refuse all routes.
         validate_clusters: Some(BoolValue { value: false }),
         ..Default::default()
     })
+}
+
+/// The virtual host of a pool, by its name: two routes, picked by the header that says whether a stream is asked for.
+///
+/// Envoy takes hosts away by the name that they say themselves, so that it must be the resource's.
+pub(super) fn of_pool(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> (String, Any) {
+    let name = format!("{ROUTES}/{}", pool.id);
+    let retried = Retried::of(pool, providers);
+    let routes = vec![streamed(pool, retried), whole(pool, retried)];
+    let host = pack_any(VirtualHost { routes, ..virtual_host(&name, &pool.id.to_string()) });
+    (name, host)
+}
+
+fn virtual_host(name: &str, domain: &str) -> VirtualHost {
+    VirtualHost {
+        name: name.into(),
+        domains: vec![domain.into()],
+        include_request_attempt_count: true,
+        request_body_buffer_limit: Some(UInt64Value { value: BUFFER_LIMIT_BYTES.into() }),
+        ..Default::default()
+    }
 }
 
 /// A stream must begin soon, and may be silent only so long.
@@ -133,11 +150,9 @@ fn route(
     idle_timeout_ms: u64,
     retry_policy: Option<RetryPolicy>,
 ) -> Route {
-    let mut headers = vec![exact(names::POOL_HEADER, &pool.id.to_string())];
-    headers.extend(besides);
     Route {
         name: format!("{}.{name}", cluster_of_pool(pool.id)),
-        r#match: Some(any_path(headers)),
+        r#match: Some(any_path(besides.into_iter().collect())),
         action: Some(Action::Route(RouteAction {
             cluster_specifier: Some(ClusterSpecifier::Cluster(cluster_of_pool(pool.id))),
             cluster_not_found_response_code: envoy::route_action::ClusterNotFoundResponseCode::ServiceUnavailable

@@ -1,6 +1,10 @@
-use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster::ClusterDiscoveryType};
+use envoy_types::pb::envoy::config::cluster::v3::{
+    Cluster,
+    cluster::{ClusterDiscoveryType, CustomClusterType},
+};
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
-use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, route::Action};
+use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, VirtualHost, route::Action};
+use envoy_types::pb::envoy::extensions::clusters::dns::v3::DnsCluster;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, UpstreamTlsContext};
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
@@ -81,6 +85,13 @@ fn cluster(set: &ResourceSet, name: &str) -> Cluster {
     get(set, ResourceType::Cluster, name)
 }
 
+fn custom_type(cluster: &Cluster) -> Option<CustomClusterType> {
+    match cluster.cluster_discovery_type.clone()? {
+        ClusterDiscoveryType::ClusterType(custom) => Some(custom),
+        ClusterDiscoveryType::Type(_) => None,
+    }
+}
+
 fn plugin_json(set: &ResourceSet, name: &str) -> String {
     let config: TypedExtensionConfig = get(set, ResourceType::Plugin, name);
     let wasm = Wasm::decode(config.typed_config.unwrap().value.as_slice()).unwrap();
@@ -99,7 +110,7 @@ fn versions_do_not_depend_on_the_order_of_maps() {
 fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
     let set = built(&snapshot());
     let check = |kind, expect: &[&str]| {
-        let names: Vec<&str> = set.all(kind).map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = set.all(kind).map(|(name, _)| &**name).collect();
         assert_eq!(names, expect, "{kind:?}");
     };
     check(
@@ -113,6 +124,10 @@ fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
     );
     check(ResourceType::Secret, &["weir.credential.00000000-0000-0000-0000-000000000001"]);
     check(ResourceType::Route, &["weir.routes"]);
+    check(
+        ResourceType::VirtualHost,
+        &["weir.routes/00000000-0000-0000-0000-000000000003", "weir.routes/00000000-0000-0000-0000-000000000004"],
+    );
     check(ResourceType::Listener, &["weir.listener"]);
     check(ResourceType::Plugin, &["weir.chain", "weir.provider"]);
 }
@@ -155,6 +170,19 @@ fn a_tenants_name_is_looked_up_as_it_stands() {
     check(None, "database.production", "database.production");
 }
 
+/// Thousands of names are not asked for every few seconds, nor all at once.
+#[test]
+fn a_name_is_looked_up_when_its_records_end() {
+    let set = built(&snapshot());
+    let by_name = custom_type(&cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012d")).unwrap();
+    let lookups = DnsCluster::decode(by_name.typed_config.unwrap().value.as_slice()).unwrap();
+    assert!(lookups.respect_dns_ttl && !lookups.all_addresses_in_single_endpoint);
+    let seconds = |duration: Option<envoy_types::pb::google::protobuf::Duration>| duration.unwrap().seconds;
+    assert_eq!((seconds(lookups.dns_refresh_rate), seconds(lookups.dns_min_refresh_rate)), (30, 5));
+    assert_eq!(seconds(lookups.dns_jitter), 2);
+    assert!(custom_type(&cluster(&set, "weir.deployment.00000000-0000-0000-0000-00000000012e")).is_none());
+}
+
 /// An ejected member is away for every client, whoever's requests it failed on.
 #[test]
 fn no_member_is_ejected() {
@@ -185,8 +213,8 @@ fn a_pool_injects_each_credential_into_its_own_slot_and_drops_them_all() {
     let set = built(&snapshot);
     let check = |name: &str, is_composite: bool, slot: Option<&str>| {
         let pool = cluster(&set, name);
-        let is_custom = matches!(pool.cluster_discovery_type, Some(ClusterDiscoveryType::ClusterType(_)));
-        assert_eq!(is_custom, is_composite, "{name}");
+        let kind = custom_type(&pool).map(|kind| kind.name);
+        assert_eq!(kind.as_deref() == Some("envoy.clusters.composite"), is_composite, "{name}");
         let options = &pool.typed_extension_protocol_options[super::cluster::HTTP_PROTOCOL_OPTIONS];
         let options = HttpProtocolOptions::decode(options.value.as_slice()).unwrap();
         let names: Vec<&str> = options.http_filters.iter().map(|filter| filter.name.as_str()).collect();
@@ -214,9 +242,11 @@ fn routes_bound_streams_and_whole_answers_differently() {
     snapshot.pools.push(pool(6, &[1]));
     let set = built(&snapshot);
     let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
-    let rows: Vec<String> = routes.virtual_hosts[0]
-        .routes
+    let of_pools = set.all(ResourceType::VirtualHost).map(|(name, _)| get(&set, ResourceType::VirtualHost, name));
+    let hosts: Vec<VirtualHost> = of_pools.chain(routes.virtual_hosts).collect();
+    let rows: Vec<String> = hosts
         .iter()
+        .flat_map(|host| &host.routes)
         .map(|route| match route.action.as_ref().unwrap() {
             Action::Route(action) => {
                 let seconds = |duration: &Option<envoy_types::pb::google::protobuf::Duration>| {
@@ -271,8 +301,8 @@ fn a_connection_takes_no_longer_than_an_attempt() {
 #[test]
 fn what_the_filters_rely_on_is_tried_again() {
     let set = built(&snapshot());
-    let routes: RouteConfiguration = get(&set, ResourceType::Route, "weir.routes");
-    let Some(Action::Route(action)) = &routes.virtual_hosts[0].routes[0].action else { panic!("a route") };
+    let host: VirtualHost = get(&set, ResourceType::VirtualHost, "weir.routes/00000000-0000-0000-0000-000000000003");
+    let Some(Action::Route(action)) = &host.routes[0].action else { panic!("a route") };
     let policy = action.retry_policy.as_ref().unwrap();
     assert_eq!(policy.retriable_status_codes, [408, 409, 425, 429]);
     for on in ["5xx", "reset", "connect-failure", "refused-stream", "retriable-status-codes"] {
@@ -401,7 +431,7 @@ fn all_plugins_have_one_vm_configuration() {
         .map(|(name, _)| {
             let config: TypedExtensionConfig = get(&set, ResourceType::Plugin, name);
             let config = Wasm::decode(config.typed_config.unwrap().value.as_slice()).unwrap().config.unwrap();
-            assert_eq!(config.root_id, *name);
+            assert_eq!(*config.root_id, **name);
             assert!(config.allow_on_headers_stop_iteration.is_some_and(|allow| allow.value));
             let Some(envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm::VmConfig(vm)) = config.vm else {
                 panic!("a VM")

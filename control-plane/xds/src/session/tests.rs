@@ -1,4 +1,7 @@
+use uuid::Uuid;
+
 use super::*;
+use crate::resource::Fragment;
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::google::rpc::Status;
 
@@ -11,12 +14,11 @@ struct Envoy {
 }
 
 impl Envoy {
-    fn offer(&mut self, revision: u64, resources: &[(ResourceType, &str, &str)]) -> String {
-        let mut set = ResourceSet::default();
-        for (kind, name, version) in resources {
-            let resource = Resource { version: (*version).to_owned(), body: Any::default() };
-            set.insert(*kind, (*name).to_owned(), Arc::new(resource));
-        }
+    fn offer(&mut self, revision: u64, resources: &[Row]) -> String {
+        self.offer_set(revision, set(&[(None, resources)]))
+    }
+
+    fn offer_set(&mut self, revision: u64, set: ResourceSet) -> String {
         self.session.offer(Arc::new(set), revision);
         self.sent()
     }
@@ -58,7 +60,7 @@ impl Envoy {
     }
 
     /// Subscribes to everything that a gateway needs, and takes the first configuration.
-    fn started(resources: &[(ResourceType, &str, &str)]) -> Self {
+    fn started(resources: &[Row]) -> Self {
         let mut envoy = Self::default();
         envoy.offer(1, resources);
         envoy.subscribe(Cluster, &[]);
@@ -72,12 +74,26 @@ impl Envoy {
     }
 }
 
+/// Type, name and version.
+type Row<'a> = (ResourceType, &'a str, &'a str);
+
+fn set(fragments: &[(Owner, &[Row])]) -> ResourceSet {
+    let fragment = |resources: &[Row]| {
+        let mut fragment = Fragment::default();
+        for (kind, name, version) in resources {
+            let resource = Resource { version: (*version).into(), body: Any::default() };
+            fragment.insert(*kind, (*name).to_owned(), resource);
+        }
+        Arc::new(fragment)
+    };
+    ResourceSet::new(fragments.iter().map(|(owner, resources)| (*owner, fragment(resources))).collect())
+}
+
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-const FIRST: [(ResourceType, &str, &str); 4] =
-    [(Cluster, "a", "1"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "1")];
+const FIRST: [Row; 4] = [(Cluster, "a", "1"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "1")];
 
 #[test]
 fn clusters_come_before_what_refers_to_them_and_leave_after_it() {
@@ -146,7 +162,7 @@ fn a_refused_resource_waits_for_another_configuration() {
     let mut envoy = Envoy::started(&FIRST);
     let bad = [(Cluster, "a", "bad"), (Secret, "s", "1"), (Plugin, "p", "1"), (Route, "r", "2")];
     assert_eq!(envoy.offer(2, &bad), "Cluster+a@bad");
-    let refused = Outcome::Refused { kind: Cluster, names: owned(&["a"]), reason: "no".into(), revision: 2 };
+    let refused = Outcome::Refused { kind: Cluster, names: vec!["a".into()], reason: "no".into(), revision: 2 };
     assert_eq!(envoy.refuse(Cluster), Some(refused));
     // What does not depend on it goes on, but the revision is not applied.
     assert_eq!(envoy.sent(), "Route+r@2");
@@ -245,4 +261,80 @@ fn subscriptions_follow_the_protocol() {
     let leave = DeltaDiscoveryRequest { resource_names_unsubscribe: owned(&["*"]), ..Default::default() };
     envoy.request(Cluster, leave);
     assert_eq!(envoy.offer(4, &[(Cluster, "a", "1"), (Cluster, "b", "1")]), "");
+}
+
+/// Of an owner of whom Envoy has all, nothing is kept, and nothing is looked at until its fragment is another object.
+#[test]
+fn only_owners_that_changed_are_looked_at() {
+    let (one, other) = (Some(Uuid::from_u128(1)), Some(Uuid::from_u128(2)));
+    let first: [Row; 2] = [(Cluster, "a", "1"), (Secret, "s", "1")];
+    let mut envoy = Envoy::default();
+    let before = Arc::new(set(&[(one, &first), (other, &[(Cluster, "b", "1"), (Cluster, "c", "1")])]));
+    envoy.session.offer(before.clone(), 1);
+    assert_eq!(envoy.subscribe(Cluster, &[]), "Cluster+a@1 Cluster+b@1 Cluster+c@1");
+    assert_eq!(envoy.subscribe(Secret, &["s"]), "Secret+s@1");
+    envoy.acknowledge(Cluster);
+    envoy.acknowledge(Secret);
+    let kept = |envoy: &Envoy| -> usize {
+        let kept = |one: &Subscription| one.open.len() + one.told.len() + one.held.len() + one.unanswered.len();
+        envoy.session.subscriptions.values().map(kept).sum()
+    };
+    assert_eq!(kept(&envoy), 0);
+    let mut next: BTreeMap<Owner, Arc<Fragment>> =
+        [one, other].into_iter().map(|owner| (owner, before.fragment(owner).unwrap().clone())).collect();
+    let changed = set(&[(other, &[(Cluster, "b", "2"), (Cluster, "d", "1")])]);
+    next.insert(other, changed.fragment(other).unwrap().clone());
+    assert_eq!(envoy.offer_set(2, ResourceSet::new(next.clone())), "Cluster+d@1");
+    assert!(!envoy.session.subscriptions[&Cluster].open.contains(&one));
+    assert_eq!(envoy.acknowledge(Cluster), "Cluster+b@2");
+    assert_eq!(envoy.acknowledge(Cluster), "Cluster-c");
+    assert_eq!(envoy.acknowledge(Cluster), "");
+    assert_eq!((envoy.sent(), kept(&envoy)), (String::new(), 0));
+    // An owner that is gone leaves nothing behind, and another may come.
+    next.remove(&one);
+    next.insert(None, set(&[(None, &[(Cluster, "e", "1")])]).fragment(None).unwrap().clone());
+    assert_eq!(envoy.offer_set(3, ResourceSet::new(next)), "Cluster+e@1 Secret-s");
+    envoy.acknowledge(Secret);
+    assert_eq!(envoy.acknowledge(Cluster), "Cluster-a");
+    assert_eq!(envoy.acknowledge(Cluster), "");
+    // Whoever subscribes again has forgotten, also what was settled long ago.
+    assert_eq!(envoy.subscribe(Cluster, &["b"]), "Cluster+b@2");
+}
+
+/// Pools are as many as tenants make; a virtual host of each comes after its clusters, and leaves before them.
+#[test]
+fn virtual_hosts_come_after_clusters() {
+    use ResourceType::VirtualHost;
+    let mut envoy = Envoy::started(&FIRST);
+    assert_eq!(envoy.subscribe(VirtualHost, &[]), "VirtualHost nothing");
+    envoy.acknowledge(VirtualHost);
+    let more = [&FIRST[..], &[(Cluster, "p", "1"), (VirtualHost, "r/p", "1")]].concat();
+    assert_eq!(envoy.offer(2, &more), "Cluster+p@1");
+    assert_eq!(envoy.acknowledge(Cluster), "VirtualHost+r/p@1");
+    envoy.acknowledge(VirtualHost);
+    assert_eq!(envoy.offer(3, &FIRST), "VirtualHost-r/p");
+    assert_eq!(envoy.acknowledge(VirtualHost), "Cluster-p");
+}
+
+#[test]
+fn a_large_configuration_goes_in_pieces() {
+    let mut fragment = Fragment::default();
+    for number in 0..10 {
+        let body = Any { value: vec![number; RESPONSE_BYTES / 4], ..Default::default() };
+        fragment.insert(Cluster, format!("{number}"), Resource::new(body));
+    }
+    fragment.insert(Route, "r".into(), Resource::new(Any::default()));
+    let mut envoy = Envoy::default();
+    envoy.session.offer(Arc::new(ResourceSet::new(BTreeMap::from([(None, Arc::new(fragment))]))), 1);
+    let mut counts = vec![envoy.subscribe(Cluster, &[]).matches("Cluster+").count()];
+    assert_eq!(envoy.subscribe(Route, &["r"]), "");
+    let last = loop {
+        let sent = envoy.acknowledge(Cluster);
+        match sent.matches("Cluster+").count() {
+            0 => break sent,
+            count => counts.push(count),
+        }
+    };
+    assert_eq!(counts, [4, 4, 2]);
+    assert!(last.starts_with("Route+r@"), "what refers to clusters waits for all of them: {last}");
 }

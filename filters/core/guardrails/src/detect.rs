@@ -120,6 +120,17 @@ pub(crate) fn undecided(finding: FindingType, text: &[u8], from: usize) -> usize
     }
 }
 
+/// How many digits of any form there are in a text.
+pub(crate) fn digits(text: &[u8]) -> usize {
+    let (mut at, mut count) = (0_usize, 0_usize);
+    while at < text.len() {
+        let length = glyph::digit(text, at).map(|(_, length)| length);
+        count = count.saturating_add(usize::from(length.is_some()));
+        at = at.saturating_add(length.unwrap_or(1));
+    }
+    count
+}
+
 fn byte(text: &[u8], at: usize) -> Option<u8> {
     text.get(at).copied()
 }

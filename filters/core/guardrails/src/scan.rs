@@ -209,6 +209,14 @@ impl Rules {
         found.sort_unstable_by_key(|(one, _)| *one);
     }
 
+    /// Whether the sign of an address is in a text.
+    pub(crate) fn has_sign(&self, text: &[u8]) -> bool {
+        let is_sign = |pattern: usize| self.triggers.get(pattern) == Some(&Trigger::At);
+        self.engine
+            .as_ref()
+            .is_some_and(|engine| engine.find_iter(text).any(|place| is_sign(place.pattern().as_usize())))
+    }
+
     /// The first byte, at or after `from`, of what is not decided before more text is here.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
         self.enabled.iter().map(|(finding, _)| detect::undecided(*finding, text, from)).min().unwrap_or(text.len())

@@ -4,20 +4,22 @@
 //! could be the beginning of something that is looked for. Whatever the pieces, the text let go and the findings together are
 //! those of the whole text.
 
+use std::ops::Range;
+
 use weir_config::Action;
 
-use crate::detect::{CONTEXT, LONGEST_MATCH};
+use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
-use crate::scan::{Direction, Finding, Profile, write_edited};
+use crate::scan::{Direction, Finding, Profile, Rules, write_edited};
 use crate::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
 pub const MOST_HELD: usize = LONGEST_SPAN + LONGEST_MATCH;
 
-/// So many digits at the end of a text may be half of a number: a card's issuer alone has six.
-const DIGITS_OF_HALF_A_NUMBER: usize = 6;
+/// So many digits at the end of a text may be half of a number. Fewer end the names of tools.
+const DIGITS_OF_HALF_A_NUMBER: usize = 4;
 
 /// One text in pieces: one choice, one content block, one tool call.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,9 @@ pub struct TextStream {
     /// Bytes of the whole text before the buffer.
     offset: usize,
     merger: Merger,
+    /// Where the part begins that is at hand, if what stands before it is still known: what it has for itself is found whatever stands
+    /// there.
+    part: Option<usize>,
     /// Where what was let go ends, if the text is JSON.
     json: JsonText,
     blocked: bool,
@@ -45,6 +50,8 @@ pub struct Released {
     pub findings: Vec<Finding>,
     /// A finding that blocks was decided: the stream is over, and nothing more is let go.
     pub blocked: bool,
+    /// A finding that is replaced began in the part before the one at hand.
+    pub crosses_parts: bool,
 }
 
 impl TextStream {
@@ -68,6 +75,12 @@ impl TextStream {
         self.advance(profile, direction, true)
     }
 
+    /// Goes on in another part, which a reader may read on from this one: what began here is found if it ends there.
+    pub fn begin_part(&mut self) {
+        self.part = Some(self.buffer.len());
+        self.json = JsonText::default();
+    }
+
     /// Adds a text that is whole in itself, as far as anybody knows. It is let go at once, unless it ends with what is likely half of
     /// a finding.
     pub fn push_whole(&mut self, profile: &Profile, direction: Direction, text: &str) -> Released {
@@ -77,19 +90,18 @@ impl TextStream {
             released.text.push_str(&rest.text);
             released.findings.extend(rest.findings);
             released.blocked |= rest.blocked;
+            released.crosses_parts |= rest.crosses_parts;
         }
         released
     }
 
-    fn ends_with_half(&self, profile: &Profile, direction: Direction) -> bool {
-        let rest = self.buffer.as_bytes().get(self.held..).unwrap_or_default();
-        let is_suspicious =
-            rest.contains(&b'@') || rest.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_OF_HALF_A_NUMBER;
-        let mut found = Vec::new();
-        if is_suspicious {
-            profile.rules(direction).matches(self.buffer.as_bytes(), self.decided..self.buffer.len(), &mut found);
-        }
-        is_suspicious && found.is_empty()
+    /// Whether the text ends with what is likely half of a finding, part of which may have been let go.
+    pub fn ends_with_half(&self, profile: &Profile, direction: Direction) -> bool {
+        let rules = profile.rules(direction);
+        let bytes = self.buffer.as_bytes();
+        let rest = bytes.get(self.undecided(rules)..).unwrap_or_default();
+        let is_suspicious = rules.has_sign(rest) || detect::digits(rest) >= DIGITS_OF_HALF_A_NUMBER;
+        is_suspicious && self.matches(rules, self.decided..bytes.len()).is_empty()
     }
 
     /// Bytes held back.
@@ -103,13 +115,13 @@ impl TextStream {
             self.held = 0;
             return Released { blocked: true, ..Released::default() };
         }
+        let part = self.part;
         let rules = profile.rules(direction);
         let bytes = self.buffer.as_bytes();
         steps::count(bytes.len());
-        let undecided = rules.undecided(bytes, self.decided);
+        let undecided = self.undecided(rules);
         let decided = if at_end { bytes.len() } else { undecided };
-        let mut found = Vec::new();
-        rules.matches(bytes, self.decided..decided, &mut found);
+        let found = self.matches(rules, self.decided..decided);
         let mut findings = Vec::new();
         for (found, action) in found {
             findings.extend(self.merger.add(found, action).as_ref().map(Finding::of));
@@ -130,13 +142,41 @@ impl TextStream {
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
         write_edited(&self.buffer, self.held..until, passed, &mut self.json, &mut text);
+        let crosses = |finding: &Finding| part.is_some_and(|part| (finding.start..finding.end).contains(&part));
+        let crosses_parts =
+            passed.iter().any(|it| it.action >= Action::Redact && part != Some(it.start) && crosses(it));
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);
         }
         self.decided = if at_end { undecided.max(told) } else { undecided };
         self.forget_before(until);
-        Released { text, findings, blocked: self.blocked }
+        Released { text, findings, blocked: self.blocked, crosses_parts }
+    }
+
+    /// What is not decided before more text is here, of all or of the part at hand.
+    fn undecided(&self, rules: &Rules) -> usize {
+        let bytes = self.buffer.as_bytes();
+        let of_all = rules.undecided(bytes, self.decided);
+        let Some((start, part)) = self.part.and_then(|start| Some((start, bytes.get(start..)?))) else { return of_all };
+        of_all.min(start.saturating_add(rules.undecided(part, self.decided.saturating_sub(start))))
+    }
+
+    /// The matches that begin in `starts`, of all and of the part at hand.
+    fn matches(&self, rules: &Rules, starts: Range<usize>) -> Vec<(Match, Action)> {
+        let bytes = self.buffer.as_bytes();
+        let mut found = Vec::new();
+        rules.matches(bytes, starts.clone(), &mut found);
+        let Some((start, part)) = self.part.and_then(|start| Some((start, bytes.get(start..)?))) else { return found };
+        let mut of_part = Vec::new();
+        rules.matches(part, starts.start.saturating_sub(start)..starts.end.saturating_sub(start), &mut of_part);
+        found.extend(of_part.into_iter().map(|(one, action)| {
+            let (from, to) = (one.start.saturating_add(start), one.end.saturating_add(start));
+            (Match { start: from, end: to, ..one }, action)
+        }));
+        found.sort_unstable_by_key(|(one, _)| *one);
+        found.dedup_by_key(|(one, _)| *one);
+        found
     }
 
     /// Drops what was let go, but for the bytes that decide about what follows.
@@ -148,6 +188,7 @@ impl TextStream {
         self.buffer.drain(..drop);
         self.held = until.saturating_sub(drop);
         self.decided = self.decided.saturating_sub(drop);
+        self.part = self.part.and_then(|start| start.checked_sub(drop));
         self.offset = self.offset.saturating_add(drop);
         self.merger.shift(drop);
     }

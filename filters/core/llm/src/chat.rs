@@ -13,6 +13,7 @@
 //!
 //! The rules of one target stand at its writer.
 
+mod document;
 mod tool_names;
 
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ use crate::node::Node;
 use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
 
+pub(crate) use document::{media_type_of_file, of_data_url};
 pub use tool_names::ToolNames;
 
 /// A request for the next message of a conversation.

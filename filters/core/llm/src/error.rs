@@ -9,7 +9,7 @@ pub use about::About;
 pub use client::{ClientError, ErrorParts, error_body, stream_event};
 pub use provider::{ProviderError, read_provider_error};
 pub(crate) use provider::{error_of_event, error_of_json};
-pub(crate) use said::is_something;
+pub(crate) use said::{is_something, says_something};
 
 /// A request that no provider could answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -58,6 +58,13 @@ impl<'a> Node<'a> {
             .collect())
     }
 
+    /// The items that are there.
+    pub(crate) fn items_but_null(&self) -> Result<Vec<Self>, RequestError> {
+        let mut items = self.items()?;
+        items.retain(|item| !item.value.is_null());
+        Ok(items)
+    }
+
     /// A string field, if it is there.
     pub(crate) fn optional_str(&self, name: &str) -> Result<Option<String>, RequestError> {
         self.get(name).map(|node| node.str().map(str::to_owned)).transpose()

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::chat::{Finish, ToolNames};
-use crate::error::{ProviderError, error_of_event};
+use crate::error::{ProviderError, error_of_event, error_of_json};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
 use crate::usage::{Usage, usage_of_response};
@@ -105,6 +107,9 @@ pub enum Delta<'a> {
 
 /// Takes out of a text of an error what no client may read; `None`: nothing of that stands there.
 pub type Hide = Rc<dyn Fn(&str) -> Option<String>>;
+
+/// What events of an error are called, in every schema and in none.
+const ERROR: &str = "error";
 
 #[derive(Default)]
 struct Hiding(Option<Hide>);
@@ -258,9 +263,13 @@ impl Session {
             data => self.reader.read(data),
         };
         // What the schema's reader does not know may still be an error: servers have more shapes for it than the schema.
-        let unknown = || error_of_event(self.provider, event.data);
+        let unknown = || error_by_name(self.provider, &event).or_else(|| error_of_event(self.provider, event.data));
+        let says_nothing = |deltas: &[Delta<'_>]| deltas.iter().all(|delta| matches!(delta, Delta::Opaque));
         let mut deltas = match deltas {
             Ok(deltas) if deltas.is_empty() => unknown().map(Delta::Error).into_iter().collect(),
+            Ok(deltas) if says_nothing(&deltas) && event.event == ERROR => {
+                unknown().map_or(deltas, |error| vec![Delta::Error(error)])
+            }
             Ok(deltas) => deltas,
             Err(error) => {
                 let error = unknown().unwrap_or(error);
@@ -281,7 +290,16 @@ impl Session {
             }
         }
         if let Writer::Same(writer) = &mut self.writer {
+            let start = out.len();
             writer.pass(&event, &deltas, out);
+            // An event without anything that the model said may tell of an error, also where nobody knows its form.
+            let is_said = |delta: &Delta<'_>| is_content(delta) && *delta != Delta::Opaque;
+            let passed = out.get(start..).filter(|_| !deltas.iter().any(is_said));
+            let passed = passed.and_then(|passed| std::str::from_utf8(passed).ok());
+            if let Some(hidden) = self.hide.0.as_ref().and_then(|hide| hide(passed?)) {
+                out.truncate(start);
+                out.extend_from_slice(hidden.as_bytes());
+            }
             if self.at_end && !event.raw.ends_with(b"\n\n") {
                 out.extend_from_slice(b"\n\n");
             }
@@ -365,8 +383,21 @@ impl Session {
         if !is_written {
             error.write_event(self.client, out);
         }
+        if let Writer::Same(writer) = &self.writer {
+            error.tell(self.client, |parts| self.reader.close_failed(parts, writer.client_model(), out));
+        }
         progress.error = Some(error);
     }
+}
+
+/// The error of an event that is called one and says something, whatever that is.
+fn error_by_name(provider: Schema, event: &Event<'_>) -> Option<ProviderError> {
+    let data = event.data.trim();
+    if event.event != ERROR || data.is_empty() || data == "[DONE]" {
+        return None;
+    }
+    let value: Value = serde_json::from_str(data).unwrap_or_else(|_| data.into());
+    Some(error_of_json(provider, 200, value.get("error").unwrap_or(&value)))
 }
 
 fn note_usage(usage: Option<&Usage>, progress: &mut Progress) {

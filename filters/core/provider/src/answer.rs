@@ -233,6 +233,10 @@ impl Answer {
                 Err(_) => return self.fail(host, exchange, &invalid()),
             }
         };
+        let hidden = self.asked.credential.as_ref().and_then(|credential| {
+            credential.hidden_in(std::str::from_utf8(translated.as_deref().unwrap_or(body)).ok()?)
+        });
+        let translated = hidden.map(String::into_bytes).or(translated);
         let answer = translated.as_deref().unwrap_or(body);
         let characters = match usage.and_then(|usage| usage.counted().output) {
             Some(1..) => 0,

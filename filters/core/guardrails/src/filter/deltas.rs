@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeBounds, RangeInclusive};
 use std::rc::Rc;
 
@@ -17,6 +17,8 @@ use crate::stream::{Released, TextStream};
 
 /// The most texts that may be open side by side in one stream: choices, blocks, tool calls.
 const MOST_CHANNELS: usize = 1024;
+/// How many bytes of events may wait for a text that ended with what is likely half of a finding.
+const MOST_BEHIND_A_HALF: usize = 64 * 1024;
 /// How many bytes of events may be kept for them together.
 const MOST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -34,6 +36,12 @@ pub(super) struct Deltas {
     like: Option<Like>,
     /// Events that follow the end of a choice whose text is not decided.
     waiting: Waiting,
+    /// The last text of each run whose part is over.
+    ended: BTreeMap<u64, Key>,
+    /// The runs in which such a text likely ended with half of a finding: what follows waits, and the next text goes on there.
+    halves: BTreeSet<u64>,
+    /// Texts come once more when their parts are over.
+    has_copies: bool,
     /// What was found in the pieces, by its name and action.
     found: BTreeMap<(&'static str, Action), usize>,
 }
@@ -45,6 +53,7 @@ type Key = (u64, u64);
 #[derive(Debug, Default)]
 struct Channel {
     text: TextStream,
+    run: u64,
     /// The event that brought what is held, which may have to leave in an event of its own, and where its text stood there.
     origin: Option<(Rc<Origin>, Range<usize>)>,
 }
@@ -65,6 +74,7 @@ pub(super) struct Origin {
 struct Like {
     template: Template,
     key: Key,
+    run: u64,
     origin: Rc<Origin>,
     span: Range<usize>,
 }
@@ -79,6 +89,9 @@ impl Deltas {
             origins: 0,
             like: None,
             waiting: Waiting::default(),
+            ended: BTreeMap::new(),
+            halves: BTreeSet::new(),
+            has_copies: false,
             found: BTreeMap::new(),
         }
     }
@@ -107,13 +120,18 @@ impl Deltas {
     /// Edits an event that brings one piece of text, if it does so just as the last one did.
     fn like_the_last(&mut self, like: &Like, event: &Event<'_>, edited: &mut Edited) -> bool {
         let Some((value, span)) = like.template.string(event.data) else { return false };
-        if !value.is_empty() && self.waiting.has_part(like.key.0) {
-            self.waiting.flush(edited);
+        let goes_on = self.goes_on(like.key.0, like.run, &value);
+        if !goes_on && !self.halves.is_empty() {
+            // It waits.
+            return false;
         }
-        let passed = self.piece(like.key, Role::Piece, &value, edited);
+        let passed = self.piece(like.key, like.run, Role::Piece, &value, edited);
         self.keep(like.key, &value, || (Rc::clone(&like.origin), like.span.clone()), edited);
         if edited.refused.is_some() {
             return true;
+        }
+        if goes_on {
+            self.flush(edited);
         }
         if passed == value {
             edited.bytes.extend_from_slice(event.raw);
@@ -136,19 +154,17 @@ impl Deltas {
             Ends::Part => self.end_part(read.part, edited),
             Ends::Stream => self.end_all(edited),
         }
-        let goes_on = |text: &StreamText| !text.text.value.is_empty() && self.waiting.has_part(text.part);
-        if read.texts.iter().any(goes_on) {
-            self.waiting.flush(edited);
-        }
+        let is_more = |text: &StreamText| matches!(text.role, Role::Piece | Role::Whole);
+        let goes_on = read.texts.iter().any(|it| is_more(it) && self.goes_on(it.part, it.run, &it.text.value));
         let origin = self.origin(event, read.texts.len());
         let gives_reason = read.parts.iter().any(|(_, gives_reason)| *gives_reason);
         let (mut edits, mut is_edited) = (Vec::new(), false);
         let mut copies = Vec::new();
-        for StreamText { channel, part, role, text } in &read.texts {
+        for StreamText { channel, run, part, role, text } in &read.texts {
             let passed = match role {
                 Role::Piece | Role::Whole => {
                     let key = (*part, *channel);
-                    let passed = self.piece(key, *role, &text.value, edited);
+                    let passed = self.piece(key, *run, *role, &text.value, edited);
                     self.keep(key, &text.value, || (Rc::clone(&origin), text.span.clone()), edited);
                     passed
                 }
@@ -160,7 +176,7 @@ impl Deltas {
             }
             is_edited |= passed != text.value;
             // What is held of an event that waits is put back into it.
-            if passed != text.value || gives_reason {
+            if passed != text.value || gives_reason || !self.halves.is_empty() {
                 edits.push((text.span.clone(), passed));
             }
         }
@@ -175,20 +191,37 @@ impl Deltas {
             self.like = Template::of(event.data, &span).map(|template| Like {
                 template,
                 key: (text.part, text.channel),
+                run: text.run,
                 origin: Rc::clone(&origin),
                 span,
             });
+        }
+        if goes_on {
+            self.flush(edited);
         }
         self.over(&read);
         if self.waiting.takes(&read) {
             if !self.waiting.hold(event, origin.number, edits, erased) {
                 edited.refused = Some(refusal::response_not_inspectable("too much follows its end"));
             }
+            if !self.halves.is_empty() && self.waiting.bytes() > MOST_BEHIND_A_HALF {
+                self.end_all(edited);
+            }
         } else if !is_edited && erased.is_empty() {
             edited.bytes.extend_from_slice(event.raw);
         } else {
             write(event, &edits, erased, &mut edited.bytes);
         }
+    }
+
+    /// Whether this is more of a text for which events wait.
+    fn goes_on(&self, part: u64, run: u64, value: &str) -> bool {
+        !value.is_empty() && (self.waiting.has_part(part) || self.halves.contains(&run))
+    }
+
+    fn flush(&mut self, edited: &mut Edited) {
+        self.halves.clear();
+        self.waiting.flush(edited);
     }
 
     /// Notes which parts ended while some of their text is undecided: what follows waits with that.
@@ -209,7 +242,14 @@ impl Deltas {
     }
 
     /// What may pass in the place of a piece of text.
-    fn piece(&mut self, key: Key, role: Role, value: &str, edited: &mut Edited) -> String {
+    fn piece(&mut self, key: Key, run: u64, role: Role, value: &str, edited: &mut Edited) -> String {
+        if !self.channels.contains_key(&key) {
+            // A text begins with its first character.
+            if value.is_empty() {
+                return String::new();
+            }
+            self.read_on(key, run);
+        }
         if !self.channels.contains_key(&key) && self.channels.len() >= MOST_CHANNELS {
             steps::count(self.channels.len());
             self.channels.retain(|_, channel| channel.text.held() > 0);
@@ -219,11 +259,20 @@ impl Deltas {
             }
         }
         let open = self.channels.entry(key).or_default();
+        open.run = run;
         let released = match role {
             Role::Piece => open.text.push(&self.profile, Direction::Output, value),
             _ => open.text.push_whole(&self.profile, Direction::Output, value),
         };
         self.take(released, edited)
+    }
+
+    /// Lets a new text follow the last one of its run whose part is over.
+    fn read_on(&mut self, key: Key, run: u64) {
+        if let Some(mut channel) = self.ended.remove(&run).and_then(|ended| self.channels.remove(&ended)) {
+            channel.text.begin_part();
+            self.channels.insert(key, channel);
+        }
     }
 
     /// Keeps the event of a piece as long as something is held, and refuses a stream of which too much is kept.
@@ -258,17 +307,19 @@ impl Deltas {
     fn closed(&mut self, text: &Text, edited: &mut Edited) -> String {
         let verdict = self.profile.apply(Direction::Output, &text.value);
         let blocked = verdict.action == Action::Block;
-        let released = Released { text: verdict.text.into_owned(), findings: verdict.findings, blocked };
+        let text = verdict.text.into_owned();
+        let released = Released { text, findings: verdict.findings, blocked, ..Released::default() };
         self.take(released, edited)
     }
 
     /// What may pass in the place of a text that was streamed before.
-    fn copy(&self, text: &Text, copies: &mut Vec<Finding>, edited: &mut Edited) -> String {
+    fn copy(&mut self, text: &Text, copies: &mut Vec<Finding>, edited: &mut Edited) -> String {
         let verdict = self.profile.apply(Direction::Output, &text.value);
         if verdict.action == Action::Block && edited.refused.is_none() {
             edited.refused = Some(refusal::blocked("The answer", &verdict.findings));
             edited.findings.extend(&verdict.findings);
         }
+        self.has_copies |= !text.value.is_empty();
         copies.extend(verdict.findings);
         verdict.text.into_owned()
     }
@@ -293,6 +344,11 @@ impl Deltas {
         if released.blocked && edited.refused.is_none() {
             edited.refused = Some(refusal::blocked("The answer", &released.findings));
         }
+        if released.crosses_parts && self.has_copies && edited.refused.is_none() {
+            // The copy of either part has its half, and nothing tells where.
+            edited.refused =
+                Some(refusal::response_not_inspectable("what is to be replaced is split over two of its parts"));
+        }
         for finding in &released.findings {
             let found = self.found.entry((finding.finding.name(), finding.action)).or_default();
             *found = found.saturating_add(1);
@@ -304,12 +360,26 @@ impl Deltas {
     /// Lets go of everything that is held.
     pub(super) fn end_all(&mut self, edited: &mut Edited) {
         self.let_go(self.held(..), edited);
-        self.waiting.flush(edited);
+        self.flush(edited);
     }
 
-    /// Lets go of what is held of one part.
+    /// Lets go of what is held of one part, but for what is likely half of a finding.
     fn end_part(&mut self, part: u64, edited: &mut Edited) {
-        self.let_go(self.held(of_part(part)), edited);
+        let mut rests = Vec::new();
+        for key in self.held(of_part(part)) {
+            let Some(channel) = self.channels.get(&key) else { continue };
+            if self.ended.len() >= MOST_CHANNELS {
+                self.ended.clear();
+            }
+            self.ended.insert(channel.run, key);
+            if channel.text.ends_with_half(&self.profile, Direction::Output) {
+                self.halves.insert(channel.run);
+                self.waiting.add_part(part);
+            } else {
+                rests.push(key);
+            }
+        }
+        self.let_go(rests, edited);
     }
 
     /// The channels of which something is held.

@@ -42,6 +42,11 @@ impl Waiting {
         self.parts.insert(part);
     }
 
+    /// Of the events that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether an event has to wait: it says nothing of a choice that goes on.
     pub(super) fn takes(&self, read: &StreamEvent) -> bool {
         !self.parts.is_empty() && read.parts.iter().all(|(part, _)| self.has_part(*part))

@@ -157,18 +157,100 @@ fn what_is_no_end_of_a_block_ends_nothing() {
     }
 }
 
-/// What had left cannot be taken back; what comes is replaced, and a stream that is to be blocked ends.
+/// What is likely half of a finding waits for what follows its end, with all that comes between.
 #[test]
-fn what_goes_on_after_its_end_is_scanned_with_what_had_left() {
-    for end in [json!({"type": "content_block_stop", "index": 0}), json!({"type": "message_stop"})] {
-        let events = event(&block(0, "to jo.doe@co")) + &event(&end) + &event(&block(0, "rp.example now "));
-        let (passed, findings) = run(ANTHROPIC, Action::Redact, &events);
-        assert_eq!(proxy::anthropic_texts(&passed), ["to jo.doe@co[EMAIL] now "]);
-        assert_eq!(findings, [("EMAIL", "redact", 1)]);
-        let (passed, findings) = run(ANTHROPIC, Action::Block, &events);
-        assert_eq!(proxy::anthropic_texts(&passed), ["to jo.doe@co"]);
-        assert!(passed.contains("content_blocked"), "{passed}");
-        assert_eq!(findings, [("EMAIL", "block", 1)]);
+fn what_goes_on_after_its_end_is_scanned_with_what_was_before() {
+    let stop = |index: u32| event(&json!({"type": "content_block_stop", "index": index}));
+    let start = |index: u32| {
+        let block = json!({"type": "text", "text": ""});
+        event(&json!({"type": "content_block_start", "index": index, "content_block": block}))
+    };
+    let tool = event(&json!({"type": "content_block_start", "index": 1,
+        "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}))
+        + &event(&json!({"type": "content_block_delta", "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": "{\"a\":1}"}}))
+        + &stop(1);
+    for (between, index) in [(stop(0), 0), (stop(0) + &start(1), 1), (stop(0) + &tool + &start(2), 2)] {
+        for (first, second, expect) in [
+            ("to jo.doe@co", "rp.example now ", ["to [EMAIL] now ", "to "]),
+            ("to 4111 1111 ", "1111 1111 now ", ["to [CREDIT_CARD] now ", "to "]),
+            ("to 4111 1111", " 1111 1112 now ", ["to 4111 1111 1111 1112 now ", "to 4111 1111 1111 1112 now "]),
+            ("to 5412", "4111 1111 1111 1111 now ", ["to 5412[CREDIT_CARD] now ", "to "]),
+            ("to 123", "jo@corp.example now ", ["to 123[EMAIL] now ", "to 123"]),
+        ] {
+            // A block that goes on is one text.
+            if index == 0 && (first == "to 5412" || first == "to 123") {
+                continue;
+            }
+            let has_finding = expect[0] != expect[1];
+            let events = event(&block(0, first)) + &between + &event(&block(index, second)) + &stop(index);
+            for (action, expect) in [Action::Redact, Action::Block].into_iter().zip(expect) {
+                let (passed, findings) = run(ANTHROPIC, action, &events);
+                let texts = proxy::anthropic_texts(&passed).concat().replace("{\"a\":1}", "");
+                assert_eq!(texts, expect, "{first:?} {second:?} {passed}");
+                assert_eq!(findings.len(), usize::from(has_finding), "{findings:?}");
+                assert_eq!(passed.contains("content_blocked"), has_finding && action == Action::Block, "{passed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_text_that_is_half_of_nothing_waits_for_nothing() {
+    let stop = event(&json!({"type": "content_block_stop", "index": 0}));
+    for text in ["Hello wor", "in 2024", "a@b.io", "item 41"] {
+        let mut gateway = gateway(ANTHROPIC, Action::Flag);
+        gateway.request(r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#, 1).passed();
+        let events = event(&block(0, text)) + &stop;
+        let passed = gateway.response(200, &SSE, &[&events, &event(&json!({"type": "ping"}))]).passed();
+        assert!(passed.find("stop").unwrap() < passed.find("ping").unwrap(), "{passed}");
+        assert_eq!(proxy::anthropic_texts(&passed), [text]);
+    }
+}
+
+/// A text that only looks like half of a finding holds back so much and no more.
+#[test]
+fn not_all_of_an_answer_waits_for_a_half() {
+    let stop = |index: u32| event(&json!({"type": "content_block_stop", "index": index}));
+    let tool = event(&json!({"type": "content_block_start", "index": 1,
+        "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}}));
+    let piece = event(&json!({"type": "content_block_delta", "index": 1,
+        "delta": {"type": "input_json_delta", "partial_json": "word ".repeat(200)}}));
+    let events = event(&block(0, "to jo@corp")) + &stop(0) + &tool + &piece.repeat(2_000) + &stop(1);
+    let (passed, _) = run(ANTHROPIC, Action::Redact, &events);
+    assert_eq!(proxy::anthropic_texts(&passed), ["to jo@corp".to_owned(), "word ".repeat(400_000)]);
+    assert!(passed.find("corp").unwrap() < passed.find("stop").unwrap(), "{}", &passed[..300]);
+}
+
+/// Some servers say in every event that there is no error.
+#[test]
+fn an_error_that_says_nothing_ends_nothing() {
+    for error in ["\"\"", "false", "0", "{}", "[]", r#"{"code":0,"message":""}"#, "null", r#"{"message":null}"#] {
+        for event in [
+            format!(r#"{{"error":{error}}}"#),
+            format!(r#"{{"choices":[{{"index":0,"delta":{{"content":""}}}}],"err\u006fr":{error}}}"#),
+            format!(r#"{{"type":"error","error":{error},"choices":[{{"index":0,"delta":{{}}}}]}}"#),
+        ] {
+            let event = format!("data: {event}\n\n");
+            let pieces = ["to jo.doe@co", "rp.example with 4111 11", "11 1111", " 1111 now"];
+            let pieces: Vec<_> = pieces.iter().map(|text| super::scanning::event(&content(text))).collect();
+            let (passed, findings) = run(OPENAI, Action::Redact, &(pieces.join(&event) + "data: [DONE]\n\n"));
+            assert_eq!(proxy::openai_text(&passed), "to [EMAIL] with [CREDIT_CARD] now", "{event}: {passed}");
+            assert_eq!(findings, [("EMAIL", "redact", 1), ("CREDIT_CARD", "redact", 1)]);
+        }
+    }
+}
+
+#[test]
+fn pieces_of_which_nobody_knows_which_count_are_refused() {
+    for twice in [
+        r#"{"choices":[{"delta":{"content":"x"},"delta":{"content":"4111 1111"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"x","cont\u0065nt":"4111 1111"}}]}"#,
+        r#"{"choices":[{"index":1,"delta":{"content":"4111 1111"},"index":0}]}"#,
+        r#"{"choices":[{"delta":{"content":"x"}}],"choices":[{"delta":{"content":"4111 1111"}}]}"#,
+    ] {
+        let (passed, _) = run(OPENAI, Action::Redact, &format!("data: {twice}\n\n"));
+        assert!(passed.contains("response_not_inspectable") && !passed.contains("4111"), "{passed}");
     }
 }
 
@@ -207,6 +289,26 @@ fn texts_in_pieces_are_found_wherever_they_stand() {
     }
 }
 
+/// Of what is not held back as a rule, the first digits of a number are let go at most.
+#[test]
+fn small_pieces_of_a_number_are_held_wherever_they_stand() {
+    for pieces in [
+        &["4111 ", "1111 ", "1111 ", "1111 "][..],
+        &["41", "11 ", "11", "11 11", "11 1111"],
+        &["４１１１", " １１１１", " １１１１", " １１１１"],
+    ] {
+        let named = |text: &&str| {
+            let call = json!({"tool_calls": [{"index": 0, "function": {"name": text}}]});
+            event(&chunk(call, Value::Null))
+        };
+        let events: String = pieces.iter().map(named).chain(["data: [DONE]\n\n".to_owned()]).collect();
+        let (passed, findings) = run(OPENAI, Action::Redact, &events);
+        let name = proxy::texts(&passed, "/choices/0/delta/tool_calls/0/function/name").concat();
+        assert!(name.trim().ends_with("[CREDIT_CARD]") && name.trim().chars().count() <= 15, "{name}: {passed}");
+        assert_eq!(findings, [("CREDIT_CARD", "redact", 1)]);
+    }
+}
+
 #[test]
 fn the_name_of_a_tool_is_not_held_back() {
     let call = json!({"tool_calls": [{"index": 0, "id": "c", "type": "function",
@@ -228,5 +330,51 @@ fn an_event_with_too_many_parts_is_refused_at_once() {
     ] {
         let (passed, _) = run(OPENAI, Action::Redact, &event(&chunk(delta, Value::Null)));
         assert_eq!(!passed.contains("response_not_inspectable"), is_read);
+    }
+}
+
+fn responses(events: &[Value], action: Action) -> (String, Vec<(&'static str, &'static str, u32)>) {
+    run("/v1/responses", action, &events.iter().map(event).collect::<String>())
+}
+
+/// Clients of responses read the copies too, which cannot tell where the half of another part is.
+#[test]
+fn a_finding_over_two_parts_with_copies_ends_the_stream() {
+    let (first, second) = ("to 4111 1111", " 1111 1111 now ");
+    let at = |kind: &str, index: u32, field: &str, text: &str| json!({"type": kind, "output_index": 0, "content_index": index, field: text});
+    let part = |index: u32, text: &str| {
+        [
+            at("response.output_text.delta", index, "delta", text),
+            at("response.output_text.done", index, "text", text),
+            json!({"type": "response.content_part.done", "output_index": 0, "content_index": index,
+                "part": {"type": "output_text", "text": text}}),
+        ]
+    };
+    for action in [Action::Redact, Action::Block] {
+        let (passed, findings) = responses(&[part(0, first), part(1, second)].concat(), action);
+        assert!(!passed.contains("1111"), "{passed}");
+        let code = if action == Action::Block { "content_blocked" } else { "response_not_inspectable" };
+        assert!(passed.contains(code), "{passed}");
+        assert_eq!(findings, [("CREDIT_CARD", action.name(), 1)]);
+    }
+    let (passed, findings) = responses(&[part(0, first), part(1, " 1111 1112 now ")].concat(), Action::Redact);
+    assert!(passed.matches("4111 1111").count() == 3 && !passed.contains("error"), "{passed}");
+    assert_eq!(findings, []);
+}
+
+/// An event that ends nothing repeats nothing, whatever its fields are called.
+#[test]
+fn texts_of_events_that_nobody_knows_are_read_on() {
+    for of in [
+        |text: &str| json!({"type": "response.new", "text": text}),
+        |text: &str| json!({"type": "response.new", "content": [{"text": text}]}),
+        |text: &str| json!({"type": "response.output_text.annotation.added", "annotation": {"title": text}}),
+        |text: &str| json!({"type": "response.in_progress", "response": {"warning": text}}),
+        |text: &str| json!({"type": "response.queued", "response": {"usage": {"note": text, "n": 4_111_111_111_111_111_u64}}}),
+    ] {
+        let events = ["to 4111 ", "1111 1111", " 1111 now "].map(of);
+        let (passed, findings) = responses(&events, Action::Redact);
+        assert!(!passed.contains(" 1111") && !passed.contains("1111 "), "{passed}");
+        assert_eq!(findings, [("CREDIT_CARD", "redact", 1)], "{passed}");
     }
 }

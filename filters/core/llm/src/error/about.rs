@@ -148,6 +148,10 @@ static WORDS: [Words; 5] = [
         phrases: &[
             "prompt is too long",
             "input is too long",
+            "input too long",
+            "prompt too long",
+            "model token limit",
+            "context length of only",
             "maximum context length",
             "maximum prompt length",
             "exceed context limit",
@@ -286,6 +290,8 @@ mod tests {
         check(400, "", "prompt is too long: 9 tokens > 8 maximum", About::ContextLength);
         check(400, "", "This exceeds the model\u{2019}s context.", About::ContextLength);
         check(413, "", "Prompt is too long", About::ContextLength);
+        check(400, "", "Your request exceeded model token limit: 8192", About::ContextLength);
+        check(400, "", "the model is loaded with context length of only 4096 tokens", About::ContextLength);
         check(400, "content_filter", "no", About::ContentPolicy);
         check(400, "", "tools[0].name: billing_lookup is no name", About::Request);
         check(503, "", "the context window is busy", About::Provider);

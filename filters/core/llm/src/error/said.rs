@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 /// What stands around an error's words, in the order in which it is looked into.
-const AROUND: [&str; 9] =
-    ["error", "Error", "errors", "detail", "fault", "base_resp", "Response", "response", "response_metadata"];
+const AROUND: [&str; 10] =
+    ["error", "Error", "err", "errors", "detail", "fault", "base_resp", "Response", "response", "response_metadata"];
 /// Names under which the words stand.
 const MESSAGES: [&str; 12] = [
     "message",
@@ -94,8 +94,16 @@ impl Said {
 
     fn collect_fields(&mut self, fields: &Map<String, Value>, levels: u8) {
         if let Some(levels) = levels.checked_sub(1) {
-            for value in AROUND.iter().filter_map(|name| fields.get(*name)).filter(|value| !value.is_string()) {
+            // A router's own words are about nothing: it quotes those of the server behind it.
+            if let Some(quoted) = fields.get("metadata").and_then(|metadata| metadata.get("raw")?.as_str()) {
+                self.collect(&json(quoted).unwrap_or_else(|| quoted.into()), levels);
+            }
+            let within = AROUND.iter().chain(&MESSAGES).filter_map(|name| fields.get(*name));
+            for value in within.filter(|value| !value.is_string()) {
                 self.collect(value, levels);
+            }
+            if let (None, Some(Value::Object(by_field))) = (&self.message, fields.get("errors")) {
+                self.collect_list(&by_field.values().take(MOST_LISTED).cloned().collect::<Vec<_>>(), levels);
             }
         }
         let place = fields.get("loc").and_then(place);
@@ -145,10 +153,23 @@ pub(crate) fn is_something(value: &Value) -> bool {
     }
 }
 
-/// A document, or the first one of a stream's events.
+/// The same of an `error` beside an answer, of which some servers say in every event that there is none.
+pub(crate) fn says_something(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(all) => all.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(|value| match value {
+            Value::Number(code) => code.as_f64() != Some(0.0),
+            other => says_something(other),
+        }),
+    }
+}
+
+/// A document, the first of several, or the first one of a stream's events.
 fn json(text: &str) -> Option<Value> {
     if text.starts_with(['{', '[', '"']) {
-        return serde_json::from_str(text).ok();
+        return serde_json::Deserializer::from_str(text).into_iter().next()?.ok();
     }
     let is_event = text.starts_with("data:") || text.starts_with("event:");
     let data = text.lines().filter(|_| is_event).find_map(|line| line.strip_prefix("data:"))?;
@@ -240,6 +261,12 @@ mod tests {
             "data: {\"error\":{\"message\":\"M\"}}\n\n",
             "event: error\ndata: {\"error\":{\"message\":\"M\"}}\n\n",
             "\u{feff}{\"error\":{\"message\":\" M \"}}",
+            r#"{"err":"M"}"#,
+            r#"{"error":{"message":{"detail":"M"}}}"#,
+            r#"{"errors":{"model":["M"]}}"#,
+            r#"{"error":{"message":"Provider returned error","metadata":{"raw":"{\"error\":{\"message\":\"M\"}}"}}}"#,
+            r#"{"error":{"message":"Provider returned error","metadata":{"raw":"M"}}}"#,
+            "{\"error\":\"M\"}\n{\"error\":\"N\"}",
             "\"M\"",
             "M",
             " M\r\n",

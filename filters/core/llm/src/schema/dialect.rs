@@ -273,6 +273,12 @@ pub trait Dialect: Debug + Sync {
 pub trait StreamReader: Debug {
     /// What one event tells. `data` is never empty.
     fn read<'a>(&mut self, data: &'a str) -> Result<Vec<Delta<'a>>, ProviderError>;
+
+    /// Appends what a client of this schema looks for behind the event of an error that ends this stream; `model` is the client's name
+    /// for it.
+    fn close_failed(&self, error: &ErrorParts<'_>, model: &str, out: &mut Vec<u8>) {
+        let _ = (error, model, out);
+    }
 }
 
 /// Writes the events of one stream.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -366,4 +368,15 @@ proptest! {
         let second = read_request(anthropic(), &write_request(anthropic(), &first, &Capabilities::default()).unwrap().body).unwrap();
         prop_assert_eq!(merged(second), request);
     }
+}
+
+/// The processor time that this thread's work takes: other work on the machine does not count.
+pub(super) fn time_of(work: impl FnOnce()) -> Duration {
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
+    };
+    let start = now();
+    work();
+    now().saturating_sub(start)
 }

@@ -39,6 +39,11 @@ impl Writer {
         }
     }
 
+    /// The model's name for the client.
+    pub(super) fn client_model(&self) -> &str {
+        &self.client_model
+    }
+
     /// The text of an event that differs from the last one in nothing else. Text with escapes is left to be read.
     pub(super) fn text_like_the_last<'a>(&self, data: &'a str) -> Option<&'a str> {
         self.last.as_ref()?.template.text(data).filter(|text| !text.is_empty())

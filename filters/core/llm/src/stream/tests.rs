@@ -315,3 +315,20 @@ fn every_class_reaches_a_client_of_another_schema_at_the_end_of_its_stream() {
     let expect = r#""usage":{"input_tokens":20,"cache_creation_input_tokens":20,"cache_read_input_tokens":10,"output_tokens":30,"output_tokens_details":{"thinking_tokens":12}}"#;
     assert!(outcome.out.contains(expect), "{}", outcome.out);
 }
+
+#[test]
+fn an_event_that_is_called_an_error_is_one_in_the_providers_words() {
+    for provider in Schema::all() {
+        for client in Schema::all() {
+            for data in [r#"{"message":"kaput"}"#, r#"{"error":{"message":"kaput"}}"#, "kaput", r#""kaput""#] {
+                let mut translator = StreamTranslator::new(provider, client, StreamOptions::default());
+                let mut out = Vec::new();
+                let progress = translator.push(format!("event: error\ndata: {data}\n\n").as_bytes(), &mut out);
+                assert_eq!(progress.error.map(|error| error.message).as_deref(), Some("kaput"), "{provider:?} {data}");
+            }
+        }
+    }
+    let mut translator = StreamTranslator::new(Schema::default(), Schema::default(), StreamOptions::default());
+    let event = b"event: status\ndata: {\"object\":\"status\",\"message\":\"working\"}\n\n";
+    assert_eq!(translator.push(event, &mut Vec::new()).error, None);
+}

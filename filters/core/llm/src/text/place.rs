@@ -44,6 +44,8 @@ pub enum Ends {
 pub enum Holds {
     /// Text.
     Text,
+    /// The same, but for numbers, however long.
+    Remark,
     /// An id, a fixed word, a setting; or something that no one can read.
     Nothing,
     /// An address: text, unless it holds an image, a sound, a film or a PDF itself.
@@ -125,13 +127,19 @@ impl Place {
         }
     }
 
-    /// The place of a field's value.
-    pub(crate) fn of_field(&self, name: &str) -> &'static Self {
-        self.fields.iter().find(|(known, _)| *known == name).map_or(self.others, |(_, place)| place)
+    /// The number and the place of a field that the table has.
+    pub(crate) fn field(&self, name: &str) -> Option<(u32, &'static Self)> {
+        let known = (0..).zip(self.fields).find(|(_, (known, _))| *known == name);
+        known.map(|(number, (_, place))| (number, *place))
     }
 
-    /// Whether a string or a long number here is text.
+    /// Whether a string here is text.
     pub(crate) fn is_text(&self) -> bool {
+        self.holds == Holds::Remark || self.has_text_numbers()
+    }
+
+    /// Whether a long number here is.
+    pub(crate) fn has_text_numbers(&self) -> bool {
         matches!(self.holds, Holds::Text | Holds::Address | Holds::File | Holds::SourceData | Holds::TextOrTokens)
     }
 
@@ -153,6 +161,9 @@ pub static PART: Place = Place { is_part: true, ..Place::of(Holds::Text, &TEXT) 
 
 /// No string below is text.
 pub static NOTHING: Place = Place::of(Holds::Nothing, &NOTHING);
+
+/// Figures. What is said beside them is text.
+pub static FIGURES: Place = Place::of(Holds::Remark, &FIGURES);
 
 /// An id, a fixed word, a setting: no text, unless it is an object after all.
 pub static WORD: Place = Place {

@@ -10,8 +10,10 @@ use crate::json::unescaped;
 const MOST_LEVELS: usize = 128;
 /// Digits from which on a number counts as text: payment cards, accounts and identity numbers have as many.
 const LONG_NUMBER: usize = 12;
-/// Where the address of embedded data must say that it is base64.
-const LONGEST_MEDIA_TYPE: usize = 128;
+/// What the address of embedded data begins with.
+const DATA: &[u8] = b"data:";
+/// Where it must say that it is base64.
+const LONGEST_HEAD: usize = 133;
 
 /// Why a text could not be scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,9 @@ pub(super) enum Malformed {
     NotJson(usize),
     #[error("it is nested deeper than {MOST_LEVELS} levels")]
     TooDeep,
+    /// Readers disagree on which of the values counts, and pieces of a text are put together from what is read.
+    #[error("it has a field twice")]
+    Twice,
 }
 
 /// What the scanner found.
@@ -57,6 +62,8 @@ pub(super) struct Found {
     pub(super) joined: u32,
     /// Stands for the way that leads to it and for the keys on it.
     pub(super) channel: u64,
+    /// Stands for the way and the kind of text, whatever the keys.
+    pub(super) run: u64,
     /// Stands for the outermost keys on that way.
     pub(super) part: u64,
     /// It stands beside what the model said, not in it.
@@ -163,7 +170,7 @@ impl<'a> Scanner<'a> {
                 let span = self.number();
                 let digits = self.bytes.get(span.clone()).unwrap_or_default();
                 self.tokens |= place.holds == Holds::TextOrTokens;
-                if place.is_text()
+                if place.has_text_numbers()
                     && digits.len() >= LONG_NUMBER
                     && digits.iter().filter(|byte| byte.is_ascii_digit()).count() >= LONG_NUMBER
                 {
@@ -204,7 +211,9 @@ impl<'a> Scanner<'a> {
     fn found(&mut self, span: Range<usize>, place: &'static Place, name_of: u32, way: Way) {
         let joined = if name_of == 0 && (place.is_part || place.joins_parts) { way.joined } else { 0 };
         let (channel, is_beside) = (way.hash, way.is_beside);
-        self.out.texts.push(Found { span, place, name_of, joined, channel, part: 0, is_beside, base64_behind: None });
+        let run = channel;
+        let found = Found { span, place, name_of, joined, channel, run, part: 0, is_beside, base64_behind: None };
+        self.out.texts.push(found);
     }
 
     fn object(&mut self, place: &'static Place, way: Way) -> Result<(), Malformed> {
@@ -216,6 +225,7 @@ impl<'a> Scanner<'a> {
         let first_text = self.out.texts.len();
         let mut keys = Keys::default();
         let mut source = Source::default();
+        let mut seen = 0_u64;
         self.skip_space();
         let mut is_open = !self.eat(b'}');
         while is_open {
@@ -228,7 +238,8 @@ impl<'a> Scanner<'a> {
             self.expect(b':')?;
             self.skip_space();
             let (first_span, value_start) = (self.out.texts.len(), self.at);
-            let value_place = place.of_field(&name);
+            let known = place.field(&name);
+            let value_place = known.map_or(place.others, |(_, place)| place);
             let is_list = !place.list.is_empty() && name == place.list;
             let way = Way {
                 levels,
@@ -241,6 +252,16 @@ impl<'a> Scanner<'a> {
                 is_beside: way.is_beside && !is_list,
             };
             self.value(value_place, way)?;
+            if let (true, Some((number, _))) = (self.has_channels, known) {
+                let says = self.out.texts.get(first_span..).unwrap_or_default().iter().any(|text| text.span.len() > 2);
+                if says || place.keys.contains(&&*name) || place.kind == name {
+                    let bit = 1_u64.checked_shl(number).unwrap_or_default();
+                    if seen & bit != 0 {
+                        return Err(Malformed::Twice);
+                    }
+                    seen |= bit;
+                }
+            }
             if is_list {
                 let is_list = self.said == Said::Nothing && self.bytes.get(value_start) == Some(&b'[');
                 self.said = if is_list { Said::List } else { Said::Unclear };
@@ -255,7 +276,7 @@ impl<'a> Scanner<'a> {
             if is_outermost && name == "type" {
                 self.out.kind = value_start..self.at;
             }
-            self.out.has_error |= is_outermost && name == "error" && value != "null";
+            self.out.has_error |= is_outermost && name == "error" && says_something(value);
             self.skip_space();
             is_open = !self.eat(b'}');
             if is_open {
@@ -265,7 +286,10 @@ impl<'a> Scanner<'a> {
         match source.read() {
             Encoding::Text => {}
             Encoding::Base64(data) => {
-                for found in self.out.texts.get_mut(data).unwrap_or_default() {
+                let texts = self.out.texts.get_mut(data).unwrap_or_default();
+                for found in
+                    texts.iter_mut().filter(|found| found.place.holds == Holds::SourceData && found.name_of == 0)
+                {
                     found.base64_behind = Some(0);
                 }
             }
@@ -290,6 +314,7 @@ impl<'a> Scanner<'a> {
         if keys.hash != 0 || keys.kind != 0 || is_choice {
             for text in self.out.texts.get_mut(first_text..).unwrap_or_default() {
                 text.channel = text.channel.rotate_left(5) ^ keys.hash ^ keys.kind;
+                text.run ^= keys.kind;
                 text.part = if is_choice || is_outermost { part } else { text.part };
             }
         }
@@ -338,18 +363,27 @@ impl<'a> Scanner<'a> {
 
     /// What a string holds, if it is an address with the data itself, in base64.
     fn embedded(&self, string: &Range<usize>) -> Embedded {
-        let url = self.bytes.get(string.start.saturating_add(1)..string.end).unwrap_or_default();
-        let Some(media_type) = url.strip_prefix(b"data:") else { return Embedded::Nothing };
-        let head = media_type.get(..LONGEST_MEDIA_TYPE.min(media_type.len())).unwrap_or_default();
-        let Some(comma) = memchr::memchr(b',', head) else { return Embedded::Other };
-        if !head.get(..comma).unwrap_or_default().ends_with(b";base64") {
+        let token = self.bytes.get(string.start.saturating_add(1)..string.end.saturating_sub(1)).unwrap_or_default();
+        let head = token.get(..LONGEST_HEAD.min(token.len())).unwrap_or_default();
+        // Escapes are seldom, and what is escaped before the data must not hide it.
+        let escaped = memchr::memchr(b'\\', head).is_some();
+        let text =
+            if escaped { unescaped(self.json.get(string.clone()).unwrap_or_default()) } else { Cow::Borrowed("") };
+        let head = if escaped { text.as_bytes().get(..LONGEST_HEAD.min(text.len())).unwrap_or_default() } else { head };
+        let Some((scheme, media_type)) = head.split_at_checked(DATA.len()) else { return Embedded::Nothing };
+        if !scheme.eq_ignore_ascii_case(DATA) {
+            return Embedded::Nothing;
+        }
+        let Some(comma) = memchr::memchr(b',', media_type) else { return Embedded::Other };
+        let media_type = media_type.get(..comma).unwrap_or_default().to_ascii_lowercase();
+        if !media_type.trim_ascii_end().ends_with(b"base64") {
             return Embedded::Other;
         }
         let known: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"application/pdf;"];
-        if known.iter().any(|prefix| head.starts_with(prefix)) {
+        if known.iter().any(|prefix| media_type.starts_with(prefix)) {
             return Embedded::Media;
         }
-        Embedded::Base64(b"data:".len().saturating_add(comma).saturating_add(1))
+        Embedded::Base64(DATA.len().saturating_add(comma).saturating_add(1))
     }
 
     fn string(&mut self) -> Result<Range<usize>, Malformed> {
@@ -412,6 +446,14 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Whether the value of an `error` is one: some servers say in every event that there is none.
+fn says_something(error: &str) -> bool {
+    match error.as_bytes().first() {
+        Some(b'{' | b'[' | b'"') => serde_json::from_str(error).is_ok_and(|error| crate::error::says_something(&error)),
+        _ => false,
+    }
+}
+
 /// Whether a control character is among these bytes. Eight at a time: wasm has no wider registers without its vectors, and
 /// prompts are long.
 fn has_control(bytes: &[u8]) -> bool {
@@ -441,22 +483,23 @@ impl Source {
             // A second one would hide what stands between: then all of it counts.
             "data" => {
                 self.is_unclear |= self.data.is_some();
-                self.data = Some(texts);
+                self.data = Some(self.data.take().map_or(texts.start, |data| data.start)..texts.end);
             }
             "type" => {
                 self.types = self.types.saturating_add(1);
-                self.base64_types = self.base64_types.saturating_add(u32::from(value == "\"base64\""));
+                self.base64_types = self.base64_types.saturating_add(u32::from(unescaped(value) == "base64"));
             }
-            "media_type" => self.is_text |= !is_binary(value),
+            "media_type" => self.is_text |= !is_binary(&unescaped(value)),
             _ => {}
         }
     }
 
     fn read(self) -> Encoding {
-        let is_base64 = self.types > 0 && self.types == self.base64_types && !self.is_unclear;
+        // Where one of two types or data is base64, nobody knows which one is read.
+        let is_unclear = self.is_unclear || self.types != self.base64_types;
         match self.data {
-            Some(data) if is_base64 && self.is_text => Encoding::Base64(data),
-            Some(data) if is_base64 => Encoding::Media(data),
+            Some(data) if self.base64_types > 0 && (self.is_text || is_unclear) => Encoding::Base64(data),
+            Some(data) if self.base64_types > 0 => Encoding::Media(data),
             _ => Encoding::Text,
         }
     }
@@ -469,9 +512,8 @@ enum Encoding {
     Media(Range<usize>),
 }
 
-/// Whether a source's media type, a JSON value, is one whose data is no text.
+/// Whether a source's media type is one whose data is no text.
 fn is_binary(media_type: &str) -> bool {
-    let media_type = media_type.strip_prefix('"').unwrap_or(media_type);
     ["image/", "audio/", "video/", "application/pdf"].iter().any(|prefix| media_type.starts_with(prefix))
 }
 

@@ -29,6 +29,8 @@ pub enum Role {
 pub struct StreamText {
     /// Texts with the same channel follow each other: a choice's content, a block, a tool call's arguments.
     pub channel: u64,
+    /// Texts with the same run are of one kind: a reader may read those of one part on from those of the part before.
+    pub run: u64,
     /// The choice, block or item that it belongs to.
     pub part: u64,
     /// What it is.
@@ -68,7 +70,9 @@ impl StreamEvent {
             return Err(ResponseError::new(format!("an event has more than {MOST_TEXTS_OF_AN_EVENT} texts")));
         }
         let ends = ends(client, data, &scanned);
-        let of = |found| StreamText::of(found, data);
+        // What ends nothing repeats nothing that was streamed before.
+        let may_copy = ends != Ends::Nothing;
+        let of = |found| StreamText::of(found, data, may_copy);
         Ok(Self {
             texts: scanned.texts.into_iter().map(of).collect(),
             spellings: scanned.spellings,
@@ -93,17 +97,17 @@ fn ends(client: Schema, data: &str, scanned: &Scanned) -> Ends {
 }
 
 impl StreamText {
-    fn of(found: Found, data: &str) -> Self {
+    fn of(found: Found, data: &str, may_copy: bool) -> Self {
         let token = data.get(found.span.clone()).unwrap_or_default();
         let role = match found.place {
             _ if found.name_of > 0 || !token.starts_with('"') => Role::Closed,
-            place if place.is_copy => Role::Copy,
+            place if place.is_copy && may_copy => Role::Copy,
             place if place.pieces => Role::Piece,
             _ => Role::Whole,
         };
         let (span, name_of, joined) = (found.span, found.name_of, found.joined);
         let text = Text { value: value_of(token), span, name_of, joined, base64_behind: None };
-        Self { channel: found.channel, part: found.part, role, text }
+        Self { channel: found.channel, run: found.run, part: found.part, role, text }
     }
 }
 

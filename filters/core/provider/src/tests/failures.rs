@@ -189,6 +189,30 @@ fn an_event_that_is_an_error_in_another_shape_ends_the_stream_without_the_creden
     }
 }
 
+/// What nobody here knows passes, and may tell of an error all the same.
+#[test]
+fn an_event_of_an_unknown_form_passes_without_the_credential() {
+    let content = chunk(r#"{"content":"hel"}"#, "null");
+    for event in [
+        "data: {\"type\":\"status\",\"error\":false,\"note\":\"key secr\\u0065t-one\"}\n\n",
+        "data: {\"choices\":[],\"warnings\":[{\"secret-one\":[\"secret%2Done\"]}]}\n\n",
+        ": key secret-one\n\n",
+        "event: secret-one\ndata: {\"choices\":[],\"x_code\":1}\n\n",
+    ] {
+        let last = chunk("{}", "\"stop\"") + "data: [DONE]\n\n";
+        let (received, exchange) = answer(STREAM, &[(":status", "200"), EVENTS], &[&content, event, &last, ""]);
+        let body = received.body();
+        assert!(body.contains("[removed]") && body.contains("hel") && body.contains("[DONE]"), "{body}");
+        assert!(!body.contains("t-one") && !body.contains("%2Done"), "{body}");
+        assert!(exchange.read(|exchange| exchange.answer_complete).unwrap());
+    }
+    let told =
+        r#"{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}],"warning":"secr\u0065t-one"}"#;
+    let (received, _) = answer(CHAT, &[(":status", "200"), JSON], &[told]);
+    assert!(received.body().contains(r#""warning":"[removed]""#), "{}", received.body());
+    assert_eq!(received.header("content-length"), Some(received.body().len().to_string().as_str()));
+}
+
 #[test]
 fn an_error_that_is_no_event_of_the_schema_keeps_its_meaning() {
     let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange()), ANTHROPIC, STREAM).unwrap();

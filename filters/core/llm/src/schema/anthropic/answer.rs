@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::block::{Of, read_content};
@@ -12,20 +14,27 @@ const KNOWN: &[&str] = &["id", "type", "role", "model", "content", "stop_reason"
 /// Reads a whole answer. A block of a kind that is not known is passed over, as it is in a stream, and noted. An answer that names its
 /// end may be empty.
 pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
-    let stop_reason = root.get("stop_reason").map(|node| node.str()).transpose()?;
+    let stop_node = root.get("stop_reason");
+    let stop_reason = stop_node.as_ref().and_then(|node| node.value().as_str());
     let mut others = Vec::new();
     root.others(KNOWN, &mut others);
-    let id = root.optional_str("id")?.unwrap_or_default();
+    if let (Some(node), None) = (&stop_node, stop_reason) {
+        others.push(Other { path: node.path().to_owned(), value: node.value().clone() });
+    }
+    let label = |name: &str| root.get(name).and_then(|node| node.value().as_str()).unwrap_or_default().to_owned();
+    let id = label("id");
     let content = match (root.get("content"), stop_reason) {
         (None, Some(_)) => Vec::new(),
         _ => read_content(&root.required("content")?, Of::Answer, &mut others)?,
     };
     let mut parts = Vec::with_capacity(content.len());
+    let mut ids = BTreeSet::new();
     for (index, part) in content.into_iter().enumerate() {
         match part {
             Part::Unknown(block) => others.push(Other { path: block.at, value: block.value }),
             Part::ToolCall(mut call) => {
-                if call.id.is_empty() {
+                // A result could not say which of two calls it answers.
+                if call.id.is_empty() || !ids.insert(call.id.clone()) {
                     call.id = format!("{id}_{index}");
                 }
                 parts.push(Part::ToolCall(call));
@@ -35,11 +44,11 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     }
     Ok(Response {
         id,
-        model: root.optional_str("model")?.unwrap_or_default(),
+        model: label("model"),
         created_unix_s: 0,
         parts,
         finish: finish_of(stop_reason),
-        stop_sequence: root.optional_str("stop_sequence")?,
+        stop_sequence: root.get("stop_sequence").and_then(|node| node.value().as_str()).map(str::to_owned),
         usage: root.get("usage").and_then(|node| usage::read(node.value())),
         others,
     })

@@ -26,7 +26,11 @@ pub(super) fn read_content(content: &Node<'_>, of: Of, others: &mut Vec<Other>) 
     if let Some(text) = content.value().as_str() {
         return Ok(vec![Part::Text(text.to_owned())]);
     }
-    content.items()?.iter().map(|block| read_block(block, of, others)).collect()
+    match content.value() {
+        Value::Object(_) if of == Of::Answer => Ok(vec![read_block(content, of, others)?]),
+        _ if of == Of::Answer => content.items_but_null()?.iter().map(|block| read_block(block, of, others)).collect(),
+        _ => content.items()?.iter().map(|block| read_block(block, of, others)).collect(),
+    }
 }
 
 /// A block, in requests, whole answers and streams alike. What this crate's model has no place for is [`Part::Unknown`]; fields that it
@@ -44,6 +48,7 @@ pub(super) fn read_block(block: &Node<'_>, of: Of, others: &mut Vec<Other>) -> R
         "tool_use" | "thinking" | "redacted_thinking" if !of.is_said_by_model() => {
             Err(kind.error("such a block stands in messages of the assistant only"))
         }
+        "tool_result" if of == Of::Answer => Ok(unknown(block)),
         "tool_result" if of != Of::User => Err(kind.error("such a block stands in messages of the user only")),
         "text" => {
             block.others(&["type", "text"], others);
@@ -54,7 +59,11 @@ pub(super) fn read_block(block: &Node<'_>, of: Of, others: &mut Vec<Other>) -> R
         "tool_use" => {
             block.others(&["type", "id", "name", "input"], others);
             let name = block.required_str("name")?.to_owned();
-            Ok(Part::ToolCall(ToolCall { id: text("id")?, name, arguments: read_input(block, of)? }))
+            // A call that names no tool is none that a client could answer.
+            if name.is_empty() && of == Of::Answer {
+                return Err(block.error("a name is required"));
+            }
+            Ok(Part::ToolCall(ToolCall { id: text("id")?, name, arguments: read_input(block) }))
         }
         "tool_result" => read_tool_result(block, others),
         "thinking" => {
@@ -77,13 +86,13 @@ fn placed<T>(block: &Node<'_>, value: T) -> Placed<T> {
     Placed { at: block.path().to_owned(), value }
 }
 
-/// The arguments of a call as JSON text. A client sends an object; some servers answer with the object's text.
-fn read_input(block: &Node<'_>, of: Of) -> Result<String, RequestError> {
-    let Some(input) = block.get("input") else { return Ok("{}".to_owned()) };
+/// The arguments of a call as JSON text. Some servers answer with the object's text, and clients send it back: one odd call of the past
+/// does not end a conversation.
+fn read_input(block: &Node<'_>) -> String {
+    let Some(input) = block.get("input") else { return "{}".to_owned() };
     match input.value() {
-        Value::String(text) if of == Of::Answer => Ok(text.clone()),
-        value if of == Of::Answer => Ok(value.to_string()),
-        value => input.object().map(|_| value.to_string()),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use crate::schema::Writing;
+use crate::schema::openai::json_schema::as_of_object;
 
 /// Keywords that Anthropic's structured output takes as they are.
 const TAKEN: &[&str] = &["type", "title", "description", "enum", "const", "default", "required", "$ref"];
@@ -53,9 +54,7 @@ pub(super) fn of_object(schema: Option<&Value>, at: &str, writing: &mut Writing<
             merge(branch, name == "allOf", &mut fields);
         }
     }
-    if fields.get("type").is_none_or(Value::is_null) {
-        fields.insert("type".into(), "object".into());
-    }
+    as_of_object(&mut fields);
     fields.into()
 }
 

@@ -69,11 +69,18 @@ pub(super) struct Reader {
     latest: Option<u32>,
     /// The blocks that are calls. Arguments of others, which the provider's own tools get, are nobody's.
     calls: BTreeSet<u32>,
+    /// Those of them that have arguments.
+    argued: BTreeSet<u32>,
+    /// The ids of calls, while they are few.
+    ids: BTreeSet<String>,
 }
+
+/// The most ids of calls that are told apart.
+const MOST_IDS: usize = 10_000;
 
 impl Reader {
     pub(super) fn new(is_translated: bool) -> Self {
-        Self { is_translated, latest: None, calls: BTreeSet::new() }
+        Self { is_translated, latest: None, calls: BTreeSet::new(), argued: BTreeSet::new(), ids: BTreeSet::new() }
     }
 }
 
@@ -144,9 +151,16 @@ impl Reader {
             }
             Part::ToolCall(call) => {
                 self.calls.insert(key);
-                deltas.push(Delta::ToolCall { key, id: call.id.into(), name: call.name.into() });
-                let arguments = Some(call.arguments).filter(|arguments| !matches!(arguments.as_str(), "" | "{}"));
-                deltas.extend(arguments.map(|arguments| Delta::Arguments { key, json: arguments.into() }));
+                // An id that stands twice is nobody's own: the writer makes one.
+                let is_own = self.ids.len() >= MOST_IDS || self.ids.insert(call.id.clone());
+                let id = if is_own { call.id } else { String::new() };
+                deltas.push(Delta::ToolCall { key, id: id.into(), name: call.name.into() });
+                let arguments =
+                    Some(call.arguments).filter(|arguments| !matches!(arguments.trim(), "" | "{}" | "null"));
+                if let Some(json) = arguments {
+                    self.argued.insert(key);
+                    deltas.push(Delta::Arguments { key, json: json.into() });
+                }
             }
             Part::RedactedThinking(_)
             | Part::Image(_)
@@ -158,7 +172,7 @@ impl Reader {
     }
 
     /// A delta, by its type; by its fields where it has none.
-    fn read_delta<'a>(&self, key: u32, delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
+    fn read_delta<'a>(&mut self, key: u32, delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
         let (mut text, mut thinking, mut arguments) = (delta.text, delta.thinking, delta.partial_json);
         match delta.kind.and_then(string_of).as_deref() {
             Some("text_delta") => (thinking, arguments) = (None, None),
@@ -168,11 +182,16 @@ impl Reader {
             Some(_) => return Some(Delta::Opaque),
             None => {}
         }
-        let arguments = text_of(arguments).map(|json| match self.calls.contains(&key) {
-            true => Delta::Arguments { key, json },
-            false => Delta::Opaque,
-        });
-        text_of(text).map(Delta::Text).or_else(|| text_of(thinking).map(Delta::Thinking)).or(arguments)
+        let said = text_of(text).map(Delta::Text).or_else(|| text_of(thinking).map(Delta::Thinking));
+        said.or_else(|| match arguments_of(arguments?)? {
+            _ if !self.calls.contains(&key) => Some(Delta::Opaque),
+            // No arguments, where none came before.
+            json if json.trim() == "null" && !self.argued.contains(&key) => None,
+            json => {
+                self.argued.insert(key);
+                Some(Delta::Arguments { key, json })
+            }
+        })
     }
 }
 
@@ -187,6 +206,12 @@ fn index_of(event: &StreamEvent<'_>) -> Option<u32> {
 /// A string that is not empty.
 fn text_of(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     value.and_then(string_of).filter(|text| !text.is_empty())
+}
+
+/// A piece of JSON; some servers send the JSON itself in place of its text.
+fn arguments_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = string_of(value).unwrap_or(Cow::Borrowed(value.get()));
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The reason of the end; an empty one is none.

@@ -1,5 +1,6 @@
 mod call;
 mod held;
+mod object;
 
 use std::collections::HashMap;
 
@@ -254,12 +255,22 @@ impl Writer {
         event("content_block_stop", &json!({"type": "content_block_stop", "index": index}), out);
     }
 
-    /// What is no object is said as in a whole answer.
+    /// What is no object is said as in a whole answer, and one that is broken is made whole.
     fn close_call(&mut self, index: u32, key: u32, out: &mut Vec<u8>) {
+        let is_cut_off = matches!(self.finish, Some((Finish::Length, _)));
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.state = State::Written;
+        let before = call.held();
         let rest = std::mem::take(&mut call.arguments);
-        self.held.shrink(rest.len());
+        let of_object = call.rest_of_object(is_cut_off);
+        self.held.shrink(before.saturating_sub(call.held()));
+        if let Some(json) = of_object {
+            let json = rest + &json;
+            if !json.is_empty() {
+                block_delta(index, &json!({"type": "input_json_delta", "partial_json": json}), out);
+            }
+            return;
+        }
         let input = input_of(&rest);
         if input.as_object().is_some_and(|fields| !fields.is_empty()) {
             let json = input.to_string();

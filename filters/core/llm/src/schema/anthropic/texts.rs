@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{ADDRESS, BELOW, MEDIA, NOTHING, PART, PIECE, SCHEMA, TEXT, WORD};
+use crate::text::place::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, TEXT, WORD};
 use crate::text::{Ends, Holds, Place, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
@@ -88,7 +88,7 @@ static ANSWER: Place = Place {
         ("role", &WORD),
         ("model", &WORD),
         ("stop_reason", &WORD),
-        ("usage", &NOTHING),
+        ("usage", &FIGURES),
     ],
     list: "content",
     ..Place::of(Holds::Nothing, &TEXT)
@@ -102,7 +102,7 @@ static EVENT: Place = Place {
         ("delta", &DELTA),
         ("content_block", &BLOCK),
         ("message", &ANSWER),
-        ("usage", &NOTHING),
+        ("usage", &FIGURES),
     ],
     keys: &["index"],
     ..Place::of(Holds::Nothing, &BELOW)

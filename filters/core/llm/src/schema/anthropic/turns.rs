@@ -28,7 +28,7 @@ pub(super) struct Turns {
 /// - Results stand first in the turn behind their calls. Calls without a result get an empty one; a result without a call is the user's.
 /// - The arguments of earlier calls are an object, or one whose `invalid_json` holds what the model wrote.
 /// - Thinking of earlier turns is left out.
-/// - Documents are text, PDF or a web address. Where a server takes none, text is said as text.
+/// - Documents are text, which they may also hold as bytes, PDF or a web address. Where a server takes none, text is said as text.
 pub(super) fn write(request: &Request, writing: &mut Writing<'_>) -> Result<Turns, RequestError> {
     let mut writer = Writer { ids: ToolIds::default(), turns: Vec::new(), system: Vec::new(), writing };
     for message in &request.messages {
@@ -192,7 +192,8 @@ impl Writer<'_, '_> {
 
     fn document(&mut self, document: &Placed<Document>) -> Result<Option<Value>, RequestError> {
         let Placed { at, value: Document { title, context, source } } = document;
-        let source = match source {
+        let as_text = source.as_text();
+        let source = match as_text.as_ref().unwrap_or(source) {
             DocumentSource::Text(text) if text.trim().is_empty() => {
                 self.writing.leave_out(at, "a blank text");
                 return Ok(None);

@@ -4,7 +4,7 @@ use super::bound::made_id;
 use super::call::read_calls;
 use super::finish::{Reason, reason_of, word_of};
 use super::message_write::write_call;
-use super::part::{Of, SAYING, read_said, reasoning_of_details};
+use super::part::{Of, SAYING, read_said, reasoning_of_details, text};
 use super::usage;
 use crate::chat::{Finish, Other, Part, Response, ToolCall};
 use crate::error::RequestError;
@@ -13,7 +13,7 @@ use crate::node::Node;
 /// Reads a whole answer: of its first choice what the model said. What nobody here knows stands among its others, with its path.
 pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let choices = root.required("choices")?;
-    let choices_read = choices.items()?;
+    let choices_read = choices.items_but_null()?;
     let first = choices_read.iter().find(|choice| choice.get("index").is_some_and(|index| index.value() == 0));
     let first = first.or(choices_read.first()).ok_or_else(|| choices.error("must not be empty"))?;
     let mut others = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     if reason == Reason::Failed {
         return Err(first.error("the provider ended it with an error"));
     }
-    let id = root.get("id").map(|node| node.str().map(str::to_owned)).transpose()?.unwrap_or_default();
+    let id = label(root, "id");
     let parts = match first.get("message") {
         Some(message) => read_message(&message, &id, &mut others)?,
         // A bound that leaves no room for a single token.
@@ -35,7 +35,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Response {
         id,
-        model: root.optional_str("model")?.unwrap_or_default(),
+        model: label(root, "model"),
         created_unix_s: root.get("created").and_then(|node| node.value().as_i64()).unwrap_or(0),
         parts,
         // A whole answer has ended, also where it does not say why.
@@ -44,6 +44,11 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         usage: root.get("usage").and_then(|node| usage::read(node.value())),
         others,
     })
+}
+
+/// What is told of an answer and no part of it: a text, a number's digits, or nothing.
+fn label(root: &Node<'_>, name: &str) -> String {
+    root.get(name).and_then(|node| text(&node, Of::Answer).ok()).unwrap_or_default()
 }
 
 fn read_reason(node: &Node<'_>, others: &mut Vec<Other>) -> Reason {

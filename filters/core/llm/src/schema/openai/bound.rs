@@ -1,4 +1,4 @@
-//! Values that other schemas let be longer than this one does.
+//! Values that other schemas let be longer, or more, than this one does.
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,14 @@ pub(in crate::schema) fn user(user: &str) -> String {
 /// A call's id, or one that stands for it wherever it is too long: calls that differ still do.
 pub(in crate::schema) fn call_id(id: &str) -> String {
     if id.len() <= MOST_ID_CHARACTERS { id.to_owned() } else { made_id(&[id]) }
+}
+
+/// What a tool's result says that only has the mark that it failed, for which the schemas have no place.
+pub(in crate::schema) const FAILED: &str = "The tool failed.";
+
+/// How much to reason: the vendor's own words, and for another vendor's largest the largest that every model of this schema knows.
+pub(in crate::schema) fn effort(word: &str) -> &str {
+    if word == "max" { "high" } else { word }
 }
 
 /// An id for a call that has none, the same for the same words.

@@ -29,7 +29,8 @@ pub(super) fn read_calls(
     };
     let mut unknown = Vec::new();
     if let Some(calls) = message.get("tool_calls") {
-        for call in calls.items()? {
+        let calls = if of == Of::Answer { calls.items_but_null()? } else { calls.items()? };
+        for call in calls {
             match kind_of_others(&call)? {
                 Some(_) => {
                     unknown.push(Part::Unknown(Placed { at: call.path().to_owned(), value: call.value().clone() }))

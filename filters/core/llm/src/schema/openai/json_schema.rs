@@ -49,16 +49,28 @@ fn all_within_are_closed(fields: &Map<String, Value>) -> bool {
     named.chain(listed).chain(items).all(all_objects_are_closed)
 }
 
+/// Says of a JSON Schema that it is of an object with properties, however a client spells that: no type, one of several, in capitals,
+/// and no properties as `null` or as an empty list.
+pub(in crate::schema) fn as_of_object(fields: &mut Map<String, Value>) {
+    let is_object = |kind: &Value| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("object"));
+    let says_object = match fields.get("type") {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(kinds)) => kinds.iter().any(is_object),
+        Some(kind) => is_object(kind),
+    };
+    if !says_object {
+        return;
+    }
+    fields.insert("type".into(), "object".into());
+    if !fields.contains_key("$ref") && !fields.get("properties").is_some_and(Value::is_object) {
+        fields.insert("properties".into(), json!({}));
+    }
+}
+
 /// The parameters of a tool as every server of this schema takes them: of an object, with properties.
 pub(in crate::schema) fn parameters(parameters: &Value) -> Value {
     let Some(fields) = parameters.as_object() else { return json!({"type": "object", "properties": {}}) };
     let mut fields = fields.clone();
-    if fields.get("type").is_none_or(Value::is_null) {
-        fields.insert("type".into(), "object".into());
-    }
-    let is_object = fields.get("type").is_some_and(|kind| kind == "object");
-    if is_object && fields.get("properties").is_none_or(Value::is_null) {
-        fields.insert("properties".into(), json!({}));
-    }
+    as_of_object(&mut fields);
     fields.into()
 }

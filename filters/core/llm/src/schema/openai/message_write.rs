@@ -2,16 +2,19 @@
 //!
 //! - Results of tools stand right behind the turn that called them, each in a message of its own, whatever was said between; the images,
 //!   sound and files of a result, which a tool's message has no room for, follow in the user's message.
+//! - A call without a result gets an empty one.
 //! - Turns of the model's that follow each other are one where a call is among them, since nothing may stand between a call and its
 //!   result.
 //! - Reasoning of earlier turns is left out, and that a tool failed: its words have to say it.
 //! - A last turn of the model's is said as it is; whether the answer goes on where it ends is the model's to decide.
-//! - A document is text or a file; its title and context stand before its text.
+//! - A document is text, which it may also hold as bytes, or a file; its title and context stand before its text.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use weir_config::{Capabilities, SystemRole};
 
-use super::bound::call_id;
+use super::bound::{FAILED, call_id};
 use super::is_own_family;
 use crate::chat::{Document, DocumentSource, Image, Message, Part, Placed, Request, Role, ToolCall, ToolResult};
 use crate::error::RequestError;
@@ -22,7 +25,13 @@ const REASONING: &str = "reasoning of earlier turns, which only its issuer can v
 
 /// Writes the conversation.
 pub(super) fn write_messages(request: &Request, writing: &mut Writing<'_>) -> Result<Vec<Value>, RequestError> {
-    let mut writer = Writer { own_family: is_own_family(request.origin), writing, written: Vec::new() };
+    let mut writer = Writer {
+        own_family: is_own_family(request.origin),
+        writing,
+        written: Vec::new(),
+        open: Vec::new(),
+        answered: BTreeMap::new(),
+    };
     let mut rest = request.messages.as_slice();
     while let Some(first) = rest.first() {
         let length = rest.iter().take_while(|message| is_assistant(message) == is_assistant(first)).count();
@@ -34,6 +43,7 @@ pub(super) fn write_messages(request: &Request, writing: &mut Writing<'_>) -> Re
         }
         rest = behind;
     }
+    writer.answer_the_rest();
     Ok(writer.written)
 }
 
@@ -46,6 +56,9 @@ struct Writer<'a, 'b> {
     own_family: bool,
     writing: &'a mut Writing<'b>,
     written: Vec<Value>,
+    /// The calls of the last turn, and how many results each id got.
+    open: Vec<String>,
+    answered: BTreeMap<String, usize>,
 }
 
 impl Writer<'_, '_> {
@@ -55,6 +68,7 @@ impl Writer<'_, '_> {
         for message in messages {
             rests.push(self.results_of(message)?);
         }
+        self.answer_the_rest();
         for (message, (said, has_results)) in messages.iter().zip(rests) {
             if said.is_empty() && has_results {
                 continue;
@@ -70,6 +84,17 @@ impl Writer<'_, '_> {
             self.written.push(json!({"role": role, "content": content(said)}));
         }
         Ok(())
+    }
+
+    /// Gives each call that has none an empty result, which the schema insists on.
+    fn answer_the_rest(&mut self) {
+        for id in std::mem::take(&mut self.open) {
+            match self.answered.get_mut(&id).filter(|results| **results > 0) {
+                Some(results) => *results = results.saturating_sub(1),
+                None => self.written.push(json!({"role": "tool", "tool_call_id": id, "content": ""})),
+            }
+        }
+        self.answered.clear();
     }
 
     /// Writes the results in a message and answers the parts of all else in it, and whether there were results.
@@ -118,11 +143,15 @@ impl Writer<'_, '_> {
             }
             self.part(part, at, if is_text(part) { &mut said } else { &mut *beside })?;
         }
-        if result.is_error {
+        if result.is_error && said.is_empty() {
+            said.push(text_part(FAILED));
+        } else if result.is_error {
             self.writing
                 .leave_out(format!("{}.is_error", at()), "the schema has no word for it: the result's text says it");
         }
         let id = call_id(&result.call_id);
+        let results = self.answered.entry(id.clone()).or_default();
+        *results = results.saturating_add(1);
         self.written.push(json!({"role": "tool", "tool_call_id": id, "content": content(said)}));
         Ok(())
     }
@@ -139,13 +168,17 @@ impl Writer<'_, '_> {
     }
 
     fn assistant(&mut self, messages: &[Message]) -> Result<(), RequestError> {
+        self.answer_the_rest();
         let mut said = Vec::new();
         let mut calls = Vec::new();
         for message in messages {
             for (index, part) in message.parts.iter().enumerate() {
                 let at = || format!("{}.content[{index}]", message.at);
                 match part {
-                    Part::ToolCall(call) => calls.push(write_call(call, call_id(&call.id))),
+                    Part::ToolCall(call) => {
+                        self.open.push(call_id(&call.id));
+                        calls.push(write_call(call, call_id(&call.id)));
+                    }
                     Part::Image(Placed { at, .. })
                     | Part::Document(Placed { at, .. })
                     | Part::Audio(Placed { at, .. })
@@ -220,7 +253,9 @@ impl Writer<'_, '_> {
 /// Whether a part is written as text, which may stand everywhere. What is left out or refused counts as such.
 fn is_text(part: &Part) -> bool {
     match part {
-        Part::Document(document) => matches!(document.value.source, DocumentSource::Text(_)),
+        Part::Document(Placed { value: Document { source, .. }, .. }) => {
+            matches!(source, DocumentSource::Text(_)) || source.as_text().is_some()
+        }
         Part::Image(_) | Part::Audio(_) => false,
         Part::Text(_)
         | Part::Refusal(_)
@@ -250,7 +285,8 @@ fn write_document(
         let said = title.into_iter().chain(context.as_ref()).filter(|text| !text.is_empty());
         said.map(|text| text_part(text)).collect::<Vec<_>>()
     };
-    match source {
+    let as_text = source.as_text();
+    match as_text.as_ref().unwrap_or(source) {
         DocumentSource::Text(text) => {
             out.extend(about(title.as_ref()));
             out.push(text_part(text));
@@ -259,7 +295,8 @@ fn write_document(
             needs(capabilities.documents, "documents", at)?;
             out.extend(about(None));
             // A file needs a name.
-            let name = title.as_deref().unwrap_or("document.pdf");
+            let unnamed = if media_type == "application/pdf" { "document.pdf" } else { "document" };
+            let name = title.as_deref().unwrap_or(unnamed);
             let data = data_url(media_type, data);
             out.push(json!({"type": "file", "file": {"filename": name, "file_data": data}}));
         }
@@ -284,9 +321,10 @@ fn write_document(
     Ok(())
 }
 
-/// A call, under this id.
+/// A call, under this id. Who reads the arguments parses them: none are an empty object.
 pub(super) fn write_call(call: &ToolCall, id: String) -> Value {
-    json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { call.arguments.as_str() };
+    json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
 }
 
 fn text_part(text: &str) -> Value {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed};
+use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed, media_type_of_file, of_data_url};
 use crate::error::RequestError;
 use crate::node::Node;
 
@@ -38,6 +38,9 @@ pub(super) fn read_said(message: &Node<'_>, of: Of, others: &mut Vec<Other>) -> 
 /// Content: a text, or parts.
 pub(super) fn read_content(content: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Vec<Part>, RequestError> {
     match content.value() {
+        Value::Array(_) if of == Of::Answer => {
+            content.items_but_null()?.iter().map(|part| read_part(part, of, others)).collect()
+        }
         Value::Array(_) => content.items()?.iter().map(|part| read_part(part, of, others)).collect(),
         Value::Object(_) if of == Of::Answer => Ok(vec![read_part(content, of, others)?]),
         _ => Ok(vec![Part::Text(text(content, of)?)]),
@@ -73,9 +76,17 @@ pub(super) fn reasoning_of_details(details: &Value) -> String {
 
 /// One part. A kind that nobody here knows is carried whole.
 fn read_part(part: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Part, RequestError> {
+    let said = |name: &str| match part.get(name) {
+        // What a provider leaves out is empty.
+        None if of == Of::Answer => Ok(String::new()),
+        _ => text(&part.required(name)?, of),
+    };
+    if of == Of::Answer && part.value().is_string() {
+        return Ok(Part::Text(text(part, of)?));
+    }
     let known: (&[&str], Part) = match kind(part)? {
-        "text" | "output_text" => (&["type", "text"], Part::Text(text(&part.required("text")?, of)?)),
-        "refusal" => (&["type", "refusal"], Part::Refusal(text(&part.required("refusal")?, of)?)),
+        "text" | "output_text" => (&["type", "text"], Part::Text(said("text")?)),
+        "refusal" => (&["type", "refusal"], Part::Refusal(said("refusal")?)),
         "thinking" | "reasoning" => match read_thinking(part) {
             Some(text) => (&["type", "thinking", "text", "reasoning"], Part::Thinking { text, signature: None }),
             None => return Ok(unknown(part)),
@@ -139,16 +150,12 @@ fn read_image(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Image>,
 }
 
 fn image_of(url: &str) -> Option<Image> {
-    if let Some((media_type, data)) = data_url(url) {
-        return Some(Image::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
+    if let Some((media_type, data)) = of_data_url(url) {
+        let kind = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        return Some(Image::Base64 { media_type: kind, data: data.to_owned() });
     }
     let is_web = url.starts_with("https://") || url.starts_with("http://");
     is_web.then(|| Image::Url(url.to_owned()))
-}
-
-/// The media type and the base64 of a data URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("data:")?.split_once(";base64,")
 }
 
 fn read_audio(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Audio>, RequestError> {
@@ -163,16 +170,16 @@ fn read_file(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Placed<Document
     let file = part.required("file")?;
     let both = file.get("file_data").is_some();
     file.others(if both { &["file_data", "filename"] } else { &["file_id", "filename"] }, others);
+    let name = file.optional_str("filename")?;
     let source = match (file.optional_str("file_data")?, file.optional_str("file_id")?) {
-        (Some(data), _) => match data_url(&data) {
+        (Some(data), _) => match of_data_url(&data) {
             Some((media_type, data)) => {
                 DocumentSource::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
             }
-            // Plain base64 stands for what the schema's files nearly always are.
-            None => DocumentSource::Base64 { media_type: "application/pdf".to_owned(), data },
+            None => DocumentSource::Base64 { media_type: media_type_of_file(name.as_deref()).to_owned(), data },
         },
         (None, Some(id)) => DocumentSource::File(id),
         (None, None) => return Err(file.error("file_data or file_id is required")),
     };
-    Ok(placed(part, Document { title: file.optional_str("filename")?, context: None, source }))
+    Ok(placed(part, Document { title: name, context: None, source }))
 }

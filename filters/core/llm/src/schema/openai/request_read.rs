@@ -133,13 +133,14 @@ fn read_choice(root: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ToolCh
 
 fn read_tool_choice(choice: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<ToolChoice>, RequestError> {
     match choice.value() {
-        Value::String(word) => match word.as_str() {
-            "auto" => Ok(Some(ToolChoice::Auto)),
-            "none" => Ok(Some(ToolChoice::None)),
-            // The word of some compatible servers for it.
-            "required" | "any" => Ok(Some(ToolChoice::Required)),
-            _ => Err(choice.error("must be auto, none, required or a function")),
+        Value::String(word) => match choice_of(word) {
+            Some(known) => Ok(Some(known)),
+            None => Err(choice.error("must be auto, none, required or a function")),
         },
+        // Some clients say the word as the other schemas do.
+        Value::Object(fields) if fields.len() == 1 && choice.get("type").is_some_and(is_choice) => {
+            Ok(fields.get("type").and_then(Value::as_str).and_then(choice_of))
+        }
         _ if carried_for_its_kind(choice, others)? => Ok(None),
         _ => {
             choice.others(&["type", "function", "name"], others);
@@ -150,6 +151,20 @@ fn read_tool_choice(choice: &Node<'_>, others: &mut Vec<Other>) -> Result<Option
             }
             Ok(Some(ToolChoice::Named(named.required_str("name")?.to_owned())))
         }
+    }
+}
+
+fn is_choice(word: Node<'_>) -> bool {
+    word.value().as_str().and_then(choice_of).is_some()
+}
+
+fn choice_of(word: &str) -> Option<ToolChoice> {
+    match word {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        // The word of some compatible servers for it.
+        "required" | "any" => Some(ToolChoice::Required),
+        _ => None,
     }
 }
 

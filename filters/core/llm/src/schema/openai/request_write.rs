@@ -4,6 +4,8 @@
 //! elsewhere. A bound on reasoning in tokens is left out: this schema says how much to reason in words. `strict` is said only of JSON
 //! Schemas that allow it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use weir_config::{MaxTokensField, StructuredOutput};
 
@@ -13,7 +15,7 @@ use super::json_schema::{allows_strict, parameters};
 use super::message_write::write_messages;
 use crate::chat::{Request, ResponseFormat, Tool, ToolChoice};
 use crate::error::RequestError;
-use crate::schema::Writing;
+use crate::schema::{Setting, Writing};
 
 /// Settings that the APIs of this schema's vendor have in common, under one name.
 const SHARED: &[&str] = &[
@@ -41,9 +43,7 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
         root.insert(field.into(), limit.into());
     }
     write_sampling(request, writing, &mut root);
-    if !request.stop.is_empty() {
-        root.insert("stop".into(), request.stop.clone().into());
-    }
+    write_stop(request, writing, &mut root);
     write_tools(request, writing, &mut root)?;
     if let Some(user) = &request.user {
         root.insert("user".into(), bound::user(user).into());
@@ -67,6 +67,19 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     Ok(root)
 }
 
+/// Each text once, since few are taken, and none that is empty.
+fn write_stop(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
+    let mut said = BTreeSet::new();
+    let (kept, gone): (Vec<&String>, Vec<&String>) =
+        request.stop.iter().partition(|text| !text.is_empty() && said.insert(text.as_str()));
+    if !gone.is_empty() {
+        writing.leave_out(request.origin.path_of(Setting::Stop), "a text that is empty or stands twice");
+    }
+    if !kept.is_empty() {
+        root.insert("stop".into(), kept.into_iter().map(String::as_str).collect());
+    }
+}
+
 fn write_sampling(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
     let takes_both = writing.capabilities.temperature_with_top_p || request.temperature.is_none();
     let takes = writing.capabilities.temperature;
@@ -85,7 +98,7 @@ fn write_reasoning(request: &Request, writing: &mut Writing<'_>, root: &mut Map<
     let Some(reasoning) = &request.reasoning else { return };
     match &reasoning.effort {
         Some(effort) if writing.capabilities.reasoning_effort => {
-            root.insert("reasoning_effort".into(), effort.as_str().into());
+            root.insert("reasoning_effort".into(), bound::effort(effort).into());
         }
         Some(_) => writing.leave_out("reasoning", NOT_TAKEN),
         None => writing.leave_out("reasoning", "the schema says how much to reason in words only"),
@@ -100,6 +113,9 @@ fn write_tools(
     if request.tools.is_empty() {
         if request.tool_choice.is_some() {
             writing.leave_out("tool_choice", "there are no tools to choose from");
+        }
+        if request.parallel_tool_calls.is_some() {
+            writing.leave_out("parallel_tool_calls", "there are no tools");
         }
         return Ok(());
     }

@@ -10,12 +10,12 @@ use super::part::{Of, read_content, reasoning_of_details};
 use super::stream_calls::{Calls, Kind, Piece};
 use super::usage;
 use crate::chat::{Finish, Part};
-use crate::error::{ProviderError, error_of_json};
+use crate::error::{ProviderError, error_of_json, says_something};
 use crate::json::string_of;
 use crate::node::Node;
 use crate::schema::{Schema, StreamReader};
 use crate::stream::Delta;
-use crate::usage::value_of;
+use crate::usage::{Usage, value_of};
 
 /// Reads chunks. Leaves are read loosely, since compatible servers differ in them.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Reader {
     /// client of this schema gets it as it came.
     translated: bool,
     started: bool,
+    /// Something was said: a whole message would say it again.
+    said: bool,
     finish: Option<Finish>,
     calls: Calls,
 }
@@ -33,9 +35,12 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     model: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    choices: Option<Vec<Option<Choice<'a>>>>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    /// Where Groq says what it used.
+    #[serde(borrow, default)]
+    x_groq: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -50,8 +55,14 @@ struct Choice<'a> {
     index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     delta: Option<ChoiceDelta<'a>>,
+    /// What a server that was not asked to stream, or does not know how, sends in its one event.
+    #[serde(borrow, default)]
+    message: Option<ChoiceDelta<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<&'a RawValue>,
+    /// Where Moonshot says what it used.
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +78,7 @@ struct ChoiceDelta<'a> {
     #[serde(borrow, default)]
     reasoning_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+    tool_calls: Option<Vec<Option<ToolCall<'a>>>>,
     #[serde(borrow, default)]
     function_call: Option<Function<'a>>,
     #[serde(borrow, default)]
@@ -100,7 +111,13 @@ const FUNCTION_CALL: u32 = u32::MAX;
 
 impl Reader {
     pub(super) fn new(first_choice_only: bool) -> Self {
-        Self { translated: first_choice_only, started: false, finish: None, calls: Calls::new(first_choice_only) }
+        Self {
+            translated: first_choice_only,
+            started: false,
+            said: false,
+            finish: None,
+            calls: Calls::new(first_choice_only),
+        }
     }
 }
 
@@ -121,14 +138,16 @@ impl StreamReader for Reader {
         }
         let mut deltas = Vec::with_capacity(4);
         deltas.extend(chunk.model.map(|model| Delta::Model(model.get())));
-        let choices = chunk.choices.unwrap_or_default();
+        let choices: Vec<_> = chunk.choices.into_iter().flatten().flatten().collect();
         let has_choices = !choices.is_empty();
         if !self.started && has_choices {
             self.started = true;
             deltas.push(Delta::Start);
         }
         let before = deltas.len();
+        let mut used = chunk.usage.and_then(used_of);
         for choice in choices {
+            used = used.or_else(|| choice.usage.and_then(used_of));
             let index = choice.index.and_then(number).unwrap_or(0);
             if index == 0 || !self.translated {
                 self.read_choice(index, choice, &mut deltas)?;
@@ -138,9 +157,8 @@ impl StreamReader for Reader {
         if has_choices && !self.translated && deltas.len() == before {
             deltas.push(Delta::Start);
         }
-        if let Some(usage) = chunk.usage.and_then(|raw| usage::read(&value_of(raw.get())?)) {
-            deltas.push(Delta::Usage(usage));
-        }
+        let used = used.or_else(|| usage::read(value_of(chunk.x_groq?.get())?.get("usage")?));
+        deltas.extend(used.map(Delta::Usage));
         Ok(deltas)
     }
 }
@@ -157,19 +175,6 @@ fn error_of(chunk: &Chunk<'_>, data: &str) -> Option<ProviderError> {
         None => return None,
     };
     Some(error_of_json(Schema(&super::OpenAi), 200, &error))
-}
-
-/// Whether the value of `error` is one: some servers say in every chunk that there is none.
-fn says_something(error: &Value) -> bool {
-    match error {
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(all) => all.iter().any(says_something),
-        Value::Object(fields) => fields.values().any(|value| match value {
-            Value::Number(code) => code.as_f64() != Some(0.0),
-            other => says_something(other),
-        }),
-    }
 }
 
 impl Reader {
@@ -197,9 +202,11 @@ impl Reader {
         choice: Choice<'a>,
         deltas: &mut Vec<Delta<'a>>,
     ) -> Result<(), ProviderError> {
-        if let Some(delta) = choice.delta {
+        let whole = choice.message.filter(|_| !self.said);
+        if let Some(delta) = choice.delta.or(whole) {
+            let before = deltas.len();
             self.read_said(&delta, deltas)?;
-            for call in delta.tool_calls.unwrap_or_default() {
+            for call in delta.tool_calls.into_iter().flatten().flatten() {
                 if call.function.is_none() && call.custom.is_some() {
                     deltas.push(Delta::Opaque);
                     continue;
@@ -210,6 +217,7 @@ impl Reader {
             if let Some(function) = delta.function_call {
                 self.calls.piece(piece(index, Some(FUNCTION_CALL), None, function), deltas)?;
             }
+            self.said |= deltas.len() > before || self.calls.any();
         }
         let reason = choice.finish_reason.and_then(string_of).map_or(Reason::None, |word| reason_of(&word));
         if reason == Reason::Failed {
@@ -283,6 +291,10 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn used_of(raw: &RawValue) -> Option<Usage> {
+    usage::read(&value_of(raw.get())?)
 }
 
 fn piece<'a>(choice: u32, index: Option<u32>, id: Option<Cow<'a, str>>, function: Function<'a>) -> Piece<'a> {

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::bound::made_id;
 use super::finish::word_of;
 use super::usage;
+use crate::chat::Finish;
 use crate::error::ProviderError;
 use crate::json::{write, write_string};
 use crate::schema::StreamWriter;
@@ -81,16 +82,18 @@ impl StreamWriter for Writer {
             Delta::BlockEnd { key } => self.fill(*key, out),
             Delta::Finish { .. } if self.finished => {}
             Delta::Finish { finish, .. } => {
-                self.finished = true;
-                for key in self.calls.keys().copied().collect::<Vec<_>>() {
-                    self.fill(key, out);
-                }
-                self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(word_of(*finish)));
+                self.finish(*finish, out);
             }
             Delta::Usage(usage) => {
                 self.usage = Some(self.usage.map_or(*usage, |known| known.followed_by(usage)));
             }
-            Delta::End => self.end(out),
+            Delta::End => {
+                // Some providers' last event is all that says it; clients look for the reason.
+                if self.started && !self.finished {
+                    self.finish(if self.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls }, out);
+                }
+                self.end(out);
+            }
         }
         Ok(())
     }
@@ -106,6 +109,14 @@ impl Writer {
             out.push(b'}');
         };
         self.chunk(out, write_delta, None);
+    }
+
+    fn finish(&mut self, finish: Finish, out: &mut Vec<u8>) {
+        self.finished = true;
+        for key in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.fill(key, out);
+        }
+        self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(word_of(finish)));
     }
 
     /// Clients parse the arguments: a call that has ended without any has an empty object.

@@ -3,15 +3,18 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{ADDRESS, BELOW, MEDIA, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, TEXT_OR_TOKENS, WORD};
-use crate::text::{Ends, Holds, Place, Texts};
+use crate::text::place::{
+    ADDRESS, BELOW, FIGURES, MEDIA, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, TEXT_OR_TOKENS, WORD,
+};
+use crate::text::{Holds, Place, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &CHAT_REQUEST), (Kind::Embeddings, &EMBEDDINGS_REQUEST)],
     answers: &[(Kind::Chat, &CHAT_ANSWER)],
     event: &CHUNK,
     last_data: "[DONE]",
-    ends: &[("error", Ends::Stream)],
+    // An error has an `error`, also where it was told in another form.
+    ends: &[],
     ends_with_error: true,
     continued: continue_chunk,
 };
@@ -70,6 +73,9 @@ static CONTENT: Place = Place {
         ("type", &WORD),
         ("text", &PART),
         ("image_url", &ADDRESS),
+        ("video_url", &ADDRESS),
+        ("audio_url", &ADDRESS),
+        ("document_url", &ADDRESS),
         ("file", &ADDRESS),
         ("input_audio", &SOUND),
         ("content", &CONTENT),
@@ -104,7 +110,7 @@ static CHAT_ANSWER: Place = Place {
         ("object", &WORD),
         ("created", &WORD),
         ("model", &WORD),
-        ("usage", &NOTHING),
+        ("usage", &FIGURES),
         ("system_fingerprint", &WORD),
         ("service_tier", &WORD),
         ("provider", &WORD),
@@ -138,7 +144,7 @@ static CHUNK: Place = Place {
         ("object", &WORD),
         ("created", &WORD),
         ("model", &WORD),
-        ("usage", &NOTHING),
+        ("usage", &FIGURES),
         ("system_fingerprint", &WORD),
         ("service_tier", &WORD),
         ("provider", &WORD),

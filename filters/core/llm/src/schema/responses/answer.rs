@@ -1,6 +1,10 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::items::{Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal};
+use super::items::{
+    Of, Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal,
+};
 use super::usage;
 use crate::chat::{Finish, Part, Response};
 use crate::error::RequestError;
@@ -18,20 +22,23 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     }
     let mut others = Vec::new();
     let mut parts = Vec::new();
-    for item in root.required("output")?.items()? {
-        parts.append(&mut read_item(&item, &mut others)?.1);
+    for item in root.required("output")?.items_but_null()? {
+        parts.append(&mut read_item(&item, Of::Answer, &mut others)?.1);
     }
-    let id = root.optional_str("id")?.unwrap_or_default();
+    let label = |name: &str| root.get(name).and_then(|node| node.value().as_str()).unwrap_or_default().to_owned();
+    let id = label("id");
+    let mut ids = BTreeSet::new();
     for (index, part) in parts.iter_mut().enumerate() {
+        // A result could not say which of two calls it answers.
         if let Part::ToolCall(call) = part
-            && call.id.is_empty()
+            && (call.id.is_empty() || !ids.insert(call.id.clone()))
         {
             call.id = made_id("call", &id, index);
         }
     }
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Response {
-        model: root.optional_str("model")?.unwrap_or_default(),
+        model: label("model"),
         created_unix_s: root.get("created_at").map_or(0, |node| seconds(node.value())),
         parts,
         finish: finish_of(root.value(), called),
@@ -43,7 +50,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
 }
 
 /// Whole seconds; the types of the API allow for fractions.
-fn seconds(time: &Value) -> i64 {
+pub(super) fn seconds(time: &Value) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "a time out of range is the nearest one in it")]
     time.as_i64().or_else(|| time.as_f64().map(|time| time as i64)).unwrap_or(0)
 }

@@ -2,19 +2,27 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed, Role, ToolCall, ToolResult};
+use crate::chat::{
+    Audio, Document, DocumentSource, Image, Other, Part, Placed, Role, ToolCall, ToolResult, media_type_of_file,
+    of_data_url,
+};
 use crate::error::RequestError;
 use crate::node::Node;
 
-/// What a file is taken for whose data does not say it: the only kind that the API knew first.
-const DEFAULT_MEDIA_TYPE: &str = "application/pdf";
+/// Where an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Request,
+    /// Whole or streamed. It is read more loosely: what a provider leaves out is empty.
+    Answer,
+}
 
 /// Reads an item: who says it, and its parts. An item of a kind that is not known is one unknown part.
-pub(super) fn read_item(item: &Node<'_>, others: &mut Vec<Other>) -> Result<(Role, Vec<Part>), RequestError> {
+pub(super) fn read_item(item: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<(Role, Vec<Part>), RequestError> {
     let kind = item.optional_str("type")?;
     match kind.as_deref() {
-        Some("message") => read_message(item, others),
-        None if item.get("role").is_some() => read_message(item, others),
+        Some("message") => read_message(item, of, others),
+        None if item.get("role").is_some() => read_message(item, of, others),
         Some("function_call") => {
             item.others(&["type", "call_id", "name", "arguments"], others);
             Ok((Role::Assistant, vec![Part::ToolCall(read_call(item)?)]))
@@ -24,12 +32,12 @@ pub(super) fn read_item(item: &Node<'_>, others: &mut Vec<Other>) -> Result<(Rol
             let output = item.required("output")?;
             let result = ToolResult {
                 call_id: item.required_str("call_id")?.to_owned(),
-                parts: read_content(&output, others)?,
+                parts: read_content(&output, of, others)?,
                 is_error: false,
             };
             Ok((Role::User, vec![Part::ToolResult(result)]))
         }
-        Some("reasoning") => Ok((Role::Assistant, read_reasoning(item, others)?.into_iter().collect())),
+        Some("reasoning") => Ok((Role::Assistant, read_reasoning(item, of, others)?.into_iter().collect())),
         Some(kind) => {
             let of_user = kind.ends_with("_output") || kind.ends_with("_response");
             Ok((if of_user { Role::User } else { Role::Assistant }, vec![unknown(item)]))
@@ -38,16 +46,24 @@ pub(super) fn read_item(item: &Node<'_>, others: &mut Vec<Other>) -> Result<(Rol
     }
 }
 
-fn read_message(item: &Node<'_>, others: &mut Vec<Other>) -> Result<(Role, Vec<Part>), RequestError> {
+fn read_message(item: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<(Role, Vec<Part>), RequestError> {
     item.others(&["type", "role", "content"], others);
-    let role = item.required("role")?;
-    let who = match role.str()? {
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "system" | "developer" => Role::System,
-        _ => return Err(role.error("must be user, assistant, system or developer")),
+    let who = match item.get("role") {
+        None if of == Of::Answer => Role::Assistant,
+        _ => {
+            let role = item.required("role")?;
+            match role.str()? {
+                "user" => Role::User,
+                "assistant" => Role::Assistant,
+                "system" | "developer" => Role::System,
+                _ => return Err(role.error("must be user, assistant, system or developer")),
+            }
+        }
     };
-    Ok((who, read_content(&item.required("content")?, others)?))
+    match item.get("content") {
+        None if of == Of::Answer => Ok((who, Vec::new())),
+        _ => Ok((who, read_content(&item.required("content")?, of, others)?)),
+    }
 }
 
 /// A call. Its id is empty where it has none.
@@ -58,19 +74,22 @@ fn read_call(item: &Node<'_>) -> Result<ToolCall, RequestError> {
     };
     let arguments = match item.get("arguments") {
         None => String::new(),
-        // Some compatible servers send the object itself.
-        Some(arguments) if arguments.value().is_object() => arguments.value().to_string(),
-        Some(arguments) => arguments.str()?.to_owned(),
+        Some(arguments) => match arguments.value() {
+            Value::String(text) if text.trim() == "null" => String::new(),
+            Value::String(text) => text.clone(),
+            // Some compatible servers send the JSON itself.
+            json => json.to_string(),
+        },
     };
     Ok(ToolCall { id: id.unwrap_or_default(), name: item.required_str("name")?.to_owned(), arguments })
 }
 
 /// Reasoning, if the item says any: its own words or else their summary, and what only the provider can read.
-fn read_reasoning(item: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<Part>, RequestError> {
+fn read_reasoning(item: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Option<Part>, RequestError> {
     item.others(&["type", "summary", "content", "encrypted_content"], others);
     let mut texts = Vec::new();
     for part in ["summary", "content"].iter().filter_map(|name| item.get(name)) {
-        for part in read_content(&part, others)? {
+        for part in read_content(&part, of, others)? {
             match part {
                 Part::Text(text) if !text.is_empty() => texts.push(text),
                 Part::Text(_)
@@ -95,20 +114,25 @@ fn read_reasoning(item: &Node<'_>, others: &mut Vec<Other>) -> Result<Option<Par
 pub(super) const BETWEEN_SUMMARIES: &str = "\n\n";
 
 /// Content: a string or an array of parts.
-pub(super) fn read_content(content: &Node<'_>, others: &mut Vec<Other>) -> Result<Vec<Part>, RequestError> {
+pub(super) fn read_content(content: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Vec<Part>, RequestError> {
     if let Some(text) = content.value().as_str() {
         return Ok(vec![Part::Text(text.to_owned())]);
     }
-    content.items()?.iter().map(|part| read_part(part, others)).collect()
+    let parts = if of == Of::Answer { content.items_but_null()? } else { content.items()? };
+    parts.iter().map(|part| read_part(part, of, others)).collect()
 }
 
-fn read_part(part: &Node<'_>, others: &mut Vec<Other>) -> Result<Part, RequestError> {
+fn read_part(part: &Node<'_>, of: Of, others: &mut Vec<Other>) -> Result<Part, RequestError> {
     let at = || part.path().to_owned();
+    let said = |name: &str| match part.get(name) {
+        None if of == Of::Answer => Ok(String::new()),
+        _ => part.required_str(name).map(str::to_owned),
+    };
     let (read, known): (Part, &[&str]) = match part.required_str("type")? {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
-            (Part::Text(part.required_str("text")?.to_owned()), &["type", "text"])
+            (Part::Text(said("text")?), &["type", "text"])
         }
-        "refusal" => (Part::Refusal(part.required_str("refusal")?.to_owned()), &["type", "refusal"]),
+        "refusal" => (Part::Refusal(said("refusal")?), &["type", "refusal"]),
         // An image that lies with the provider is one for this provider alone.
         "input_image" if part.get("image_url").is_some() => {
             (Part::Image(Placed { at: at(), value: read_image(part)? }), &["type", "image_url"])
@@ -148,8 +172,10 @@ fn read_image(part: &Node<'_>) -> Result<Image, RequestError> {
 }
 
 fn read_file(part: &Node<'_>) -> Result<Document, RequestError> {
+    let name = part.optional_str("filename")?;
     let source = if let Some(data) = part.get("file_data") {
-        let (media_type, data) = of_data_url(data.str()?).unwrap_or((DEFAULT_MEDIA_TYPE, data.str()?));
+        let data = data.str()?;
+        let (media_type, data) = of_data_url(data).unwrap_or_else(|| (media_type_of_file(name.as_deref()), data));
         DocumentSource::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
     } else if let Some(url) = part.optional_str("file_url")? {
         DocumentSource::Url(url)
@@ -158,12 +184,7 @@ fn read_file(part: &Node<'_>) -> Result<Document, RequestError> {
     } else {
         return Err(part.error("file_data, file_url or file_id is required"));
     };
-    Ok(Document { title: part.optional_str("filename")?, context: None, source })
-}
-
-/// Media type and data of an address that holds the data itself.
-fn of_data_url(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("data:")?.split_once(";base64,")
+    Ok(Document { title: name, context: None, source })
 }
 
 /// How far an item has come.

@@ -1,5 +1,5 @@
 use super::KEPT_INPUT;
-use super::items::read_item;
+use super::items::{Of, read_item};
 use crate::chat::{Message, Other, Part, Reasoning, Request, ResponseFormat, Role, Tool, ToolChoice};
 use crate::error::RequestError;
 use crate::node::Node;
@@ -77,7 +77,7 @@ fn read_input(input: &Node<'_>, messages: &mut Vec<Message>, others: &mut Vec<Ot
     let mut last_is_result = false;
     for item in input.items()? {
         item.object()?;
-        let (role, mut parts) = read_item(&item, others)?;
+        let (role, mut parts) = read_item(&item, Of::Request, others)?;
         if let Some(Part::ToolCall(call)) = parts.first()
             && call.id.is_empty()
         {

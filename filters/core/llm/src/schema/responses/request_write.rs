@@ -142,9 +142,13 @@ fn write_message(
                 for part in &result.parts {
                     output.extend(write_part("user", &message.at, part, writing)?);
                 }
-                let output = if output.is_empty() { "".into() } else { plain_if_one_text(output) };
+                let only_failed = result.is_error && output.is_empty();
+                let output = match output.is_empty() {
+                    true => if only_failed { bound::FAILED } else { "" }.into(),
+                    false => plain_if_one_text(output),
+                };
                 input.push(json!({"type": "function_call_output", "call_id": bound::call_id(&result.call_id), "output": output}));
-                if result.is_error {
+                if result.is_error && !only_failed {
                     writing
                         .leave_out(format!("{}.is_error", message.at), "the provider of this model has no such mark");
                 }
@@ -268,12 +272,22 @@ fn write_tools(
     root: &mut Map<String, Value>,
 ) -> Result<(), RequestError> {
     if request.tools.is_empty() {
+        let said = [
+            ("tool_choice", request.tool_choice.is_some()),
+            ("parallel_tool_calls", request.parallel_tool_calls.is_some()),
+        ];
+        said.into_iter()
+            .filter(|(_, is_said)| *is_said)
+            .for_each(|(name, _)| writing.leave_out(name, "there are no tools"));
         return Ok(());
     }
     if !writing.capabilities.tools {
         return Err(RequestError::unsupported("the model calls no tools").at("tools"));
     }
-    root.insert("tools".into(), request.tools.iter().map(|tool| write_tool(tool, writing)).collect());
+    root.insert(
+        "tools".into(),
+        request.tools.iter().enumerate().map(|(index, tool)| write_tool(index, tool, writing)).collect(),
+    );
     if let Some(choice) = &request.tool_choice {
         root.insert("tool_choice".into(), write_tool_choice(choice));
     }
@@ -288,9 +302,12 @@ fn write_tools(
 }
 
 /// The API takes a tool that does not say so for a strict one.
-fn write_tool(tool: &Tool, writing: &Writing<'_>) -> Value {
+fn write_tool(index: usize, tool: &Tool, writing: &mut Writing<'_>) -> Value {
     let parameters = parameters(tool.parameters.as_ref().unwrap_or(&Value::Null));
     let strict = tool.strict && writing.capabilities.strict_tools && allows_strict(&parameters);
+    if tool.strict && !strict {
+        writing.leave_out(format!("tools[{index}].strict"), "the server or the JSON Schema does not allow it");
+    }
     let mut written = Map::new();
     written.insert("type".into(), "function".into());
     written.insert("name".into(), tool.name.as_str().into());
@@ -349,7 +366,7 @@ fn write_effort(request: &Request, writing: &mut Writing<'_>, root: &mut Map<Str
     let Some(reasoning) = &request.reasoning else { return };
     match &reasoning.effort {
         Some(effort) if writing.capabilities.reasoning_effort => {
-            root.insert("reasoning".into(), json!({"effort": effort}));
+            root.insert("reasoning".into(), json!({"effort": bound::effort(effort)}));
         }
         Some(_) | None => writing
             .leave_out(request.origin.path_of(Setting::Reasoning), "a hint that the model does not take in this form"),

@@ -2,17 +2,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::answer::finish_of;
-use super::items::{BETWEEN_SUMMARIES, read_item};
+use super::answer::{Ended, finish_of, seconds, write_outline};
+use super::items::{BETWEEN_SUMMARIES, Of, read_item};
 use super::{error, usage};
 use crate::chat::Part;
-use crate::error::ProviderError;
+use crate::error::{ErrorParts, ProviderError};
 use crate::json::string_of;
 use crate::node::Node;
 use crate::schema::StreamReader;
+use crate::sse::write_event;
 use crate::stream::Delta;
 
 /// The most items and parts of an answer that are told apart.
@@ -24,12 +25,18 @@ pub(super) struct Reader {
     /// Whether another schema is written from what is read.
     translated: bool,
     started: bool,
+    /// The response's id, and when it began.
+    response: Option<(String, i64)>,
+    /// Of the last event.
+    sequence_number: u32,
     items: Vec<Item>,
     /// Items by their ids, and by their places in the output. Some servers give an item another id in every event, and some give two
     /// items one place: the id counts where it is known.
     by_id: BTreeMap<String, usize>,
     by_place: BTreeMap<u32, usize>,
     called: bool,
+    /// The ids of calls.
+    call_ids: BTreeSet<String>,
     /// Of all items together.
     parts: usize,
 }
@@ -74,12 +81,18 @@ struct Event<'a> {
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sequence_number: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow, default)]
     model: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    created_at: Option<&'a RawValue>,
 }
 
 impl Reader {
@@ -87,10 +100,13 @@ impl Reader {
         Self {
             translated,
             started: false,
+            response: None,
+            sequence_number: 0,
             items: Vec::new(),
             by_id: BTreeMap::new(),
             by_place: BTreeMap::new(),
             called: false,
+            call_ids: BTreeSet::new(),
             parts: 0,
         }
     }
@@ -106,6 +122,7 @@ impl StreamReader for Reader {
         let mut deltas = Vec::with_capacity(2);
         // One without a type is none of this API.
         let Some(kind) = event.kind.and_then(string_of) else { return Ok(deltas) };
+        self.sequence_number = event.sequence_number.and_then(number).unwrap_or(self.sequence_number);
         match kind.as_ref() {
             "response.created" | "response.queued" | "response.in_progress" => self.start(&event, &mut deltas),
             "response.output_item.added" => self.item_added(&event, &mut deltas)?,
@@ -118,7 +135,7 @@ impl StreamReader for Reader {
             }
             "response.function_call_arguments.delta" => self.arguments(&event, &mut deltas),
             "response.completed" | "response.incomplete" => self.end(&event, &mut deltas)?,
-            "response.failed" => self.fail(&event, &mut deltas)?,
+            FAILED => self.fail(&event, &mut deltas)?,
             "error" => deltas.push(Delta::Error(error::read(&value_of(data)?))),
             // What hosted tools do, sound and images.
             other if other.ends_with(".delta") || other.ends_with(".partial_image") => deltas.push(Delta::Opaque),
@@ -129,12 +146,28 @@ impl StreamReader for Reader {
         }
         Ok(deltas)
     }
+
+    /// The response that failed: the only end of a stream that some clients know.
+    fn close_failed(&self, error: &ErrorParts<'_>, model: &str, out: &mut Vec<u8>) {
+        let Some((id, created)) = &self.response else { return };
+        let failed = Ended::Badly(error::in_response(error));
+        let event = json!({
+            "type": FAILED,
+            "sequence_number": self.sequence_number.saturating_add(1),
+            "response": write_outline(id, *created, model, failed, Vec::new(), None),
+        });
+        write_event(FAILED, &event.to_string(), out);
+    }
 }
+
+/// The last event of a response that failed.
+const FAILED: &str = "response.failed";
 
 impl Reader {
     fn start<'a>(&mut self, event: &Event<'a>, deltas: &mut Vec<Delta<'a>>) {
         deltas.extend(model(event.response));
         if !std::mem::replace(&mut self.started, true) {
+            self.response = event.response.and_then(named);
             deltas.push(Delta::Start);
         }
     }
@@ -201,7 +234,9 @@ impl Reader {
         self.called = true;
         if let Some(item) = self.items.get_mut(index).filter(|item| !item.called) {
             item.called = true;
-            deltas.push(Delta::ToolCall { key: call.key, id: call.id.into(), name: call.name.into() });
+            // An id that stands twice is nobody's own: the writer makes one.
+            let id = if self.call_ids.insert(call.id.clone()) { call.id } else { String::new() };
+            deltas.push(Delta::ToolCall { key: call.key, id: id.into(), name: call.name.into() });
         }
     }
 
@@ -238,7 +273,7 @@ impl Reader {
         deltas.extend(model(event.response));
         let response = event.response.map(|raw| value_of(raw.get())).transpose()?.unwrap_or_default();
         let output = response.get("output").and_then(Value::as_array);
-        for (place, item) in (0..).zip(output.into_iter().flatten()) {
+        for (place, item) in (0..).zip(output.into_iter().flatten()).filter(|(_, item)| !item.is_null()) {
             self.copy(item, Some(place), deltas)?;
         }
         deltas.extend(response.get("usage").and_then(usage::read).map(Delta::Usage));
@@ -296,7 +331,7 @@ struct Call {
 
 /// `None` while its name is not told.
 fn call_of(item: &Value, index: usize) -> Option<Call> {
-    let (_, parts) = read_item(&Node::root(item), &mut Vec::new()).ok()?;
+    let (_, parts) = read_item(&Node::root(item), Of::Answer, &mut Vec::new()).ok()?;
     let Some(Part::ToolCall(call)) = parts.into_iter().next() else { return None };
     (!call.name.is_empty()).then(|| Call {
         key: key_of(index),
@@ -307,7 +342,7 @@ fn call_of(item: &Value, index: usize) -> Option<Call> {
 }
 
 fn read_copy(item: &Value, deltas: &mut Vec<Delta<'_>>) -> Result<(), ProviderError> {
-    let (_, parts) = read_item(&Node::root(item), &mut Vec::new()).map_err(|_| unreadable())?;
+    let (_, parts) = read_item(&Node::root(item), Of::Answer, &mut Vec::new()).map_err(|_| unreadable())?;
     deltas.extend(parts.into_iter().filter_map(|part| match part {
         Part::Text(text) if !text.is_empty() => Some(Delta::Text(text.into())),
         Part::Refusal(text) if !text.is_empty() => Some(Delta::Refusal(text.into())),
@@ -330,6 +365,12 @@ fn key_of(index: usize) -> u32 {
 fn model<'a>(response: Option<&'a RawValue>) -> Option<Delta<'a>> {
     let named: Named<'a> = serde_json::from_str(response?.get()).ok()?;
     named.model.map(|model| Delta::Model(model.get()))
+}
+
+fn named(response: &RawValue) -> Option<(String, i64)> {
+    let named: Named<'_> = serde_json::from_str(response.get()).ok()?;
+    let created = named.created_at.and_then(|time| serde_json::from_str(time.get()).ok()).unwrap_or_default();
+    Some((string_of(named.id?)?.into_owned(), seconds(&created)))
 }
 
 fn number(value: &RawValue) -> Option<u32> {

@@ -15,7 +15,7 @@
 use serde_json::{Value, json};
 
 use crate::schema::Kind;
-use crate::text::place::{BELOW, NOTHING, PIECE, SCHEMA, SPELLING, TEXT, WORD};
+use crate::text::place::{BELOW, FIGURES, FILE, MEDIA, NOTHING, PIECE, SCHEMA, SPELLING, TEXT, WORD};
 use crate::text::{Ends, Holds, Names, Place, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
@@ -78,9 +78,9 @@ static CONTENT: Place = Place {
         ("type", &COPIED_WORD),
         ("text", &COPIED_PART),
         ("image_url", &COPIED_ADDRESS),
-        ("file_data", &COPIED_ADDRESS),
+        ("file_data", &FILE),
         ("file_url", &COPIED_ADDRESS),
-        ("file_id", &COPIED_WORD),
+        ("file_id", &MEDIA),
         ("detail", &COPIED_WORD),
         ("input_audio", &SOUND),
         ("prompt_cache_breakpoint", &COPIED_WORD),
@@ -94,7 +94,7 @@ static CONTENT: Place = Place {
 
 /// Sound that the client sends: base64.
 static SOUND: Place =
-    Place { fields: &[("data", &COPIED_WORD), ("format", &COPIED_WORD)], ..Place::of(Holds::Nothing, &COPY) };
+    Place { fields: &[("data", &MEDIA), ("format", &COPIED_WORD)], ..Place::of(Holds::Nothing, &COPY) };
 
 static ANSWER: Place = Place {
     fields: &[
@@ -107,7 +107,7 @@ static ANSWER: Place = Place {
         ("status", &NOTHING),
         ("background", &NOTHING),
         ("model", &NOTHING),
-        ("usage", &NOTHING),
+        ("usage", &FIGURES),
         ("tool_usage", &NOTHING),
         ("service_tier", &NOTHING),
         ("incomplete_details", &NOTHING),

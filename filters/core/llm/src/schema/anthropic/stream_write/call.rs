@@ -1,3 +1,5 @@
+use super::object::Object;
+
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -21,6 +23,7 @@ pub(super) struct Call {
     /// What was not written yet.
     pub(super) arguments: String,
     json: Json,
+    object: Object,
     ended: bool,
 }
 
@@ -51,12 +54,24 @@ impl Call {
     /// Takes in a piece of the arguments.
     pub(super) fn push(&mut self, json: &str) {
         self.json.push(json);
-        self.arguments.push_str(json);
+        match self.json.is_object {
+            true => self.object.push(json, &mut self.arguments),
+            false => self.arguments.push_str(json),
+        }
     }
 
     /// Bytes that were not written yet.
     pub(super) fn held(&self) -> usize {
-        self.id.len().saturating_add(self.name.len()).saturating_add(self.arguments.len())
+        self.id
+            .len()
+            .saturating_add(self.name.len())
+            .saturating_add(self.arguments.len())
+            .saturating_add(self.object.held())
+    }
+
+    /// What makes arguments whole that begin as an object does; `None`: they do not.
+    pub(super) fn rest_of_object(&mut self, is_cut_off: bool) -> Option<String> {
+        self.json.is_object.then(|| self.object.rest(is_cut_off))
     }
 
     /// No more arguments follow.

@@ -25,6 +25,31 @@ fn a_block_of_an_unknown_kind_is_passed_over_and_noted() {
 }
 
 #[test]
+fn what_no_client_could_read_is_passed_over() {
+    let result = json!({"type": "tool_result", "tool_use_id": "t", "content": "x"});
+    check_read(
+        json!([null, result, {"type": "text", "text": "a"}]),
+        &[Part::Text("a".into())],
+        &[("content[1]", result)],
+    );
+    check_read(json!({"type": "text", "text": "a"}), &[Part::Text("a".into())], &[]);
+    let odd = read(&json!({"id": 7, "model": {}, "content": "a", "stop_reason": 7, "stop_sequence": 7}));
+    assert_eq!((odd.id.as_str(), odd.parts, odd.finish), ("", vec![Part::Text("a".into())], Finish::Stop));
+    assert_eq!(odd.others, [Other { path: "stop_reason".into(), value: json!(7) }]);
+}
+
+#[test]
+fn calls_of_one_id_stay_two() {
+    let block = |name: &str| json!({"type": "tool_use", "id": "t", "name": name, "input": {}});
+    let response = read(&json!({"id": "m", "content": [block("f"), block("g")], "stop_reason": "tool_use"}));
+    let ids = response.parts.iter().map(|part| match part {
+        Part::ToolCall(call) => call.id.as_str(),
+        _ => "",
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), ["t", "m_1"]);
+}
+
+#[test]
 fn what_a_provider_leaves_out_is_empty_or_made() {
     let call = |id: &str, arguments: &str| {
         Part::ToolCall(ToolCall { id: id.into(), name: "f".into(), arguments: arguments.into() })

@@ -1,28 +1,21 @@
 //! Work grows with the bytes and no faster.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Map, Value, json};
 use weir_config::Capabilities;
 
 use super::{anthropic, openai, stream_options, with};
 use crate::chat::{read_request, read_response, write_request, write_response};
 use crate::schema::Schema;
+use crate::schema::tests::time_of;
 use crate::stream::Delta;
 
-/// Compares the work on so many things with that on 64 times as many, which takes 4096 times as long where it grows with the square. Other
-/// work on the machine may spoil a measurement, which is then taken again.
+/// Compares the work on so many things with that on 64 times as many, which takes 4096 times as long where it grows with the square.
 #[track_caller]
 fn check<T>(make: impl Fn(usize) -> T, work: impl Fn(&T)) {
     let (few, many) = (make(64), make(4_096));
-    let time = |input: &T| -> Duration {
-        let start = Instant::now();
-        work(input);
-        start.elapsed()
-    };
     let is_linear = |_| {
-        let least = (0..3).map(|_| time(&few)).min().unwrap_or_default();
-        time(&many) < least * 640
+        let least = (0..3).map(|_| time_of(|| work(&few))).min().unwrap_or_default();
+        time_of(|| work(&many)) < least * 640
     };
     assert!((0..10).any(is_linear), "the work grows faster than the input");
 }

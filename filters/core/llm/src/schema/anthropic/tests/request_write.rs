@@ -96,7 +96,7 @@ fn thinking_and_sampling_do_not_contradict() {
 
 #[test]
 fn thinking_gives_way_to_a_tool_that_must_be_called() {
-    let tools = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    let tools = json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}}]);
     let fields = json!({"tools": tools, "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}});
     let expect = json!({"tools": tools, "tool_choice": {"type": "any"}});
     check(anthropic(), &all(), fields, expect, &["thinking"]);
@@ -123,7 +123,7 @@ fn a_budget_for_thinking_is_not_sent_with_a_tools_result() {
 #[test]
 fn what_the_server_cannot_do_is_left_out() {
     let tool = |strict: Value| json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": strict}});
-    let written = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    let written = json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}}]);
     let loose = Capabilities { strict_tools: false, parallel_tool_calls: false, ..all() };
     check(
         openai(),
@@ -156,9 +156,16 @@ fn a_tool_describes_an_object() {
         check(openai(), &all(), json!({"tools": [tool]}), expect, left_out);
     };
     check(Value::Null, json!({"type": "object", "properties": {}}), &[]);
-    check(json!({}), json!({"type": "object", "properties": {}}), &[]);
+    for spelt in [
+        json!({}),
+        json!({"type": "object"}),
+        json!({"type": null, "properties": null}),
+        json!({"type": ["object", "null"]}),
+        json!({"type": "OBJECT", "properties": []}),
+    ] {
+        check(spelt, json!({"type": "object", "properties": {}}), &[]);
+    }
     check(json!({"properties": {"a": {}}}), json!({"properties": {"a": {}}, "type": "object"}), &[]);
-    check(json!({"type": null}), json!({"type": "object"}), &[]);
     check(
         json!({"type": "object", "oneOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]}),
         json!({"type": "object", "properties": {"a": {}, "b": {}}}),
@@ -211,4 +218,25 @@ fn what_cannot_be_said_is_refused_by_its_path() {
     check_refused(anthropic(), &formless, json!({"output_config": {"format": schema}}), "output_config.format");
     let empty = json!({"type": "json_schema", "schema": {"title": "T"}});
     check_refused(anthropic(), &all(), json!({"output_config": {"format": empty}}), "output_config.format.schema");
+}
+
+#[test]
+fn files_of_text_are_said_as_text() {
+    let file = |name: &str, data: &str| json!({"type": "file", "file": {"filename": name, "file_data": data}});
+    let said = |name: &str, text: &str| {
+        json!({"type": "document", "title": name,
+        "source": {"type": "text", "media_type": "text/plain", "data": text}})
+    };
+    for (name, data) in [
+        ("a.csv", "data:text/csv;base64,YSxi"),
+        ("a", "DATA:application/json; charset=utf-8;base64,YSxi"),
+        ("a.md", "YSxi"),
+    ] {
+        let content = json!({"role": "user", "content": [file(name, data)]});
+        let body = with(json!({"messages": [content]})).to_string();
+        let request = read_request(openai(), body.as_bytes()).unwrap();
+        let written = write_request(anthropic(), &request, &all()).unwrap();
+        let body: Value = serde_json::from_slice(&written.body).unwrap();
+        assert_eq!(body["messages"][0]["content"], json!([said(name, "a,b")]));
+    }
 }

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::anthropic;
 use crate::chat::Finish;
-use crate::stream::Delta;
+use crate::stream::{Delta, StreamOptions, StreamTranslator};
 
 /// What a stream of events tells, one line for each delta.
 #[track_caller]
@@ -119,4 +119,45 @@ fn a_block_that_cannot_be_read_is_an_error_where_it_would_come_half() {
     let event = start(json!(0), json!({"type": "text", "text": 7})).to_string();
     assert!(anthropic().stream_reader(true).read(&event).is_err());
     assert_eq!(anthropic().stream_reader(false).read(&event).unwrap(), [Delta::Opaque]);
+}
+
+#[test]
+fn arguments_are_read_in_every_spelling() {
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": null});
+    let piece = |json: Value| json!({"type": "input_json_delta", "partial_json": json});
+    check(
+        &[start(json!(0), call("a")), delta(json!(0), piece(json!({"q": 1}))), stop(json!(0))],
+        &["call 0 a f", "arguments 0 {\"q\":1}", "end of 0"],
+    );
+    check(
+        &[start(json!(0), call("a")), delta(json!(0), piece(json!("null"))), stop(json!(0))],
+        &["call 0 a f", "end of 0"],
+    );
+    check(
+        &[start(json!(0), call("a")), delta(json!(0), piece(json!("{\"q\":"))), delta(json!(0), piece(json!("null")))],
+        &["call 0 a f", "arguments 0 {\"q\":", "arguments 0 null"],
+    );
+    check(&[start(json!(0), call("a")), start(json!(1), call("a"))], &["call 0 a f", "call 1  f"]);
+}
+
+#[test]
+fn a_call_of_no_tool_is_no_answer() {
+    let event = start(json!(0), json!({"type": "tool_use", "id": "a", "name": "", "input": {}})).to_string();
+    assert!(anthropic().stream_reader(true).read(&event).is_err());
+    assert_eq!(anthropic().stream_reader(false).read(&event), Ok(vec![Delta::Opaque]));
+}
+
+#[test]
+fn the_last_event_is_an_end_to_a_client_that_looks_for_the_reason() {
+    let events = [
+        json!({"type": "message_start", "message": {"model": "m"}}),
+        start(json!(0), json!({"type": "tool_use", "id": "a", "name": "f", "input": {}})),
+        json!({"type": "message_delta", "delta": {"stop_reason": null}}),
+        json!({"type": "message_stop"}),
+    ];
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let mut out = Vec::new();
+    let mut translator = StreamTranslator::new(anthropic(), super::openai(), StreamOptions::default());
+    assert!(translator.push(stream.as_bytes(), &mut out).complete);
+    assert!(String::from_utf8_lossy(&out).contains("\"finish_reason\":\"tool_calls\""));
 }

@@ -174,3 +174,19 @@ fn what_was_written_makes_room() {
     let many: Vec<_> = (0..9_000).flat_map(|round| [call(0, "a", "f"), call(round + 1, "", ""), said("t")]).collect();
     assert!(write(&[&[call(0, "a", "f"), arguments(0, "{}")][..], &many].concat()).is_ok());
 }
+
+#[test]
+fn arguments_that_are_broken_are_made_an_object_that_says_so() {
+    check(
+        &[call(0, "a", "f"), arguments(0, "{\"q\": oo"), arguments(0, "ps}"), call(1, "b", "g"), arguments(1, "{}")],
+        &["tool_use a f", "  {\"q\": ", "  null,\"invalid_json\":\"oops}\"}", "stop", "tool_use b g", "  {}", "stop"],
+    );
+    check(&[call(0, "a", "f"), arguments(0, "{\"q\":\"1\n2\"}")], &["tool_use a f", "  {\"q\":\"1\\u000a2\"}", "stop"]);
+    check(
+        &[call(0, "a", "f"), arguments(0, "{\"q\":1")],
+        &["tool_use a f", "  {\"q\":1", "  ,\"invalid_json\":\"\"}", "stop"],
+    );
+    let length = Delta::Finish { finish: Finish::Length, stop_sequence: None };
+    let cut_off = write(&[call(0, "a", "f"), arguments(0, "{\"q\":1"), length, Delta::End]).unwrap();
+    assert!(!cut_off.contains("invalid_json"), "{cut_off}");
+}

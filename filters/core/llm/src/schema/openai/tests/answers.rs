@@ -46,6 +46,7 @@ fn content_is_a_text_or_parts() {
         &[],
     );
     check(json!({"content": {"type": "text", "text": "a"}}), vec![text("a")], &[]);
+    check(json!({"content": [null, "a", {"type": "text", "text": null}]}), vec![text("a"), text("")], &[]);
     check(json!({"content": "a", "refusal": "no"}), vec![text("a"), Part::Refusal("no".into())], &[]);
 }
 
@@ -60,6 +61,15 @@ fn what_nobody_knows_is_passed_over_and_noted() {
     assert_eq!(response.finish, Finish::Stop);
     let paths: Vec<_> = response.others.iter().map(|other| other.path.as_str()).collect();
     assert_eq!(paths, ["choices[0].logprobs", "choices[0].finish_reason"]);
+}
+
+#[test]
+fn what_only_labels_an_answer_refuses_none() {
+    for (id, expect) in [(json!(7), "7"), (json!(null), ""), (json!({}), "")] {
+        let body = json!({"id": id, "model": id, "created": "x", "choices": [null, {"message": {"content": "a"}}]});
+        let response = read_response(openai(), body.to_string().as_bytes()).unwrap();
+        assert_eq!((response.id.as_str(), response.model.as_str(), response.parts), (expect, expect, vec![text("a")]));
+    }
 }
 
 #[test]

@@ -1,28 +1,22 @@
 //! Work grows with the bytes and no faster: one large input takes as long as sixteen small ones, and never sixteen times as long.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_config::{Capabilities, MaxTokensField};
 
 use super::{anthropic, of_messages, openai, with};
 use crate::chat::{read_request, read_response, write_request};
+use crate::schema::tests::time_of;
 use crate::stream::Delta;
 
-/// Compares the work on sixteen inputs of some things with that on one input of sixteen times as many. Other work on the machine may
-/// spoil a measurement, which is then taken again: what is not linear never passes.
+/// Compares the work on sixteen inputs of some things with that on one input of sixteen times as many. A first
+/// measurement may be spoilt by cold memory, and is then taken again: what is not linear never passes.
 fn check<T>(name: &str, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
     const COUNT: usize = 256;
     const TIMES: usize = 16;
     let (small, large) = (make(COUNT), make(COUNT * TIMES));
-    let time = |input: &T, times: usize| -> Duration {
-        let start = Instant::now();
-        for _ in 0..times {
-            work(black_box(input));
-        }
-        start.elapsed()
-    };
+    let time = |input: &T, times: usize| time_of(|| (0..times).for_each(|_| work(black_box(input))));
     let is_linear = |_| time(&large, 1) < time(&small, TIMES) * 4;
     assert!((0..20).any(is_linear), "{name}: the work grows faster than the bytes");
 }

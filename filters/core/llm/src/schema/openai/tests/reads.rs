@@ -303,3 +303,17 @@ fn hints_are_a_table() {
         assert_eq!(is_hint(path, value), expect, "{path}");
     }
 }
+
+#[test]
+fn a_choice_of_tools_is_a_word_in_either_spelling() {
+    for (word, expect) in [
+        ("auto", ToolChoice::Auto),
+        ("none", ToolChoice::None),
+        ("required", ToolChoice::Required),
+        ("any", ToolChoice::Required),
+    ] {
+        for choice in [json!(word), json!({"type": word})] {
+            assert_eq!(read(&with(json!({"tool_choice": choice}))).tool_choice.as_ref(), Some(&expect), "{choice}");
+        }
+    }
+}

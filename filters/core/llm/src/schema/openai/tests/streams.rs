@@ -159,7 +159,8 @@ fn a_stream_is_read_as_a_whole_answer_is() {
         json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"text": 7}]}),
         json!({"content": {"type": "output_text", "text": "a"}}),
         json!({"content": [{"type": "text", "text": {"value": "a"}}]}),
-        json!({"content": [{"type": "text"}]}),
+        json!({"content": [{"type": "text"}, {"type": "text", "text": null}, null, "a"]}),
+        json!({"tool_calls": [null, function(json!("a"), "f", json!("{}"))]}),
         json!({"content": [7]}),
         json!({"content": true, "reasoning": {"odd": 1}}),
         json!({"content": null, "reasoning_details": [{"summary": "hm"}]}),
@@ -176,6 +177,7 @@ fn a_stream_is_read_as_a_whole_answer_is() {
             response
                 .parts
                 .into_iter()
+                .filter(|part| *part != Part::Text(String::new()))
                 .map(|part| match part {
                     Part::Text(text) | Part::Refusal(text) => Told::Text(text),
                     Part::Thinking { text, .. } => Told::Thinking(text),
@@ -196,6 +198,32 @@ fn a_stream_is_read_as_a_whole_answer_is() {
                 .collect::<Vec<_>>()
         });
         assert_eq!(streamed.map(joined), whole.map(joined), "{message}");
+    }
+}
+
+#[test]
+fn a_whole_message_stands_for_its_pieces_where_there_are_none() {
+    let whole = |content: &str| json!({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]});
+    check(&[whole("a")], &[said("a"), Told::Finish(Finish::Stop)]);
+    check(&[delta(json!({"content": "a"})), whole("a")], &[said("a"), Told::Finish(Finish::Stop)]);
+    check(&[json!({"choices": [null]}), whole("a")], &[said("a"), Told::Finish(Finish::Stop)]);
+}
+
+#[test]
+fn figures_are_read_wherever_a_server_says_them() {
+    let figures = json!({"prompt_tokens": 8, "completion_tokens": 3});
+    let end = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
+    let mut with_figures = end.clone();
+    with_figures["usage"] = figures.clone();
+    for event in [
+        json!({"choices": [end.clone()], "usage": figures.clone()}),
+        json!({"choices": [with_figures], "usage": null}),
+        json!({"choices": [end], "x_groq": {"id": "r", "usage": figures}}),
+    ] {
+        let mut reader = openai().stream_reader(false);
+        let deltas = read(reader.as_mut(), &event.to_string()).unwrap();
+        let Some(Delta::Usage(usage)) = deltas.last() else { panic!("{event}: {deltas:?}") };
+        assert_eq!((usage.counted().input, usage.counted().output), (Some(8), Some(3)), "{event}");
     }
 }
 

@@ -132,6 +132,16 @@ fn what_earlier_turns_thought_and_that_a_tool_failed_is_left_out() {
 }
 
 #[test]
+fn a_result_that_only_says_that_its_tool_failed_says_it_in_words() {
+    let failed = |parts: Vec<Part>| {
+        message(Role::User, vec![Part::ToolResult(ToolResult { call_id: "a".into(), parts, is_error: true })])
+    };
+    let said = |content: &str| json!([{"role": "tool", "tool_call_id": "a", "content": content}]);
+    check(vec![failed(vec![])], said("The tool failed."), &[]);
+    check(vec![failed(vec![text("no")])], said("no"), &["messages[0].content[0].is_error"]);
+}
+
+#[test]
 fn documents_and_sound_are_said() {
     let file = json!({"type": "file", "file": {"filename": "T", "file_data": "data:application/pdf;base64,AA=="}});
     let audio = Part::Audio(placed("a", Audio { format: "wav".into(), data: "AA==".into() }));
@@ -288,6 +298,8 @@ fn parameters_are_of_an_object_with_properties() {
         (json!({}), json!({"type": "object", "properties": {}})),
         (json!({"type": "object"}), json!({"type": "object", "properties": {}})),
         (json!({"properties": {"a": {}}}), json!({"properties": {"a": {}}, "type": "object"})),
+        (json!({"type": "OBJECT", "properties": []}), json!({"type": "object", "properties": {}})),
+        (json!({"type": ["object", "null"]}), json!({"type": "object", "properties": {}})),
         (json!({"type": null, "$defs": {}}), json!({"type": "object", "$defs": {}, "properties": {}})),
     ] {
         let request = Request { tools: vec![tool(parameters, false)], ..hello() };
@@ -317,6 +329,48 @@ fn users_and_ids_are_within_bounds_and_stay_distinct() {
     assert_eq!(calls, answers);
     assert!(calls[0] != calls[1] && calls.iter().all(|id| id.as_str().unwrap().len() <= 40));
     assert_eq!(calls[2], ids[2].as_str());
+}
+
+#[test]
+fn stops_are_said_once_and_none_that_is_empty() {
+    let stop = |stop: &[&str]| Request { stop: stop.iter().map(|text| (*text).to_owned()).collect(), ..hello() };
+    check_fields(&stop(&["\n", "END"]), &Capabilities::default(), json!({"stop": ["\n", "END"]}), &[]);
+    check_fields(&stop(&["", "a", "a"]), &Capabilities::default(), json!({"stop": ["a"]}), &["stop_sequences"]);
+    check_fields(&stop(&[""]), &Capabilities::default(), json!({}), &["stop_sequences"]);
+}
+
+#[test]
+fn another_vendors_largest_effort_is_one_that_every_model_knows() {
+    for (said, expect) in [("max", "high"), ("xhigh", "xhigh"), ("low", "low")] {
+        let reasoning = Some(Reasoning { effort: Some(said.into()), ..Reasoning::default() });
+        let request = Request { reasoning, ..hello() };
+        check_fields(&request, &Capabilities::default(), json!({"reasoning_effort": expect}), &[]);
+    }
+}
+
+#[test]
+fn a_call_without_a_result_gets_an_empty_one() {
+    let calls = |ids: &[&str]| -> Value {
+        ids.iter()
+            .map(|id| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}))
+            .collect()
+    };
+    check(
+        vec![
+            message(Role::Assistant, vec![call("a"), call("b")]),
+            message(Role::User, vec![result("b", vec![text("s")]), text("t")]),
+            message(Role::Assistant, vec![call("b")]),
+        ],
+        json!([
+            {"role": "assistant", "content": null, "tool_calls": calls(&["a", "b"])},
+            {"role": "tool", "tool_call_id": "b", "content": "s"},
+            {"role": "tool", "tool_call_id": "a", "content": ""},
+            {"role": "user", "content": "t"},
+            {"role": "assistant", "content": null, "tool_calls": calls(&["b"])},
+            {"role": "tool", "tool_call_id": "b", "content": ""},
+        ]),
+        &[],
+    );
 }
 
 #[test]

@@ -144,3 +144,17 @@ fn errors_have_openais_shape_and_codes_their_status() {
     let error = read_provider_error(responses(), 200, failed.to_string().as_bytes());
     assert_eq!((error.status, error.message.as_str()), (429, "slow"));
 }
+
+#[test]
+fn an_answer_is_read_without_what_servers_leave_out() {
+    let call = json!({"type": "function_call", "call_id": "a", "name": "f", "arguments": "null"});
+    let output = json!([null, {"type": "message", "content": [null, {"type": "output_text", "text": "t"},
+        {"type": "output_text", "text": null}]}, {"type": "message", "content": null}, call, call]);
+    let body = json!({"id": 7, "model": 7, "status": "completed", "output": output});
+    let as_chat = cross(responses(), chat(), &body);
+    let message = &as_chat["choices"][0]["message"];
+    assert_eq!(message["content"], "t");
+    assert_eq!(message["tool_calls"][0]["id"], "a");
+    assert_ne!(message["tool_calls"][1]["id"], "a");
+    assert_eq!(message["tool_calls"][1]["function"]["arguments"], "{}");
+}

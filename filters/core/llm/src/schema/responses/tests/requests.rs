@@ -229,10 +229,6 @@ fn leaves_of_the_wrong_type_are_refused_by_name() {
             "input[0].content[0].image_url",
         ),
         (json!({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}), "input[0].call_id"),
-        (
-            json!({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": 7}]}),
-            "input[0].arguments",
-        ),
         (json!({"input": [{"type": "function_call_output", "call_id": "c"}]}), "input[0].output"),
         (json!({"temperature": "hot"}), "temperature"),
         (json!({"tools": [{"type": "function"}]}), "tools[0].name"),

@@ -317,3 +317,34 @@ fn an_answer_that_its_last_event_could_not_repeat_is_an_error() {
     assert!(outcome.error.is_some_and(|error| error.message.contains("longer than the last event")));
     assert!(outcome.out.ends_with("\n\n") && outcome.out.contains("response.failed"));
 }
+
+#[test]
+fn a_stream_of_one_schema_that_fails_ends_with_its_response_failed() {
+    let created = json!({"type": "response.created", "sequence_number": 4,
+        "response": {"id": "resp_theirs", "created_at": 9, "status": "in_progress", "model": "m", "output": []}});
+    for end in [
+        String::new(),
+        stream_of(&[json!({"type": "error", "code": "server_error", "message": "busy"})]),
+        stream_of(&[
+            json!({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "busy"}}}),
+        ]),
+    ] {
+        let outcome = run(responses(), responses(), &format!("event: response.created\ndata: {created}\n\n{end}"));
+        let [.., error, failed] = &*events(&outcome.out) else { panic!("{}", outcome.out) };
+        assert_eq!((&error["type"], &failed["type"]), (&"error".into(), &"response.failed".into()));
+        let response = &failed["response"];
+        assert_eq!((&response["id"], &response["created_at"]), (&"resp_theirs".into(), &9.into()));
+        assert_eq!((&response["model"], &response["status"]), (&"mine".into(), &"failed".into()));
+    }
+    let nothing_began = run(responses(), responses(), "");
+    assert!(!nothing_began.out.contains("response.failed"), "{}", nothing_began.out);
+}
+
+#[test]
+fn calls_of_one_id_stay_two() {
+    let call = |id: &str| json!({"type": "function_call", "id": id, "call_id": "c", "name": "f", "arguments": "{}"});
+    let done = |id: &str| json!({"type": "response.output_item.done", "item": call(id)});
+    let outcome = run(responses(), chat(), &stream_of(&[done("a"), done("b"), ended("completed", json!({}))]));
+    assert_eq!(outcome.out.matches("\"id\":\"c\"").count(), 1, "{}", outcome.out);
+    assert_eq!(outcome.out.matches("\"type\":\"function\"").count(), 2, "{}", outcome.out);
+}
