@@ -1,5 +1,6 @@
 // Signing in and out, sessions, and what is sent to the browser.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { api, desktop, launch, open, run, signIn } from "./support.mjs";
 
@@ -87,17 +88,18 @@ test("one sees one's sessions and ends another", () =>
 test("another site's page changes nothing", () =>
   withPage({}, async (page, context) => {
     await signIn(page);
+    // The same machine by another name is another site.
+    const elsewhere = createServer((_, answer) => answer.end("<title>Elsewhere</title>")).listen(0);
     const foreign = await context.newPage();
-    await foreign.route("http://elsewhere.test/**", (route) =>
-      route.fulfill({ contentType: "text/html", body: "<title>Elsewhere</title>" }),
-    );
-    await foreign.goto("http://elsewhere.test/");
+    await foreign.goto(`http://localhost:${elsewhere.address().port}/`);
     const answer = foreign.waitForResponse(/auth\/logout/);
     await foreign.evaluate(
       (url) => fetch(url, { method: "POST", mode: "no-cors", credentials: "include" }).catch(() => undefined),
       `${run.console_url}/api/v1/admin/auth/logout`,
     );
     assert.equal((await answer).status(), 401, "it came without the session");
+    elsewhere.close();
+    elsewhere.closeAllConnections();
     await page.reload();
     await page.getByRole("heading", { name: "Dashboard" }).waitFor();
   }));
