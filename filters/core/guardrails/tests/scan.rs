@@ -75,6 +75,14 @@ fn card_numbers_are_found_in_every_form_that_people_and_programs_give_them() {
         r"\\u00a0",
         r"\\\\u2013",
         "\u{200b}",
+        "\u{200d}",
+        "\u{fe0f}",
+        "\u{feff}",
+        "\u{2028}",
+        "\u{b}",
+        "⁃",
+        "•",
+        "+",
     ] {
         let number = ["4111", "1111", "1111", "1111"].join(separator);
         check(&format!("pay {number}, thanks"), "pay [CREDIT_CARD], thanks");

@@ -113,7 +113,7 @@ pub(super) fn undecided(text: &[u8], from: usize) -> usize {
 fn may_belong(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
         || byte >= 0x80
-        || matches!(byte, b' ' | b'-' | b'.' | b'/' | b'\\' | b'\t' | b'\n' | b'\r' | b'n' | b'r' | b't' | b'u')
+        || matches!(byte, b' ' | b'-' | b'.' | b'/' | b'+' | b'\\' | 0x09..=0x0d | b'n' | b'r' | b't' | b'u')
 }
 
 /// Whether a number may begin here: a digit with nothing before it that it belongs to.

@@ -83,18 +83,22 @@ impl Unit {
     fn at(text: &[u8], at: usize) -> Option<Self> {
         let bytes = text.get(at..)?;
         let (code, length) = match *bytes.first()? {
-            byte @ (b' ' | b'-' | b'.' | b'/' | b'\t' | b'\n' | b'\r') => (u32::from(byte), 1),
+            byte @ (b' ' | b'-' | b'.' | b'/' | b'+' | 0x09..=0x0d) => (u32::from(byte), 1),
             b'\\' => escaped(bytes)?,
             0x80.. => character(bytes).map(|(character, length)| (u32::from(character), length))?,
             _ => return None,
         };
         let (is_blank, is_usual) = match code {
             // Spaces of every width, breaking or not, and what has no width at all.
-            0x20 | 0xa0 | 0x2000..=0x200b | 0x202f | 0x205f | 0x2060 | 0x3000 => (true, true),
+            0x20 | 0xa0 | 0x1680 | 0x180e | 0x2000..=0x200f | 0x202f | 0x205f..=0x2064 | 0x3000 | 0xfe0f | 0xfeff => {
+                (true, true)
+            }
             // Hyphens and dashes.
-            0x2d | 0xad | 0x2010..=0x2015 | 0x2212 | 0xfe63 | 0xff0d => (false, true),
-            0x09 | 0x0a | 0x0d => (true, false),
-            0x2e | 0x2f | 0xb7 | 0xff0e | 0xff0f => (false, false),
+            0x2d | 0xad | 0x2010..=0x2015 | 0x2043 | 0x2212 | 0xfe58 | 0xfe63 | 0xff0d => (false, true),
+            0x09..=0x0d | 0x2028 | 0x2029 => (true, false),
+            // In a form of the web it is a space.
+            0x2b => (true, false),
+            0x2e | 0x2f | 0xb7 | 0x2022 | 0xff0e | 0xff0f => (false, false),
             _ => return None,
         };
         Some(Self { length, is_blank, is_usual })

@@ -226,8 +226,9 @@ impl Deltas {
 
     /// Notes which parts ended while some of their text is undecided: what follows waits with that.
     fn over(&mut self, read: &StreamEvent) {
-        for (part, _) in read.parts.iter().filter(|(_, gives_reason)| *gives_reason) {
-            if !self.held(of_part(*part)).is_empty() {
+        let over: BTreeSet<_> = read.parts.iter().filter(|(_, gives_reason)| *gives_reason).collect();
+        for (part, _) in over {
+            if !self.waiting.has_part(*part) && !self.held(of_part(*part)).is_empty() {
                 self.waiting.add_part(*part);
             }
         }

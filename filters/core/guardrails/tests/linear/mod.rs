@@ -85,6 +85,22 @@ fn one_event_takes_work_in_proportion() {
     });
 }
 
+/// However many choices say that they are over, and however many texts there are.
+#[test]
+fn ends_of_choices_take_work_in_proportion() {
+    let call = |at: usize| json!({"tool_calls": [{"index": at, "function": {"arguments": "held"}}]});
+    let calls: Vec<_> = (0..1_000).map(|at| chunk(call(at), Value::Null)).collect();
+    let ends = |size: usize| json!({ "choices": vec![json!({"finish_reason": "stop"}); size] });
+    let steps_of = |events: &[Value]| {
+        let before = steps::counted();
+        stream(OPENAI, events);
+        steps::counted() - before
+    };
+    let without = steps_of(&calls);
+    assert!(steps_of(&[calls.as_slice(), &[ends(40_000)]].concat()) < without + 3_000_000);
+    check(4_000, &|size| stream(OPENAI, &[calls.as_slice(), &vec![ends(1); size]].concat()));
+}
+
 #[test]
 fn streams_take_work_in_proportion() {
     let pieces =

@@ -127,7 +127,11 @@ fn answers_are_read_by_exclusion() {
             (r#""search_results":[{"title":"by a@b.io"}]"#, r#""search_results":[{"title":"by [EMAIL]"}]"#),
             (r#""output_text":"a@b.io""#, r#""output_text":"[EMAIL]""#),
             (r#""warnings":{"a@b.io":4111111111111111}"#, r#""warnings":{"[EMAIL]":"[CREDIT_CARD]"}"#),
-            (r#""id":"a@b.io","usage":{"total_tokens":1}"#, r#""id":"a@b.io","usage":{"total_tokens":1}"#),
+            (r#""id":"a@b.io","usage":{"note":"a@b.io"}"#, r#""id":"[EMAIL]","usage":{"note":"[EMAIL]"}"#),
+            (
+                r#""id":"msg_1.a","usage":{"total_tokens":4111111111111111}"#,
+                r#""id":"msg_1.a","usage":{"total_tokens":4111111111111111}"#,
+            ),
         ] {
             check_answer(path, &format!("{{{list},{beside}}}"), &format!("{{{list},{expect}}}"));
         }

@@ -46,7 +46,9 @@ pub enum Holds {
     Text,
     /// The same, but for numbers, however long.
     Remark,
-    /// An id, a fixed word, a setting; or something that no one can read.
+    /// An id, a fixed word, a setting: text only if it looks like none of these.
+    Word,
+    /// What nobody reads, or no one can read.
     Nothing,
     /// An address: text, unless it holds an image, a sound, a film or a PDF itself.
     Address,
@@ -165,12 +167,12 @@ pub static NOTHING: Place = Place::of(Holds::Nothing, &NOTHING);
 /// Figures. What is said beside them is text.
 pub static FIGURES: Place = Place::of(Holds::Remark, &FIGURES);
 
-/// An id, a fixed word, a setting: no text, unless it is an object after all.
+/// An id, a fixed word, a setting: no text, unless it is an object after all, or has what no word has.
 pub static WORD: Place = Place {
     // What the schemas have where a word is expected.
     names: Names::TextsBut(&["type", "name", "function", "ttl"]),
     fields: &[("type", &WORD)],
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..Place::of(Holds::Word, &TEXT)
 };
 
 /// The text once more.

@@ -196,9 +196,17 @@ impl<'a> Scanner<'a> {
             }
             (Holds::Address | Holds::File, Embedded::Base64(head)) => self.found_base64(span, head, place, way),
             (Holds::File, Embedded::Nothing) => self.found_base64(span, 0, place, way),
-            _ if place.is_text() => self.found(span, place, 0, way),
+            _ if place.is_text() || (place.holds == Holds::Word && !self.is_word(&span)) => {
+                self.found(span, place, 0, way);
+            }
             _ => {}
         }
+    }
+
+    /// Whether a string looks like an id or a fixed word.
+    fn is_word(&self, string: &Range<usize>) -> bool {
+        let text = unescaped(self.json.get(string.clone()).unwrap_or_default());
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
     }
 
     fn found_base64(&mut self, span: Range<usize>, head: usize, place: &'static Place, way: Way) {

@@ -429,3 +429,68 @@ fn characters_are_counted_as_the_texts_have_them() {
     check(embeddings(), r#"{"model":"m","input":["a","bc"]}"#, 3);
     assert!(request_characters(chat(), b"{").is_err());
 }
+
+#[test]
+fn base64_is_read_however_it_is_announced() {
+    let text = "card and address";
+    let base64 = super::base64::of_text(text);
+    let file =
+        |data: &str| format!(r#"{{"messages":[{{"content":[{{"type":"file","file":{{"file_data":"{data}"}}}}]}}]}}"#);
+    let source =
+        |source: &str| format!(r#"{{"messages":[{{"content":[{{"type":"document","source":{{{source}}}}}]}}]}}"#);
+    for head in [
+        "",
+        "data:text/plain;base64,",
+        "DATA:text/plain;BASE64,",
+        r"data:text\/plain;b\u0061se64,",
+        "data:text/plain;charset=utf-8;base64 ,",
+    ] {
+        let body = file(&format!("{head}{base64}"));
+        let texts = request_texts(chat(), body.as_bytes()).unwrap().texts;
+        assert_eq!(values(&texts), [text], "{body}");
+        let file = texts[0].replaced("x".into());
+        assert!(file.ends_with("eA==") && file.len() >= head.len().saturating_sub(8), "{file}");
+    }
+    for source_of in [
+        r#""type":"base64","media_type":"text/plain","data":"B""#,
+        r#""type":"b\u0061se64","media_type":"text\/plain","data":"B""#,
+        r#""type":"base64","media_type":"text/plain","data":"B","data":"B""#,
+        r#""type":"text","media_type":"text/plain","data":"B","type":"base64""#,
+    ] {
+        let body = source(&source_of.replace(":\"B\"", &format!(":\"{base64}\"")));
+        let texts = request_texts(messages(), body.as_bytes()).unwrap().texts;
+        assert!(!texts.is_empty() && values(&texts).iter().all(|value| *value == text), "{body}: {texts:?}");
+    }
+}
+
+#[test]
+fn what_no_word_has_is_text_where_a_word_is_expected() {
+    check_request(
+        chat(),
+        r#"{"service_tier":"to a@b.io","messages":[{"role":"the user","content":"A"},{"role":"tool","tool_call_id":"4111 1"}]}"#,
+        &["to a@b.io", "the user", "A", "4111 1"],
+    );
+    check_request(
+        chat(),
+        r#"{"model":"meta/llama-3:free","messages":[{"role":"tool","tool_call_id":"call_a.b-C=","content":"A"}]}"#,
+        &["A"],
+    );
+}
+
+#[test]
+fn an_event_with_a_field_twice_is_read_only_if_no_text_gets_lost() {
+    let reads = |data: &str| StreamEvent::read(openai(), data).is_ok();
+    for data in [
+        r#"{"choices":[],"choices":[{"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"","content":"a","new":"b","new":"c"}}]}"#,
+    ] {
+        assert!(reads(data), "{data}");
+    }
+    for data in [
+        r#"{"choices":[{"delta":{"content":"a","content":"b"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"a"},"d\u0065lta":{"content":"b"}}]}"#,
+        r#"{"choices":[{"index":0,"index":0,"delta":{}}]}"#,
+    ] {
+        assert!(!reads(data), "{data}");
+    }
+}

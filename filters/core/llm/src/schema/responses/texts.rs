@@ -179,7 +179,7 @@ static COPIED_WORD: Place = Place {
     names: Names::TextsBut(&["type", "mode", "ttl"]),
     fields: &[("type", &COPIED_WORD)],
     is_copy: true,
-    ..Place::of(Holds::Nothing, &COPY)
+    ..Place::of(Holds::Word, &COPY)
 };
 
 /// The rest of a piece is a piece. It spells nothing once more.
