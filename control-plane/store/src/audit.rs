@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::page::{Page, PageRequest};
+use weir_core::resource::{Origin, OriginKind};
 
 use crate::row::unsigned;
 use crate::{Store, StoreError};
@@ -27,6 +28,12 @@ pub struct AuditEntry {
     pub resource_id: Uuid,
     /// To whom the resource belongs; `None`: to the platform.
     pub tenant_id: Option<Uuid>,
+    /// What it was called then; `None`: written by a control plane of the version before.
+    pub resource_name: Option<String>,
+    /// Where it was managed then.
+    pub origin: Origin,
+    /// What differed, `[{"path", "before", "after"}]`; never a secret. `None` as the name.
+    pub changes: Option<serde_json::Value>,
     /// The revision that the change made.
     pub revision: u64,
 }
@@ -35,7 +42,7 @@ impl Store {
     /// The changes in the actor's scope, newest first. A tenant's users learn of its own users only who they are.
     pub async fn list_audit(&self, actor: &Actor, request: PageRequest) -> Result<Page<AuditEntry>, StoreError> {
         let rows: Vec<AuditRow> = sqlx::query_as(
-            "SELECT id, at, action, resource_type, resource_id, tenant_id, revision,
+            "SELECT id, at, action, resource_type, resource_id, tenant_id, revision, resource_name, origin_kind, origin_ref, changes,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_id END AS actor_id,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_email END AS actor_email
              FROM audit
@@ -64,6 +71,10 @@ struct AuditRow {
     resource_id: Uuid,
     tenant_id: Option<Uuid>,
     revision: i64,
+    resource_name: Option<String>,
+    origin_kind: String,
+    origin_ref: Option<String>,
+    changes: Option<serde_json::Value>,
 }
 
 impl AuditRow {
@@ -77,6 +88,12 @@ impl AuditRow {
             resource_type: self.resource_type,
             resource_id: self.resource_id,
             tenant_id: self.tenant_id,
+            resource_name: self.resource_name,
+            origin: Origin {
+                kind: OriginKind::from_name(&self.origin_kind).unwrap_or_default(),
+                reference: self.origin_ref,
+            },
+            changes: self.changes,
             revision: unsigned(self.revision)?,
         })
     }

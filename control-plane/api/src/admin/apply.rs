@@ -128,7 +128,7 @@ struct ApplyDiff {
 
 /// What differs about a field. Secrets are not shown.
 #[derive(Debug, Serialize, ToSchema)]
-struct ApplyChange {
+pub(crate) struct ApplyChange {
     /// For example `members[0].model`.
     path: String,
     /// What was; null: nothing.

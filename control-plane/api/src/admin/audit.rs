@@ -9,7 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use weir_core::resource::Origin;
+
 use crate::ApiState;
+use crate::admin::apply::ApplyChange;
 use crate::caller::Caller;
 use crate::extract::Query;
 use crate::problem::{Problem, Reading};
@@ -36,6 +39,14 @@ struct AuditEntry {
     resource_id: Uuid,
     /// To whom the resource belongs; null: to the platform.
     tenant_id: Option<Uuid>,
+    /// What it was called then; null for entries of older versions.
+    #[schema(required)]
+    resource_name: Option<String>,
+    /// Where it was managed then.
+    origin: Origin,
+    /// What differed. Of a secret only that it is new. Null for entries of older versions.
+    #[schema(value_type = Option<Vec<ApplyChange>>, required)]
+    changes: Option<serde_json::Value>,
     /// The revision that the change made.
     revision: u64,
 }
@@ -59,6 +70,9 @@ impl From<weir_store::AuditEntry> for AuditEntry {
             resource_type: entry.resource_type,
             resource_id: entry.resource_id,
             tenant_id: entry.tenant_id,
+            resource_name: entry.resource_name,
+            origin: entry.origin,
+            changes: entry.changes,
             revision: entry.revision,
         }
     }

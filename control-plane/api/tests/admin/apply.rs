@@ -110,6 +110,66 @@ async fn what_differs_is_told_and_a_secret_that_is_left_out_stays() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_there_may_get_a_profile_of_the_same_set() {
+    let app = app().await;
+    let platform = app.platform().await;
+    platform.make("tenants", json!({"name": "acme"})).await;
+    let done = apply(&platform, json!({"objects": whole("acme")})).await.expect(200);
+    assert_eq!(names(&done, "changed"), ["tenant acme"], "{}", done.text);
+    let profile = platform.get("guardrails/profiles?name=strict").await.json["items"][0]["id"].clone();
+    assert_eq!(
+        done.json["diff"][1]["changes"],
+        json!([{"path": "guardrail_profile_id", "before": null, "after": profile}]),
+        "{}",
+        done.text
+    );
+    let audit = platform.get("audit?limit=6").await.json["items"].clone();
+    let of_tenant = audit.as_array().unwrap().iter().find(|entry| entry["action"] == "tenant.update").unwrap();
+    assert_eq!(
+        (&of_tenant["resource_name"], &of_tenant["changes"]),
+        (&json!("acme"), &done.json["diff"][1]["changes"])
+    );
+    assert!(!audit.to_string().contains(CREDENTIAL));
+}
+
+#[tokio::test]
+async fn two_administrators_cannot_both_be_deleted() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let colleague = app.platform().await;
+    let users = platform.get("users").await.json["items"].clone();
+    let of = |client: &Client| {
+        users.as_array().unwrap().iter().find(|user| user["email"] == client.token()).unwrap().clone()
+    };
+    let (first, second) = (of(&platform), of(&colleague));
+    let delete = async |by: &Client, user: &Value| by.delete(&format!("users/{}", id(user)), &user["revision"]).await;
+    let (one, other) = tokio::join!(delete(&platform, &second), delete(&colleague, &first));
+    let done = [one, other].iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(done, 1);
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_not_committed() {
+    let app = app().await;
+    let platform = app.platform().await;
+    apply(&platform, json!({"objects": whole("acme")})).await.expect(200);
+    let before = revision(&app).await;
+    let provider = platform.get("providers").await.json["items"][0].clone();
+    let one = format!("providers/{}", id(&provider));
+    let same = json!({"name": "openai", "credential": CREDENTIAL});
+    let answer = platform.patch(&one, &provider["revision"], same).await.expect(200);
+    assert_eq!((&answer.json, revision(&app).await), (&provider, before));
+    // PUT has defaults for what is absent; nobody needs the id of what has a name.
+    let body = json!({"name": "gpt", "pool": "fast"});
+    let model = platform.get("models").await.json["items"][0].clone();
+    let headers = [("if-match", format!("\"{}\"", model["revision"]))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let path = admin(&format!("models/{}", id(&model)));
+    let answer = platform.send(Method::PUT, &path, &headers, Some(body.to_string())).await.expect(200);
+    assert_eq!((&answer.json, revision(&app).await), (&model, before));
+}
+
+#[tokio::test]
 async fn one_that_is_wrong_keeps_all_others_out() {
     let app = app().await;
     let platform = app.platform().await;

@@ -11,9 +11,9 @@ use weir_core::resource::{Origin, Stored};
 
 use crate::commit::{Write, authorise};
 use crate::resource::kind::{Kind, Owner};
+use crate::resource::reference::PROFILE_OF_OWNER_OR_PLATFORM;
 use crate::resource::write::SecretChange;
-use crate::resource::{KINDS, read};
-use crate::row::signed;
+use crate::resource::{GUARDRAIL_PROFILE, KINDS, TENANT, read};
 use crate::{Store, StoreError};
 
 /// An object as it should be.
@@ -102,20 +102,20 @@ impl Store {
         // Who only reads cannot hold up writers.
         authorise(actor, actor.scope().tenant())?;
         let mut write = self.begin(actor).await?;
-        let mut run = Run {
-            application: Application::default(),
-            tenants: BTreeMap::new(),
-            named: BTreeSet::new(),
-            later: Vec::new(),
-        };
+        let mut run = Run::default();
         for kind in KINDS {
-            for (index, object) in
-                apply.objects.iter().enumerate().filter(|(_, object)| object.kind.name() == kind.name())
-            {
+            for (index, object) in apply.objects.iter().enumerate() {
+                if object.kind.name() != kind.name() || run.postpones(&mut write, index, object).await? {
+                    continue;
+                }
                 let done = run.bring_about(self, &mut write, &apply, object).await;
                 done.map_err(|error| StoreError::Object { index, source: Box::new(error) })?;
             }
-            if kind.name() == "guardrail_profile" {
+            if kind.name() == GUARDRAIL_PROFILE.name() {
+                for (index, object) in std::mem::take(&mut run.postponed) {
+                    let done = run.bring_about(self, &mut write, &apply, object).await;
+                    done.map_err(|error| StoreError::Object { index, source: Box::new(error) })?;
+                }
                 run.finish_tenants(self, &mut write, &apply).await?;
             }
         }
@@ -137,17 +137,37 @@ impl Store {
 /// What names an object: its kind, its owner, its natural key.
 type Key = (&'static str, Option<Uuid>, String);
 
-struct Run {
+#[derive(Default)]
+struct Run<'a> {
     application: Application,
     /// Names of tenants by id.
     tenants: BTreeMap<Uuid, String>,
     /// What the set names.
     named: BTreeSet<Key>,
-    /// New tenants whose profile is their own, and comes after them: their place in the set, and what they should be.
-    later: Vec<(Stored, Object)>,
+    /// New tenants that wait for a profile of their own, which is made after them.
+    waiting: Vec<Stored>,
+    /// Tenants that are there already and may get a profile that is made after them, with their places in the set.
+    postponed: Vec<(usize, &'a NamedObject)>,
 }
 
-impl Run {
+impl<'a> Run<'a> {
+    /// Whether an object comes after the guardrail profiles of the set, although it is of a kind before them.
+    async fn postpones(
+        &mut self,
+        write: &mut Write<'_>,
+        index: usize,
+        object: &'a NamedObject,
+    ) -> Result<bool, StoreError> {
+        if object.kind.owner() != Owner::Itself || write.actor().scope().tenant().is_some() {
+            return Ok(false);
+        }
+        let is_there = !read::of_name(write.connection(), object.kind, None, &object.name).await?.is_empty();
+        if is_there {
+            self.postponed.push((index, object));
+        }
+        Ok(is_there)
+    }
+
     async fn bring_about(
         &mut self,
         store: &Store,
@@ -165,16 +185,12 @@ impl Run {
         let mut spec = object.spec.clone();
         spec.insert(kind.natural_key().into(), object.name.clone().into());
         let Some(before) = before.pop() else {
-            let whole = spec.clone();
-            let has_own_profile = kind.owner() == Owner::Itself && spec.contains_key("guardrail_profile");
-            if has_own_profile {
-                spec.remove("guardrail_profile");
-            }
+            let waits = kind.owner() == Owner::Itself && spec.remove(PROFILE_OF_OWNER_OR_PLATFORM.short()).is_some();
             let made = write.create(store, kind, tenant_id, spec, object.secret.clone(), &apply.origin).await?;
-            if has_own_profile {
-                self.later.push((made.stored.clone(), whole));
+            if waits {
+                self.waiting.push(made.stored.clone());
             }
-            self.named.insert((kind.name(), self.owner(kind, &made.stored), object.name.clone()));
+            self.named.insert((kind.name(), made.stored.tenant_id, object.name.clone()));
             let differences = write.last_changes();
             let secret = Some(made.secret).filter(|secret| !secret.is_empty());
             let applied = self.applied(write.connection(), kind, &made.stored, secret).await?;
@@ -182,8 +198,8 @@ impl Run {
             self.application.created.push(applied);
             return Ok(());
         };
-        self.named.insert((kind.name(), self.owner(kind, &before), object.name.clone()));
-        if apply.base_revision.is_some_and(|base| signed(before.revision) > signed(base)) {
+        self.named.insert((kind.name(), before.tenant_id, object.name.clone()));
+        if apply.base_revision.is_some_and(|base| before.revision > base) {
             return Err(StoreError::Stale { current: before.revision });
         }
         if !apply.adopt && !before.origin.may_be_written_by(&apply.origin) {
@@ -210,23 +226,22 @@ impl Run {
 
     /// Gives new tenants the profiles that were made after them.
     async fn finish_tenants(&mut self, store: &Store, write: &mut Write<'_>, apply: &Apply) -> Result<(), StoreError> {
-        for (before, spec) in std::mem::take(&mut self.later) {
-            let kind = KINDS[0];
-            let place = apply
-                .objects
-                .iter()
-                .position(|object| object.kind.name() == kind.name() && object.name == before.text("name"));
-            let done = write.update(store, kind, &before, spec, SecretChange::Keep, &apply.origin).await;
-            done.map_err(|error| StoreError::Object { index: place.unwrap_or_default(), source: Box::new(error) })?;
-            let differences = write.last_changes();
-            if let Some(own) = self
-                .application
-                .differences
-                .iter_mut()
-                .find(|own| own.kind == kind.name() && own.name == before.text("name"))
-            {
-                own.changes.retain(|change| differences.iter().all(|newer| newer.path != change.path));
-                own.changes.extend(differences);
+        for before in std::mem::take(&mut self.waiting) {
+            let is_it =
+                |object: &NamedObject| object.kind.name() == TENANT.name() && object.name == before.text("name");
+            let Some((index, object)) = apply.objects.iter().enumerate().find(|(_, object)| is_it(object)) else {
+                continue;
+            };
+            let mut spec = object.spec.clone();
+            spec.insert("name".into(), object.name.clone().into());
+            let done = write.update(store, TENANT, &before, spec, SecretChange::Keep, &apply.origin).await;
+            done.map_err(|error| StoreError::Object { index, source: Box::new(error) })?;
+            // It is told as one with its making.
+            let newer = write.last_changes();
+            let told = self.application.differences.iter_mut();
+            for told in told.filter(|told| told.kind == TENANT.name() && told.name == object.name) {
+                told.changes.retain(|change| newer.iter().all(|newer| newer.path != change.path));
+                told.changes.extend(newer.clone());
             }
         }
         Ok(())
@@ -285,11 +300,6 @@ impl Run {
         let (id, name) = row.ok_or_else(unknown)?;
         self.tenants.insert(id, name);
         Ok(Some(id))
-    }
-
-    /// Under which owner an object counts: a tenant under its own.
-    fn owner(&self, _: &dyn Kind, stored: &Stored) -> Option<Uuid> {
-        stored.tenant_id
     }
 
     async fn applied(

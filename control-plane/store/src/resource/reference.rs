@@ -5,12 +5,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 use weir_core::field::FieldError;
 use weir_core::json::Object;
-use weir_core::resource::Stored;
 
+use crate::StoreError;
 use crate::error::User;
 use crate::resource::kind::{Kind, Owner};
 use crate::resource::{KINDS, kind_named};
-use crate::{Store, StoreError};
 
 /// How many users of a thing are named.
 const MOST_USERS: i64 = 20;
@@ -181,44 +180,4 @@ pub(crate) async fn users(connection: &mut PgConnection, kind: &dyn Kind, id: Uu
     }
     users.truncate(MOST_USERS as usize);
     Ok(users)
-}
-
-/// A specification with names in the place of ids, as it can be written elsewhere.
-pub(crate) async fn named(
-    connection: &mut PgConnection,
-    kind: &dyn Kind,
-    stored: &Stored,
-) -> Result<Object, StoreError> {
-    let mut spec = stored.spec.clone();
-    spec.remove(kind.natural_key());
-    for reference in kind.references() {
-        let Some(target) = kind_named(reference.kind) else { continue };
-        for (_, place) in reference.places(&mut spec) {
-            let Some(id) = place.get(reference.field).and_then(Value::as_str).and_then(|id| id.parse::<Uuid>().ok())
-            else {
-                continue;
-            };
-            let found: Option<(String,)> = sqlx::query_as(AssertSqlSafe(format!(
-                "SELECT t.{} FROM {} t WHERE t.id = $1",
-                target.natural_key(),
-                target.table()
-            )))
-            .bind(id)
-            .fetch_optional(&mut *connection)
-            .await?;
-            if let Some((name,)) = found {
-                place.remove(reference.field);
-                place.insert(reference.short().into(), name.into());
-            }
-        }
-    }
-    Ok(spec)
-}
-
-impl Store {
-    /// A specification with names in the place of ids and without its own name, as [`Store::apply`] takes it.
-    pub async fn named_spec(&self, kind: &dyn Kind, stored: &Stored) -> Result<Object, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        named(&mut connection, kind, stored).await
-    }
 }
