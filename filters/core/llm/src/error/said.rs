@@ -136,8 +136,8 @@ pub(super) fn is_error(value: &Value) -> bool {
     let is_unnamed = !["type", "object", "choices", "model"].iter().any(|name| fields.contains_key(*name));
     is("object", "error")
         || is("type", "error")
-        || fields.get("error").is_some_and(is_something)
-        || fields.get("errors").is_some_and(is_something)
+        || fields.get("error").is_some_and(says_something)
+        || fields.get("errors").is_some_and(says_something)
         || (is_unnamed && Said::in_value(value).status().is_some())
         || (is_unnamed && MESSAGES.iter().any(|name| has_text(name)))
         || (is_unnamed && fields.get("detail").is_some_and(is_something))
