@@ -1,6 +1,5 @@
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -11,12 +10,14 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 use weir_core::gateway::Gateway;
 use weir_core::node::{NodeEvent, NodeReport};
 
+use crate::open_streams::OpenStreams;
 use crate::plugin_delivery::{Retry, Stamp};
 use crate::{Outcome, Publisher, Push, Resource, ResourceType, Scope, Session};
 
@@ -42,7 +43,7 @@ pub struct Ads {
     publisher: Publisher,
     authenticate: Authenticate,
     reports: mpsc::UnboundedSender<NodeReport>,
-    open: Arc<Mutex<HashMap<(Uuid, String), usize>>>,
+    open: Arc<OpenStreams>,
     stamp: Arc<Stamp>,
     gateways_changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -135,7 +136,7 @@ impl Ads {
         let mut gateways_changed = self.gateways_changed.clone();
         gateways_changed.mark_changed();
         let mut recheck = tokio::time::interval(RECHECK);
-        let mut seen = tokio::time::interval_at(tokio::time::Instant::now() + SEEN_EVERY, SEEN_EVERY);
+        let mut seen = tokio::time::interval_at(Instant::now() + SEEN_EVERY, SEEN_EVERY);
         connection.view(views.borrow_and_update().as_deref(), scope);
         connection.receive(&first)?;
         loop {
@@ -165,7 +166,7 @@ impl Ads {
                     connection.retry.restart();
                     connection.view(views.borrow_and_update().as_deref(), scope);
                 }
-                _ = seen.tick() => connection.report(NodeEvent::Seen),
+                _ = seen.tick() => connection.seen(),
                 () = connection.retry.due() => {
                     connection.session.try_again(ResourceType::Plugin);
                     connection.session.try_again(ResourceType::Cluster);
@@ -224,19 +225,39 @@ struct Connection<'a> {
     node_id: String,
     session: Session,
     retry: Retry,
+    /// It was said that another Envoy has the same name.
+    shared: bool,
 }
 
 impl<'a> Connection<'a> {
     fn open(ads: &'a Ads, gateway_id: Uuid, node: &Node) -> Self {
-        let mut open = ads.open.lock().unwrap_or_else(PoisonError::into_inner);
-        *open.entry((gateway_id, node.id.clone())).or_default() += 1;
-        drop(open);
+        ads.open.open(&(gateway_id, node.id.clone()), Instant::now());
         metrics::gauge!("weir_xds_streams").increment(1);
-        let connection =
-            Self { ads, gateway_id, node_id: node.id.clone(), session: Session::default(), retry: Retry::default() };
+        let connection = Self {
+            ads,
+            gateway_id,
+            node_id: node.id.clone(),
+            session: Session::default(),
+            retry: Retry::default(),
+            shared: false,
+        };
         tracing::info!(node = node.id, gateway = %gateway_id, "an Envoy connected");
         connection.report(NodeEvent::Connected { envoy_version: envoy_version(node) });
         connection
+    }
+
+    fn seen(&mut self) {
+        self.report(NodeEvent::Seen);
+        let shared = self.ads.open.is_shared(&(self.gateway_id, self.node_id.clone()), Instant::now());
+        if shared && !self.shared {
+            metrics::counter!("weir_xds_shared_node_ids_total").increment(1);
+            tracing::warn!(
+                node = self.node_id,
+                gateway = %self.gateway_id,
+                "several Envoys have one node.id, so that what is said about it is true of none: give each its own"
+            );
+        }
+        self.shared = shared;
     }
 
     fn view(&mut self, view: Option<&crate::View>, scope: Scope) {
@@ -293,16 +314,8 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         metrics::gauge!("weir_xds_streams").decrement(1);
-        let key = (self.gateway_id, self.node_id.clone());
-        let mut open = self.ads.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = open.get_mut(&key).map_or(0, |count| {
-            *count -= 1;
-            *count
-        });
         // An Envoy that came back before its old stream was noticed to be dead is still connected.
-        if left == 0 {
-            open.remove(&key);
-            drop(open);
+        if self.ads.open.close(&(self.gateway_id, self.node_id.clone())) {
             tracing::info!(node = self.node_id, "an Envoy disconnected");
             self.report(NodeEvent::Disconnected);
         }
