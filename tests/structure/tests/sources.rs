@@ -116,5 +116,6 @@ const FOLDERS: &[&str] = &[
     "migrations/",
     "proto/",
     "tests/",
+    "ui/",
     "xtask/",
 ];
