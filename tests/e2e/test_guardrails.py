@@ -8,6 +8,7 @@ import pytest
 
 from weir_e2e.provider import ok, status, told
 from weir_e2e.sse import check_error, check_error_body, events, post, said, said_in_event, said_in_stream
+from weir_e2e.waiting import eventually
 
 SCHEMAS = pytest.mark.parametrize("schema", ["openai", "anthropic"])
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
@@ -208,7 +209,7 @@ def test_a_rule_for_one_direction_leaves_the_other_alone(world, guarded):
     assert "4111" not in response.text and "ada@example.com" in response.text
 
 
-def test_the_tenants_profile_holds_for_keys_without_their_own(world):
+def test_a_key_is_as_strict_as_its_tenant_unless_the_tenant_lets_it_be_less(world):
     upstream = world.upstream("openai")
     world.model("m", upstream)
     strict = world.profile(("CREDIT_CARD", "block", "both"))
@@ -216,8 +217,10 @@ def test_the_tenants_profile_holds_for_keys_without_their_own(world):
     world.admin.change("tenants", world.tenant_id, guardrail_profile_id=strict)
     messages = [{"role": "user", "content": CARD}]
     check_error("openai", post(world.http(), "openai", "m", messages=messages), 400, "content_blocked")
-    http = world.http(world.key(guardrail_profile_id=lenient))
-    assert post(http, "openai", "m", messages=messages).status_code == 200
+    key = world.key(guardrail_profile_id=lenient)
+    check_error("openai", post(world.http(key), "openai", "m", messages=messages), 400, "content_blocked")
+    world.admin.change("tenants", world.tenant_id, keys_may_loosen_guardrails=True)
+    eventually(lambda: post(world.http(key), "openai", "m", messages=messages).status_code == 200, what="the key's own profile")
 
 
 # Answers.
@@ -332,16 +335,15 @@ def test_the_admin_api_finds_nothing_in_a_harmless_text(admin):
 
 
 @SCHEMAS
-def test_an_answer_that_cannot_be_read_is_refused_and_no_other_provider_asked(world, schema):
+def test_what_is_no_answer_is_not_shown_and_the_next_provider_asked(world, schema):
     nothing_known = status(200, body={"output": CARD}, headers={"content-type": "application/json"})
     first, second = world.upstream(schema, nothing_known), world.upstream(schema)
     world.model("m", first, second)
     response = post(world.http(world.key(guardrail_profile_id=world.profile(("CREDIT_CARD", "block", "output")))), schema, "m")
-    check_error(schema, response, 502, "response_not_inspectable")
+    assert response.status_code == 200, response.text
     assert CARD not in response.text
-    assert (len(first.received()), len(second.received())) == (1, 0)
-    record = world.record(response.headers["x-weir-request-id"])
-    assert (record["status"], record["error_code"], record["attempts"]) == (502, "response_not_inspectable", 1)
+    assert (len(first.received()), len(second.received())) == (1, 1)
+    assert world.record(response.headers["x-weir-request-id"])["attempts"] == 2
 
 
 @pytest.mark.parametrize("failure", [told("hang_after_headers"), told("hang"), status(400)], ids=["headers", "none", "400"])

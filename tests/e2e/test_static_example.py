@@ -36,7 +36,7 @@ def static(fake):
     urls = {schema: urlsplit(scenario.base_url) for schema, scenario in scenarios.items()}
     edits = {
         # Where each provider's part is played.
-        **{f'"model": "{MODELS[it]}",': f'"model": "{MODELS[it]}", "path_prefix": "{urls[it].path}",' for it in SCHEMAS},
+        **{f'"model": "{MODELS[it]}",': f'"model": "{MODELS[it]}", "base_path": "{urls[it].path}/v1",' for it in SCHEMAS},
         # A model whose pool has no route, and less room than the filters would let in: Envoy itself refuses both.
         '{"name": "embed", "pool_id": "chat"}': '{"name": "lost", "pool_id": "nowhere"}',
         "per_connection_buffer_limit_bytes: 67108864\n      filter_chains": f"per_connection_buffer_limit_bytes: {MIB}\n      filter_chains",
