@@ -190,10 +190,8 @@ NONSENSE = {
     b"GET\r\n\r\n": INVALID,
     b"POST /v1/chat/completions HTTP/9.9\r\nhost: x\r\n\r\n": (426, "unsupported_http_version"),
     b"POST /v1/chat\0/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
-    b"POST /v1%2fchat/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
     b"POST /v1/chat/completions HTTP/1.1\r\n\r\n": INVALID,
     b"BREW /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n": INVALID,
-    b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n": (403, "invalid_request"),
     bytes(range(256)) * 4: INVALID,
 }
 
@@ -206,6 +204,27 @@ def test_what_is_hardly_http_is_refused(stage, cases):
             check_refused_unread(answer, status, code)
             assert answer.headers["connection"] == "close"
             assert stage.received() == before
+
+
+def test_an_escaped_slash_makes_no_other_path(stage, cases):
+    """It may stand in a model's name only."""
+    with cases.case("POST /v1%2fchat/completions"):
+        head = post_head("openai", stage.key.secret).replace(b"/v1/chat", b"/v1%2fchat")
+        answer = only_answer(stage.world.gateway_url, head + b"content-length: 0\r\n\r\n")
+        assert answer.status == 404, answer
+
+
+@BY_SCHEMA
+def test_a_wish_for_another_protocol_reaches_no_provider(stage, cases, schema):
+    with cases.case("upgrade"):
+        wish = ("connection: upgrade", "upgrade: websocket")
+        answer = only_answer(stage.world.gateway_url, good_request(schema, stage.key.secret, *wish))
+        assert answer.status in (200, 403), answer
+        received = stage.upstreams[schema].received()
+        assert answer.status == 403 or received[-1].header("upgrade") is None
+    with cases.case("upgrade without a key"):
+        answer = only_answer(stage.world.gateway_url, good_request(schema, "nobody", *wish))
+        assert answer.status in (401, 403), answer
 
 
 # A chunk whose size is no number, and one whose size does not fit in a number.
@@ -279,7 +298,8 @@ def test_headers_that_are_too_large_are_refused(stage, cases, schema, lines):
     with cases.case("large but not too large"):
         answer = only_answer(stage.world.gateway_url, good_request(schema, stage.key.secret, f"x-a: {'a' * 50_000}"))
         assert answer.status == 200
-        assert stage.upstreams[schema].received()[-1].header("x-a") == "a" * 50_000
+        # What a provider is sent is a list, on which this is not.
+        assert stage.upstreams[schema].received()[-1].header("x-a") is None
 
 
 def test_a_client_cannot_speak_in_weirs_or_envoys_name(stage, cases, new_world):

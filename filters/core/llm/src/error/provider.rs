@@ -230,6 +230,7 @@ impl ProviderError {
     fn with_what_stands_beside(&self, client: Schema, mut body: Value) -> Value {
         if let Some((schema, said)) = self.body.as_deref()
             && self.is_for_client()
+            && self.client_status() == self.status
             && *schema == client
         {
             keep_beside(&mut body, said);

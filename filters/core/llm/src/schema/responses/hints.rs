@@ -46,6 +46,8 @@ pub(super) fn is_hint(path: &str, value: &Value) -> bool {
             value.as_array().is_some_and(|callers| callers.iter().all(|caller| caller == "direct"))
         }
         "input[].caller" => value.get("type").is_some_and(|kind| kind == "direct"),
+        // What the SDKs' own helpers add to an answer, and send back with it.
+        "input[].parsed_arguments" | "input[].content[].parsed" => true,
         "input[].id"
         | "input[].status"
         | "input[].phase"

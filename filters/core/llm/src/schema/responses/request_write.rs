@@ -30,6 +30,9 @@ const ALIKE: &[&str] = &[
 /// How long answers are to be, as chat completions say it and as this schema does.
 const VERBOSITY: &[&str] = &["verbosity", "text.verbosity"];
 
+/// The API refuses a smaller bound, which other schemas' clients may set: a few tokens more are no reason to answer nothing.
+const LEAST_OUTPUT_TOKENS: u64 = 16;
+
 pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Result<Map<String, Value>, RequestError> {
     if !request.stop.is_empty() {
         let message = "the provider of this model ends no answer at a text";
@@ -54,7 +57,7 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     root.insert("input".into(), input.into());
     root.insert("store".into(), false.into());
     if let Some(limit) = request.max_output_tokens {
-        root.insert("max_output_tokens".into(), limit.into());
+        root.insert("max_output_tokens".into(), limit.max(LEAST_OUTPUT_TOKENS).into());
     }
     write_sampling(request, writing, &mut root);
     write_tools(request, writing, &mut root)?;
