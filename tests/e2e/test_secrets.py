@@ -128,10 +128,13 @@ def story(guarded, fake, keys):
     secrets |= {"prompt": prompt, "answer": answer, "personal data": f"{canary('person')}@example.com"}
     messages = [{"role": "user", "content": f"{prompt} {secrets['personal data']}"}]
 
-    document = httpx.get(f"{story.console_url.rstrip('/')}/api/v1/openapi.json").json()
-    kinds = document["components"]["schemas"]["Schema"]
-    kinds = {kind for one in kinds.get("oneOf", [kinds]) for kind in one["enum"]}
-    assert kinds == set(UPSTREAM_MODEL), "each kind of provider needs a fake one"
+    wrong = httpx.post(
+        f"{story.console_url.rstrip('/')}/api/v1/admin/providers",
+        headers={"authorization": admin.http.headers["authorization"]},
+        json={"name": "of no kind", "schema": "none", "base_url": "https://provider.example"},
+    )
+    kinds = {kind for kind in UPSTREAM_MODEL if f"{kind}" in wrong.text}
+    assert wrong.status_code == 422 and kinds == set(UPSTREAM_MODEL), wrong.text
     models = []
     for kind in kinds:
         for other in kinds:

@@ -150,6 +150,12 @@ impl AuthStream {
     fn read_operation(&mut self, headers: &Headers) -> Result<Operation, Reply> {
         let (method, path) = (headers.text(":method"), headers.text(":path"));
         let has_header = |name: &str| headers.get(name).is_some();
+        if has_header("upgrade") {
+            // Its body would have no end: Envoy takes what follows for the other protocol.
+            self.schema = Schema::of_path(path, &has_header);
+            let error = ClientError::new(403, "invalid_request", "No other protocol is spoken here.");
+            return Err(self.shared.refuse(self.schema, &error));
+        }
         Operation::of(method, path, &has_header).map_err(|error| {
             self.schema = Schema::of_path(path, &has_header);
             match error {
