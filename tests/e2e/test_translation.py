@@ -70,7 +70,9 @@ def test_an_openai_request_arrives_as_an_anthropic_one(openai_to_claude):
     assert "Be brief." in json.dumps(body["system"])
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
     assert "What is a weir?" in json.dumps(body["messages"][2])
-    assert (body["max_tokens"], body["temperature"], body["top_p"], body["stop_sequences"]) == (77, 0.5, 0.9, ["END"])
+    assert (body["max_tokens"], body["temperature"], body["stop_sequences"]) == (77, 0.5, ["END"])
+    # The model takes one of both only.
+    assert "top_p" not in body
     assert "stream_options" not in body and "max_completion_tokens" not in body
 
 

@@ -36,6 +36,12 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
 fn top_level(name: &str, capabilities: &Capabilities, has: &dyn Fn(&str) -> bool, both: bool) -> Becomes {
     let gone_unless = |takes: bool| if takes { Becomes::Same } else { Becomes::Gone };
     match name {
+        // The vendor's models take both but for those that reason, which take no temperature either: what they take passes as it is.
+        "max_tokens"
+            if capabilities.max_tokens_field == MaxTokensField::MaxCompletionTokens && capabilities.temperature =>
+        {
+            Becomes::Same
+        }
         "max_tokens" | "max_completion_tokens" => {
             let field = match capabilities.max_tokens_field {
                 MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
