@@ -768,16 +768,22 @@ export interface components {
              * @description When.
              */
             at: string;
+            /** @description What differed. Of a secret only that it is new. Null for entries of older versions. */
+            changes: components["schemas"]["ApplyChange"][] | null;
             /**
              * Format: uuid
              * @description UUIDv7.
              */
             id: string;
+            /** @description Where it was managed then. */
+            origin: components["schemas"]["Origin"];
             /**
              * Format: uuid
              * @description The resource.
              */
             resource_id: string;
+            /** @description What it was called then; null for entries of older versions. */
+            resource_name: string | null;
             /** @description For example `api_key`. */
             resource_type: string;
             /**
@@ -1068,16 +1074,22 @@ export interface components {
                  * @description When.
                  */
                 at: string;
+                /** @description What differed. Of a secret only that it is new. Null for entries of older versions. */
+                changes: components["schemas"]["ApplyChange"][] | null;
                 /**
                  * Format: uuid
                  * @description UUIDv7.
                  */
                 id: string;
+                /** @description Where it was managed then. */
+                origin: components["schemas"]["Origin"];
                 /**
                  * Format: uuid
                  * @description The resource.
                  */
                 resource_id: string;
+                /** @description What it was called then; null for entries of older versions. */
+                resource_name: string | null;
                 /** @description For example `api_key`. */
                 resource_type: string;
                 /**
