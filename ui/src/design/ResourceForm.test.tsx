@@ -6,7 +6,15 @@ import type { Item } from "../api/resources";
 import { TextField } from "./Fields";
 import { changed, formPath, ResourceForm } from "./ResourceForm";
 
-const gateway = { id: "1", name: "old", revision: 4, created_at: "", updated_at: "", tenant_id: null };
+const gateway = {
+  id: "1",
+  name: "old",
+  revision: 4,
+  created_at: "",
+  updated_at: "",
+  tenant_id: null,
+  origin: { kind: "console" as const },
+};
 const sent: { method: string; headers: Headers; body: unknown }[] = [];
 
 /** Answers what is asked, in this order. */

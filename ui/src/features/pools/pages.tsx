@@ -96,7 +96,7 @@ const settings = (form: Values) => ({
     provider_id,
     model,
     price,
-    capabilities,
+    ...(capabilities ? { capabilities } : {}),
   })),
   first_byte_timeout_ms: Math.round(Number(form.first_byte_timeout_ms) * 1_000),
   idle_timeout_ms: Math.round(Number(form.idle_timeout_ms) * 1_000),
