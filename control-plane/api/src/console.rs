@@ -91,7 +91,8 @@ impl Console {
         }
         let file = if self.files.contains_key(path) && path != INDEX {
             path
-        } else if path.starts_with(HASHED) || !accepts(headers, header::ACCEPT, "text/html") {
+        } else if path.starts_with(HASHED) || !(path.is_empty() || accepts(headers, header::ACCEPT, "text/html")) {
+            // The root is a page for whoever asks; another path only for a browser.
             return None;
         } else {
             INDEX
@@ -216,6 +217,7 @@ mod tests {
         let (page, forever) = ("text/html,*/*;q=0.8", "public, max-age=31536000, immutable");
         check("/", page, "gzip, br", Some(("no-cache", "gzip")));
         check("/", page, "br, gzip;q=0", Some(("no-cache", "")));
+        check("/", "*/*", "", Some(("no-cache", "")));
         check("/tenants/new", page, "", Some(("no-cache", "")));
         check("/tenants/new", "*/*", "", None);
         check("/favicon.svg", "*/*", "", Some(("no-cache", "")));
