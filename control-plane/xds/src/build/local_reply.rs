@@ -71,7 +71,15 @@ const UNREAD_REFUSALS: [UnreadRefusal; 5] = [
 ];
 
 /// The first that fits counts.
-const REFUSALS: [Refusal; 10] = [
+const REFUSALS: [Refusal; 11] = [
+    // A pool that this Envoy has not heard of yet, or no longer: the client may try again.
+    Refusal {
+        condition: "response.code_details == 'route_not_found' && 'x-weir-pool' in request.headers",
+        status: Some(503),
+        code: "upstream_unavailable",
+        message: "No provider could be reached. Try again.",
+        said_as: 503,
+    },
     Refusal {
         condition: "response.code_details == 'fault_filter_abort'",
         status: None,
