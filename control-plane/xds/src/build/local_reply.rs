@@ -74,7 +74,7 @@ const UNREAD_REFUSALS: [UnreadRefusal; 5] = [
 const REFUSALS: [Refusal; 11] = [
     // A pool that this Envoy has not heard of yet, or no longer: the client may try again.
     Refusal {
-        condition: "response.code_details == 'route_not_found' && 'x-weir-pool' in request.headers",
+        condition: "response.code_details == 'route_not_found'",
         status: Some(503),
         code: "upstream_unavailable",
         message: "No provider could be reached. Try again.",
