@@ -35,6 +35,8 @@ SCHEMAS = ["openai", "anthropic"]
 pytestmark = over_both
 # Slack for a busy machine.
 LATE_S = 3.0
+# Envoy counts a timer from the time its loop last looked at the clock, which is before the request is read.
+EARLY_S = 0.01
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def takes(at_least_s: float, late_s: float = LATE_S) -> Iterator[None]:
     began = time.monotonic()
     yield
     took = time.monotonic() - began
-    assert at_least_s <= took < at_least_s + late_s, f"{took:.2f} s"
+    assert at_least_s - EARLY_S <= took < at_least_s + late_s, f"{took:.2f} s"
 
 
 def hear(http: httpx.Client, schema: str, model: str) -> tuple[str, list, bool]:
