@@ -4,11 +4,12 @@ mod api_keys;
 mod apply;
 mod audit;
 mod auth;
+mod events;
 mod features;
 mod gateways;
 mod guardrail_test;
 mod models;
-mod nodes;
+pub(crate) mod nodes;
 mod pools;
 mod profiles;
 mod providers;
@@ -52,5 +53,6 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(nodes::router())
         .merge(usage::router())
         .merge(audit::router())
+        .merge(events::router())
         .merge(features::router())
 }

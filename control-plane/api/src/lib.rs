@@ -14,6 +14,7 @@ mod console;
 mod cursor;
 mod etag;
 mod extract;
+mod feed;
 mod health;
 mod observe;
 mod openapi;
@@ -25,8 +26,9 @@ mod turns;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::response::IntoResponse;
+use axum::{Extension, Router};
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -53,7 +55,13 @@ pub struct ApiState {
     pub trusted_proxies: u8,
     /// The console's files.
     pub console: Console,
+    /// Turns true when the process ends: event streams end then.
+    pub stopping: watch::Receiver<bool>,
 }
+
+/// Marks an answer, as an extension, that goes on until its reader leaves: no limit of a request's time is for it.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenEnded;
 
 impl fmt::Debug for ApiState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,6 +75,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// Everything that is served on the console's port.
 pub fn router(state: ApiState) -> Router {
     let (api, document) = documented().split_for_parts();
+    let feed = feed::Feed::new(state.store.clone());
     let docs = SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
     Router::new()
         .merge(api)
@@ -76,6 +85,7 @@ pub fn router(state: ApiState) -> Router {
             Problem::new(Code::MethodNotAllowed, "this path does not know this method").into_response()
         })
         .with_state(state)
+        .layer(Extension(feed))
         .merge(docs)
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(Code::Internal, "something went wrong here; the log says what").into_response()

@@ -54,6 +54,8 @@ pub enum Code {
     Internal,
     /// The database does not answer.
     Unavailable,
+    /// As much as may be at once is under way.
+    Overloaded,
 }
 
 impl Code {
@@ -72,7 +74,7 @@ impl Code {
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -99,9 +101,13 @@ impl Code {
             Self::TooManyRequests => "Too many attempts",
             Self::Internal => "A fault of the control plane",
             Self::Unavailable => "The database does not answer",
+            Self::Overloaded => "Too much at once",
         }
     }
 }
+
+/// When to try again after [`Code::Overloaded`], in seconds.
+const OVERLOADED_RETRY_S: u64 = 5;
 
 /// A refusal, as the client reads it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -192,6 +198,11 @@ impl Problem {
     pub(crate) fn too_many_requests(detail: &str, retry_after_s: u64) -> Self {
         let problem = Self::new(Code::TooManyRequests, format!("{detail}; wait {retry_after_s} s"));
         Self { retry_after_s: Some(retry_after_s), ..problem }
+    }
+
+    /// A refusal because as much as may be at once is under way.
+    pub(crate) fn overloaded(detail: &str) -> Self {
+        Self { retry_after_s: Some(OVERLOADED_RETRY_S), ..Self::new(Code::Overloaded, detail) }
     }
 
     /// A refusal that names fields.

@@ -21,6 +21,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
+use weir_api::OpenEnded;
 
 /// How long a connection that should end may still be without a request under way.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ pub(crate) struct Limits {
     /// two. Holds for both versions of HTTP, and whatever pings come.
     pub(crate) silence: Duration,
     /// How long it may have one under way without a pause, its body and its answer included; it has as long again to finish.
-    /// `None`: for ever, as streams need it.
+    /// `None`: for ever, as streams need it; so has an answer that is marked as [`OpenEnded`].
     pub(crate) longest: Option<Duration>,
 }
 
@@ -132,6 +133,10 @@ async fn connection(
         let router = router.clone();
         async move {
             let answer = router.oneshot(request).await?;
+            let mut begun = begun;
+            if answer.extensions().get::<OpenEnded>().is_some() {
+                begun.leave_open();
+            }
             // It is under way until the last of its answer is handed over.
             Ok::<_, Infallible>(answer.map(|body| {
                 body.map_frame(move |frame| {
@@ -167,6 +172,8 @@ async fn connection(
 #[derive(Clone, Copy, Default)]
 struct Requests {
     under_way: usize,
+    /// Of them those whose answer goes on until its reader leaves.
+    open_ended: usize,
     /// Also those that begin and end between two looks.
     begun: u64,
 }
@@ -182,18 +189,21 @@ async fn silent(mut requests: watch::Receiver<Requests>, time: Duration) {
     }
 }
 
-/// Ends when requests have been under way without a pause for so long. Without a time, never.
+/// Ends when requests have been under way without a pause for so long, those with an open end aside. Without a time, never.
 async fn busy(mut requests: watch::Receiver<Requests>, time: Option<Duration>) {
     let Some(time) = time else { return std::future::pending().await };
-    while requests.wait_for(|now| now.under_way > 0).await.is_ok() {
-        if tokio::time::timeout(time, requests.wait_for(|now| now.under_way == 0)).await.is_err() {
+    while requests.wait_for(|now| now.under_way > now.open_ended).await.is_ok() {
+        if tokio::time::timeout(time, requests.wait_for(|now| now.under_way <= now.open_ended)).await.is_err() {
             return;
         }
     }
 }
 
 /// A request that is counted as long as this lives.
-struct UnderWay(Arc<watch::Sender<Requests>>);
+struct UnderWay {
+    count: Arc<watch::Sender<Requests>>,
+    is_open_ended: bool,
+}
 
 impl UnderWay {
     fn begin(count: Arc<watch::Sender<Requests>>) -> Self {
@@ -201,13 +211,22 @@ impl UnderWay {
             requests.under_way += 1;
             requests.begun += 1;
         });
-        Self(count)
+        Self { count, is_open_ended: false }
+    }
+
+    /// It ends when its reader leaves. To be called once.
+    fn leave_open(&mut self) {
+        self.is_open_ended = true;
+        self.count.send_modify(|requests| requests.open_ended += 1);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|requests| requests.under_way -= 1);
+        self.count.send_modify(|requests| {
+            requests.under_way -= 1;
+            requests.open_ended -= usize::from(self.is_open_ended);
+        });
     }
 }
 

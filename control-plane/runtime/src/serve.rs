@@ -97,6 +97,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         metrics: Some(Arc::new(move || metrics.render())),
         trusted_proxies: settings.http_trusted_proxies,
         console,
+        stopping: stopping.clone(),
     });
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");

@@ -69,6 +69,19 @@ impl Store {
         actor(id, email, &role, tenant_id).map(Some)
     }
 
+    /// The same, without counting as a use: for what stays open by itself.
+    pub async fn peek_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
+        let row: Option<(Uuid, String, String, Option<Uuid>)> = sqlx::query_as(
+            "SELECT u.id, u.email, u.role, u.tenant_id FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.token_sha256 = $1 AND s.expires_at > now()
+               AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
+        )
+        .bind(token_sha256)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|(id, email, role, tenant_id)| actor(id, email, &role, tenant_id)).transpose()
+    }
+
     /// Ends a session.
     pub async fn delete_session(&self, token_sha256: &[u8]) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE token_sha256 = $1").bind(token_sha256).execute(&self.pool).await?;

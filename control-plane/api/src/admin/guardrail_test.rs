@@ -24,8 +24,13 @@ use crate::turns::Turns;
 /// Bytes of the longest text: 256 KiB.
 const LONGEST_TEXT: usize = 256 * 1024;
 
+/// Texts that are tried at once for one tenant, or for the platform.
+const MOST_OF_ONE: usize = 2;
+/// Texts that are tried at once in all.
+const MOST_IN_ALL: usize = 8;
+
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(test)).layer(Extension(Turns::default()))
+    OpenApiRouter::new().routes(routes!(test)).layer(Extension(Turns::new(MOST_OF_ONE, MOST_IN_ALL)))
 }
 
 /// A text to try.

@@ -18,12 +18,12 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
 }
 
 /// An Envoy that has connected at least once.
-#[derive(Serialize, ToSchema)]
-struct Node {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Node {
     /// Envoy's `node.id`.
-    id: String,
+    pub(crate) id: String,
     /// Name of its gateway.
-    gateway: String,
+    pub(crate) gateway: String,
     /// Whether its configuration stream is open.
     connected: bool,
     /// As Envoy says it.
@@ -39,7 +39,7 @@ struct Node {
 }
 
 /// A configuration that an Envoy refused.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Refusal {
     /// The revision that it came with.
     revision: u64,
@@ -49,6 +49,17 @@ struct Refusal {
     reason: String,
     /// When.
     at: DateTime<Utc>,
+}
+
+impl Node {
+    /// All of it but when it was seen, which changes all the time.
+    pub(crate) fn state(&self) -> serde_json::Value {
+        let mut state = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = state.as_object_mut() {
+            fields.remove("last_seen_at");
+        }
+        state
+    }
 }
 
 impl From<weir_store::Node> for Node {

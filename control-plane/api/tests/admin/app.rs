@@ -4,7 +4,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{TimeDelta, Utc};
+use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
 use weir_api::{ApiState, Console, router};
@@ -21,6 +23,8 @@ use crate::postgres::fresh_database;
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) database_url: String,
+    /// Says that the process ends.
+    pub(crate) stop: watch::Sender<bool>,
     router: Router,
 }
 
@@ -50,13 +54,15 @@ pub(crate) async fn app_on(database_url: String) -> App {
     let allowed = ["*.allowed.internal", "10.7.7.7"].map(|host| host.parse().unwrap());
     let store = store.with_allowed_hosts(AllowedHosts::new(allowed.to_vec()));
     store.migrate().await.unwrap();
+    let (stop, stopping) = watch::channel(false);
     let router = router(ApiState {
         store: store.clone(),
         metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())),
         trusted_proxies: 1,
         console: Console::default(),
+        stopping,
     });
-    App { store, database_url, router }
+    App { store, database_url, stop, router }
 }
 
 impl App {
@@ -120,6 +126,18 @@ impl Client {
         self.post(path, body).await.expect(201).json
     }
 
+    /// Opens the stream of events.
+    pub(crate) async fn events(&self, query: &str, headers: &[(&str, &str)]) -> axum::response::Response {
+        let mut request = Request::builder().uri(admin(&format!("events{query}")));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -140,7 +158,11 @@ impl Client {
         let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let bytes = match parts.headers.get("content-type") {
+            // Its end never comes.
+            Some(kind) if kind == "text/event-stream" => body.into_data_stream().next().await.unwrap().unwrap(),
+            _ => axum::body::to_bytes(body, usize::MAX).await.unwrap(),
+        };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: parts.status, headers: parts.headers, text, json }

@@ -26,7 +26,7 @@ async fn ledger() -> Ledger {
     Ledger { app, gateway, a, b }
 }
 
-fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
+pub(crate) fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
     UsageRecord {
         request_id: Uuid::new_v7(Timestamp::from_unix(NoContext, started_at.timestamp().max(0) as u64, 0)),
         started_at,

@@ -8,6 +8,7 @@ mod cancelled;
 mod contract;
 mod credentials;
 mod dataplane;
+mod events;
 mod guardrail_test;
 mod idempotency;
 mod ledger;

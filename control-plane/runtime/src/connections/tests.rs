@@ -32,7 +32,8 @@ async fn server(connections: u32, silence: Duration, longest: Option<Duration>) 
         .route("/at-once", get(async || "here"))
         .route("/later", get(async || tokio::time::sleep(SILENCE * 3).await))
         .route("/body", post(async |body: Bytes| body))
-        .route("/stream", get(async || Body::from_stream(events())));
+        .route("/stream", get(async || Body::from_stream(events())))
+        .route("/open-ended", get(async || (axum::Extension(OpenEnded), Body::from_stream(events()))));
     let (stop, stopping) = watch::channel(false);
     let served = tokio::spawn(serve("test", listener, router, Limits { connections, silence, longest }, stopping));
     Server { address, stop, served }
@@ -194,4 +195,15 @@ async fn the_end_waits_for_what_is_under_way_and_for_nothing_else() {
     let rest = until_closed(&mut under_way).await;
     assert_eq!(format!("{first}{rest}").matches("event").count(), EVENTS);
     tokio::time::timeout(DEADLINE, server.served).await.expect("ended in time").unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_with_an_open_end_is_not_cut_and_no_excuse_for_others() {
+    let server = server(100, SILENCE * 20, Some(SILENCE)).await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n");
+    let mut cut = server.connect(&get("/stream")).await;
+    let mut open = server.connect(&get("/open-ended")).await;
+    let (cut, open) = tokio::join!(until_closed(&mut cut), until_closed(&mut open));
+    assert!(cut.matches("event").count() < EVENTS, "{cut}");
+    assert_eq!(open.matches("event").count(), EVENTS, "{open}");
 }

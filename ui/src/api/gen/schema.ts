@@ -209,6 +209,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens, as server-sent events, until the client leaves or its session ends.
+         * @description The stream begins with `ready`. Then come `changed` for each committed change, `node` and `node_gone` for Envoys, `usage` every five
+         *     seconds, and a comment every ten. A client that comes back with `Last-Event-ID` is told what it missed, or `reset` if that is too
+         *     much. Everything is within the reader's scope. One user may have 8 streams, all together 200 on each control plane.
+         */
+        get: operations["stream_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/features/status": {
         parameters: {
             query?: never;
@@ -555,6 +577,96 @@ export interface components {
          * @enum {string}
          */
         Action: "allow" | "flag" | "redact" | "block";
+        /** @description The `data` of an event; its `event` is the same as `type`. */
+        AdminEvent: {
+            /**
+             * Format: int64
+             * @description The current revision.
+             */
+            revision: number;
+            /** @enum {string} */
+            type: "ready";
+        } | {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description Whether more objects were changed than are named: read the lists anew. */
+            is_shortened: boolean;
+            /** @description What was changed, as far as you may read it. */
+            objects: components["schemas"]["EventObject"][];
+            /**
+             * Format: int64
+             * @description The change.
+             */
+            revision: number;
+            /** @enum {string} */
+            type: "changed";
+        } | {
+            /** @description Its state. */
+            node: components["schemas"]["Node"];
+            /** @enum {string} */
+            type: "node";
+        } | {
+            /** @description Name of its gateway. */
+            gateway: string;
+            /** @description Envoy's `node.id`. */
+            id: string;
+            /** @enum {string} */
+            type: "node_gone";
+        } | {
+            /**
+             * Format: int64
+             * @description Micro-dollars.
+             */
+            cost_microusd: number;
+            /**
+             * Format: int64
+             * @description Of them those that did not succeed.
+             */
+            errors: number;
+            /**
+             * Format: date-time
+             * @description The first moment that counts.
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description Tokens of prompts.
+             */
+            input_tokens: number;
+            /**
+             * Format: int64
+             * @description Tokens of answers.
+             */
+            output_tokens: number;
+            /**
+             * Format: int64
+             * @description Requests that ended.
+             */
+            requests: number;
+            /**
+             * Format: date-time
+             * @description The first moment after.
+             */
+            to: string;
+            /** @enum {string} */
+            type: "usage";
+        } | {
+            /**
+             * Format: int64
+             * @description The revision from which on all is told.
+             */
+            revision: number;
+            /** @enum {string} */
+            type: "reset";
+        } | {
+            /** @description Why. */
+            reason: components["schemas"]["EndReason"];
+            /** @enum {string} */
+            type: "end";
+        };
         /** @description What an app shows to the gateway. */
         ApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
@@ -852,7 +964,7 @@ export interface components {
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable";
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable" | "overloaded";
         /** @description What an app shows to the gateway. */
         CreatedApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
@@ -973,6 +1085,30 @@ export interface components {
          * @enum {string}
          */
         Direction: "input" | "output" | "both";
+        /**
+         * @description Why a stream ends.
+         * @enum {string}
+         */
+        EndReason: "session_ended" | "rights_changed" | "unavailable";
+        /** @description An object that was changed. */
+        EventObject: {
+            /** @description `create`, `update`, `delete`, or another verb. */
+            action: string;
+            /**
+             * Format: uuid
+             * @description The object.
+             */
+            id: string;
+            /** @description For example `api_key`. */
+            kind: string;
+            /** @description What it was called then; null: not known. */
+            name?: string | null;
+            /**
+             * Format: uuid
+             * @description Its tenant; null: the platform's.
+             */
+            tenant_id?: string | null;
+        };
         /** @description One thing that Weir does, or will do. */
         Feature: {
             /** @description Its name. */
@@ -3441,6 +3577,70 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_events: {
+        parameters: {
+            query?: {
+                /** @description Only changes and usage of this tenant. */
+                tenant_id?: string;
+            };
+            header?: {
+                /** @description `id` of the last event that was read. */
+                "Last-Event-ID"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each event's `data`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["AdminEvent"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
