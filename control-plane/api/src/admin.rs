@@ -14,6 +14,7 @@ mod pools;
 mod profiles;
 mod providers;
 mod sessions;
+mod setup;
 mod tenants;
 mod usage;
 mod users;
@@ -40,6 +41,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(auth::router())
         .merge(sessions::router())
+        .merge(setup::router())
         .merge(apply::router())
         .merge(tenants::router())
         .merge(users::router())

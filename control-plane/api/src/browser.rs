@@ -7,13 +7,32 @@ use crate::problem::{Code, Problem};
 /// Only for this host, only over a connection that browsers trust (TLS, or this machine itself), for all paths.
 const COOKIE: &str = "__Host-weir-session";
 
-/// The token in the request's cookie. Of two with this name nobody knows which is the browser's own.
+/// Keeps a secret from one sign-in to the next, for 90 days: by it the browser is known again, and gets at nothing.
+const DEVICE: &str = "__Host-weir-device";
+const DEVICE_SECONDS: u32 = 90 * 24 * 60 * 60;
+
+/// The token in the request's cookie.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, COOKIE)
+}
+
+/// By what the browser is known again.
+pub(crate) fn device(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, DEVICE)
+}
+
+/// `Set-Cookie` by which the browser is known again.
+pub(crate) fn keep_device(device: &str) -> String {
+    format!("{DEVICE}={device}; Path=/; Max-Age={DEVICE_SECONDS}; HttpOnly; Secure; SameSite=Strict")
+}
+
+/// Of two with one name nobody knows which is the browser's own.
+fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut found = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE)
+        .filter(|(name, _)| *name == wanted)
         .map(|(_, token)| token);
     found.next().filter(|token| !token.is_empty() && found.next().is_none())
 }

@@ -46,6 +46,8 @@ pub enum Code {
     PreconditionRequired,
     /// It is managed by files or in Kubernetes, and only read here.
     ManagedElsewhere,
+    /// There is an administrator already.
+    AlreadySetUp,
     /// A set of objects would delete more than it may.
     TooManyDeletions,
     /// Too many attempts.
@@ -66,7 +68,9 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Taken | Self::InUse | Self::ManagedElsewhere | Self::TooManyDeletions => StatusCode::CONFLICT,
+            Self::Taken | Self::InUse | Self::ManagedElsewhere | Self::TooManyDeletions | Self::AlreadySetUp => {
+                StatusCode::CONFLICT
+            }
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -97,6 +101,7 @@ impl Code {
             Self::IdempotencyKeyReused => "The idempotency key was used for another request",
             Self::PreconditionRequired => "If-Match is missing",
             Self::ManagedElsewhere => "Managed elsewhere",
+            Self::AlreadySetUp => "Set up already",
             Self::TooManyDeletions => "Too much would be deleted",
             Self::TooManyRequests => "Too many attempts",
             Self::Internal => "A fault of the control plane",
@@ -267,6 +272,13 @@ impl From<StoreError> for Problem {
             StoreError::IdempotencyKeyReused => {
                 Self::new(Code::IdempotencyKeyReused, "use a new key for a new request")
             }
+            StoreError::SetUp => Self::new(Code::AlreadySetUp, "there is an administrator already; sign in"),
+            StoreError::SetupToken => Self::field(
+                Code::InvalidCredentials,
+                "token",
+                "does not hold, or no longer; restart the control plane for another",
+            ),
+            error if error.is_busy() => Self::overloaded("others write at the moment; try again"),
             error if error.is_away() => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the database does not answer");
                 Self::new(Code::Unavailable, "try again in a moment")

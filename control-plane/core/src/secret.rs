@@ -1,4 +1,4 @@
-//! Secrets that Weir makes: API keys, gateway tokens, session tokens.
+//! Secrets that Weir makes: API keys, gateway tokens, session tokens and their like.
 //!
 //! Each is 256 random bits behind a readable prefix. Only its SHA-256 is kept: with that much entropy a plain digest
 //! cannot be searched, and looking one up needs no comparison of secrets.
@@ -16,6 +16,10 @@ pub enum SecretKind {
     GatewayToken,
     /// What an administrator's browser or script sends.
     SessionToken,
+    /// What a browser is known by from one sign-in to the next.
+    Device,
+    /// What makes the first administrator.
+    SetupToken,
 }
 
 impl SecretKind {
@@ -24,6 +28,8 @@ impl SecretKind {
             Self::ApiKey => "weir_",
             Self::GatewayToken => "weirgw_",
             Self::SessionToken => "weirs_",
+            Self::Device => "weird_",
+            Self::SetupToken => "weirsetup_",
         }
     }
 }

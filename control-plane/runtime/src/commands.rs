@@ -5,7 +5,7 @@ use weir_core::actor::{Actor, Role};
 use weir_core::tenant::{GatewaySettings, UserSettings};
 use weir_store::StoreError;
 
-use crate::database::{connect, connect_and_migrate};
+use crate::database::{Schema, connect, connect_and_see_to};
 use crate::settings::DatabaseSettings;
 
 /// As in the admin API.
@@ -13,7 +13,7 @@ const SHORTEST_PASSWORD: usize = 12;
 
 /// Brings the database's schema up to date, waiting for Postgres if need be.
 pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
-    connect_and_migrate(settings).await?.close().await;
+    connect_and_see_to(settings, Schema::Migrate).await?.close().await;
     Ok(())
 }
 

@@ -14,12 +14,21 @@ pub(crate) async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Store
     Ok(Store::connect(settings.database_url.expose_secret(), settings.encryption()?).await?)
 }
 
-/// Connects and brings the schema up to date, however long Postgres takes to come up.
-pub(crate) async fn connect_and_migrate(settings: &DatabaseSettings) -> anyhow::Result<Store> {
+/// What becomes of the schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Schema {
+    /// It is brought up to date.
+    Migrate,
+    /// It is refused if it is too old.
+    Check,
+}
+
+/// Connects and sees to the schema, however long Postgres takes to come up.
+pub(crate) async fn connect_and_see_to(settings: &DatabaseSettings, schema: Schema) -> anyhow::Result<Store> {
     let encryption = settings.encryption()?;
     let mut wait = Duration::from_millis(250);
     loop {
-        match ready(settings, &encryption).await {
+        match ready(settings, &encryption, schema).await {
             Ok(store) => return Ok(store),
             Err(error) if error.is_away() => {
                 let error = chain(&error);
@@ -35,8 +44,12 @@ pub(crate) async fn connect_and_migrate(settings: &DatabaseSettings) -> anyhow::
 async fn ready(
     settings: &DatabaseSettings,
     encryption: &weir_core::encryption::Encryption,
+    schema: Schema,
 ) -> Result<Store, StoreError> {
     let store = Store::connect(settings.database_url.expose_secret(), encryption.clone()).await?;
-    store.migrate().await?;
+    match schema {
+        Schema::Migrate => store.migrate().await?,
+        Schema::Check => store.check_schema().await?,
+    }
     Ok(store)
 }

@@ -14,6 +14,7 @@ mod open_files;
 mod policies;
 mod serve;
 mod settings;
+mod setup;
 mod telemetry;
 
 pub use commands::{create_admin, create_gateway, migrate, openapi};

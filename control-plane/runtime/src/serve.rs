@@ -17,8 +17,9 @@ use weir_xds::{Ads, ModuleSource, Publisher, Settings};
 
 use crate::changes::{self, Followers};
 use crate::connections::{self, Limits, stopped};
+use crate::database::Schema;
 use crate::policies::Policies;
-use crate::{ServeSettings, authentication, database, nodes, open_files, telemetry};
+use crate::{ServeSettings, authentication, database, nodes, open_files, setup, telemetry};
 
 /// How long requests that are under way may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -54,11 +55,14 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     // Bound before the database is waited for, so that a taken port is known at once.
     let http = bind(settings.http_addr, "WEIR_HTTP_ADDR").await?;
     let grpc = bind(settings.grpc_addr, "WEIR_GRPC_ADDR").await?;
+    let schema = if settings.no_migrate { Schema::Check } else { Schema::Migrate };
     let store = tokio::select! {
-        store = database::connect_and_migrate(&settings.database) => store?,
+        store = database::connect_and_see_to(&settings.database, schema) => store?,
         () = stopped(stopping.clone()) => return Ok(()),
     };
     let store = store.with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone()));
+
+    setup::offer(&store, settings.http_addr).await?;
 
     let snapshot = store.snapshot().await.context("the policy cannot be read")?;
     let revision = snapshot.revision;

@@ -35,6 +35,10 @@ pub struct ServeSettings {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseSettings,
+    /// Leaves the schema as it is, for a role of the database that may not change it. If it lacks what this version needs, the start is
+    /// refused: run `weir migrate` before.
+    #[arg(long, env = "WEIR_NO_MIGRATE")]
+    pub no_migrate: bool,
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
     #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:18081")]
     pub http_addr: SocketAddr,

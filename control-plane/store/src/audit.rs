@@ -53,7 +53,7 @@ impl Store {
         .bind(request.tenant_id)
         .bind(request.after)
         .bind(i64::from(request.limit) + 1)
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         let entries = rows.into_iter().map(AuditRow::into_entry).collect::<Result<_, _>>()?;
         Ok(Page::from_rows(entries, request.limit, |entry: &AuditEntry| entry.id))

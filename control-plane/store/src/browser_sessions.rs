@@ -45,7 +45,7 @@ impl Store {
         .bind(replaced)
         .bind(user_agent)
         .bind(expires_at)
-        .execute(&self.pool)
+        .execute(&self.admin)
         .await?;
         Ok(())
     }
@@ -62,7 +62,7 @@ impl Store {
         )
         .bind(actor.user_id)
         .bind(current_sha256)
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         Ok(sessions)
     }
@@ -72,7 +72,7 @@ impl Store {
         let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id = $2")
             .bind(actor.user_id)
             .bind(id)
-            .execute(&self.pool)
+            .execute(&self.admin)
             .await?;
         if ended.rows_affected() == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }

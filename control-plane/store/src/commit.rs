@@ -4,15 +4,17 @@
 //! [`Write`] it gets, which knows each object that was changed, with what was and what is; dropped, it undoes everything, the
 //! revision included. So no write can forget its revision, its change, its audit row or its notification.
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgTransaction};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
-use weir_core::json::Difference;
-use weir_core::resource::{Origin, Stored, WithSecret};
+use weir_core::json::{Difference, Object};
+use weir_core::resource::{Origin, OriginKind, Stored, WithSecret};
 use weir_core::secret::sha256;
 
 use crate::changes::CHANNEL;
@@ -38,12 +40,56 @@ struct Remembered<T> {
     result: T,
 }
 
+/// A [`WithSecret`] that this version or another one has kept: what is not known is left out, what is not there has its default.
+#[derive(Deserialize)]
+struct Earlier {
+    stored: EarlierStored,
+    #[serde(default)]
+    secret: String,
+}
+
+#[derive(Deserialize)]
+struct EarlierStored {
+    id: Uuid,
+    #[serde(default)]
+    tenant_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    revision: u64,
+    #[serde(default)]
+    origin: EarlierOrigin,
+    #[serde(default)]
+    spec: Object,
+    #[serde(default)]
+    status: Object,
+}
+
+#[derive(Default, Deserialize)]
+struct EarlierOrigin {
+    #[serde(default)]
+    kind: String,
+    #[serde(default, rename = "ref")]
+    reference: Option<String>,
+}
+
+impl From<Earlier> for WithSecret {
+    fn from(earlier: Earlier) -> Self {
+        let EarlierStored { id, tenant_id, created_at, updated_at, revision, origin, spec, status } = earlier.stored;
+        let origin =
+            Origin { kind: OriginKind::from_name(&origin.kind).unwrap_or_default(), reference: origin.reference };
+        let stored = Stored { id, tenant_id, created_at, updated_at, revision, origin, spec, status };
+        Self { stored, secret: earlier.secret }
+    }
+}
+
 /// A write under way.
 pub(crate) struct Write<'a> {
     transaction: PgTransaction<'a>,
     actor: &'a Actor,
     revision: i64,
     items: Vec<Item>,
+    /// Dropped after the transaction, so that the next writer does not wait for this one's connection.
+    _turn: OwnedSemaphorePermit,
 }
 
 /// One object that a write has changed.
@@ -65,15 +111,16 @@ struct Item {
 }
 
 impl Store {
-    /// Begins a write and takes the next revision.
+    /// Begins a write and takes the next revision, once all who asked before have theirs.
     pub(crate) async fn begin<'a>(&self, actor: &'a Actor) -> Result<Write<'a>, StoreError> {
-        let mut transaction = begin(&self.pool, WRITING).await?;
+        let turn = self.writers.turn().await?;
+        let mut transaction = begin(&self.admin, WRITING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("UPDATE policy_revision SET revision = revision + 1 RETURNING revision")
                 .fetch_one(&mut *transaction)
                 .await?;
         require_actor(&mut transaction, actor).await?;
-        Ok(Write { transaction, actor, revision, items: Vec::new() })
+        Ok(Write { transaction, actor, revision, items: Vec::new(), _turn: turn })
     }
 
     /// Begins a write to a resource once the actor is known to be allowed it, so that whoever is not cannot hold up other
@@ -109,12 +156,11 @@ impl Store {
         let Some((encrypted,)) = stored else { return Ok(None) };
         let json = self.encryption.decrypt(write.actor.user_id, &encrypted)?;
         let unreadable = |_| StoreError::Corrupt("the stored result of an earlier request");
-        let remembered: Remembered<serde_json::Value> =
-            serde_json::from_str(json.expose_secret()).map_err(unreadable)?;
+        let remembered: Remembered<Earlier> = serde_json::from_str(json.expose_secret()).map_err(unreadable)?;
         if remembered.request_sha256 != idempotency.request_sha256 {
             return Err(StoreError::IdempotencyKeyReused);
         }
-        let earlier: WithSecret = serde_json::from_value(remembered.result).map_err(unreadable)?;
+        let earlier = WithSecret::from(remembered.result);
         if !earlier.secret.is_empty() {
             write.current(kind, earlier.stored.id).await?;
         }

@@ -71,6 +71,21 @@ pub enum StoreError {
     /// No secret could be made.
     #[error("no secret could be made")]
     Secret(#[from] NoRandomness),
+    /// There is an administrator already.
+    #[error("there is an administrator already")]
+    SetUp,
+    /// No such token, or its time is over.
+    #[error("the set-up token does not hold")]
+    SetupToken,
+    /// Others write, and it would take too long to wait for them.
+    #[error("too many write at once")]
+    Busy,
+    /// The schema lacks what this version needs.
+    #[error("the database's schema lacks migration {needed}; run `weir migrate` first")]
+    SchemaOutdated {
+        /// The first migration that is not there.
+        needed: i64,
+    },
     /// Postgres is known to be away, so it was not asked.
     #[error("the database is away")]
     Away,
@@ -129,6 +144,17 @@ impl StoreError {
             sqlx::Error::Database(error) => {
                 error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
             }
+            _ => false,
+        }
+    }
+
+    /// Whether others hold what this waited for, so that a later try may go well. Nothing was done.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::Object { source, .. } => source.is_busy(),
+            // `lock_not_available`, which `lock_timeout` brings.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code == "55P03"),
             _ => false,
         }
     }

@@ -67,7 +67,7 @@ impl Store {
         )
         .bind(signed(revision))
         .bind(i64::from(most))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         rows.into_iter().map(ObjectRow::into_object).collect()
     }
@@ -84,7 +84,7 @@ impl Store {
         .bind(from)
         .bind(to)
         .bind((from - TimeDelta::days(1)).date_naive())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         Ok(usage)
     }

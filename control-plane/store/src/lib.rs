@@ -24,9 +24,11 @@ mod quota;
 mod resource;
 mod row;
 mod sessions;
+mod setup;
 mod snapshot;
 mod transaction;
 mod usage_list;
+mod writers;
 
 pub use audit::AuditEntry;
 pub use browser_sessions::SessionView;
@@ -50,20 +52,31 @@ use uuid::Uuid;
 use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Encryption;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+/// A later version's migrations in the database are no fault: its schema serves this one, too.
+fn migrations() -> sqlx::migrate::Migrator {
+    let mut migrations = sqlx::migrate!("../../migrations");
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
-/// How many connections one control plane holds at most.
-const MOST_CONNECTIONS: u32 = 16;
+/// How many connections one control plane holds at most for Envoys and for what follows the changes.
+const MOST_CONNECTIONS: u32 = 12;
+/// And for administrators: whatever these do, look-ups, leases and the ledger have theirs.
+const MOST_ADMIN_CONNECTIONS: u32 = 8;
 /// How long a caller waits for a free connection, or for a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is encrypted to know the master key by; the text says nothing.
 const CHECK_TEXT: &str = "weir";
 const CHECK_OWNER: uuid::Uuid = uuid::Uuid::nil();
 
-/// A pool of connections to Postgres; cheap to clone.
+/// Connections to Postgres; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// For the data plane, and for what follows the changes.
     pool: PgPool,
+    /// For administrators' reads and writes.
+    admin: PgPool,
+    writers: writers::Writers,
     encryption: Encryption,
     away: Arc<AtomicBool>,
     keys: ledger::KnownKeys,
@@ -79,14 +92,14 @@ impl Store {
             ("lock_timeout", "10s"),
             ("statement_timeout", "30s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(MOST_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let connections =
+            |most| PgPoolOptions::new().max_connections(most).min_connections(0).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = connections(MOST_CONNECTIONS).connect_with(options.clone()).await?;
+        let admin = connections(MOST_ADMIN_CONNECTIONS).connect_lazy_with(options);
+        let writers = writers::Writers::default();
         let ledger = ledger::Queue::new(&pool);
         let keys = ledger::KnownKeys::default();
-        Ok(Self { pool, encryption, away: Arc::default(), keys, ledger, allowed_hosts: Arc::default() })
+        Ok(Self { pool, admin, writers, encryption, away: Arc::default(), keys, ledger, allowed_hosts: Arc::default() })
     }
 
     /// The same, but a tenant's own admins may name these hosts as providers although they are inside the operator's network.
@@ -101,10 +114,27 @@ impl Store {
         // On a connection of its own: a change of a large table, or waiting for one, may take longer than a request may.
         let mut connection = self.pool.acquire().await?.detach();
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
-        MIGRATIONS.run(&mut connection).await?;
+        migrations().run(&mut connection).await?;
         connection.close().await?;
         self.check_master_key().await?;
         self.ensure_partitions().await
+    }
+
+    /// Refuses a schema that lacks what this version needs, and a master key other than that of the database. Changes nothing of the
+    /// schema: for a role that may not.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let (is_there,): (bool,) =
+            sqlx::query_as("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&self.pool).await?;
+        let applied: Vec<(i64,)> = if is_there {
+            sqlx::query_as("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&self.pool).await?
+        } else {
+            Vec::new()
+        };
+        let lacking = migrations().iter().map(|one| one.version).find(|version| !applied.contains(&(*version,)));
+        match lacking {
+            Some(needed) => Err(StoreError::SchemaOutdated { needed }),
+            None => self.check_master_key().await,
+        }
     }
 
     /// Refuses a master key other than that which this database was first written with. All credentials would be unreadable
@@ -161,6 +191,7 @@ impl Store {
 
     /// Closes all connections, once those in use are given back.
     pub async fn close(&self) {
+        self.admin.close().await;
         self.pool.close().await;
     }
 }

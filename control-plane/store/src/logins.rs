@@ -8,7 +8,7 @@ use weir_core::secret::sha256;
 
 use crate::{Store, StoreError};
 
-/// Failed attempts for one account from one address.
+/// Failed attempts for one account from one address, or in one browser that it has signed in with.
 const MOST_BY_PAIR: i64 = 10;
 /// Failed attempts from one address, whatever the account: an office may share one.
 const MOST_BY_ADDRESS: i64 = 50;
@@ -22,6 +22,8 @@ const MOST_IN_ALL: i64 = 1_000;
 pub struct LoginAttempt {
     email_sha256: Vec<u8>,
     address_sha256: [u8; 32],
+    /// Empty: no browser has shown one.
+    device_sha256: Vec<u8>,
 }
 
 /// Whether somebody may try to sign in now.
@@ -43,44 +45,63 @@ impl Store {
     /// Within 15 minutes at most 10 attempts fail for an account from one address. An address from which the account was not
     /// signed in to within 90 days is further bound to 50 failures in all, to 100 of the account from anywhere, and to 1,000
     /// of everybody: so a guesser is slowed down, however many addresses it has, and the administrator is not.
-    pub async fn admit_login(&self, email: &str, address: &str) -> Result<LoginAdmission, StoreError> {
+    ///
+    /// `device` is the secret that a browser keeps since a sign-in in it. To one in which the account was signed in to within 90 days
+    /// only 10 failures of its own apply: whoever shares its address cannot hold it up.
+    pub async fn admit_login(
+        &self,
+        email: &str,
+        address: &str,
+        device: Option<&str>,
+    ) -> Result<LoginAdmission, StoreError> {
         // By the rule that the account is found by, which depends on the database: by another, some spellings of one account
         // would be counted apart.
         let (email_sha256,): (Vec<u8>,) = sqlx::query_as("SELECT sha256(convert_to(lower($1), 'UTF8'))")
             .bind(as_text(email))
-            .fetch_one(&self.pool)
+            .fetch_one(&self.admin)
             .await?;
-        let attempt = LoginAttempt { email_sha256, address_sha256: sha256(address) };
+        let device_sha256 = device.map(|device| sha256(device).to_vec()).unwrap_or_default();
+        let attempt = LoginAttempt { email_sha256, address_sha256: sha256(address), device_sha256 };
         // Looked at before anything is written, so that a flood writes nothing.
         if let Some(retry_after_s) = self.failures(&attempt).await?.wait(0) {
             return Ok(LoginAdmission::Refused { retry_after_s });
         }
         let id = Uuid::now_v7();
-        sqlx::query("INSERT INTO login_attempts (id, email_sha256, address_sha256) VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(&attempt.email_sha256)
-            .bind(attempt.address_sha256)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO login_attempts (id, email_sha256, address_sha256, device_sha256) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(id)
+        .bind(&attempt.email_sha256)
+        .bind(attempt.address_sha256)
+        .bind(&attempt.device_sha256)
+        .execute(&self.admin)
+        .await?;
         // And after, with those that came at the same time.
         if let Some(retry_after_s) = self.failures(&attempt).await?.wait(1) {
-            sqlx::query("DELETE FROM login_attempts WHERE id = $1").bind(id).execute(&self.pool).await?;
+            sqlx::query("DELETE FROM login_attempts WHERE id = $1").bind(id).execute(&self.admin).await?;
             return Ok(LoginAdmission::Refused { retry_after_s });
         }
         Ok(LoginAdmission::Admitted(attempt))
     }
 
-    /// The attempt was successful: what failed before for this account from this address is forgiven, and the address is
-    /// known. What failed from there for other accounts is not: else whoever has one could try others without end.
-    pub async fn forgive_login(&self, attempt: &LoginAttempt) -> Result<(), StoreError> {
+    /// The attempt was successful: what failed before for this account from this address or in this browser is forgiven, and the
+    /// address is known, as is the browser, which keeps `device` from now on. What failed from there for other accounts is not: else
+    /// whoever has one could try others without end.
+    pub async fn forgive_login(&self, attempt: &LoginAttempt, device: Option<&str>) -> Result<(), StoreError> {
         sqlx::query(
-            "WITH forgiven AS (DELETE FROM login_attempts WHERE email_sha256 = $1 AND address_sha256 = $2)
+            "WITH forgiven AS (DELETE FROM login_attempts WHERE email_sha256 = $1
+                                   AND (address_sha256 = $2 OR (device_sha256 = $3 AND $3 <> ''::bytea))),
+                  kept AS (INSERT INTO login_devices (email_sha256, device_sha256)
+                               SELECT $1, $4 WHERE $4::bytea IS NOT NULL
+                               ON CONFLICT (email_sha256, device_sha256) DO UPDATE SET at = now())
              INSERT INTO login_addresses (email_sha256, address_sha256) VALUES ($1, $2)
              ON CONFLICT (email_sha256, address_sha256) DO UPDATE SET at = now()",
         )
         .bind(&attempt.email_sha256)
         .bind(attempt.address_sha256)
-        .execute(&self.pool)
+        .bind(&attempt.device_sha256)
+        .bind(device.map(sha256))
+        .execute(&self.admin)
         .await?;
         Ok(())
     }
@@ -90,20 +111,25 @@ impl Store {
             "SELECT count(*) FILTER (WHERE account AND address) AS by_pair,
                     count(*) FILTER (WHERE address) AS by_address,
                     count(*) FILTER (WHERE account) AS by_account,
+                    count(*) FILTER (WHERE account AND device) AS by_device,
                     count(*) AS in_all,
                     min(left_s) FILTER (WHERE account AND address) AS pair_left_s,
                     min(left_s) FILTER (WHERE address) AS address_left_s,
                     min(left_s) FILTER (WHERE account) AS account_left_s,
+                    min(left_s) FILTER (WHERE account AND device) AS device_left_s,
                     min(left_s) AS all_left_s,
+                    EXISTS (SELECT 1 FROM login_devices WHERE email_sha256 = $1 AND device_sha256 = $3
+                                AND at > now() - interval '90 days') AS known_device,
                     EXISTS (SELECT 1 FROM login_addresses WHERE email_sha256 = $1 AND address_sha256 = $2
                                 AND at > now() - interval '90 days') AS known
-             FROM (SELECT email_sha256 = $1 AS account, address_sha256 = $2 AS address,
+             FROM (SELECT email_sha256 = $1 AS account, address_sha256 = $2 AS address, device_sha256 = $3 AS device,
                           ceil(extract(epoch FROM at + interval '15 minutes' - now()))::bigint AS left_s
                    FROM login_attempts WHERE at > now() - interval '15 minutes') recent",
         )
         .bind(&attempt.email_sha256)
         .bind(attempt.address_sha256)
-        .fetch_one(&self.pool)
+        .bind(&attempt.device_sha256)
+        .fetch_one(&self.admin)
         .await?;
         Ok(failures)
     }
@@ -120,22 +146,27 @@ struct Failures {
     by_pair: i64,
     by_address: i64,
     by_account: i64,
+    by_device: i64,
     in_all: i64,
     pair_left_s: Option<i64>,
     address_left_s: Option<i64>,
     account_left_s: Option<i64>,
+    device_left_s: Option<i64>,
     all_left_s: Option<i64>,
     known: bool,
+    known_device: bool,
 }
 
 impl Failures {
     /// Seconds to wait; `None`: none. `own` of the attempts counted is the one that asks.
     fn wait(&self, own: i64) -> Option<u64> {
+        let elsewhere = !self.known && !self.known_device;
         let limits = [
-            (true, self.by_pair, MOST_BY_PAIR, self.pair_left_s),
-            (!self.known, self.by_address, MOST_BY_ADDRESS, self.address_left_s),
-            (!self.known, self.by_account, MOST_BY_ACCOUNT, self.account_left_s),
-            (!self.known, self.in_all, MOST_IN_ALL, self.all_left_s),
+            (self.known_device, self.by_device, MOST_BY_PAIR, self.device_left_s),
+            (!self.known_device, self.by_pair, MOST_BY_PAIR, self.pair_left_s),
+            (elsewhere, self.by_address, MOST_BY_ADDRESS, self.address_left_s),
+            (elsewhere, self.by_account, MOST_BY_ACCOUNT, self.account_left_s),
+            (elsewhere, self.in_all, MOST_IN_ALL, self.all_left_s),
         ];
         let waits = limits.into_iter().filter(|(applies, count, most, _)| *applies && count - own >= *most);
         waits.map(|(_, _, _, left_s)| u64::try_from(left_s.unwrap_or(1)).unwrap_or(1).max(1)).max()

@@ -131,7 +131,7 @@ impl Store {
              FROM nodes node JOIN gateways gateway ON gateway.id = node.gateway_id
              ORDER BY gateway.name, node.node_id LIMIT 1000",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         rows.into_iter().map(NodeRow::into_node).collect()
     }

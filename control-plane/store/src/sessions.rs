@@ -23,7 +23,7 @@ impl Store {
             "SELECT id, email, role, tenant_id, password_hash FROM users WHERE lower(email) = lower($1)",
         )
         .bind(as_text(email))
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?;
         row.map(|(id, email, role, tenant_id, password_hash)| {
             Ok(Login { actor: actor(id, email, &role, tenant_id)?, password_hash })
@@ -42,7 +42,7 @@ impl Store {
             .bind(token_sha256)
             .bind(actor.user_id)
             .bind(expires_at)
-            .execute(&self.pool)
+            .execute(&self.admin)
             .await?;
         Ok(())
     }
@@ -56,14 +56,14 @@ impl Store {
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )
         .bind(token_sha256)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?;
         let Some((id, email, role, tenant_id, outdated)) = row else { return Ok(None) };
         // To the minute is enough, and spares a write for each request.
         if outdated {
             sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_sha256 = $1")
                 .bind(token_sha256)
-                .execute(&self.pool)
+                .execute(&self.admin)
                 .await?;
         }
         actor(id, email, &role, tenant_id).map(Some)
@@ -77,14 +77,14 @@ impl Store {
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )
         .bind(token_sha256)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?;
         row.map(|(id, email, role, tenant_id)| actor(id, email, &role, tenant_id)).transpose()
     }
 
     /// Ends a session.
     pub async fn delete_session(&self, token_sha256: &[u8]) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sessions WHERE token_sha256 = $1").bind(token_sha256).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM sessions WHERE token_sha256 = $1").bind(token_sha256).execute(&self.admin).await?;
         Ok(())
     }
 }

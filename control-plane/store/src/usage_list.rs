@@ -77,7 +77,7 @@ impl Store {
         query
             .push(" ORDER BY started_at DESC, request_id DESC, tenant_id DESC LIMIT ")
             .push_bind(i64::from(filter.limit) + 1);
-        let rows: Vec<UsageRow> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows: Vec<UsageRow> = query.build_query_as().fetch_all(&self.admin).await?;
         rows.into_iter().map(UsageRow::into_entry).collect()
     }
 }

@@ -93,11 +93,11 @@ async fn login(
     ClientAddress(address): ClientAddress,
     Body(credentials): Body<Credentials>,
 ) -> Result<Json<Session>, Problem> {
-    let (actor, attempt) = authenticate(&state, &address, credentials).await?;
+    let (actor, attempt) = authenticate(&state, &address, None, credentials).await?;
     let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let expires_at = Utc::now() + SESSION;
     state.store.create_session(&actor, &sha256(token.expose_secret()), expires_at).await?;
-    state.store.forgive_login(&attempt).await?;
+    state.store.forgive_login(&attempt, None).await?;
     note("signed_in");
     Ok(Json(Session { token: token.expose_secret().to_owned(), expires_at, user: actor.into() }))
 }
@@ -106,12 +106,13 @@ async fn login(
 pub(crate) async fn authenticate(
     state: &ApiState,
     address: &str,
+    device: Option<&str>,
     credentials: Credentials,
 ) -> Result<(Actor, LoginAttempt), Problem> {
     let busy = || Problem::too_many_requests("too many sign in at once", 1);
     let _place = PLACES.try_acquire().map_err(|_| busy())?;
     let _turn = TURNS.acquire().await.map_err(|_| busy())?;
-    let attempt = match state.store.admit_login(&credentials.email, address).await? {
+    let attempt = match state.store.admit_login(&credentials.email, address, device).await? {
         LoginAdmission::Admitted(attempt) => attempt,
         LoginAdmission::Refused { retry_after_s } => {
             note("limited");

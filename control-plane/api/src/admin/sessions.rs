@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::IntoResponse;
+use axum::response::{AppendHeaders, IntoResponse};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -86,7 +86,8 @@ impl From<SessionView> for OwnSession {
 /// the browser held until now ends.
 ///
 /// Requests with the cookie that change something must come from the console's own pages, by `Sec-Fetch-Site` or `Origin`. Attempts
-/// are bounded as those of `POST /auth/login` are, and together with them.
+/// are bounded as those of `POST /auth/login` are, and together with them; but a browser in which the account has signed in within 90
+/// days, which it shows by the cookie `__Host-weir-device`, is held up by its own failures only.
 #[utoipa::path(post, path = "/auth/session", operation_id = "sign_in", tag = "auth", security(()), request_body = Credentials,
     responses(
         (status = 200, body = BrowserSession),
@@ -104,7 +105,7 @@ async fn sign_in(
     Body(credentials): Body<Credentials>,
 ) -> Result<impl IntoResponse, Problem> {
     browser::refuse_foreign(&method, &headers, &uri)?;
-    let (actor, attempt) = authenticate(&state, &address, credentials).await?;
+    let (actor, attempt) = authenticate(&state, &address, browser::device(&headers), credentials).await?;
     let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let expires_at = Utc::now() + SESSION;
     let replaced = browser::token(&headers).map(sha256);
@@ -118,10 +119,15 @@ async fn sign_in(
     let digest = sha256(token.expose_secret());
     let replaced = replaced.as_ref().map(<[u8; 32]>::as_slice);
     state.store.create_browser_session(&actor, &digest, replaced, &user_agent, expires_at).await?;
-    state.store.forgive_login(&attempt).await?;
+    // A new one each time: what was shown to another end before it was known here is worth nothing.
+    let device = generate(SecretKind::Device).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    state.store.forgive_login(&attempt, Some(device.expose_secret())).await?;
     note("signed_in");
-    let cookie = browser::keep(token.expose_secret(), SESSION.num_seconds());
-    Ok(([(header::SET_COOKIE, cookie)], Json(BrowserSession { expires_at, user: actor.into() })))
+    let cookies = [
+        (header::SET_COOKIE, browser::keep(token.expose_secret(), SESSION.num_seconds())),
+        (header::SET_COOKIE, browser::keep_device(device.expose_secret())),
+    ];
+    Ok((AppendHeaders(cookies), Json(BrowserSession { expires_at, user: actor.into() })))
 }
 
 /// Your sessions that have not ended, the latest used first; at most 200, in one part.

@@ -31,7 +31,8 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
     RESOURCE.router(Schemas::of::<UserSettings, NoStatus>())
 }
 
-fn hashed(password: SecretString) -> BoxFuture<'static, Result<SecretString, Problem>> {
+/// A password's hash, if it is one that may be chosen.
+pub(crate) fn hashed(password: SecretString) -> BoxFuture<'static, Result<SecretString, Problem>> {
     async move {
         let length = password.expose_secret().chars().count();
         if !(12..=256).contains(&length) {

@@ -129,3 +129,43 @@ async fn everybody_sees_and_ends_their_own_sessions() {
     assert_eq!(status_of_me(&app, &there).await, 401);
     call(&app, Method::DELETE, &path, &[("cookie", &here), OWN]).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_browser_that_has_signed_in_is_not_held_up_by_others_at_its_address() {
+    let app = with_admin().await;
+    let known = sign_in(&app, &[OWN]).await.expect(200);
+    let device = known.headers.get_all("set-cookie").iter().nth(1).unwrap().to_str().unwrap();
+    for part in ["__Host-weir-device=weird_", "Path=/", "HttpOnly", "Secure", "SameSite=Strict", "Max-Age=7776000"] {
+        assert!(device.contains(part), "{part} is not in {device}");
+    }
+    let device = ("cookie", device.split(';').next().unwrap());
+    let fail = async |headers: &[(&str, &str)]| {
+        let body = json!({"email": EMAIL, "password": "wrong"}).to_string();
+        app.nobody().send(Method::POST, "/api/v1/admin/auth/session", headers, Some(body)).await
+    };
+    for _ in 0..10 {
+        fail(&[OWN]).await.problem(401, "invalid_credentials");
+    }
+    sign_in(&app, &[OWN]).await.problem(429, "too_many_requests");
+    sign_in(&app, &[OWN, ("cookie", "__Host-weir-device=weird_invented")]).await.problem(429, "too_many_requests");
+    // Its own failures count for it all the same.
+    for _ in 0..10 {
+        fail(&[OWN, device]).await.problem(401, "invalid_credentials");
+    }
+    fail(&[OWN, device]).await.problem(429, "too_many_requests");
+    sign_in(&app, &[OWN, device]).await.problem(429, "too_many_requests");
+}
+
+#[tokio::test]
+async fn a_known_browser_signs_in_while_its_address_is_refused() {
+    let app = with_admin().await;
+    let known = sign_in(&app, &[OWN]).await.expect(200);
+    let device =
+        known.headers.get_all("set-cookie").iter().nth(1).unwrap().to_str().unwrap().split(';').next().unwrap();
+    let body = json!({"email": EMAIL, "password": "wrong"}).to_string();
+    for _ in 0..10 {
+        app.nobody().send(Method::POST, "/api/v1/admin/auth/session", &[OWN], Some(body.clone())).await.expect(401);
+    }
+    sign_in(&app, &[OWN]).await.problem(429, "too_many_requests");
+    sign_in(&app, &[OWN, ("cookie", device)]).await.expect(200);
+}

@@ -67,6 +67,9 @@ async fn fields_that_are_not_the_callers_to_set_are_refused() {
             if ["login", "sign_in"].contains(&operation.id.as_str()) {
                 request.body = json!({"email": "a@b.example", "password": "p"});
             }
+            if operation.id == "set_up" {
+                request.body = json!({"token": "t", "email": "a@b.example", "password": "p"});
+            }
             set(&mut request.body, field, json!("x"));
             let answer = operation.send(&platform, &request).await;
             assert_eq!(answer.status, 422, "{} {field}: {}", operation.id, answer.text);

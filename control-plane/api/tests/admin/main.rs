@@ -23,3 +23,6 @@ mod quota;
 mod references;
 mod resources;
 mod revisions;
+mod setup;
+mod versions;
+mod writers;

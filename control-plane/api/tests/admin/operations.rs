@@ -99,7 +99,7 @@ impl Operation {
         };
         let tenant_id = &a.tenant["id"];
         let body = match self.id.as_str() {
-            "login" | "sign_in" => json!({}),
+            "login" | "sign_in" | "set_up" => json!({}),
             "create_tenant" | "create_gateway" => json!({"name": "new"}),
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),

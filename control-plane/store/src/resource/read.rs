@@ -35,7 +35,7 @@ impl Store {
         .bind(request.name)
         .bind(request.part_of_name)
         .bind(i64::from(request.limit) + 1)
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         let items = rows.into_iter().map(|row| row.into_stored(kind)).collect::<Result<_, _>>()?;
         Ok(Page::from_rows(items, request.limit, |item: &Stored| item.id))
@@ -58,7 +58,7 @@ impl Store {
         )))
         .bind(actor.scope().tenant())
         .bind(name)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?;
         row.ok_or(StoreError::NotFound)?.into_stored(kind)
     }

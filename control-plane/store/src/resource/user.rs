@@ -88,7 +88,7 @@ impl Kind for User {
 impl Store {
     /// Whether anybody can sign in at all.
     pub async fn has_users(&self) -> Result<bool, StoreError> {
-        let (found,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users)").fetch_one(&self.pool).await?;
+        let (found,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users)").fetch_one(&self.admin).await?;
         Ok(found)
     }
 }

@@ -166,7 +166,8 @@ export interface paths {
          * Signs a browser in: the session's token is set as the cookie `__Host-weir-session`, which scripts cannot read. The session that
          *     the browser held until now ends.
          * @description Requests with the cookie that change something must come from the console's own pages, by `Sec-Fetch-Site` or `Origin`. Attempts
-         *     are bounded as those of `POST /auth/login` are, and together with them.
+         *     are bounded as those of `POST /auth/login` are, and together with them; but a browser in which the account has signed in within 90
+         *     days, which it shows by the cookie `__Host-weir-device`, is held up by its own failures only.
          */
         post: operations["sign_in"];
         delete?: never;
@@ -473,6 +474,24 @@ export interface paths {
         head?: never;
         /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_provider"];
+        trace?: never;
+    };
+    "/api/v1/admin/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the first administrator is still to be made. */
+        get: operations["setup_status"];
+        put?: never;
+        /** Makes the first administrator, who can then sign in. The token is good for one, and for an hour; a restart prints another. */
+        post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/admin/tenants": {
@@ -964,7 +983,7 @@ export interface components {
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable" | "overloaded";
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable" | "overloaded";
         /** @description What an app shows to the gateway. */
         CreatedApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
@@ -1131,6 +1150,19 @@ export interface components {
          * @enum {string}
          */
         FindingType: "CREDIT_CARD" | "EMAIL";
+        /** @description Who was made. */
+        FirstAdministrator: {
+            /**
+             * Format: uuid
+             * @description The user.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description The change that made the user.
+             */
+            revision: number;
+        };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         Gateway: {
             /**
@@ -2239,6 +2271,26 @@ export interface components {
          * @enum {string}
          */
         SessionKind: "browser" | "bearer";
+        /** @description Who becomes the first administrator. */
+        Setup: {
+            /** @description Address to sign in with. */
+            email: string;
+            /**
+             * Format: password
+             * @description 12 to 256 characters.
+             */
+            password: string;
+            /**
+             * Format: password
+             * @description As the control plane printed it to standard error at its start.
+             */
+            token: string;
+        };
+        /** @description Whether the first administrator is still to be made. */
+        SetupStatus: {
+            /** @description Nobody administers the platform yet: the control plane has printed a token with which somebody may. */
+            is_needed: boolean;
+        };
         /**
          * @description What can be asked of an answer's form.
          * @enum {string}
@@ -6340,6 +6392,75 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setup_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupStatus"];
+                };
+            };
+        };
+    };
+    set_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirstAdministrator"];
+                };
+            };
+            /** @description The token does not hold. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is an administrator. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
