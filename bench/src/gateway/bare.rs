@@ -25,7 +25,7 @@ impl Bare {
         command.arg("--config-path").arg(&file).args(["--concurrency", &workers.to_string()]);
         command.args(["--disable-hot-restart", "--log-level", "warn"]);
         let process = Process::start("bare Envoy", command, &folder.join("bare.log"), libc::SIGKILL)?;
-        for _ in 0..100 {
+        for _ in 0..1200 {
             if tokio::net::TcpStream::connect(address).await.is_ok() {
                 return Ok(Self { process, address });
             }

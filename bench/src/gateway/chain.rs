@@ -11,9 +11,9 @@ use weir_dev::admin::{Admin, http_client, text};
 use weir_dev::process::Process;
 
 /// How long the parts may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(300);
 /// How long a change may take to be in force.
-const SETTLE: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// What is built and installed before a benchmark.
 #[derive(Clone, Debug)]

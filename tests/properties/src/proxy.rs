@@ -212,14 +212,13 @@ impl Hop {
         end: bool,
     ) -> Option<Result<Vec<u8>, Reply>> {
         self.held.extend_from_slice(piece);
-        host.hold(Message::Response, &self.held);
-        let flow = filter.on_response_body(host, self.held.len(), end);
+        let held = self.held.len();
+        // Moved, as in Envoy, so that what a filter does is all that takes work.
+        host.bodies[1] = std::mem::take(&mut self.held);
+        let flow = filter.on_response_body(host, held, end);
         let passed = std::mem::take(&mut host.bodies[1]);
         match flow {
-            Flow::Continue => {
-                self.held.clear();
-                Some(Ok(passed))
-            }
+            Flow::Continue => Some(Ok(passed)),
             Flow::Pause => {
                 self.held = passed;
                 None

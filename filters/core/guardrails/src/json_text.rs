@@ -1,4 +1,7 @@
 //! Text that is JSON itself: the arguments of a tool call, an answer in a format that was asked for. It stays JSON when it is edited.
+//!
+//! It is followed as it passes, in pieces that end anywhere, and may turn out to be none: `weir_llm`'s reader and `serde_json` both need the
+//! whole, which a stream never holds. That costs nothing where no text begins like JSON.
 
 use memchr::memchr2;
 use weir_config::FindingType;

@@ -27,7 +27,6 @@ mod json_text;
 mod merge;
 mod plugin;
 pub mod scan;
-pub mod steps;
 pub mod stream;
 
 pub use cache::ProfileCache;

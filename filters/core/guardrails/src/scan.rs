@@ -11,7 +11,7 @@ use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailR
 use crate::detect::{self, Match, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
-use crate::steps;
+use weir_llm::steps;
 
 /// Which way a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, Rules, write_edited};
-use crate::steps;
+use weir_llm::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.

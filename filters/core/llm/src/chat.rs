@@ -296,7 +296,7 @@ pub struct Response {
 /// Reads a request. Names what is missing or of the wrong type.
 pub fn read_request(schema: Schema, body: &[u8]) -> Result<Request, RequestError> {
     let value: Value =
-        serde_json::from_slice(body).map_err(|error| RequestError::new(format!("the body is not valid: {error}")))?;
+        crate::json::parse_bytes(body).map_err(|error| RequestError::new(format!("the body is not valid: {error}")))?;
     schema.read_request(&Node::root(&value))
 }
 
@@ -347,7 +347,7 @@ fn without_indices(path: &str) -> String {
 
 /// Reads a whole answer: of several choices the first, which is all that a request across schemas can ask for.
 pub fn read_response(schema: Schema, body: &[u8]) -> Result<Response, ResponseError> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| ResponseError::new("it is not valid JSON"))?;
+    let value: Value = crate::json::parse_bytes(body).map_err(|_| ResponseError::new("it is not valid JSON"))?;
     schema.read_response(&Node::root(&value)).map_err(|error| ResponseError::new(error.message))
 }
 

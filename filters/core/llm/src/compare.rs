@@ -1,5 +1,8 @@
+use crate::steps;
+
 /// Whether both are the same bytes, compared eight at a time: the target's own comparison looks at one by one.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
+    steps::count(left.len().min(right.len()));
     let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<8>(), right.as_chunks::<8>());
     let words = left.iter().zip(right).all(|(left, right)| u64::from_ne_bytes(*left) == u64::from_ne_bytes(*right));
     words && left.len() == right.len() && left_rest == right_rest

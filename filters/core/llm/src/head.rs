@@ -31,7 +31,7 @@ pub struct RequestHead {
 
 /// Reads and checks the head of a request body: one JSON object without duplicate names, every field that Weir itself
 /// relies on of the right type, and messages that each have a role. What it does not read stays the provider's to judge,
-/// but it must be JSON that all read alike (`strict`), so that a request means the same to whichever provider it meets.
+/// but it must be JSON that all read alike (`reader`), so that a request means the same to whichever provider it meets.
 pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, RequestError> {
     let rules =
         operation.schema().head(operation.kind()).ok_or_else(|| RequestError::new("this operation takes no body"))?;
@@ -94,11 +94,11 @@ impl RequestHead {
             return Some((first..first, br#""stream_options":{"include_usage":true},"#.to_vec()));
         };
         let options = body.get(span.clone())?;
-        let Ok(fields) = Fields::read(options) else {
+        let Some(fields) = Fields::read(options) else {
             return Some((span, br#"{"include_usage":true}"#.to_vec()));
         };
         if let Some(value) = fields.get_or_null("include_usage") {
-            let inner = span_in(body, value.get())?;
+            let inner = span_in(body, value)?;
             return Some((inner, b"true".to_vec()));
         }
         let first = span.start.checked_add(1)?;
@@ -153,19 +153,18 @@ fn read_answer_options(
 }
 
 fn read_include_usage(options: &str) -> Result<bool, RequestError> {
-    let fields = Fields::read(options.as_bytes())
-        .map_err(|_| RequestError::new("an object is expected").at("stream_options"))?;
+    let fields = Fields::of(options).ok_or_else(|| RequestError::new("an object is expected").at("stream_options"))?;
     if fields.duplicate().is_some() {
         return Err(RequestError::new("a field in it stands twice").at("stream_options"));
     }
     match fields.get("include_usage") {
-        Some(value) => read_as(value.get(), "stream_options.include_usage", "true or false"),
+        Some(value) => read_as(value, "stream_options.include_usage", "true or false"),
         None => Ok(false),
     }
 }
 
 fn read_as<'a, T: serde::Deserialize<'a>>(value: &'a str, name: &str, expected: &str) -> Result<T, RequestError> {
-    serde_json::from_str(value).map_err(|_| RequestError::new(format!("{expected} is expected")).at(name))
+    crate::json::parse(value).map_err(|_| RequestError::new(format!("{expected} is expected")).at(name))
 }
 
 #[cfg(test)]

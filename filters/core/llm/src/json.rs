@@ -6,39 +6,55 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
+
+use crate::reader::Reader;
+use crate::steps;
 
 /// More top-level fields than any schema has; keeps the look-ups linear and short.
 const MOST_FIELDS: usize = 256;
 
-/// The fields of one JSON object, values unread, in their order.
+/// The fields of one JSON object, values as they are written, in their order.
 #[derive(Debug)]
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Reads a whole JSON text that must be one object; nothing may follow it.
-    pub(crate) fn read(json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+    /// Reads a whole JSON text that must be one object; nothing may follow it. `None`: it is none, or has too many fields.
+    pub(crate) fn read(json: &'a [u8]) -> Option<Self> {
+        Self::of(std::str::from_utf8(json).ok()?)
     }
 
-    /// Reads the object that a value is.
-    pub(crate) fn of(value: &'a RawValue) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(value.get())
+    /// The same of a text.
+    pub(crate) fn of(json: &'a str) -> Option<Self> {
+        let mut reader = Reader::of(json);
+        let mut fields = Vec::new();
+        reader
+            .object(|reader, name, _| {
+                if fields.len() >= MOST_FIELDS {
+                    return Err(reader.not_json());
+                }
+                fields.push((name, reader.value()?));
+                Ok(())
+            })
+            .and_then(|()| reader.end())
+            .ok()?;
+        Some(Self(fields))
     }
 
     /// The value of a field; `null` counts as absent, as it does for both schemas.
-    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.get_or_null(name).filter(|value| value.get() != "null")
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        self.get_or_null(name).filter(|value| *value != "null")
     }
 
     /// The value of a field, `null` included.
-    pub(crate) fn get_or_null(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get_or_null(&self, name: &str) -> Option<&'a str> {
+        steps::count(self.0.len());
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// All fields in their order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
@@ -54,32 +70,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+/// A JSON text as a value; all of it is read.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, serde_json::Error> {
+    steps::count(json.len());
+    serde_json::from_str(json)
+}
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OfObject;
-        impl<'de> Visitor<'de> for OfObject {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    if fields.len() >= MOST_FIELDS {
-                        return Err(de::Error::custom(format_args!("an object with more than {MOST_FIELDS} fields")));
-                    }
-                    fields.push((name, map.next_value()?));
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(OfObject)
-    }
+/// The same of bytes.
+pub(crate) fn parse_bytes<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, serde_json::Error> {
+    steps::count(json.len());
+    serde_json::from_slice(json)
 }
 
 /// The text of a value that is a string.
@@ -93,7 +93,7 @@ pub(crate) fn unescaped(json_string: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Cow::Borrowed(inner);
     }
-    Cow::Owned(serde_json::from_str(json_string).unwrap_or_else(|_| unescaped_lossy(json_string)))
+    Cow::Owned(parse(json_string).unwrap_or_else(|_| unescaped_lossy(json_string)))
 }
 
 /// JSON may hold half a surrogate pair, which no Rust string can: serde_json gives it as bytes only.
@@ -149,6 +149,7 @@ pub(crate) fn spliced(bytes: &[u8], edits: &mut [(Range<usize>, Vec<u8>)]) -> Ve
         out.extend_from_slice(new);
         at = range.end;
     }
+    steps::count(bytes.len().saturating_add(edits.len()));
     out.extend_from_slice(bytes.get(at..).unwrap_or_default());
     out
 }

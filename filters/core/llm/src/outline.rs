@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use serde_json::value::RawValue;
-
 use crate::error;
 use crate::json::{Fields, span_in, spliced, write_string};
 use crate::operation::Operation;
@@ -12,7 +10,7 @@ use crate::operation::Operation;
 #[derive(Debug)]
 pub struct AnswerOutline<'a> {
     /// What it says it used, if it says so once: figures that stand twice are none.
-    pub usage: Option<&'a RawValue>,
+    pub usage: Option<&'a str>,
     /// Whether it has what an answer of its operation must have, and does not say that it is an error.
     pub is_answer: bool,
     /// Where the model's name stands, quotes included.
@@ -22,18 +20,15 @@ pub struct AnswerOutline<'a> {
 impl<'a> AnswerOutline<'a> {
     /// Reads the outline of an answer in the provider's schema. `None`: it is no JSON object.
     pub fn read(operation: Operation, body: &'a [u8]) -> Option<Self> {
-        let fields = Fields::read(body).ok()?;
+        let fields = Fields::read(body)?;
         let says_error = fields.iter().any(|(name, value)| name == "error" && is_error(value));
         let field = operation.schema().answer_field(operation.kind());
-        let is_list = |name| fields.get(name).is_some_and(|value| value.get().starts_with('['));
+        let is_list = |name| fields.get(name).is_some_and(|value| value.starts_with('['));
         let mut usages = fields.iter().filter(|(name, _)| *name == "usage").map(|(_, value)| value);
         Some(Self {
             usage: usages.next().filter(|_| usages.next().is_none()),
             is_answer: !says_error && field.is_none_or(is_list),
-            model: fields
-                .get("model")
-                .filter(|model| model.get().starts_with('"'))
-                .and_then(|model| span_in(body, model.get())),
+            model: fields.get("model").filter(|model| model.starts_with('"')).and_then(|model| span_in(body, model)),
         })
     }
 
@@ -47,9 +42,8 @@ impl<'a> AnswerOutline<'a> {
 }
 
 /// An `error` that says something.
-fn is_error(error: &RawValue) -> bool {
-    error.get().starts_with(['{', '"', '['])
-        && serde_json::from_str(error.get()).is_ok_and(|error| error::is_something(&error))
+fn is_error(error: &str) -> bool {
+    error.starts_with(['{', '"', '[']) && crate::json::parse(error).is_ok_and(|error| error::is_something(&error))
 }
 
 #[cfg(test)]
@@ -104,7 +98,7 @@ mod tests {
     fn figures_that_stand_twice_are_none() {
         let check = |body: &str, expect: Option<&str>| {
             let outline = AnswerOutline::read(operation(Kind::Chat, "openai"), body.as_bytes()).unwrap();
-            assert_eq!(outline.usage.map(|usage| usage.get()), expect);
+            assert_eq!(outline.usage, expect);
         };
         check(r#"{"usage":{"a":1}}"#, Some(r#"{"a":1}"#));
         check(r#"{"usage":{"a":1},"usage":{"a":2}}"#, None);

@@ -10,6 +10,7 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use crate::json::span_in;
+use crate::steps;
 
 /// The largest event that is held, in bytes.
 pub const MOST_EVENT_BYTES: usize = 1 << 20;
@@ -135,6 +136,7 @@ impl Framer {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        steps::count(bytes.len().saturating_sub(self.searched));
         let mut start = 0;
         let mut at = self.searched;
         let mut line_start = self.line_start;
@@ -175,6 +177,7 @@ impl Framer {
 }
 
 fn dispatch(raw: &[u8], at_stream_start: bool, each: &mut dyn FnMut(Event<'_>)) {
+    steps::count(raw.len());
     let text = raw.strip_prefix(b"\xef\xbb\xbf").filter(|_| at_stream_start).unwrap_or(raw);
     let mut event: &[u8] = b"";
     let mut first_data: Option<&[u8]> = None;

@@ -396,7 +396,7 @@ fn error_by_name(provider: Schema, event: &Event<'_>) -> Option<ProviderError> {
     if event.event != ERROR || data.is_empty() || data == "[DONE]" {
         return None;
     }
-    let value: Value = serde_json::from_str(data).unwrap_or_else(|_| data.into());
+    let value: Value = crate::json::parse(data).unwrap_or_else(|_| data.into());
     Some(error_of_json(provider, 200, value.get("error").unwrap_or(&value)))
 }
 

@@ -38,7 +38,7 @@ impl Template {
             Some(text) => Some((Cow::Borrowed(text), span)),
             None => {
                 between(data, &self.before, &self.after)?;
-                Some((Cow::Owned(serde_json::from_str(data.get(span.clone())?).ok()?), span))
+                Some((Cow::Owned(crate::json::parse(data.get(span.clone())?).ok()?), span))
             }
         }
     }

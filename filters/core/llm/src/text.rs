@@ -1,8 +1,8 @@
 //! One visitor for every piece of text in a body, so that a guardrail need not know any schema.
 //!
-//! A body is walked once, by a scanner of its own rather than by serde: it must tell where each string stands, and it must
-//! see every value of a name that stands twice, since the provider may read another one than the first. Which strings are
-//! text is decided by exclusion ([`place`]): in the parts that reach a model, an unknown field counts as text.
+//! A body is walked once, by `reader` rather than by serde: it must be told where each string stands, and every value of a name that
+//! stands twice must be seen, since the provider may read another one than the first. Which strings are text is decided by exclusion
+//! ([`place`]): in the parts that reach a model, an unknown field counts as text.
 
 mod base64;
 pub mod place;
@@ -14,9 +14,10 @@ use std::ops::Range;
 use crate::error::{RequestError, ResponseError};
 use crate::json::{spliced, unescaped, write_string};
 use crate::operation::Operation;
+use crate::reader::Malformed;
 use crate::schema::{Kind, Schema};
 pub use place::{Ends, Holds, Names, Place, Texts};
-use scan::{Malformed, Scanned, scan};
+use scan::{Scanned, Unreadable, scan};
 
 pub use stream::{MOST_TEXTS_OF_AN_EVENT, Role, StreamEvent, StreamText, continuation};
 
@@ -62,7 +63,7 @@ pub struct BodyTexts {
 /// and settings are none. In texts' places numbers of 12 digits and more count too, and so do the names in tool inputs,
 /// schemas and unknown fields.
 ///
-/// Fails on what is no JSON or is nested deeper than 128 levels.
+/// Fails on what is no JSON or is nested deeper than 127 levels.
 pub fn request_texts(operation: Operation, body: &[u8]) -> Result<BodyTexts, RequestError> {
     let Some(place) = request_place(operation) else { return Ok(BodyTexts::default()) };
     let body = as_text(body).map_err(malformed)?;
@@ -84,7 +85,7 @@ fn place_of(places: &[(Kind, &'static Place)], kind: Kind) -> Option<&'static Pl
     places.iter().find(|(of, _)| *of == kind).map(|(_, place)| *place)
 }
 
-fn malformed(error: Malformed) -> RequestError {
+fn malformed(error: Unreadable) -> RequestError {
     RequestError::new(format!("the body is not valid: {error}"))
 }
 
@@ -133,8 +134,8 @@ pub fn edited(body: &[u8], edits: &[(Range<usize>, String)], spellings: &[Range<
     spliced(body, &mut texts.chain(gone).collect::<Vec<_>>())
 }
 
-fn as_text(body: &[u8]) -> Result<&str, Malformed> {
-    std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)
+fn as_text(body: &[u8]) -> Result<&str, Unreadable> {
+    std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8(error.valid_up_to()).into())
 }
 
 /// One text at a time in memory.
@@ -177,7 +178,7 @@ fn value_of(token: &str) -> String {
 fn without_needless_escapes(text: String) -> String {
     let is_escaped_json = text.trim_start().starts_with(['{', '[', '"'])
         && text.contains("\\u")
-        && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        && crate::json::parse::<serde::de::IgnoredAny>(&text).is_ok();
     if !is_escaped_json {
         return text;
     }

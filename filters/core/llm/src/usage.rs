@@ -83,7 +83,7 @@ impl Usage {
 
 /// The usage of a whole answer: chat, embeddings or message. `None` if the answer is unreadable or says nothing.
 pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let answer: Answer<'_> = crate::json::parse_bytes(body).ok()?;
     usage_of_value(schema, answer.usage?.get())
 }
 

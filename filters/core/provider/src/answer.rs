@@ -210,7 +210,7 @@ impl Answer {
             return self.fail(host, exchange, &invalid());
         };
         // What it says it used is owed, whatever else is wrong with it.
-        let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage.get()));
+        let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage));
         if let Some(usage) = usage {
             note(exchange, |exchange| exchange.usage.report_whole(usage));
         }

@@ -35,15 +35,16 @@ impl Credential {
 
     /// Whether it stands in a text, as it is or escaped.
     pub(crate) fn is_in(&self, text: &[u8]) -> bool {
-        self.find(text, 0).is_some()
+        self.find(text, 0, has_escapes(text)).is_some()
     }
 
     /// A text of an error without it; `None`: it does not stand there. The text is what a reader reads, not its JSON: what is escaped
     /// in it was escaped twice.
     pub(crate) fn hidden_in(&self, text: &str) -> Option<String> {
         let bytes = text.as_bytes();
+        let has_escapes = has_escapes(bytes);
         let (mut kept, mut at) = (Vec::new(), 0);
-        while let Some((start, end)) = self.find(bytes, at) {
+        while let Some((start, end)) = self.find(bytes, at, has_escapes) {
             kept.extend_from_slice(bytes.get(at..start).unwrap_or_default());
             kept.extend_from_slice(REMOVED);
             at = end;
@@ -56,8 +57,12 @@ impl Credential {
     }
 
     /// Where it stands next, from a place on. A hostile provider chooses the text: each place is looked at for as long as it fits.
-    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+    fn find(&self, text: &[u8], from: usize, has_escapes: bool) -> Option<(usize, usize)> {
         let first = *self.0.first().filter(|_| self.0.len() >= SHORTEST)?;
+        if !has_escapes {
+            let start = from.saturating_add(memchr::memmem::find(text.get(from..)?, &self.0)?);
+            return Some((start, start.saturating_add(self.0.len())));
+        }
         let mut at = from;
         while let Some(next) = memchr::memchr3(first, b'\\', b'%', text.get(at..)?) {
             let start = at.saturating_add(next);
@@ -73,6 +78,11 @@ impl Credential {
     fn end_at(&self, text: &[u8], start: usize) -> Option<usize> {
         self.0.iter().try_fold(start, |at, byte| Some(at.saturating_add(length_of(*byte, text.get(at..)?)?)))
     }
+}
+
+/// Whether anything in a text may be escaped. If nothing is, it is searched by words: the first letter of a credential is common.
+fn has_escapes(text: &[u8]) -> bool {
+    memchr::memchr2(b'\\', b'%', text).is_some()
 }
 
 /// How many bytes at the beginning of a text stand for this one: itself, or an escape of JSON or of a URL.

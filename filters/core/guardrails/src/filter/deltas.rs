@@ -12,8 +12,8 @@ use super::events::Edited;
 use super::refusal;
 use super::waiting::Waiting;
 use crate::scan::{Direction, Finding, Profile};
-use crate::steps;
 use crate::stream::{Released, TextStream};
+use weir_llm::steps;
 
 /// The most texts that may be open side by side in one stream: choices, blocks, tool calls.
 const MOST_CHANNELS: usize = 1024;

@@ -8,7 +8,7 @@ use weir_llm::text::Text;
 
 use crate::json_text::JsonText;
 use crate::scan::{Direction, Finding, Profile, write_edited};
-use crate::steps;
+use weir_llm::steps;
 
 /// What stands in the place of a text, and where that text stood.
 pub(super) type Edit = (Range<usize>, String);

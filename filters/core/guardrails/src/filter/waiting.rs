@@ -7,7 +7,7 @@ use weir_llm::text::StreamEvent;
 use super::deltas::write;
 use super::edit::Edit;
 use super::events::Edited;
-use crate::steps;
+use weir_llm::steps;
 
 /// How many bytes of events may wait. What honestly follows the end of a choice is the end of others, and usage.
 const MOST_WAITING_BYTES: usize = 1 << 20;

@@ -54,7 +54,7 @@ pub(crate) fn error_of_event(schema: Schema, data: &str) -> Option<ProviderError
     if !signs.iter().any(|sign| memchr::memmem::find(data.as_bytes(), sign.as_bytes()).is_some()) {
         return None;
     }
-    let value: Value = serde_json::from_str(data).ok().filter(is_error)?;
+    let value: Value = crate::json::parse(data).ok().filter(is_error)?;
     Some(ProviderError::of(schema, 200, Said::in_value(&value), Some(value)))
 }
 
@@ -117,7 +117,7 @@ impl ProviderError {
     /// The same error with all that its event says beside it.
     pub(crate) fn in_event(mut self, data: &str) -> Self {
         if let Some(own) = &mut self.body
-            && let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(data)
+            && let Ok(event @ Value::Object(_)) = crate::json::parse::<Value>(data)
             && event.get("error").is_some()
         {
             own.1 = event;

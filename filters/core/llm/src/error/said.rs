@@ -173,7 +173,7 @@ fn json(text: &str) -> Option<Value> {
     }
     let is_event = text.starts_with("data:") || text.starts_with("event:");
     let data = text.lines().filter(|_| is_event).find_map(|line| line.strip_prefix("data:"))?;
-    serde_json::from_str(data.trim()).ok()
+    crate::json::parse(data.trim()).ok()
 }
 
 fn has_page(text: &str) -> bool {

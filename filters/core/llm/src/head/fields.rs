@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::RequestError;
 use crate::head::rules::{HeadRules, JsonType, MessageRules};
 use crate::json::unescaped;
-use crate::strict::{Malformed, Reader};
+use crate::reader::{Malformed, Reader};
 
 /// More top-level fields than any schema has; keeps the look-ups linear and short.
 const MOST_FIELDS: usize = 256;
@@ -16,7 +16,7 @@ pub(super) struct TopFields<'a>(Vec<(Cow<'a, str>, &'a str)>);
 impl<'a> TopFields<'a> {
     /// Passes the whole body.
     pub(super) fn read(rules: &HeadRules, body: &'a [u8]) -> Result<Self, RequestError> {
-        let mut reader = Reader::new(body)?;
+        let mut reader = Reader::strict(body)?;
         if reader.next().is_some_and(|first| first != b'{') {
             // Said only of what is JSON at all.
             reader.value()?;
@@ -24,7 +24,7 @@ impl<'a> TopFields<'a> {
             return Err(RequestError::new("the body is not valid: a JSON object is expected"));
         }
         let mut fields = Vec::new();
-        reader.object(|reader, name| {
+        reader.object(|reader, name, _| {
             if fields.len() >= MOST_FIELDS {
                 return Err(RequestError::new(format!("the body is not valid: it has more than {MOST_FIELDS} fields")));
             }
@@ -110,7 +110,7 @@ fn read_messages<'a>(reader: &mut Reader<'a>, field: &str, rules: &MessageRules)
         }
         let (mut role, mut content) = (None, None);
         let mut twice = None;
-        reader.object(|reader, name| {
+        reader.object(|reader, name, _| {
             let value = reader.value()?;
             let (field, known) = match name.as_ref() {
                 "role" => (".role", &mut role),

@@ -23,7 +23,7 @@ pub(super) fn members(body: &[u8], fields: &Fields<'_>, becomes: impl Fn(&str) -
     let mut values = Vec::new();
     let mut changes = false;
     for (name, value) in fields.iter() {
-        let Some(span) = span_in(body, value.get()) else { return };
+        let Some(span) = span_in(body, value) else { return };
         let becomes = becomes(name);
         changes |= becomes != Becomes::Same;
         values.push((name, span, becomes));
@@ -54,7 +54,7 @@ pub(super) fn members(body: &[u8], fields: &Fields<'_>, becomes: impl Fn(&str) -
         (at, follows, gap) = (span.end, true, false);
     }
     if gap {
-        let end = fields.iter().last().and_then(|(_, value)| span_in(body, value.get())).map_or(at, |span| span.end);
+        let end = fields.iter().last().and_then(|(_, value)| span_in(body, value)).map_or(at, |span| span.end);
         edits.push((at..end, Vec::new()));
     }
 }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -370,13 +368,9 @@ proptest! {
     }
 }
 
-/// The processor time that this thread's work takes: other work on the machine does not count.
-pub(super) fn time_of(work: impl FnOnce()) -> Duration {
-    let now = || {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
-    };
-    let start = now();
-    work();
-    now().saturating_sub(start)
+/// What some work takes: bytes, fields and texts that are gone through, and bytes that are allocated.
+pub(super) fn work_of(work: impl FnOnce()) -> u64 {
+    let before = crate::steps::counted();
+    let allocated = allocation_counter::measure(work).bytes_total;
+    crate::steps::counted() - before + allocated
 }

@@ -135,12 +135,7 @@ impl Place {
         known.map(|(number, (_, place))| (number, *place))
     }
 
-    /// Whether a string here is text.
-    pub(crate) fn is_text(&self) -> bool {
-        self.holds == Holds::Remark || self.has_text_numbers()
-    }
-
-    /// Whether a long number here is.
+    /// Whether a long number here is text.
     pub(crate) fn has_text_numbers(&self) -> bool {
         matches!(self.holds, Holds::Text | Holds::Address | Holds::File | Holds::SourceData | Holds::TextOrTokens)
     }

@@ -1,13 +1,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
-
 use super::place::{Holds, Place};
 use crate::json::unescaped;
+use crate::reader::{Malformed, Reader};
 
-/// Levels of arrays and objects that are followed, as in serde_json.
-const MOST_LEVELS: usize = 128;
 /// Digits from which on a number counts as text: payment cards, accounts and identity numbers have as many.
 const LONG_NUMBER: usize = 12;
 /// What the address of embedded data begins with.
@@ -17,13 +14,9 @@ const LONGEST_HEAD: usize = 133;
 
 /// Why a text could not be scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
-    #[error("it is not UTF-8")]
-    NotUtf8,
-    #[error("it is not JSON at byte {0}")]
-    NotJson(usize),
-    #[error("it is nested deeper than {MOST_LEVELS} levels")]
-    TooDeep,
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// Readers disagree on which of the values counts, and pieces of a text are put together from what is read.
     #[error("it has a field twice")]
     Twice,
@@ -73,20 +66,18 @@ pub(super) struct Found {
 }
 
 /// Scans a whole JSON text.
-pub(super) fn scan(json: &str, place: &'static Place) -> Result<Scanned, Malformed> {
+pub(super) fn scan(json: &str, place: &'static Place) -> Result<Scanned, Unreadable> {
     scan_as(json, place, false)
 }
 
 /// Scans the data of an event, in which texts have channels.
-pub(super) fn scan_event(json: &str, place: &'static Place) -> Result<Scanned, Malformed> {
+pub(super) fn scan_event(json: &str, place: &'static Place) -> Result<Scanned, Unreadable> {
     scan_as(json, place, true)
 }
 
-fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scanned, Malformed> {
+fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scanned, Unreadable> {
     let mut scanner = Scanner {
-        bytes: json.as_bytes(),
         json,
-        at: 0,
         out: Scanned::default(),
         said: Said::Nothing,
         objects: 0,
@@ -94,14 +85,11 @@ fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scan
         has_channels,
         tokens: false,
     };
-    scanner.skip_space();
-    let is_object = scanner.peek() == Some(b'{');
-    let way = Way { levels: MOST_LEVELS, hash: FNV_OFFSET, joined: 0, is_beside: !place.list.is_empty() };
-    scanner.value(place, way)?;
-    scanner.skip_space();
-    if scanner.at != json.len() {
-        return Err(scanner.malformed());
-    }
+    let mut reader = Reader::of(json);
+    let is_object = reader.next() == Some(b'{');
+    let way = Way { is_outermost: true, hash: FNV_OFFSET, joined: 0, is_beside: !place.list.is_empty() };
+    scanner.value(&mut reader, place, way)?;
+    reader.end()?;
     scanner.out.unread = scanner.out.unread.saturating_add(u32::from(scanner.tokens));
     scanner.out.is_answer = is_object && scanner.said == Said::List;
     Ok(scanner.out)
@@ -131,8 +119,8 @@ enum Embedded {
 /// How the scanner came to a value.
 #[derive(Clone, Copy)]
 struct Way {
-    /// Levels that may still follow.
-    levels: usize,
+    /// Nothing is around it.
+    is_outermost: bool,
     /// Stands for the names on it.
     hash: u64,
     joined: u32,
@@ -141,8 +129,6 @@ struct Way {
 
 struct Scanner<'a> {
     json: &'a str,
-    bytes: &'a [u8],
-    at: usize,
     out: Scanned,
     said: Said,
     objects: u32,
@@ -153,60 +139,68 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn value(&mut self, place: &'static Place, way: Way) -> Result<(), Malformed> {
-        self.skip_space();
-        let (start, spellings) = (self.at, self.out.spellings.len());
-        match self.peek() {
-            Some(b'"') => {
-                let span = self.string()?;
-                self.string_at(span, place, way);
-            }
-            Some(b'{') => self.object(place, way)?,
-            Some(b'[') => self.array(place, way)?,
-            Some(b't') => self.literal(b"true")?,
-            Some(b'f') => self.literal(b"false")?,
-            Some(b'n') => return self.literal(b"null"),
-            Some(b'-' | b'0'..=b'9') => {
-                let span = self.number();
-                let digits = self.bytes.get(span.clone()).unwrap_or_default();
-                self.tokens |= place.holds == Holds::TextOrTokens;
-                if place.has_text_numbers()
-                    && digits.len() >= LONG_NUMBER
-                    && digits.iter().filter(|byte| byte.is_ascii_digit()).count() >= LONG_NUMBER
-                {
-                    self.found(span, place, 0, way);
+    fn value(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
+        let first = reader.next();
+        let (start, spellings) = (reader.position(), self.out.spellings.len());
+        match first {
+            Some(b'{') => self.object(reader, place, way)?,
+            Some(b'[') => self.array(reader, place, way)?,
+            _ => {
+                reader.scalar()?;
+                let span = start..reader.position();
+                match first {
+                    Some(b'"') => self.string_at(span, place, way),
+                    Some(b'-' | b'0'..=b'9') => self.number_at(span, place, way),
+                    // Null spells nothing, either.
+                    Some(b'n') => return Ok(()),
+                    _ => {}
                 }
             }
-            _ => return Err(self.malformed()),
         }
         if place.holds == Holds::Spelling {
             // With all that is below it. What is empty spells nothing.
             self.out.spellings.truncate(spellings);
-            if !matches!(self.json.get(start..self.at), Some("[]" | "{}" | "\"\"")) {
-                self.out.spellings.push(start..self.at);
+            if !matches!(reader.since(start), "[]" | "{}" | "\"\"") {
+                self.out.spellings.push(start..reader.position());
             }
         }
         Ok(())
     }
 
+    fn number_at(&mut self, span: Range<usize>, place: &'static Place, way: Way) {
+        self.tokens |= place.holds == Holds::TextOrTokens;
+        if span.len() < LONG_NUMBER || !place.has_text_numbers() {
+            return;
+        }
+        let token = self.json.get(span.clone()).unwrap_or_default();
+        if token.bytes().filter(u8::is_ascii_digit).count() >= LONG_NUMBER {
+            self.found(span, place, 0, way);
+        }
+    }
+
     fn string_at(&mut self, span: Range<usize>, place: &'static Place, way: Way) {
-        match (place.holds, self.embedded(&span)) {
-            (Holds::Media, _) | (Holds::Address | Holds::File, Embedded::Media) => {
-                self.out.unread = self.out.unread.saturating_add(1);
-            }
-            (Holds::Address | Holds::File, Embedded::Base64(head)) => self.found_base64(span, head, place, way),
-            (Holds::File, Embedded::Nothing) => self.found_base64(span, 0, place, way),
-            _ if place.is_text() || (place.holds == Holds::Word && !self.is_word(&span)) => {
+        match place.holds {
+            Holds::Media => self.out.unread = self.out.unread.saturating_add(1),
+            Holds::Address | Holds::File => match self.embedded(&span) {
+                Embedded::Media => self.out.unread = self.out.unread.saturating_add(1),
+                Embedded::Base64(head) => self.found_base64(span, head, place, way),
+                Embedded::Nothing if place.holds == Holds::File => self.found_base64(span, 0, place, way),
+                Embedded::Nothing | Embedded::Other => self.found(span, place, 0, way),
+            },
+            Holds::Word if self.is_word(&span) => {}
+            Holds::Word | Holds::Text | Holds::Remark | Holds::TextOrTokens | Holds::SourceData => {
                 self.found(span, place, 0, way);
             }
-            _ => {}
+            Holds::Nothing | Holds::Spelling => {}
         }
     }
 
     /// Whether a string looks like an id or a fixed word.
     fn is_word(&self, string: &Range<usize>) -> bool {
-        let text = unescaped(self.json.get(string.clone()).unwrap_or_default());
-        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
+        let token = self.json.get(string.clone()).unwrap_or_default();
+        let is_of_a_word = |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=');
+        let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
+        inner.bytes().all(is_of_a_word) || (inner.contains('\\') && unescaped(token).bytes().all(is_of_a_word))
     }
 
     fn found_base64(&mut self, span: Range<usize>, head: usize, place: &'static Place, way: Way) {
@@ -224,33 +218,25 @@ impl<'a> Scanner<'a> {
         self.out.texts.push(found);
     }
 
-    fn object(&mut self, place: &'static Place, way: Way) -> Result<(), Malformed> {
-        let is_outermost = way.levels == MOST_LEVELS;
-        let levels = way.levels.checked_sub(1).ok_or(Malformed::TooDeep)?;
-        self.at += 1;
+    fn object(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
+        let is_outermost = way.is_outermost;
         self.objects = self.objects.saturating_add(1);
         let object = self.objects;
         let first_text = self.out.texts.len();
         let mut keys = Keys::default();
         let mut source = Source::default();
         let mut seen = 0_u64;
-        self.skip_space();
-        let mut is_open = !self.eat(b'}');
-        while is_open {
-            self.skip_space();
-            let (name, name_span) = self.name()?;
+        reader.object(|reader, name, name_span| {
             if place.has_text_name(&name) {
                 self.found(name_span, place, object, way);
             }
-            self.skip_space();
-            self.expect(b':')?;
-            self.skip_space();
-            let (first_span, value_start) = (self.out.texts.len(), self.at);
+            let first = reader.next();
+            let (first_span, value_start) = (self.out.texts.len(), reader.position());
             let known = place.field(&name);
             let value_place = known.map_or(place.others, |(_, place)| place);
             let is_list = !place.list.is_empty() && name == place.list;
             let way = Way {
-                levels,
+                is_outermost: false,
                 hash: match value_place.goes_on_as {
                     _ if !self.has_channels => way.hash,
                     "" => fnv(way.hash, &name),
@@ -259,38 +245,36 @@ impl<'a> Scanner<'a> {
                 joined: if value_place.is_part { way.joined } else { 0 },
                 is_beside: way.is_beside && !is_list,
             };
-            self.value(value_place, way)?;
+            self.value(reader, value_place, way)?;
             if let (true, Some((number, _))) = (self.has_channels, known) {
                 let says = self.out.texts.get(first_span..).unwrap_or_default().iter().any(|text| text.span.len() > 2);
                 if says || place.keys.contains(&&*name) || place.kind == name {
                     let bit = 1_u64.checked_shl(number).unwrap_or_default();
                     if seen & bit != 0 {
-                        return Err(Malformed::Twice);
+                        return Err(Unreadable::Twice);
                     }
                     seen |= bit;
                 }
             }
             if is_list {
-                let is_list = self.said == Said::Nothing && self.bytes.get(value_start) == Some(&b'[');
+                let is_list = self.said == Said::Nothing && first == Some(b'[');
                 self.said = if is_list { Said::List } else { Said::Unclear };
             }
-            let value = self.json.get(value_start..self.at).unwrap_or_default();
+            let value = reader.since(value_start);
             if place.is_source {
                 source.field(&name, value, first_span..self.out.texts.len());
             }
             if self.has_channels && !place.keys.is_empty() {
                 keys.field(place, &name, value);
             }
-            if is_outermost && name == "type" {
-                self.out.kind = value_start..self.at;
+            if is_outermost {
+                if name == "type" {
+                    self.out.kind = value_start..reader.position();
+                }
+                self.out.has_error |= name == "error" && says_something(value);
             }
-            self.out.has_error |= is_outermost && name == "error" && says_something(value);
-            self.skip_space();
-            is_open = !self.eat(b'}');
-            if is_open {
-                self.expect(b',')?;
-            }
-        }
+            Ok(())
+        })?;
         match source.read() {
             Encoding::Text => {}
             Encoding::Base64(data) => {
@@ -334,44 +318,20 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn array(&mut self, place: &'static Place, way: Way) -> Result<(), Malformed> {
-        let levels = way.levels.checked_sub(1).ok_or(Malformed::TooDeep)?;
-        self.at += 1;
+    fn array(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
         let mut joined = way.joined;
         if place.joins_parts {
             self.arrays = self.arrays.saturating_add(1);
             joined = self.arrays;
         }
-        self.skip_space();
-        if self.eat(b']') {
-            return Ok(());
-        }
-        loop {
-            self.value(place, Way { levels, joined, ..way })?;
-            self.skip_space();
-            if self.eat(b']') {
-                return Ok(());
-            }
-            self.expect(b',')?;
-        }
-    }
-
-    /// A field's name; an escaped one is the name that it stands for.
-    fn name(&mut self) -> Result<(Cow<'a, str>, Range<usize>), Malformed> {
-        let span = self.string()?;
-        let json: &'a str = self.json;
-        Ok((unescaped(json.get(span.clone()).unwrap_or_default()), span))
-    }
-
-    fn number(&mut self) -> Range<usize> {
-        let start = self.at;
-        self.skip_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
-        start..self.at
+        let way = Way { is_outermost: false, joined, ..way };
+        reader.array(|reader, _| self.value(reader, place, way))
     }
 
     /// What a string holds, if it is an address with the data itself, in base64.
     fn embedded(&self, string: &Range<usize>) -> Embedded {
-        let token = self.bytes.get(string.start.saturating_add(1)..string.end.saturating_sub(1)).unwrap_or_default();
+        let token =
+            self.json.as_bytes().get(string.start.saturating_add(1)..string.end.saturating_sub(1)).unwrap_or_default();
         let head = token.get(..LONGEST_HEAD.min(token.len())).unwrap_or_default();
         // Escapes are seldom, and what is escaped before the data must not hide it.
         let escaped = memchr::memchr(b'\\', head).is_some();
@@ -393,85 +353,14 @@ impl<'a> Scanner<'a> {
         }
         Embedded::Base64(DATA.len().saturating_add(comma).saturating_add(1))
     }
-
-    fn string(&mut self) -> Result<Range<usize>, Malformed> {
-        let start = self.at;
-        self.expect(b'"')?;
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let Some(plain) = memchr2(b'"', b'\\', rest) else { return Err(self.malformed()) };
-            if has_control(rest.get(..plain).unwrap_or_default()) {
-                return Err(self.malformed());
-            }
-            self.at += plain;
-            if self.eat(b'"') {
-                return Ok(start..self.at);
-            }
-            let escape = self.bytes.get(self.at + 1..).unwrap_or_default();
-            self.at += match escape {
-                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-                [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => 6,
-                _ => return Err(self.malformed()),
-            };
-        }
-    }
-
-    fn literal(&mut self, expected: &[u8]) -> Result<(), Malformed> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(expected)) {
-            self.at += expected.len();
-            Ok(())
-        } else {
-            Err(self.malformed())
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
-        if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
-    }
-
-    fn skip_space(&mut self) {
-        self.skip_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
-    }
-
-    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
-        while self.peek().is_some_and(&wanted) {
-            self.at += 1;
-        }
-    }
-
-    fn malformed(&self) -> Malformed {
-        Malformed::NotJson(self.at)
-    }
 }
 
 /// Whether the value of an `error` is one: some servers say in every event that there is none.
 fn says_something(error: &str) -> bool {
     match error.as_bytes().first() {
-        Some(b'{' | b'[' | b'"') => serde_json::from_str(error).is_ok_and(|error| crate::error::says_something(&error)),
+        Some(b'{' | b'[' | b'"') => crate::json::parse(error).is_ok_and(|error| crate::error::says_something(&error)),
         _ => false,
     }
-}
-
-/// Whether a control character is among these bytes. Eight at a time: wasm has no wider registers without its vectors, and
-/// prompts are long.
-fn has_control(bytes: &[u8]) -> bool {
-    const LOW: u64 = 0x2020_2020_2020_2020;
-    const TOP: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = bytes.as_chunks::<8>();
-    // Of a byte under 0x20 subtraction borrows, which sets its top bit; one that had it set before is none.
-    let in_words =
-        words.iter().map(|word| u64::from_le_bytes(*word)).any(|word| word.wrapping_sub(LOW) & !word & TOP != 0);
-    in_words || rest.iter().any(|byte| *byte < 0x20)
 }
 
 /// What an object says of the data in it.
@@ -570,20 +459,4 @@ fn fnv(hash: u64, name: &str) -> u64 {
     // The length keeps apart what is said in two names and in one.
     let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
     name.bytes().fold((hash ^ length).wrapping_mul(PRIME), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::has_control;
-
-    proptest! {
-        #[test]
-        fn control_characters_are_seen_wherever_they_stand(
-            bytes in prop::collection::vec(prop_oneof![9 => 0x20..=0xff_u8, 1 => any::<u8>()], 0..40),
-        ) {
-            prop_assert_eq!(has_control(&bytes), bytes.iter().any(|byte| *byte < 0x20));
-        }
-    }
 }

@@ -3,7 +3,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::place::Ends;
-use super::scan::{Found, Malformed, Scanned, scan_event};
+use super::scan::{Found, Scanned, Unreadable, scan_event};
 use super::{Text, edited, value_of};
 use crate::error::ResponseError;
 use crate::schema::Schema;
@@ -65,7 +65,7 @@ impl StreamEvent {
             return Err(ResponseError::new("an event is no JSON object".to_owned()));
         }
         let scanned =
-            scan_event(data, texts.event).map_err(|error: Malformed| ResponseError::new(error.to_string()))?;
+            scan_event(data, texts.event).map_err(|error: Unreadable| ResponseError::new(error.to_string()))?;
         if scanned.texts.len() > MOST_TEXTS_OF_AN_EVENT {
             return Err(ResponseError::new(format!("an event has more than {MOST_TEXTS_OF_AN_EVENT} texts")));
         }
@@ -115,7 +115,7 @@ impl StreamText {
 /// texts are in the new one.
 pub fn continuation(client: Schema, name: &str, data: &str, edits: &[(Range<usize>, String)]) -> (String, String) {
     let data = edited(data.as_bytes(), edits, &[]);
-    let Ok(mut event) = serde_json::from_slice::<Value>(&data) else {
+    let Ok(mut event) = crate::json::parse_bytes::<Value>(&data) else {
         return (name.to_owned(), String::from_utf8_lossy(&data).into_owned());
     };
     let other_name = (client.texts().continued)(&mut event).filter(|_| !name.is_empty());

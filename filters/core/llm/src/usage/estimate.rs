@@ -20,7 +20,7 @@ pub fn characters_as_tokens(characters: u64) -> u64 {
 
 /// The tokens that a request's input is estimated at: its text, and the ids of tokens, which embeddings take in place of text.
 ///
-/// Fails on what is no JSON or is nested deeper than 128 levels.
+/// Fails on what is no JSON or is nested deeper than 127 levels.
 pub fn request_tokens(operation: Operation, body: &[u8]) -> Result<u64, RequestError> {
     let of_text = characters_as_tokens(request_characters(operation, body)?);
     let ids = if operation.kind() == Kind::Embeddings { token_ids(operation, body).unwrap_or(0) } else { 0 };
@@ -29,8 +29,8 @@ pub fn request_tokens(operation: Operation, body: &[u8]) -> Result<u64, RequestE
 
 fn token_ids(operation: Operation, body: &[u8]) -> Option<u64> {
     let rules = operation.schema().head(operation.kind())?;
-    let fields = Fields::read(body).ok()?;
-    let TokenIds(ids) = serde_json::from_str(fields.get(rules.content.field)?.get()).ok()?;
+    let fields = Fields::read(body)?;
+    let TokenIds(ids) = crate::json::parse(fields.get(rules.content.field)?).ok()?;
     Some(ids)
 }
 

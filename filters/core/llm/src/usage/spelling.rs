@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 use super::figure::Said;
 use super::{Figure, Usage};
 use crate::json::Fields;
+use crate::steps;
 
 /// One way to spell a figure: the path to it within `usage`, and what it counts.
 pub(crate) type Spelling = (&'static [&'static str], Figure);
@@ -13,16 +14,23 @@ const DEEPEST: usize = 4;
 /// A usage's JSON text as a value. What in it is no value that can be held, a number beyond all numbers or half a surrogate pair, becomes
 /// one that is no figure, and takes nothing with it.
 pub(crate) fn value_of(json: &str) -> Option<Value> {
-    serde_json::from_str(json).ok().or_else(|| Some(by_levels(json, DEEPEST)).filter(Value::is_object))
+    crate::json::parse(json).ok().or_else(|| Some(by_levels(json, DEEPEST)).filter(Value::is_object))
 }
 
 fn by_levels(json: &str, levels: usize) -> Value {
-    if let (Ok(fields), Some(below)) = (Fields::read(json.as_bytes()), levels.checked_sub(1)) {
-        let read = fields.iter().map(|(name, value)| (name.to_owned(), by_levels(value.get(), below)));
+    if let (Some(fields), Some(below)) = (Fields::of(json), levels.checked_sub(1)) {
+        let read = fields.iter().map(|(name, value)| (name.to_owned(), by_levels(value, below)));
         return Value::Object(read.collect::<Map<_, _>>());
     }
     // Not a figure, but not absent either.
-    serde_json::from_str(json).unwrap_or(Value::Bool(false))
+    crate::json::parse(json).unwrap_or(Value::Bool(false))
+}
+
+/// A field of an object. A usage has a handful, which are compared sooner than a name is hashed.
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let fields = object.as_object()?;
+    steps::count(fields.len());
+    fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// Reads the figures that a table names; `None` if there are none.
@@ -31,7 +39,7 @@ fn by_levels(json: &str, levels: usize) -> Value {
 pub(crate) fn read(table: &[Spelling], usage: &Value) -> Option<Usage> {
     let mut read = Usage::default();
     for (path, figure) in table {
-        let found = path.iter().try_fold(usage, |value, name| value.get(name));
+        let found = path.iter().try_fold(usage, |value, name| field(value, name));
         let said = read.said_mut(*figure);
         *said = said.or(found.map(Said::read).unwrap_or_default());
     }

@@ -13,7 +13,7 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
     if *capabilities == Capabilities::default() {
         return Vec::new();
     }
-    let Ok(fields) = Fields::read(body) else { return Vec::new() };
+    let Some(fields) = Fields::read(body) else { return Vec::new() };
     let mut edits = Vec::new();
     let both = fields.get("temperature").is_some() && fields.get("top_p").is_some();
     let top_level = |name: &str| match name {
@@ -30,10 +30,9 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
         without(body, "disable_parallel_tool_use", fields.get("tool_choice"), &mut edits);
     }
     if !capabilities.strict_tools
-        && let Some(tools) =
-            fields.get("tools").and_then(|tools| serde_json::from_str::<Vec<&RawValue>>(tools.get()).ok())
+        && let Some(tools) = fields.get("tools").and_then(|tools| crate::json::parse::<Vec<&RawValue>>(tools).ok())
     {
-        tools.into_iter().for_each(|tool| without(body, "strict", Some(tool), &mut edits));
+        tools.into_iter().for_each(|tool| without(body, "strict", Some(tool.get()), &mut edits));
     }
     edits
 }
@@ -43,7 +42,7 @@ fn unless(takes: bool) -> Becomes {
 }
 
 /// Removes a member of an object within the body.
-fn without(body: &[u8], member: &str, object: Option<&RawValue>, edits: &mut Vec<Edit>) {
-    let Some(fields) = object.and_then(|object| Fields::of(object).ok()) else { return };
+fn without(body: &[u8], member: &str, object: Option<&str>, edits: &mut Vec<Edit>) {
+    let Some(fields) = object.and_then(Fields::of) else { return };
     members(body, &fields, |name| unless(name != member), edits);
 }

@@ -97,7 +97,7 @@ pub(super) fn input_of(arguments: &str) -> Value {
     if matches!(arguments.trim(), "" | "null") {
         return json!({});
     }
-    let object = serde_json::from_str::<Value>(arguments).ok().filter(Value::is_object);
+    let object = crate::json::parse::<Value>(arguments).ok().filter(Value::is_object);
     object.unwrap_or_else(|| json!({"invalid_json": arguments}))
 }
 

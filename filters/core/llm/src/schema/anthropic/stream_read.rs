@@ -89,7 +89,7 @@ impl StreamReader for Reader {
         if data.trim() == "[DONE]" {
             return Ok(Vec::new());
         }
-        let event: StreamEvent<'a> = serde_json::from_str(data).map_err(|_| malformed())?;
+        let event: StreamEvent<'a> = crate::json::parse(data).map_err(|_| malformed())?;
         let kind = event.kind.and_then(string_of);
         let mut deltas = Vec::with_capacity(2);
         match kind.as_deref() {
@@ -132,7 +132,7 @@ impl Reader {
         let key = index_of(event).unwrap_or(next);
         self.latest = Some(key);
         let Some(block) = event.content_block else { return Ok(()) };
-        let block: Value = serde_json::from_str(block.get()).map_err(|_| malformed())?;
+        let block: Value = crate::json::parse(block.get()).map_err(|_| malformed())?;
         match read_block(&Node::root(&block), Of::Answer, &mut Vec::new()) {
             Ok(part) => self.read_part(key, part, deltas),
             Err(_) if self.is_translated => return Err(malformed()),
@@ -222,7 +222,7 @@ fn read_finish<'a>(delta: &BlockDelta<'a>) -> Option<Delta<'a>> {
 }
 
 fn read_error<'a>(error: Option<&RawValue>) -> Delta<'a> {
-    let error = error.and_then(|error| serde_json::from_str(error.get()).ok()).unwrap_or_default();
+    let error = error.and_then(|error| crate::json::parse(error.get()).ok()).unwrap_or_default();
     Delta::Error(error_of_json(Schema(&super::Anthropic), 200, &error))
 }
 

@@ -17,7 +17,7 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
     if *capabilities == Capabilities::default() {
         return Vec::new();
     }
-    let Ok(fields) = Fields::read(body) else { return Vec::new() };
+    let Some(fields) = Fields::read(body) else { return Vec::new() };
     let mut edits = Vec::new();
     let has = |name: &str| fields.get(name).is_some();
     let both = has("temperature") && has("top_p");
@@ -73,20 +73,20 @@ struct Message<'a> {
 }
 
 /// Instructions under the role that the server knows for them.
-pub(in crate::schema) fn roles(body: &[u8], messages: &RawValue, role: SystemRole, edits: &mut Vec<Edit>) {
+pub(in crate::schema) fn roles(body: &[u8], messages: &str, role: SystemRole, edits: &mut Vec<Edit>) {
     let role = match role {
         SystemRole::System => "system",
         SystemRole::Developer => "developer",
         SystemRole::User => "user",
     };
-    let Ok(messages) = serde_json::from_str::<Vec<&RawValue>>(messages.get()) else { return };
+    let Ok(messages) = crate::json::parse::<Vec<&RawValue>>(messages) else { return };
     for message in messages {
-        let said = serde_json::from_str::<Message<'_>>(message.get()).ok().and_then(|message| message.role);
+        let said = crate::json::parse::<Message<'_>>(message.get()).ok().and_then(|message| message.role);
         if !said.is_some_and(|said| matches!(said.as_ref(), "system" | "developer") && said != role) {
             continue;
         }
-        let Ok(fields) = Fields::of(message) else { continue };
-        if let Some(span) = fields.get("role").and_then(|value| span_in(body, value.get())) {
+        let Some(fields) = Fields::of(message.get()) else { continue };
+        if let Some(span) = fields.get("role").and_then(|value| span_in(body, value)) {
             let mut json = Vec::new();
             write_string(role, &mut json);
             edits.push((span, json));
@@ -95,11 +95,11 @@ pub(in crate::schema) fn roles(body: &[u8], messages: &RawValue, role: SystemRol
 }
 
 /// Tools without the word that holds their arguments to the JSON Schema.
-fn without_strict(body: &[u8], tools: &RawValue, edits: &mut Vec<Edit>) {
-    let Ok(tools) = serde_json::from_str::<Vec<&RawValue>>(tools.get()) else { return };
+fn without_strict(body: &[u8], tools: &str, edits: &mut Vec<Edit>) {
+    let Ok(tools) = crate::json::parse::<Vec<&RawValue>>(tools) else { return };
     for tool in tools {
-        let Ok(fields) = Fields::of(tool) else { continue };
-        let Some(function) = fields.get("function").and_then(|function| Fields::of(function).ok()) else { continue };
+        let Some(fields) = Fields::of(tool.get()) else { continue };
+        let Some(function) = fields.get("function").and_then(Fields::of) else { continue };
         let becomes = |name: &str| if name == "strict" { Becomes::Gone } else { Becomes::Same };
         members(body, &function, becomes, edits);
     }

@@ -131,7 +131,7 @@ impl StreamReader for Reader {
         }
         // An array would be read as the fields in their order.
         let is_object = data.trim_start().starts_with('{');
-        let chunk = is_object.then(|| serde_json::from_str::<Chunk<'a>>(data).ok()).flatten();
+        let chunk = is_object.then(|| crate::json::parse::<Chunk<'a>>(data).ok()).flatten();
         let Some(chunk) = chunk else { return self.read_odd(data) };
         if let Some(error) = error_of(&chunk, data) {
             return Ok(vec![Delta::Error(error)]);
@@ -166,11 +166,11 @@ impl StreamReader for Reader {
 /// The error that an event tells of: beside or in place of an answer.
 fn error_of(chunk: &Chunk<'_>, data: &str) -> Option<ProviderError> {
     let is_error = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get() == "\"error\"");
-    let beside: Option<Value> = chunk.error.and_then(|error| serde_json::from_str(error.get()).ok());
+    let beside: Option<Value> = chunk.error.and_then(|error| crate::json::parse(error.get()).ok());
     let error = match beside.filter(says_something) {
         Some(error) => error,
         None if chunk.choices.is_none() && (is_error(chunk.object) || is_error(chunk.kind)) => {
-            serde_json::from_str(data).ok()?
+            crate::json::parse(data).ok()?
         }
         None => return None,
     };
@@ -181,7 +181,7 @@ impl Reader {
     /// An event that is no chunk. JSON of another form says nothing that a client of this schema would read.
     fn read_odd<'a>(&self, data: &str) -> Result<Vec<Delta<'a>>, ProviderError> {
         let malformed = || ProviderError::protocol("the provider's stream has an event that is no chunk");
-        let event: Value = serde_json::from_str(data).map_err(|_| malformed())?;
+        let event: Value = crate::json::parse(data).map_err(|_| malformed())?;
         let error = event.get("error").or_else(|| event.get(0)?.get("error"));
         if let Some(error) = error.filter(|error| says_something(error)) {
             return Ok(vec![Delta::Error(error_of_json(Schema(&super::OpenAi), 200, error))]);
@@ -239,7 +239,7 @@ impl Reader {
         match (text(reasoning), delta.reasoning_details) {
             (Some(said), _) => self.calls.text(Kind::Thinking, said, deltas),
             (None, Some(details)) => {
-                let said = reasoning_of_details(&serde_json::from_str(details.get()).unwrap_or_default());
+                let said = reasoning_of_details(&crate::json::parse(details.get()).unwrap_or_default());
                 if !said.is_empty() {
                     self.calls.text(Kind::Thinking, Cow::Owned(said), deltas);
                 }
@@ -266,7 +266,7 @@ impl Reader {
         kind: Kind,
         deltas: &mut Vec<Delta<'a>>,
     ) -> Result<(), ProviderError> {
-        let value: Value = serde_json::from_str(value.get()).unwrap_or_default();
+        let value: Value = crate::json::parse(value.get()).unwrap_or_default();
         let parts = match read_content(&Node::root(&value), Of::Answer, &mut Vec::new()) {
             Ok(parts) => parts,
             Err(_) if !self.translated => Vec::new(),
@@ -301,7 +301,7 @@ fn piece<'a>(choice: u32, index: Option<u32>, id: Option<Cow<'a, str>>, function
     let arguments = function.arguments.and_then(|raw| match string_of(raw) {
         Some(text) => Some(text).filter(|text| !text.is_empty()),
         // The JSON itself in place of its text.
-        None => Some(Cow::Owned(arguments_of(&serde_json::from_str(raw.get()).ok()?))),
+        None => Some(Cow::Owned(arguments_of(&crate::json::parse(raw.get()).ok()?))),
     });
     Piece { choice, index, id, name: text(function.name), arguments }
 }

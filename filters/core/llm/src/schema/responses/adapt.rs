@@ -14,10 +14,10 @@ pub(super) fn edits(body: &[u8], capabilities: &Capabilities) -> Vec<Edit> {
     if *capabilities == Capabilities::default() {
         return Vec::new();
     }
-    let Ok(fields) = Fields::read(body) else { return Vec::new() };
+    let Some(fields) = Fields::read(body) else { return Vec::new() };
     let mut edits = Vec::new();
     let takes_top_p = capabilities.temperature_with_top_p || fields.get("temperature").is_none();
-    let keeps_nothing = fields.get("store").is_none_or(|store| store.get() == "false");
+    let keeps_nothing = fields.get("store").is_none_or(|store| store == "false");
     let becomes = |name: &str| {
         let is_taken = match name {
             "temperature" => capabilities.temperature,

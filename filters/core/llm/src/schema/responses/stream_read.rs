@@ -118,7 +118,7 @@ impl StreamReader for Reader {
         if data.trim() == "[DONE]" {
             return Ok(vec![Delta::End]);
         }
-        let event: Event<'a> = serde_json::from_str(data).map_err(|_| unreadable())?;
+        let event: Event<'a> = crate::json::parse(data).map_err(|_| unreadable())?;
         let mut deltas = Vec::with_capacity(2);
         // One without a type is none of this API.
         let Some(kind) = event.kind.and_then(string_of) else { return Ok(deltas) };
@@ -363,13 +363,13 @@ fn key_of(index: usize) -> u32 {
 }
 
 fn model<'a>(response: Option<&'a RawValue>) -> Option<Delta<'a>> {
-    let named: Named<'a> = serde_json::from_str(response?.get()).ok()?;
+    let named: Named<'a> = crate::json::parse(response?.get()).ok()?;
     named.model.map(|model| Delta::Model(model.get()))
 }
 
 fn named(response: &RawValue) -> Option<(String, i64)> {
-    let named: Named<'_> = serde_json::from_str(response.get()).ok()?;
-    let created = named.created_at.and_then(|time| serde_json::from_str(time.get()).ok()).unwrap_or_default();
+    let named: Named<'_> = crate::json::parse(response.get()).ok()?;
+    let created = named.created_at.and_then(|time| crate::json::parse(time.get()).ok()).unwrap_or_default();
     Some((string_of(named.id?)?.into_owned(), seconds(&created)))
 }
 
@@ -378,7 +378,7 @@ fn number(value: &RawValue) -> Option<u32> {
 }
 
 fn value_of(json: &str) -> Result<Value, ProviderError> {
-    serde_json::from_str(json).map_err(|_| unreadable())
+    crate::json::parse(json).map_err(|_| unreadable())
 }
 
 fn unreadable() -> ProviderError {

@@ -1,7 +1,8 @@
 //! An object that a model writes in pieces, and that clients parse.
 //!
 //! What was sent cannot be taken back. So a piece goes out as far as it is JSON; what is none is kept, and stands at the end in the
-//! object's own `invalid_json`, with all that was begun closed.
+//! object's own `invalid_json`, with all that was begun closed. No other reader here can stop within a token and say how far all was
+//! well, which is what this one is for.
 
 /// The deepest nesting; clients parse no deeper.
 const MOST_LEVELS: usize = 512;

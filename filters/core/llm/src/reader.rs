@@ -1,13 +1,20 @@
-//! Reading the JSON of a request strictly, in one pass and without recursion.
+//! Reading JSON where it stands, in one pass and without recursion: what a value is and where it begins and ends.
 //!
-//! What passes here is read alike by everybody after it, whichever provider that is: what `serde_json` would not take into a
-//! [`serde_json::Value`], as translation does, is refused for every provider. That is more than the grammar: nesting is
-//! bounded, a number must fit into a double, and half a surrogate pair stands for no character (RFC 8259, 6, 8.2 and 9).
+//! This is the one walker of JSON text here, beside `serde_json`, which makes values of it: the head of a request, the fields of an
+//! object and the search for text all go by it. `serde_json` cannot take its place, since it neither says where a value stands nor shows
+//! a name that stands twice.
+//!
+//! A request is read strictly ([`Reader::strict`]): what passes is read alike by everybody after it, whichever provider that is, and
+//! what `serde_json` would not take into a [`serde_json::Value`], as translation does, is refused for every provider. That is more than
+//! the grammar: nesting is bounded, a number must fit into a double, and half a surrogate pair stands for no character (RFC 8259, 6, 8.2
+//! and 9). What a provider wrote is read by the grammar alone ([`Reader::of`]): models do end in half a character.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::error::RequestError;
 use crate::json::unescaped;
+use crate::steps;
 
 /// Levels of arrays and objects, the body's own included: as deep as `serde_json` reads.
 const MOST_LEVELS: u32 = 127;
@@ -46,19 +53,26 @@ pub(crate) struct Reader<'a> {
     at: usize,
     /// Arrays and objects around this place.
     levels: u32,
+    is_strict: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// At the beginning of a body.
-    pub(crate) fn new(body: &'a [u8]) -> Result<Self, Malformed> {
+    /// At the beginning of a body that is read strictly.
+    pub(crate) fn strict(body: &'a [u8]) -> Result<Self, Malformed> {
         let json = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8(error.valid_up_to()))?;
         if json.starts_with('\u{feff}') {
             return Err(Malformed::ByteOrderMark);
         }
-        Ok(Self { json, bytes: json.as_bytes(), at: 0, levels: 0 })
+        Ok(Self { is_strict: true, ..Self::of(json) })
+    }
+
+    /// At the beginning of a text that is read by the grammar alone.
+    pub(crate) fn of(json: &'a str) -> Self {
+        Self { json, bytes: json.as_bytes(), at: 0, levels: 0, is_strict: false }
     }
 
     /// The first byte of what comes next, white space aside.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<u8> {
         self.skip_space();
         self.peek()
@@ -79,18 +93,18 @@ impl<'a> Reader<'a> {
         self.next().map_or(Ok(()), |_| Err(Malformed::GoesOn(self.at)))
     }
 
-    /// Passes an object; `field` is called after each name and must pass its value.
+    /// Passes an object; `field` is called after each name, with where that stands, and must pass its value.
     pub(crate) fn object<E: From<Malformed>>(
         &mut self,
-        mut field: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), E>,
+        mut field: impl FnMut(&mut Self, Cow<'a, str>, Range<usize>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'{')?;
         if self.next() == Some(b'}') {
             return Ok(self.close(b'}')?);
         }
         loop {
-            let name = self.name()?;
-            field(self, name)?;
+            let (name, span) = self.name()?;
+            field(self, name, span)?;
             if self.next() != Some(b',') {
                 return Ok(self.close(b'}')?);
             }
@@ -135,7 +149,7 @@ impl<'a> Reader<'a> {
                 let end = if is_object { b'}' } else { b']' };
                 if self.next() != Some(end) {
                     if is_object {
-                        self.name_span()?;
+                        self.pass_name()?;
                     }
                     continue;
                 }
@@ -150,7 +164,7 @@ impl<'a> Reader<'a> {
                 if may_go_on && self.next() == Some(b',') {
                     self.at += 1;
                     if is_object {
-                        self.name_span()?;
+                        self.pass_name()?;
                     }
                     break;
                 }
@@ -164,13 +178,20 @@ impl<'a> Reader<'a> {
     /// Passes what is no array or object, or the beginning of one, and then says whether it is an object.
     fn scalar_or_open(&mut self) -> Result<Option<bool>, Malformed> {
         match self.next() {
-            Some(b'"') => self.string().map(|()| None),
             Some(b'{') => self.open(b'{').map(|()| Some(true)),
             Some(b'[') => self.open(b'[').map(|()| Some(false)),
-            Some(b'-' | b'0'..=b'9') => self.number().map(|()| None),
-            Some(b't') => self.literal(b"true").map(|()| None),
-            Some(b'f') => self.literal(b"false").map(|()| None),
-            Some(b'n') => self.literal(b"null").map(|()| None),
+            _ => self.scalar().map(|()| None),
+        }
+    }
+
+    /// Passes what is no array or object.
+    pub(crate) fn scalar(&mut self) -> Result<(), Malformed> {
+        match self.next() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
             _ => Err(self.not_json()),
         }
     }
@@ -182,6 +203,7 @@ impl<'a> Reader<'a> {
         }
         self.expect(bracket)?;
         self.levels += 1;
+        steps::count(1);
         Ok(())
     }
 
@@ -192,32 +214,47 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn name(&mut self) -> Result<Cow<'a, str>, Malformed> {
-        let name = self.name_span()?;
-        Ok(unescaped(name))
-    }
-
-    /// A field's name with its quotes; the colon after it is passed too.
-    fn name_span(&mut self) -> Result<&'a str, Malformed> {
+    /// A field's name, and where it stands with its quotes; the colon after it is passed too.
+    fn name(&mut self) -> Result<(Cow<'a, str>, Range<usize>), Malformed> {
         self.skip_space();
         let start = self.at;
-        self.string()?;
-        let name = self.since(start);
+        let has_escapes = self.string()?;
+        let span = start..self.at;
+        let name = if has_escapes {
+            unescaped(self.since(start))
+        } else {
+            Cow::Borrowed(self.json.get(start.saturating_add(1)..self.at.saturating_sub(1)).unwrap_or_default())
+        };
         self.skip_space();
         self.expect(b':')?;
-        Ok(name)
+        Ok((name, span))
     }
 
-    fn string(&mut self) -> Result<(), Malformed> {
+    /// The same without reading it.
+    fn pass_name(&mut self) -> Result<(), Malformed> {
+        self.skip_space();
+        self.string()?;
+        self.skip_space();
+        self.expect(b':')
+    }
+
+    /// Passes a string; whether anything in it is escaped.
+    fn string(&mut self) -> Result<bool, Malformed> {
+        let start = self.at;
         self.expect(b'"')?;
+        let mut has_escapes = false;
         loop {
             self.at += plain_length(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    steps::count(self.at - start);
+                    return Ok(has_escapes);
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.escape()?;
+                }
                 _ => return Err(self.not_json()),
             }
         }
@@ -231,6 +268,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let half = Err(Malformed::HalfSurrogate(start));
         match self.escaped_unit()? {
+            _ if !self.is_strict => Ok(()),
             0xd800..=0xdbff if self.rest().starts_with(b"\\u") => match self.escaped_unit()? {
                 0xdc00..=0xdfff => Ok(()),
                 _ => half,
@@ -252,6 +290,7 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<(), Malformed> {
         let start = self.at;
+        steps::count(1);
         self.eat(b'-');
         if !self.eat(b'0') {
             self.digits()?;
@@ -265,7 +304,10 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         let number = self.since(start);
-        if (has_exponent || number.len() > SURELY_A_DOUBLE) && !number.parse::<f64>().is_ok_and(f64::is_finite) {
+        if self.is_strict
+            && (has_exponent || number.len() > SURELY_A_DOUBLE)
+            && !number.parse::<f64>().is_ok_and(f64::is_finite)
+        {
             return Err(Malformed::NumberTooLarge(start));
         }
         Ok(())
@@ -316,7 +358,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn not_json(&self) -> Malformed {
+    pub(crate) fn not_json(&self) -> Malformed {
         Malformed::NotJson(self.at)
     }
 }

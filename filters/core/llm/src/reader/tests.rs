@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::*;
 
 fn read(json: &[u8]) -> Result<&str, Malformed> {
-    let mut reader = Reader::new(json)?;
+    let mut reader = Reader::strict(json)?;
     let value = reader.value()?;
     reader.end()?;
     Ok(value)
@@ -13,7 +13,7 @@ fn read(json: &[u8]) -> Result<&str, Malformed> {
 /// By both doors: as a whole, and level by level.
 fn read_by_level(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     match reader.next() {
-        Some(b'{') => reader.object(|reader, _| read_by_level(reader)),
+        Some(b'{') => reader.object(|reader, _, _| read_by_level(reader)),
         Some(b'[') => reader.array(|reader, _| read_by_level(reader)),
         _ => reader.value().map(drop),
     }
@@ -23,7 +23,7 @@ fn check(json: &[u8]) {
     let expect = serde_json::from_slice::<Value>(json).is_ok();
     let shown = String::from_utf8_lossy(json);
     assert_eq!(read(json).is_ok(), expect, "{shown}: {:?}", read(json));
-    let by_level = Reader::new(json).and_then(|mut reader| {
+    let by_level = Reader::strict(json).and_then(|mut reader| {
         read_by_level(&mut reader)?;
         reader.end()
     });
