@@ -1,13 +1,12 @@
-//! Runs the filter cores inside Envoy.
+//! Runs the gateway inside Envoy.
 //!
 //! ```text
-//! Envoy ─ proxy-wasm callbacks ─► root (one plugin, one configuration) ─► stream (one filter of one stream) ─► a core's StreamFilter
-//!       ◄─ host calls ─────────── sys ◄─────────────────────────────────── proxy (weir_host's traits) ◄──────┘
+//! Envoy ─ proxy-wasm callbacks ─► root, stream (the SDK's contexts) ─► weir_gateway's Root and Stream
+//!       ◄─ host calls ─────────── sys ◄──────────────────────────────── proxy (weir_host's traits) ◄──┘
 //! ```
 //!
-//! This is the only crate that knows proxy-wasm. It decides nothing about requests: it moves bytes between Envoy and the
-//! cores, and keeps what belongs to the VM and outlives a configuration: exchanges, principals, the `Watch` stream, usage
-//! records that are not yet delivered.
+//! This is the only crate that knows proxy-wasm. It decides nothing: it moves bytes between Envoy and the gateway, and keeps one
+//! [`Worker`](weir_gateway::Worker) for the VM that it runs in.
 #![cfg_attr(
     not(test),
     deny(
@@ -22,15 +21,13 @@
 
 #[cfg(feature = "crash-trigger")]
 mod crash;
-mod plugin;
 mod proxy;
 mod root;
 mod stream;
 mod sys;
 mod vm;
-mod watcher;
 
 /// Tells the SDK how to make root contexts. To be called once, when the module is initialised.
 pub fn start() {
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::new()));
+    proxy_wasm::set_root_context(|_| Box::new(root::Configured::new()));
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use weir_config::names::DATAPLANE_SERVICE;
-use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, RootHost};
+use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost};
 
-use crate::sys::{self, Buffer, Map};
+use crate::sys::{self, Buffer, Map, Stream};
 
 /// The proxy, as the context that is active now sees it.
 #[derive(Default)]
@@ -118,10 +118,35 @@ impl Host for Proxy {
     }
 }
 
+impl StreamHost for Proxy {
+    fn reply(&mut self, reply: &Reply, details: &str) -> Result<(), HostError> {
+        sys::reply(reply.status, details, &reply.headers, &reply.body)
+    }
+    fn resume_request(&mut self) -> Result<(), HostError> {
+        sys::resume(Stream::Request)
+    }
+    fn reset(&mut self) -> Result<(), HostError> {
+        sys::reset(Stream::Response)
+    }
+}
+
 impl RootHost for Proxy {
     fn node_property(&self, path: &[&str]) -> Option<String> {
         // Outside of streams Envoy knows them by these longer names only.
         let path = [&["xds"], path].concat();
         sys::property(&path).and_then(|value| String::from_utf8(value).ok())
+    }
+    fn tick_every(&mut self, period_ms: u32) {
+        sys::set_tick_period_ms(period_ms);
+    }
+    fn open_stream(&mut self, cluster: &str, method: &str) -> Result<CallId, HostError> {
+        hostcalls::open_grpc_stream(cluster, DATAPLANE_SERVICE, method, Vec::new()).map_err(|_| HostError::Refused)
+    }
+    fn send_on_stream(&mut self, stream: CallId, message: &[u8]) -> Result<(), HostError> {
+        hostcalls::send_grpc_stream_message(stream, Some(message), false).map_err(|_| HostError::Refused)
+    }
+    fn cancel_stream(&mut self, stream: CallId) {
+        // One that is gone already cannot be cancelled, and need not be.
+        let _ = hostcalls::cancel_grpc_stream(stream);
     }
 }

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-metering", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
     ("weir-provider", &["weir-chain", "weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     (
-        "weir-shell",
+        "weir-gateway",
         &[
             "weir-auth",
             "weir-chain",
@@ -27,14 +27,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-exchange",
             "weir-guardrails",
             "weir-host",
-            "weir-llm",
             "weir-metering",
-            "weir-proto",
             "weir-provider",
             "weir-quota",
             "weir-route",
         ],
     ),
+    ("weir-shell", &["weir-config", "weir-gateway", "weir-host"]),
     ("weir-memory", &[]),
     ("weir-module", &["weir-memory", "weir-shell"]),
     // The protocol between the two halves.

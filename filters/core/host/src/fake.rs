@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, RootHost};
+use crate::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost};
 
 /// What all VMs of one proxy share. Clone it into several fakes to have several workers.
 pub type SharedData = Rc<RefCell<HashMap<String, (Vec<u8>, u32)>>>;
@@ -50,6 +50,18 @@ pub struct FakeHost {
     pub counters: BTreeMap<String, u64>,
     /// How often the route was to be chosen anew.
     pub route_cache_cleared: usize,
+    /// Answers given in the provider's place, with their details.
+    pub replies: Vec<(Reply, String)>,
+    /// How often the request was let go.
+    pub resumed: usize,
+    /// How often the stream was broken off.
+    pub resets: usize,
+    /// How often the plugin wants to be called, in milliseconds.
+    pub tick_ms: Option<u32>,
+    /// Messages sent on gRPC streams.
+    pub sent: Vec<(CallId, Vec<u8>)>,
+    /// gRPC streams that were closed.
+    pub cancelled: Vec<CallId>,
 }
 
 fn index(of: Message) -> usize {
@@ -153,9 +165,37 @@ impl Host for FakeHost {
     }
 }
 
+impl StreamHost for FakeHost {
+    fn reply(&mut self, reply: &Reply, details: &str) -> Result<(), HostError> {
+        self.replies.push((reply.clone(), details.into()));
+        Ok(())
+    }
+    fn resume_request(&mut self) -> Result<(), HostError> {
+        self.resumed += 1;
+        Ok(())
+    }
+    fn reset(&mut self) -> Result<(), HostError> {
+        self.resets += 1;
+        Ok(())
+    }
+}
+
 impl RootHost for FakeHost {
     fn node_property(&self, path: &[&str]) -> Option<String> {
         self.properties.get(&path.join(".")).and_then(|value| String::from_utf8(value.clone()).ok())
+    }
+    fn tick_every(&mut self, period_ms: u32) {
+        self.tick_ms = Some(period_ms);
+    }
+    fn open_stream(&mut self, cluster: &str, method: &str) -> Result<CallId, HostError> {
+        self.call(cluster, method, &[], 0)
+    }
+    fn send_on_stream(&mut self, stream: CallId, message: &[u8]) -> Result<(), HostError> {
+        self.sent.push((stream, message.to_vec()));
+        Ok(())
+    }
+    fn cancel_stream(&mut self, stream: CallId) {
+        self.cancelled.push(stream);
     }
 }
 

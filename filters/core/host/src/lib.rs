@@ -138,8 +138,26 @@ pub trait Host: Base {
     }
 }
 
-/// What a plugin may ask outside of streams, on its tick.
+/// What the assembly of a stream's filters may ask beside: it alone ends streams and lets them go.
+pub trait StreamHost: Host {
+    /// Answers the client in the provider's place. `details` tell who did, in the proxy's access log.
+    fn reply(&mut self, reply: &Reply, details: &str) -> Result<(), HostError>;
+    /// Lets a request go that a callback held.
+    fn resume_request(&mut self) -> Result<(), HostError>;
+    /// Breaks the stream off, so that its client cannot take what it got for the whole.
+    fn reset(&mut self) -> Result<(), HostError>;
+}
+
+/// What a plugin may ask outside of streams, when it is configured and on its tick.
 pub trait RootHost: Base {
     /// A property of the proxy, for example `["node", "id"]`, as text.
     fn node_property(&self, path: &[&str]) -> Option<String>;
+    /// Has the plugin called each time that so many milliseconds have passed.
+    fn tick_every(&mut self, period_ms: u32);
+    /// Opens a gRPC stream of `weir.dataplane.v1.DataPlane` to `cluster`.
+    fn open_stream(&mut self, cluster: &str, method: &str) -> Result<CallId, HostError>;
+    /// Sends a message on it.
+    fn send_on_stream(&mut self, stream: CallId, message: &[u8]) -> Result<(), HostError>;
+    /// Closes it. Nobody is told that it is closed.
+    fn cancel_stream(&mut self, stream: CallId);
 }

@@ -1,18 +1,15 @@
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use weir_auth::{PrincipalCache, Watch};
-use weir_config::names::DATAPLANE_SERVICE;
-use weir_host::{Base, Level, RootHost};
+use weir_host::{CallId, Level, RootHost};
 
-use crate::proxy::Proxy;
-
-/// Keeps one `Watch` stream of this VM open.
+/// Keeps one `Watch` stream of this worker open.
 ///
 /// A gRPC stream belongs to the root context that opened it, and each configuration has a root context of its own. The newest
 /// of them opens the stream; it stays there until that context goes.
+#[derive(Debug)]
 pub(crate) struct Watcher {
-    vm: String,
+    worker: String,
     principals: Rc<PrincipalCache>,
     watch: Option<Watch>,
     /// Root contexts that can watch, by the order of their making.
@@ -20,15 +17,15 @@ pub(crate) struct Watcher {
     open: Option<Open>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Open {
     root: u32,
-    stream: u32,
+    stream: CallId,
 }
 
 impl Watcher {
-    pub(crate) fn new(vm: String, principals: Rc<PrincipalCache>) -> Self {
-        Self { vm, principals, watch: None, roots: Vec::new(), open: None }
+    pub(crate) fn new(worker: String, principals: Rc<PrincipalCache>) -> Self {
+        Self { worker, principals, watch: None, roots: Vec::new(), open: None }
     }
 
     /// A root context whose configuration names a control plane.
@@ -45,19 +42,18 @@ impl Watcher {
     }
 
     /// Opens the stream if it is time to. Called on the ticks of `root`.
-    pub(crate) fn tick(&mut self, root: u32, cluster: &str) {
+    pub(crate) fn tick(&mut self, host: &mut dyn RootHost, root: u32, cluster: &str) {
         if self.open.is_some() || self.roots.last() != Some(&root) {
             return;
         }
-        let vm = &self.vm;
-        let watch = self.watch.get_or_insert_with(|| {
-            Watch::new(vm.clone(), Proxy::default().node_property(&["node", "id"]).unwrap_or_default())
-        });
+        let worker = &self.worker;
+        let node = || host.node_property(&["node", "id"]).unwrap_or_default();
+        let watch = self.watch.get_or_insert_with(|| Watch::new(worker.clone(), node()));
         let Some(first) = watch.tick() else { return };
-        match hostcalls::open_grpc_stream(cluster, DATAPLANE_SERVICE, "Watch", Vec::new()) {
+        match host.open_stream(cluster, "Watch") {
             Ok(stream) => {
                 self.open = Some(Open { root, stream });
-                self.send(&first);
+                self.send(host, &first);
             }
             Err(_) => watch.closed(&self.principals),
         }
@@ -65,34 +61,34 @@ impl Watcher {
 
     /// A message of the stream; `None` if it could not be read. What cannot be understood may have told of a revoked key, so
     /// everything is forgotten then.
-    pub(crate) fn message(&mut self, stream: u32, bytes: Option<&[u8]>) {
+    pub(crate) fn message(&mut self, host: &mut dyn RootHost, stream: CallId, bytes: Option<&[u8]>) {
         if self.open.is_none_or(|open| open.stream != stream) {
             return;
         }
         let Some(watch) = &mut self.watch else { return };
         let reason = match bytes.map(|bytes| watch.message(&self.principals, bytes)) {
-            Some(Ok(acknowledgement)) => return self.send(&acknowledgement),
+            Some(Ok(acknowledgement)) => return self.send(host, &acknowledgement),
             Some(Err(error)) => error.to_string(),
             None => "a message of the Watch stream could not be read".to_owned(),
         };
         self.principals.forget_everything();
-        Proxy::default().log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
+        host.log(Level::Error, &format!("weir.auth: {reason}; the stream is opened anew"));
         // Cancelling gives no close callback.
-        let _ = hostcalls::cancel_grpc_stream(stream);
+        host.cancel_stream(stream);
         self.closed();
     }
 
-    /// Envoy closed a stream.
-    pub(crate) fn on_close(&mut self, stream: u32, status: u32) {
+    /// The proxy closed a stream.
+    pub(crate) fn on_close(&mut self, host: &mut dyn RootHost, stream: CallId, status: u32) {
         if self.open.is_some_and(|open| open.stream == stream) {
-            Proxy::default().log(Level::Info, &format!("weir.auth: the Watch stream closed with gRPC status {status}"));
+            host.log(Level::Info, &format!("weir.auth: the Watch stream closed with gRPC status {status}"));
             self.closed();
         }
     }
 
-    fn send(&mut self, message: &[u8]) {
+    fn send(&mut self, host: &mut dyn RootHost, message: &[u8]) {
         let Some(open) = self.open else { return };
-        if hostcalls::send_grpc_stream_message(open.stream, Some(message), false).is_err() {
+        if host.send_on_stream(open.stream, message).is_err() {
             self.closed();
         }
     }

@@ -7,20 +7,19 @@ use weir_config::{
 };
 use weir_exchange::Shared;
 use weir_guardrails::GuardrailsPlugin;
-use weir_host::{Flow, Host, Message, Reply, StreamFilter};
+use weir_host::{Flow, Host, Message, Reply, StreamFilter, StreamHost};
 use weir_metering::MeteringPlugin;
 use weir_provider::ProviderPlugin;
 use weir_quota::QuotaPlugin;
 use weir_route::RoutePlugin;
 
-use crate::proxy::Proxy;
-use crate::vm::Vm;
+use crate::Worker;
 
 /// How often the `Watch` stream is looked after, in milliseconds.
 const WATCH_TICK_MS: u32 = 200;
 
 /// What one root context runs, configured.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Plugin {
     /// Before its configuration was accepted.
     Unconfigured,
@@ -30,7 +29,7 @@ pub(crate) enum Plugin {
 }
 
 /// Plugins of the listener, in the order in which requests pass them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Downstream {
     metering: Option<MeteringPlugin>,
     auth: Option<AuthPlugin>,
@@ -61,13 +60,13 @@ impl Plugin {
     }
 
     /// Its part in the stream that is active now.
-    pub(crate) fn stream(&self, host: &mut Proxy) -> Box<dyn StreamFilter> {
+    pub(crate) fn stream(&self, worker: &Worker, host: &mut dyn StreamHost) -> Box<dyn StreamFilter> {
         match self {
-            Self::Unconfigured => Box::new(Refusing),
-            Self::Downstream(downstream) => downstream.stream(&Vm::here(), host),
+            Self::Unconfigured => refusing(),
+            Self::Downstream(downstream) => downstream.stream(worker, host),
             Self::Provider(provider) => {
                 let headers = host.headers(Message::Request);
-                let exchange = Vm::here().exchange_of_attempt(host, &headers);
+                let exchange = worker.exchange_of_attempt(host, &headers);
                 provider.attempt(exchange, headers)
             }
         }
@@ -107,37 +106,41 @@ impl Downstream {
         }
     }
 
-    fn stream(&self, vm: &Vm, host: &mut Proxy) -> Box<dyn StreamFilter> {
-        let shared = if self.is_first { vm.new_exchange(host) } else { vm.exchange(host) };
-        let mut stages = self.stages(vm, &shared);
+    fn stream(&self, worker: &Worker, host: &mut dyn Host) -> Box<dyn StreamFilter> {
+        let shared = if self.is_first { worker.new_exchange(host) } else { worker.exchange(host) };
+        let mut stages = self.stages(worker, &shared);
         match (stages.pop(), stages.is_empty()) {
             (Some(only), true) => only,
             (last, _) => Box::new(Chain::new(stages.into_iter().chain(last).collect())),
         }
     }
 
-    fn stages(&self, vm: &Vm, shared: &Shared) -> Vec<Box<dyn StreamFilter>> {
+    fn stages(&self, worker: &Worker, shared: &Shared) -> Vec<Box<dyn StreamFilter>> {
         let mut stages: Vec<Box<dyn StreamFilter>> = Vec::with_capacity(5);
         if let Some(metering) = &self.metering {
-            stages.push(Box::new(metering.stream(shared.clone(), Rc::clone(&vm.outbox))));
+            stages.push(Box::new(metering.stream(shared.clone(), Rc::clone(&worker.outbox))));
         }
         if let Some(auth) = &self.auth {
-            stages.push(Box::new(auth.stream(shared.clone(), Rc::clone(&vm.principals))));
+            stages.push(Box::new(auth.stream(shared.clone(), Rc::clone(&worker.principals))));
         }
         if let Some(route) = &self.route {
-            stages.push(Box::new(route.stream(shared.clone(), Rc::clone(&vm.bodies))));
+            stages.push(Box::new(route.stream(shared.clone(), Rc::clone(&worker.bodies))));
         }
         if let Some(quota) = &self.quota {
             stages.push(Box::new(quota.stream(shared.clone())));
         }
         if let Some(guardrails) = &self.guardrails {
-            stages.push(Box::new(guardrails.stream(Some(shared.clone()), Rc::clone(&vm.profiles))));
+            stages.push(Box::new(guardrails.stream(Some(shared.clone()), Rc::clone(&worker.profiles))));
         }
         stages
     }
 }
 
-/// Stands in for a plugin without a configuration.
+/// What stands in for a plugin without a configuration.
+pub(crate) fn refusing() -> Box<dyn StreamFilter> {
+    Box::new(Refusing)
+}
+
 struct Refusing;
 
 impl StreamFilter for Refusing {

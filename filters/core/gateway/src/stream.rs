@@ -1,0 +1,193 @@
+use std::fmt;
+use std::rc::Rc;
+
+use weir_host::{CallError, CallId, Flow, Level, Reply, StreamFilter, StreamHost};
+
+use crate::Worker;
+use crate::plugin::{Plugin, refusing};
+
+/// What a proxy does with the message after a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on to the next filter, with all that was held of it.
+    Continue,
+    /// It is held.
+    Pause,
+}
+
+/// One filter of one stream, driven by a proxy's callbacks.
+///
+/// `held` counts what the proxy holds of a body, as in [`StreamFilter::on_request_body`].
+pub struct Stream {
+    /// What makes the filter; none if it was given.
+    plugin: Option<(Rc<Worker>, Plugin)>,
+    /// Made by the first callback: only then does the stream have its state.
+    filter: Option<Box<dyn StreamFilter>>,
+    /// The last request callback paused, and nothing has let the request go since.
+    request_paused: bool,
+    /// What the proxy holds of the bodies, for the callback that trailers stand for.
+    request_held: usize,
+    response_held: usize,
+    /// The response's headers went on to the next filter: the client may have them.
+    response_started: bool,
+    /// This filter answered in the provider's place. An answer given on the request's way passes its own response callbacks
+    /// like any other; it is not answered once more.
+    replied: bool,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stream").field("replied", &self.replied).finish_non_exhaustive()
+    }
+}
+
+impl From<Box<dyn StreamFilter>> for Stream {
+    /// Of a filter that was made by itself.
+    fn from(filter: Box<dyn StreamFilter>) -> Self {
+        Self::of(None, Some(filter))
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(worker: Rc<Worker>, plugin: Plugin) -> Self {
+        Self::of(Some((worker, plugin)), None)
+    }
+
+    fn of(plugin: Option<(Rc<Worker>, Plugin)>, filter: Option<Box<dyn StreamFilter>>) -> Self {
+        Self {
+            plugin,
+            filter,
+            request_paused: false,
+            request_held: 0,
+            response_held: 0,
+            response_started: false,
+            replied: false,
+        }
+    }
+
+    /// The request's headers are here.
+    pub fn on_request_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
+        self.request(host, |filter, host| filter.on_request_headers(host, end_of_stream))
+    }
+
+    /// A piece of the request's body is here.
+    pub fn on_request_body(&mut self, host: &mut dyn StreamHost, held: usize, end_of_stream: bool) -> Action {
+        self.request_held = held;
+        let action = self.request(host, |filter, host| filter.on_request_body(host, held, end_of_stream));
+        if action == Action::Continue {
+            self.request_held = 0;
+        }
+        action
+    }
+
+    /// The request ends with trailers.
+    pub fn on_request_trailers(&mut self, host: &mut dyn StreamHost) -> Action {
+        let held = self.request_held;
+        self.request(host, |filter, host| filter.on_request_body(host, held, true))
+    }
+
+    /// The answer's headers are here.
+    pub fn on_response_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
+        self.response(host, |filter, host| filter.on_response_headers(host, end_of_stream))
+    }
+
+    /// A piece of the answer's body is here.
+    pub fn on_response_body(&mut self, host: &mut dyn StreamHost, held: usize, end_of_stream: bool) -> Action {
+        self.response_held = held;
+        let action = self.response(host, |filter, host| filter.on_response_body(host, held, end_of_stream));
+        if action == Action::Continue {
+            self.response_held = 0;
+        }
+        action
+    }
+
+    /// The answer ends with trailers.
+    pub fn on_response_trailers(&mut self, host: &mut dyn StreamHost) -> Action {
+        let held = self.response_held;
+        self.response(host, |filter, host| filter.on_response_body(host, held, true))
+    }
+
+    /// A callout of this stream was answered.
+    pub fn on_call(&mut self, host: &mut dyn StreamHost, call: CallId, answer: Result<&[u8], CallError>) {
+        if self.replied {
+            return;
+        }
+        match self.filter(host).on_call(host, call, answer) {
+            Flow::Continue if self.request_paused => {
+                self.request_paused = false;
+                if host.resume_request().is_err() {
+                    host.log(Level::Error, "weir: the proxy refused to let a held request go");
+                }
+            }
+            Flow::Continue | Flow::Pause => {}
+            Flow::Reply(reply) => self.reply(host, &reply),
+        }
+    }
+
+    /// The stream is over.
+    pub fn on_log(&mut self, host: &mut dyn StreamHost) {
+        self.filter(host).on_log(host);
+    }
+
+    fn filter(&mut self, host: &mut dyn StreamHost) -> &mut dyn StreamFilter {
+        let plugin = &self.plugin;
+        let filter = self.filter.get_or_insert_with(|| match plugin {
+            Some((worker, plugin)) => plugin.stream(worker, host),
+            None => refusing(),
+        });
+        filter.as_mut()
+    }
+
+    fn request(
+        &mut self,
+        host: &mut dyn StreamHost,
+        callback: impl FnOnce(&mut dyn StreamFilter, &mut dyn StreamHost) -> Flow,
+    ) -> Action {
+        if self.replied {
+            return Action::Pause;
+        }
+        let flow = callback(self.filter(host), host);
+        self.request_paused = flow != Flow::Continue;
+        match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Pause => Action::Pause,
+            Flow::Reply(reply) => {
+                self.reply(host, &reply);
+                Action::Pause
+            }
+        }
+    }
+
+    fn response(
+        &mut self,
+        host: &mut dyn StreamHost,
+        callback: impl FnOnce(&mut dyn StreamFilter, &mut dyn StreamHost) -> Flow,
+    ) -> Action {
+        match callback(self.filter(host), host) {
+            Flow::Pause => Action::Pause,
+            Flow::Reply(reply) if !self.replied => {
+                self.reply(host, &reply);
+                Action::Pause
+            }
+            Flow::Continue | Flow::Reply(_) => {
+                self.response_started = true;
+                Action::Continue
+            }
+        }
+    }
+
+    /// Answers in the provider's place. Once the answer's headers have left there is no other answer to give: the stream is
+    /// broken off, so that the client cannot take what it got for the whole.
+    fn reply(&mut self, host: &mut dyn StreamHost, reply: &Reply) {
+        self.replied = true;
+        let done = if self.response_started {
+            host.reset()
+        } else {
+            // The prefix tells our replies from the proxy's own in access logs and in its configuration.
+            host.reply(reply, &format!("weir.{}", reply.code))
+        };
+        if done.is_err() {
+            host.log(Level::Error, "weir: the proxy refused to end a stream with an answer of ours");
+        }
+    }
+}
