@@ -21,3 +21,4 @@ pub use answer::Usage;
 pub(crate) use answer::fnv1a as stable_hash;
 pub use listen::{Listen, accept};
 pub use scenario::{Behaviour, Finished, NewScenario, Received};
+pub use server::answer_unconnected;

@@ -1,6 +1,4 @@
-"""What must not pass, does not pass: in prompts and answers, whole and streamed, in both schemas."""
-
-import json
+"""What must not pass, does not pass: a row of each matrix, in a real Envoy; `tests/gateway/tests/guardrails.rs` has them whole."""
 
 import anthropic
 import openai
@@ -11,7 +9,6 @@ from weir_e2e.sse import check_error, check_error_body, events, post, said, said
 from weir_e2e.waiting import eventually
 
 SCHEMAS = pytest.mark.parametrize("schema", ["openai", "anthropic"])
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 CARD = "4111 1111 1111 1111"
 ANSWER = f"Your card {CARD} is noted, Grüße an ada@example.com 👋."
 REDACTED = "Your card [CREDIT_CARD] is noted, Grüße an [EMAIL] 👋."
@@ -42,133 +39,16 @@ def answered(http, schema: str, streamed: bool):
 
 
 @SCHEMAS
-@STREAMED
-def test_a_card_number_reaches_the_provider_redacted(world, guarded, schema, streamed):
+def test_a_card_number_reaches_the_provider_redacted(world, guarded, schema):
     key, upstream = guarded(("CREDIT_CARD", "redact", "input"), schema=schema)
     messages = [{"role": "user", "content": f"Pay with {CARD}, please"}]
-    response = post(world.http(key), schema, "m", messages=messages, stream=streamed)
+    response = post(world.http(key), schema, "m", messages=messages, stream=schema == "openai")
     assert response.status_code == 200, response.text
     assert upstream.only().json["messages"][0]["content"] == "Pay with [CREDIT_CARD], please"
     assert "4111" not in upstream.only().body
     assert "CREDIT_CARD" in response.headers["x-weir-guardrails"]
     record = world.record(response.headers["x-weir-request-id"])
     assert record["guardrail_findings"] == ["CREDIT_CARD:redact=1"]
-
-
-@pytest.mark.parametrize("spelling", ["4111111111111111", "4111-1111-1111-1111", "\\u0034111 1111 1111 1111"])
-def test_it_is_found_however_it_is_spelt(world, guarded, spelling):
-    key, upstream = guarded(("CREDIT_CARD", "redact", "both"))
-    body = f'{{"model": "m", "messages": [{{"role": "user", "content": "a {spelling} b"}}]}}'
-    response = world.http(key).post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
-    assert response.status_code == 200, response.text
-    assert upstream.only().json["messages"][0]["content"] == "a [CREDIT_CARD] b"
-
-
-@pytest.mark.parametrize("harmless", ["4111 1111 1111 1112", "1234567890123456", "order 4111-11"])
-def test_numbers_that_are_no_card_pass(world, guarded, harmless):
-    key, upstream = guarded(("CREDIT_CARD", "block", "both"))
-    response = post(world.http(key), "openai", "m", messages=[{"role": "user", "content": harmless}])
-    assert response.status_code == 200, response.text
-    assert upstream.only().json["messages"][0]["content"] == harmless
-
-
-# Everything that a model would read, per schema: a card number in each place.
-PLACES = {
-    "openai system": ("openai", {"messages": [{"role": "system", "content": CARD}, {"role": "user", "content": "x"}]}),
-    "openai part": ("openai", {"messages": [{"role": "user", "content": [{"type": "text", "text": CARD}]}]}),
-    "openai history": (
-        "openai",
-        {
-            "messages": [
-                {"role": "user", "content": "x"},
-                {"role": "assistant", "content": CARD},
-                {"role": "user", "content": "y"},
-            ]
-        },
-    ),
-    "openai tool call": (
-        "openai",
-        {
-            "messages": [
-                {"role": "user", "content": "x"},
-                {
-                    "role": "assistant",
-                    "tool_calls": [
-                        {
-                            "id": "c",
-                            "type": "function",
-                            "function": {"name": "f", "arguments": json.dumps({"card": CARD})},
-                        }
-                    ],
-                },
-                {"role": "tool", "tool_call_id": "c", "content": "done"},
-            ]
-        },
-    ),
-    "openai tool result": (
-        "openai",
-        {
-            "messages": [
-                {"role": "user", "content": "x"},
-                {
-                    "role": "assistant",
-                    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-                },
-                {"role": "tool", "tool_call_id": "c", "content": CARD},
-            ]
-        },
-    ),
-    "openai tool description": (
-        "openai",
-        {
-            "tools": [
-                {"type": "function", "function": {"name": "f", "description": CARD, "parameters": {"type": "object"}}}
-            ]
-        },
-    ),
-    "anthropic system": ("anthropic", {"system": CARD}),
-    "anthropic system part": ("anthropic", {"system": [{"type": "text", "text": CARD}]}),
-    "anthropic part": ("anthropic", {"messages": [{"role": "user", "content": [{"type": "text", "text": CARD}]}]}),
-    "anthropic tool input": (
-        "anthropic",
-        {
-            "messages": [
-                {"role": "user", "content": "x"},
-                {
-                    "role": "assistant",
-                    "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"card": CARD}}],
-                },
-                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "done"}]},
-            ]
-        },
-    ),
-    "anthropic tool result": (
-        "anthropic",
-        {
-            "messages": [
-                {"role": "user", "content": "x"},
-                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": CARD}]}
-                    ],
-                },
-            ]
-        },
-    ),
-}
-
-
-@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
-def test_no_place_of_a_request_is_overlooked(world, guarded, provider_schema):
-    key, upstream = guarded(("CREDIT_CARD", "redact", "input"), schema=provider_schema)
-    http = world.http(key)
-    for place, (schema, fields) in PLACES.items():
-        response = post(http, schema, "m", **fields)
-        assert response.status_code == 200, (place, response.text)
-        assert "4111" not in upstream.received()[-1].body, place
-        assert "[CREDIT_CARD]" in upstream.received()[-1].body, place
 
 
 def test_embeddings_are_read_too(world, guarded):
@@ -178,13 +58,11 @@ def test_embeddings_are_read_too(world, guarded):
     assert upstream.only().json["input"] == ["fine", "pay [CREDIT_CARD]"]
 
 
-@SCHEMAS
-@STREAMED
-def test_a_blocked_prompt_is_refused_and_not_forwarded(world, guarded, schema, streamed):
-    key, upstream = guarded(("CREDIT_CARD", "block", "input"), schema=schema)
+def test_a_blocked_prompt_is_refused_and_not_forwarded(world, guarded):
+    key, upstream = guarded(("CREDIT_CARD", "block", "input"))
     messages = [{"role": "user", "content": f"Pay with {CARD}"}]
-    response = post(world.http(key), schema, "m", messages=messages, stream=streamed)
-    message = check_error(schema, response, 400, "content_blocked")
+    response = post(world.http(key), "openai", "m", messages=messages, stream=True)
+    message = check_error("openai", response, 400, "content_blocked")
     assert "4111" not in message
     assert upstream.received() == []
     record = world.record(response.headers["x-weir-request-id"])
@@ -226,9 +104,11 @@ def test_a_key_is_as_strict_as_its_tenant_unless_the_tenant_lets_it_be_less(worl
 # Answers.
 
 
-@SCHEMAS
-@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
-@pytest.mark.parametrize("chunks", [None, 1, 7, len(ANSWER)], ids=["whole", "one chunk", "seven", "by character"])
+@pytest.mark.parametrize(
+    ("schema", "provider_schema", "chunks"),
+    [("anthropic", "openai", None), ("openai", "anthropic", len(ANSWER)), ("openai", "openai", 7)],
+    ids=["whole", "by character", "seven pieces"],
+)
 def test_an_answer_reaches_the_client_redacted(world, guarded, schema, provider_schema, chunks):
     rules = ("CREDIT_CARD", "redact", "output"), ("EMAIL", "redact", "output")
     answer = ok(ANSWER, **({"chunks": chunks} if chunks else {}))
@@ -253,31 +133,16 @@ def test_the_sdks_read_a_redacted_stream(world, guarded):
         assert stream.get_final_text() == REDACTED
 
 
-@SCHEMAS
-def test_a_finding_at_the_very_end_of_a_stream_is_redacted(world, guarded, schema):
-    key, _ = guarded(("CREDIT_CARD", "redact", "output"), answer=ok(f"It is {CARD}", chunks=9))
-    _, text = answered(world.http(key), schema, streamed=True)
-    assert text == "It is [CREDIT_CARD]"
-
-
-def test_text_that_only_began_like_a_card_is_not_lost(world, guarded):
-    text = "The code is 4111 1111 1111 but not a card; and 4111"
-    key, _ = guarded(("CREDIT_CARD", "redact", "output"), answer=ok(text, chunks=len(text)))
-    assert answered(world.http(key), "openai", streamed=True)[1] == text
-
-
-@SCHEMAS
-def test_a_blocked_answer_is_refused(world, guarded, schema):
-    key, _ = guarded(("CREDIT_CARD", "block", "output"), schema=schema, answer=ok(ANSWER))
-    response = post(world.http(key), schema, "m")
-    check_error(schema, response, 400, "content_blocked")
+def test_a_blocked_answer_is_refused(world, guarded):
+    key, _ = guarded(("CREDIT_CARD", "block", "output"), answer=ok(ANSWER))
+    response = post(world.http(key), "openai", "m")
+    check_error("openai", response, 400, "content_blocked")
     record = world.record(response.headers["x-weir-request-id"])
     # The provider has done the work, so it is paid for.
     assert record["error_code"] == "content_blocked" and record["output_tokens"] > 0 and record["cost_microusd"] > 0
 
 
-@SCHEMAS
-@pytest.mark.parametrize("provider_schema", ["openai", "anthropic"])
+@pytest.mark.parametrize(("schema", "provider_schema"), [("openai", "anthropic"), ("anthropic", "anthropic")])
 def test_a_blocked_stream_ends_with_an_error_and_without_the_finding(world, guarded, schema, provider_schema):
     beginning = "This is a long beginning that may pass. The card is "
     text = f"{beginning}{CARD} and this must not come."
@@ -334,12 +199,12 @@ def test_the_admin_api_finds_nothing_in_a_harmless_text(admin):
 # Answers that are none.
 
 
-@SCHEMAS
-def test_what_is_no_answer_is_not_shown_and_the_next_provider_asked(world, schema):
+def test_what_is_no_answer_is_not_shown_and_the_next_provider_asked(world):
     nothing_known = status(200, body={"output": CARD}, headers={"content-type": "application/json"})
-    first, second = world.upstream(schema, nothing_known), world.upstream(schema)
+    first, second = world.upstream("openai", nothing_known), world.upstream("openai")
     world.model("m", first, second)
-    response = post(world.http(world.key(guardrail_profile_id=world.profile(("CREDIT_CARD", "block", "output")))), schema, "m")
+    key = world.key(guardrail_profile_id=world.profile(("CREDIT_CARD", "block", "output")))
+    response = post(world.http(key), "openai", "m")
     assert response.status_code == 200, response.text
     assert CARD not in response.text
     assert (len(first.received()), len(second.received())) == (1, 1)

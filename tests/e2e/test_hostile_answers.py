@@ -1,4 +1,5 @@
-"""Answers of a provider that are broken or unusual, where no other member of the pool could make up for them.
+"""Answers of a provider that are broken or unusual, where no other member of the pool could make up for them: what only a real
+Envoy shows, and a row of each matrix that `tests/gateway/tests/answers.rs` has whole.
 
 `test_failover.py` says which of them the next member makes up for, `test_faults_provider.py` what silence means.
 """
@@ -7,15 +8,16 @@ import json
 
 import pytest
 
-from weir_e2e.hostile import SCHEMAS, check_event_of_error, check_refused
+from weir_e2e.hostile import check_event_of_error, check_refused
 from weir_e2e.provider import ok, over_both, status, told
 from weir_e2e.sse import ask, check_error_body, events, is_last, path_of, post, said, said_in_stream
 from weir_e2e.waiting import eventually
 
 pytestmark = over_both
 
-CLIENT = pytest.mark.parametrize("client_schema", SCHEMAS)
-PROVIDER = pytest.mark.parametrize("provider_schema", SCHEMAS)
+# One of each: what is translated, and what passes.
+PAIRS = pytest.mark.parametrize(("client_schema", "provider_schema"), [("openai", "anthropic"), ("anthropic", "anthropic")])
+TRANSLATED = pytest.mark.parametrize(("client_schema", "provider_schema"), [("anthropic", "openai")])
 INVALID = (502, "upstream_invalid_response")
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -34,44 +36,24 @@ def stream_200(text: str):
 NO_ANSWERS = {
     "a web page": (told("html"), *INVALID),
     "half a document": (told("half_json"), *INVALID),
-    "a coding that was not asked for": (status(200, body="x", headers={"content-encoding": "br"}), *INVALID),
     "a coding that it is not in": (status(200, body="x", headers={"content-encoding": "gzip"}), *INVALID),
     "nothing": (json_200(""), *INVALID),
-    "null": (json_200("null"), *INVALID),
-    "an array": (json_200("[]"), *INVALID),
-    "a string": (json_200('"hello"'), *INVALID),
-    "two documents": (json_200("{}{}"), *INVALID),
-    "a stream unasked": (stream_200('data: {"x": 1}\n\n'), *INVALID),
     "a redirection": (status(302, headers={"location": "http://127.0.0.1:1/"}), 502, "upstream_unavailable"),
     "204": (status(204, body=""), 502, "upstream_unavailable"),
-    "500 with a web page": (status(500, body="<html>oops</html>"), 500, "upstream_unavailable"),
-    "500 with half a JSON": (status(500, body='{"error": {"mess'), 500, "upstream_unavailable"),
     "500 with nothing": (status(500, body=""), 500, "upstream_unavailable"),
-    "500 with an array": (status(500, body=[1, 2]), 500, "upstream_unavailable"),
-    "503 with a text as error": (status(503, body={"error": "busy"}), 503, "upstream_unavailable"),
     "503 with deep nesting": (status(503, body=DEEP), 503, "upstream_unavailable"),
-    "400 with a web page": (status(400, body="<html>no</html>"), 400, "invalid_request"),
 }
 # The same of streams.
 NO_STREAMS = {
-    "a web page": (told("html"), *INVALID),
     "a document": (json_200('{"id": "x"}'), *INVALID),
-    "half a document": (told("half_json"), *INVALID),
-    "a coding that was not asked for": (status(200, body="x", headers={"content-encoding": "br"}), *INVALID),
-    "a coding that it is not in": (status(200, body="x", headers={"content-encoding": "gzip"}), *INVALID),
     "nothing": (stream_200(""), *INVALID),
-    "no events": (stream_200("hello\n\nworld"), *INVALID),
     "comments only": (stream_200(": ping\n\n" * 1000), *INVALID),
-    "ended before its first content": (told("end_after", chunks=0), *INVALID),
-    "an event that is not JSON": (stream_200("data: hello\n\n"), *INVALID),
     "an event that is deeply nested": (stream_200(f"data: {DEEP}\n\n"), *INVALID),
     "a redirection": (status(302, headers={"location": "http://127.0.0.1:1/"}), 502, "upstream_unavailable"),
-    "500 with a web page": (status(500, body="<html>oops</html>"), 500, "upstream_unavailable"),
 }
 
 
-@CLIENT
-@PROVIDER
+@TRANSLATED
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_what_is_no_answer_is_an_error_in_the_clients_schema(world, cases, client_schema, provider_schema, streamed):
     table = NO_STREAMS if streamed else NO_ANSWERS
@@ -97,16 +79,11 @@ def said_by(world, http, client_schema, upstream, streamed: bool) -> str:
     return said_in_stream(client_schema, events(response.text.splitlines()))
 
 
-@CLIENT
-@PROVIDER
+@TRANSLATED
 def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, provider_schema):
     shapes = {
         "one byte at a time": told("split_every", bytes=1),
-        "seven bytes at a time": told("split_every", bytes=7),
-        "CRLF": told("crlf"),
-        "comments": told("comments"),
         "gzip though identity was asked": told("gzip"),
-        "one chunk": ok(chunks=1),
     }
     upstreams = {name: world.upstream(provider_schema, behaviour) for name, behaviour in shapes.items()}
     plain = world.upstream(provider_schema)
@@ -121,8 +98,7 @@ def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, prov
                 assert said_by(world, http, client_schema, upstream, streamed) == expected
 
 
-@CLIENT
-@PROVIDER
+@PAIRS
 def test_a_stream_that_goes_wrong_ends_with_an_error_and_not_as_if_complete(
     world, cases, client_schema, provider_schema
 ):
@@ -151,18 +127,13 @@ def test_a_stream_that_goes_wrong_ends_with_an_error_and_not_as_if_complete(
             assert (record["outcome"], record["output_source"]) == ("upstream_broken", "estimated"), record
 
 
-@CLIENT
-def test_a_document_that_says_error_under_a_good_status_is_an_error(world, cases, client_schema):
-    for provider_schema in SCHEMAS:
-        body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-        upstream = world.upstream(provider_schema, json_200(json.dumps(body)))
-        world.model(provider_schema, upstream)
-    http = world.http()
-    for provider_schema in SCHEMAS:
-        with cases.case(provider_schema):
-            response = post(http, client_schema, provider_schema)
-            assert response.status_code >= 500, response.text
-            check_error_body(client_schema, response.json(), None)
+def test_a_document_that_says_error_under_a_good_status_is_an_error(world, cases):
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    world.model("m", world.upstream("anthropic", json_200(json.dumps(body))))
+    with cases.case("anthropic"):
+        response = post(world.http(), "openai", "m")
+        assert response.status_code >= 500, response.text
+        check_error_body("openai", response.json(), None)
 
 
 def test_embeddings_that_are_none_are_an_error(world, cases):
@@ -184,8 +155,7 @@ def test_embeddings_that_are_none_are_an_error(world, cases):
             check_refused("openai", response, *expect)
 
 
-@CLIENT
-@PROVIDER
+@PAIRS
 def test_an_answer_that_is_deeply_nested_harms_nobody(world, cases, client_schema, provider_schema):
     deep = json.dumps({"x": "DEEP", "choices": "DEEP", "content": "DEEP"}).replace('"DEEP"', DEEP)
     world.model("deep", world.upstream(provider_schema, json_200(deep)))

@@ -1,4 +1,5 @@
-"""Bodies that are wrong, odd, deep or huge: the client is told what is wrong, or the provider gets just that."""
+"""Bodies that are wrong, odd, deep or huge: the client is told what is wrong, or the provider gets just that. A row of each matrix,
+in a real Envoy; `tests/gateway/tests/requests.rs` has them whole."""
 
 import json
 
@@ -10,6 +11,7 @@ from weir_e2e.sse import ask, check_error, headers_of, path_of, said
 from weir_e2e.world import UPSTREAM_MODEL
 
 BY_SCHEMA = pytest.mark.parametrize("schema", SCHEMAS)
+TRANSLATED = pytest.mark.parametrize(("schema", "provider_schema"), [("openai", "anthropic")])
 MIB = 1024 * 1024
 LIMIT = 50 * MIB
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -39,111 +41,25 @@ def wrong_bodies(schema: str, model: str) -> dict[str, tuple[bytes, str | None]]
 
     good = json.dumps(ask(schema, model))
     at = good.index("Hello")
-    wrong = {
+    return {
         "empty": (b"", None),
-        "blank": (b" \r\n\t", None),
-        "not JSON": (b"hello", None),
         "half": (good[: len(good) // 2].encode(), None),
-        "trailing garbage": ((good + " x").encode(), None),
-        "trailing bracket": ((good + "}").encode(), None),
         "trailing NUL": (good.encode() + b"\0", None),
-        "two documents": ((good + good).encode(), None),
-        "array": (b"[1, 2]", None),
-        "the body in an array": (f"[{good}]".encode(), None),
-        "string": (b'"hello"', None),
-        "number": (b"7", None),
-        "null": (b"null", None),
-        "true": (b"true", None),
-        "form": (b"model=m&messages=hello", None),
-        "trailing comma": ((good[:-1] + ",}").encode(), None),
-        "single quotes": (good.replace('"', "'").encode(), None),
-        "comment": (("/* */" + good).encode(), None),
-        "control character": (good.replace("Hello", "H\nllo").encode(), None),
-        "unknown escape": (good.replace("Hello", "H\\xllo").encode(), None),
         "byte-order mark": (b"\xef\xbb\xbf" + good.encode(), None),
-        "UTF-16": (good.encode("utf-16"), None),
         "gzip that does not say so": (b"\x1f\x8b\x08\x00" + b"\0" * 20, None),
         "invalid UTF-8": (good[:at].encode() + b"\xff" + good[at:].encode(), None),
-        "overlong UTF-8": (good[:at].encode() + b"\xc0\xaf" + good[at:].encode(), None),
-        "surrogate in UTF-8": (good[:at].encode() + b"\xed\xa0\x80" + good[at:].encode(), None),
-        "invalid UTF-8 in an unknown field": (beside("x", '"?"').replace(b"?", b"\xfe"), None),
-        "half a surrogate pair": (good.replace("Hello", "\\ud83d").encode(), None),
-        "the other half": (good.replace("Hello", "\\ude00").encode(), None),
-        "surrogates the wrong way round": (good.replace("Hello", "\\ude00\\ud83d").encode(), None),
-        "half a surrogate pair in an unknown field": (beside("x", '["\\ud83d"]'), None),
-        "half a surrogate pair as a name": (beside("\\udead", "1"), None),
-        "NaN": (beside("temperature", "NaN"), None),
-        "Infinity": (beside("temperature", "-Infinity"), None),
-        "leading zero": (beside("temperature", "01"), None),
-        "number beyond a double": (beside("temperature", "1e999"), None),
-        "number beyond a double in an unknown field": (beside("x", "[-1e400]"), None),
-        "number of 400 digits": (beside("x", "9" * 400), None),
         "deep messages": (good.replace('[{"role": "user", "content": "Hello"}]', DEEP).encode(), None),
-        "deep content": (message(f'{{"role": "user", "content": {DEEP}}}'), None),
-        "deep unknown field": (beside("x", DEEP), None),
         "deep objects in an unknown field": (beside("metadata", DEEP_OBJECTS), None),
-        "just too deep": (beside("x", "[" * 127 + "]" * 127), None),
         "never closed": (beside("x", "[" * 100_000), None),
-        "a thousand fields": (("{" + "".join(f'"f{n}":{n},' for n in range(1000)) + good[1:]).encode(), None),
         "model twice": (beside("model", '"other"'), "model"),
-        "model twice, once escaped": (beside("mod\\u0065l", '"other"'), "model"),
-        "messages twice": (beside("messages", "[]"), "messages"),
-        "stream twice": ((good[:-1] + ', "stream": false, "stream": true}').encode(), "stream"),
-        "unknown field twice": ((good[:-1] + ', "x": 1, "x": 2}').encode(), "x"),
-        "no model": (without("model"), "model"),
-        "empty model": (with_(model=""), "model"),
-        "blank model": (with_(model=" "), "model"),
-        "number as model": (with_(model=7), "model"),
         "null as model": (with_(model=None), "model"),
-        "list as model": (with_(model=[model]), "model"),
-        "half a surrogate pair as model": (good.replace(f'"{model}"', '"\\ud83d"').encode(), None),
         "no messages": (without("messages"), "messages"),
-        "empty messages": (with_(messages=[]), "messages"),
-        "null as messages": (with_(messages=None), "messages"),
-        "text as messages": (with_(messages="Hello"), "messages"),
-        "object as messages": (with_(messages={"role": "user", "content": "Hello"}), "messages"),
-        "text as message": (with_(messages=["Hello"]), "messages[0]"),
-        "null as message": (with_(messages=[None]), "messages[0]"),
-        "no role": (message('{"content": "Hello"}'), "messages[0].role"),
-        "number as role": (message('{"role": 7, "content": "Hello"}'), "messages[0].role"),
         "unknown role": (message('{"role": "wizard", "content": "Hello"}'), "messages[0].role"),
-        "role in capitals": (message('{"role": "USER", "content": "Hello"}'), "messages[0].role"),
-        "unknown role, later": (
-            message('{"role": "user", "content": "Hello"}, {"role": "wizard", "content": "Hello"}'),
-            "messages[1].role",
-        ),
-        "role twice": (message('{"role": "user", "content": "a", "role": "system"}'), "messages[0].role"),
-        "content twice": (message('{"role": "user", "content": "a", "content": "b"}'), "messages[0].content"),
-        "number as content": (message('{"role": "user", "content": 7}'), "messages[0].content"),
-        "stream says yes": (with_(stream="yes"), "stream"),
-        "stream says 1": (with_(stream=1), "stream"),
-        "stream is an object": (with_(stream={}), "stream"),
-        "text as max_tokens": (with_(max_tokens="many"), "max_tokens"),
-        "half a max_tokens": (with_(max_tokens=1.5), "max_tokens"),
         "negative max_tokens": (with_(max_tokens=-1), "max_tokens"),
-        "max_tokens beyond 64 bits": (with_(max_tokens=10**25), "max_tokens"),
-        "text as temperature": (with_(temperature="hot"), "temperature"),
-        "object as tools": (with_(tools={}), "tools"),
-        "number as metadata": (with_(metadata=7), "metadata"),
     }
-    if schema == "openai":
-        wrong["text as max_completion_tokens"] = (with_(max_completion_tokens="many"), "max_completion_tokens")
-        wrong["number as stop"] = (with_(stop=7), "stop")
-        wrong["text as n"] = (with_(n="two"), "n")
-        wrong["text as stream_options"] = (with_(stream=True, stream_options="usage"), "stream_options")
-        wrong["a stream option twice"] = (
-            beside("stream_options", '{"include_usage": true, "include_usage": false}'),
-            "stream_options",
-        )
-    else:
-        wrong["number as system"] = (with_(system=7), "system")
-        wrong["text as stop_sequences"] = (with_(stop_sequences="x"), "stop_sequences")
-        wrong["tool as role"] = (message('{"role": "tool", "content": "Hello"}'), "messages[0].role")
-    return wrong
 
 
-@BY_SCHEMA
-@pytest.mark.parametrize("provider_schema", SCHEMAS)
+@TRANSLATED
 def test_a_wrong_body_is_refused_with_the_field_that_is_wrong(stage, cases, schema, provider_schema):
     before = stage.received()
     for name, (body, param) in wrong_bodies(schema, provider_schema).items():
@@ -192,7 +108,7 @@ def test_a_wrong_body_of_embeddings_is_refused_with_the_field_that_is_wrong(stag
 @BY_SCHEMA
 def test_an_unknown_model_is_not_found(stage, cases, schema):
     before = stage.received()
-    for name in ["nowhere", "OPENAI", " openai", "openai ", "../openai", "openai\0", "x" * 10_000, "😀", "'--"]:
+    for name in ["nowhere", "openai\0", "😀"]:
         with cases.case(name[:20]):
             response = send(stage.http, path_of(schema), json.dumps(ask(schema, name)), schema)
             message = check_refused(schema, response, 404, "model_not_found", "model")
@@ -208,14 +124,9 @@ def odd_bodies(schema: str) -> dict[str, str]:
     good = json.dumps(ask(schema, schema))
     return {
         "as deep as may be": good.replace("{", '{"x": ' + "[" * 126 + "]" * 126 + ", ", 1),
-        "large numbers": good.replace("{", '{"x": [1e308, -0.0, 12345678901234567890123, 1.00, 1E-999], ', 1),
         "much white space": " \r\n\t" * 1000 + good.replace(",", " ,\n\n ") + " " * 1000,
-        "escaped names": good.replace('"messages"', '"\\u006dessages"').replace('"role"', '"rol\\u0065"'),
         "escaped model": good.replace(f'"{schema}"', f'"\\u{ord(schema[0]):04x}{schema[1:]}"'),
-        "surrogate pairs and NUL": good.replace("Hello", "\\ud83d\\ude00\\u0000\\uffff"),
         "every kind of character": good.replace("Hello", "ä€😀\u2028\u202e\ufeff\u007f\u0080"),
-        "null in place of nothing": good.replace("{", '{"stream": null, "tools": null, "temperature": null, ', 1),
-        "unknown fields": good.replace("{", '{"": [], "from_the_future": {"a": {"b": null}}, ', 1),
     }
 
 
@@ -235,14 +146,12 @@ def test_what_is_odd_but_right_arrives_as_it_was_sent(stage, cases, schema):
             assert received[-1].body == expected
 
 
-@BY_SCHEMA
-@pytest.mark.parametrize("provider_schema", SCHEMAS)
-@pytest.mark.parametrize("place", ["text", "tool", "field"])
+@TRANSLATED
+@pytest.mark.parametrize("place", ["text", "field"])
 def test_what_stands_twice_is_checked_twice(stage, cases, schema, provider_schema, place):
     """Parsers disagree on which of two values counts: whichever reaches the provider was checked."""
     content = {
         "text": '[{"type": "text", "text": "first@example.com", "text": "second@example.com"}]',
-        "tool": '[{"type": "text", "type": "text", "text": "first@example.com", "te\\u0078t": "second@example.com"}]',
         "field": '[{"type": "text", "text": "Hello", "x": "first@example.com", "x": "second@example.com"}]',
     }[place]
     body = json.dumps(ask(schema, provider_schema)).replace('"Hello"', content)
@@ -263,8 +172,7 @@ def test_what_stands_twice_is_checked_twice(stage, cases, schema, provider_schem
 # What is large.
 
 
-@BY_SCHEMA
-@pytest.mark.parametrize("provider_schema", SCHEMAS)
+@TRANSLATED
 def test_ten_thousand_messages_are_answered(stage, cases, schema, provider_schema):
     turns = [{"role": ("user", "assistant")[n % 2], "content": f"Message {n}"} for n in range(10_001)]
     body = json.dumps(ask(schema, provider_schema, messages=turns))
@@ -277,8 +185,7 @@ def test_ten_thousand_messages_are_answered(stage, cases, schema, provider_schem
             assert len(sent) == 10_001 and "Message 10000" in json.dumps(sent[-1])
 
 
-@BY_SCHEMA
-@pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
+@pytest.mark.parametrize(("schema", "declared"), [("openai", True), ("anthropic", False)], ids=["content-length", "chunked"])
 def test_a_body_of_60_mb_is_refused(stage, cases, schema, declared):
     before = stage.received()
 
@@ -296,7 +203,7 @@ def test_a_body_of_60_mb_is_refused(stage, cases, schema, declared):
 
 @pytest.mark.parametrize(
     ("schema", "provider_schema", "guarded"),
-    [("openai", "anthropic", False), ("anthropic", "openai", False), ("openai", "openai", True)],
+    [("anthropic", "openai", False), ("openai", "openai", True)],
 )
 def test_an_image_of_40_mb_passes(stage, cases, schema, provider_schema, guarded):
     data = "iVBORw0KGgo" + "A" * (40 * MIB)

@@ -1,4 +1,5 @@
-"""Either SDK reaches either provider: translated in both directions, whole and streamed."""
+"""Either SDK reaches either provider: translated in both directions, whole and streamed. The provider sends byte by byte;
+`tests/gateway/tests/translation.rs` has the other ways in which it may cut and end its lines."""
 
 import json
 
@@ -6,12 +7,7 @@ import pytest
 
 from weir_e2e.provider import ok, told
 
-# How the provider may cut and end its lines without a client noticing.
-SHAPES = pytest.mark.parametrize(
-    "shape",
-    [ok(), told("split_every", bytes=1), told("crlf")],
-    ids=["plain", "byte by byte", "crlf"],
-)
+BYTE_BY_BYTE = told("split_every", bytes=1)
 USAGE = {"input_tokens": 100, "cached_input_tokens": 40, "output_tokens": 20}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 OPENAI_TOOL = {"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": SCHEMA}}
@@ -76,9 +72,8 @@ def test_an_openai_request_arrives_as_an_anthropic_one(openai_to_claude):
     assert "stream_options" not in body and "max_completion_tokens" not in body
 
 
-@SHAPES
-def test_an_openai_client_reads_claudes_answer(openai_to_claude, shape):
-    client, _ = openai_to_claude(shape)
+def test_an_openai_client_reads_claudes_answer(openai_to_claude):
+    client, _ = openai_to_claude(BYTE_BY_BYTE)
     answer = client.chat.completions.create(model="claude", messages=[{"role": "user", "content": "Grüße 👋"}])
     assert answer.object == "chat.completion" and answer.model == "claude"
     assert answer.choices[0].message.content.endswith("You said: Grüße 👋")
@@ -86,9 +81,8 @@ def test_an_openai_client_reads_claudes_answer(openai_to_claude, shape):
     assert answer.usage.prompt_tokens > 0 and answer.usage.completion_tokens > 0
 
 
-@SHAPES
-def test_an_openai_client_reads_claudes_stream(openai_to_claude, shape):
-    client, upstream = openai_to_claude(shape)
+def test_an_openai_client_reads_claudes_stream(openai_to_claude):
+    client, upstream = openai_to_claude(BYTE_BY_BYTE)
     chunks = list(
         client.chat.completions.create(
             model="claude",
@@ -128,10 +122,9 @@ def test_claudes_usage_is_told_in_openais_terms(openai_to_claude, streamed):
     assert usage.prompt_tokens_details.cached_tokens == 40
 
 
-@SHAPES
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_an_openai_client_gets_claudes_tool_call(openai_to_claude, shape, streamed):
-    client, upstream = openai_to_claude(shape)
+def test_an_openai_client_gets_claudes_tool_call(openai_to_claude, streamed):
+    client, upstream = openai_to_claude(BYTE_BY_BYTE)
     arguments = {
         "model": "claude",
         "messages": [{"role": "user", "content": "Weather?"}],
@@ -221,9 +214,8 @@ def test_an_anthropic_request_arrives_as_an_openai_one(anthropic_to_gpt):
     assert "system" not in body and "stop_sequences" not in body
 
 
-@SHAPES
-def test_an_anthropic_client_reads_gpts_answer(anthropic_to_gpt, shape):
-    client, _ = anthropic_to_gpt(shape)
+def test_an_anthropic_client_reads_gpts_answer(anthropic_to_gpt):
+    client, _ = anthropic_to_gpt(BYTE_BY_BYTE)
     answer = client.messages.create(model="gpt", max_tokens=100, messages=[{"role": "user", "content": "Grüße 👋"}])
     assert (answer.type, answer.role, answer.model) == ("message", "assistant", "gpt")
     assert answer.content[0].text.endswith("You said: Grüße 👋")
@@ -231,9 +223,8 @@ def test_an_anthropic_client_reads_gpts_answer(anthropic_to_gpt, shape):
     assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
 
 
-@SHAPES
-def test_an_anthropic_client_reads_gpts_stream(anthropic_to_gpt, shape):
-    client, upstream = anthropic_to_gpt(shape)
+def test_an_anthropic_client_reads_gpts_stream(anthropic_to_gpt):
+    client, upstream = anthropic_to_gpt(BYTE_BY_BYTE)
     with client.messages.stream(
         model="gpt", max_tokens=100, messages=[{"role": "user", "content": "Grüße 👋"}]
     ) as stream:
@@ -247,9 +238,8 @@ def test_an_anthropic_client_reads_gpts_stream(anthropic_to_gpt, shape):
     assert body["stream"] is True and body["stream_options"] == {"include_usage": True}
 
 
-@SHAPES
-def test_gpts_stream_has_anthropics_events_in_their_order(anthropic_to_gpt, shape):
-    client, _ = anthropic_to_gpt(shape)
+def test_gpts_stream_has_anthropics_events_in_their_order(anthropic_to_gpt):
+    client, _ = anthropic_to_gpt(BYTE_BY_BYTE)
     stream = client.messages.create(
         model="gpt", max_tokens=100, messages=[{"role": "user", "content": "Hello"}], stream=True
     )
@@ -274,10 +264,9 @@ def test_gpts_usage_is_told_in_anthropics_terms(anthropic_to_gpt, streamed):
         assert (usage.input_tokens, usage.cache_read_input_tokens) == (60, 40)
 
 
-@SHAPES
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_an_anthropic_client_gets_gpts_tool_call(anthropic_to_gpt, shape, streamed):
-    client, upstream = anthropic_to_gpt(shape)
+def test_an_anthropic_client_gets_gpts_tool_call(anthropic_to_gpt, streamed):
+    client, upstream = anthropic_to_gpt(BYTE_BY_BYTE)
     arguments = {
         "model": "gpt",
         "max_tokens": 100,

@@ -63,6 +63,15 @@ async fn as_usual(method: Method, uri: Uri, headers: HeaderMap, request: Request
     answer(&method, path, &headers, &body, Behaviour::default(), Ending::default()).await
 }
 
+/// Answers one request without a connection, with this behaviour: for tests that have no socket. `None`: the connection ends
+/// without an answer.
+pub async fn answer_unconnected(request: http::Request<Bytes>, behaviour: Behaviour) -> Option<Response> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().strip_prefix(VERSION);
+    let response = answer(&parts.method, path, &parts.headers, &body, behaviour, Ending::default()).await;
+    response.extensions().get::<deliver::EndConnection>().is_none().then_some(response)
+}
+
 /// `path` is what follows the version; without it there is nothing here.
 async fn answer(
     method: &Method,

@@ -1,4 +1,4 @@
-//! A proxy with filters in it: one stream, its body in pieces, each filter in turn, held and let go as Envoy does it.
+//! Guardrails and provider on the way of one stream, with what the exchange knows of it in the end.
 
 use std::fmt;
 use std::rc::Rc;
@@ -7,11 +7,12 @@ use crate::input::{anthropic, chat, openai, responses};
 use uuid::Uuid;
 use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig};
 use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
-use weir_guardrails::{GuardrailsPlugin, GuardrailsStream, ProfileCache};
+use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Flow, Host, Message, Reply, StreamFilter};
+use weir_host::{Host, Message, Reply, StreamFilter};
 use weir_llm::{Schema, Usage, read_head};
 use weir_provider::ProviderPlugin;
+use weir_test_proxy::{Hop, Passed};
 
 /// Where an endpoint's deployment stands.
 const METADATA: &str = "xds.upstream_host_metadata.filter_metadata.weir.deployment";
@@ -29,9 +30,10 @@ thread_local! {
 pub struct Proxy {
     host: FakeHost,
     shared: Shared,
-    guardrails: GuardrailsStream,
-    /// The attempt's filter, once there is an attempt.
-    attempt: Box<dyn StreamFilter>,
+    guardrails: Hop,
+    /// The attempt's filter.
+    attempt: Hop,
+    sent: Vec<u8>,
 }
 
 /// What a client gets, and what is recorded of it.
@@ -99,19 +101,19 @@ impl Proxy {
         let named = Rc::new(NamedProfile { id: "p".into(), profile });
         exchange.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
         let shared = Shared::new(exchange);
-        let mut guardrails =
-            GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
-        host.hold(Message::Request, body);
-        pass_request(&mut guardrails, &mut host)?;
+        let guardrails = GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
+        let mut guardrails = Hop::new(Box::new(guardrails) as Box<dyn StreamFilter>);
+        let body = pass_request(&mut guardrails, &mut host, body)?;
         let headers = host.headers(Message::Request);
-        let mut attempt = Rc::new(ProviderPlugin::new(ProviderConfig {})).attempt(Some(shared.clone()), headers);
-        pass_request(attempt.as_mut(), &mut host)?;
-        Ok(Self { host, shared, guardrails, attempt })
+        let plugin = Rc::new(ProviderPlugin::new(ProviderConfig {}));
+        let mut attempt = Hop::new(plugin.attempt(Some(shared.clone()), headers));
+        let sent = pass_request(&mut attempt, &mut host, &body)?;
+        Ok(Self { host, shared, guardrails, attempt, sent })
     }
 
     /// The body that was sent to the provider.
     pub fn sent_body(&self) -> &[u8] {
-        &self.host.bodies[0]
+        &self.sent
     }
 
     /// A header that was sent to the provider.
@@ -126,36 +128,39 @@ impl Proxy {
             ("content-type".into(), content_type.into()),
             ("content-length".into(), b"5".to_vec()),
         ];
-        let mut upstream = Hop::default();
-        let mut downstream = Hop::default();
-        assert_eq!(self.attempt.on_response_headers(&mut self.host, false), Flow::Pause, "nothing may leave yet");
+        let passed = self.attempt.headers(&mut self.host, Message::Response, false);
+        assert_eq!(passed, Passed::Nothing, "nothing may leave yet");
         let mut body = Vec::new();
         for (index, piece) in pieces.iter().chain([&&b""[..]]).enumerate() {
             let end = index == pieces.len();
-            let flow = upstream.take(&mut self.host, self.attempt.as_mut(), piece, end);
-            let Some(passed) = flow else {
-                assert!(!end, "the provider's filter waits at the end");
-                continue;
-            };
-            let passed = match passed {
-                Ok(passed) => passed,
+            let passed = self.attempt.piece(&mut self.host, Message::Response, piece, end);
+            let (headers, piece) = match passed {
+                Passed::On { headers, body, .. } => (headers, body),
+                Passed::Nothing => {
+                    assert!(!end, "the provider's filter waits at the end");
+                    continue;
+                }
                 // It is not retried: only guardrails, for which the next provider is no help, end an answer here.
-                Err(reply) => {
+                Passed::Reply(reply, _) => {
                     assert_eq!(reply.code, "response_not_inspectable", "an upstream filter's reply is not retried");
                     return self.outcome(Some(reply), body);
                 }
+                Passed::Reset => return self.outcome(None, body),
+                Passed::TooLarge => panic!("more is held than may be"),
             };
-            if !downstream.begun {
-                downstream.begun = true;
-                match self.guardrails.on_response_headers(&mut self.host, false) {
-                    Flow::Continue | Flow::Pause => {}
-                    Flow::Reply(reply) => return self.outcome(Some(reply), body),
-                }
+            let mut steps = Vec::new();
+            if headers {
+                steps.push(self.guardrails.headers(&mut self.host, Message::Response, false));
             }
-            match downstream.take(&mut self.host, &mut self.guardrails, &passed, end) {
-                Some(Ok(passed)) => body.extend_from_slice(&passed),
-                Some(Err(reply)) => return self.outcome(Some(reply), body),
-                None => assert!(!end, "guardrails wait at the end"),
+            steps.push(self.guardrails.piece(&mut self.host, Message::Response, &piece, end));
+            for passed in steps {
+                match passed {
+                    Passed::Nothing => {}
+                    Passed::On { body: passed, .. } => body.extend_from_slice(&passed),
+                    Passed::Reply(reply, _) => return self.outcome(Some(reply), body),
+                    Passed::Reset => return self.outcome(None, body),
+                    Passed::TooLarge => panic!("more is held than may be"),
+                }
             }
         }
         self.outcome(None, body)
@@ -182,50 +187,23 @@ impl Proxy {
     }
 }
 
-/// Gives the request that `host` holds to a filter.
-fn pass_request(filter: &mut dyn StreamFilter, host: &mut FakeHost) -> Result<(), Reply> {
-    if let Flow::Reply(reply) = filter.on_request_headers(host, false) {
-        return Err(reply);
-    }
-    let held = host.bodies[0].len();
-    match filter.on_request_body(host, held, true) {
-        Flow::Continue => Ok(()),
-        Flow::Pause => panic!("a filter waits at the end of the body"),
-        Flow::Reply(reply) => Err(reply),
-    }
-}
-
-/// What one filter holds of a body.
-#[derive(Debug, Default)]
-struct Hop {
-    begun: bool,
-    held: Vec<u8>,
-}
-
-impl Hop {
-    /// Gives a piece to a filter: what it lets go, `None` while it holds.
-    fn take(
-        &mut self,
-        host: &mut FakeHost,
-        filter: &mut dyn StreamFilter,
-        piece: &[u8],
-        end: bool,
-    ) -> Option<Result<Vec<u8>, Reply>> {
-        self.held.extend_from_slice(piece);
-        let held = self.held.len();
-        // Moved, as in Envoy, so that what a filter does is all that takes work.
-        host.bodies[1] = std::mem::take(&mut self.held);
-        let flow = filter.on_response_body(host, held, end);
-        let passed = std::mem::take(&mut host.bodies[1]);
-        match flow {
-            Flow::Continue => Some(Ok(passed)),
-            Flow::Pause => {
-                self.held = passed;
-                None
-            }
-            Flow::Reply(reply) => Some(Err(reply)),
+/// Gives a request to a filter: the body as it goes on.
+fn pass_request(hop: &mut Hop, host: &mut FakeHost, body: &[u8]) -> Result<Vec<u8>, Reply> {
+    let mut sent = Vec::new();
+    let first = hop.headers(host, Message::Request, false);
+    let second = match first {
+        Passed::Reply(..) => None,
+        _ => Some(hop.piece(host, Message::Request, body, true)),
+    };
+    for passed in [Some(first), second].into_iter().flatten() {
+        match passed {
+            Passed::Nothing => {}
+            Passed::On { body, .. } => sent.extend(body),
+            Passed::Reply(reply, _) => return Err(reply),
+            Passed::Reset | Passed::TooLarge => panic!("a request that came whole is broken off"),
         }
     }
+    Ok(sent)
 }
 
 fn metadata(provider: Schema) -> Vec<u8> {

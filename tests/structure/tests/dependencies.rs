@@ -81,8 +81,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "weir-provider",
             "weir-quota",
             "weir-route",
+            "weir-test-proxy",
         ],
     ),
+    ("weir-test-proxy", &["weir-config", "weir-gateway", "weir-host"]),
+    ("weir-gateway-tests", &["weir-config", "weir-dev", "weir-test-proxy"]),
     ("weir-structure", &[]),
     ("xtask", &[]),
 ];

@@ -58,6 +58,8 @@ pub struct FakeHost {
     pub resets: usize,
     /// How often the plugin wants to be called, in milliseconds.
     pub tick_ms: Option<u32>,
+    /// gRPC streams that were opened, by method.
+    pub opened: Vec<(CallId, String)>,
     /// Messages sent on gRPC streams.
     pub sent: Vec<(CallId, Vec<u8>)>,
     /// gRPC streams that were closed.
@@ -187,8 +189,14 @@ impl RootHost for FakeHost {
     fn tick_every(&mut self, period_ms: u32) {
         self.tick_ms = Some(period_ms);
     }
-    fn open_stream(&mut self, cluster: &str, method: &str) -> Result<CallId, HostError> {
-        self.call(cluster, method, &[], 0)
+    fn open_stream(&mut self, _cluster: &str, method: &str) -> Result<CallId, HostError> {
+        if self.refuse_calls {
+            return Err(HostError::Refused);
+        }
+        // Numbers of their own, so that none is a callout's.
+        let id = u32::MAX - u32::try_from(self.opened.len()).unwrap_or_default();
+        self.opened.push((id, method.into()));
+        Ok(id)
     }
     fn send_on_stream(&mut self, stream: CallId, message: &[u8]) -> Result<(), HostError> {
         self.sent.push((stream, message.to_vec()));

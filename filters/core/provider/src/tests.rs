@@ -1,4 +1,4 @@
-//! Attempts from end to end, against a fake proxy that holds and lets go as Envoy does.
+//! Attempts from end to end.
 
 mod answers;
 mod compressed;
@@ -12,7 +12,8 @@ use uuid::Uuid;
 use weir_config::{Capabilities, CredentialPlacement, Deployment, ProviderConfig};
 use weir_exchange::{Exchange, Shared};
 use weir_host::fake::FakeHost;
-use weir_host::{Flow, Message, Reply, StreamFilter};
+use weir_host::{Message, Reply};
+use weir_test_proxy::{Hop, Passed};
 
 use crate::ProviderPlugin;
 
@@ -82,7 +83,8 @@ fn fill_slots(host: &mut FakeHost) {
 /// One attempt, its request sent.
 struct Attempt {
     host: FakeHost,
-    filter: Box<dyn StreamFilter>,
+    hop: Hop,
+    sent: Vec<u8>,
 }
 
 impl Attempt {
@@ -90,20 +92,18 @@ impl Attempt {
     fn send(mut host: FakeHost, exchange: Option<Shared>, deployment: &str, body: &str) -> Result<Self, Reply> {
         host.properties.insert(METADATA.into(), metadata(deployment));
         let headers = weir_host::Host::headers(&host, Message::Request);
-        let mut filter = plugin().attempt(exchange, headers);
-        match filter.on_request_headers(&mut host, false) {
-            Flow::Pause => {}
-            Flow::Reply(reply) => return Err(reply),
-            Flow::Continue => panic!("the headers left before the body was known"),
+        let mut hop = Hop::new(plugin().attempt(exchange, headers));
+        match hop.headers(&mut host, Message::Request, false) {
+            Passed::Nothing => {}
+            Passed::Reply(reply, _) => return Err(reply),
+            other => panic!("the headers left before the body was known: {other:?}"),
         }
-        let (first, _) = body.split_at(body.len() / 2);
-        host.hold(Message::Request, first.as_bytes());
-        assert_eq!(filter.on_request_body(&mut host, first.len(), false), Flow::Pause);
-        host.hold(Message::Request, body.as_bytes());
-        match filter.on_request_body(&mut host, body.len(), true) {
-            Flow::Continue => Ok(Self { host, filter }),
-            Flow::Reply(reply) => Err(reply),
-            Flow::Pause => panic!("waits at the end of the body"),
+        let (first, second) = body.as_bytes().split_at(body.len() / 2);
+        assert_eq!(hop.piece(&mut host, Message::Request, first, false), Passed::Nothing);
+        match hop.piece(&mut host, Message::Request, second, true) {
+            Passed::On { body: sent, .. } => Ok(Self { host, hop, sent }),
+            Passed::Reply(reply, _) => Err(reply),
+            other => panic!("waits at the end of the body: {other:?}"),
         }
     }
 
@@ -112,40 +112,44 @@ impl Attempt {
     }
 
     fn sent_body(&self) -> String {
-        String::from_utf8(self.host.bodies[0].clone()).unwrap()
+        String::from_utf8(self.sent.clone()).unwrap()
+    }
+
+    /// The answer's headers come, more follows: nothing leaves yet.
+    fn begin_answer(&mut self, headers: &[(&str, &str)]) {
+        self.host.headers[1] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        assert_eq!(self.hop.headers(&mut self.host, Message::Response, false), Passed::Nothing);
+    }
+
+    /// A piece that leaves at once.
+    #[track_caller]
+    fn passes(&mut self, piece: &str) {
+        let passed = self.hop.piece(&mut self.host, Message::Response, piece.as_bytes(), false);
+        assert!(matches!(passed, Passed::On { .. }), "{passed:?}");
     }
 
     /// Answers in these pieces, and says what the client gets: the status seen by the router, and the pieces.
     fn answer(mut self, headers: &[(&str, &str)], pieces: &[&[u8]]) -> Received {
-        self.host.headers[1] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let mut received = Received::default();
-        let mut started = false;
         if pieces.is_empty() {
-            assert_eq!(
-                self.filter.on_response_headers(&mut self.host, true),
-                Flow::Continue,
-                "nothing else would come"
-            );
+            self.host.headers[1] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let passed = self.hop.headers(&mut self.host, Message::Response, true);
+            assert!(matches!(passed, Passed::On { .. }), "nothing else would come: {passed:?}");
             received.start(&self.host);
             return received;
         }
-        assert_eq!(self.filter.on_response_headers(&mut self.host, false), Flow::Pause);
-        let mut held = Vec::new();
+        self.begin_answer(headers);
         for (index, piece) in pieces.iter().enumerate() {
-            held.extend_from_slice(piece);
-            self.host.hold(Message::Response, &held);
             let last = index + 1 == pieces.len();
-            match self.filter.on_response_body(&mut self.host, held.len(), last) {
-                Flow::Continue => {
-                    if !started {
-                        started = true;
+            match self.hop.piece(&mut self.host, Message::Response, piece, last) {
+                Passed::On { headers, body, .. } => {
+                    if headers {
                         received.start(&self.host);
                     }
-                    received.pieces.push(String::from_utf8(std::mem::take(&mut self.host.bodies[1])).unwrap());
-                    held.clear();
+                    received.pieces.push(String::from_utf8(body).unwrap());
                 }
-                Flow::Pause => assert!(!last, "waits at the end of the answer"),
-                Flow::Reply(_) => panic!("a local reply is not retried"),
+                Passed::Nothing => assert!(!last, "waits at the end of the answer"),
+                other => panic!("a local reply is not retried: {other:?}"),
             }
         }
         received

@@ -1,4 +1,4 @@
-//! A proxy of one stream, with the filter in it: holds what the filter pauses, passes what it lets go.
+//! One stream that passes the filter, and who is behind it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -6,10 +6,11 @@ use std::rc::Rc;
 use uuid::Uuid;
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
 use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
-use weir_guardrails::{GuardrailsPlugin, GuardrailsStream, ProfileCache};
+use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Flow, Message, Reply, StreamFilter};
+use weir_host::{Message, Reply, StreamFilter};
 use weir_llm::Operation;
+use weir_test_proxy::{Hop, Passed};
 
 pub(crate) const OPENAI: &str = "/v1/chat/completions";
 pub(crate) const ANTHROPIC: &str = "/v1/messages";
@@ -48,7 +49,7 @@ pub(crate) struct Gateway {
     plugin: GuardrailsPlugin,
     host: FakeHost,
     shared: Option<Shared>,
-    filter: Option<GuardrailsStream>,
+    filter: Option<Hop>,
     /// Whether the route plugin read the body before.
     pub(crate) body_known: bool,
     /// Whether the filter held the last message's headers.
@@ -126,7 +127,7 @@ impl Gateway {
         if let (true, Some(shared)) = (self.body_known, &self.shared) {
             shared.write(|exchange| exchange.body = Some(Rc::new(body.as_bytes().to_vec())));
         }
-        self.filter = Some(self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache)));
+        self.filter = Some(self.hop());
         let length = body.len().div_ceil(pieces).max(1);
         let pieces: Vec<_> = body.as_bytes().chunks(length).collect();
         self.pass(Message::Request, &pieces)
@@ -139,37 +140,39 @@ impl Gateway {
         self.pass(Message::Response, &pieces)
     }
 
+    fn hop(&self) -> Hop {
+        let filter = self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache));
+        Hop::new(Box::new(filter) as Box<dyn StreamFilter>)
+    }
+
     fn pass(&mut self, of: Message, pieces: &[&[u8]]) -> Outcome {
         // Without a request before: an answer of a filter in front, which the request never passed.
-        let filter = self.filter.get_or_insert_with(|| self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache)));
-        let host = &mut self.host;
-        let flow = match of {
-            Message::Request => filter.on_request_headers(host, false),
-            Message::Response => filter.on_response_headers(host, false),
-        };
-        self.was_held = flow == Flow::Pause;
-        if let Flow::Reply(reply) = flow {
-            return Outcome::Refused(reply);
-        }
-        let mut held = Vec::new();
-        let mut passed = Vec::new();
+        let mut hop = self.filter.take().unwrap_or_else(|| self.hop());
+        let first = hop.headers(&mut self.host, of, false);
+        self.was_held = first == Passed::Nothing;
+        let mut all = Vec::new();
+        let mut outcome = take(first, &mut all);
         // The last piece is empty, as Envoy often has it.
         for (index, piece) in pieces.iter().chain([&&b""[..]]).enumerate() {
-            held.extend_from_slice(piece);
-            host.hold(of, &held);
-            let end = index == pieces.len();
-            let flow = match of {
-                Message::Request => filter.on_request_body(host, held.len(), end),
-                Message::Response => filter.on_response_body(host, held.len(), end),
-            };
-            held = host.bodies[of as usize].clone();
-            match flow {
-                Flow::Continue => passed.append(&mut held),
-                Flow::Pause => assert!(!end, "a message is held after its end"),
-                Flow::Reply(reply) => return Outcome::Refused(reply),
+            if outcome.is_none() {
+                outcome = take(hop.piece(&mut self.host, of, piece, index == pieces.len()), &mut all);
             }
         }
-        Outcome::Passed(String::from_utf8(passed).unwrap())
+        self.filter = Some(hop);
+        outcome.expect("a message is held after its end")
+    }
+}
+
+/// Takes in what passed; `Some` at the end.
+fn take(passed: Passed, all: &mut Vec<u8>) -> Option<Outcome> {
+    match passed {
+        Passed::Nothing => None,
+        Passed::On { body, end, .. } => {
+            all.extend(body);
+            end.then(|| Outcome::Passed(String::from_utf8(std::mem::take(all)).unwrap()))
+        }
+        Passed::Reply(reply, _) => Some(Outcome::Refused(reply)),
+        Passed::Reset | Passed::TooLarge => panic!("broken off: {passed:?}"),
     }
 }
 

@@ -1,5 +1,4 @@
 use weir_exchange::Shared;
-use weir_host::{Flow, Message};
 
 use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
 
@@ -111,11 +110,9 @@ fn an_error_after_content_ends_the_stream_with_an_error_event() {
 fn what_a_filter_behind_told_the_client_first_stays_recorded() {
     let exchange = exchange();
     let mut sent = ask(STREAM, &exchange);
-    sent.host.headers[1] = vec![(":status".into(), b"200".to_vec()), (EVENTS.0.into(), EVENTS.1.into())];
-    assert_eq!(sent.filter.on_response_headers(&mut sent.host, false), Flow::Pause);
+    sent.begin_answer(&[(":status", "200"), EVENTS]);
     for piece in [chunk(r#"{"content":"a card"}"#, "null").as_str(), "data: <html>\n\n"] {
-        sent.host.hold(Message::Response, piece.as_bytes());
-        assert_eq!(sent.filter.on_response_body(&mut sent.host, piece.len(), false), Flow::Continue);
+        sent.passes(piece);
         exchange.write(|exchange| _ = exchange.refusal.get_or_insert("content_blocked"));
     }
     assert_eq!(exchange.read(|exchange| exchange.refusal), Some(Some("content_blocked")));
@@ -145,11 +142,9 @@ fn figures_are_final_once_the_reason_of_the_end_is_known() {
     let check = |pieces: &[&str], expect: bool| {
         let exchange = exchange();
         let mut sent = ask(STREAM, &exchange);
-        sent.host.headers[1] = vec![(":status".into(), b"200".to_vec()), (EVENTS.0.into(), EVENTS.1.into())];
-        assert_eq!(sent.filter.on_response_headers(&mut sent.host, false), Flow::Pause);
+        sent.begin_answer(&[(":status", "200"), EVENTS]);
         for piece in pieces {
-            sent.host.hold(Message::Response, piece.as_bytes());
-            assert_eq!(sent.filter.on_response_body(&mut sent.host, piece.len(), false), Flow::Continue);
+            sent.passes(piece);
         }
         let seen = exchange.read(|exchange| (exchange.usage.is_final, exchange.answer_complete));
         assert_eq!(seen, Some((expect, false)), "{pieces:?}");

@@ -1,7 +1,8 @@
 //! Answers that are none: what the client reads, and the status by which the router tries the next provider.
 
 use weir_config::names::RETRIED_BELOW_500;
-use weir_host::Flow;
+use weir_host::Message;
+use weir_test_proxy::Passed;
 
 use super::answers::{CHAT, EVENTS, JSON, STREAM, WHOLE, answer, ask, chunk};
 use super::{ANTHROPIC, Attempt, client, exchange};
@@ -83,7 +84,8 @@ fn an_answer_without_a_body_that_nobody_retries_becomes_a_reply() {
     let exchange = exchange();
     let mut sent = ask(CHAT, &exchange);
     sent.host.headers[1] = vec![(":status".into(), b"422".to_vec())];
-    let Flow::Reply(reply) = sent.filter.on_response_headers(&mut sent.host, true) else { panic!("has no body") };
+    let passed = sent.hop.headers(&mut sent.host, Message::Response, true);
+    let Passed::Reply(reply, _) = passed else { panic!("has no body: {passed:?}") };
     assert_eq!(reply.status, 422);
     assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()["error"]["message"].is_string());
 }
