@@ -220,7 +220,7 @@ pub struct RejectedRecord {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UsageRecord {
     /// UUIDv7, made by Weir; also the response header x-weir-request-id.
     #[prost(string, tag = "1")]
@@ -306,6 +306,36 @@ pub struct UsageRecord {
     /// stands in the field is an estimate or a bound. A record is stored all the same.
     #[prost(string, repeated, tag = "32")]
     pub doubtful: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The pool that the model led to; empty if none did.
+    #[prost(string, tag = "33")]
+    pub pool_id: ::prost::alloc::string::String,
+    /// Each attempt in order, at most 16: the first ones where there were more. Empty: nothing was forwarded, or an older gateway.
+    #[prost(message, repeated, tag = "34")]
+    pub attempt_details: ::prost::alloc::vec::Vec<UsageAttempt>,
+    /// Who decided on the error: "metering", "auth", "route", "quota", "guardrails", "attempt", "provider", "envoy" or "client". Empty
+    /// where error_code is, and from older gateways.
+    #[prost(string, tag = "35")]
+    pub decided_by: ::prost::alloc::string::String,
+}
+/// One try at one provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UsageAttempt {
+    #[prost(string, tag = "1")]
+    pub deployment_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub provider_id: ::prost::alloc::string::String,
+    /// The model's name there.
+    #[prost(string, tag = "3")]
+    pub upstream_model: ::prost::alloc::string::String,
+    /// The provider's HTTP status; 0: it sent none.
+    #[prost(uint32, tag = "4")]
+    pub status: u32,
+    /// From the request's arrival to the attempt's beginning, in microseconds.
+    #[prost(uint64, tag = "5")]
+    pub started_after_us: u64,
+    /// From the request's arrival to the head of the provider's answer, in microseconds. Absent: it sent none.
+    #[prost(uint64, optional, tag = "6")]
+    pub answered_after_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {

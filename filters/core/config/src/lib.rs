@@ -36,7 +36,7 @@ pub use guardrails::{
     Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection, Uninspectable,
 };
 pub use metering::{MeteringConfig, UsageSink};
-pub use price::{Price, Tokens};
+pub use price::{Price, PriceLine, Tokens};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};
 pub use quota::{FailMode, QuotaConfig};
 pub use route::RouteConfig;

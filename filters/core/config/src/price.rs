@@ -52,9 +52,33 @@ impl Tokens {
     }
 }
 
+/// What the tokens of one class cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceLine {
+    /// `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others.
+    pub class: &'static str,
+    /// Tokens of this class alone.
+    pub tokens: u64,
+    /// Micro-dollars for a million of them.
+    pub microusd_per_million: u64,
+}
+
+impl PriceLine {
+    /// What they cost, in millionths of a micro-dollar, exactly.
+    pub fn micro_microusd(&self) -> u128 {
+        u128::from(self.tokens).saturating_mul(u128::from(self.microusd_per_million))
+    }
+}
+
 impl Price {
     /// The price of one answer in micro-dollars, rounded up once at the end; `i64::MAX` where it is more.
     pub fn cost_microusd(&self, tokens: Tokens) -> i64 {
+        let total = self.lines(tokens).iter().map(PriceLine::micro_microusd).fold(0, u128::saturating_add);
+        i64::try_from(total.div_ceil(1_000_000)).unwrap_or(i64::MAX)
+    }
+
+    /// The same class by class, before it is rounded.
+    pub fn lines(&self, tokens: Tokens) -> [PriceLine; 6] {
         let Tokens { input, cached_input, cache_write, cache_write_1h, output, reasoning } = tokens.bounded();
         let plain_input = input.saturating_sub(cached_input).saturating_sub(cache_write).saturating_sub(cache_write_1h);
         let per_input = self.input_microusd_per_million;
@@ -63,19 +87,15 @@ impl Price {
         let cache_write_1h_price =
             self.cache_write_1h_microusd_per_million.unwrap_or_else(|| per_input.saturating_mul(2));
         let reasoning_price = self.reasoning_microusd_per_million.unwrap_or(self.output_microusd_per_million);
-        let classes = [
-            (plain_input, per_input),
-            (cached_input, self.cached_input_microusd_per_million),
-            (cache_write, cache_write_price),
-            (cache_write_1h, cache_write_1h_price),
-            (output.saturating_sub(reasoning), self.output_microusd_per_million),
-            (reasoning, reasoning_price),
-        ];
-        let total = classes
-            .iter()
-            .map(|(tokens, price)| u128::from(*tokens).saturating_mul(u128::from(*price)))
-            .fold(0, u128::saturating_add);
-        i64::try_from(total.div_ceil(1_000_000)).unwrap_or(i64::MAX)
+        [
+            ("input", plain_input, per_input),
+            ("cached_input", cached_input, self.cached_input_microusd_per_million),
+            ("cache_write", cache_write, cache_write_price),
+            ("cache_write_1h", cache_write_1h, cache_write_1h_price),
+            ("output", output.saturating_sub(reasoning), self.output_microusd_per_million),
+            ("reasoning", reasoning, reasoning_price),
+        ]
+        .map(|(class, tokens, microusd_per_million)| PriceLine { class, tokens, microusd_per_million })
     }
 }
 

@@ -22,6 +22,7 @@
 
 mod answer;
 mod bodies;
+mod decider;
 mod principal;
 mod refuse;
 mod table;
@@ -29,6 +30,7 @@ mod usage;
 
 pub use answer::AnswerFilter;
 pub use bodies::{Bodies, HeldBody};
+pub use decider::Decider;
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{Settlement, TokenSource, Usage};
@@ -87,6 +89,8 @@ pub struct Exchange {
     pub answer_complete: bool,
     /// Why a filter refused or ended the stream: a stable code.
     pub refusal: Option<&'static str>,
+    /// Who gave that code; means nothing without one.
+    pub refused_by: Decider,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
     /// The policy revision of the principal under which this stream runs; 0 until it is known.
@@ -108,6 +112,10 @@ pub struct Attempt {
     pub price: Option<Rc<weir_config::Price>>,
     /// The provider's status; 0 until it answered.
     pub status: u16,
+    /// When it began.
+    pub started: Micros,
+    /// When the head of the provider's answer came.
+    pub answered: Option<Micros>,
 }
 
 /// The longest body that a VM keeps beside the proxy's own copy, in bytes.
@@ -137,8 +145,22 @@ impl Exchange {
             first_token: None,
             answer_complete: false,
             refusal: None,
+            refused_by: Decider::default(),
             findings: Vec::new(),
             revision: 0,
+        }
+    }
+
+    /// Notes why the stream is refused or ended, and who says so.
+    pub fn note_refusal(&mut self, code: &'static str, by: Decider) {
+        self.refusal = Some(code);
+        self.refused_by = by;
+    }
+
+    /// The same, unless somebody did so before.
+    pub fn note_refusal_if_first(&mut self, code: &'static str, by: Decider) {
+        if self.refusal.is_none() {
+            self.note_refusal(code, by);
         }
     }
 

@@ -6,21 +6,35 @@ use uuid::Uuid;
 use weir_config::names::{EXCHANGE_HEADER, EXCHANGE_STATE};
 use weir_host::{Headers, Host, Message};
 
-use crate::Exchange;
+use crate::{Decider, Exchange};
 
 /// A handle on a stream's exchange, held by each of its filters; the last to go frees it.
 #[derive(Clone, Debug)]
-pub struct Shared(Rc<RefCell<Exchange>>);
+pub struct Shared {
+    exchange: Rc<RefCell<Exchange>>,
+    /// Whose refusals those by this handle are.
+    pub(crate) holder: Decider,
+}
 
 impl Shared {
     /// Makes a handle on a new exchange.
     pub fn new(exchange: Exchange) -> Self {
-        Self(Rc::new(RefCell::new(exchange)))
+        Self::handle(Rc::new(RefCell::new(exchange)))
+    }
+
+    fn handle(exchange: Rc<RefCell<Exchange>>) -> Self {
+        Self { exchange, holder: Decider::default() }
+    }
+
+    /// The same handle, held by this one.
+    #[must_use]
+    pub fn held_by(self, holder: Decider) -> Self {
+        Self { holder, ..self }
     }
 
     /// Reads from the exchange. `None` if it is being changed by a caller further up, which is a defect and must not be a panic.
     pub fn read<T>(&self, read: impl FnOnce(&Exchange) -> T) -> Option<T> {
-        self.0.try_borrow().ok().map(|exchange| read(&exchange))
+        self.exchange.try_borrow().ok().map(|exchange| read(&exchange))
     }
 
     /// Whether the answer that `host` tells of is the last attempt's as `weir.provider` wrote it, with status 200 and all that
@@ -33,7 +47,7 @@ impl Shared {
 
     /// Changes the exchange; `None` as in [`Shared::read`].
     pub fn write<T>(&self, write: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
-        self.0.try_borrow_mut().ok().map(|mut exchange| write(&mut exchange))
+        self.exchange.try_borrow_mut().ok().map(|mut exchange| write(&mut exchange))
     }
 }
 
@@ -71,7 +85,7 @@ impl ExchangeTable {
 
     fn find_by(&self, id: &[u8]) -> Option<Shared> {
         let number = std::str::from_utf8(id.strip_prefix(self.birth.as_bytes())?).ok()?;
-        self.exchanges.get(&number.parse().ok()?)?.upgrade().map(Shared)
+        self.exchanges.get(&number.parse().ok()?)?.upgrade().map(Shared::handle)
     }
 
     /// The exchange of the stream that `host` stands for, made now if there is none. `request_id` is called only then.
@@ -91,7 +105,7 @@ impl ExchangeTable {
         let id = format!("{}{number}", self.birth);
         if host.set_filter_state(EXCHANGE_STATE, id.as_bytes()).is_ok() {
             self.sweep();
-            self.exchanges.insert(number, Rc::downgrade(&shared.0));
+            self.exchanges.insert(number, Rc::downgrade(&shared.exchange));
             // Whatever a client may have sent is overwritten. Without it, attempts ask for the state.
             let _ = host.set_header(Message::Request, EXCHANGE_HEADER, id.as_bytes());
         }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::names::REQUEST_ID_HEADER;
 use weir_config::{MeteringConfig, UsageSink};
-use weir_exchange::{Exchange, Shared, ToldHeaders};
+use weir_exchange::{Decider, Exchange, Shared, ToldHeaders};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
@@ -40,7 +40,7 @@ impl MeteringPlugin {
     pub fn stream(&self, shared: Shared, outbox: Rc<Outbox>) -> MeteringStream {
         MeteringStream {
             config: Rc::clone(&self.config),
-            shared,
+            shared: shared.held_by(Decider::Metering),
             outbox,
             first_byte: None,
             status: None,
@@ -163,7 +163,7 @@ impl MeteringStream {
             .unwrap_or_default();
         let code = code.unwrap_or("upstream_unavailable");
         let error = ClientError::new(status, code, "The provider failed without saying why.");
-        let mut reply = self.shared.refuse(schema.unwrap_or_default(), &error);
+        let mut reply = self.shared.clone().held_by(Decider::Provider).refuse(schema.unwrap_or_default(), &error);
         reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
         reply
     }

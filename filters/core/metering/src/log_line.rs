@@ -1,5 +1,5 @@
-use serde_json::json;
-use weir_proto::dataplane::{UsageRecord, UsageSource};
+use serde_json::{Value, json};
+use weir_proto::dataplane::{UsageAttempt, UsageRecord, UsageSource};
 
 /// A record as one JSON object in one line: the fields of `weir.dataplane.v1.UsageRecord` by their names, sources in
 /// words. It holds no text of request or answer.
@@ -37,8 +37,22 @@ pub(crate) fn log_line(record: &UsageRecord) -> String {
         "attempts": record.attempts,
         "guardrail_findings": record.guardrail_findings,
         "revision": record.revision,
+        "pool_id": record.pool_id,
+        "attempt_details": record.attempt_details.iter().map(attempt).collect::<Vec<_>>(),
+        "decided_by": record.decided_by,
     })
     .to_string()
+}
+
+fn attempt(attempt: &UsageAttempt) -> Value {
+    json!({
+        "deployment_id": attempt.deployment_id,
+        "provider_id": attempt.provider_id,
+        "upstream_model": attempt.upstream_model,
+        "status": attempt.status,
+        "started_after_us": attempt.started_after_us,
+        "answered_after_us": attempt.answered_after_us,
+    })
 }
 
 fn source(source: UsageSource) -> &'static str {

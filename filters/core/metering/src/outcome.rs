@@ -1,4 +1,4 @@
-use weir_exchange::Exchange;
+use weir_exchange::{Decider, Exchange};
 
 /// How a stream ended, as the proxy tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,17 @@ impl Outcome {
             Self::Failed => "failed",
             Self::ClientDisconnect => "client_disconnect",
             Self::UpstreamBroken => "upstream_broken",
+        }
+    }
+
+    /// Who decided on the error; `None` on success.
+    pub fn decider(self, exchange: &Exchange) -> Option<Decider> {
+        match (self, exchange.refusal) {
+            (Self::ClientDisconnect, _) => Some(Decider::Client),
+            (_, Some(_)) => Some(exchange.refused_by),
+            (Self::Complete, None) => None,
+            (Self::UpstreamBroken, None) => Some(Decider::Provider),
+            (Self::Refused | Self::Failed, None) => Some(Decider::Envoy),
         }
     }
 

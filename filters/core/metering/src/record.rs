@@ -1,12 +1,14 @@
-use weir_exchange::{Exchange, TokenSource};
+use weir_exchange::{Decider, Exchange, TokenSource};
 use weir_host::Micros;
-use weir_proto::dataplane::{UsageRecord, UsageSource};
+use weir_proto::dataplane::{UsageAttempt, UsageRecord, UsageSource};
 
 use crate::settle::settled;
 use crate::{Ending, Outcome};
 
 /// Characters of a model's name that a record keeps; the API allows models no longer ones.
 const LONGEST_MODEL: usize = 256;
+/// Attempts that a record tells of one by one; a pool has at most half as many members.
+const MOST_ATTEMPTS: usize = 16;
 
 /// The record of a stream that is over. `None` if nobody knows who sent it: there is no tenant to keep a record for.
 pub(crate) fn record(
@@ -59,6 +61,21 @@ pub(crate) fn record(
             .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
             .collect(),
         revision: exchange.revision,
+        pool_id: exchange.pool_id.clone().unwrap_or_default(),
+        attempt_details: exchange
+            .attempts
+            .iter()
+            .take(MOST_ATTEMPTS)
+            .map(|attempt| UsageAttempt {
+                deployment_id: attempt.deployment_id.clone(),
+                provider_id: attempt.provider_id.clone(),
+                upstream_model: attempt.upstream_model.clone(),
+                status: attempt.status.into(),
+                started_after_us: attempt.started.saturating_sub(exchange.started),
+                answered_after_us: attempt.answered.map(|at| at.saturating_sub(exchange.started)),
+            })
+            .collect(),
+        decided_by: outcome.decider(exchange).map(Decider::name).unwrap_or_default().to_owned(),
     })
 }
 

@@ -9,11 +9,14 @@ use weir_exchange::{Attempt, Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, StreamFilter};
 use weir_llm::{Figure, Operation, Usage, read_head};
-use weir_proto::dataplane::{RejectedRecord, ReportUsageRequest, ReportUsageResponse, UsageRecord, UsageSource};
+use weir_proto::dataplane::{
+    RejectedRecord, ReportUsageRequest, ReportUsageResponse, UsageAttempt, UsageRecord, UsageSource,
+};
 
 use crate::{MeteringPlugin, MeteringStream, Outbox};
 
 mod dead_vms;
+mod errors;
 mod usage;
 
 const SECOND: u64 = 1_000_000;
@@ -109,6 +112,8 @@ fn attempt(status: u16) -> Attempt {
             ..Price::default()
         })),
         status,
+        started: 98 * SECOND + 5,
+        answered: Some(98 * SECOND + 7),
     }
 }
 
@@ -136,6 +141,15 @@ fn a_record_says_who_used_what() {
     complete.answer_complete = true;
     complete.first_token = Some(99 * SECOND);
     complete.revision = 9;
+    complete.pool_id = Some("pool".into());
+    let details = |status| UsageAttempt {
+        deployment_id: "d".into(),
+        provider_id: "p".into(),
+        upstream_model: "gpt-9".into(),
+        status,
+        started_after_us: 5,
+        answered_after_us: Some(7),
+    };
     complete.add_finding("EMAIL", "redact");
     complete.add_finding("EMAIL", "redact");
     let expect = UsageRecord {
@@ -165,6 +179,8 @@ fn a_record_says_who_used_what() {
         guardrail_findings: vec!["EMAIL:redact=2".into()],
         revision: 9,
         cached_input_source: UsageSource::Provider.into(),
+        pool_id: "pool".into(),
+        attempt_details: [503, 200].map(details).to_vec(),
         ..UsageRecord::default()
     };
     assert_eq!(record(complete, 200, "via_upstream"), expect);

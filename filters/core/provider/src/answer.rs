@@ -2,7 +2,7 @@ mod failure;
 
 use std::rc::Rc;
 
-use weir_exchange::{Exchange, Shared};
+use weir_exchange::{Decider, Exchange, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::ToolNames;
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
@@ -81,9 +81,11 @@ impl Answer {
     pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
         self.headers = host.headers(Message::Response);
         let status = self.header(":status").parse().unwrap_or(0);
+        let now = host.now();
         note(exchange, |exchange| {
             if let Some(attempt) = exchange.attempts.last_mut() {
                 attempt.status = status;
+                attempt.answered = Some(now);
             }
         });
         self.state = self.expect(host, status);
@@ -327,7 +329,7 @@ impl Answer {
         let is_cut_off = progress.error.take().is_some();
         take_in(exchange, &progress);
         if is_cut_off {
-            note(exchange, |exchange| _ = exchange.refusal.get_or_insert("upstream_incomplete"));
+            note(exchange, |exchange| exchange.note_refusal_if_first("upstream_incomplete", Decider::Provider));
         }
     }
 
@@ -371,7 +373,7 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
         exchange.answer_complete |= progress.complete;
         if let Some(error) = &progress.error {
             // A filter behind may have ended the stream before: what the client was told counts.
-            exchange.refusal.get_or_insert(recorded_code(error));
+            exchange.note_refusal_if_first(recorded_code(error), Decider::Provider);
         }
     });
 }

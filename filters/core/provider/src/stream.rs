@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{Attempt, Shared};
+use weir_exchange::{Attempt, Decider, Shared};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -44,6 +44,7 @@ struct Begun {
 
 impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
+        let exchange = exchange.map(|exchange| exchange.held_by(Decider::Attempt));
         Self { plugin, exchange, headers, client: Schema::default(), begun: None, answer: None }
     }
 
@@ -69,6 +70,8 @@ impl ProviderStream {
             upstream_model: deployment.model.clone(),
             price: deployment.price.clone(),
             status: 0,
+            started: host.now(),
+            answered: None,
         };
         if let Some(exchange) = &self.exchange {
             exchange.write(|exchange| {

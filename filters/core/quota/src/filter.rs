@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use prost::Message as _;
 use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Exchange, Principal, RateLimit, Shared};
+use weir_exchange::{Decider, Exchange, Principal, RateLimit, Shared};
 use weir_host::{CallError, CallId, Flow, Host, Level, Message, Micros, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
@@ -35,7 +35,7 @@ impl QuotaPlugin {
     pub fn stream(&self, shared: Shared) -> QuotaStream {
         QuotaStream {
             config: Rc::clone(&self.config),
-            shared,
+            shared: shared.held_by(Decider::Quota),
             schema: Schema::default(),
             demands: Vec::new(),
             call: None,

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::RouteConfig;
 use weir_config::names::{POOL_HEADER, STREAM_HEADER};
-use weir_exchange::{Bodies, Catalog, CatalogModel, HeldBody, Principal, Shared};
+use weir_exchange::{Bodies, Catalog, CatalogModel, Decider, HeldBody, Principal, Shared};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
@@ -36,7 +36,12 @@ impl RoutePlugin {
     /// Its part in one stream. `bodies`: those of the VM.
     pub fn stream(&self, shared: Shared, bodies: Rc<Bodies>) -> RouteStream {
         let held = HeldBody::new(bodies);
-        RouteStream { config: Rc::clone(&self.config), shared, held, stage: Stage::Begun }
+        RouteStream {
+            config: Rc::clone(&self.config),
+            shared: shared.held_by(Decider::Route),
+            held,
+            stage: Stage::Begun,
+        }
     }
 }
 
