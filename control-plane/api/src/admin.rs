@@ -12,7 +12,9 @@ mod models;
 pub(crate) mod nodes;
 mod pools;
 mod profiles;
+mod provider_check;
 mod providers;
+mod search;
 mod sessions;
 mod setup;
 mod tenants;
@@ -47,6 +49,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(users::router())
         .merge(api_keys::router())
         .merge(providers::router())
+        .merge(provider_check::router())
         .merge(pools::router())
         .merge(models::router())
         .merge(profiles::router())
@@ -54,6 +57,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(gateways::router())
         .merge(nodes::router())
         .merge(usage::router())
+        .merge(search::router())
         .merge(audit::router())
         .merge(events::router())
         .merge(features::router())

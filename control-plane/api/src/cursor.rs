@@ -34,6 +34,17 @@ pub(crate) fn read_timed(cursor: &str) -> Result<(DateTime<Utc>, Uuid, Uuid), Pr
     Ok((at, Uuid::from_bytes(*id), Uuid::from_slice(tenant_id).map_err(|_| invalid())?))
 }
 
+/// A cursor of lists that are made anew for each part.
+pub(crate) fn write_offset(offset: u32) -> String {
+    URL_SAFE_NO_PAD.encode(offset.to_be_bytes())
+}
+
+/// Reads what [`write_offset`] wrote.
+pub(crate) fn read_offset(cursor: &str) -> Result<u32, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    bytes.try_into().map(u32::from_be_bytes).map_err(|_| invalid())
+}
+
 fn invalid() -> Problem {
     Problem::field(Code::InvalidQuery, "cursor", "must be the next_cursor of an earlier answer")
 }
@@ -52,7 +63,9 @@ mod tests {
         for wrong in ["", "x", "!!", "AAAA", &write_timed(at, id, tenant_id)] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(read_offset(&write_offset(77)).unwrap(), 77);
         for wrong in ["", "x", "AAAA", &write(id)] {
+            assert!(read_offset(wrong).is_err(), "{wrong}");
             assert!(read_timed(wrong).is_err(), "{wrong}");
         }
     }

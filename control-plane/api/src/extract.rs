@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{StatusCode, Uri, header, request::Parts};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use weir_core::json::{data_error, rule};
@@ -80,11 +80,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(&parts.uri)
+    }
+}
+
+impl<T: DeserializeOwned> Query<T> {
+    /// Reads those of a URI.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
         // Postgres knows no text with NUL.
-        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+        if uri.query().is_some_and(|query| query.contains("%00")) {
             return Err(Problem::field(Code::InvalidQuery, "query", "must not contain NUL"));
         }
-        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let query = axum::extract::Query::<T>::try_from_uri(uri);
         query.map(|query| Self(query.0)).map_err(|rejection| {
             use std::error::Error;
             let reason = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);

@@ -19,6 +19,7 @@ mod health;
 mod observe;
 mod openapi;
 mod password;
+mod probe;
 pub mod problem;
 mod resource;
 mod turns;
@@ -57,6 +58,8 @@ pub struct ApiState {
     pub console: Console,
     /// Turns true when the process ends: event streams end then.
     pub stopping: watch::Receiver<bool>,
+    /// Authorities that providers' certificates may come from, in PEM; where there is no such file, those of the public web.
+    pub upstream_ca_file: Option<std::path::PathBuf>,
 }
 
 /// Marks an answer, as an extension, that goes on until its reader leaves: no limit of a request's time is for it.

@@ -72,6 +72,30 @@ pub struct UsageRecord {
     /// Names of the fields whose figure was refused, in the gateway or here, because it cannot be true. They hold an estimate or
     /// a bound.
     pub doubtful: Vec<String>,
+    /// The pool that the model led to; `None`: none did, or an older gateway.
+    pub pool_id: Option<Uuid>,
+    /// The attempts one by one, as far as the gateway told of them.
+    pub attempt_details: Vec<UsageAttempt>,
+    /// Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt`, `provider`, `envoy` or `client`; empty
+    /// without one, and from older gateways.
+    pub decided_by: String,
+}
+
+/// One try at one provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageAttempt {
+    /// The deployment; `None`: what the gateway said is no id.
+    pub deployment_id: Option<Uuid>,
+    /// Its provider; `None` as above.
+    pub provider_id: Option<Uuid>,
+    /// The model's name there.
+    pub upstream_model: String,
+    /// The provider's HTTP status; 0: it sent none.
+    pub status: u32,
+    /// From the request's arrival to the attempt's beginning, in microseconds.
+    pub started_after_us: u64,
+    /// From the request's arrival to the head of the provider's answer, in microseconds; `None`: it sent none.
+    pub answered_after_us: Option<u64>,
 }
 
 /// How far ahead of ours an Envoy's clock may be.
@@ -88,6 +112,8 @@ const LONGEST_US: u64 = 7 * 86_400 * 1_000_000;
 const LONGEST_MODEL: usize = 256;
 /// Characters of every other text.
 const LONGEST_TEXT: usize = 128;
+/// Attempts of one request that are kept.
+const MOST_ATTEMPTS: usize = 16;
 /// Findings of different kinds, and fields that are doubtful.
 const MOST_TEXTS: usize = 64;
 
@@ -114,6 +140,12 @@ impl UsageRecord {
         if let Some(time) = &mut self.time_to_first_token_us {
             bound("time_to_first_token_us", time, LONGEST_US);
         }
+        self.attempt_details.truncate(MOST_ATTEMPTS);
+        for attempt in &mut self.attempt_details {
+            attempt.started_after_us = attempt.started_after_us.min(LONGEST_US);
+            attempt.answered_after_us = attempt.answered_after_us.map(|after| after.min(LONGEST_US));
+            shorten(&mut attempt.upstream_model, LONGEST_MODEL);
+        }
         if !(0..=DEAREST_MICROUSD).contains(&self.cost_microusd) {
             self.cost_microusd = self.cost_microusd.clamp(0, DEAREST_MICROUSD);
             refused.push("cost_microusd");
@@ -124,7 +156,13 @@ impl UsageRecord {
         }
         shorten(&mut self.model, LONGEST_MODEL);
         shorten(&mut self.upstream_model, LONGEST_MODEL);
-        for text in [&mut self.operation, &mut self.price_version, &mut self.error_code, &mut self.outcome] {
+        for text in [
+            &mut self.operation,
+            &mut self.price_version,
+            &mut self.error_code,
+            &mut self.outcome,
+            &mut self.decided_by,
+        ] {
             shorten(text, LONGEST_TEXT);
         }
         self.doubtful.truncate(MOST_TEXTS);
@@ -236,6 +274,20 @@ mod tests {
             guardrail_findings: vec![],
             revision: 1,
             doubtful: vec![],
+            pool_id: None,
+            attempt_details: vec![attempt()],
+            decided_by: String::new(),
+        }
+    }
+
+    fn attempt() -> UsageAttempt {
+        UsageAttempt {
+            deployment_id: None,
+            provider_id: None,
+            upstream_model: "gpt".into(),
+            status: 200,
+            started_after_us: 1,
+            answered_after_us: Some(2),
         }
     }
 
@@ -289,17 +341,30 @@ mod tests {
             outcome: long(),
             guardrail_findings: vec![long(); 100],
             doubtful: vec![long(); 100],
+            decided_by: long(),
+            attempt_details: vec![
+                UsageAttempt {
+                    upstream_model: long(),
+                    started_after_us: u64::MAX,
+                    answered_after_us: Some(u64::MAX),
+                    ..attempt()
+                };
+                100
+            ],
             ..record(now)
         };
         let bounded = record.bounded(now);
         let texts = [&bounded.model, &bounded.upstream_model].map(|text| text.chars().count());
         assert_eq!(texts, [LONGEST_MODEL; 2]);
-        let UsageRecord { operation, price_version, error_code, outcome, .. } = &bounded;
-        for text in
-            [operation, price_version, error_code, outcome, &bounded.guardrail_findings[0], &bounded.doubtful[0]]
-        {
+        let UsageRecord { operation, price_version, error_code, outcome, decided_by, .. } = &bounded;
+        let (finding, doubtful) = (&bounded.guardrail_findings[0], &bounded.doubtful[0]);
+        for text in [operation, price_version, error_code, outcome, decided_by, finding, doubtful] {
             assert_eq!(text.chars().count(), LONGEST_TEXT);
         }
         assert_eq!((bounded.guardrail_findings.len(), bounded.doubtful.len()), (MOST_TEXTS, MOST_TEXTS));
+        assert_eq!(bounded.attempt_details.len(), MOST_ATTEMPTS);
+        let attempt = &bounded.attempt_details[0];
+        assert_eq!(attempt.upstream_model.chars().count(), LONGEST_MODEL);
+        assert_eq!((attempt.started_after_us, attempt.answered_after_us), (LONGEST_US, Some(LONGEST_US)));
     }
 }

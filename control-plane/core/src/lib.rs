@@ -23,5 +23,7 @@ pub mod resource;
 pub mod routing;
 pub mod schemas;
 pub mod secret;
+pub mod sketch;
 pub mod snapshot;
 pub mod tenant;
+pub mod usage_summary;

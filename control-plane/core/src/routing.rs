@@ -160,6 +160,11 @@ impl Authentication {
     }
 }
 
+/// The schema of this name.
+pub fn schema_named(name: &str) -> Option<Schema> {
+    Schema::named(name)
+}
+
 fn check_schema(fields: &mut Fields, field: &str, name: &str) {
     if Schema::named(name).is_none() {
         let known: Vec<&str> = Schema::all().map(|schema| schema.name()).collect();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
 use weir_core::gateway::{Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, Resolved};
-use weir_core::ledger::{UsageRecord, UsageSource};
+use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
 pub(crate) fn resolved(resolved: Resolved) -> wire::ResolveCredentialResponse {
@@ -146,8 +146,22 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
         attempts: record.attempts,
         guardrail_findings: record.guardrail_findings,
         revision: record.revision,
+        pool_id: optional_id("pool_id", &record.pool_id),
+        attempt_details: record.attempt_details.into_iter().map(attempt).collect(),
+        decided_by: record.decided_by,
         doubtful,
     })
+}
+
+fn attempt(attempt: wire::UsageAttempt) -> UsageAttempt {
+    UsageAttempt {
+        deployment_id: attempt.deployment_id.parse().ok(),
+        provider_id: attempt.provider_id.parse().ok(),
+        upstream_model: attempt.upstream_model,
+        status: attempt.status,
+        started_after_us: attempt.started_after_us,
+        answered_after_us: attempt.answered_after_us,
+    }
 }
 
 fn source(source: wire::UsageSource) -> UsageSource {

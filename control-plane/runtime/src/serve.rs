@@ -102,6 +102,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         trusted_proxies: settings.http_trusted_proxies,
         console,
         stopping: stopping.clone(),
+        upstream_ca_file: Some(settings.envoy_ca_file.clone().into()),
     });
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");

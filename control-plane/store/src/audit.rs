@@ -60,6 +60,65 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Notes that somebody took records of the ledger away, with what they asked for.
+    pub async fn note_export(
+        &self,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        filters: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let tenant_id = actor.scope().tenant().or(tenant_id);
+        self.note(actor, "usage.export", "usage", Uuid::nil(), tenant_id, None, filters).await
+    }
+
+    /// Notes that somebody had a provider asked. A draft has no id yet.
+    pub async fn note_check(
+        &self,
+        actor: &Actor,
+        provider_id: Option<Uuid>,
+        tenant_id: Option<Uuid>,
+        name: &str,
+        outcome: &str,
+    ) -> Result<(), StoreError> {
+        let id = provider_id.unwrap_or_default();
+        self.note(actor, "provider.check", "provider", id, tenant_id, Some(name), &outcome.into()).await
+    }
+
+    /// Notes what changes nothing: at the revision that holds now.
+    #[allow(clippy::too_many_arguments, reason = "the columns of a row")]
+    async fn note(
+        &self,
+        actor: &Actor,
+        action: &str,
+        resource_type: &str,
+        resource_id: Uuid,
+        tenant_id: Option<Uuid>,
+        name: Option<&str>,
+        what: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let changes = serde_json::json!([{"path": "", "before": null, "after": what}]);
+        sqlx::query(
+            "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id, resource_name,
+                 tenant_id, changes, revision)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, revision FROM policy_revision",
+        )
+        .bind(Uuid::now_v7())
+        .bind(actor.user_id)
+        .bind(&actor.email)
+        .bind(actor.tenant_id)
+        .bind(action)
+        .bind(resource_type)
+        .bind(resource_id)
+        .bind(name)
+        .bind(tenant_id)
+        .bind(sqlx::types::Json(changes))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct AuditRow {
     id: Uuid,

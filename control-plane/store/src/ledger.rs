@@ -4,6 +4,8 @@ mod copy;
 mod existing;
 mod keys;
 mod queue;
+mod rollup;
+mod waiting;
 
 pub(crate) use keys::KnownKeys;
 pub(crate) use queue::Queue;
@@ -11,6 +13,7 @@ pub(crate) use queue::Queue;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use uuid::Uuid;
 use weir_core::gateway::Gateway;
 use weir_core::ledger::{RecordOutcome, RejectedRecord, UsageRecord};
 
@@ -45,6 +48,22 @@ impl Store {
             self.ledger.store(gateway.id, valid).await?;
         }
         Ok(RecordOutcome { stored, rejected: rejected.collect() })
+    }
+
+    /// Stores records of any time, and makes the partitions of their days. For data that was made up or comes from elsewhere: nothing of
+    /// it is checked.
+    pub async fn import_usage(&self, gateway_id: Uuid, records: Vec<UsageRecord>) -> Result<(), StoreError> {
+        let days: HashSet<NaiveDate> = records.iter().map(|record| record.started_at.date_naive()).collect();
+        for day in days {
+            sqlx::query("SELECT ensure_usage_partition($1)").bind(day).execute(&self.pool).await?;
+        }
+        self.ledger.store(gateway_id, records).await
+    }
+
+    /// Whether there is any record.
+    pub async fn has_usage(&self) -> Result<bool, StoreError> {
+        let (has,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT FROM usage_records)").fetch_one(&self.pool).await?;
+        Ok(has)
     }
 
     /// The records as they can be kept, without those that are in the ledger under another day. One whose time cannot be true

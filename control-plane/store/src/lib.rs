@@ -27,7 +27,9 @@ mod sessions;
 mod setup;
 mod snapshot;
 mod transaction;
+mod usage_detail;
 mod usage_list;
+mod usage_summary;
 mod writers;
 
 pub use audit::AuditEntry;
@@ -39,6 +41,7 @@ pub use logins::{LoginAdmission, LoginAttempt};
 pub use nodes::{Node, Refusal};
 pub use resource::*;
 pub use sessions::Login;
+pub use usage_detail::UsageDetail;
 pub use usage_list::{LedgerEntry, UsageFilter};
 
 use std::str::FromStr;

@@ -3,7 +3,7 @@
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Makes the ledger's coming partitions and deletes what is over: sessions, attempts to sign in and from where, results kept for
+    /// Makes the ledger's coming partitions, takes records that are not part of the sums into them, and deletes what is over: sessions, attempts to sign in and from where, results kept for
     /// repeats, quota windows of past days. Call it at least once a day; several control planes may do so at once.
     pub async fn maintain(&self) -> Result<(), StoreError> {
         self.ensure_partitions().await?;
@@ -17,6 +17,6 @@ impl Store {
         ] {
             sqlx::query(statement).execute(&self.pool).await?;
         }
-        Ok(())
+        self.roll_up_waiting().await
     }
 }

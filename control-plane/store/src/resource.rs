@@ -10,6 +10,7 @@ mod profile;
 mod provider;
 mod read;
 mod reference;
+mod search;
 mod tenant;
 mod typed;
 mod user;
@@ -19,6 +20,7 @@ pub use apply::{Application, AppliedObject, Apply, NamedObject, ObjectDifference
 pub use kind::{Kind, Owner, Secret};
 pub use profile::PROFILE_ALL;
 pub(crate) use provider::{Said, authentication, capabilities};
+pub use search::Found;
 pub use write::{SecretChange, Update};
 
 /// Tenants.

@@ -2,11 +2,14 @@
 
 use sqlx::types::Json;
 use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::destination::AllowedHosts;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 use weir_llm::Schema;
 
+use crate::commit::authorise;
 use crate::members::{MEMBER_COLUMNS, MemberRow};
-use crate::resource::{Said, authentication, capabilities};
+use crate::resource::{PROVIDER, Said, authentication, capabilities};
 use crate::row::unsigned;
 use crate::transaction::{READING, begin};
 use crate::{Store, StoreError};
@@ -62,6 +65,27 @@ impl Store {
             }
         }
         Ok(Snapshot { revision: unsigned(revision)?, providers: readable, pools: served, unreadable })
+    }
+
+    /// A provider with its credential, for one who may write it: to ask it whether it answers.
+    pub async fn provider_to_check(&self, actor: &Actor, id: Uuid) -> Result<Provider, StoreError> {
+        let stored = self.get(PROVIDER, actor, id).await?;
+        authorise(actor, stored.tenant_id)?;
+        let row: ProviderRow = sqlx::query_as(
+            "SELECT id, tenant_id, name, schema, base_url, preset, capabilities, auth_header, auth_prefix, query, also_speaks,
+                    credential_encrypted
+             FROM providers WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NotFound)?;
+        self.provider(row)
+    }
+
+    /// Hosts inside the operator's network that tenants may name.
+    pub fn allowed_hosts(&self) -> &AllowedHosts {
+        &self.allowed_hosts
     }
 
     fn provider(&self, row: ProviderRow) -> Result<Provider, StoreError> {

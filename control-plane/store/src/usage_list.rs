@@ -1,10 +1,11 @@
 //! Reading the usage ledger.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 use weir_core::actor::Actor;
-use weir_core::ledger::{UsageRecord, UsageSource};
+use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 
 use crate::row::unsigned;
 use crate::{Store, StoreError};
@@ -89,7 +90,7 @@ fn day(request_id: Uuid) -> Option<NaiveDate> {
 }
 
 #[derive(sqlx::FromRow)]
-struct UsageRow {
+pub(crate) struct UsageRow {
     gateway_id: Uuid,
     request_id: Uuid,
     started_at: DateTime<Utc>,
@@ -123,10 +124,13 @@ struct UsageRow {
     guardrail_findings: Vec<String>,
     revision: i64,
     doubtful: Vec<String>,
+    pool_id: Option<Uuid>,
+    attempt_details: Option<Json<Vec<UsageAttempt>>>,
+    decided_by: String,
 }
 
 impl UsageRow {
-    fn into_entry(self) -> Result<LedgerEntry, StoreError> {
+    pub(crate) fn into_entry(self) -> Result<LedgerEntry, StoreError> {
         let record = UsageRecord {
             request_id: self.request_id,
             started_at: self.started_at,
@@ -160,6 +164,9 @@ impl UsageRow {
             guardrail_findings: self.guardrail_findings,
             revision: unsigned(self.revision)?,
             doubtful: self.doubtful,
+            pool_id: self.pool_id,
+            attempt_details: self.attempt_details.map(|details| details.0).unwrap_or_default(),
+            decided_by: self.decided_by,
         };
         Ok(LedgerEntry { gateway_id: self.gateway_id, record })
     }

@@ -33,7 +33,10 @@ pub(crate) const RESOURCE: Resource = Resource {
 };
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    RESOURCE.router(Schemas::of::<ApiKeySettings, Status>()).routes(routes!(revoke))
+    RESOURCE
+        .router(Schemas::of::<ApiKeySettings, Status>())
+        .routes(routes!(revoke))
+        .merge(super::usage::key_statistics())
 }
 
 /// What is only read of a key.

@@ -18,8 +18,15 @@ use crate::extract::Query;
 use crate::problem::{Problem, Reading};
 use crate::resource::{List, limit};
 
+mod detail;
+mod export;
+mod statistics;
+mod summary;
+
+pub(crate) use statistics::router as key_statistics;
+
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).merge(summary::router()).merge(export::router()).merge(detail::router())
 }
 
 /// Which records are wanted.
@@ -114,6 +121,12 @@ struct UsageRecord {
     revision: u64,
     /// Names of the fields here whose figure was refused because it cannot be true. They hold an estimate or a bound.
     doubtful: Vec<String>,
+    /// The pool that the model led to; null: none did, or an older gateway said nothing of it.
+    pool_id: Option<Uuid>,
+    /// Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt` (the request cannot be said to the
+    /// provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older
+    /// gateways.
+    decided_by: String,
 }
 
 /// Who counted tokens.
@@ -175,6 +188,8 @@ impl From<LedgerEntry> for UsageRecord {
             guardrail_findings: record.guardrail_findings,
             revision: record.revision,
             doubtful: record.doubtful,
+            pool_id: record.pool_id,
+            decided_by: record.decided_by,
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) async fn app_on(database_url: String) -> App {
         trusted_proxies: 1,
         console: Console::default(),
         stopping,
+        upstream_ca_file: None,
     });
     App { store, database_url, stop, router }
 }

@@ -6,18 +6,18 @@ use sqlx::PgPool;
 use uuid::{NoContext, Timestamp, Uuid};
 use weir_core::actor::Role;
 use weir_core::gateway::Gateway;
-use weir_core::ledger::{RecordOutcome, UsageRecord, UsageSource};
+use weir_core::ledger::{RecordOutcome, UsageAttempt, UsageRecord, UsageSource};
 
 use crate::app::{App, Furnished, app, furnish, id};
 
-struct Ledger {
-    app: App,
-    gateway: Gateway,
-    a: Furnished,
-    b: Furnished,
+pub(crate) struct Ledger {
+    pub(crate) app: App,
+    pub(crate) gateway: Gateway,
+    pub(crate) a: Furnished,
+    pub(crate) b: Furnished,
 }
 
-async fn ledger() -> Ledger {
+pub(crate) async fn ledger() -> Ledger {
     let app = app().await;
     let platform = app.platform().await;
     let a = furnish(&platform, "a").await;
@@ -60,10 +60,13 @@ pub(crate) fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
         guardrail_findings: vec!["CREDIT_CARD:redact=2".into(), "EMAIL:flag=1".into()],
         revision: 9,
         doubtful: vec![],
+        pool_id: Some(id(&of.pool)),
+        attempt_details: vec![],
+        decided_by: String::new(),
     }
 }
 
-fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap()
 }
 
@@ -358,6 +361,99 @@ async fn a_record_is_read_as_it_was_reported() {
     ] {
         assert_eq!(item[field], value, "{field}");
     }
+}
+
+#[tokio::test]
+async fn one_record_tells_all_that_is_known_of_a_request() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    let member = &l.a.pool["members"][0];
+    let deployment: Uuid = member["id"].as_str().unwrap().parse().unwrap();
+    let version = format!("r{}", l.a.pool["revision"]);
+    let attempt = |status, answered_after_us| UsageAttempt {
+        deployment_id: Some(deployment),
+        provider_id: Some(id(&l.a.provider)),
+        upstream_model: "gpt-4o\0".into(),
+        status,
+        started_after_us: 1000,
+        answered_after_us,
+    };
+    // At 1, 2, 1.25, 2, 3 and 3 micro-dollars for a million tokens.
+    let record = UsageRecord {
+        deployment_id: Some(deployment),
+        price_version: version.clone(),
+        input_tokens: 10_000_000,
+        cached_input_tokens: 4_000_000,
+        cost_microusd: 45,
+        output_tokens: 10_000_000,
+        cache_write_1h_tokens: 0,
+        attempt_details: vec![attempt(0, None), attempt(200, Some(2000))],
+        error_code: "content_blocked".into(),
+        outcome: "refused".into(),
+        decided_by: "guardrails".into(),
+        ..record(&l.a, now())
+    };
+    let unpriced = UsageRecord {
+        request_id: Uuid::now_v7(),
+        price_version: String::new(),
+        cost_microusd: 0,
+        error_code: String::new(),
+        ..record.clone()
+    };
+    let unknown = UsageRecord { request_id: Uuid::now_v7(), price_version: "r0".into(), ..record.clone() };
+    let doubtful = UsageRecord { request_id: Uuid::now_v7(), cost_microusd: 46, ..record.clone() };
+    let all = vec![record.clone(), unpriced.clone(), unknown.clone(), doubtful.clone()];
+    l.app.store.record_usage(&l.gateway, all).await.unwrap();
+    // The pool's price changes: what was used before is explained by the price that held then.
+    let mut members = l.a.pool["members"].clone();
+    members[0].as_object_mut().unwrap().remove("id");
+    members[0]["price"]["input_microusd_per_million"] = json!(999);
+    let pool = format!("pools/{}", id(&l.a.pool));
+    platform.patch(&pool, &l.a.pool["revision"], json!({"members": members})).await.expect(200);
+
+    let viewer = l.app.user(Role::Viewer, Some(id(&l.a.tenant))).await;
+    for reader in [&platform, &viewer] {
+        let path = format!("usage/{}", record.request_id);
+        let detail = reader.get(&path).await.expect(200).json;
+        assert_eq!(detail["request_id"], json!(record.request_id));
+        assert_eq!(detail["pool_id"], l.a.pool["id"]);
+        assert_eq!(detail["error"], json!({"code": "content_blocked", "decided_by": "guardrails"}));
+        let names = &detail["names"];
+        assert_eq!(
+            (&names["tenant"], &names["key"], &names["pool"], &names["provider"], &names["model_id"]),
+            (&json!("a"), &json!("app"), &json!("pool"), &json!("openai"), &l.a.model["id"])
+        );
+        // The gateway is the platform's.
+        assert_eq!(names["gateway"].is_null(), reader.token() == viewer.token());
+        let told = |status: u32, answered: Value| {
+            json!({"deployment_id": deployment, "provider_id": l.a.provider["id"], "provider": "openai",
+                "upstream_model": "gpt-4o\0", "status": status, "started_after_us": 1000,
+                "answered_after_us": answered})
+        };
+        assert_eq!(detail["attempt_details"], json!([told(0, Value::Null), told(200, json!(2000))]));
+        let finding = |finding: &str, action: &str, count| json!({"type": finding, "action": action, "count": count});
+        assert_eq!(detail["findings"], json!([finding("CREDIT_CARD", "redact", 2), finding("EMAIL", "flag", 1)]));
+        let line = |class: &str, tokens: u64, price: u64, amount: &str| json!({"class": class, "tokens": tokens, "microusd_per_million": price, "amount_usd": amount});
+        assert_eq!(
+            detail["cost"],
+            json!({"total_microusd": 45, "status": "explained", "lines": [
+                line("input", 5_999_998, 1, "0.000005999998"),
+                line("cached_input", 4_000_000, 2, "0.000008"),
+                line("cache_write", 2, 2, "0.000000000004"),
+                line("output", 9_999_995, 3, "0.000029999985"),
+                line("reasoning", 5, 3, "0.000000000015"),
+            ]})
+        );
+    }
+    for (record, status) in [(&unpriced, "unpriced"), (&unknown, "unknown"), (&doubtful, "unknown")] {
+        let detail = platform.get(&format!("usage/{}", record.request_id)).await.expect(200).json;
+        assert_eq!((&detail["cost"]["status"], &detail["cost"]["lines"]), (&json!(status), &json!([])));
+        assert_eq!(detail["error"].is_null(), record.error_code.is_empty());
+    }
+    let other = l.app.user(Role::TenantAdmin, Some(id(&l.b.tenant))).await;
+    other.get(&format!("usage/{}", record.request_id)).await.problem(404, "not_found");
+    platform.get(&format!("usage/{}", Uuid::now_v7())).await.problem(404, "not_found");
+    platform.get("usage/x").await.problem(404, "not_found");
 }
 
 #[tokio::test]

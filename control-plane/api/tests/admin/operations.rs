@@ -93,6 +93,8 @@ impl Operation {
             "models" => &a.model,
             "guardrails/profiles" => &a.profile,
             "gateways" => gateway,
+            // No id of a request: it has made none.
+            "usage" => &a.user,
             // No id of a session: there is none that others could know.
             "auth/sessions" => &a.user,
             other => panic!("what does the id of {other} name?"),
@@ -104,7 +106,7 @@ impl Operation {
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
-            "create_provider" => provider_body(tenant_id, "new"),
+            "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),
             "create_model" => json!({"tenant_id": tenant_id, "name": "new", "pool_id": a.pool["id"]}),
             "create_profile" => {

@@ -11,9 +11,10 @@ use crate::operations::{operations, set};
 
 /// What becomes of a request by an admin of tenant B that names something of A in a field: the status, and the field that
 /// the refusal names, if it names one. Each field of each body that holds an id needs a row.
-const TABLE: [(&str, &str, u16, Option<&str>); 24] = [
+const TABLE: [(&str, &str, u16, Option<&str>); 25] = [
     // Not even that there is such a tenant.
     ("create_api_key", "tenant_id", 404, None),
+    ("check_provider_draft", "tenant_id", 404, None),
     ("create_gateway", "tenant_id", 404, None),
     ("create_model", "tenant_id", 404, None),
     ("create_pool", "tenant_id", 404, None),
@@ -178,5 +179,8 @@ fn record(of: &Furnished) -> UsageRecord {
         guardrail_findings: vec![],
         revision: 1,
         doubtful: vec![],
+        pool_id: Some(id(&of.pool)),
+        attempt_details: vec![],
+        decided_by: String::new(),
     }
 }

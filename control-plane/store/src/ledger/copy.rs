@@ -18,9 +18,10 @@ const COPY: &str = "COPY usage_records (gateway_id, started_on, request_id, star
     provider_id, deployment_id, upstream_model, input_tokens, cached_input_tokens, output_tokens, input_source,
     output_source, cost_microusd, price_version, latency_us, time_to_first_token_us, status, error_code, outcome, streamed,
     attempts, revision, guardrail_findings, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cached_input_source,
-    cache_write_source, reasoning_source, doubtful) FROM STDIN (FORMAT binary)";
+    cache_write_source, reasoning_source, doubtful, pool_id, attempt_details, decided_by, rolled_up)
+    FROM STDIN (FORMAT binary)";
 /// How many the list above has.
-const COLUMNS: i16 = 34;
+const COLUMNS: i16 = 38;
 /// The format's name, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
@@ -91,6 +92,14 @@ impl Message {
         self.text(record.cache_write_source.name());
         self.text(record.reasoning_source.name());
         self.texts(&record.doubtful);
+        self.optional_id(record.pool_id);
+        match serde_json::to_string(&record.attempt_details) {
+            Ok(details) if !record.attempt_details.is_empty() => self.text(&details),
+            _ => self.null(),
+        }
+        self.text(&record.decided_by);
+        // The same transaction adds it to the sums.
+        self.value(&[1]);
     }
 
     fn value(&mut self, bytes: &[u8]) {
@@ -161,6 +170,6 @@ fn length(bytes: usize) -> i32 {
 }
 
 /// Postgres cannot store NUL in text; a client can put one into the model's name.
-fn storable(text: &str) -> Cow<'_, str> {
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.as_bytes().contains(&0) { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

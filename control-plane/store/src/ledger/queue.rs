@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
-use weir_core::ledger::UsageRecord;
+use weir_core::ledger::{UsageAttempt, UsageRecord};
 
-use super::{copy, existing};
+use super::{copy, existing, rollup};
 use crate::StoreError;
 
 /// Transactions at the same time: while one waits for the disk, the next is written.
-const WRITERS: usize = 2;
+const WRITERS: i16 = 2;
+/// Numbers that control planes draw for their writers.
+const PROCESSES: u8 = 4;
 /// Reports that wait at most. Who comes then waits outside, until its caller's deadline.
 const WAITING: usize = 64;
 /// Memory of reports that wait or are being stored, in units of [`UNIT`]: 64 MiB. Who comes then waits outside as well.
@@ -52,8 +54,10 @@ impl Queue {
     pub(crate) fn new(pool: &PgPool) -> Self {
         let (reports, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..WRITERS {
-            tokio::spawn(write(pool.clone(), waiting.clone()));
+        // Another control plane has other numbers, most likely: rows of sums are its own, and nobody waits for them.
+        let process = i16::from(Uuid::now_v7().as_bytes()[15] % PROCESSES);
+        for writer in 0..WRITERS {
+            tokio::spawn(write(pool.clone(), waiting.clone(), process * WRITERS + writer));
         }
         Self { reports, room: Arc::new(Semaphore::new(ROOM as usize)) }
     }
@@ -85,16 +89,20 @@ fn size(record: &UsageRecord) -> usize {
         outcome,
         guardrail_findings,
         doubtful,
+        attempt_details,
+        decided_by,
         ..
     } = record;
-    let texts = [operation, model, upstream_model, price_version, error_code, outcome];
+    let texts = [operation, model, upstream_model, price_version, error_code, outcome, decided_by];
     let listed = guardrail_findings.iter().chain(doubtful).map(|text| size_of::<String>() + text.len()).sum::<usize>();
-    size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + listed
+    let attempts =
+        attempt_details.iter().map(|attempt| size_of::<UsageAttempt>() + attempt.upstream_model.len()).sum::<usize>();
+    attempts + size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + listed
 }
 
-async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>) {
+async fn write(pool: PgPool, waiting: Arc<Mutex<mpsc::Receiver<Report>>>, writer: i16) {
     while let Some(group) = next_group(&waiting).await {
-        store_group(&pool, group).await;
+        store_group(&pool, group, writer).await;
     }
 }
 
@@ -114,8 +122,8 @@ async fn next_group(waiting: &Mutex<mpsc::Receiver<Report>>) -> Option<Vec<Repor
     Some(group)
 }
 
-async fn store_group(pool: &PgPool, group: Vec<Report>) {
-    let stored = store(pool, &group).await;
+async fn store_group(pool: &PgPool, group: Vec<Report>, writer: i16) {
+    let stored = store(pool, &group, writer).await;
     let error = match stored {
         Ok(()) => {
             for report in group {
@@ -129,7 +137,7 @@ async fn store_group(pool: &PgPool, group: Vec<Report>) {
     // One report must not keep the others from being stored; but a database that is away stores none of them.
     if group.len() > 1 && !error.is_away() {
         for report in group {
-            let stored = store(pool, std::slice::from_ref(&report)).await;
+            let stored = store(pool, std::slice::from_ref(&report), writer).await;
             let _ = report.stored.send(stored);
         }
         return;
@@ -141,7 +149,7 @@ async fn store_group(pool: &PgPool, group: Vec<Report>) {
 }
 
 /// Stores what the ledger does not have yet, in one transaction.
-async fn store(pool: &PgPool, group: &[Report]) -> Result<(), StoreError> {
+async fn store(pool: &PgPool, group: &[Report], writer: i16) -> Result<(), StoreError> {
     let mut rows: Vec<Row<'_>> = group
         .iter()
         .flat_map(|report| report.records.iter().map(|record| Row { gateway_id: report.gateway_id, record }))
@@ -151,7 +159,7 @@ async fn store(pool: &PgPool, group: &[Report]) -> Result<(), StoreError> {
     rows.sort_by_cached_key(Row::identity);
     rows.dedup_by_key(|row| row.identity());
     let mut connection = pool.acquire().await?;
-    match tokio::time::timeout(LONGEST, store_missing(&mut connection, rows)).await {
+    match tokio::time::timeout(LONGEST, store_missing(&mut connection, rows, writer)).await {
         Ok(stored) => stored,
         Err(elapsed) => {
             // Nobody knows what its server will still answer.
@@ -161,10 +169,10 @@ async fn store(pool: &PgPool, group: &[Report]) -> Result<(), StoreError> {
     }
 }
 
-async fn store_missing(connection: &mut PgConnection, mut rows: Vec<Row<'_>>) -> Result<(), StoreError> {
+async fn store_missing(connection: &mut PgConnection, mut rows: Vec<Row<'_>>, writer: i16) -> Result<(), StoreError> {
     let mut attempts = 1..ATTEMPTS;
     while !rows.is_empty() {
-        match copy::copy(connection, &rows).await {
+        match store_new(connection, &rows, writer).await {
             Err(error) if is_repeated(&error) && attempts.next().is_some() => {
                 let identities: Vec<Identity> = rows.iter().map(Row::identity).collect();
                 let existing = existing::existing(connection, &identities).await?;
@@ -173,6 +181,16 @@ async fn store_missing(connection: &mut PgConnection, mut rows: Vec<Row<'_>>) ->
             copied => return copied,
         }
     }
+    Ok(())
+}
+
+/// Stores the records and adds them to the sums: both or nothing.
+async fn store_new(connection: &mut PgConnection, rows: &[Row<'_>], writer: i16) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    copy::copy(&mut transaction, rows).await?;
+    // Last, since another transaction with these rows of sums waits until this one is committed.
+    rollup::add(&mut transaction, rows.iter().map(|row| row.record), writer).await?;
+    transaction.commit().await?;
     Ok(())
 }
 

@@ -143,7 +143,7 @@ fn owned(kind: &dyn Kind) -> &'static str {
 }
 
 /// What a scope of the tenant $1 shows; null: everything.
-fn scope(kind: &dyn Kind) -> String {
+pub(crate) fn scope(kind: &dyn Kind) -> String {
     let tenant = tenant_of(kind);
     let platforms = if kind.shows_platforms() { format!(" OR {tenant} IS NULL") } else { String::new() };
     format!("($1::uuid IS NULL OR {tenant} = $1{platforms})")

@@ -59,6 +59,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/api-keys/{id}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a key was used for in the last 30 days, and when it was last used. */
+        get: operations["get_api_key_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/apply": {
         parameters: {
             query?: never;
@@ -456,6 +473,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/providers/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a provider that is not stored yet. The body is that of `POST /providers`; nothing of it is kept. */
+        post: operations["check_provider_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/providers/{id}": {
         parameters: {
             query?: never;
@@ -474,6 +508,44 @@ export interface paths {
         head?: never;
         /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_provider"];
+        trace?: never;
+    };
+    "/api/v1/admin/providers/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks a provider for its list of models, with the credential that is stored.
+         * @description It is asked from here, not from an Envoy, so what it says of the network holds for this machine. At most 30 a minute for each
+         *     tenant, few at once; each is in the audit log.
+         */
+        post: operations["check_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Searches all that is in your scope. */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/admin/setup": {
@@ -541,6 +613,67 @@ export interface paths {
         };
         /** The records in your scope, newest first. */
         get: operations["list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/usage/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The records in your scope as CSV (RFC 4180), newest first, with the fields of a record as columns.
+         * @description However many there are, they come as they are read. An answer that breaks off is not whole. A text that a spreadsheet would
+         *     calculate has an apostrophe before it. Few are made at once for each tenant and in all; each is in the audit log.
+         */
+        get: operations["export_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/usage/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sums over the records in your scope, exact whatever the times are, and quick where they are whole quarter-hours.
+         * @description A model counts as such if the gateway knew it: requests for names that nobody has are summed under the model null.
+         */
+        get: operations["summarize_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/usage/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One record whole, by the response header `x-weir-request-id`.
+         * @description A record comes some hundred milliseconds after its request has ended; 404 until then.
+         */
+        get: operations["get_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -786,6 +919,29 @@ export interface components {
              */
             requests_per_minute?: number | null;
         };
+        /** @description What a key was used for in the last 30 UTC days. */
+        ApiKeyStatistics: components["schemas"]["UsageSums"] & {
+            /**
+             * Format: date-time
+             * @description The first of these days.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, however long ago; null: never.
+             */
+            last_used_at: string | null;
+            /**
+             * Format: double
+             * @description The part of its requests that were no errors, from 0 to 1; null: there was none.
+             */
+            success_rate: number | null;
+            /**
+             * Format: date-time
+             * @description The end of the last one.
+             */
+            to: string;
+        };
         /** @description An object of a set. */
         AppliedAnswer: {
             /**
@@ -984,6 +1140,11 @@ export interface components {
          * @enum {string}
          */
         Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable" | "overloaded";
+        /**
+         * @description Whether a cost can be explained.
+         * @enum {string}
+         */
+        CostStatus: "explained" | "unpriced" | "unknown";
         /** @description What an app shows to the gateway. */
         CreatedApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
@@ -1086,6 +1247,8 @@ export interface components {
              */
             password: string;
         };
+        /** @description A table in text. */
+        Csv: string;
         /** @description What a deletion answers. */
         Deleted: {
             /**
@@ -1416,6 +1579,12 @@ export interface components {
                  */
                 cost_microusd: number;
                 /**
+                 * @description Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt` (the request cannot be said to the
+                 *     provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older
+                 *     gateways.
+                 */
+                decided_by: string;
+                /**
                  * Format: uuid
                  * @description The deployment that answered; null: none did.
                  */
@@ -1461,6 +1630,11 @@ export interface components {
                  * @description Tokens of the answer, those of reasoning included.
                  */
                 output_tokens: number;
+                /**
+                 * Format: uuid
+                 * @description The pool that the model led to; null: none did, or an older gateway said nothing of it.
+                 */
+                pool_id?: string | null;
                 /** @description Empty if there was no price. */
                 price_version: string;
                 /**
@@ -2159,6 +2333,32 @@ export interface components {
              */
             updated_at: string;
         };
+        /** @description What came of asking a provider for its list of models. */
+        ProviderCheck: {
+            /**
+             * Format: int32
+             * @description The provider's HTTP status; null: it sent none.
+             */
+            http_status: number | null;
+            /** @description The same in words. */
+            message: string;
+            /** @description The names of its models, at most 500. */
+            models: string[];
+            /** @description Whether it answered as it should. */
+            ok: boolean;
+            /**
+             * @description `ok`; `dns`: its name has no address; `destination`: the address is inside the operator's network; `connect`: nobody takes the
+             *     connection; `tls`: it is not who it should be; `timeout`; `http`: what it sent is no HTTP; `credential`: it refuses the
+             *     credential (401, 403); `not_found`: there is no list of models at this URL (404, 405); `rate_limited` (429); `provider`: it fails
+             *     itself (5xx); `status`: another status; `schema`: what it sent is no list of models.
+             */
+            result: string;
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds.
+             */
+            took_ms: number;
+        };
         /** @description Where requests can be sent, and with which credential. */
         ProviderPatch: {
             /** @description Further schemas that it speaks, beside those of its kind: their clients are not translated. Absent or null: none. */
@@ -2253,6 +2453,30 @@ export interface components {
             direction?: components["schemas"]["Direction"];
             /** @description What is looked for. */
             type: components["schemas"]["FindingType"];
+        };
+        /** @description Something that was found. */
+        SearchItem: {
+            /**
+             * Format: uuid
+             * @description It.
+             */
+            id: string;
+            /** @description `tenant`, `user`, `api_key`, `provider`, `pool`, `model`, `guardrail_profile`, `gateway`, or `usage` for a request's record. */
+            kind: string;
+            /** @description What of it was looked for: `id`, `name` or `key`. */
+            matched: string;
+            /** @description What it is called; of a request the model that was asked for. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Whose it is; null: the platform's.
+             */
+            tenant_id: string | null;
+        };
+        /** @description What was found, that which fits best first. */
+        SearchResult: {
+            /** @description At most `limit` of each kind. */
+            items: components["schemas"]["SearchItem"][];
         };
         /** @description A session. */
         Session: {
@@ -2405,6 +2629,125 @@ export interface components {
          * @enum {string}
          */
         UninspectableAction: "allow" | "refuse";
+        /** @description One try at one provider. */
+        UsageAttempt: {
+            /**
+             * Format: int64
+             * @description From the request's arrival to the head of the provider's answer, in microseconds; null: it sent none.
+             */
+            answered_after_us: number | null;
+            /**
+             * Format: uuid
+             * @description The deployment; null: the gateway gave no id.
+             */
+            deployment_id: string | null;
+            /** @description The provider's name; null: there is none any more. */
+            provider: string | null;
+            /**
+             * Format: uuid
+             * @description Its provider; null as above.
+             */
+            provider_id: string | null;
+            /**
+             * Format: int64
+             * @description From the request's arrival to the attempt's beginning, in microseconds.
+             */
+            started_after_us: number;
+            /**
+             * Format: int32
+             * @description The provider's HTTP status; 0: it sent none.
+             */
+            status: number;
+            /** @description The model's name there. */
+            upstream_model: string;
+        };
+        /** @description How a cost comes about: the sum of the lines, rounded up once to whole micro-dollars. */
+        UsageCost: {
+            /** @description A line for each class with tokens; none unless it is explained. */
+            lines: components["schemas"]["UsageCostLine"][];
+            /**
+             * @description `explained`: the lines give the total. `unpriced`: the deployment had no price. `unknown`: the price of that version was not
+             *     kept, or the total is a bound.
+             */
+            status: components["schemas"]["CostStatus"];
+            /**
+             * Format: int64
+             * @description As the ledger has it.
+             */
+            total_microusd: number;
+        };
+        /** @description What the tokens of one class cost. */
+        UsageCostLine: {
+            /** @description Dollars, exactly, as a decimal. */
+            amount_usd: string;
+            /** @description `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others. */
+            class: string;
+            /**
+             * Format: int64
+             * @description Micro-dollars for a million of them.
+             */
+            microusd_per_million: number;
+            /**
+             * Format: int64
+             * @description Tokens of this class alone.
+             */
+            tokens: number;
+        };
+        /** @description Why a request was refused or failed. */
+        UsageError: {
+            /** @description A stable code. */
+            code: string;
+            /** @description Who decided, as in `decided_by`; null: an older gateway did not say. */
+            decided_by: string | null;
+        };
+        /** @description Something that guardrails found. */
+        UsageFinding: {
+            /** @description What was done: `flag`, `redact` or `block`. */
+            action: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+            /** @description What it is, for example `CREDIT_CARD`. */
+            type: string;
+        };
+        /** @description What the ids of a record are called now; null: there is no such thing any more, or you may not see it. */
+        UsageNames: {
+            /** @description The gateway that reported it. */
+            gateway: string | null;
+            /** @description The caller's key, also if it was deleted. */
+            key: string | null;
+            /**
+             * Format: uuid
+             * @description The model of the name that the client asked for, if there is one.
+             */
+            model_id: string | null;
+            /** @description The pool that the model led to. */
+            pool: string | null;
+            /** @description The provider that answered. */
+            provider: string | null;
+            /** @description The caller's tenant. */
+            tenant: string | null;
+        };
+        /** @description Times that so many of a hundred requests did not exceed, in milliseconds, off by at most 3.1 %; null: there was no request. */
+        UsagePercentiles: {
+            /**
+             * Format: double
+             * @description 50 of a hundred.
+             */
+            p50: number | null;
+            /**
+             * Format: double
+             * @description 95 of a hundred.
+             */
+            p95: number | null;
+            /**
+             * Format: double
+             * @description 99 of a hundred.
+             */
+            p99: number | null;
+        };
         /** @description One request as it ended. */
         UsageRecord: {
             /**
@@ -2436,6 +2779,12 @@ export interface components {
              * @description Micro-dollars.
              */
             cost_microusd: number;
+            /**
+             * @description Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt` (the request cannot be said to the
+             *     provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older
+             *     gateways.
+             */
+            decided_by: string;
             /**
              * Format: uuid
              * @description The deployment that answered; null: none did.
@@ -2482,6 +2831,11 @@ export interface components {
              * @description Tokens of the answer, those of reasoning included.
              */
             output_tokens: number;
+            /**
+             * Format: uuid
+             * @description The pool that the model led to; null: none did, or an older gateway said nothing of it.
+             */
+            pool_id?: string | null;
             /** @description Empty if there was no price. */
             price_version: string;
             /**
@@ -2531,11 +2885,99 @@ export interface components {
             /** @description The model's name at the provider; empty if none answered. */
             upstream_model: string;
         };
+        /** @description One request as it ended, with names, attempts and the calculation of its cost. */
+        UsageRecordDetail: components["schemas"]["UsageRecord"] & {
+            /** @description Each attempt in order, at most 16. Empty: nothing was forwarded, or an older gateway said nothing of it. */
+            attempt_details: components["schemas"]["UsageAttempt"][];
+            /** @description Why it cost that. */
+            cost: components["schemas"]["UsageCost"];
+            error: components["schemas"]["UsageError"] | null;
+            /** @description What guardrails found. */
+            findings: components["schemas"]["UsageFinding"][];
+            /** @description What the ids are called. */
+            names: components["schemas"]["UsageNames"];
+        };
         /**
          * @description Who counted tokens.
          * @enum {string}
          */
         UsageSource: "provider" | "estimated" | "none";
+        /** @description Sums over the ledger. */
+        UsageSummary: {
+            /** @description In their order. Where there were no requests there is no item. */
+            items: components["schemas"]["UsageSummaryItem"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+            /** @description Of all that the filters let through, whatever part this is. */
+            totals: components["schemas"]["UsageSums"];
+        };
+        /** @description The sum of one group in one piece of time. */
+        UsageSummaryItem: components["schemas"]["UsageSums"] & {
+            /**
+             * Format: date-time
+             * @description When the piece of time begins; never before `from`.
+             */
+            bucket_start: string;
+            /**
+             * @description For each dimension of `group_by` its value: `{"id", "name"}`, null where there is none. Outcomes have no id; a model's is null
+             *     where several tenants have one of this name, or none.
+             */
+            group: Record<string, never>;
+        };
+        /** @description What requests came to. */
+        UsageSums: {
+            /**
+             * Format: int64
+             * @description Of them those that were written to a cache.
+             */
+            cache_write_tokens: number;
+            /**
+             * Format: int64
+             * @description Of them those that were read from a cache.
+             */
+            cached_input_tokens: number;
+            /** @description Dollars, as a decimal. */
+            cost_usd: string;
+            /**
+             * Format: int64
+             * @description Those that were refused, failed, or were broken off by a provider. One whose client left is none.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Tokens of the prompts, those of caches included.
+             */
+            input_tokens: number;
+            /**
+             * Format: date-time
+             * @description When the last of them started; null: there was none.
+             */
+            last_request_at: string | null;
+            /** @description From a request's arrival to its end. */
+            latency_ms: components["schemas"]["UsagePercentiles"];
+            /**
+             * Format: int64
+             * @description Tokens of the answers, those of reasoning included.
+             */
+            output_tokens: number;
+            /**
+             * Format: int64
+             * @description Of them those of reasoning.
+             */
+            reasoning_tokens: number;
+            /**
+             * Format: int64
+             * @description Requests.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Those in which guardrails found something.
+             */
+            requests_with_findings: number;
+            /** @description From a request's arrival to the first content, of those that came so far. */
+            time_to_first_token_ms: components["schemas"]["UsagePercentiles"];
+        };
         /** @description Somebody who administers. */
         User: {
             /**
@@ -3186,6 +3628,54 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_key_statistics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyStatistics"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6057,6 +6547,110 @@ export interface operations {
             };
         };
     };
+    check_provider_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewProvider"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCheck"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many checks. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_provider: {
         parameters: {
             query?: never;
@@ -6392,6 +6986,162 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCheck"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many checks. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /**
+                 * @description A part of a name (a beginning, if it has fewer than three characters), an id, the id of a request, or how a key begins. 1 to 200
+                 *     characters.
+                 */
+                q: string;
+                /** @description Things of each kind at most, 1 to 20. Default 5. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7001,6 +7751,198 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_UsageRecord"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_usage: {
+        parameters: {
+            query?: {
+                /** @description Only this tenant's. */
+                tenant_id?: string;
+                /** @description Only this key's. */
+                key_id?: string;
+                /** @description Only those that asked for this model. */
+                model?: string;
+                /** @description Only those that started at this time or later (RFC 3339). */
+                from?: string;
+                /** @description Only those that started before this time (RFC 3339). */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Others are being made. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summarize_usage: {
+        parameters: {
+            query?: {
+                /** @description Requests that started at this time or later (RFC 3339). Default: a day before `to`. */
+                from?: string;
+                /**
+                 * @description Requests that started before this time (RFC 3339), at most 1,100 days after `from`. Default: the end of the present
+                 *     quarter-hour.
+                 */
+                to?: string;
+                /** @description At most two of `tenant`, `api_key`, `model`, `provider`, `pool`, `outcome`, with a comma between them or given twice. */
+                group_by?: string;
+                /** @description The pieces of time: `none`, `quarter_hour`, `hour`, `day`, `week` (from Monday) or `month`. Default `none`. */
+                bucket?: string;
+                /** @description The IANA time zone of hours, days, weeks and months. Default `UTC`. */
+                time_zone?: string;
+                /** @description `bucket` (the earliest first), `requests`, `cost`, `tokens` or `errors` (the most first). Default `bucket`. */
+                order?: string;
+                /** @description Only this tenant's: its id or name. */
+                tenant?: string;
+                /** @description Only this key's: its id or name. */
+                api_key?: string;
+                /** @description Only those that asked for this model: its id or name. */
+                model?: string;
+                /** @description Only those that this provider answered: its id or name. */
+                provider?: string;
+                /** @description Only those whose model led to this pool: its id or name. */
+                pool?: string;
+                /** @description Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`. */
+                outcome?: string;
+                /** @description Items at most, 1 to 1000. Default 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSummary"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageRecordDetail"];
                 };
             };
             /** @description The request is malformed. */

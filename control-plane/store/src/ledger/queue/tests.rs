@@ -41,6 +41,9 @@ fn record(bytes: usize) -> UsageRecord {
         guardrail_findings: vec![text(3)],
         revision: 1,
         doubtful: vec![],
+        pool_id: None,
+        attempt_details: vec![],
+        decided_by: String::new(),
     }
 }
 
