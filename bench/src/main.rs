@@ -7,6 +7,7 @@ mod ledger;
 mod parts;
 mod policy;
 mod processors;
+mod usage;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ enum Benchmark {
     Instructions(instructions::Instructions),
     Ledger(ledger::Ledger),
     Policy(policy::Policy),
+    Usage(usage::Usage),
 }
 
 #[tokio::main]
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
         Benchmark::Instructions(instructions) => instructions.run().await,
         Benchmark::Ledger(ledger) => ledger.run().await,
         Benchmark::Policy(policy) => policy.run().await,
+        Benchmark::Usage(usage) => usage.run().await,
     }
 }
 

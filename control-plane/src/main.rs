@@ -29,6 +29,9 @@ enum Command {
     /// Gateways: fleets of Envoys with one token each.
     #[command(subcommand)]
     Gateway(GatewayCommand),
+    /// Data to look at the console with.
+    #[command(subcommand)]
+    Demo(DemoCommand),
     /// Prints the admin API's OpenAPI document.
     Openapi,
     /// Prints the part of an Envoy's bootstrap that writes Envoy's own refusals in the client's schema.
@@ -65,6 +68,18 @@ enum GatewayCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Makes tenants with what they have, and thirty days of their usage. Does nothing where they are there.
+    Seed {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// Also in a database that has tenants, providers or usage of its own.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -81,6 +96,10 @@ async fn main() -> anyhow::Result<()> {
         Command::Gateway(GatewayCommand::Create { database, name, tenant }) => {
             let token = weir_runtime::create_gateway(&database, name, tenant).await?;
             Ok(writeln!(std::io::stdout(), "{token}")?)
+        }
+        Command::Demo(DemoCommand::Seed { database, force }) => {
+            let requests = weir_runtime::seed_demo(&database, force).await?;
+            Ok(writeln!(std::io::stdout(), "{requests} requests")?)
         }
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),

@@ -46,6 +46,11 @@ impl ControlPlane {
         self.run(&["admin", "create", "--email", email, "--password-stdin"], password).await.map(drop)
     }
 
+    /// Puts the demo's tenants and their usage beside what is there, once; answers what was made.
+    pub async fn seed_demo(&self) -> Result<String> {
+        Ok(self.run(&["demo", "seed", "--force"], "").await?.trim().to_owned())
+    }
+
     /// Makes a gateway; answers its data-plane token.
     pub async fn create_gateway(&self, name: &str) -> Result<String> {
         let printed = self.run(&["gateway", "create", "--name", name], "").await?;

@@ -113,6 +113,10 @@ async fn start(settings: &Settings, state: &State, parts: &mut Parts, http: &req
             seeded
         }
     };
+    if settings.demo == "1" {
+        step("Demo data: four tenants and thirty days of their usage");
+        control_plane.seed_demo().await?;
+    }
     if seeded.demo {
         if !seed::is_demo(settings) {
             println!(

@@ -57,6 +57,9 @@ pub struct Settings {
     /// A Postgres to use instead of an own one.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// With `1`, four more tenants with thirty days of usage, to look at the console with.
+    #[arg(long, env = "DEMO", default_value = "0")]
+    pub demo: String,
     /// With this set, OpenAI itself serves the GPT models instead of the demo provider.
     #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true)]
     pub openai_api_key: Option<String>,

@@ -9,6 +9,7 @@ mod changes;
 mod commands;
 mod connections;
 mod database;
+mod demo;
 mod nodes;
 mod open_files;
 mod policies;
@@ -18,6 +19,7 @@ mod setup;
 mod telemetry;
 
 pub use commands::{create_admin, create_gateway, migrate, openapi};
+pub use demo::seed_demo;
 pub use serve::serve;
 pub use settings::{DatabaseSettings, ServeSettings};
 pub use telemetry::log_to_stderr;
