@@ -40,7 +40,7 @@ SELECT '$DAY', (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') |
        1000 * luck, 200 * luck, 300 * luck, 'provider', 'provider', 5000 * luck, 'r7', 300000 + 3000000 * luck * luck,
        200000 + 500000 * luck, CASE WHEN luck < 0.02 THEN 503 ELSE 200 END,
        CASE WHEN luck < 0.02 THEN 'upstream_unavailable' ELSE '' END, CASE WHEN luck < 0.02 THEN 'failed' ELSE 'complete' END,
-       true, 1, '{}', 7, bench_id('pool', key % 5), '[{"status":200,"started_after_us":1500,"answered_after_us":450000}]', true
+       true, 1, '{}', 7, bench_id('pool', key % 5), '[{"deployment_id":"00000000-0000-7000-8000-000000000001","provider_id":"00000000-0000-7000-8000-000000000002","upstream_model":"upstream-model-1","status":200,"started_after_us":1500,"answered_after_us":450000}]', true
 FROM (SELECT '$DAY'::timestamptz + random() * interval '86399 seconds' AS at, floor(power(random(), 3) * $KEYS)::bigint AS key,
              random() AS luck
       FROM generate_series(1, $RECORDS / 30)) AS of;

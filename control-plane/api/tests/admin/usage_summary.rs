@@ -61,8 +61,11 @@ struct Question<'a> {
     /// Whether a record counts.
     counts: &'a dyn Fn(&UsageRecord) -> bool,
     /// The beginning of its bucket, and the values of its groups.
-    group: &'a dyn Fn(&UsageRecord) -> (DateTime<Utc>, Vec<Value>),
+    group: &'a dyn Fn(&UsageRecord) -> Place,
 }
+
+/// Where a record's bucket begins, and the values of its groups.
+type Place = (DateTime<Utc>, Vec<Value>);
 
 #[derive(Default)]
 struct Direct {
