@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 use weir_config::Capabilities;
-use weir_llm::chat::{self, Written};
+use weir_llm::chat::{self, Echo, Written};
 use weir_llm::error::read_provider_error;
 use weir_llm::stream::{StreamOptions, StreamTranslator};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head, text, usage_of_response};
@@ -116,7 +116,7 @@ fn run(recording: &Recording, report: &mut String) -> Result<()> {
         writeln!(report, "  left out: {} ({})", left_out.path, left_out.reason)?;
     }
     match answer {
-        Some(answer) => read_answer(operation, schema, &head, answer, report),
+        Some(answer) => read_answer(operation, schema, &head, Echo::of(operation.schema(), &body), answer, report),
         None => Ok(()),
     }
 }
@@ -152,6 +152,7 @@ fn read_answer(
     operation: Operation,
     provider: Schema,
     head: &RequestHead,
+    echo: Echo,
     answer: &Answer,
     report: &mut String,
 ) -> Result<()> {
@@ -165,7 +166,7 @@ fn read_answer(
         return Ok(());
     }
     if answer.content_type.starts_with("text/event-stream") {
-        return read_stream(client, provider, head, &body, report);
+        return read_stream(client, provider, head, echo, &body, report);
     }
     if let Some(usage) = usage_of_response(provider, &body) {
         writeln!(report, "usage: {usage:?}")?;
@@ -175,7 +176,8 @@ fn read_answer(
         return Ok(());
     }
     match chat::read_response(provider, &body) {
-        Ok(response) => {
+        Ok(mut response) => {
+            response.echo = echo;
             for other in &response.others {
                 writeln!(report, "  not translated: {} {}", other.path, other.value)?;
             }
@@ -187,12 +189,20 @@ fn read_answer(
     Ok(())
 }
 
-fn read_stream(client: Schema, provider: Schema, head: &RequestHead, body: &[u8], report: &mut String) -> Result<()> {
+fn read_stream(
+    client: Schema,
+    provider: Schema,
+    head: &RequestHead,
+    echo: Echo,
+    body: &[u8],
+    report: &mut String,
+) -> Result<()> {
     let options = StreamOptions {
         client_model: head.model.clone(),
         client_wants_usage: head.include_usage,
         id: format!("{}replay", client.answer_id_prefix()),
         created_unix_s: 0,
+        echo,
         ..StreamOptions::default()
     };
     let mut translator = StreamTranslator::new(provider, client, options);

@@ -40,13 +40,6 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Where it stands in Unicode characters, as the admin API tells it. `text` is the text that was scanned.
-    pub fn characters(&self, text: &str) -> (usize, usize) {
-        let count = |range: std::ops::Range<usize>| text.get(range).map_or(0, |piece| piece.chars().count());
-        let start = count(0..self.start);
-        (start, start.saturating_add(count(self.start..self.end)))
-    }
-
     pub(crate) fn of(span: &Span) -> Self {
         Self {
             detector: detect::detector(span.finding),

@@ -208,11 +208,11 @@ fn findings_tell_type_place_and_action() {
     let findings = all().scan(Direction::Output, text);
     let told: Vec<_> = findings
         .iter()
-        .map(|finding| (finding.detector, finding.finding.name(), finding.characters(text), finding.action))
+        .map(|finding| (finding.detector, finding.finding.name(), (finding.start, finding.end), finding.action))
         .collect();
     assert_eq!(
         told,
-        [("credit_card", "CREDIT_CARD", (4, 20), Action::Redact), ("email", "EMAIL", (24, 30), Action::Redact)]
+        [("credit_card", "CREDIT_CARD", (5, 21), Action::Redact), ("email", "EMAIL", (25, 31), Action::Redact)]
     );
     assert_eq!(&text[findings[0].start..findings[0].end], "4111111111111111");
 }

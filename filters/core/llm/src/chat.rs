@@ -14,6 +14,8 @@
 //! The rules of one target stand at its writer.
 
 mod document;
+mod echo;
+mod supported;
 mod tool_names;
 
 use serde_json::{Map, Value};
@@ -25,6 +27,8 @@ use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
 
 pub(crate) use document::{media_type_of_file, of_data_url};
+pub use echo::Echo;
+pub use supported::{check_supported, may_refuse};
 pub use tool_names::ToolNames;
 
 /// A request for the next message of a conversation.
@@ -289,6 +293,8 @@ pub struct Response {
     pub stop_sequence: Option<String>,
     /// What the provider reported.
     pub usage: Option<Usage>,
+    /// What it repeats of its request; set it before writing.
+    pub echo: Echo,
     /// Everything else that the answer says of what the model said: citations, log probabilities, …
     pub others: Vec<Other>,
 }

@@ -11,14 +11,14 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::chat::{Finish, ToolNames};
+use crate::chat::{Echo, Finish, ToolNames};
 use crate::error::{ProviderError, error_of_event, error_of_json};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
-use crate::usage::{Usage, usage_of_response};
+use crate::usage::{Figure, Usage, characters_as_tokens, usage_of_response};
 
 /// What the client's stream needs that the provider's does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StreamOptions {
     /// The model's name for the client; empty: the provider's name stays where the schema does.
     pub client_model: String,
@@ -30,6 +30,8 @@ pub struct StreamOptions {
     pub created_unix_s: i64,
     /// What tools are called at the provider, where the request was translated.
     pub tool_names: ToolNames,
+    /// What the answer repeats of its request, where it is translated.
+    pub echo: Echo,
 }
 
 /// What one push has shown.
@@ -145,6 +147,8 @@ impl StreamTranslator {
                 writer,
                 content_seen: false,
                 output_is_counted: false,
+                says_usage: false,
+                characters: 0,
                 tool_names,
                 hide: Hiding::default(),
                 finish_seen: false,
@@ -190,7 +194,7 @@ impl StreamTranslator {
             return progress;
         }
         if session.finish_seen {
-            match session.writer.write(&Delta::End, out) {
+            match session.write(&Delta::End, out) {
                 Ok(()) => progress.complete = true,
                 Err(error) => session.fail(error, &mut progress, out),
             }
@@ -228,6 +232,10 @@ struct Session {
     content_seen: bool,
     /// A figure of the output was said behind all content so far.
     output_is_counted: bool,
+    /// Some figures were said.
+    says_usage: bool,
+    /// Of the output so far, where it is translated.
+    characters: u64,
     tool_names: ToolNames,
     hide: Hiding,
     finish_seen: bool,
@@ -285,7 +293,7 @@ impl Session {
         for delta in &deltas {
             if let Some(error) = self.observe(delta, progress) {
                 return self.fail(error.in_event(event.data), progress, out);
-            } else if let Err(error) = self.writer.write(delta, out) {
+            } else if let Err(error) = self.write(delta, out) {
                 return self.fail(error, progress, out);
             }
         }
@@ -314,11 +322,31 @@ impl Session {
         self.output_is_counted &= !has_content;
         for delta in deltas {
             if let Delta::Usage(usage) = delta {
+                self.says_usage = true;
                 note_usage(Some(usage), progress);
                 self.output_is_counted |= usage.says_output() && (self.content_seen || self.finish_seen || finishes);
             }
         }
         progress.usage_is_final = (self.finish_seen || finishes) && self.output_is_counted;
+    }
+
+    /// Writes a delta for the client. A figure of the output from before the first content is a placeholder, and none behind the last
+    /// content was not said at all: then the client reads what is recorded, an estimate.
+    fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
+        if matches!(self.writer, Writer::Same(_)) {
+            return Ok(());
+        }
+        match delta {
+            Delta::Usage(usage) if !self.content_seen && !self.output_is_counted => {
+                self.writer.write(&Delta::Usage(usage.without_output()), out)
+            }
+            Delta::End if self.says_usage && !self.output_is_counted => {
+                let estimate = characters_as_tokens(self.characters);
+                self.writer.write(&Delta::Usage(Usage::default().with(Figure::Output, estimate)), out)?;
+                self.writer.write(delta, out)
+            }
+            _ => self.writer.write(delta, out),
+        }
     }
 
     /// Gives calls the client's names.
@@ -358,7 +386,9 @@ impl Session {
             Delta::Error(error) => return Some(error.clone()),
         };
         progress.content = true;
-        progress.characters = progress.characters.saturating_add(characters(text));
+        let characters = characters(text);
+        progress.characters = progress.characters.saturating_add(characters);
+        self.characters = self.characters.saturating_add(characters);
         None
     }
 

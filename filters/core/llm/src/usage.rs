@@ -61,6 +61,13 @@ impl Usage {
         }
     }
 
+    /// The same without what the output was.
+    #[must_use]
+    pub fn without_output(mut self) -> Self {
+        (self.output, self.reasoning, self.total) = (Said::Nothing, Said::Nothing, Said::Nothing);
+        self
+    }
+
     /// Whether it says how much the output was, be it only together with the input.
     pub fn says_output(&self) -> bool {
         self.output != Said::Nothing || self.total != Said::Nothing

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use weir_exchange::{Decider, Exchange, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
-use weir_llm::chat::ToolNames;
+use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
 use weir_llm::{AnswerOutline, Operation, Schema, chat, same, text, usage_of_value};
@@ -42,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) credential: Option<Rc<Credential>>,
     /// What the client calls tools that have other names there.
     pub(crate) tool_names: ToolNames,
+    /// What a translated answer repeats of the request.
+    pub(crate) echo: Echo,
 }
 
 /// One provider's answer on its way to the client.
@@ -182,6 +184,7 @@ impl Answer {
                     id: self.asked.id.clone(),
                     created_unix_s: unix_s(host),
                     tool_names: self.asked.tool_names.clone(),
+                    echo: self.asked.echo.clone(),
                 };
                 let mut translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
                 if let Some(credential) = self.asked.credential.clone() {
@@ -227,6 +230,7 @@ impl Answer {
                 Ok(mut response) => {
                     response.model.clone_from(&self.asked.model);
                     self.asked.tool_names.restore(&mut response);
+                    response.echo = std::mem::take(&mut self.asked.echo);
                     if response.created_unix_s == 0 {
                         response.created_unix_s = unix_s(host);
                     }

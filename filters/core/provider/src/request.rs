@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_config::{Capabilities, Deployment};
-use weir_llm::chat::ToolNames;
+use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::ClientError;
 use weir_llm::schema::LeftOut;
 use weir_llm::{Kind, Operation, RequestHead, Schema, chat, read_head};
@@ -63,6 +63,8 @@ pub(crate) struct ProviderBody {
     pub(crate) left_out: Vec<LeftOut>,
     /// What the client calls tools that have other names there.
     pub(crate) tool_names: ToolNames,
+    /// What a translated answer repeats of the request.
+    pub(crate) echo: Echo,
 }
 
 /// The head of `body`: `known`, if it stands where it says, else read anew.
@@ -93,6 +95,12 @@ pub(crate) fn body_for(
     if client == provider {
         let bytes = match operation.kind() {
             Kind::Chat => {
+                // What cannot be read here is for the server to judge.
+                if chat::may_refuse(capabilities)
+                    && let Ok(request) = chat::read_request(client, bytes)
+                {
+                    chat::check_supported(&request, capabilities).map_err(bad_request)?;
+                }
                 // Most servers take all that their schema can say.
                 let edits = match *capabilities == Capabilities::default() {
                     true => Vec::new(),
@@ -104,10 +112,20 @@ pub(crate) fn body_for(
             }
             Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
         };
-        return Ok(ProviderBody { bytes, left_out: Vec::new(), tool_names: ToolNames::default() });
+        return Ok(ProviderBody {
+            bytes,
+            left_out: Vec::new(),
+            tool_names: ToolNames::default(),
+            echo: Echo::default(),
+        });
     }
     let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
     let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
-    Ok(ProviderBody { bytes: written.body, left_out: written.left_out, tool_names: written.tool_names })
+    Ok(ProviderBody {
+        bytes: written.body,
+        left_out: written.left_out,
+        tool_names: written.tool_names,
+        echo: Echo::of(client, bytes),
+    })
 }

@@ -146,6 +146,7 @@ impl ProviderStream {
             id: format!("{}{request_id}", self.client.answer_id_prefix()),
             credential: credential.map(Rc::new),
             tool_names: upstream_body.tool_names,
+            echo: upstream_body.echo,
         }));
         Ok(())
     }

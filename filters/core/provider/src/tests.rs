@@ -2,6 +2,7 @@
 
 mod answers;
 mod compressed;
+mod echoes;
 mod failures;
 mod metadata;
 mod requests;

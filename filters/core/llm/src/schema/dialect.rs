@@ -221,6 +221,11 @@ pub trait Dialect: Debug + Sync {
     /// Reads a whole answer to a chat request. Of several choices the first, which is all that a request across schemas asks for.
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError>;
 
+    /// The fields of a request that an answer of this schema repeats, or by which it is written ([`Echo`](crate::chat::Echo)).
+    fn echoed(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Writes a whole answer.
     fn write_response(&self, response: &Response) -> Value;
 

@@ -8,6 +8,7 @@ mod error;
 mod finish;
 mod hint;
 pub(super) mod json_schema;
+mod legacy;
 mod message_read;
 mod message_write;
 mod models;
@@ -183,6 +184,10 @@ impl Dialect for OpenAi {
 
     fn read_response(&self, root: &Node<'_>) -> Result<Response, RequestError> {
         answer::read_response(root)
+    }
+
+    fn echoed(&self) -> &'static [&'static str] {
+        legacy::ECHOED
     }
 
     fn write_response(&self, response: &Response) -> Value {

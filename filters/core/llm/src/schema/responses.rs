@@ -156,6 +156,10 @@ impl Dialect for Responses {
         answer::read_response(root)
     }
 
+    fn echoed(&self) -> &'static [&'static str] {
+        answer::ECHOED
+    }
+
     fn write_response(&self, response: &Response) -> Value {
         answer::write_response(response)
     }

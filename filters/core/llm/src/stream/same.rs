@@ -155,6 +155,7 @@ mod tests {
                 id: String::new(),
                 created_unix_s: 0,
                 tool_names: crate::chat::ToolNames::default(),
+                echo: crate::chat::Echo::default(),
             };
             let mut translator = StreamTranslator::new(Schema::default(), Schema::default(), options);
             let mut out = Vec::new();

@@ -23,6 +23,7 @@ fn options(client_wants_usage: bool) -> StreamOptions {
         id: "id-1".into(),
         created_unix_s: 7,
         tool_names: ToolNames::default(),
+        echo: crate::chat::Echo::default(),
     }
 }
 

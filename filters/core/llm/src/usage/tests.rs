@@ -319,6 +319,7 @@ fn every_class_reaches_a_client_of_another_schema() {
         .with(Figure::Reasoning, 12);
     let response = |schema: Schema| {
         let response = crate::chat::Response {
+            echo: crate::chat::Echo::default(),
             id: "x".into(),
             model: "m".into(),
             created_unix_s: 0,

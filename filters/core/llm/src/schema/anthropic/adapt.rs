@@ -1,6 +1,6 @@
 //! A client's own request for a server that takes less than the vendor's API: settings that it does not take are removed in place,
-//! everything else stays byte for byte. What cannot be removed without another meaning (an image, a tool, a form of the answer) stays for
-//! the server to refuse.
+//! everything else stays byte for byte. What cannot be removed without another meaning (an image, a tool, a form of the
+//! answer) is refused before (`chat::check_supported`).
 
 use serde_json::value::RawValue;
 use weir_config::Capabilities;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::block::{Of, read_content};
 use super::tool_ids::ToolIds;
 use super::usage;
-use crate::chat::{Finish, Other, Part, Response};
+use crate::chat::{Echo, Finish, Other, Part, Response};
 use crate::error::RequestError;
 use crate::node::Node;
 
@@ -43,6 +43,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
         }
     }
     Ok(Response {
+        echo: Echo::default(),
         id,
         model: label("model"),
         created_unix_s: 0,

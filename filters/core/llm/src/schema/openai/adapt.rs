@@ -1,7 +1,8 @@
 //! A client's own request for a server that takes less than the vendor's API: edits in place, everything else byte for byte.
 //!
 //! The bound of the output gets the field that the server knows, instructions the role; settings that it does not take are removed.
-//! What cannot be removed without another meaning (an image, a tool, a form of the answer) stays for the server to refuse.
+//! What cannot be removed without another meaning (an image, a tool, a form of the answer) is refused before
+//! (`chat::check_supported`).
 
 use std::borrow::Cow;
 

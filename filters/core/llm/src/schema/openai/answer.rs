@@ -2,11 +2,12 @@ use serde_json::{Map, Value, json};
 
 use super::bound::made_id;
 use super::call::read_calls;
-use super::finish::{Reason, reason_of, word_of};
+use super::finish::{Reason, reason_of};
+use super::legacy;
 use super::message_write::write_call;
 use super::part::{Of, SAYING, read_said, reasoning_of_details, text};
 use super::usage;
-use crate::chat::{Finish, Other, Part, Response, ToolCall};
+use crate::chat::{Echo, Finish, Other, Part, Response, ToolCall};
 use crate::error::RequestError;
 use crate::node::Node;
 
@@ -34,6 +35,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     };
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Response {
+        echo: Echo::default(),
         id,
         model: label(root, "model"),
         created_unix_s: root.get("created").and_then(|node| node.value().as_i64()).unwrap_or(0),
@@ -113,7 +115,13 @@ pub(super) fn write_response(response: &Response) -> Value {
     if !reasoning.is_empty() {
         message.insert("reasoning_content".into(), reasoning.into());
     }
-    if !calls.is_empty() {
+    let is_legacy = legacy::is_legacy(&response.echo);
+    if is_legacy {
+        // There is one: the request did not let the model call several at once.
+        if let Some(function) = calls.first().and_then(|call| call.get("function")) {
+            message.insert("function_call".into(), function.clone());
+        }
+    } else if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());
     }
     let mut root = Map::new();
@@ -127,7 +135,7 @@ pub(super) fn write_response(response: &Response) -> Value {
             "index": 0,
             "message": message,
             "logprobs": null,
-            "finish_reason": word_of(response.finish),
+            "finish_reason": legacy::reason(response.finish, is_legacy),
         }]),
     );
     if let Some(usage) = &response.usage {

@@ -46,7 +46,11 @@ pub(super) fn read_request(root: &Node<'_>) -> Result<Request, RequestError> {
         stop: root.get("stop").map(|node| read_stop(&node)).transpose()?.unwrap_or_default(),
         tools: read_tools(root, &mut others)?,
         tool_choice: read_choice(root, &mut others)?,
-        parallel_tool_calls: root.get("parallel_tool_calls").map(|node| node.bool()).transpose()?,
+        parallel_tool_calls: match root.get("parallel_tool_calls") {
+            Some(node) => Some(node.bool()?),
+            // An answer in the older spelling has one call.
+            None => (root.get("functions").is_some() && root.get("tools").is_none()).then_some(false),
+        },
         user: root.optional_str("user")?,
         response_format: match root.get("response_format") {
             Some(node) => read_response_format(&node, &mut others)?,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::bound::made_id;
-use super::finish::word_of;
+use super::legacy;
 use super::usage;
 use crate::chat::Finish;
 use crate::error::ProviderError;
@@ -18,6 +18,8 @@ pub(super) struct Writer {
     /// What every chunk begins with: `{"id":…,"choices":`.
     head: Vec<u8>,
     wants_usage: bool,
+    /// The client reads `function_call`, of which there is one.
+    is_legacy: bool,
     started: bool,
     /// What the ids of calls begin with that the provider gave none.
     id: String,
@@ -45,6 +47,7 @@ impl Writer {
         Self {
             head,
             wants_usage: options.client_wants_usage,
+            is_legacy: legacy::is_legacy(&options.echo),
             started: false,
             id: options.id,
             calls: BTreeMap::new(),
@@ -69,6 +72,13 @@ impl StreamWriter for Writer {
             Delta::ToolCall { key, id, name } => {
                 let index = self.calls.len();
                 self.calls.insert(*key, Call { index, has_arguments: false });
+                if self.is_legacy {
+                    if index == 0 {
+                        let call = json!({"function_call": {"name": name, "arguments": ""}});
+                        self.chunk(out, |out| write(&call, out), None);
+                    }
+                    return Ok(());
+                }
                 let id = match id.as_ref() {
                     "" => made_id(&[&self.id, &index.to_string()]),
                     given => given.to_owned(),
@@ -116,7 +126,7 @@ impl Writer {
         for key in self.calls.keys().copied().collect::<Vec<_>>() {
             self.fill(key, out);
         }
-        self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(word_of(finish)));
+        self.chunk(out, |out| out.extend_from_slice(b"{}"), Some(legacy::reason(finish, self.is_legacy)));
     }
 
     /// Clients parse the arguments: a call that has ended without any has an empty object.
@@ -129,7 +139,11 @@ impl Writer {
     fn arguments(&mut self, key: u32, json: &str, out: &mut Vec<u8>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.has_arguments = true;
-        let call = json!({"tool_calls": [{"index": call.index, "function": {"arguments": json}}]});
+        let call = match (self.is_legacy, call.index) {
+            (false, index) => json!({"tool_calls": [{"index": index, "function": {"arguments": json}}]}),
+            (true, 0) => json!({"function_call": {"arguments": json}}),
+            (true, _) => return,
+        };
         self.chunk(out, |out| write(&call, out), None);
     }
 

@@ -1,7 +1,7 @@
 //! A client's own request for a server that takes less than the vendor's API: edits in place, everything else byte for byte.
 //!
 //! Settings that the server does not take are removed, and instructions among the items get the role that it knows. What cannot be
-//! removed without another meaning (an image, a tool, a conversation that is kept) stays for the server to refuse.
+//! removed without another meaning (an image, a tool, a form of the answer) is refused before (`chat::check_supported`).
 
 use weir_config::Capabilities;
 

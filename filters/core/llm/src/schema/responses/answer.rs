@@ -6,7 +6,7 @@ use super::items::{
     Of, Status, read_item, write_call, write_message, write_output_text, write_reasoning, write_refusal,
 };
 use super::usage;
-use crate::chat::{Finish, Part, Response};
+use crate::chat::{Echo, Finish, Part, Response};
 use crate::error::RequestError;
 use crate::node::Node;
 
@@ -38,6 +38,7 @@ pub(super) fn read_response(root: &Node<'_>) -> Result<Response, RequestError> {
     }
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Response {
+        echo: Echo::default(),
         model: label("model"),
         created_unix_s: root.get("created_at").map_or(0, |node| seconds(node.value())),
         parts,
@@ -117,6 +118,7 @@ pub(super) fn write_response(response: &Response) -> Value {
         ended,
         output,
         response.usage.as_ref().map(usage::write),
+        &response.echo,
     )
 }
 
@@ -129,8 +131,24 @@ pub(super) enum Ended {
     Badly(Value),
 }
 
-/// A response. Fields that say once more what was asked for have the values of a request that says nothing, since clients' types want
-/// them and an answer does not know its request.
+/// What a response says once more of its request.
+pub(super) const ECHOED: &[&str] = &[
+    "instructions",
+    "max_output_tokens",
+    "metadata",
+    "parallel_tool_calls",
+    "reasoning",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "truncation",
+    "user",
+];
+
+/// A response. What of its request is not known, or was not said, has the value that stands for it, since clients' types want the
+/// fields.
 pub(super) fn write_outline(
     id: &str,
     created_unix_s: i64,
@@ -138,6 +156,7 @@ pub(super) fn write_outline(
     ended: Ended,
     output: Vec<Value>,
     usage: Option<Value>,
+    echo: &Echo,
 ) -> Value {
     let (status, reason, error) = match ended {
         Ended::NotYet => ("in_progress", None, Value::Null),
@@ -146,7 +165,7 @@ pub(super) fn write_outline(
         Ended::Well(Finish::ContentFilter) => ("incomplete", Some("content_filter"), Value::Null),
         Ended::Badly(error) => ("failed", None, error),
     };
-    json!({
+    let mut outline = json!({
         "id": id,
         "object": "response",
         "created_at": created_unix_s,
@@ -171,7 +190,23 @@ pub(super) fn write_outline(
         "truncation": "disabled",
         "usage": usage,
         "user": null,
-    })
+    });
+    for name in ECHOED {
+        if let (Some(known), Some(said)) = (outline.get_mut(*name), echo.get(name)) {
+            merge(known, said);
+        }
+    }
+    outline
+}
+
+/// Puts what was said in the place of what stands for it; of an object only the members that were said.
+fn merge(known: &mut Value, said: &Value) {
+    match (known, said) {
+        (Value::Object(known), Value::Object(said)) => {
+            known.extend(said.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        (known, said) => *known = said.clone(),
+    }
 }
 
 /// The id of an item of an answer, or of a call: unique wherever the answer's own is.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::{Ended, finish_of, seconds, write_outline};
 use super::items::{BETWEEN_SUMMARIES, Of, read_item};
 use super::{error, usage};
-use crate::chat::Part;
+use crate::chat::{Echo, Part};
 use crate::error::{ErrorParts, ProviderError};
 use crate::json::string_of;
 use crate::node::Node;
@@ -154,7 +154,7 @@ impl StreamReader for Reader {
         let event = json!({
             "type": FAILED,
             "sequence_number": self.sequence_number.saturating_add(1),
-            "response": write_outline(id, *created, model, failed, Vec::new(), None),
+            "response": write_outline(id, *created, model, failed, Vec::new(), None, &Echo::default()),
         });
         write_event(FAILED, &event.to_string(), out);
     }

@@ -336,7 +336,7 @@ impl Writer {
             Ended::NotYet => None,
             Ended::Well(_) | Ended::Badly(_) => self.usage.as_ref().map(usage::write),
         };
-        write_outline(&options.id, options.created_unix_s, &options.client_model, ended, output, usage)
+        write_outline(&options.id, options.created_unix_s, &options.client_model, ended, output, usage, &options.echo)
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), ProviderError> {

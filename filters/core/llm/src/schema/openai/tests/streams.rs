@@ -407,6 +407,7 @@ pub(super) fn options() -> StreamOptions {
         id: "id-1".into(),
         created_unix_s: 7,
         tool_names: ToolNames::default(),
+        echo: crate::chat::Echo::default(),
     }
 }
 

@@ -77,6 +77,7 @@ fn the_client_sees_its_own_names_again() {
         id: "id".into(),
         created_unix_s: 0,
         tool_names,
+        echo: crate::chat::Echo::default(),
     };
     let mut out = Vec::new();
     let mut translator = StreamTranslator::new(openai(), anthropic(), options);
