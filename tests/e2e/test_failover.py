@@ -1,4 +1,7 @@
-"""When a pool's first provider fails, the next one answers, in its own terms and with its own credential."""
+"""When a pool's first provider fails, the next one answers, in its own terms and with its own credential.
+
+`tests/gateway/tests/attempts.rs` has each failure that is no silence for each client; here are those in which Envoy has a part.
+"""
 
 import httpx
 import openai
@@ -19,20 +22,12 @@ REQUEST_MS = 800
 # Nothing of these reached the client, so the next provider can answer.
 FAILURES = {
     "503": status(503),
-    "500": status(500),
     "429": status(429, headers={"retry-after": "30"}),
-    "529": status(529),
     "402": status(402),
-    "404": status(404, body={"error": {"message": "The model does not exist", "code": "model_not_found"}}),
-    "an empty account": status(400, body={"error": {"message": "Your credit balance is too low", "type": "x"}}),
-    "200 and an error of another shape": status(
-        200, body={"code": 401, "msg": "no such key"}, headers={"content-type": "application/json"}
-    ),
     "closed connection": told("refuse"),
     "reset connection": told("reset"),
     "no answer": told("hang"),
     "200 without a first byte": told("hang_after_headers"),
-    "200 and a web page": told("html"),
     "200 and half a document": told("half_json"),
 }
 FAILURES_OF_WHOLE_ANSWERS = {
@@ -48,7 +43,6 @@ FAILURES_OF_STREAMS = {
     "error as its first event": told("error_first_event"),
     "cut before its first content": told("cut_after", chunks=0),
     "reset before its first content": told("reset_after", chunks=0),
-    "ended before its first content": told("end_after", chunks=0),
     "silent before its first content": told("stall_after", chunks=0),
     "first content byte by byte": told("drip_after", chunks=0, every_ms=50),
     "signs of life for ever": told("ping_after", chunks=0, every_ms=50),
@@ -56,6 +50,12 @@ FAILURES_OF_STREAMS = {
 
 
 SECOND = ok("from the second")
+
+
+@pytest.fixture
+def client_schema(transport):
+    """One client for each transport."""
+    return {"plain": "openai", "http2": "anthropic"}[transport]
 
 
 def two_members(world: World, first_schema: str, failure, second_schema: str, second=SECOND):
@@ -83,7 +83,6 @@ def check_apart(first, second, key_secret: str) -> None:
         assert request.authority and request.authority in upstream.scenario.base_url
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("failure", FAILURES_OF_WHOLE_ANSWERS.values(), ids=FAILURES_OF_WHOLE_ANSWERS)
 def test_the_next_provider_answers(world, client_schema, failure):
     first, second = two_members(world, client_schema, failure, OTHER[client_schema])
@@ -97,7 +96,6 @@ def test_the_next_provider_answers(world, client_schema, failure):
     assert (record["attempts"], record["provider_id"], record["status"]) == (2, second.id, 200)
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("failure", FAILURES_OF_STREAMS.values(), ids=FAILURES_OF_STREAMS)
 def test_the_next_provider_streams(world, client_schema, failure):
     first, second = two_members(world, client_schema, failure, OTHER[client_schema])
@@ -166,7 +164,6 @@ def test_a_member_without_a_credential_is_shown_none(world):
     assert not request.holds(first.credential) and not request.holds(key.secret)
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
     ("failure", "code", "error"),
@@ -186,26 +183,21 @@ def test_when_all_fail_the_client_is_told_in_its_schema(world, client_schema, st
     assert record["error_code"] == error
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
-@pytest.mark.parametrize("provider_schema", SCHEMAS)
-def test_what_the_provider_finds_wrong_is_told_and_not_tried_elsewhere(world, client_schema, provider_schema):
-    first, second = two_members(world, provider_schema, status(400), provider_schema)
+def test_what_the_provider_finds_wrong_is_told_and_not_tried_elsewhere(world, client_schema):
+    first, second = two_members(world, "openai", status(400), "openai")
     message = check_error(client_schema, post(world.http(), client_schema, "m"), 400, None)
     assert "told to answer 400" in message
     assert first.only() and second.received() == []
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
-@pytest.mark.parametrize("code", [401, 403])
-def test_a_provider_that_refuses_our_credential_is_the_operators_problem(world, client_schema, code):
-    upstream = world.upstream("openai", status(code))
+def test_a_provider_that_refuses_our_credential_is_the_operators_problem(world, client_schema):
+    upstream = world.upstream("openai", status(401))
     world.model("m", upstream)
     message = check_error(client_schema, post(world.http(), client_schema, "m"), 502, "upstream_auth_failed")
     assert upstream.credential not in message
 
 
 @pytest.mark.parametrize("how", ["cut_after", "reset_after"])
-@pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("provider_schema", SCHEMAS)
 def test_a_stream_that_breaks_is_broken_for_the_client_too(world, client_schema, provider_schema, how):
     first, second = two_members(world, provider_schema, told(how, chunks=3), OTHER[provider_schema])
@@ -238,7 +230,6 @@ def test_the_openai_sdk_raises_when_a_stream_breaks(world):
         )
 
 
-@pytest.mark.parametrize("client_schema", SCHEMAS)
 @pytest.mark.parametrize("provider_schema", SCHEMAS)
 def test_a_providers_error_within_a_stream_is_told_in_the_clients_schema(world, client_schema, provider_schema):
     two_members(world, provider_schema, told("error_after", chunks=2), provider_schema)
