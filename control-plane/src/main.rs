@@ -23,6 +23,8 @@ enum Command {
     Serve(Box<ServeSettings>),
     /// Brings the database's schema up to date.
     Migrate(DatabaseSettings),
+    /// Encrypts everything anew that is not under the first master key of the ring, while control planes serve. Can be repeated.
+    Rekey(DatabaseSettings),
     /// Platform administrators.
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -87,6 +89,10 @@ async fn main() -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve(settings) => weir_runtime::serve(*settings).await,
         Command::Migrate(database) => weir_runtime::migrate(&database).await,
+        Command::Rekey(database) => {
+            let said = weir_runtime::rekey(&database).await?;
+            Ok(writeln!(std::io::stdout(), "{said}")?)
+        }
         Command::Admin(AdminCommand::Create { database, email, password_stdin: _ }) => {
             let mut password = String::new();
             std::io::stdin().read_to_string(&mut password)?;

@@ -36,6 +36,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use weir_store::Store;
 
 pub use console::{Console, ConsoleError};
+pub use health::metrics_router;
 pub use openapi::openapi;
 pub use password::{PasswordError, hash_password};
 

@@ -17,6 +17,23 @@ pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Encrypts everything anew that is not under the first master key. Says what has become of it; fails if something cannot be read.
+pub async fn rekey(settings: &DatabaseSettings) -> anyhow::Result<String> {
+    let store = connect(settings).await?;
+    store.check_schema().await?;
+    let rekeyed = store.rekey().await;
+    store.close().await;
+    let rekeyed = rekeyed?;
+    if !rekeyed.unreadable.is_empty() {
+        let ids: Vec<String> = rekeyed.unreadable.iter().map(Uuid::to_string).collect();
+        anyhow::bail!(
+            "no master key of the ring reads the credentials of the providers {}; set them anew",
+            ids.join(", ")
+        );
+    }
+    Ok(format!("{} rows are encrypted anew, {} were under the first key already", rekeyed.rewritten, rekeyed.current))
+}
+
 /// Makes a platform administrator.
 pub async fn create_admin(settings: &DatabaseSettings, email: String, password: SecretString) -> anyhow::Result<()> {
     if password.expose_secret().chars().count() < SHORTEST_PASSWORD {

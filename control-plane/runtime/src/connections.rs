@@ -18,10 +18,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use weir_api::OpenEnded;
+
+use crate::tls::Tls;
 
 /// How long a connection that should end may still be without a request under way.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -53,6 +57,7 @@ pub(crate) struct Limits {
 pub(crate) async fn serve(
     port: &'static str,
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     limits: Limits,
     stopping: watch::Receiver<bool>,
@@ -67,7 +72,8 @@ pub(crate) async fn serve(
             accepted = accepted => accepted,
             () = stopped(stopping.clone()) => break,
         };
-        let connection = connection(stream, peer, router.clone(), limits, stopping.clone());
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let connection = connection(stream, peer, acceptor, router.clone(), limits, stopping.clone());
         tokio::spawn(async move {
             metrics::gauge!("weir_connections", "port" => port).increment(1);
             connection.await;
@@ -118,12 +124,34 @@ async fn accept(port: &'static str, listener: &TcpListener) -> (TcpStream, Socke
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
     stopping: watch::Receiver<bool>,
 ) {
     // Without it a look-up waits for the 40 ms of a delayed acknowledgement. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return conversation(stream, peer, router, limits, stopping).await };
+    // A handshake is silence: nothing has been asked for yet.
+    let handshake = tokio::time::timeout(limits.silence, tls.accept(stream));
+    tokio::select! {
+        shaken = handshake => match shaken {
+            Ok(Ok(stream)) => conversation(stream, peer, router, limits, stopping).await,
+            Ok(Err(error)) => tracing::debug!(error = error.to_string(), "a handshake failed"),
+            Err(_) => {}
+        },
+        () = stopped(stopping.clone()) => {}
+    }
+}
+
+/// Serves what is asked on a connection, under TLS or not.
+async fn conversation<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+) {
     let (count, requests) = watch::channel(Requests::default());
     let count = Arc::new(count);
     let service = service_fn(move |request: Request<Incoming>| {

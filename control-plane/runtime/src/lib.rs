@@ -10,6 +10,7 @@ mod commands;
 mod connections;
 mod database;
 mod demo;
+mod module_file;
 mod nodes;
 mod open_files;
 mod policies;
@@ -17,8 +18,9 @@ mod serve;
 mod settings;
 mod setup;
 mod telemetry;
+mod tls;
 
-pub use commands::{create_admin, create_gateway, migrate, openapi};
+pub use commands::{create_admin, create_gateway, migrate, openapi, rekey};
 pub use demo::seed_demo;
 pub use serve::serve;
 pub use settings::{DatabaseSettings, ServeSettings};

@@ -8,18 +8,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use weir_api::{ApiState, Console};
+use weir_api::{ApiState, Console, RenderMetrics};
 use weir_core::destination::AllowedHosts;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
-use weir_store::Store;
+use weir_store::{Retention, Store};
 use weir_xds::{Ads, ModuleSource, Publisher, Settings};
 
 use crate::changes::{self, Followers};
 use crate::connections::{self, Limits, stopped};
 use crate::database::Schema;
 use crate::policies::Policies;
-use crate::{ServeSettings, authentication, database, nodes, open_files, setup, telemetry};
+use crate::tls::{Tls, TlsFiles};
+use crate::{ServeSettings, authentication, database, module_file, nodes, open_files, setup, telemetry};
 
 /// How long requests that are under way may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -31,15 +32,22 @@ const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
 const MAINTENANCE_RETRY: Duration = Duration::from_secs(60);
 /// How long a connection may be without a request under way, on both ports.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Connections at a time on the port of the metrics, if they have one of their own.
+const METRICS_CONNECTIONS: u32 = 32;
 /// How long a request of an administrator may take, its body and its answer included. A query has 30 s.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
 /// Runs the control plane until it is told to end (SIGTERM or SIGINT).
 pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
-    let module_path = settings.module_file.display();
-    let module = std::fs::read(&settings.module_file)
-        .with_context(|| format!("the wasm module {module_path} (WEIR_MODULE_FILE) cannot be read"))?;
-    let module = Module::new(module);
+    let module = Module::new(module_file::read(&settings.module_file)?);
+    let follow = |port, files: Option<TlsFiles>, variable| {
+        let tls = files.map(|files| Tls::follow(port, files)).transpose();
+        tls.with_context(|| {
+            format!("the TLS of the {port} port ({variable}_CERT_FILE, {variable}_KEY_FILE) is of no use")
+        })
+    };
+    let http_tls = follow("http", settings.http_tls(), "WEIR_HTTP_TLS")?;
+    let grpc_tls = follow("grpc", settings.grpc_tls(), "WEIR_GRPC_TLS")?;
     let console = match &settings.console_dir {
         Some(folder) => Console::read(folder)?,
         None => Console::embedded()?,
@@ -55,14 +63,20 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     // Bound before the database is waited for, so that a taken port is known at once.
     let http = bind(settings.http_addr, "WEIR_HTTP_ADDR").await?;
     let grpc = bind(settings.grpc_addr, "WEIR_GRPC_ADDR").await?;
+    let metrics_port = match settings.metrics_addr {
+        Some(address) => Some(bind(address, "WEIR_METRICS_ADDR").await?),
+        None => None,
+    };
     let schema = if settings.no_migrate { Schema::Check } else { Schema::Migrate };
     let store = tokio::select! {
         store = database::connect_and_see_to(&settings.database, schema) => store?,
         () = stopped(stopping.clone()) => return Ok(()),
     };
-    let store = store.with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone()));
+    let store = store
+        .with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone()))
+        .with_retention(Retention { audit_days: settings.audit_days, usage_days: settings.usage_days });
 
-    setup::offer(&store, settings.http_addr).await?;
+    setup::offer(&store, if http_tls.is_some() { "https" } else { "http" }, settings.http_addr).await?;
 
     let snapshot = store.snapshot().await.context("the policy cannot be read")?;
     let revision = snapshot.revision;
@@ -96,9 +110,10 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         .into_axum_router()
         .merge(weir_dataplane::router(module, gateways.clone()));
     let envoys = weir_dataplane::guarded(envoys, gateways);
+    let render: RenderMetrics = Arc::new(move || metrics.render());
     let admin = weir_api::router(ApiState {
         store: store.clone(),
-        metrics: Some(Arc::new(move || metrics.render())),
+        metrics: metrics_port.is_none().then(|| render.clone()),
         trusted_proxies: settings.http_trusted_proxies,
         console,
         stopping: stopping.clone(),
@@ -112,8 +127,15 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     let grpc_limits = limits(settings.grpc_connections, None);
     let serving = async {
         tokio::join!(
-            connections::serve("http", http, admin, http_limits, stopping.clone()),
-            connections::serve("grpc", grpc, envoys, grpc_limits, stopping.clone()),
+            connections::serve("http", http, http_tls, admin, http_limits, stopping.clone()),
+            connections::serve("grpc", grpc, grpc_tls, envoys, grpc_limits, stopping.clone()),
+            async {
+                if let Some(port) = metrics_port {
+                    let metrics = weir_api::metrics_router(render);
+                    let metrics_limits = limits(METRICS_CONNECTIONS, Some(LONGEST_REQUEST));
+                    connections::serve("metrics", port, None, metrics, metrics_limits, stopping.clone()).await;
+                }
+            },
         )
     };
     let too_late = async {

@@ -6,6 +6,9 @@ use clap::Args;
 use secrecy::SecretString;
 use weir_core::destination::AllowedHost;
 use weir_core::encryption::Encryption;
+use weir_store::Retention;
+
+use crate::tls::TlsFiles;
 
 /// How to reach and read the database.
 #[derive(Args, Clone, Debug)]
@@ -13,19 +16,40 @@ pub struct DatabaseSettings {
     /// Postgres, as `postgres://user:password@host:port/database`. Version 15 or later.
     #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
-    /// File with the key that encrypts provider credentials at rest: 32 random bytes in base64, as `openssl rand -base64 32`
-    /// prints them. Without it the credentials are lost.
-    #[arg(long, env = "WEIR_MASTER_KEY_FILE")]
-    pub master_key_file: PathBuf,
+    /// File with the master keys that encrypt provider credentials at rest: each 32 random bytes in base64, as
+    /// `openssl rand -base64 32` prints them, one a line. The first one encrypts, each of them decrypts. Without them the credentials
+    /// are lost.
+    #[arg(long, env = "WEIR_MASTER_KEY_FILE", required_unless_present = "master_keys")]
+    pub master_key_file: Option<PathBuf>,
+    /// The master keys themselves, as they would stand in the file, in place of it.
+    #[arg(long, env = "WEIR_MASTER_KEYS", hide_env_values = true, conflicts_with = "master_key_file")]
+    pub master_keys: Option<SecretString>,
 }
 
 impl DatabaseSettings {
     pub(crate) fn encryption(&self) -> anyhow::Result<Encryption> {
-        let path = self.master_key_file.display();
-        let key = std::fs::read_to_string(&self.master_key_file)
-            .with_context(|| format!("the master key {path} (WEIR_MASTER_KEY_FILE) cannot be read"))?;
-        Encryption::from_base64(&SecretString::from(key))
-            .with_context(|| format!("the master key {path} (WEIR_MASTER_KEY_FILE) is not 32 bytes in base64"))
+        if let Some(keys) = &self.master_keys {
+            return Encryption::from_base64(keys).context("the master keys (WEIR_MASTER_KEYS) are of no use");
+        }
+        let path = self.master_key_file.as_deref().context("there is no master key (WEIR_MASTER_KEY_FILE)")?;
+        let shown = path.display();
+        let keys = std::fs::read_to_string(path)
+            .with_context(|| format!("the master keys {shown} (WEIR_MASTER_KEY_FILE) cannot be read"))?;
+        Encryption::from_base64(&SecretString::from(keys))
+            .with_context(|| format!("the master keys {shown} (WEIR_MASTER_KEY_FILE) are of no use"))
+    }
+}
+
+impl ServeSettings {
+    pub(crate) fn http_tls(&self) -> Option<TlsFiles> {
+        let files = self.http_tls_cert_file.clone().zip(self.http_tls_key_file.clone());
+        files.map(|(certificate, key)| TlsFiles { certificate, key, client_authorities: None })
+    }
+
+    pub(crate) fn grpc_tls(&self) -> Option<TlsFiles> {
+        let files = self.grpc_tls_cert_file.clone().zip(self.grpc_tls_key_file.clone());
+        let client_authorities = self.grpc_tls_client_ca_file.clone();
+        files.map(|(certificate, key)| TlsFiles { certificate, key, client_authorities })
     }
 }
 
@@ -42,6 +66,15 @@ pub struct ServeSettings {
     /// Where the admin API, `/docs`, `/health`, `/ready` and `/metrics` are served.
     #[arg(long, env = "WEIR_HTTP_ADDR", default_value = "127.0.0.1:18081")]
     pub http_addr: SocketAddr,
+    /// Certificate chain in PEM under which that port speaks TLS. Read again when it changes.
+    #[arg(long, env = "WEIR_HTTP_TLS_CERT_FILE", requires = "http_tls_key_file")]
+    pub http_tls_cert_file: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, env = "WEIR_HTTP_TLS_KEY_FILE", requires = "http_tls_cert_file")]
+    pub http_tls_key_file: Option<PathBuf>,
+    /// Where `/metrics` is served alone, without TLS, so that the admin API's port does not have it. By default it stands there.
+    #[arg(long, env = "WEIR_METRICS_ADDR")]
+    pub metrics_addr: Option<SocketAddr>,
     /// Folder of the console's files, as `npm run build` makes them in `ui/dist`. Without it the console is the one that was built
     /// in (feature `embed-console`), and if there is none, `/` leads to the interactive documentation.
     #[arg(long, env = "WEIR_CONSOLE_DIR")]
@@ -57,10 +90,25 @@ pub struct ServeSettings {
     /// Where Envoys connect: xDS, `weir.dataplane.v1` and the wasm module, all on one port.
     #[arg(long, env = "WEIR_GRPC_ADDR", default_value = "127.0.0.1:18082")]
     pub grpc_addr: SocketAddr,
+    /// Certificate chain in PEM under which that port speaks TLS. Read again when it changes.
+    #[arg(long, env = "WEIR_GRPC_TLS_CERT_FILE", requires = "grpc_tls_key_file")]
+    pub grpc_tls_cert_file: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, env = "WEIR_GRPC_TLS_KEY_FILE", requires = "grpc_tls_cert_file")]
+    pub grpc_tls_key_file: Option<PathBuf>,
+    /// Authorities in PEM of which Envoys must have a certificate there, besides their token.
+    #[arg(long, env = "WEIR_GRPC_TLS_CLIENT_CA_FILE", requires = "grpc_tls_cert_file")]
+    pub grpc_tls_client_ca_file: Option<PathBuf>,
     /// How many connections are held at a time on the port that Envoys connect to, as with `WEIR_HTTP_CONNECTIONS`. An Envoy
     /// needs one for its configuration and one for each worker; on a new start it has the old ones beside for a moment.
     #[arg(long, env = "WEIR_GRPC_CONNECTIONS", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub grpc_connections: u32,
+    /// Days for which the audit log is kept.
+    #[arg(long, env = "WEIR_AUDIT_DAYS", default_value_t = Retention::default().audit_days, value_parser = clap::value_parser!(u16).range(1..))]
+    pub audit_days: u16,
+    /// Days for which the ledger's single records are kept.
+    #[arg(long, env = "WEIR_USAGE_DAYS", default_value_t = Retention::default().usage_days, value_parser = clap::value_parser!(u16).range(2..))]
+    pub usage_days: u16,
     /// Hosts that tenants' own admins may name as providers although they are inside your network, separated by commas:
     /// `vllm.models.svc.cluster.local`, `*.models.internal` (every name below), `10.0.0.7`. By default none: private addresses, names
     /// without a domain and names such as `x.internal`, `x.svc` or `x.lan` are for platform admins.

@@ -13,7 +13,7 @@ const TIME: TimeDelta = TimeDelta::hours(1);
 ///
 /// To standard error itself and not by the log, which may be kept and shared; the token stands behind `#`, so that a browser sends it
 /// to no server but in the request that uses it.
-pub(crate) async fn offer(store: &Store, http: SocketAddr) -> anyhow::Result<()> {
+pub(crate) async fn offer(store: &Store, scheme: &str, http: SocketAddr) -> anyhow::Result<()> {
     if !store.needs_setup().await? {
         return Ok(());
     }
@@ -22,7 +22,7 @@ pub(crate) async fn offer(store: &Store, http: SocketAddr) -> anyhow::Result<()>
     let (token, minutes) = (token.expose_secret(), TIME.num_minutes());
     writeln!(
         std::io::stderr(),
-        "There is no administrator yet. Within {minutes} minutes make one at http://{http}/setup#token={token}"
+        "There is no administrator yet. Within {minutes} minutes make one at {scheme}://{http}/setup#token={token}"
     )?;
     Ok(())
 }

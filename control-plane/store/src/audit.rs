@@ -113,7 +113,7 @@ impl Store {
         .bind(name)
         .bind(tenant_id)
         .bind(sqlx::types::Json(changes))
-        .execute(&self.pool)
+        .execute(&self.admin)
         .await?;
         Ok(())
     }

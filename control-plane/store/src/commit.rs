@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
+use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object};
 use weir_core::resource::{Origin, OriginKind, Stored, WithSecret};
 use weir_core::secret::sha256;
@@ -154,7 +155,7 @@ impl Store {
         .fetch_optional(&mut *write.transaction)
         .await?;
         let Some((encrypted,)) = stored else { return Ok(None) };
-        let json = self.encryption.decrypt(write.actor.user_id, &encrypted)?;
+        let json = self.encryption.decrypt(Purpose::StoredResult, write.actor.user_id, &encrypted)?;
         let unreadable = |_| StoreError::Corrupt("the stored result of an earlier request");
         let remembered: Remembered<Earlier> = serde_json::from_str(json.expose_secret()).map_err(unreadable)?;
         if remembered.request_sha256 != idempotency.request_sha256 {
@@ -177,7 +178,8 @@ impl Store {
         let Some(idempotency) = idempotency else { return Ok(()) };
         let remembered = Remembered { request_sha256: idempotency.request_sha256, result };
         let json = serde_json::to_string(&remembered).map_err(|_| StoreError::Corrupt("a result that is not JSON"))?;
-        let encrypted = self.encryption.encrypt(write.actor.user_id, &SecretString::from(json))?;
+        let encrypted =
+            self.encryption.encrypt(Purpose::StoredResult, write.actor.user_id, &SecretString::from(json))?;
         sqlx::query(
             "INSERT INTO idempotency_keys (actor_id, key_sha256, result_encrypted) VALUES ($1, $2, $3)
              ON CONFLICT (actor_id, key_sha256)

@@ -21,6 +21,7 @@ mod maintenance;
 mod members;
 mod nodes;
 mod quota;
+mod rekey;
 mod resource;
 mod row;
 mod sessions;
@@ -38,7 +39,9 @@ pub use commit::Idempotency;
 pub use error::{StoreError, User};
 pub use feed::{ChangedObject, TenantUsage};
 pub use logins::{LoginAdmission, LoginAttempt};
+pub use maintenance::Retention;
 pub use nodes::{Node, Refusal};
+pub use rekey::Rekeyed;
 pub use resource::*;
 pub use sessions::Login;
 pub use usage_detail::UsageDetail;
@@ -53,7 +56,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 use weir_core::destination::AllowedHosts;
-use weir_core::encryption::Encryption;
+use weir_core::encryption::{Encryption, Purpose};
 
 /// A later version's migrations in the database are no fault: its schema serves this one, too.
 fn migrations() -> sqlx::migrate::Migrator {
@@ -85,6 +88,7 @@ pub struct Store {
     keys: ledger::KnownKeys,
     ledger: ledger::Queue,
     allowed_hosts: Arc<AllowedHosts>,
+    retention: Retention,
 }
 
 impl Store {
@@ -102,13 +106,29 @@ impl Store {
         let writers = writers::Writers::default();
         let ledger = ledger::Queue::new(&pool);
         let keys = ledger::KnownKeys::default();
-        Ok(Self { pool, admin, writers, encryption, away: Arc::default(), keys, ledger, allowed_hosts: Arc::default() })
+        Ok(Self {
+            pool,
+            admin,
+            writers,
+            encryption,
+            away: Arc::default(),
+            keys,
+            ledger,
+            allowed_hosts: Arc::default(),
+            retention: Retention::default(),
+        })
     }
 
     /// The same, but a tenant's own admins may name these hosts as providers although they are inside the operator's network.
     #[must_use]
     pub fn with_allowed_hosts(self, hosts: AllowedHosts) -> Self {
         Self { allowed_hosts: Arc::new(hosts), ..self }
+    }
+
+    /// The same, but what is kept for long is kept for another time.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Brings the schema up to date, checks that the master key is the one it was made with, and makes the ledger's partitions of
@@ -146,14 +166,14 @@ impl Store {
         if sqlx::query("SELECT 1 FROM encryption_check").fetch_optional(&self.pool).await?.is_none() {
             self.check_with_credentials().await?;
         }
-        let encrypted = self.encryption.encrypt(CHECK_OWNER, &CHECK_TEXT.into())?;
+        let encrypted = self.encryption.encrypt(Purpose::Check, CHECK_OWNER, &CHECK_TEXT.into())?;
         sqlx::query("INSERT INTO encryption_check (text_encrypted) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(encrypted)
             .execute(&self.pool)
             .await?;
         let (stored,): (Vec<u8>,) =
             sqlx::query_as("SELECT text_encrypted FROM encryption_check").fetch_one(&self.pool).await?;
-        self.encryption.decrypt(CHECK_OWNER, &stored).map(drop).map_err(StoreError::MasterKey)
+        self.encryption.decrypt(Purpose::Check, CHECK_OWNER, &stored).map(drop).map_err(StoreError::MasterKey)
     }
 
     /// The same for a database that was written before it had anything to check with: a key that reads none of its credentials is
@@ -163,7 +183,9 @@ impl Store {
             sqlx::query_as("SELECT id, credential_encrypted FROM providers WHERE credential_encrypted IS NOT NULL")
                 .fetch_all(&self.pool)
                 .await?;
-        let read = written.iter().map(|(id, credential)| self.encryption.decrypt(*id, credential).map(drop));
+        let read = written
+            .iter()
+            .map(|(id, credential)| self.encryption.decrypt(Purpose::ProviderCredential, *id, credential).map(drop));
         match read.reduce(Result::or) {
             Some(Err(error)) => Err(StoreError::MasterKey(error)),
             Some(Ok(())) | None => Ok(()),

@@ -1,22 +1,104 @@
-//! What must be done from time to time.
+//! What must be done from time to time, and how long everything is kept.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
+/// Rows that one statement deletes, so that none holds locks for long.
+const BATCH: u64 = 5_000;
+/// Statements at a time: what is left is deleted the next time.
+const MOST_BATCHES: u32 = 400;
+/// Changes that are kept whatever their age, so that none is missed by who was away.
+const CHANGES_KEPT: i64 = 10_000;
+
+/// How long is kept what operators may want for longer or shorter.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Days of the audit log.
+    pub audit_days: u16,
+    /// Days of the ledger's single records.
+    pub usage_days: u16,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { audit_days: 730, usage_days: 400 }
+    }
+}
+
+/// What is deleted in bounded batches: the table, and which of its rows.
+const EXPIRED: [(&str, &str); 8] = [
+    ("sessions", "expires_at <= now()"),
+    ("sessions", "kind = 'browser' AND last_seen_at <= now() - interval '2 hours'"),
+    ("login_attempts", "at <= now() - interval '15 minutes'"),
+    ("login_addresses", "at <= now() - interval '90 days'"),
+    ("login_devices", "at <= now() - interval '90 days'"),
+    ("setup_tokens", "expires_at <= now()"),
+    ("idempotency_keys", "created_at <= now() - interval '24 hours'"),
+    ("quota_windows", "window_start <= now() - interval '1 day'"),
+];
+
 impl Store {
-    /// Makes the ledger's coming partitions, takes records that are not part of the sums into them, and deletes what is over: sessions, attempts to sign in and from where, results kept for
-    /// repeats, quota windows of past days. Call it at least once a day; several control planes may do so at once.
+    /// Makes the ledger's coming partitions, takes records that are not part of the sums into them, and ends what is over. Call it at
+    /// least once a day; several control planes may do so at once.
     pub async fn maintain(&self) -> Result<(), StoreError> {
         self.ensure_partitions().await?;
-        for statement in [
-            "DELETE FROM sessions WHERE expires_at <= now()
-                OR (kind = 'browser' AND last_seen_at <= now() - interval '2 hours')",
-            "DELETE FROM login_attempts WHERE at <= now() - interval '15 minutes'",
-            "DELETE FROM login_addresses WHERE at <= now() - interval '90 days'",
-            "DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'",
-            "DELETE FROM quota_windows WHERE window_start <= now() - interval '1 day'",
-        ] {
-            sqlx::query(statement).execute(&self.pool).await?;
+        for (table, condition) in EXPIRED {
+            self.purge(table, condition).await?;
         }
-        self.roll_up_waiting().await
+        let now = Utc::now();
+        let kept = format!(
+            "at <= now() - interval '7 days'
+             AND revision <= (SELECT revision FROM policy_revision) - {CHANGES_KEPT}"
+        );
+        self.purge("changes", &kept).await?;
+        // By the id, which begins with the time, since only that is indexed.
+        let oldest = first_id(now - TimeDelta::days(self.retention.audit_days.into()));
+        self.purge("audit", &format!("id < '{oldest}'")).await?;
+        // What is not part of the sums yet must be before it goes.
+        self.roll_up_waiting().await?;
+        self.drop_usage((now - TimeDelta::days(self.retention.usage_days.into())).date_naive()).await
     }
+
+    async fn purge(&self, table: &str, condition: &str) -> Result<(), StoreError> {
+        let statement = format!(
+            "DELETE FROM {table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {condition} LIMIT {BATCH}))"
+        );
+        for _ in 0..MOST_BATCHES {
+            let deleted = sqlx::query(AssertSqlSafe(statement.clone())).execute(&self.pool).await?;
+            if deleted.rows_affected() < BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the ledger's partitions of days before this one: that costs nothing, however many records they have.
+    async fn drop_usage(&self, oldest: NaiveDate) -> Result<(), StoreError> {
+        let partitions: Vec<(String,)> = sqlx::query_as(
+            "SELECT child.relname::text FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+             WHERE inhparent = 'usage_records'::regclass AND child.relname ~ '^usage_records_[0-9]{8}$'
+               AND child.relname < 'usage_records_' || to_char($1::date, 'YYYYMMDD') ORDER BY 1",
+        )
+        .bind(oldest)
+        .fetch_all(&self.pool)
+        .await?;
+        for (partition,) in partitions {
+            let mut dropping = self.pool.begin().await?;
+            // Whoever waits for a table holds up all who come after; so it gives up soon, until the next time.
+            sqlx::query("SET LOCAL lock_timeout = '1s'").execute(&mut *dropping).await?;
+            sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS {partition}"))).execute(&mut *dropping).await?;
+            dropping.commit().await?;
+            tracing::info!(partition, "the ledger's records of a day are past their time");
+        }
+        self.purge("usage_records_default", &format!("started_on < '{oldest}'")).await
+    }
+}
+
+/// The least UUIDv7 of a moment.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
 }

@@ -4,6 +4,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::destination::AllowedHosts;
+use weir_core::encryption::Purpose;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 use weir_llm::Schema;
 
@@ -77,7 +78,7 @@ impl Store {
              FROM providers WHERE id = $1",
         )
         .bind(id)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?
         .ok_or(StoreError::NotFound)?;
         self.provider(row)
@@ -90,7 +91,7 @@ impl Store {
 
     fn provider(&self, row: ProviderRow) -> Result<Provider, StoreError> {
         let credential = match row.credential_encrypted {
-            Some(ciphertext) => Some(self.encryption.decrypt(row.id, &ciphertext)?),
+            Some(ciphertext) => Some(self.encryption.decrypt(Purpose::ProviderCredential, row.id, &ciphertext)?),
             None => None,
         };
         Ok(Provider {

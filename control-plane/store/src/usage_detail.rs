@@ -64,7 +64,7 @@ impl Store {
         .bind(record.pool_id)
         .bind(&providers)
         .bind(is_platform)
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?
         .into_iter()
         .collect();
@@ -75,7 +75,7 @@ impl Store {
         .bind(record.model.replace('\0', "\u{fffd}"))
         .bind(record.tenant_id)
         .bind(Uuid::nil())
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.admin)
         .await?;
         let model_id = model.as_ref().map(|(id, _)| *id);
         names.extend(model);
@@ -87,7 +87,7 @@ impl Store {
         let row: Option<PriceRow> = sqlx::query_as("SELECT * FROM prices WHERE deployment_id = $1 AND version = $2")
             .bind(record.deployment_id)
             .bind(&record.price_version)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.admin)
             .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(row.columns.read()?.map(|price| price.versioned(row.version)))

@@ -45,7 +45,7 @@ impl Store {
         };
         query.push(format!(" ORDER BY {order}bucket, one, other LIMIT "));
         query.push_bind(i64::from(request.limit) + 1).push(" OFFSET ").push_bind(i64::from(request.offset));
-        let mut rows: Vec<SumRow> = query.build_query_as().fetch_all(&self.pool).await?;
+        let mut rows: Vec<SumRow> = query.build_query_as().fetch_all(&self.admin).await?;
         let more = rows.len() > request.limit as usize;
         rows.truncate(request.limit as usize);
         let totals = match (request.bucket, request.group_by.is_empty(), rows.first()) {
@@ -54,7 +54,7 @@ impl Store {
             _ => {
                 let all = SummaryRequest { bucket: Bucket::None, ..request.clone() };
                 let row: Option<SumRow> =
-                    select(&all, &[], &limits).build_query_as().fetch_optional(&self.pool).await?;
+                    select(&all, &[], &limits).build_query_as().fetch_optional(&self.admin).await?;
                 row.map(|row| row.sums()).transpose()?.unwrap_or_default()
             }
         };
@@ -75,7 +75,7 @@ impl Store {
         let (at,): (Option<DateTime<Utc>>,) =
             sqlx::query_as("SELECT max(last_at) FROM usage_rollups WHERE slice = 4 AND key_id = $1")
                 .bind(key_id)
-                .fetch_one(&self.pool)
+                .fetch_one(&self.admin)
                 .await?;
         Ok(at)
     }

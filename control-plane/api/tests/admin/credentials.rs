@@ -1,10 +1,13 @@
 //! Secrets appear in no answer but the one that makes them, and nowhere in the database in clear.
 
+use axum::http::Method;
+use base64::Engine as _;
+use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 use weir_core::encryption::Encryption;
-use weir_store::{Store, StoreError};
+use weir_store::{Rekeyed, Store, StoreError};
 
 use crate::app::{CREDENTIAL, admin, app, furnish, id, provider_body};
 
@@ -167,4 +170,80 @@ async fn a_credential_does_not_follow_its_provider_to_another_server() {
     let same_server = platform.patch(&provider, revision, same_server).await.expect(200).json;
     let moved = json!({"base_url": "https://elsewhere.example", "credential": "another"});
     platform.patch(&provider, &same_server["revision"], moved).await.expect(200);
+}
+
+#[tokio::test]
+async fn everything_is_encrypted_anew_under_the_first_key_while_others_serve() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let key = |byte: u8| base64::engine::general_purpose::STANDARD.encode([byte; 32]);
+    let with_ring = async |keys: &[u8]| {
+        let lines: Vec<String> = keys.iter().map(|byte| key(*byte)).collect();
+        Store::connect(&app.database_url, Encryption::from_base64(&lines.join("\n").into()).unwrap()).await.unwrap()
+    };
+    let body = json!({"tenant_id": f.tenant["id"], "name": "kept"}).to_string();
+    let path = "/api/v1/admin/api-keys";
+    platform.send(Method::POST, path, &[("idempotency-key", "k")], Some(body)).await.expect(201);
+
+    // A ring that lacks the old key changes nothing, and names what it cannot read.
+    let lacking = with_ring(&[8]).await;
+    assert_eq!(lacking.rekey().await.unwrap().unreadable, [id(&f.provider)]);
+    let ring = with_ring(&[8, 7]).await;
+    ring.migrate().await.unwrap();
+    let credential = async |store: &Store| {
+        let snapshot = store.snapshot().await.unwrap();
+        assert_eq!(snapshot.unreadable, []);
+        snapshot.providers[0].credential.as_ref().unwrap().expose_secret().to_owned()
+    };
+    assert_eq!(credential(&ring).await, CREDENTIAL);
+    let revision = app.store.revision().await.unwrap();
+    // The credential, the stored result, the check.
+    let done = Rekeyed { rewritten: 3, current: 0, unreadable: Vec::new() };
+    assert_eq!(ring.rekey().await.unwrap(), done);
+    assert_eq!(ring.rekey().await.unwrap(), Rekeyed { rewritten: 0, current: 3, unreadable: Vec::new() });
+    assert_eq!(app.store.revision().await.unwrap(), revision, "nothing has changed for anybody");
+    // The old key is needed no more, and of no use any more.
+    let new = with_ring(&[8]).await;
+    new.migrate().await.unwrap();
+    assert_eq!(credential(&new).await, CREDENTIAL);
+    assert!(matches!(with_ring(&[7]).await.migrate().await, Err(StoreError::MasterKey(_))));
+}
+
+#[tokio::test]
+async fn a_database_that_was_encrypted_by_the_version_before_is_read_and_written_anew() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let database = PgPool::connect(&app.database_url).await.unwrap();
+    let provider = id(&f.provider);
+    sqlx::query("UPDATE providers SET credential_encrypted = $1")
+        .bind(version_1(provider, CREDENTIAL))
+        .execute(&database)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE encryption_check SET text_encrypted = $1")
+        .bind(version_1(Uuid::nil(), "weir"))
+        .execute(&database)
+        .await
+        .unwrap();
+    let store = Store::connect(&app.database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(store.snapshot().await.unwrap().unreadable, []);
+    assert_eq!(store.rekey().await.unwrap().rewritten, 2);
+    let (anew,): (Vec<u8>,) =
+        sqlx::query_as("SELECT credential_encrypted FROM providers").fetch_one(&database).await.unwrap();
+    assert_eq!(anew[0], 2);
+    assert_eq!(store.snapshot().await.unwrap().unreadable, []);
+}
+
+/// As the version before encrypted: one byte of version and the owner's id are authenticated.
+fn version_1(owner: Uuid, text: &str) -> Vec<u8> {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
+    let nonce = [5; 12];
+    let mut sealed = text.as_bytes().to_vec();
+    let authenticated = [&[1][..], owner.as_bytes()].concat();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(authenticated), &mut sealed).unwrap();
+    [&[1][..], &nonce, &sealed].concat()
 }

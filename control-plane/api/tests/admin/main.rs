@@ -23,6 +23,7 @@ mod providers;
 mod quota;
 mod references;
 mod resources;
+mod retention;
 mod revisions;
 mod search;
 mod setup;

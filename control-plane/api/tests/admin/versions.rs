@@ -3,7 +3,7 @@
 use axum::http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use weir_core::encryption::Encryption;
+use weir_core::encryption::{Encryption, Purpose};
 use weir_store::{Store, StoreError};
 
 use crate::app::{admin, app, id};
@@ -57,7 +57,7 @@ async fn a_stored_result_of_another_version_is_repeated() {
     let (kept,): (Vec<u8>,) =
         sqlx::query_as("SELECT result_encrypted FROM idempotency_keys").fetch_one(&database).await.unwrap();
     let encryption = Encryption::new(&[7; 32]).unwrap();
-    let kept = encryption.decrypt(me, &kept).unwrap();
+    let kept = encryption.decrypt(Purpose::StoredResult, me, &kept).unwrap();
     let mut kept: Value = serde_json::from_str(kept.expose_secret()).unwrap();
     kept["result"]["also"] = json!("later");
     kept["result"].as_object_mut().unwrap().remove("secret");
@@ -65,7 +65,7 @@ async fn a_stored_result_of_another_version_is_repeated() {
     stored.remove("status");
     stored.insert("labels".into(), json!({"later": true}));
     stored.insert("origin".into(), json!({"kind": "of a later version", "commit": "abc"}));
-    let encrypted = encryption.encrypt(me, &kept.to_string().into()).unwrap();
+    let encrypted = encryption.encrypt(Purpose::StoredResult, me, &kept.to_string().into()).unwrap();
     sqlx::query("UPDATE idempotency_keys SET result_encrypted = $1").bind(encrypted).execute(&database).await.unwrap();
 
     let again = request().await.expect(201).json;

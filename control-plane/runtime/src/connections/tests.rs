@@ -35,7 +35,8 @@ async fn server(connections: u32, silence: Duration, longest: Option<Duration>) 
         .route("/stream", get(async || Body::from_stream(events())))
         .route("/open-ended", get(async || (axum::Extension(OpenEnded), Body::from_stream(events()))));
     let (stop, stopping) = watch::channel(false);
-    let served = tokio::spawn(serve("test", listener, router, Limits { connections, silence, longest }, stopping));
+    let served =
+        tokio::spawn(serve("test", listener, None, router, Limits { connections, silence, longest }, stopping));
     Server { address, stop, served }
 }
 
@@ -206,4 +207,40 @@ async fn an_answer_with_an_open_end_is_not_cut_and_no_excuse_for_others() {
     let (cut, open) = tokio::join!(until_closed(&mut cut), until_closed(&mut open));
     assert!(cut.matches("event").count() < EVENTS, "{cut}");
     assert_eq!(open.matches("event").count(), EVENTS, "{open}");
+}
+
+#[tokio::test]
+async fn a_thousand_connections_at_once_are_all_served_in_turn() {
+    let server = server(100, DEADLINE, Some(DEADLINE)).await;
+    let request = "GET /at-once HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n";
+    let clients = (0..1000).map(|_| async {
+        let mut stream = server.connect(request).await;
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.map(|_| String::from_utf8_lossy(&all).into_owned())
+    });
+    let answers = tokio::time::timeout(DEADLINE * 3, futures::future::join_all(clients)).await.expect("all in time");
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_the_end_is_answered_whole() {
+    let server = server(100, DEADLINE, Some(DEADLINE)).await;
+    let request = "GET /later HTTP/1.1\r\nhost: weir\r\n\r\n";
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(server.connect(request).await);
+    }
+    // The last is under way, and so are those before it.
+    let mut first = server.connect(REQUEST).await;
+    until_answered(&mut first).await;
+    server.stop.send_replace(true);
+    for client in &mut clients {
+        let answer = until_closed(client).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    tokio::time::timeout(DEADLINE, server.served).await.expect("the port ends").unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err(), "nobody is taken any more");
 }

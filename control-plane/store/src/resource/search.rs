@@ -53,7 +53,7 @@ impl Store {
                 .bind(&part)
                 .bind(i64::from(limit))
                 .bind(&key)
-                .fetch_all(&self.pool)
+                .fetch_all(&self.admin)
                 .await?;
             let mut seen = HashSet::new();
             found.extend(rows.into_iter().filter(|row| seen.insert(row.id)).take(limit as usize));

@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::Actor;
+use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object, differences, merge, without_nulls};
 use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::routing::check_credential;
@@ -339,7 +340,7 @@ impl Write<'_> {
             sqlx::query_as(AssertSqlSafe(query)).bind(before.id).fetch_one(self.connection()).await?;
         let stored = stored.as_ref().filter(|stored| !stored.is_null()).map(|stored| {
             let encrypted = from_bytea(stored)?;
-            let decrypted = store.encryption.decrypt(before.id, &encrypted).ok()?;
+            let decrypted = store.encryption.decrypt(Purpose::ProviderCredential, before.id, &encrypted).ok()?;
             Some(decrypted.expose_secret().to_owned())
         });
         Ok(match (stored, given) {
@@ -380,7 +381,7 @@ fn sealed(store: &Store, kind: &dyn Kind, id: Uuid, secret: &SecretChange) -> Re
         return Ok(Some(secret.expose_secret().into()));
     }
     check_credential(secret.expose_secret())?;
-    Ok(Some(bytea(&store.encryption.encrypt(id, secret)?)))
+    Ok(Some(bytea(&store.encryption.encrypt(Purpose::ProviderCredential, id, secret)?)))
 }
 
 fn tidied(spec: Object) -> Object {

@@ -41,7 +41,7 @@ impl Store {
         )))
         .bind(name)
         .bind(actor.scope().tenant())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
@@ -54,7 +54,7 @@ impl Store {
         )
         .bind(id)
         .bind(actor.scope().tenant())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.admin)
         .await?;
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
@@ -81,7 +81,7 @@ impl Store {
                 )
                 .bind(&values)
                 .bind(actor.scope().tenant())
-                .fetch_all(&self.pool)
+                .fetch_all(&self.admin)
                 .await?;
                 found.models.extend(models.into_iter().map(|(id, name)| (name, id)));
             }
@@ -98,7 +98,7 @@ impl Store {
             )))
             .bind(ids)
             .bind(actor.scope().tenant())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.admin)
             .await?;
             found.names.extend(names);
         }
