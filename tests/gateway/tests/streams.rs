@@ -6,12 +6,14 @@ use std::rc::Rc;
 use prost::Message as _;
 use serde_json::{Value, json};
 use weir_gateway_tests::{World, ask, check_error, deployment, said, said_in_stream};
+use weir_host::fake::FakeHost;
+use weir_host::{Flow, Host, Message, Reply, StreamFilter};
 use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, Catalog, CatalogModel, Principal, QuotaGrant, RateLimit,
     ReportUsageRequest, ReportUsageResponse, ResolveCredentialResponse, UsageRecord,
     resolve_credential_response::Status,
 };
-use weir_test_proxy::{Answer, End, Ended, Endpoint, Envoy, Provider, Request, Sent};
+use weir_test_proxy::{Answer, End, Ended, Endpoint, Envoy, Hop, Passed, Provider, Request, Sent};
 
 /// Says the same to everybody.
 #[derive(Debug)]
@@ -293,4 +295,36 @@ fn what_a_client_says_of_the_inside_is_not_heard() {
     let sent = upstream.only();
     assert!(!sent.headers.iter().any(|(_, value)| value == b"of-the-client"), "{:?}", sent.headers);
     assert_eq!(sent.header("authorization"), Some("Bearer sk-canary-0"));
+}
+
+/// Refuses the answer when its end is here.
+struct LateRefusal;
+
+impl StreamFilter for LateRefusal {
+    fn on_response_body(&mut self, _host: &mut dyn Host, _held: usize, end_of_stream: bool) -> Flow {
+        match end_of_stream {
+            true => Flow::Reply(Reply { status: 502, headers: Vec::new(), body: Vec::new(), code: "late" }),
+            false => Flow::Continue,
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_left_is_broken_off_and_one_that_did_not_is_replaced() {
+    let refuse = |pieces: &[&[u8]]| {
+        let mut host = FakeHost::default();
+        let mut hop = Hop::new(Box::new(LateRefusal) as Box<dyn StreamFilter>);
+        let mut passed = vec![];
+        if pieces.len() > 1 {
+            passed.push(hop.headers(&mut host, Message::Response, false));
+        }
+        for (number, piece) in pieces.iter().enumerate() {
+            passed.push(hop.piece(&mut host, Message::Response, piece, number + 1 == pieces.len()));
+        }
+        passed.pop()
+    };
+    assert_eq!(refuse(&[b"a", b"b"]), Some(Passed::Reset));
+    assert!(
+        matches!(refuse(&[b"a"]), Some(Passed::Reply(reply, details)) if reply.status == 502 && details == "weir.late")
+    );
 }
