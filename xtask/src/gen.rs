@@ -18,22 +18,36 @@ const SHARED_KEY: &str = "local_reply_config:";
 /// Writes all generated files below `root`, or only compares them if `check`.
 pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     let mut files = protobuf(root)?;
+    // The control plane is built with them.
+    if !check {
+        write_changed(&files)?;
+    }
     files.push((root.join(OPENAPI), control_plane_says(root, "openapi")?));
     let replies = String::from_utf8(control_plane_says(root, "local-replies")?).context("not text")?;
     for name in WITH_REPLIES {
         files.push((root.join(name), with_replies(root, name, &replies)?));
     }
-    let stale: Vec<_> =
-        files.into_iter().filter(|(path, new)| std::fs::read(path).ok().as_ref() != Some(new)).collect();
-    if check && !stale.is_empty() {
-        let names: Vec<_> = stale.iter().map(|(path, _)| path.display().to_string()).collect();
-        bail!("not up to date, run `make gen`: {}", names.join(", "));
+    if check {
+        let names: Vec<_> = stale(&files).map(|(path, _)| path.display().to_string()).collect();
+        if !names.is_empty() {
+            bail!("not up to date, run `make gen`: {}", names.join(", "));
+        }
+        return Ok(());
     }
-    for (path, new) in stale {
-        std::fs::write(&path, new).with_context(|| path.display().to_string())?;
-    }
+    write_changed(&files)?;
     // Made of the API's document, so after it.
-    if check { Ok(()) } else { console::generate(root) }
+    console::generate(root)
+}
+
+fn stale(files: &[(PathBuf, Vec<u8>)]) -> impl Iterator<Item = &(PathBuf, Vec<u8>)> {
+    files.iter().filter(|(path, new)| std::fs::read(path).ok().as_ref() != Some(new))
+}
+
+fn write_changed(files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
+    for (path, new) in stale(files) {
+        std::fs::write(path, new).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// What the control plane itself tells.
