@@ -9,14 +9,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Filters: pure cores, which know the seam and the shared types but not each other.
     ("weir-host", &[]),
     ("weir-chain", &["weir-host"]),
+    ("weir-journal", &["weir-host"]),
     ("weir-config", &[]),
     ("weir-llm", &["weir-config"]),
     ("weir-exchange", &["weir-config", "weir-host", "weir-llm"]),
     ("weir-auth", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
     ("weir-route", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
-    ("weir-quota", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
+    ("weir-quota", &["weir-config", "weir-exchange", "weir-host", "weir-journal", "weir-llm", "weir-proto"]),
     ("weir-guardrails", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
-    ("weir-metering", &["weir-config", "weir-exchange", "weir-host", "weir-llm", "weir-proto"]),
+    ("weir-metering", &["weir-config", "weir-exchange", "weir-host", "weir-journal", "weir-llm", "weir-proto"]),
     ("weir-provider", &["weir-chain", "weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     (
         "weir-gateway",

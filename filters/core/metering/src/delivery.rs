@@ -12,10 +12,6 @@ const REJECTED: &str = "weir_usage_records_rejected";
 /// Records sent once more, because their delivery failed.
 const RETRIED: &str = "weir_usage_records_retried";
 
-/// Added to a call's own deadline before its batch goes out again: the answer to a call of a plugin that was configured
-/// anew in the meantime never comes.
-const GRACE_MS: u64 = 1000;
-
 impl MeteringPlugin {
     /// To be called on every tick: delivers what waits in the VM's outbox.
     pub fn on_tick(&self, host: &mut dyn Base, outbox: &Outbox) {
@@ -49,17 +45,7 @@ impl MeteringPlugin {
 }
 
 fn deliver(config: &MeteringConfig, host: &mut dyn Base, outbox: &Outbox) {
-    let UsageSink::ControlPlane(control_plane) = &config.sink else { return };
-    let now = host.now();
-    let answer_by = control_plane.timeout_ms.saturating_add(GRACE_MS).saturating_mul(1000).saturating_add(now);
-    // Ticks come every `flush_ms`, some a little early: half of it tells a tick from an answer in between.
-    let flush = config.flush_ms.saturating_mul(500);
-    let Some(message) = outbox.due(now, config.batch_records, flush, answer_by) else { return };
-    match host.call(&control_plane.cluster, "ReportUsage", &message, control_plane.timeout_ms) {
-        Ok(call) => outbox.sent(call),
-        Err(error) => {
-            host.log(Level::Warn, &format!("weir.metering: usage cannot be sent: {error}"));
-            outbox.not_sent(now);
-        }
+    if let UsageSink::ControlPlane(control_plane) = &config.sink {
+        outbox.deliver(host, config, control_plane);
     }
 }

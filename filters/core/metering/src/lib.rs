@@ -1,8 +1,8 @@
 //! `weir.metering`: one usage record a request.
 //!
 //! Settles a stream when it is over, whoever ended it: from the provider's own figures where there are any, else from the
-//! text that passed, and the record says which. Records wait in the VM's [`Outbox`], and in the proxy's shared data in case that
-//! the VM dies, until the control plane has them in its ledger; when too many wait, new requests are refused, since nothing may go unrecorded. On the way back it names the
+//! text that passed, and the record says which. Records wait in the VM's [`Outbox`], a journal
+//! that outlives the VM, until the control plane has them in its ledger; when too many wait, new requests are refused, since nothing may go unrecorded. On the way back it names the
 //! request and its provider in the response's headers. It stands first in the chain: Envoy calls a filter at a stream's end
 //! only if the request had reached it, so only the first sees every refusal.
 //!
@@ -19,11 +19,9 @@
     )
 )]
 
-mod adoption;
 mod delivery;
 mod filter;
 mod headers;
-mod lane;
 mod log_line;
 mod outbox;
 mod outcome;

@@ -19,6 +19,7 @@ pub(crate) struct Adoption {
 /// A dead VM's lane that is being read.
 #[derive(Debug)]
 struct UnderWay {
+    key: &'static str,
     lane: u16,
     next_place: u32,
     /// As the dead VM left it: what has a larger sequence number still counts.
@@ -33,6 +34,7 @@ impl Adoption {
     pub(crate) fn tick(
         &mut self,
         host: &mut dyn Base,
+        key: &'static str,
         own: u64,
         silence: Micros,
         mut keep: impl FnMut(&mut dyn Base, Vec<u8>),
@@ -40,7 +42,7 @@ impl Adoption {
         let now = host.now();
         if self.under_way.is_none() && now >= self.next_search {
             self.next_search = now.saturating_add(BEAT);
-            self.under_way = take_over(host, own, silence.saturating_mul(4).max(DEAD_AFTER));
+            self.under_way = take_over(host, key, own, silence.saturating_mul(4).max(DEAD_AFTER));
         }
         let Some(mut lane) = self.under_way.take() else { return };
         // Not if a third VM took this one for dead in the meantime.
@@ -67,12 +69,12 @@ impl UnderWay {
     fn read(&mut self, host: &mut dyn Base, keep: &mut impl FnMut(&mut dyn Base, Vec<u8>)) -> Read {
         for _ in 0..PLACES_A_TICK {
             let place = self.next_place;
-            let Some((sequence, message)) = kept_at(host, self.lane, place) else { return Read::All };
+            let Some((sequence, message)) = kept_at(host, self.key, self.lane, place) else { return Read::All };
             self.next_place = place.saturating_add(1);
             if sequence > self.acknowledged {
                 self.last = self.last.max(sequence);
                 keep(host, message);
-                empty(host, self.lane, place);
+                empty(host, self.key, self.lane, place);
             }
         }
         Read::More
@@ -80,25 +82,26 @@ impl UnderWay {
 
     /// Says that this VM lives and is at it, or that the lane is anybody's (`owner` 0).
     fn write_head(&self, host: &mut dyn Base, own: u64, owner: u64) -> bool {
-        let Some((known, cas)) = LaneHead::read(host, self.lane) else { return false };
+        let Some((known, cas)) = LaneHead::read(host, self.key, self.lane) else { return false };
         let acknowledged = if owner == 0 { self.last } else { self.acknowledged };
-        known.owner == own && LaneHead { owner, beat: host.now(), acknowledged }.write(host, self.lane, cas).is_ok()
+        known.owner == own
+            && LaneHead { owner, beat: host.now(), acknowledged }.write(host, self.key, self.lane, cas).is_ok()
     }
 }
 
 /// Takes the lane of a VM that was silent for so long, if there is one.
-fn take_over(host: &mut dyn Base, own: u64, dead_after: Micros) -> Option<UnderWay> {
+fn take_over(host: &mut dyn Base, key: &'static str, own: u64, dead_after: Micros) -> Option<UnderWay> {
     let now = host.now();
     for lane in 0..LANES {
         // Lanes are taken in order: the first that nobody ever had is the last there is.
-        let (head, cas) = LaneHead::read(host, lane)?;
+        let (head, cas) = LaneHead::read(host, key, lane)?;
         if head.owner == 0 || head.owner == own || now < head.beat.saturating_add(dead_after) {
             continue;
         }
-        match (LaneHead { owner: own, beat: now, ..head }).write(host, lane, cas) {
+        match (LaneHead { owner: own, beat: now, ..head }).write(host, key, lane, cas) {
             Ok(()) => {
                 let (acknowledged, last) = (head.acknowledged, head.acknowledged);
-                return Some(UnderWay { lane, next_place: 0, acknowledged, last });
+                return Some(UnderWay { key, lane, next_place: 0, acknowledged, last });
             }
             // Another VM was faster, or the owner lives.
             Err(HostError::Conflict | HostError::Refused) => {}

@@ -12,11 +12,12 @@ pub(crate) const BEAT: Micros = 1_000_000;
 /// Places that keep their last value after it was acknowledged. Those above are emptied: an outage may have needed many.
 const KEPT_PLACES: u32 = 1024;
 
-/// Where one VM keeps what the ledger has not acknowledged, so that it outlives the VM: numbered places in the proxy's shared
+/// Where one VM keeps what the control plane has not acknowledged, so that it outlives the VM: numbered places in the proxy's shared
 /// data, and a [`LaneHead`] that says whose they are. Shared data can be neither listed nor deleted, hence lanes have fixed
 /// names and places are used again, the lowest first; a value's sequence number tells whether it still counts.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    key: &'static str,
     number: u16,
     head: LaneHead,
     /// What is acknowledged by now; the head says so from the next beat on.
@@ -46,8 +47,8 @@ pub(crate) struct Place {
 
 impl LaneHead {
     /// The head of a lane, with its compare-and-swap number. `None`: no VM ever had this lane.
-    pub(crate) fn read(host: &dyn Base, lane: u16) -> Option<(Self, u32)> {
-        let (bytes, cas) = host.shared(&head_key(lane))?;
+    pub(crate) fn read(host: &dyn Base, key: &str, lane: u16) -> Option<(Self, u32)> {
+        let (bytes, cas) = host.shared(&head_key(key, lane))?;
         let mut numbers = bytes.chunks_exact(8).filter_map(|number| number.try_into().ok()).map(u64::from_le_bytes);
         let head = Self {
             owner: numbers.next().unwrap_or_default(),
@@ -58,23 +59,23 @@ impl LaneHead {
     }
 
     /// Writes it, unless somebody else did since `cas` was read.
-    pub(crate) fn write(self, host: &mut dyn Base, lane: u16, cas: u32) -> Result<(), HostError> {
+    pub(crate) fn write(self, host: &mut dyn Base, key: &str, lane: u16, cas: u32) -> Result<(), HostError> {
         let numbers = [self.owner, self.beat, self.acknowledged].map(u64::to_le_bytes);
-        host.set_shared(&head_key(lane), numbers.as_flattened(), Some(cas))
+        host.set_shared(&head_key(key, lane), numbers.as_flattened(), Some(cas))
     }
 }
 
 impl Lane {
     /// Takes a lane that nobody has; `None`: there is none.
-    pub(crate) fn claim(host: &mut dyn Base, owner: u64) -> Option<Self> {
+    pub(crate) fn claim(host: &mut dyn Base, key: &'static str, owner: u64) -> Option<Self> {
         for number in 0..LANES {
-            let (known, cas) = LaneHead::read(host, number).unwrap_or((LaneHead::default(), CAS_ABSENT));
+            let (known, cas) = LaneHead::read(host, key, number).unwrap_or((LaneHead::default(), CAS_ABSENT));
             if known.owner != 0 {
                 continue;
             }
             let head = LaneHead { owner, beat: host.now(), acknowledged: known.acknowledged };
-            match head.write(host, number, cas) {
-                Ok(()) => return Some(Self::of(number, head)),
+            match head.write(host, key, number, cas) {
+                Ok(()) => return Some(Self::of(key, number, head)),
                 // Another VM was faster.
                 Err(HostError::Conflict) => {}
                 Err(HostError::Refused) => return None,
@@ -83,9 +84,9 @@ impl Lane {
         None
     }
 
-    fn of(number: u16, head: LaneHead) -> Self {
+    fn of(key: &'static str, number: u16, head: LaneHead) -> Self {
         let (acknowledged, last) = (head.acknowledged, head.acknowledged);
-        Self { number, head, acknowledged, last, places: 0, free: BinaryHeap::new() }
+        Self { key, number, head, acknowledged, last, places: 0, free: BinaryHeap::new() }
     }
 
     /// Keeps a value, whose first eight bytes become its sequence number.
@@ -95,7 +96,7 @@ impl Lane {
             *byte = of_number;
         }
         let place = self.free.pop().map_or(self.places, |Reverse(place)| place);
-        let kept = host.set_shared(&place_key(self.number, place), value, None);
+        let kept = host.set_shared(&place_key(self.key, self.number, place), value, None);
         match kept {
             Ok(()) if place == self.places => self.places = self.places.saturating_add(1),
             Err(_) if place != self.places => self.free.push(Reverse(place)),
@@ -109,7 +110,7 @@ impl Lane {
     /// The value there is no longer needed, nor is any that was kept before it.
     pub(crate) fn acknowledge(&mut self, host: &mut dyn Base, at: Place) {
         self.acknowledged = self.acknowledged.max(at.sequence);
-        empty(host, self.number, at.place);
+        empty(host, self.key, self.number, at.place);
         self.free.push(Reverse(at.place));
     }
 
@@ -119,19 +120,19 @@ impl Lane {
         if self.acknowledged == self.head.acknowledged && now < self.head.beat.saturating_add(BEAT) {
             return true;
         }
-        let Some((known, cas)) = LaneHead::read(host, self.number) else { return false };
+        let Some((known, cas)) = LaneHead::read(host, self.key, self.number) else { return false };
         if known.owner != self.head.owner {
             return false;
         }
         self.head = LaneHead { beat: now, acknowledged: self.acknowledged, ..self.head };
-        self.head.write(host, self.number, cas).is_ok()
+        self.head.write(host, self.key, self.number, cas).is_ok()
     }
 }
 
 /// What was kept at a place and its sequence number; the value is empty where nothing is kept any more. `None`: neither this
 /// place nor any above it was ever used.
-pub(crate) fn kept_at(host: &dyn Base, lane: u16, place: u32) -> Option<(u64, Vec<u8>)> {
-    let (mut value, _) = host.shared(&place_key(lane, place))?;
+pub(crate) fn kept_at(host: &dyn Base, key: &str, lane: u16, place: u32) -> Option<(u64, Vec<u8>)> {
+    let (mut value, _) = host.shared(&place_key(key, lane, place))?;
     match value.first_chunk::<8>() {
         Some(sequence) => {
             let sequence = u64::from_le_bytes(*sequence);
@@ -142,17 +143,17 @@ pub(crate) fn kept_at(host: &dyn Base, lane: u16, place: u32) -> Option<(u64, Ve
 }
 
 /// Frees what a place far up holds, which may never be used again.
-pub(crate) fn empty(host: &mut dyn Base, lane: u16, place: u32) {
+pub(crate) fn empty(host: &mut dyn Base, key: &str, lane: u16, place: u32) {
     if place >= KEPT_PLACES {
         // If it fails, the value lies there, and its number says that it counts no more.
-        let _ = host.set_shared(&place_key(lane, place), &[], None);
+        let _ = host.set_shared(&place_key(key, lane, place), &[], None);
     }
 }
 
-fn head_key(lane: u16) -> String {
-    format!("weir.usage.{lane}")
+fn head_key(key: &str, lane: u16) -> String {
+    format!("{key}.{lane}")
 }
 
-fn place_key(lane: u16, place: u32) -> String {
-    format!("weir.usage.{lane}.{place}")
+fn place_key(key: &str, lane: u16, place: u32) -> String {
+    format!("{key}.{lane}.{place}")
 }
