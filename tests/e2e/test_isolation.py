@@ -239,6 +239,7 @@ def test_the_port_for_envoys_answers_only_to_a_gateways_token(run, token):
         "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
         "/weir.dataplane.v1.DataPlane/ResolveCredential",
         "/weir.dataplane.v1.DataPlane/AcquireQuota",
+        "/weir.dataplane.v1.DataPlane/SettleQuota",
         "/weir.dataplane.v1.DataPlane/ReportUsage",
         "/weir.dataplane.v1.DataPlane/Watch",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

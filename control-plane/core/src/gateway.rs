@@ -1,5 +1,7 @@
 //! What a gateway (a fleet of Envoys with one token) asks, and what it is answered.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_config::GuardrailProfile;
@@ -118,8 +120,42 @@ pub struct QuotaDemand {
     pub window_start_unix_s: i64,
     /// The least that is of use: fewer are not granted.
     pub minimum: u64,
-    /// What the gateway would like to hold.
+    /// What the gateway would like to hold; read of gateways that name no holder.
     pub wanted: u64,
+    /// Requests that wait for the answer; read of gateways that name a holder.
+    pub waiting: u64,
+}
+
+/// How leases of units are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTerms {
+    /// A holder that says nothing for so long has lost its lease: all that it held counts as spent.
+    pub lifetime: Duration,
+    /// An Envoy that asked for units of a counter shares in it for so long.
+    pub active_for: Duration,
+}
+
+impl Default for LeaseTerms {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(10), active_for: Duration::from_secs(15) }
+    }
+}
+
+/// What became so far of all that one Envoy was granted of a counter in one window. Totals: the same again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuotaSettlement {
+    /// Whose counter.
+    pub tenant_id: Uuid,
+    /// See [`Counter`].
+    pub counter: String,
+    /// Start of the window, Unix time in seconds.
+    pub window_start_unix_s: i64,
+    /// Names the Envoy for as long as it runs.
+    pub holder: String,
+    /// Units that requests took.
+    pub spent: u64,
+    /// Units that nobody took and the Envoy no longer has.
+    pub returned: u64,
 }
 
 /// The answer to a [`QuotaDemand`].
@@ -135,6 +171,8 @@ pub struct QuotaGrant {
     pub remaining: u64,
     /// What one window holds; 0 for a counter that does not exist.
     pub limit: u64,
+    /// Of a refusal: how long not to ask again, in milliseconds. 0: until the window ends.
+    pub ask_again_ms: u32,
 }
 
 /// The name of a quota counter.

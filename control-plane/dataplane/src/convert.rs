@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
-use weir_core::gateway::{Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, Resolved};
+use weir_core::gateway::{
+    Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved,
+};
 use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
@@ -76,6 +78,7 @@ pub(crate) fn demand(demand: wire::QuotaDemand) -> QuotaDemand {
         window_start_unix_s: demand.window_start_unix_s,
         minimum: demand.minimum,
         wanted: demand.wanted,
+        waiting: demand.waiting,
     }
 }
 
@@ -86,7 +89,20 @@ pub(crate) fn grant(grant: QuotaGrant) -> wire::QuotaGrant {
         granted: grant.granted,
         remaining: grant.remaining,
         limit: grant.limit,
+        ask_again_ms: grant.ask_again_ms,
     }
+}
+
+/// `None`: it names no tenant, and so no lease.
+pub(crate) fn settlement(settlement: wire::QuotaSettlement) -> Option<QuotaSettlement> {
+    Some(QuotaSettlement {
+        tenant_id: settlement.tenant_id.parse().ok()?,
+        counter: settlement.counter,
+        window_start_unix_s: settlement.window_start_unix_s,
+        holder: settlement.holder,
+        spent: settlement.spent,
+        returned: settlement.returned,
+    })
 }
 
 pub(crate) fn id(field: &'static str, value: &str) -> Result<Uuid, Status> {

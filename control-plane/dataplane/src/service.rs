@@ -1,14 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use weir_core::gateway::Gateway;
+use weir_core::gateway::{Gateway, LeaseTerms};
 use weir_proto::dataplane::data_plane_server::DataPlane;
 use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, RejectedRecord, ReportUsageRequest, ReportUsageResponse,
-    ResolveCredentialRequest, ResolveCredentialResponse, WatchRequest, WatchResponse,
+    ResolveCredentialRequest, ResolveCredentialResponse, SettleQuotaRequest, SettleQuotaResponse, WatchRequest,
+    WatchResponse,
 };
 use weir_store::{Store, StoreError};
 
@@ -24,6 +26,8 @@ const RECHECK: Duration = Duration::from_secs(15);
 const MOST_RECORDS: usize = 5000;
 /// Demands that one call may make.
 const MOST_DEMANDS: usize = 100;
+/// Settlements that one call may deliver.
+const MOST_SETTLEMENTS: usize = 5000;
 
 /// The service `weir.dataplane.v1.DataPlane`.
 #[derive(Clone)]
@@ -133,9 +137,25 @@ impl DataPlane for Service {
         }
         let tenant_id = convert::id("tenant_id", &request.tenant_id)?;
         let demands = request.demands.into_iter().map(convert::demand).collect();
-        let grants = self.store.acquire_quota(&gateway, tenant_id, demands).await;
+        let (terms, now) = (LeaseTerms::default(), Utc::now());
+        let grants = self.store.acquire_quota(&gateway, tenant_id, &request.holder, demands, terms, now).await;
         let grants = grants.map_err(|error| failed("acquire_quota", error))?;
         Ok(Response::new(AcquireQuotaResponse { grants: grants.into_iter().map(convert::grant).collect() }))
+    }
+
+    async fn settle_quota(
+        &self,
+        request: Request<SettleQuotaRequest>,
+    ) -> Result<Response<SettleQuotaResponse>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let settlements = request.into_inner().settlements;
+        if settlements.len() > MOST_SETTLEMENTS {
+            return Err(Status::invalid_argument(format!("at most {MOST_SETTLEMENTS} settlements a call")));
+        }
+        let settlements = settlements.into_iter().filter_map(convert::settlement).collect();
+        let settled = self.store.settle_quota(&gateway, settlements, LeaseTerms::default(), Utc::now()).await;
+        let settled = settled.map_err(|error| failed("settle_quota", error))?;
+        Ok(Response::new(SettleQuotaResponse { settled }))
     }
 
     async fn report_usage(

@@ -117,10 +117,11 @@ async fn nothing_is_answered_without_a_gateways_token() {
         let codes = [
             client.resolve_credential(with_token(token, ResolveCredentialRequest::default())).await.unwrap_err().code(),
             client.acquire_quota(with_token(token, AcquireQuotaRequest::default())).await.unwrap_err().code(),
+            client.settle_quota(with_token(token, SettleQuotaRequest::default())).await.unwrap_err().code(),
             client.report_usage(with_token(token, ReportUsageRequest::default())).await.unwrap_err().code(),
             client.watch(with_token(token, tokio_stream::empty())).await.map(drop).unwrap_err().code(),
         ];
-        assert_eq!(codes, [Code::Unauthenticated; 4], "{token:?}");
+        assert_eq!(codes, [Code::Unauthenticated; 5], "{token:?}");
     }
 }
 

@@ -29,7 +29,7 @@ impl Default for Retention {
 }
 
 /// What is deleted in bounded batches: the table, and which of its rows.
-const EXPIRED: [(&str, &str); 8] = [
+const EXPIRED: [(&str, &str); 7] = [
     ("sessions", "expires_at <= now()"),
     ("sessions", "kind = 'browser' AND last_seen_at <= now() - interval '2 hours'"),
     ("login_attempts", "at <= now() - interval '15 minutes'"),
@@ -37,7 +37,6 @@ const EXPIRED: [(&str, &str); 8] = [
     ("login_devices", "at <= now() - interval '90 days'"),
     ("setup_tokens", "expires_at <= now()"),
     ("idempotency_keys", "created_at <= now() - interval '24 hours'"),
-    ("quota_windows", "window_start <= now() - interval '1 day'"),
 ];
 
 impl Store {
@@ -49,6 +48,7 @@ impl Store {
             self.purge(table, condition).await?;
         }
         let now = Utc::now();
+        self.purge_quota(now).await?;
         let kept = format!(
             "at <= now() - interval '7 days'
              AND revision <= (SELECT revision FROM policy_revision) - {CHANGES_KEPT}"

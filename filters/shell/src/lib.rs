@@ -29,5 +29,5 @@ mod vm;
 
 /// Tells the SDK how to make root contexts. To be called once, when the module is initialised.
 pub fn start() {
-    proxy_wasm::set_root_context(|_| Box::new(root::Configured::new()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Configured::new(id)));
 }

@@ -5,15 +5,26 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use weir_config::names::DATAPLANE_SERVICE;
-use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost};
+use weir_host::{
+    Base, CallId, Contexts, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost, StreamId,
+};
 
 use crate::sys::{self, Buffer, Map, Stream};
 
 /// The proxy, as the context that is active now sees it.
 #[derive(Default)]
 pub(crate) struct Proxy {
+    /// Which context that is.
+    pub(crate) context: u32,
     /// How many headers the response has, if this callback is the one that tells.
     pub(crate) response_headers: Option<usize>,
+}
+
+impl Proxy {
+    /// As this context sees it.
+    pub(crate) fn of(context: u32) -> Self {
+        Self { context, response_headers: None }
+    }
 }
 
 thread_local! {
@@ -74,7 +85,23 @@ impl Base for Proxy {
     }
 }
 
+impl Contexts for Proxy {
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool {
+        if sys::enter(stream).is_err() {
+            return false;
+        }
+        act(&mut Self::of(stream));
+        if sys::enter(self.context).is_err() {
+            self.log(Level::Error, "weir: Envoy refused to go back to the context that it called");
+        }
+        true
+    }
+}
+
 impl Host for Proxy {
+    fn stream(&self) -> StreamId {
+        self.context
+    }
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         sys::header(map(of), name)
     }

@@ -9,27 +9,30 @@ use crate::sys::{self, Buffer};
 use crate::vm;
 
 /// One plugin under one configuration, driven by the SDK's callbacks.
-pub(crate) struct Configured(Root);
+pub(crate) struct Configured {
+    root: Root,
+    id: u32,
+}
 
 impl Configured {
-    pub(crate) fn new() -> Self {
-        Self(Root::new(vm::worker()))
+    pub(crate) fn new(id: u32) -> Self {
+        Self { root: Root::new(vm::worker()), id }
     }
 }
 
 impl Context for Configured {
     fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
         let answer = answer_of(status_code, response_size);
-        self.0.on_call(&mut Proxy::default(), token_id, answer.as_ref().map(Vec::as_slice).map_err(Clone::clone));
+        self.root.on_call(&mut Proxy::of(self.id), token_id, answer.as_ref().map(Vec::as_slice).map_err(Clone::clone));
     }
 
     fn on_grpc_stream_message(&mut self, token_id: u32, message_size: usize) {
         let message = sys::buffer(Buffer::GrpcMessage, 0, message_size);
-        self.0.on_stream_message(&mut Proxy::default(), token_id, message.as_deref());
+        self.root.on_stream_message(&mut Proxy::of(self.id), token_id, message.as_deref());
     }
 
     fn on_grpc_stream_close(&mut self, token_id: u32, status_code: u32) {
-        self.0.on_stream_close(&mut Proxy::default(), token_id, status_code);
+        self.root.on_stream_close(&mut Proxy::of(self.id), token_id, status_code);
     }
 }
 
@@ -38,8 +41,8 @@ impl RootContext for Configured {
         let root_id = sys::property(&["plugin_root_id"]).unwrap_or_default();
         let root_id = String::from_utf8_lossy(&root_id);
         let json = sys::buffer(Buffer::PluginConfiguration, 0, usize::MAX).unwrap_or_default();
-        let mut proxy = Proxy::default();
-        let configured = self.0.configure(&mut proxy, &root_id, &json);
+        let mut proxy = Proxy::of(self.id);
+        let configured = self.root.configure(&mut proxy, &root_id, &json);
         if let Err(error) = &configured {
             proxy.log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
         }
@@ -47,11 +50,11 @@ impl RootContext for Configured {
     }
 
     fn on_tick(&mut self) {
-        self.0.on_tick(&mut Proxy::default());
+        self.root.on_tick(&mut Proxy::of(self.id));
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(StreamContext(self.0.stream())))
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(StreamContext { stream: self.root.stream(), id: context_id }))
     }
 
     fn get_type(&self) -> Option<ContextType> {

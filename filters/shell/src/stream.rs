@@ -7,12 +7,19 @@ use crate::proxy::Proxy;
 use crate::sys::{self, Buffer};
 
 /// One filter of one stream, driven by the SDK's callbacks.
-pub(crate) struct StreamContext(pub(crate) Stream);
+pub(crate) struct StreamContext {
+    pub(crate) stream: Stream,
+    pub(crate) id: u32,
+}
 
 impl Context for StreamContext {
     fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
         let answer = answer_of(status_code, response_size);
-        self.0.on_call(&mut Proxy::default(), token_id, answer.as_ref().map(Vec::as_slice).map_err(Clone::clone));
+        self.stream.on_call(
+            &mut Proxy::of(self.id),
+            token_id,
+            answer.as_ref().map(Vec::as_slice).map_err(Clone::clone),
+        );
     }
 }
 
@@ -20,31 +27,34 @@ impl HttpContext for StreamContext {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> types::Action {
         #[cfg(feature = "crash-trigger")]
         crate::crash::if_asked();
-        action(self.0.on_request_headers(&mut Proxy::default(), end_of_stream))
+        action(self.stream.on_request_headers(&mut Proxy::of(self.id), end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> types::Action {
-        action(self.0.on_request_body(&mut Proxy::default(), size, end_of_stream))
+        action(self.stream.on_request_body(&mut Proxy::of(self.id), size, end_of_stream))
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
-        action(self.0.on_request_trailers(&mut Proxy::default()))
+        action(self.stream.on_request_trailers(&mut Proxy::of(self.id)))
     }
 
     fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> types::Action {
-        action(self.0.on_response_headers(&mut Proxy { response_headers: Some(count) }, end_of_stream))
+        action(
+            self.stream
+                .on_response_headers(&mut Proxy { context: self.id, response_headers: Some(count) }, end_of_stream),
+        )
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> types::Action {
-        action(self.0.on_response_body(&mut Proxy::default(), size, end_of_stream))
+        action(self.stream.on_response_body(&mut Proxy::of(self.id), size, end_of_stream))
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> types::Action {
-        action(self.0.on_response_trailers(&mut Proxy::default()))
+        action(self.stream.on_response_trailers(&mut Proxy::of(self.id)))
     }
 
     fn on_log(&mut self) {
-        self.0.on_log(&mut Proxy::default());
+        self.stream.on_log(&mut Proxy::of(self.id));
     }
 }
 

@@ -75,6 +75,7 @@ unsafe extern "C" {
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -204,6 +205,12 @@ pub(crate) fn resume(stream: Stream) -> Result<(), HostError> {
 pub(crate) fn reset(stream: Stream) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { proxy_close_stream(stream as u32) })
+}
+
+/// Makes calls stand for another context than that which Envoy called.
+pub(crate) fn enter(context: u32) -> Result<(), HostError> {
+    // SAFETY: it takes no pointers.
+    done(unsafe { proxy_set_effective_context(context) })
 }
 
 pub(crate) fn reply(status: u16, details: &str, headers: &[(String, String)], body: &[u8]) -> Result<(), HostError> {

@@ -163,6 +163,10 @@ pub struct AcquireQuotaRequest {
     pub tenant_id: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "2")]
     pub demands: ::prost::alloc::vec::Vec<QuotaDemand>,
+    /// Names the Envoy that will hold the units, for as long as it runs; its workers share what it holds. The control plane then
+    /// says how many it may hold. Empty: what is granted is what was wanted, and cannot be given back.
+    #[prost(string, tag = "3")]
+    pub holder: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QuotaDemand {
@@ -174,9 +178,12 @@ pub struct QuotaDemand {
     /// The least that is of use: fewer are not granted.
     #[prost(uint64, tag = "3")]
     pub minimum: u64,
-    /// What the caller would like to hold.
+    /// What the caller would like to hold. With a holder named, the control plane decides.
     #[prost(uint64, tag = "4")]
     pub wanted: u64,
+    /// Requests that wait for the answer; read if a holder is named.
+    #[prost(uint64, tag = "5")]
+    pub waiting: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaResponse {
@@ -198,6 +205,39 @@ pub struct QuotaGrant {
     pub remaining: u64,
     #[prost(uint64, tag = "5")]
     pub limit: u64,
+    /// Of a refusal: how long not to ask again. Others may give back what they hold. 0: until the window ends.
+    #[prost(uint32, tag = "6")]
+    pub ask_again_ms: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SettleQuotaRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub settlements: ::prost::alloc::vec::Vec<QuotaSettlement>,
+}
+/// What became so far of all that one Envoy was granted of a counter in one window.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuotaSettlement {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// As in AcquireQuotaRequest.
+    #[prost(string, tag = "2")]
+    pub holder: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub counter: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub window_start_unix_s: i64,
+    /// Units that requests took, in all.
+    #[prost(uint64, tag = "5")]
+    pub spent: u64,
+    /// Units that nobody took and the holder no longer has, in all.
+    #[prost(uint64, tag = "6")]
+    pub returned: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SettleQuotaResponse {
+    /// Settlements of leases that the control plane knows. Those of others change nothing; none is to be sent again.
+    #[prost(uint32, tag = "1")]
+    pub settled: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportUsageRequest {
@@ -518,7 +558,7 @@ pub mod data_plane_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Leases units of counters ahead of use. What is granted counts as used until its window ends.
+        /// Leases units of counters ahead of use. What is granted counts as used until its window ends, or until it is given back.
         pub async fn acquire_quota(
             &mut self,
             request: impl tonic::IntoRequest<super::AcquireQuotaRequest>,
@@ -541,6 +581,31 @@ pub mod data_plane_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("weir.dataplane.v1.DataPlane", "AcquireQuota"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Delivers what became of leases, at least once: totals, so that one that comes again changes nothing.
+        pub async fn settle_quota(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SettleQuotaRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SettleQuotaResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weir.dataplane.v1.DataPlane/SettleQuota",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weir.dataplane.v1.DataPlane", "SettleQuota"));
             self.inner.unary(req, path, codec).await
         }
         /// Delivers usage records, at least once; a record that is stored already is acknowledged again and not stored twice.
@@ -618,12 +683,20 @@ pub mod data_plane_server {
             tonic::Response<super::ResolveCredentialResponse>,
             tonic::Status,
         >;
-        /// Leases units of counters ahead of use. What is granted counts as used until its window ends.
+        /// Leases units of counters ahead of use. What is granted counts as used until its window ends, or until it is given back.
         async fn acquire_quota(
             &self,
             request: tonic::Request<super::AcquireQuotaRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AcquireQuotaResponse>,
+            tonic::Status,
+        >;
+        /// Delivers what became of leases, at least once: totals, so that one that comes again changes nothing.
+        async fn settle_quota(
+            &self,
+            request: tonic::Request<super::SettleQuotaRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SettleQuotaResponse>,
             tonic::Status,
         >;
         /// Delivers usage records, at least once; a record that is stored already is acknowledged again and not stored twice.
@@ -797,6 +870,51 @@ pub mod data_plane_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcquireQuotaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weir.dataplane.v1.DataPlane/SettleQuota" => {
+                    #[allow(non_camel_case_types)]
+                    struct SettleQuotaSvc<T: DataPlane>(pub Arc<T>);
+                    impl<
+                        T: DataPlane,
+                    > tonic::server::UnaryService<super::SettleQuotaRequest>
+                    for SettleQuotaSvc<T> {
+                        type Response = super::SettleQuotaResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SettleQuotaRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DataPlane>::settle_quota(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SettleQuotaSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -103,6 +103,7 @@ fn grants(message: &[u8]) -> AcquireQuotaResponse {
         granted: 2,
         remaining: 0,
         limit: 2,
+        ask_again_ms: 0,
     });
     AcquireQuotaResponse { grants: grants.collect() }
 }

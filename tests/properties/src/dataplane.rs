@@ -13,7 +13,7 @@ use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, ResolveCredentialResponse, WatchRequest, WatchResponse,
     resolve_credential_response::Status,
 };
-use weir_quota::QuotaPlugin;
+use weir_quota::{Leases, QuotaPlugin};
 
 use crate::input::choice;
 use crate::input::{chat, openai};
@@ -119,11 +119,14 @@ fn check_quota(message: &[u8]) {
         fail_mode: FailMode::Closed,
         lease_percent: 100,
     });
-    let mut filter = plugin.stream(Shared::new(exchange));
+    let leases = Rc::new(Leases::new("envoy".into(), 1));
+    let mut filter = plugin.stream(Shared::new(exchange), Rc::clone(&leases));
     assert_eq!(filter.on_request_headers(&mut host, false), Flow::Pause);
     let call = host.calls.first().expect("a lease is asked for").clone();
     let asked = AcquireQuotaRequest::decode(call.message.as_slice()).expect("a request is a message");
-    let flow = filter.on_call(&mut host, call.id, Ok(message));
+    leases.on_call(&mut host, call.id, Ok(message));
+    assert_eq!((leases.next_woken(), leases.next_woken()), (Some(0), None));
+    let flow = filter.on_wake(&mut host);
     let granted = AcquireQuotaResponse::decode(message).is_ok_and(|said| {
         said.grants.len() == asked.demands.len()
             && said.grants.iter().zip(&asked.demands).all(|(grant, demand)| {

@@ -11,6 +11,7 @@ mod dataplane;
 mod events;
 mod guardrail_test;
 mod idempotency;
+mod leases;
 mod ledger;
 mod lists;
 mod login;

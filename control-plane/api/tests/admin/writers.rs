@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
-use weir_core::gateway::{Counter, CredentialStatus, QuotaDemand};
+use weir_core::gateway::{Counter, CredentialStatus, LeaseTerms, QuotaDemand};
 use weir_core::secret::sha256;
 
 use crate::app::{app, furnish, id};
@@ -55,8 +55,9 @@ async fn stalled_writers_hold_up_neither_envoys_nor_readers() {
     }
     let minute = chrono::Utc::now().timestamp() / 60 * 60;
     let counter = Counter::KeyRequestsPerMinute { key_id: id(&a.api_key) }.name();
-    let demand = QuotaDemand { counter, window_start_unix_s: minute, minimum: 1, wanted: 1 };
-    app.store.acquire_quota(&gateway, id(&a.tenant), vec![demand]).await.unwrap();
+    let demand = QuotaDemand { counter, window_start_unix_s: minute, minimum: 1, wanted: 1, waiting: 1 };
+    let (terms, now) = (LeaseTerms::default(), chrono::Utc::now());
+    app.store.acquire_quota(&gateway, id(&a.tenant), "envoy", vec![demand], terms, now).await.unwrap();
     app.store.record_usage(&gateway, vec![record(&a, chrono::Utc::now())]).await.unwrap();
     app.store.changes_since(0).await.unwrap();
     platform.get("tenants").await.expect(200);

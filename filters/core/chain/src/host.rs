@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros};
+use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, StreamId};
 
 /// The proxy as the filters of one chain see it during one callback: the time and the headers are asked for once, since one
 /// question for a header costs nearly as much as all of them; what one filter wrote the next need not ask for.
@@ -111,6 +111,9 @@ impl Base for StageHost<'_> {
 }
 
 impl Host for StageHost<'_> {
+    fn stream(&self) -> StreamId {
+        self.host.stream()
+    }
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         let headers = self.read(of);
         match self.is_changed(of, name) {

@@ -139,23 +139,16 @@ impl Chain {
         }
         flow
     }
-}
 
-impl StreamFilter for Chain {
-    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        self.begin(host, Message::Request, end_of_stream)
-    }
-
-    fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
-        self.receive(host, Message::Request, held, end_of_stream)
-    }
-
-    /// The answer is for the filter that holds the request. When that lets it go, the rest of the chain follows at once: the
-    /// proxy does not call again for what it already holds.
-    fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
+    /// Tells the filter that holds the request; when that lets it go, the rest of the chain follows at once.
+    fn go_on(
+        &mut self,
+        host: &mut dyn Host,
+        tell: impl FnOnce(&mut dyn StreamFilter, &mut StageHost<'_>) -> Flow,
+    ) -> Flow {
         let Some(index) = self.request.held_at() else { return Flow::Pause };
         let host = &mut StageHost::new(host);
-        let flow = self.stage(Message::Request, index, |stage| stage.on_call(host, call, answer));
+        let flow = self.stage(Message::Request, index, |stage| tell(stage, host));
         match flow {
             Some(Flow::Continue) => {}
             Some(other) => return other,
@@ -173,6 +166,27 @@ impl StreamFilter for Chain {
             true => self.body(host, Message::Request, next),
             false => Flow::Continue,
         }
+    }
+}
+
+impl StreamFilter for Chain {
+    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        self.begin(host, Message::Request, end_of_stream)
+    }
+
+    fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        self.receive(host, Message::Request, held, end_of_stream)
+    }
+
+    /// The answer is for the filter that holds the request. When that lets it go, the rest of the chain follows at once: the
+    /// proxy does not call again for what it already holds.
+    fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
+        self.go_on(host, |stage, host| stage.on_call(host, call, answer))
+    }
+
+    /// As for an answer.
+    fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
+        self.go_on(host, |stage, host| stage.on_wake(host))
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {

@@ -11,7 +11,8 @@ pub struct QuotaConfig {
     /// What happens to a request that needs a lease while the control plane does not answer. Default `closed`.
     #[serde(default)]
     pub fail_mode: FailMode,
-    /// A lease is for this share of a limit, in percent, and for at least one unit. Default 10.
+    /// What is asked of a control plane that does not size leases itself, as those before leases could be given back: this share of a
+    /// limit, in percent, and at least one unit. Default 10.
     #[serde(default = "lease_percent")]
     pub lease_percent: u64,
 }

@@ -76,12 +76,20 @@ impl Plugin {
     pub(crate) fn tick_ms(&self) -> Option<u32> {
         let watch = self.auth().and_then(AuthPlugin::control_plane).map(|_| WATCH_TICK_MS);
         let flush = self.metering().map(|metering| u32::try_from(metering.flush_ms()).unwrap_or(u32::MAX));
-        [watch, flush].into_iter().flatten().min()
+        let settle = self.quota().map(|_| QuotaPlugin::TICK_MS);
+        [watch, flush, settle].into_iter().flatten().min()
     }
 
     pub(crate) fn auth(&self) -> Option<&AuthPlugin> {
         match self {
             Self::Downstream(downstream) => downstream.auth.as_ref(),
+            Self::Unconfigured | Self::Provider(_) => None,
+        }
+    }
+
+    pub(crate) fn quota(&self) -> Option<&QuotaPlugin> {
+        match self {
+            Self::Downstream(downstream) => downstream.quota.as_ref(),
             Self::Unconfigured | Self::Provider(_) => None,
         }
     }
@@ -127,7 +135,7 @@ impl Downstream {
             stages.push(Box::new(route.stream(shared.clone(), Rc::clone(&worker.bodies))));
         }
         if let Some(quota) = &self.quota {
-            stages.push(Box::new(quota.stream(shared.clone())));
+            stages.push(Box::new(quota.stream(shared.clone(), Rc::clone(&worker.leases))));
         }
         if let Some(guardrails) = &self.guardrails {
             stages.push(Box::new(guardrails.stream(Some(shared.clone()), Rc::clone(&worker.profiles))));

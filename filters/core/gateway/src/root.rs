@@ -48,10 +48,17 @@ impl Root {
         if let Some(metering) = self.plugin.metering() {
             metering.on_tick(host, &self.worker.outbox);
         }
+        if let Some(quota) = self.plugin.quota() {
+            quota.on_tick(host, &self.worker.leases);
+            self.worker.wake(host);
+        }
     }
 
     /// A callout that was made outside of streams was answered.
     pub fn on_call(&self, host: &mut dyn RootHost, call: CallId, answer: Result<&[u8], CallError>) {
+        if self.worker.leases.awaits(call) {
+            return self.worker.leased(host, call, answer);
+        }
         if let Some(metering) = self.plugin.metering() {
             metering.on_call(host, &self.worker.outbox, call, answer);
         }

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -18,7 +19,11 @@ pub enum Action {
 /// One filter of one stream, driven by a proxy's callbacks.
 ///
 /// `held` counts what the proxy holds of a body, as in [`StreamFilter::on_request_body`].
-pub struct Stream {
+#[derive(Debug)]
+pub struct Stream(Rc<RefCell<Driven>>);
+
+/// The filter, and how far the stream has come.
+pub(crate) struct Driven {
     /// What makes the filter; none if it was given.
     plugin: Option<(Rc<Worker>, Plugin)>,
     /// Made by the first callback: only then does the stream have its state.
@@ -35,9 +40,9 @@ pub struct Stream {
     replied: bool,
 }
 
-impl fmt::Debug for Stream {
+impl fmt::Debug for Driven {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Stream").field("replied", &self.replied).finish_non_exhaustive()
+        formatter.debug_struct("Driven").field("replied", &self.replied).finish_non_exhaustive()
     }
 }
 
@@ -54,7 +59,7 @@ impl Stream {
     }
 
     fn of(plugin: Option<(Rc<Worker>, Plugin)>, filter: Option<Box<dyn StreamFilter>>) -> Self {
-        Self {
+        Self(Rc::new(RefCell::new(Driven {
             plugin,
             filter,
             request_paused: false,
@@ -62,57 +67,127 @@ impl Stream {
             response_held: 0,
             response_started: false,
             replied: false,
-        }
+        })))
     }
 
     /// The request's headers are here.
     pub fn on_request_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
-        self.request(host, |filter, host| filter.on_request_headers(host, end_of_stream))
+        let action =
+            self.drive(|driven| driven.request(host, |filter, host| filter.on_request_headers(host, end_of_stream)));
+        if action == Action::Pause {
+            self.await_lease(host);
+        }
+        action
     }
 
     /// A piece of the request's body is here.
     pub fn on_request_body(&mut self, host: &mut dyn StreamHost, held: usize, end_of_stream: bool) -> Action {
-        self.request_held = held;
-        let action = self.request(host, |filter, host| filter.on_request_body(host, held, end_of_stream));
-        if action == Action::Continue {
-            self.request_held = 0;
+        let action = self.drive(|driven| {
+            driven.request_held = held;
+            let action = driven.request(host, |filter, host| filter.on_request_body(host, held, end_of_stream));
+            if action == Action::Continue {
+                driven.request_held = 0;
+            }
+            action
+        });
+        if action == Action::Pause {
+            self.await_lease(host);
         }
         action
     }
 
     /// The request ends with trailers.
     pub fn on_request_trailers(&mut self, host: &mut dyn StreamHost) -> Action {
-        let held = self.request_held;
-        self.request(host, |filter, host| filter.on_request_body(host, held, true))
-    }
-
-    /// The answer's headers are here.
-    pub fn on_response_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
-        self.response(host, |filter, host| filter.on_response_headers(host, end_of_stream))
-    }
-
-    /// A piece of the answer's body is here.
-    pub fn on_response_body(&mut self, host: &mut dyn StreamHost, held: usize, end_of_stream: bool) -> Action {
-        self.response_held = held;
-        let action = self.response(host, |filter, host| filter.on_response_body(host, held, end_of_stream));
-        if action == Action::Continue {
-            self.response_held = 0;
+        let action = self.drive(|driven| {
+            let held = driven.request_held;
+            driven.request(host, |filter, host| filter.on_request_body(host, held, true))
+        });
+        if action == Action::Pause {
+            self.await_lease(host);
         }
         action
     }
 
-    /// The answer ends with trailers.
-    pub fn on_response_trailers(&mut self, host: &mut dyn StreamHost) -> Action {
-        let held = self.response_held;
-        self.response(host, |filter, host| filter.on_response_body(host, held, true))
+    /// The answer's headers are here.
+    pub fn on_response_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
+        self.drive(|driven| driven.response(host, |filter, host| filter.on_response_headers(host, end_of_stream)))
     }
 
-    /// A callout of this stream was answered.
+    /// A piece of the answer's body is here.
+    pub fn on_response_body(&mut self, host: &mut dyn StreamHost, held: usize, end_of_stream: bool) -> Action {
+        self.drive(|driven| {
+            driven.response_held = held;
+            let action = driven.response(host, |filter, host| filter.on_response_body(host, held, end_of_stream));
+            if action == Action::Continue {
+                driven.response_held = 0;
+            }
+            action
+        })
+    }
+
+    /// The answer ends with trailers.
+    pub fn on_response_trailers(&mut self, host: &mut dyn StreamHost) -> Action {
+        self.drive(|driven| {
+            let held = driven.response_held;
+            driven.response(host, |filter, host| filter.on_response_body(host, held, true))
+        })
+    }
+
+    /// A callout of this stream was answered. That for a lease is for all streams that wait for it.
     pub fn on_call(&mut self, host: &mut dyn StreamHost, call: CallId, answer: Result<&[u8], CallError>) {
+        if let Some((worker, _)) = self.drive_for(|driven| driven.plugin.clone()).flatten()
+            && worker.leases.awaits(call)
+        {
+            return worker.leased(host, call, answer);
+        }
+        self.drive_for(|driven| driven.go_on(host, |filter, host| filter.on_call(host, call, answer)));
+        // A filter behind that which asked may hold the request now.
+        self.await_lease(host);
+    }
+
+    /// The stream is over.
+    pub fn on_log(&mut self, host: &mut dyn StreamHost) {
+        self.drive_for(|driven| {
+            driven.filter(host).on_log(host);
+            if let Some((worker, _)) = &driven.plugin {
+                worker.gone(host.stream());
+            }
+        });
+    }
+
+    /// A request that is held may wait for a lease, and has to be found when it comes.
+    fn await_lease(&self, host: &dyn StreamHost) {
+        if let Some(Some((worker, _))) = self.drive_for(|driven| driven.plugin.clone()) {
+            worker.await_lease(host.stream(), &self.0);
+        }
+    }
+
+    fn drive(&self, act: impl FnOnce(&mut Driven) -> Action) -> Action {
+        self.drive_for(act).unwrap_or(Action::Pause)
+    }
+
+    /// `None` if it is being driven, which a proxy does not do twice at a time.
+    fn drive_for<T>(&self, act: impl FnOnce(&mut Driven) -> T) -> Option<T> {
+        self.0.try_borrow_mut().ok().map(|mut driven| act(&mut driven))
+    }
+}
+
+impl Driven {
+    /// What it waits for may have come.
+    pub(crate) fn on_wake(&mut self, host: &mut dyn StreamHost) {
+        self.go_on(host, |filter, host| filter.on_wake(host));
+    }
+
+    /// Lets the request go if its filter does.
+    fn go_on(
+        &mut self,
+        host: &mut dyn StreamHost,
+        callback: impl FnOnce(&mut dyn StreamFilter, &mut dyn StreamHost) -> Flow,
+    ) {
         if self.replied {
             return;
         }
-        match self.filter(host).on_call(host, call, answer) {
+        match callback(self.filter(host), host) {
             Flow::Continue if self.request_paused => {
                 self.request_paused = false;
                 if host.resume_request().is_err() {
@@ -122,11 +197,6 @@ impl Stream {
             Flow::Continue | Flow::Pause => {}
             Flow::Reply(reply) => self.reply(host, &reply),
         }
-    }
-
-    /// The stream is over.
-    pub fn on_log(&mut self, host: &mut dyn StreamHost) {
-        self.filter(host).on_log(host);
     }
 
     fn filter(&mut self, host: &mut dyn StreamHost) -> &mut dyn StreamFilter {

@@ -1,14 +1,17 @@
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use uuid::{Builder, Uuid};
 use weir_auth::PrincipalCache;
 use weir_exchange::{Bodies, Exchange, ExchangeTable, Shared};
 use weir_guardrails::ProfileCache;
-use weir_host::{Headers, Host, Micros};
+use weir_host::{CallError, CallId, Contexts, Headers, Host, Micros, StreamId};
 use weir_metering::Outbox;
+use weir_quota::Leases;
 
+use crate::stream::Driven;
 use crate::watcher::Watcher;
 
 /// What one worker keeps, whichever configurations come and go: in Envoy's wasm a VM, of which there is one for each of its
@@ -18,6 +21,9 @@ pub struct Worker {
     pub(crate) profiles: Rc<ProfileCache>,
     pub(crate) bodies: Rc<Bodies>,
     pub(crate) outbox: Rc<Outbox>,
+    pub(crate) leases: Rc<Leases>,
+    /// Streams that wait for leases.
+    awaiting: RefCell<HashMap<StreamId, Weak<RefCell<Driven>>>>,
     pub(crate) watcher: RefCell<Watcher>,
     exchanges: RefCell<ExchangeTable>,
     /// Root contexts made so far.
@@ -42,6 +48,8 @@ impl Worker {
             profiles: Rc::new(ProfileCache::new()),
             bodies: Rc::new(Bodies::new()),
             outbox: Rc::new(Outbox::new(random())),
+            leases: Rc::new(Leases::new(name.clone(), random())),
+            awaiting: RefCell::default(),
             watcher: RefCell::new(Watcher::new(name, principals)),
             exchanges: RefCell::new(ExchangeTable::new(random())),
             roots: Cell::new(0),
@@ -53,6 +61,46 @@ impl Worker {
     pub(crate) fn next_root(&self) -> u32 {
         self.roots.set(self.roots.get().wrapping_add(1));
         self.roots.get()
+    }
+
+    /// A stream may wait for a lease: then it is woken when the lease comes.
+    pub(crate) fn await_lease(&self, id: StreamId, stream: &Rc<RefCell<Driven>>) {
+        if self.leases.is_waiting(id)
+            && let Ok(mut awaiting) = self.awaiting.try_borrow_mut()
+        {
+            awaiting.insert(id, Rc::downgrade(stream));
+        }
+    }
+
+    /// A stream is over: nobody needs to find it.
+    pub(crate) fn gone(&self, id: StreamId) {
+        if let Ok(mut awaiting) = self.awaiting.try_borrow_mut() {
+            awaiting.remove(&id);
+        }
+    }
+
+    /// A call of [`Leases`]'s was answered. What streams lack after that is asked for by a tick: a call that a stream makes ends with
+    /// it, and one that has what it needs may end while the control plane grants.
+    pub(crate) fn leased(&self, host: &mut dyn Contexts, call: CallId, answer: Result<&[u8], CallError>) {
+        self.leases.on_call(host, call, answer);
+        self.wake(host);
+    }
+
+    /// Wakes the streams for which a lease has come, or none will.
+    pub(crate) fn wake(&self, host: &mut dyn Contexts) {
+        while let Some(id) = self.leases.next_woken() {
+            let stream = self.awaiting.try_borrow_mut().ok().and_then(|mut awaiting| awaiting.remove(&id));
+            let Some(stream) = stream.and_then(|stream| stream.upgrade()) else { continue };
+            let is_there = host.in_stream(id, &mut |host| {
+                if let Ok(mut driven) = stream.try_borrow_mut() {
+                    driven.on_wake(host);
+                }
+                self.await_lease(id, &stream);
+            });
+            if !is_there {
+                self.leases.gone(id);
+            }
+        }
     }
 
     /// The exchange of the stream that `host` stands for, made now if this worker has none.

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost};
+use crate::{
+    Base, CallId, Contexts, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost, StreamId,
+};
 
 /// What all VMs of one proxy share. Clone it into several fakes to have several workers.
 pub type SharedData = Rc<RefCell<HashMap<String, (Vec<u8>, u32)>>>;
@@ -28,6 +30,8 @@ pub type Header = (String, Vec<u8>);
 /// A stream and its proxy in plain collections.
 #[derive(Clone, Debug, Default)]
 pub struct FakeHost {
+    /// The stream that is being served.
+    pub stream: StreamId,
     /// The time that [`Base::now`] tells.
     pub now: Micros,
     /// Request headers; response headers.
@@ -121,6 +125,9 @@ impl Base for FakeHost {
 }
 
 impl Host for FakeHost {
+    fn stream(&self) -> StreamId {
+        self.stream
+    }
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         self.headers[index(of)].iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
@@ -164,6 +171,15 @@ impl Host for FakeHost {
     }
     fn clear_route_cache(&mut self) {
         self.route_cache_cleared += 1;
+    }
+}
+
+impl Contexts for FakeHost {
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool {
+        let own = std::mem::replace(&mut self.stream, stream);
+        act(self);
+        self.stream = own;
+        true
     }
 }
 

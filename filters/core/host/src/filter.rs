@@ -33,6 +33,12 @@ pub trait StreamFilter {
         Flow::Continue
     }
 
+    /// What this filter holds the request for may have come by now, for all the streams that wait for it at once.
+    /// [`Flow::Continue`] resumes the request; no callout can be made from here.
+    fn on_wake(&mut self, _host: &mut dyn Host) -> Flow {
+        Flow::Pause
+    }
+
     /// The response's headers are here. `end_of_stream`: there is no body.
     fn on_response_headers(&mut self, _host: &mut dyn Host, _end_of_stream: bool) -> Flow {
         Flow::Continue

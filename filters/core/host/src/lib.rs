@@ -59,6 +59,9 @@ pub const CAS_ABSENT: u32 = u32::MAX;
 /// A callout's identity within one VM.
 pub type CallId = u32;
 
+/// A stream's identity within one VM, for as long as it lasts.
+pub type StreamId = u32;
+
 /// The host refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
@@ -97,6 +100,8 @@ pub trait Base {
 
 /// What a stream filter may ask.
 pub trait Host: Base {
+    /// The stream that is being served.
+    fn stream(&self) -> StreamId;
     /// The first value of a header; `None` also if the header map is out of reach in this phase.
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>>;
     /// How many headers there are, if the proxy told that with this callback and they are still as it told: unlike any other
@@ -138,8 +143,14 @@ pub trait Host: Base {
     }
 }
 
+/// What lets the assembly serve a stream while the proxy calls for another, or for none.
+pub trait Contexts: Base {
+    /// Has `act` serve a stream of this worker that waits. `false`: the proxy does not have it any more.
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool;
+}
+
 /// What the assembly of a stream's filters may ask beside: it alone ends streams and lets them go.
-pub trait StreamHost: Host {
+pub trait StreamHost: Host + Contexts {
     /// Answers the client in the provider's place. `details` tell who did, in the proxy's access log.
     fn reply(&mut self, reply: &Reply, details: &str) -> Result<(), HostError>;
     /// Lets a request go that a callback held.
@@ -149,7 +160,7 @@ pub trait StreamHost: Host {
 }
 
 /// What a plugin may ask outside of streams, when it is configured and on its tick.
-pub trait RootHost: Base {
+pub trait RootHost: Contexts {
     /// A property of the proxy, for example `["node", "id"]`, as text.
     fn node_property(&self, path: &[&str]) -> Option<String>;
     /// Has the plugin called each time that so many milliseconds have passed.

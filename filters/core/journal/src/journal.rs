@@ -153,12 +153,6 @@ impl Journal {
         }
     }
 
-    /// Sends the next batch now: there may be no later.
-    pub fn flush(&self, host: &mut dyn Base, to: Delivery<'_>) {
-        self.with(|state| state.next_due = 0);
-        self.deliver(host, to);
-    }
-
     /// Entries that wait or are under way.
     pub fn len(&self) -> usize {
         self.with(|state| state.entries.len())

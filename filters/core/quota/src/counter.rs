@@ -1,4 +1,4 @@
-use weir_host::{Base, CAS_ABSENT, HostError, Level};
+use weir_host::{Base, CAS_ABSENT, HostError, Level, Micros};
 
 use crate::Lease;
 
@@ -12,16 +12,41 @@ pub(crate) enum Taken {
     Unit(u64),
     /// This Envoy holds none: the control plane must be asked.
     Empty,
-    /// This Envoy holds none, and the control plane has refused more for this window.
-    Exhausted,
+    /// This Envoy holds none, and the control plane has refused more: for this window, or (`pending`) for now, since others
+    /// may give back what they hold.
+    Exhausted {
+        /// Whether asking again soon may bring something.
+        pending: bool,
+    },
+}
+
+/// What lies in shared data about who holds this Envoy's leases.
+const HOLDER: &str = "weir.quota.holder";
+
+/// The name under which this Envoy holds leases, which is `own` if it has none yet: all its workers use one, for as long as it runs.
+/// `None`: shared data has no room.
+pub(crate) fn holder(host: &mut dyn Base, own: &str) -> Option<String> {
+    for _ in 0..2 {
+        if let Some((name, _)) = host.shared(HOLDER) {
+            return String::from_utf8(name).ok();
+        }
+        match host.set_shared(HOLDER, own.as_bytes(), Some(CAS_ABSENT)) {
+            Ok(()) => return Some(own.to_owned()),
+            // Another worker was faster.
+            Err(HostError::Conflict) => {}
+            Err(HostError::Refused) => return None,
+        }
+    }
+    None
 }
 
 /// Takes one unit of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
 pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Taken {
+    let now = host.now();
     let mut taken = Taken::Empty;
     let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(1) {
         Some(_) if lease.granted_limit > limit => {
-            lease.units = 0;
+            lease.give_back_all_but(0);
             taken = Taken::Empty;
             true
         }
@@ -31,7 +56,11 @@ pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limi
             true
         }
         None => {
-            taken = if lease.refused_limit == limit { Taken::Exhausted } else { Taken::Empty };
+            let refused = lease.refused_limit == limit && now < lease.refused_until;
+            taken = match refused {
+                true => Taken::Exhausted { pending: lease.refused_until != u64::MAX },
+                false => Taken::Empty,
+            };
             false
         }
     });
@@ -49,22 +78,42 @@ pub(crate) fn put_back(host: &mut dyn Base, counter: &str, window_start_s: i64) 
 /// Puts in units that were granted under a limit; `remaining` is what remains for everybody.
 pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64, remaining: u64, limit: u64) {
     change(host, counter, window_start_s, |lease| {
-        // What was granted under a higher limit went with it.
-        let kept = if lease.granted_limit > limit { 0 } else { lease.units };
-        lease.units = kept.saturating_add(units);
+        // What was granted under a higher limit goes with it.
+        if lease.granted_limit > limit {
+            lease.give_back_all_but(0);
+        }
+        lease.units = lease.units.saturating_add(units);
+        lease.granted = lease.granted.saturating_add(units);
         lease.remaining = remaining;
         lease.granted_limit = limit;
         true
     });
 }
 
-/// Notes that the control plane grants no more in this window under this limit.
-pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) {
+/// Notes that the control plane grants no more in this window under this limit, and is not asked again before `until`
+/// (`u64::MAX`: at all).
+pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, until: Micros) {
     change(host, counter, window_start_s, |lease| {
         lease.refused_limit = limit;
+        lease.refused_until = until;
         lease.remaining = 0;
         true
     });
+}
+
+/// Takes out of a lease what will be given back: all units but so many.
+pub(crate) fn give_back_all_but(host: &mut dyn Base, counter: &str, window_start_s: i64, kept: u64) {
+    change(host, counter, window_start_s, |lease| lease.give_back_all_but(kept) > 0);
+}
+
+/// What this Envoy holds of a counter, if it is for this window.
+pub(crate) fn held(host: &dyn Base, counter: &str, window_start_s: i64) -> Option<Lease> {
+    let (bytes, _) = host.shared(&key(counter))?;
+    Lease::decode(&bytes).filter(|lease| lease.window_start_s == window_start_s)
+}
+
+fn key(counter: &str) -> String {
+    format!("weir.quota.counter.{counter}")
 }
 
 /// Changes a lease as one step, whatever other workers do. `act` may run several times and says whether there is something
@@ -72,7 +121,7 @@ pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, l
 ///
 /// One key a counter: the lease of a new window is written over that of the last, since shared data never expires.
 fn change(host: &mut dyn Base, counter: &str, window_start_s: i64, mut act: impl FnMut(&mut Lease) -> bool) -> bool {
-    let key = format!("weir.quota.{counter}");
+    let key = key(counter);
     for _ in 0..TRIES {
         let (known, cas) = match host.shared(&key) {
             Some((bytes, cas)) => (Lease::decode(&bytes).unwrap_or_default(), cas),

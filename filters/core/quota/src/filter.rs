@@ -1,46 +1,54 @@
 use std::rc::Rc;
 
-use prost::Message as _;
 use weir_config::{FailMode, QuotaConfig};
 use weir_exchange::{Decider, Exchange, Principal, RateLimit, Shared};
-use weir_host::{CallError, CallId, Flow, Host, Level, Message, Micros, StreamFilter};
+use weir_host::{Base, Flow, Host, Level, Message, Micros, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
-use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaDemand};
 
-use crate::Window;
 use crate::counter::{self, Taken};
+use crate::leases::CounterWindow;
 use crate::window::duration;
+use crate::{Leases, Window};
 
 /// Requests refused by a limit.
 const REFUSED: &str = "weir_quota_refused";
-/// Leases that the control plane did not answer.
-const LEASES_FAILED: &str = "weir_quota_leases_failed";
 /// Requests admitted without a lease, because the configuration says so.
 const FAILED_OPEN: &str = "weir_quota_failed_open";
 
 /// `weir.quota` with one configuration.
 #[derive(Debug)]
 pub struct QuotaPlugin {
-    config: Rc<QuotaConfig>,
+    pub(crate) config: Rc<QuotaConfig>,
 }
 
 impl QuotaPlugin {
+    /// How often [`QuotaPlugin::on_tick`] is to be called, in milliseconds.
+    pub const TICK_MS: u32 = 200;
+
     /// From a configuration that was checked.
     pub fn new(config: QuotaConfig) -> Self {
         Self { config: Rc::new(config) }
     }
 
-    /// Its part in one stream.
-    pub fn stream(&self, shared: Shared) -> QuotaStream {
+    /// Its part in one stream. `leases` are the worker's.
+    pub fn stream(&self, shared: Shared, leases: Rc<Leases>) -> QuotaStream {
         QuotaStream {
             config: Rc::clone(&self.config),
             shared: shared.held_by(Decider::Quota),
+            leases,
             schema: Schema::default(),
+            principal: Rc::default(),
             demands: Vec::new(),
-            call: None,
+            waits: false,
             admitted: false,
         }
+    }
+
+    /// To be called on every tick: asks for what streams wait for and nobody has asked for, and tells what became of leases.
+    pub fn on_tick(&self, host: &mut dyn Base, leases: &Leases) {
+        leases.ask(host, &self.config, None);
+        leases.settle(host, &self.config.control_plane);
     }
 }
 
@@ -49,10 +57,13 @@ impl QuotaPlugin {
 pub struct QuotaStream {
     config: Rc<QuotaConfig>,
     shared: Shared,
+    leases: Rc<Leases>,
     schema: Schema,
+    principal: Rc<Principal>,
     /// One for each limit.
     demands: Vec<Demand>,
-    call: Option<CallId>,
+    /// It lacks units, and will be woken.
+    waits: bool,
     admitted: bool,
 }
 
@@ -79,26 +90,24 @@ impl StreamFilter for QuotaStream {
         if !operation.has_body() || principal.rate_limits.is_empty() {
             return self.admit(host.now());
         }
-        self.take_all(host, &principal)
+        self.principal = principal;
+        self.take_all(host)
     }
 
     fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
         if self.admitted { Flow::Continue } else { Flow::Pause }
     }
 
-    fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
-        if self.call != Some(call) {
+    fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
+        if !self.waits {
             return if self.admitted { Flow::Continue } else { Flow::Pause };
         }
-        self.call = None;
-        let answer = answer.map_err(|error| error.to_string()).and_then(|bytes| {
-            AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
-        });
-        match answer.and_then(|response| self.take_granted(host, &response)) {
-            Ok(()) if self.has_all() => self.admit(host.now()),
-            Ok(()) => self.refuse(host),
-            Err(reason) => self.without_answer(host, &reason),
+        self.waits = false;
+        if let Some(reason) = self.leases.take_failure(host.stream()) {
+            return self.without_answer(host, &reason);
         }
+        self.take_lacking(host);
+        self.decide(host)
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
@@ -121,6 +130,10 @@ impl StreamFilter for QuotaStream {
     }
 
     fn on_log(&mut self, host: &mut dyn Host) {
+        if self.demands.is_empty() {
+            return;
+        }
+        self.leases.gone(host.stream());
         // The client left while the control plane was asked: nothing went on, so nothing was used.
         if !self.admitted {
             self.give_back(host);
@@ -129,71 +142,64 @@ impl StreamFilter for QuotaStream {
 }
 
 impl QuotaStream {
-    /// Takes a unit of every limit, from what this Envoy holds, else by asking for a lease.
-    fn take_all(&mut self, host: &mut dyn Host, principal: &Principal) -> Flow {
+    /// Takes a unit of every limit, from what this Envoy holds, else waits for a lease, which it asks for unless somebody has.
+    fn take_all(&mut self, host: &mut dyn Host) -> Flow {
         let now = host.now();
-        for limit in &principal.rate_limits {
-            let window = Window::at(now, limit.window_seconds);
-            let taken = match limit.limit {
-                0 => Taken::Exhausted,
-                _ => counter::take(host, &limit.counter, window.start_s, limit.limit),
-            };
-            self.demands.push(Demand { limit: limit.clone(), window, taken });
+        let demand = |limit: &RateLimit| Demand {
+            limit: limit.clone(),
+            window: Window::at(now, limit.window_seconds),
+            taken: Taken::Empty,
+        };
+        self.demands = self.principal.rate_limits.iter().map(demand).collect();
+        self.take_lacking(host);
+        let flow = self.decide(host);
+        if self.waits {
+            let stream = host.stream();
+            self.leases.ask(host, &self.config, Some(stream));
+            // The control plane cannot be asked.
+            if let Some(reason) = self.leases.take_failure(stream) {
+                self.waits = false;
+                return self.without_answer(host, &reason);
+            }
         }
-        if self.demands.iter().any(|demand| demand.taken == Taken::Exhausted) {
+        flow
+    }
+
+    /// Takes what it can of the units that this request lacks.
+    fn take_lacking(&mut self, host: &mut dyn Host) {
+        let now = host.now();
+        for demand in self.demands.iter_mut().filter(|demand| !demand.has_unit()) {
+            let limit = &demand.limit;
+            // It may have waited into the next one.
+            demand.window = Window::at(now, limit.window_seconds);
+            demand.taken = match limit.limit {
+                0 => Taken::Exhausted { pending: false },
+                _ => counter::take(host, &limit.counter, demand.window.start_s, limit.limit),
+            };
+            if demand.has_unit() {
+                self.leases.used(&self.principal.tenant_id, &limit.counter, demand.window.start_s);
+            }
+        }
+    }
+
+    fn decide(&mut self, host: &mut dyn Host) -> Flow {
+        if self.exhausted().next().is_some() {
             return self.refuse(host);
         }
         if self.has_all() {
             return self.admit(host.now());
         }
-        let wanted = self.lacking().map(|demand| QuotaDemand {
+        let lacking = self.lacking().map(|demand| CounterWindow {
+            tenant_id: self.principal.tenant_id.clone(),
             counter: demand.limit.counter.clone(),
-            window_start_unix_s: demand.window.start_s,
-            minimum: 1,
-            wanted: (demand.limit.limit.saturating_mul(self.config.lease_percent) / 100).max(1),
+            start_s: demand.window.start_s,
+            limit: demand.limit.limit,
         });
-        let request = AcquireQuotaRequest { tenant_id: principal.tenant_id.clone(), demands: wanted.collect() };
-        let control_plane = &self.config.control_plane;
-        let message = request.encode_to_vec();
-        match host.call(&control_plane.cluster, "AcquireQuota", &message, control_plane.timeout_ms) {
-            Ok(call) => {
-                self.call = Some(call);
-                Flow::Pause
-            }
-            Err(error) => self.without_answer(host, &error.to_string()),
+        if !self.leases.wait(host.stream(), lacking.collect()) {
+            return self.without_answer(host, "too many requests wait for leases");
         }
-    }
-
-    /// Takes this request's units of what was granted, and leaves the rest to the next requests.
-    fn take_granted(&mut self, host: &mut dyn Host, response: &AcquireQuotaResponse) -> Result<(), String> {
-        let lacking = self.lacking().count();
-        let mut grants = response.grants.iter();
-        if response.grants.len() != lacking {
-            return Err(format!("{} grants were answered to {lacking} demands", response.grants.len()));
-        }
-        for demand in self.demands.iter_mut().filter(|demand| !demand.has_unit()) {
-            let (counter, start) = (&demand.limit.counter, demand.window.start_s);
-            let Some(grant) =
-                grants.next().filter(|grant| grant.counter == *counter && grant.window_start_unix_s == start)
-            else {
-                return Err("a grant is not for the counter that was demanded".into());
-            };
-            demand.taken = match grant.granted.checked_sub(1) {
-                Some(rest) => {
-                    counter::put(host, counter, start, rest, grant.remaining, grant.limit.max(1));
-                    Taken::Unit(rest.saturating_add(grant.remaining))
-                }
-                None => {
-                    counter::exhaust(host, counter, start, demand.limit.limit);
-                    // Another worker may have got a lease in the meantime.
-                    match counter::take(host, counter, start, demand.limit.limit) {
-                        Taken::Unit(remaining) => Taken::Unit(remaining),
-                        Taken::Empty | Taken::Exhausted => Taken::Exhausted,
-                    }
-                }
-            };
-        }
-        Ok(())
+        self.waits = true;
+        Flow::Pause
     }
 
     fn admit(&mut self, now: Micros) -> Flow {
@@ -210,7 +216,13 @@ impl QuotaStream {
         let Some(demand) = self.exhausted().max_by_key(|demand| demand.window.end_s) else {
             return self.without_answer(host, "a request was refused without a limit");
         };
-        let retry_after_s = demand.window.remaining_s(now).max(1);
+        // Where others may give back what they hold, waiting for the window's end is not needed.
+        let retry_after_s = match demand.taken {
+            Taken::Exhausted { pending: true } => 1,
+            Taken::Exhausted { pending: false } | Taken::Empty | Taken::Unit(_) => {
+                demand.window.remaining_s(now).max(1)
+            }
+        };
         let message = format!(
             "The limit of {} requests in {} is used up. Try again in {}.",
             demand.limit.limit,
@@ -226,8 +238,7 @@ impl QuotaStream {
     }
 
     fn without_answer(&mut self, host: &mut dyn Host, reason: &str) -> Flow {
-        host.count(LEASES_FAILED, 1);
-        host.log(Level::Warn, &format!("weir.quota: no lease: {reason}"));
+        host.log(Level::Debug, &format!("weir.quota: a request has no lease: {reason}"));
         match self.config.fail_mode {
             FailMode::Open => {
                 host.count(FAILED_OPEN, 1);
@@ -255,7 +266,7 @@ impl QuotaStream {
     }
 
     fn exhausted(&self) -> impl Iterator<Item = &Demand> {
-        self.demands.iter().filter(|demand| demand.taken == Taken::Exhausted)
+        self.demands.iter().filter(|demand| matches!(demand.taken, Taken::Exhausted { .. }))
     }
 
     fn has_all(&self) -> bool {
@@ -276,7 +287,7 @@ impl Demand {
     fn remaining(&self) -> u64 {
         match self.taken {
             Taken::Unit(remaining) => remaining.min(self.limit.limit),
-            Taken::Empty | Taken::Exhausted => 0,
+            Taken::Empty | Taken::Exhausted { .. } => 0,
         }
     }
 

@@ -9,22 +9,45 @@ pub struct Lease {
     pub remaining: u64,
     /// The limit under which the control plane refused more in this window, or 0. Under another limit it is asked again.
     pub refused_limit: u64,
+    /// Until when it is not asked again after that, in microseconds since the Unix epoch; `u64::MAX`: not in this window.
+    pub refused_until: u64,
     /// The limit under which the units were granted. They are worth nothing under a lower one: the control plane, which knows
     /// what all Envoys were granted, is asked then.
     pub granted_limit: u64,
+    /// All units that were granted in this window.
+    pub granted: u64,
+    /// Those of them that were given back, or will be by the next settlement.
+    pub returned: u64,
 }
 
-const LENGTH: usize = 40;
+const FIELDS: usize = 8;
+const LENGTH: usize = FIELDS * 8;
 
 impl Lease {
-    /// As bytes: its five numbers in little-endian order.
+    /// Units that requests took.
+    pub fn spent(&self) -> u64 {
+        self.granted.saturating_sub(self.returned).saturating_sub(self.units)
+    }
+
+    /// Gives back all units but so many. Answers how many those are.
+    pub(crate) fn give_back_all_but(&mut self, kept: u64) -> u64 {
+        let surplus = self.units.saturating_sub(kept);
+        self.units = self.units.saturating_sub(surplus);
+        self.returned = self.returned.saturating_add(surplus);
+        surplus
+    }
+
+    /// As bytes: its numbers in little-endian order.
     pub fn encode(&self) -> [u8; LENGTH] {
-        let numbers = [
+        let numbers: [[u8; 8]; FIELDS] = [
             self.window_start_s.to_le_bytes(),
             self.units.to_le_bytes(),
             self.remaining.to_le_bytes(),
             self.refused_limit.to_le_bytes(),
+            self.refused_until.to_le_bytes(),
             self.granted_limit.to_le_bytes(),
+            self.granted.to_le_bytes(),
+            self.returned.to_le_bytes(),
         ];
         let mut bytes = [0; LENGTH];
         for (byte, field) in bytes.iter_mut().zip(numbers.iter().flatten()) {
@@ -38,16 +61,17 @@ impl Lease {
         if bytes.len() != LENGTH {
             return None;
         }
-        let (start, rest) = bytes.split_first_chunk::<8>()?;
-        let (units, rest) = rest.split_first_chunk::<8>()?;
-        let (remaining, rest) = rest.split_first_chunk::<8>()?;
-        let (refused_limit, rest) = rest.split_first_chunk::<8>()?;
+        let mut fields = bytes.chunks_exact(8).map(|field| field.try_into().unwrap_or_default());
+        let mut next = || fields.next().unwrap_or_default();
         Some(Self {
-            window_start_s: i64::from_le_bytes(*start),
-            units: u64::from_le_bytes(*units),
-            remaining: u64::from_le_bytes(*remaining),
-            refused_limit: u64::from_le_bytes(*refused_limit),
-            granted_limit: u64::from_le_bytes(rest.try_into().ok()?),
+            window_start_s: i64::from_le_bytes(next()),
+            units: u64::from_le_bytes(next()),
+            remaining: u64::from_le_bytes(next()),
+            refused_limit: u64::from_le_bytes(next()),
+            refused_until: u64::from_le_bytes(next()),
+            granted_limit: u64::from_le_bytes(next()),
+            granted: u64::from_le_bytes(next()),
+            returned: u64::from_le_bytes(next()),
         })
     }
 }
@@ -58,9 +82,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let lease = Lease { window_start_s: -60, units: u64::MAX, remaining: 7, refused_limit: 5, granted_limit: 3 };
+        let lease = Lease {
+            window_start_s: -60,
+            units: u64::MAX,
+            remaining: 7,
+            refused_limit: 5,
+            refused_until: 4,
+            granted_limit: 3,
+            granted: 2,
+            returned: 1,
+        };
         assert_eq!(Lease::decode(&lease.encode()), Some(lease));
-        for bytes in [&b""[..], &[0; 39], &[0; 41]] {
+        for bytes in [&b""[..], &[0; 63], &[0; 65], &[0; 40]] {
             assert_eq!(Lease::decode(bytes), None);
         }
     }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use weir_config::{QuotaConfig, parse};
 use weir_exchange::{Exchange, Principal, RateLimit, Shared};
 use weir_host::fake::{FakeHost, SharedData};
-use weir_host::{CallError, Flow, Host as _, Message, Reply, StreamFilter};
+use weir_host::{CallError, CallId, Flow, Host as _, Message, Reply, StreamFilter, StreamId};
 use weir_llm::Operation;
-use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaGrant};
+use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaGrant, SettleQuotaRequest};
 
-use crate::{QuotaPlugin, QuotaStream};
+use crate::{Leases, QuotaPlugin, QuotaStream};
 
 const SECOND: u64 = 1_000_000;
 
@@ -39,6 +39,7 @@ impl Ledger {
                 granted,
                 remaining: limit - *used,
                 limit,
+                ask_again_ms: 0,
             }
         });
         AcquireQuotaResponse { grants: grants.collect() }.encode_to_vec()
@@ -49,10 +50,13 @@ impl Ledger {
 struct Worker {
     host: FakeHost,
     plugin: QuotaPlugin,
+    leases: Rc<Leases>,
+    streams: u32,
     limits: Vec<RateLimit>,
 }
 
 struct Request {
+    id: StreamId,
     shared: Shared,
     stream: QuotaStream,
     flow: Flow,
@@ -73,6 +77,8 @@ impl Worker {
         Self {
             host: FakeHost { now: 600 * SECOND, shared: Rc::clone(shared), ..FakeHost::default() },
             plugin: QuotaPlugin::new(config),
+            leases: Rc::new(Leases::new("envoy".into(), 1)),
+            streams: 0,
             limits: limits.iter().map(limit).collect(),
         }
     }
@@ -86,9 +92,11 @@ impl Worker {
             ..Principal::default()
         }));
         let shared = Shared::new(exchange);
-        let mut stream = self.plugin.stream(shared.clone());
+        self.streams += 1;
+        self.host.stream = self.streams;
+        let mut stream = self.plugin.stream(shared.clone(), Rc::clone(&self.leases));
         let flow = stream.on_request_headers(&mut self.host, false);
-        Request { shared, stream, flow }
+        Request { id: self.streams, shared, stream, flow }
     }
 
     fn request(&mut self) -> Request {
@@ -106,7 +114,29 @@ impl Worker {
 
     fn answer(&mut self, request: &mut Request, ledger: &mut Ledger) {
         let call = self.host.calls.last().cloned().expect("a callout");
-        request.flow = request.stream.on_call(&mut self.host, call.id, Ok(&ledger.grant(&call.message)));
+        self.answer_with(call.id, Ok(&ledger.grant(&call.message)));
+        self.wake(std::slice::from_mut(request));
+    }
+
+    fn answer_with(&mut self, call: CallId, answer: Result<&[u8], CallError>) {
+        self.host.stream = 0;
+        self.leases.on_call(&mut self.host, call, answer);
+    }
+
+    /// Wakes those that are to be woken, all of which are among these.
+    fn wake(&mut self, requests: &mut [Request]) {
+        while let Some(id) = self.leases.next_woken() {
+            let request = requests.iter_mut().find(|request| request.id == id).expect("a request that waits");
+            self.host.stream = id;
+            request.flow = request.stream.on_wake(&mut self.host);
+        }
+        self.leases.ask(&mut self.host, &self.plugin.config, None);
+    }
+
+    /// The request's stream is over.
+    fn end(&mut self, request: &mut Request) {
+        self.host.stream = request.id;
+        request.stream.on_log(&mut self.host);
     }
 
     /// How many of so many requests pass.
@@ -186,31 +216,127 @@ fn workers_draw_from_one_lease() {
         let calls: usize = workers.iter().map(|worker| worker.host.calls.len()).sum();
         let lease = (20 * lease_percent / 100).max(1);
         assert_eq!(u64::try_from(calls).ok(), Some(20 / lease + 1), "leases of {lease_percent} %");
-        assert_eq!(shared.borrow().len(), 1, "one key a counter");
+        assert_eq!(shared.borrow().len(), 2, "one key a counter, and the holder's name");
     }
 }
 
 #[test]
-fn requests_at_the_same_moment_get_no_more_than_there_is() {
+fn requests_at_the_same_moment_ask_once_and_get_no_more_than_there_is() {
+    let (mut worker, mut ledger) = one(&[("key", 10, 60)], 50);
+    let mut waiting: Vec<Request> = (0..16).map(|_| worker.request()).collect();
+    assert!(waiting.iter().all(|request| request.flow == Flow::Pause));
+    assert_eq!(worker.host.calls.len(), 1, "one asks for all");
+    for calls in 2.. {
+        let call = worker.host.calls.last().cloned().expect("a callout");
+        worker.answer_with(call.id, Ok(&ledger.grant(&call.message)));
+        worker.wake(&mut waiting);
+        if worker.host.calls.len() < calls {
+            break;
+        }
+    }
+    let passed = waiting.iter().take_while(|request| request.flow == Flow::Continue).count();
+    let refused = waiting.iter().filter(|request| matches!(request.flow, Flow::Reply(_))).count();
+    assert_eq!((passed, refused), (10, 6), "in the order in which they came");
+    assert_eq!(worker.host.calls.len(), 3, "for one, for the eleven that are left, and for six that are refused");
+}
+
+/// Another worker's answer may bring what this one waits for; it looks when its own comes.
+#[test]
+fn who_was_granted_nothing_takes_what_another_worker_has_over() {
     let shared = SharedData::default();
-    let mut workers = [(); 2].map(|()| Worker::new(&[("key", 10, 60)], 50, "closed", &shared));
+    let mut workers = [(); 2].map(|()| Worker::new(&[("key", 10, 60)], 100, "closed", &shared));
     let mut ledger = ledger(&[("key", 10)]);
-    let mut waiting: Vec<(usize, Request, u32)> = Vec::new();
-    for number in 0..16 {
-        let index = number % 2;
-        let request = workers[index].request();
-        assert_eq!(request.flow, Flow::Pause);
-        let call = workers[index].host.calls.last().map(|call| call.id).expect("a callout");
-        waiting.push((index, request, call));
+    let mut requests = [0, 1].map(|index: usize| workers[index].request());
+    for (worker, request) in workers.iter_mut().zip(&mut requests) {
+        worker.answer(request, &mut ledger);
     }
-    let mut passed = 0;
-    for (index, mut request, id) in waiting {
-        let worker = &mut workers[index];
-        let call = worker.host.calls.iter().find(|call| call.id == id).cloned().expect("its callout");
-        let flow = request.stream.on_call(&mut worker.host, id, Ok(&ledger.grant(&call.message)));
-        passed += usize::from(flow == Flow::Continue);
+    assert!(requests.iter().all(|request| request.flow == Flow::Continue));
+}
+
+#[test]
+fn a_lease_that_was_asked_for_by_a_stream_that_left_is_asked_for_again() {
+    let (mut worker, mut ledger) = one(&[("key", 10, 60)], 100);
+    let (mut asking, mut waiting) = (worker.request(), worker.request());
+    worker.end(&mut asking);
+    assert_eq!(worker.host.calls.len(), 1);
+    let first = worker.host.calls[0].clone();
+    worker.plugin.on_tick(&mut worker.host, &worker.leases);
+    assert_eq!(worker.host.calls.len(), 2);
+    worker.answer_with(first.id, Ok(&ledger.grant(&first.message)));
+    assert_eq!(worker.leases.next_woken(), None, "an answer to a stream that is gone");
+    worker.answer(&mut waiting, &mut Ledger { used: HashMap::new(), ..ledger });
+    assert_eq!(waiting.flow, Flow::Continue);
+}
+
+#[test]
+fn only_so_many_wait() {
+    let (mut worker, _) = one(&[("key", 10_000, 60)], 10);
+    for _ in 0..1000 {
+        assert_eq!(worker.request().flow, Flow::Pause);
     }
-    assert_eq!(passed, 10, "who was granted nothing takes what another worker has over");
+    let one_more = worker.request();
+    assert_eq!((reply(&one_more.flow).status, reply(&one_more.flow).code), (503, "quota_unavailable"));
+    assert_eq!(worker.host.calls.len(), 1);
+}
+
+#[test]
+fn what_is_not_used_is_given_back_and_what_is_used_is_told() {
+    let (mut worker, mut ledger) = one(&[("key", 100, 60)], 50);
+    let told = |worker: &mut Worker, answer: Result<&[u8], CallError>| {
+        worker.host.now += SECOND;
+        worker.plugin.on_tick(&mut worker.host, &worker.leases);
+        let Some(call) = worker.host.calls.pop_if(|call| call.method == "SettleQuota") else { return Vec::new() };
+        worker.answer_with(call.id, answer);
+        let request = SettleQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+        request.settlements.into_iter().map(|one| (one.holder, one.spent, one.returned)).collect::<Vec<_>>()
+    };
+    let away = || Err(CallError { status: 14 });
+    let told_once = |spent, returned| vec![("envoy".to_owned(), spent, returned)];
+    assert_eq!(worker.passing(1, &mut ledger), 1);
+    assert_eq!(told(&mut worker, away()), told_once(1, 44), "at one a second it keeps five");
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 44), "while the control plane is away it keeps what it has");
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 49), "idle for a second");
+    assert_eq!(told(&mut worker, Ok(b"")), []);
+    assert_eq!(worker.passing(2, &mut ledger), 2, "it asks again");
+    assert_eq!(worker.host.calls.len(), 2);
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(3, 87), "of the fifty it keeps ten");
+    worker.host.now += 60 * SECOND;
+    assert_eq!(worker.passing(1, &mut ledger), 1);
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 44), "the next window begins anew");
+    // A control plane that knows no settlements takes nothing back.
+    assert_eq!(worker.passing(1, &mut ledger), 1);
+    assert_eq!(told(&mut worker, Err(CallError { status: 12 })), told_once(2, 44));
+    assert_eq!([told(&mut worker, Ok(b"")), told(&mut worker, Ok(b""))], [[], []]);
+    worker.host.now += 58 * SECOND;
+    assert_eq!(worker.passing(1, &mut ledger), 1);
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 44), "it may be another by now");
+    // Where much remains it can do without the control plane for half a minute.
+    let (mut worker, mut ledger) = one(&[("key", 1000, 60)], 10);
+    assert_eq!(worker.passing(2, &mut ledger), 2);
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(2, 38));
+}
+
+#[test]
+fn what_others_may_give_back_is_asked_for_again_soon() {
+    let (mut worker, _) = one(&[("key", 5, 60)], 10);
+    let mut refused = worker.request();
+    let call = worker.host.calls.last().cloned().expect("a callout");
+    let asked = AcquireQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+    let demand = &asked.demands[0];
+    let grant = QuotaGrant {
+        counter: demand.counter.clone(),
+        window_start_unix_s: demand.window_start_unix_s,
+        granted: 0,
+        remaining: 0,
+        limit: 5,
+        ask_again_ms: 250,
+    };
+    worker.answer_with(call.id, Ok(&AcquireQuotaResponse { grants: vec![grant] }.encode_to_vec()));
+    worker.wake(std::slice::from_mut(&mut refused));
+    assert_eq!(header(reply(&refused.flow), "retry-after"), Some("1"), "sooner than the window ends");
+    assert_eq!((reply(&worker.request().flow).status, worker.host.calls.len()), (429, 1), "not at once");
+    worker.host.now += SECOND / 4;
+    assert_eq!((worker.request().flow, worker.host.calls.len()), (Flow::Pause, 2));
 }
 
 #[test]
@@ -220,7 +346,8 @@ fn nothing_passes_before_the_answer_has_come() {
     assert_eq!(request.flow, Flow::Pause);
     assert_eq!(request.stream.on_request_body(&mut worker.host, 3, false), Flow::Pause);
     assert_eq!(request.stream.on_request_body(&mut worker.host, 9, true), Flow::Pause);
-    assert_eq!(request.stream.on_call(&mut worker.host, 99, Ok(b"")), Flow::Pause, "somebody else's answer");
+    worker.answer_with(99, Ok(b""));
+    assert_eq!(worker.leases.next_woken(), None, "somebody else's answer");
     worker.answer(&mut request, &mut ledger);
     assert_eq!(request.flow, Flow::Continue);
     assert_eq!(request.stream.on_request_body(&mut worker.host, 9, true), Flow::Continue);
@@ -270,8 +397,8 @@ fn a_client_that_leaves_while_waiting_uses_nothing() {
     worker.limits.push(RateLimit { counter: "day".into(), limit: 5, window_seconds: 86_400 });
     let mut leaving = worker.request();
     assert_eq!(leaving.flow, Flow::Pause);
-    leaving.stream.on_log(&mut worker.host);
-    leaving.stream.on_log(&mut worker.host);
+    worker.end(&mut leaving);
+    worker.end(&mut leaving);
     worker.limits.truncate(1);
     assert_eq!(worker.passing(20, &mut ledger), 9);
 }
@@ -282,7 +409,7 @@ fn a_client_that_leaves_later_gets_nothing_back() {
     for _ in 0..5 {
         let mut request = worker.admit(&mut ledger);
         assert_eq!(request.flow, Flow::Continue);
-        request.stream.on_log(&mut worker.host);
+        worker.end(&mut request);
     }
     assert_eq!(worker.passing(1, &mut ledger), 0);
 }
@@ -297,7 +424,9 @@ fn without_an_answer_the_fail_mode_decides() {
             let mut request = worker.request();
             assert_eq!(request.flow, Flow::Pause);
             let call = worker.host.calls.last().map(|call| call.id).expect("a callout");
-            flows.push(request.stream.on_call(&mut worker.host, call, answer));
+            worker.answer_with(call, answer);
+            worker.wake(std::slice::from_mut(&mut request));
+            flows.push(request.flow);
         }
         worker.host.refuse_calls = true;
         flows.push(worker.request().flow);
@@ -333,7 +462,7 @@ fn what_has_no_limit_asks_nobody() {
 #[test]
 fn without_weir_auth_nothing_passes() {
     let (mut worker, _) = one(&[("key", 5, 60)], 10);
-    let mut stream = worker.plugin.stream(Shared::new(Exchange::new(Uuid::from_u128(1), 0)));
+    let mut stream = worker.plugin.stream(Shared::new(Exchange::new(Uuid::from_u128(1), 0)), Rc::clone(&worker.leases));
     let flow = stream.on_request_headers(&mut worker.host, false);
     assert_eq!((reply(&flow).status, reply(&flow).code), (503, "gateway_misconfigured"));
 }
@@ -341,6 +470,6 @@ fn without_weir_auth_nothing_passes() {
 #[test]
 fn what_others_wrote_into_shared_data_is_no_lease() {
     let (mut worker, mut ledger) = one(&[("key", 3, 60)], 100);
-    worker.host.shared.borrow_mut().insert("weir.quota.key".into(), (b"rubbish".to_vec(), 9));
+    worker.host.shared.borrow_mut().insert("weir.quota.counter.key".into(), (b"rubbish".to_vec(), 9));
     assert_eq!(worker.passing(9, &mut ledger), 3);
 }

@@ -1,0 +1,120 @@
+use std::collections::HashMap;
+
+use weir_host::{Base, Micros};
+use weir_proto::dataplane::QuotaSettlement;
+
+use crate::counter;
+
+/// How often a worker looks at what it has taken from, in microseconds. What no request took a unit of in that time is given back.
+const LOOK: Micros = 1_000_000;
+
+/// How long an Envoy could go on at its pace with what it keeps, in looks: what it holds when it is killed is lost to the others
+/// until the window ends, and while the control plane is away it gets nothing new. Where much remains for all, the latter counts.
+const KEPT_LOOKS: u64 = 5;
+const KEPT_LOOKS_OF_MUCH: u64 = 30;
+
+/// Much remains if what an Envoy keeps is such a part of it.
+const MUCH: u64 = 10;
+
+/// Counters that a worker looks at. What is taken of more is not given back.
+const MOST_COUNTERS: usize = 10_000;
+
+/// How long a counter that nobody takes from is remembered.
+const REMEMBERED: Micros = 120_000_000;
+
+/// What an Envoy keeps of its leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// All that it holds.
+    All,
+    /// What it needs to go on for a while.
+    ItsPace,
+}
+
+/// Which counters a worker has taken units of lately, so that what this Envoy holds and does not use goes back to the others.
+#[derive(Debug, Default)]
+pub(crate) struct Consumption {
+    counters: HashMap<String, Taken>,
+    next_look: Micros,
+}
+
+/// One counter in the window in which it was last taken from.
+#[derive(Debug)]
+struct Taken {
+    tenant_id: String,
+    window_start_s: i64,
+    /// What this Envoy had spent at the last look.
+    spent: u64,
+    /// What was last settled: spent and returned.
+    settled: (u64, u64),
+    /// Something was taken since the last look, or is held.
+    is_held: bool,
+    /// When it last was.
+    held_at: Micros,
+}
+
+impl Consumption {
+    /// A unit was taken.
+    pub(crate) fn note(&mut self, tenant_id: &str, counter: &str, window_start_s: i64) {
+        if let Some(known) = self.counters.get_mut(counter) {
+            if known.window_start_s != window_start_s {
+                (known.window_start_s, known.spent, known.settled) = (window_start_s, 0, (0, 0));
+            }
+            known.is_held = true;
+            return;
+        }
+        if self.counters.len() < MOST_COUNTERS {
+            let tenant_id = tenant_id.to_owned();
+            let taken = Taken { tenant_id, window_start_s, spent: 0, settled: (0, 0), is_held: true, held_at: 0 };
+            self.counters.insert(counter.to_owned(), taken);
+        }
+    }
+
+    /// What is to be told of leases, if it is time to. Gives back what this Envoy does not keep.
+    pub(crate) fn settle(&mut self, host: &mut dyn Base, holder: &str, keeps: Keeps) -> Vec<QuotaSettlement> {
+        let now = host.now();
+        if now < self.next_look {
+            return Vec::new();
+        }
+        self.next_look = now.saturating_add(LOOK);
+        let mut settlements = Vec::new();
+        self.counters.retain(|counter, taken| {
+            if !taken.is_held {
+                return now < taken.held_at.saturating_add(REMEMBERED);
+            }
+            taken.held_at = now;
+            let start = taken.window_start_s;
+            // Another worker's request is in a window that comes after.
+            let Some(lease) = counter::held(host, counter, start) else { return false };
+            let pace = lease.spent().saturating_sub(taken.spent);
+            taken.spent = lease.spent();
+            let kept = match keeps {
+                Keeps::All => u64::MAX,
+                Keeps::ItsPace => kept_at(pace, lease.remaining),
+            };
+            counter::give_back_all_but(host, counter, start, kept);
+            let Some(lease) = counter::held(host, counter, start) else { return false };
+            let told = (lease.spent(), lease.returned);
+            if told != taken.settled {
+                taken.settled = told;
+                settlements.push(QuotaSettlement {
+                    tenant_id: taken.tenant_id.clone(),
+                    holder: holder.to_owned(),
+                    counter: counter.clone(),
+                    window_start_unix_s: start,
+                    spent: told.0,
+                    returned: told.1,
+                });
+            }
+            taken.is_held = pace > 0 || lease.units > 0;
+            true
+        });
+        settlements
+    }
+}
+
+/// What is kept at a pace of so many units a look, while so many remain for all.
+fn kept_at(pace: u64, remaining: u64) -> u64 {
+    let of_much = pace.saturating_mul(KEPT_LOOKS_OF_MUCH);
+    if of_much <= remaining / MUCH { of_much } else { pace.saturating_mul(KEPT_LOOKS) }
+}

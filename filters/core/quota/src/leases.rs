@@ -1,0 +1,339 @@
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+
+use prost::Message as _;
+use weir_config::{ControlPlane, QuotaConfig};
+use weir_host::{Base, CallError, CallId, Level, Micros, StreamId};
+use weir_journal::{Bounds, Delivery, Journal, Kind};
+use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaDemand, QuotaGrant, SettleQuotaRequest};
+
+use crate::consumption::{Consumption, Keeps};
+use crate::counter;
+
+/// Calls for leases that the control plane did not answer.
+const LEASES_FAILED: &str = "weir_quota_leases_failed";
+
+/// Requests of one worker that wait for leases; more are refused.
+const MOST_WAITING: usize = 1000;
+
+/// Demands in one call, which the control plane bounds.
+const MOST_DEMANDS: usize = 100;
+
+/// Added to a call's own deadline before it is made again.
+const GRACE_MS: u64 = 1000;
+
+/// The gRPC status of a control plane that does not know a call, and how long it is not called then: what it grants is granted for
+/// good, so nothing is given back.
+const UNIMPLEMENTED: u32 = 12;
+const NOT_SETTLED: Micros = 60_000_000;
+
+/// Settlements of one worker that may wait, and those in one delivery. `FLUSH_MS`: the time between two deliveries.
+const BOUNDS: Bounds = Bounds { entries: 20_000, bytes: 8 * 1024 * 1024 };
+const BATCH: usize = 500;
+const FLUSH_MS: u64 = 200;
+
+static SETTLEMENTS: Kind = Kind {
+    plugin: "weir.quota",
+    entries: "settlements",
+    key: "weir.settlement",
+    method: "SettleQuota",
+    is_entry: |bytes| SettleQuotaRequest::decode(bytes).is_ok(),
+    taken: "weir_quota_settlements_taken",
+    adopted: "weir_quota_settlements_adopted",
+    unprotected: "weir_quota_settlements_unprotected",
+    unreadable: "weir_quota_settlements_unreadable",
+    overflowed: "weir_quota_settlements_overflowed",
+};
+
+/// A counter in one window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CounterWindow {
+    pub(crate) tenant_id: String,
+    pub(crate) counter: String,
+    pub(crate) start_s: i64,
+    /// What one window holds, as far as is known here.
+    pub(crate) limit: u64,
+}
+
+/// What one worker knows of leases: which it has asked for, the requests that wait for them, and what it has taken of which.
+///
+/// However many requests lack units of a counter, one call asks for them; the others wait for its answer and are then woken, in
+/// the order in which they came. A call belongs to the stream that made it, and ends with it: then the next tick asks again.
+pub struct Leases {
+    /// The name under which this Envoy holds leases if no other worker has given it one.
+    name: String,
+    state: Cell<State>,
+    settlements: Journal,
+}
+
+impl fmt::Debug for Leases {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Leases").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    holder: Option<String>,
+    consumption: Consumption,
+    calls: Vec<Asked>,
+    /// In the order in which they came.
+    waiting: Vec<Waiting>,
+    woken: VecDeque<StreamId>,
+    /// Why the control plane's answer is not to be had, for those that were woken by that.
+    failures: HashMap<StreamId, Rc<str>>,
+    /// Until then the control plane is taken for one that knows no settlements.
+    not_settled_until: Micros,
+}
+
+/// A call that is not answered yet.
+#[derive(Debug)]
+struct Asked {
+    call: CallId,
+    /// `None`: made outside of streams.
+    by: Option<StreamId>,
+    windows: Vec<CounterWindow>,
+    /// When the answer no longer comes: that to a call of a plugin that was configured anew in the meantime never does.
+    deadline: Micros,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    stream: StreamId,
+    windows: Vec<CounterWindow>,
+}
+
+impl Leases {
+    /// Nothing is known yet. `name` and `owner`: drawn at random by each worker.
+    pub fn new(name: String, owner: u64) -> Self {
+        Self { name, state: Cell::default(), settlements: Journal::new(&SETTLEMENTS, owner) }
+    }
+
+    /// Notes that a unit was taken, so that what nobody takes any longer is given back.
+    pub(crate) fn used(&self, tenant_id: &str, counter: &str, start_s: i64) {
+        self.with(|state| state.consumption.note(tenant_id, counter, start_s));
+    }
+
+    /// Has a stream wait for these. `false`: too many wait.
+    pub(crate) fn wait(&self, stream: StreamId, windows: Vec<CounterWindow>) -> bool {
+        self.with(|state| {
+            if state.waiting.len() >= MOST_WAITING {
+                return false;
+            }
+            state.waiting.push(Waiting { stream, windows });
+            true
+        })
+    }
+
+    /// Whether a stream waits for a lease.
+    pub fn is_waiting(&self, stream: StreamId) -> bool {
+        self.with(|state| state.waiting.iter().any(|waiting| waiting.stream == stream))
+    }
+
+    /// Asks for all that streams wait for and nobody has asked for yet. `by`: the stream that `host` stands for, if any. What
+    /// cannot be asked for fails at once: the streams that want it are woken.
+    pub(crate) fn ask(&self, host: &mut dyn Base, config: &QuotaConfig, by: Option<StreamId>) {
+        self.with(|state| {
+            let now = host.now();
+            state.calls.retain(|asked| now < asked.deadline);
+            let asked: HashSet<&CounterWindow> = state.calls.iter().flat_map(|asked| &asked.windows).collect();
+            let mut lacking: BTreeMap<&CounterWindow, u64> = BTreeMap::new();
+            for window in state.waiting.iter().flat_map(|waiting| &waiting.windows) {
+                if !asked.contains(window) {
+                    let waiting = lacking.entry(window).or_default();
+                    *waiting = waiting.saturating_add(1);
+                }
+            }
+            if lacking.is_empty() {
+                return;
+            }
+            let lacking: Vec<(CounterWindow, u64)> =
+                lacking.into_iter().map(|(window, waiting)| (window.clone(), waiting)).collect();
+            let holder = state.holder(host, &self.name);
+            for of_tenant in lacking.chunk_by(|(one, _), (next, _)| one.tenant_id == next.tenant_id) {
+                for demands in of_tenant.chunks(MOST_DEMANDS) {
+                    state.ask(host, config, by, &holder, demands);
+                }
+            }
+        });
+    }
+
+    /// Whether this call is one of these.
+    pub fn awaits(&self, call: CallId) -> bool {
+        self.settlements.awaits(call) || self.with(|state| state.calls.iter().any(|asked| asked.call == call))
+    }
+
+    /// A call was answered: what was granted lies ready, and the streams that waited for it are woken. An answer to any other
+    /// call changes nothing.
+    pub fn on_call(&self, host: &mut dyn Base, call: CallId, answer: Result<&[u8], CallError>) {
+        if !self.settlements.awaits(call) {
+            return self.leased(host, call, answer);
+        }
+        match answer {
+            Ok(_) => {
+                self.settlements.acknowledged(host);
+            }
+            Err(error) if error.status == UNIMPLEMENTED => {
+                self.settlements.acknowledged(host);
+                let until = host.now().saturating_add(NOT_SETTLED);
+                self.with(|state| state.not_settled_until = until);
+            }
+            Err(error) => {
+                host.log(Level::Warn, &format!("weir.quota: settlements were not delivered and go out again: {error}"));
+                self.settlements.failed(host.now());
+            }
+        }
+    }
+
+    /// Settles what this worker has taken of leases, and gives back what this Envoy does not use, unless the control plane does not
+    /// take it now. To be called on every tick.
+    pub(crate) fn settle(&self, host: &mut dyn Base, control_plane: &ControlPlane) {
+        let keeps = if self.settlements.is_failing() { Keeps::All } else { Keeps::ItsPace };
+        self.note_settlements(host, keeps);
+        self.settlements.tick(host, BOUNDS, FLUSH_MS);
+        self.settlements.deliver(host, delivery(control_plane));
+    }
+
+    fn note_settlements(&self, host: &mut dyn Base, keeps: Keeps) {
+        let now = host.now();
+        let settlements = self.with(|state| match state.holder(host, &self.name) {
+            holder if holder.is_empty() || now < state.not_settled_until => Vec::new(),
+            holder => state.consumption.settle(host, &holder, keeps),
+        });
+        for settlement in settlements {
+            // One for which there is no room is made up for by the next.
+            self.settlements.push(host, BOUNDS, &SettleQuotaRequest { settlements: vec![settlement] });
+        }
+    }
+
+    fn leased(&self, host: &mut dyn Base, call: CallId, answer: Result<&[u8], CallError>) {
+        self.with(|state| {
+            let Some(index) = state.calls.iter().position(|asked| asked.call == call) else { return };
+            let asked = state.calls.swap_remove(index);
+            let answer = answer.map_err(|error| error.to_string()).and_then(|bytes| {
+                AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
+            });
+            match answer.and_then(|response| put(host, &asked.windows, &response)) {
+                Ok(()) => state.wake(&asked.windows, None),
+                Err(reason) => state.fail(host, &asked.windows, &reason),
+            }
+        });
+    }
+
+    /// The next stream that is to look again, until there is none.
+    pub fn next_woken(&self) -> Option<StreamId> {
+        self.with(|state| state.woken.pop_front())
+    }
+
+    /// Why a stream that was woken has no answer of the control plane's; `None`: it has one.
+    pub(crate) fn take_failure(&self, stream: StreamId) -> Option<Rc<str>> {
+        self.with(|state| state.failures.remove(&stream))
+    }
+
+    /// A stream is over. Its calls are never answered.
+    pub fn gone(&self, stream: StreamId) {
+        self.with(|state| {
+            state.waiting.retain(|waiting| waiting.stream != stream);
+            state.woken.retain(|woken| *woken != stream);
+            state.failures.remove(&stream);
+            state.calls.retain(|asked| asked.by != Some(stream));
+        });
+    }
+
+    /// Lends the state to `act`, which never calls back into these.
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.take();
+        let result = act(&mut state);
+        self.state.set(state);
+        result
+    }
+}
+
+impl State {
+    /// Empty while shared data has no room: then what is granted cannot be given back.
+    fn holder(&mut self, host: &mut dyn Base, name: &str) -> String {
+        if self.holder.is_none() {
+            self.holder = counter::holder(host, name);
+        }
+        self.holder.clone().unwrap_or_default()
+    }
+
+    fn ask(
+        &mut self,
+        host: &mut dyn Base,
+        config: &QuotaConfig,
+        by: Option<StreamId>,
+        holder: &str,
+        lacking: &[(CounterWindow, u64)],
+    ) {
+        let demands = lacking.iter().map(|(window, waiting)| QuotaDemand {
+            counter: window.counter.clone(),
+            window_start_unix_s: window.start_s,
+            minimum: 1,
+            wanted: (window.limit.saturating_mul(config.lease_percent) / 100).max(*waiting),
+            waiting: *waiting,
+        });
+        let tenant_id = lacking.first().map(|(window, _)| window.tenant_id.clone()).unwrap_or_default();
+        let request = AcquireQuotaRequest { tenant_id, demands: demands.collect(), holder: holder.to_owned() };
+        let windows = lacking.iter().map(|(window, _)| window.clone()).collect();
+        let control_plane = &config.control_plane;
+        let wait = control_plane.timeout_ms.saturating_add(GRACE_MS).saturating_mul(1000);
+        let deadline = host.now().saturating_add(wait);
+        match host.call(&control_plane.cluster, "AcquireQuota", &request.encode_to_vec(), control_plane.timeout_ms) {
+            Ok(call) => self.calls.push(Asked { call, by, windows, deadline }),
+            Err(error) => self.fail(host, &windows, &error.to_string()),
+        }
+    }
+
+    fn fail(&mut self, host: &mut dyn Base, windows: &[CounterWindow], reason: &str) {
+        host.count(LEASES_FAILED, 1);
+        host.log(Level::Warn, &format!("weir.quota: no lease: {reason}"));
+        self.wake(windows, Some(reason.into()));
+    }
+
+    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Rc<str>>) {
+        let concerned = |waiting: &Waiting| waiting.windows.iter().any(|window| windows.contains(window));
+        let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(concerned);
+        self.waiting = waiting;
+        let woken: Vec<Waiting> = woken;
+        if let Some(failure) = failure {
+            self.failures.extend(woken.iter().map(|one| (one.stream, Rc::clone(&failure))));
+        }
+        self.woken.extend(woken.into_iter().map(|one| one.stream));
+    }
+}
+
+fn delivery(control_plane: &ControlPlane) -> Delivery<'_> {
+    let ControlPlane { cluster, timeout_ms } = control_plane;
+    Delivery { cluster, timeout_ms: *timeout_ms, batch: BATCH, flush_ms: FLUSH_MS }
+}
+
+/// Puts what was granted where all workers take from.
+fn put(host: &mut dyn Base, asked: &[CounterWindow], response: &AcquireQuotaResponse) -> Result<(), String> {
+    if response.grants.len() != asked.len() {
+        return Err(format!("{} grants were answered to {} demands", response.grants.len(), asked.len()));
+    }
+    let is_for = |grant: &QuotaGrant, window: &CounterWindow| {
+        grant.counter == window.counter && grant.window_start_unix_s == window.start_s
+    };
+    if !response.grants.iter().zip(asked).all(|(grant, window)| is_for(grant, window)) {
+        return Err("a grant is not for the counter that was demanded".into());
+    }
+    let now = host.now();
+    for (grant, window) in response.grants.iter().zip(asked) {
+        let (counter, start) = (&window.counter, window.start_s);
+        match grant.granted {
+            0 => {
+                let until = match grant.ask_again_ms {
+                    0 => u64::MAX,
+                    ms => now.saturating_add(u64::from(ms).saturating_mul(1000)),
+                };
+                counter::exhaust(host, counter, start, window.limit, until);
+            }
+            units => counter::put(host, counter, start, units, grant.remaining, grant.limit.max(1)),
+        }
+    }
+    Ok(())
+}
