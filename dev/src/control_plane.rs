@@ -26,6 +26,8 @@ pub struct ControlPlane {
     pub http_port: u16,
     /// Port of gRPC.
     pub grpc_port: u16,
+    /// Where its console's playground sends to.
+    pub gateway_url: String,
     /// Where it writes.
     pub log: PathBuf,
 }
@@ -83,6 +85,7 @@ impl ControlPlane {
             .args(arguments)
             .env("WEIR_DATABASE_URL", &self.database_url)
             .env("WEIR_HTTP_ADDR", format!("{LOOPBACK}:{}", self.http_port))
+            .env("WEIR_GATEWAY_URL", &self.gateway_url)
             .env("WEIR_GRPC_ADDR", format!("{LOOPBACK}:{}", self.grpc_port))
             .env("WEIR_MASTER_KEY_FILE", &self.master_key)
             .env("WEIR_MODULE_FILE", &self.module);

@@ -98,6 +98,7 @@ async fn start(settings: &Settings, state: &State, parts: &mut Parts, http: &req
         module,
         http_port: ports.admin,
         grpc_port: ports.xds,
+        gateway_url: format!("http://{LOOPBACK}:{}", ports.gateway),
         log: state.path("logs/control-plane.log"),
     };
     start_control_plane(&control_plane, parts, http).await?;

@@ -10,6 +10,7 @@ mod gateways;
 mod guardrail_test;
 mod models;
 pub(crate) mod nodes;
+pub(crate) mod playground;
 mod pools;
 mod profiles;
 mod provider_check;
@@ -54,6 +55,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(models::router())
         .merge(profiles::router())
         .merge(guardrail_test::router())
+        .merge(playground::router())
         .merge(gateways::router())
         .merge(nodes::router())
         .merge(usage::router())

@@ -35,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 use weir_store::Store;
 
+pub use admin::playground::{Gateway, GatewayError};
 pub use console::{Console, ConsoleError};
 pub use health::metrics_router;
 pub use openapi::openapi;
@@ -61,6 +62,8 @@ pub struct ApiState {
     pub stopping: watch::Receiver<bool>,
     /// Authorities that providers' certificates may come from, in PEM; where there is no such file, those of the public web.
     pub upstream_ca_file: Option<std::path::PathBuf>,
+    /// Where the playground sends to; `None`: nowhere.
+    pub gateway: Option<Gateway>,
 }
 
 /// Marks an answer, as an extension, that goes on until its reader leaves: no limit of a request's time is for it.

@@ -52,6 +52,8 @@ pub enum Code {
     TooManyDeletions,
     /// Too many attempts.
     TooManyRequests,
+    /// The gateway does not answer, or the control plane does not know where it is.
+    GatewayUnreachable,
     /// A fault of the control plane.
     Internal,
     /// The database does not answer.
@@ -77,6 +79,7 @@ impl Code {
             Self::InvalidFields | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::GatewayUnreachable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -104,6 +107,7 @@ impl Code {
             Self::AlreadySetUp => "Set up already",
             Self::TooManyDeletions => "Too much would be deleted",
             Self::TooManyRequests => "Too many attempts",
+            Self::GatewayUnreachable => "The gateway does not answer",
             Self::Internal => "A fault of the control plane",
             Self::Unavailable => "The database does not answer",
             Self::Overloaded => "Too much at once",

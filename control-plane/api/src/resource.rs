@@ -52,27 +52,6 @@ impl<T> List<T> {
     }
 }
 
-/// Which part of a list is wanted.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Items at most, 1 to 200. Default 50.
-    limit: Option<u32>,
-    /// `next_cursor` of the part before.
-    cursor: Option<String>,
-    /// Only what belongs to this tenant.
-    tenant_id: Option<Uuid>,
-}
-
-impl ListQuery {
-    /// Checks it.
-    pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
-        let after = self.cursor.as_deref().map(cursor::read).transpose()?;
-        Ok(PageRequest { limit: limit(self.limit)?, after, tenant_id: self.tenant_id, name: None, part_of_name: None })
-    }
-}
-
 /// Which part of a list of resources is wanted.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -17,6 +17,7 @@ pub mod guardrails;
 pub mod json;
 pub mod ledger;
 pub mod node;
+pub mod operations;
 pub mod page;
 pub mod presets;
 pub mod resource;

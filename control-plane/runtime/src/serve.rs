@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use weir_api::{ApiState, Console, RenderMetrics};
+use weir_api::{ApiState, Console, Gateway, RenderMetrics};
 use weir_core::destination::AllowedHosts;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, chain};
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
@@ -52,6 +52,8 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         Some(folder) => Console::read(folder)?,
         None => Console::embedded()?,
     };
+    let gateway = settings.gateway_url.as_deref().map(Gateway::at).transpose();
+    let gateway = gateway.context("WEIR_GATEWAY_URL cannot be used")?;
     let metrics = telemetry::metrics()?;
     open_files::allow(u64::from(settings.http_connections) + u64::from(settings.grpc_connections))?;
     let (stop, stopping) = watch::channel(false);
@@ -118,6 +120,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         console,
         stopping: stopping.clone(),
         upstream_ca_file: Some(settings.envoy_ca_file.clone().into()),
+        gateway,
     });
 
     tracing::info!(http = %settings.http_addr, grpc = %settings.grpc_addr, revision, "the control plane serves");

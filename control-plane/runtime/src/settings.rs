@@ -79,6 +79,10 @@ pub struct ServeSettings {
     /// in (feature `embed-console`), and if there is none, `/` leads to the interactive documentation.
     #[arg(long, env = "WEIR_CONSOLE_DIR")]
     pub console_dir: Option<PathBuf>,
+    /// Where the control plane reaches a gateway, for the console's playground: `http://gateway.example:18080`. The console shows
+    /// it to its users as the address for apps. By default nowhere.
+    #[arg(long, env = "WEIR_GATEWAY_URL")]
+    pub gateway_url: Option<String>,
     /// How many connections are held at a time on the port of the admin API; further ones wait until one ends. One on which
     /// no request was under way for 30 s is closed, and a request that takes more than a minute or two is cut.
     #[arg(long, env = "WEIR_HTTP_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

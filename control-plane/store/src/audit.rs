@@ -38,21 +38,51 @@ pub struct AuditEntry {
     pub revision: u64,
 }
 
+/// Which changes are wanted. What is `None` excludes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Has this in the address of who made it, whatever its case. One whom the reader may not know is not found.
+    pub actor: Option<String>,
+    /// The kind of resource, for example `api_key`.
+    pub resource_type: Option<String>,
+    /// The resource.
+    pub resource_id: Option<Uuid>,
+    /// Made then or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Made before.
+    pub to: Option<DateTime<Utc>>,
+}
+
 impl Store {
     /// The changes in the actor's scope, newest first. A tenant's users learn of its own users only who they are.
-    pub async fn list_audit(&self, actor: &Actor, request: PageRequest) -> Result<Page<AuditEntry>, StoreError> {
+    pub async fn list_audit(
+        &self,
+        actor: &Actor,
+        filter: AuditFilter,
+        request: PageRequest,
+    ) -> Result<Page<AuditEntry>, StoreError> {
         let rows: Vec<AuditRow> = sqlx::query_as(
             "SELECT id, at, action, resource_type, resource_id, tenant_id, revision, resource_name, origin_kind, origin_ref, changes,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_id END AS actor_id,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_email END AS actor_email
              FROM audit
              WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR tenant_id = $2)
-               AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
+               AND ($3::uuid IS NULL OR id < $3)
+               AND ($5::text IS NULL OR (($1::uuid IS NULL OR actor_tenant_id = $1)
+                                         AND strpos(lower(actor_email), lower($5)) > 0))
+               AND ($6::text IS NULL OR resource_type = $6) AND ($7::uuid IS NULL OR resource_id = $7)
+               AND ($8::timestamptz IS NULL OR at >= $8) AND ($9::timestamptz IS NULL OR at < $9)
+             ORDER BY id DESC LIMIT $4",
         )
         .bind(actor.scope().tenant())
         .bind(request.tenant_id)
         .bind(request.after)
         .bind(i64::from(request.limit) + 1)
+        .bind(filter.actor)
+        .bind(filter.resource_type)
+        .bind(filter.resource_id)
+        .bind(filter.from)
+        .bind(filter.to)
         .fetch_all(&self.admin)
         .await?;
         let entries = rows.into_iter().map(AuditRow::into_entry).collect::<Result<_, _>>()?;

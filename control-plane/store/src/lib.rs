@@ -33,7 +33,7 @@ mod usage_list;
 mod usage_summary;
 mod writers;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditFilter};
 pub use browser_sessions::SessionView;
 pub use commit::Idempotency;
 pub use error::{StoreError, User};

@@ -3,20 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use weir_core::page::PageRequest;
 use weir_core::resource::Origin;
+use weir_store::AuditFilter;
 
 use crate::ApiState;
 use crate::admin::apply::ApplyChange;
 use crate::caller::Caller;
+use crate::cursor;
 use crate::extract::Query;
 use crate::problem::{Problem, Reading};
-use crate::resource::{List, ListQuery};
+use crate::resource::{self, List};
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list))
@@ -78,14 +81,41 @@ impl From<weir_store::AuditEntry> for AuditEntry {
     }
 }
 
+/// Which changes are wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct AuditQuery {
+    /// Items at most, 1 to 200. Default 50.
+    limit: Option<u32>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+    /// Only what belongs to this tenant.
+    tenant_id: Option<Uuid>,
+    /// Only by whom has this in the address, whatever its case.
+    actor: Option<String>,
+    /// Only of this kind, for example `api_key`.
+    resource_type: Option<String>,
+    /// Only of this resource.
+    resource_id: Option<Uuid>,
+    /// From this time on.
+    from: Option<DateTime<Utc>>,
+    /// Before this time.
+    to: Option<DateTime<Utc>>,
+}
+
 /// The changes in your scope, newest first.
-#[utoipa::path(get, path = "/audit", operation_id = "list_audit", tag = "audit", params(ListQuery),
+#[utoipa::path(get, path = "/audit", operation_id = "list_audit", tag = "audit", params(AuditQuery),
     responses((status = 200, body = List<AuditEntry>), Reading))]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<AuditQuery>,
 ) -> Result<Json<List<AuditEntry>>, Problem> {
-    let page = state.store.list_audit(&caller.actor, query.page()?).await?;
+    let AuditQuery { limit, cursor, tenant_id, actor, resource_type, resource_id, from, to } = query;
+    let after = cursor.as_deref().map(cursor::read).transpose()?;
+    let request = PageRequest { limit: resource::limit(limit)?, after, tenant_id, name: None, part_of_name: None };
+    let filter = AuditFilter { actor, resource_type, resource_id, from, to };
+    let page = state.store.list_audit(&caller.actor, filter, request).await?;
     Ok(List::of(page, AuditEntry::from))
 }

@@ -40,12 +40,13 @@ enum FeatureStatus {
     Planned,
 }
 
-const AVAILABLE: [&str; 9] = [
+const AVAILABLE: [&str; 10] = [
     "api_keys",
     "console",
     "failover",
     "guardrails",
     "openai_and_anthropic_translation",
+    "playground",
     "provider_credentials",
     "rate_limits",
     "streaming",

@@ -54,19 +54,30 @@ pub(crate) async fn app_on(database_url: String) -> App {
     let allowed = ["*.allowed.internal", "10.7.7.7"].map(|host| host.parse().unwrap());
     let store = store.with_allowed_hosts(AllowedHosts::new(allowed.to_vec()));
     store.migrate().await.unwrap();
-    let (stop, stopping) = watch::channel(false);
-    let router = router(ApiState {
+    let (stop, _) = watch::channel(false);
+    let router = api(&store, None, stop.subscribe());
+    App { store, database_url, stop, router }
+}
+
+/// The API itself.
+fn api(store: &Store, gateway: Option<weir_api::Gateway>, stopping: watch::Receiver<bool>) -> Router {
+    router(ApiState {
         store: store.clone(),
         metrics: Some(std::sync::Arc::new(|| "weir_up 1\n".into())),
         trusted_proxies: 1,
         console: Console::default(),
         stopping,
         upstream_ca_file: None,
-    });
-    App { store, database_url, stop, router }
+        gateway,
+    })
 }
 
 impl App {
+    /// The same with a gateway for its playground.
+    pub(crate) fn with_gateway(self, gateway: weir_api::Gateway) -> App {
+        App { router: api(&self.store, Some(gateway), self.stop.subscribe()), ..self }
+    }
+
     /// Somebody without a session.
     pub(crate) fn nobody(&self) -> Client {
         Client { router: self.router.clone(), token: None }

@@ -84,6 +84,9 @@ const TABLE: &[Row] = &[
     row("delete_profile", 403, 404),
     // B does not even learn that A's profile exists: the profile is a wrong field.
     row("test_guardrails", 200, 422),
+    row("playground", 200, 200),
+    // It gets as far as the app's key, which alone decides.
+    row("send_playground_request", 400, 400),
     row("list_nodes", 404, 404),
     row("list_usage", 200, 200),
     row("get_usage", 404, 404),

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::app::{app, furnish};
+use weir_core::actor::Role;
+
+use crate::app::{Client, app, furnish, id};
 
 #[tokio::test]
 async fn parts_of_a_list_are_the_whole_in_order() {
@@ -43,6 +45,27 @@ async fn a_list_can_be_narrowed_to_a_tenant() {
     }
     let entries = platform.get(&format!("audit?tenant_id={tenant_id}")).await.expect(200).json["items"].clone();
     assert_eq!(entries.as_array().unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn the_audit_can_be_narrowed_to_who_did_what_when() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&a.tenant))).await;
+    admin.make("models", json!({"tenant_id": a.tenant["id"], "name": "own", "pool_id": a.pool["id"]})).await;
+    let count = async |client: &Client, query: &str| {
+        client.get(&format!("audit?{query}")).await.expect(200).json["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&admin, "resource_type=model").await, 2);
+    assert_eq!(count(&admin, &format!("resource_type=model&actor={}", admin.token().to_uppercase())).await, 1);
+    // The platform's user, of whom a tenant's does not know, is not found by the address either.
+    assert_eq!(count(&admin, &format!("actor={}", platform.token())).await, 0);
+    assert_eq!(count(&platform, &format!("actor={}", platform.token())).await, 7);
+    assert_eq!(count(&platform, &format!("resource_id={}", a.pool["id"].as_str().unwrap())).await, 1);
+    let made = a.pool["created_at"].as_str().unwrap();
+    assert_eq!(count(&admin, &format!("resource_type=pool&from={made}")).await, 1);
+    assert_eq!(count(&admin, &format!("resource_type=pool&to={made}")).await, 0);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod lists;
 mod login;
 mod nodes;
 mod operations;
+mod playground;
 mod postgres;
 mod protocol;
 mod provider_check;

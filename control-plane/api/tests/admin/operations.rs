@@ -132,7 +132,7 @@ impl Operation {
     }
 
     pub(crate) async fn send(&self, caller: &Client, request: &Request) -> Answer {
-        let path = self.path.replace("{id}", &request.id);
+        let path = self.path.replace("{id}", &request.id).replace("{operation}", "chat.completions");
         let path = if request.query.is_empty() { path } else { format!("{path}?{}", request.query) };
         let etag = etag(&request.revision);
         let headers = [("if-match", etag.as_str())];

@@ -53,6 +53,13 @@ impl Operation {
         Some(Self { endpoint, schema })
     }
 
+    /// The operation of this name that has a body.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all =
+            Schema::all().flat_map(|schema| schema.endpoints().iter().map(move |endpoint| Self { endpoint, schema }));
+        all.find(|operation| operation.name() == name && operation.has_body())
+    }
+
     /// What is asked for.
     pub fn kind(self) -> Kind {
         self.endpoint.kind

@@ -417,6 +417,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/playground": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the playground sends to. */
+        get: operations["playground"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/playground/{operation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends an app's request to the gateway.
+         * @description The body and the answer are the gateway's, streams included; so are the statuses of the gateway's own refusals. A request may
+         *     have 16 MiB and take 90 s.
+         */
+        post: operations["send_playground_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/pools": {
         parameters: {
             query?: never;
@@ -1139,7 +1177,7 @@ export interface components {
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "too_many_requests" | "internal" | "unavailable" | "overloaded";
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "too_many_requests" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
         /**
          * @description Whether a cost can be explained.
          * @enum {string}
@@ -2040,6 +2078,11 @@ export interface components {
             last_seen_at: string;
             /** @description As the browser called itself; empty for machines. */
             user_agent: string;
+        };
+        /** @description Where the playground sends to. */
+        Playground: {
+            /** @description The gateway's URL, as apps use it; null: none is set (`WEIR_GATEWAY_URL`), and nothing can be sent. */
+            gateway_url?: string | null;
         };
         /** @description Deployments that serve the same models, in the order in which they are tried. */
         Pool: {
@@ -3792,6 +3835,16 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only by whom has this in the address, whatever its case. */
+                actor?: string;
+                /** @description Only of this kind, for example `api_key`. */
+                resource_type?: string;
+                /** @description Only of this resource. */
+                resource_id?: string;
+                /** @description From this time on. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -5884,6 +5937,134 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    playground: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Playground"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_playground_request: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The app's API key. It is sent to the gateway, and not stored. */
+                "X-Weir-App-Key": string;
+            };
+            path: {
+                /** @description The operation's name: `chat.completions`, `messages`, `embeddings`, … */
+                operation: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description What the gateway answered. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Others are under way. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The gateway does not answer, or none is set. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
