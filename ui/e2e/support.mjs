@@ -123,6 +123,8 @@ export async function pages(machine) {
     ["dashboard", "/"],
     ["requests", "/requests"],
     ["request", `/requests/${request}`],
+    ["usage", "/usage"],
+    ["playground", "/playground"],
     ["models", "/models"],
     await one("model", "/models", "models"),
     ["pools", "/pools"],

@@ -2,6 +2,7 @@
 export const paths = {
   dashboard: "/",
   signIn: "/sign-in",
+  setup: "/setup",
   requests: "/requests",
   request: (id: string) => `/requests/${id}`,
   tenants: "/tenants",
@@ -26,6 +27,8 @@ export const paths = {
   profileNew: "/guardrails/new",
   profile: (id: string) => `/guardrails/${id}`,
   bench: "/guardrails/bench",
+  usage: "/usage",
+  playground: "/playground",
   audit: "/audit",
   nodes: "/nodes",
   gateways: "/gateways",
@@ -38,6 +41,16 @@ export const paths = {
 /** The list of requests with a filter set. */
 export function requestsWith(filter: Record<string, string>): string {
   return `${paths.requests}?${new URLSearchParams(filter)}`;
+}
+
+/** The usage explorer with a filter set. */
+export function usageWith(filter: Record<string, string>): string {
+  return `${paths.usage}?${new URLSearchParams(filter)}`;
+}
+
+/** The audit log with a filter set. */
+export function auditWith(filter: Record<string, string>): string {
+  return `${paths.audit}?${new URLSearchParams(filter)}`;
 }
 
 /** Sign-in that leads back to a page of the console. */
@@ -63,6 +76,7 @@ export function resourcePath(kind: string, id: string): string | undefined {
     guardrail_profile: paths.profile,
     profile: paths.profile,
     gateway: paths.gateway,
+    usage: paths.request,
   };
   return pages[kind]?.(id);
 }

@@ -6,6 +6,11 @@ import { paths } from "./paths";
 
 const root = createRootRoute({ component: Outlet });
 const signIn = createRoute({ getParentRoute: () => root, path: paths.signIn, component: SignInPage });
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: paths.setup,
+  component: lazyRouteComponent(() => import("./features/session/SetupPage"), "SetupPage"),
+});
 const frame = createRoute({ getParentRoute: () => root, id: "frame", component: SignedIn });
 
 // biome-ignore lint/suspicious/noExplicitAny: a page takes no properties, whatever its module also holds
@@ -31,6 +36,7 @@ const gateways = () => import("./features/gateways/pages");
 
 const routes = root.addChildren([
   signIn,
+  setup,
   frame.addChildren([
     page(paths.dashboard, () => import("./features/dashboard/DashboardPage"), "DashboardPage"),
     page(paths.requests, requests, "RequestsPage"),
@@ -57,6 +63,8 @@ const routes = root.addChildren([
     page(paths.profileNew, guardrails, "NewProfilePage"),
     page(paths.profile(id), guardrails, "ProfilePage"),
     page(paths.bench, bench, "BenchPage"),
+    page(paths.usage, () => import("./features/dashboard/UsagePage"), "UsagePage"),
+    page(paths.playground, () => import("./features/playground/PlaygroundPage"), "PlaygroundPage"),
     page(paths.audit, () => import("./features/audit/AuditPage"), "AuditPage"),
     page(paths.nodes, () => import("./features/nodes/NodesPage"), "NodesPage"),
     page(paths.gateways, gateways, "GatewaysPage"),

@@ -12,6 +12,34 @@ export const client = createClient<paths>({
   fetch: (request) => globalThis.fetch(request),
 });
 
+/** How far the server's clock is before this browser's, in milliseconds. */
+let ahead = 0;
+client.use({
+  onResponse({ response }) {
+    const told = Date.parse(response.headers.get("date") ?? "");
+    if (Number.isFinite(told)) ahead = told - Date.now();
+  },
+});
+
+/** Now by the server's clock, to about a second: this browser's may be wrong by hours. */
+export function serverNow(): number {
+  return Date.now() + ahead;
+}
+
+/** Sends what the document cannot describe: its answer is read piece by piece, by whoever asked. */
+export async function send(path: string, headers: Record<string, string>, body: string, signal: AbortSignal) {
+  const options = { method: "POST", headers, body, signal, credentials: "same-origin" } as const;
+  const response = await globalThis.fetch(path, options);
+  // A gateway's 401 is about the app's key; the API's own about the session.
+  if (response.status === 401 && response.headers.get("content-type") === PROBLEM) {
+    for (const callback of expired) callback();
+  }
+  return response;
+}
+
+/** The media type of the API's own refusals. */
+export const PROBLEM = "application/problem+json";
+
 /** A refusal of the API, or its silence. */
 export class ApiProblem extends Error {
   constructor(

@@ -128,6 +128,11 @@ export function forget(queries: QueryClient, name: string): Promise<void> {
   return queries.invalidateQueries({ queryKey: [name] });
 }
 
+/** A key that no other request has. `crypto.randomUUID` exists only where browsers trust the connection. */
+export function newIdempotencyKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Makes a thing. The key makes a repeat after a lost answer harmless. */
 export function useCreate<R extends ResourceName>(name: R) {
   const queries = useQueryClient();

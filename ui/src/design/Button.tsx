@@ -60,15 +60,17 @@ export function LinkButton({
   to,
   kind = "plain",
   icon,
+  onClick,
   children,
 }: {
   to: string;
+  onClick?: () => void;
   kind?: Kind;
   icon?: ReactNode;
   children: ReactNode;
 }) {
   return (
-    <AppLink to={to} className={`${base} ${kinds[kind]} cursor-pointer`}>
+    <AppLink to={to} onClick={onClick} className={`${base} ${kinds[kind]} cursor-pointer`}>
       {icon}
       {children}
     </AppLink>

@@ -95,6 +95,35 @@ export function TextField<T extends FieldValues>({
   );
 }
 
+/** A text of several lines. */
+export function TextAreaField<T extends FieldValues>({
+  control,
+  name,
+  label,
+  help,
+  optional,
+  rows,
+  mono = false,
+}: Common<T> & { rows: number; mono?: boolean }) {
+  const id = useId();
+  const { field, fieldState } = useController({ control, name });
+  const error = fieldState.error?.message;
+  return (
+    <Labelled id={id} label={label} help={help} error={error} optional={optional}>
+      <textarea
+        {...field}
+        value={field.value ?? ""}
+        id={id}
+        rows={rows}
+        spellCheck={!mono}
+        aria-invalid={error ? true : undefined}
+        aria-describedby={described(id, error, help)}
+        className={`${inputClass} ${mono ? "font-mono" : ""}`}
+      />
+    </Labelled>
+  );
+}
+
 /** A choice from few. The browser's own control: on a phone nothing is easier. */
 export function SelectField<T extends FieldValues>({
   control,

@@ -1,8 +1,8 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useId } from "react";
 import { useChoices } from "../api/resources";
 import { texts } from "../texts";
 import { Button } from "./Button";
-import { Select } from "./Fields";
+import { inputClass, Labelled, Select } from "./Fields";
 
 /** Filters above a list. */
 export function FilterBar({ children, onClear }: { children: ReactNode; onClear?: () => void }) {
@@ -32,5 +32,35 @@ export function TenantFilter({ value, onChange }: { value: string; onChange: (te
       onChange={onChange}
       options={[{ value: "", label: texts.common.all }, ...options]}
     />
+  );
+}
+
+/** Takes effect when it is left or entered, not at each letter: each change asks the ledger. */
+export function TextFilter({
+  label,
+  value,
+  onChange,
+  type = "text",
+}: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  type?: "text" | "datetime-local";
+}) {
+  const id = useId();
+  const commit = (next: string) => next.trim() !== value && onChange(next.trim());
+  return (
+    <Labelled id={id} label={label}>
+      <input
+        key={value}
+        id={id}
+        type={type}
+        defaultValue={value}
+        spellCheck={false}
+        onBlur={(event) => commit(event.target.value)}
+        onKeyDown={(event) => event.key === "Enter" && commit(event.currentTarget.value)}
+        className={inputClass}
+      />
+    </Labelled>
   );
 }

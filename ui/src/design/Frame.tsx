@@ -5,6 +5,7 @@ import type { Identity } from "../api/identity";
 import { texts } from "../texts";
 import { IconButton } from "./Button";
 import { AppLink } from "./Link";
+import { SearchButton } from "./Search";
 
 export interface NavigationEntry {
   to: string;
@@ -56,7 +57,7 @@ export function Frame({
           {isOpen ? <X aria-hidden className="size-5" /> : <Menu aria-hidden className="size-5" />}
         </IconButton>
         <span className="font-semibold">{texts.product}</span>
-        <span className="size-11" />
+        <SearchButton entries={entries} small />
       </header>
       <aside
         id="navigation"
@@ -64,6 +65,9 @@ export function Frame({
         className={`${isOpen ? "fixed inset-x-0 top-14 bottom-0 z-20 flex" : "hidden"} flex-col overflow-y-auto border-r border-line bg-surface lg:sticky lg:top-0 lg:flex lg:h-dvh lg:overflow-hidden`}
       >
         <p className="hidden px-5 pt-4 pb-1 text-lg font-semibold tracking-tight lg:block">{texts.product}</p>
+        <div className="hidden px-3 pt-2 lg:block">
+          <SearchButton entries={entries} />
+        </div>
         <nav aria-label={texts.nav.label} className="min-h-0 flex-1 px-3 py-2 lg:overflow-y-auto">
           {groups.map((group, index) => (
             <div key={group.label ?? index} className="mb-4 lg:mb-3">

@@ -7,6 +7,7 @@ import { ApiProblem } from "../api/client";
 import {
   type Item,
   type Made,
+  newIdempotencyKey,
   type ResourceName,
   type Resources,
   readNow,
@@ -98,7 +99,7 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
     setFailure(undefined);
     try {
       if (!base) {
-        idempotencyKey.current ??= newKey();
+        idempotencyKey.current ??= newIdempotencyKey();
         properties.onMade(await create.mutateAsync({ body: toCreate(values), idempotencyKey: idempotencyKey.current }));
         return;
       }
@@ -175,11 +176,6 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
       </Dialog>
     </form>
   );
-}
-
-/** `crypto.randomUUID` exists only where browsers trust the connection. */
-function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** `members[0].price` of the API is `members.0.price` of the form. */

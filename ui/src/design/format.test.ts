@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   ago,
+  decimalDollars,
   duration,
   fromLocalInput,
   microDollars,
@@ -24,6 +25,15 @@ describe("money", () => {
     [-2_500_000, "−$2.50"],
     ["9007199254740993000000", "$9,007,199,254,740,993.00"],
   ])("%s micro-dollars are %s", (micro, expected) => expect(money(micro)).toBe(expected));
+
+  it.each([
+    ["0", "$0.00"],
+    ["0.00021", "$0.00021"],
+    ["12.345678901", "$12.34"],
+    ["-1.5", "−$1.50"],
+    ["9007199254740993.5", "$9,007,199,254,740,993.50"],
+    ["much", "much"],
+  ])("%s dollars are %s", (text, expected) => expect(decimalDollars(text)).toBe(expected));
 
   it.each([
     ["2.5", 2_500_000],

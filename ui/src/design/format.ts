@@ -28,6 +28,14 @@ export function money(microDollars: number | bigint | string): string {
   return `${sign}$${integers.format(dollars)}.${decimals}`;
 }
 
+/** A decimal text of dollars, as the API gives sums: cents of what is a dollar or more, else what is not zero. */
+export function decimalDollars(text: string): string {
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  if (!match) return text;
+  const micro = BigInt(`${match[2]}${(match[3] ?? "").slice(0, 6).padEnd(6, "0")}`);
+  return money(match[1] ? -micro : micro);
+}
+
 /** Dollars as people type them, as micro-dollars; undefined if it is no such amount. */
 export function microDollars(text: string): number | undefined {
   const match = /^(\d{1,9})(?:\.(\d{1,6}))?$/.exec(text.trim());

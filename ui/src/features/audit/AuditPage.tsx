@@ -1,15 +1,18 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { client, type Schemas, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
 import { useNames } from "../../api/resources";
+import { Badge } from "../../design/Badge";
 import { DataTable } from "../../design/DataTable";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { Select } from "../../design/Fields";
+import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { count, shortDateTime } from "../../design/format";
-import { AppLink } from "../../design/Link";
+import { count, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
 import { Page } from "../../design/Page";
-import { resourcePath } from "../../paths";
 import { texts } from "../../texts";
+import { EntryDialog } from "./EntryDialog";
+import { actor, whatHappened } from "./entry";
 
 const { audit: words, common } = texts;
 type Entry = Schemas["AuditEntry"];
@@ -17,7 +20,8 @@ type Entry = Schemas["AuditEntry"];
 /** Every change in one's scope. */
 export function AuditPage() {
   const { isPlatform } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "actor", "resource_type", "resource_id", "from", "to");
+  const [shown, setShown] = useState<Entry>();
   const tenantName = useNames("tenants", isPlatform);
   const list = useInfiniteQuery({
     queryKey: ["audit", filters.query],
@@ -31,13 +35,41 @@ export function AuditPage() {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (part) => part.next_cursor ?? undefined,
   });
+  const owner = (entry: Entry) =>
+    entry.tenant_id ? (tenantName(entry.tenant_id) ?? entry.tenant_id) : common.platform;
   return (
     <Page title={words.title} lead={words.lead}>
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+        <TextFilter
+          label={words.who}
+          value={filters.values.actor}
+          onChange={(value) => filters.set({ actor: value })}
+        />
+        <Select
+          label={words.kind}
+          value={filters.values.resource_type}
+          onChange={(resource_type) => filters.set({ resource_type })}
+          options={[
+            { value: "", label: common.all },
+            ...Object.entries(words.kinds).map(([value, label]) => ({ value, label })),
+          ]}
+        />
+        <TextFilter
+          label={common.from}
+          type="datetime-local"
+          value={toLocalInput(filters.values.from)}
+          onChange={(from) => filters.set({ from: fromLocalInput(from) ?? "" })}
+        />
+        <TextFilter
+          label={common.to}
+          type="datetime-local"
+          value={toLocalInput(filters.values.to)}
+          onChange={(to) => filters.set({ to: fromLocalInput(to) ?? "" })}
+        />
+      </FilterBar>
       <DataTable
         label={words.title}
         list={list}
@@ -45,38 +77,36 @@ export function AuditPage() {
         empty={words.empty}
         onClearFilters={filters.clear}
         columns={[
-          { title: words.at, cell: (entry) => <span className="tabular-nums">{shortDateTime(entry.at)}</span> },
-          { title: words.who, width: "minmax(0,1.2fr)", cell: actor },
-          { title: words.what, cell: (entry) => <code className="font-mono text-xs">{entry.action}</code> },
           {
-            title: words.resource,
-            width: "minmax(0,1.5fr)",
-            cell: (entry) => <Resource entry={entry} />,
+            title: words.at,
+            cell: (entry) => (
+              <button
+                type="button"
+                onClick={() => setShown(entry)}
+                className="min-h-11 text-left font-medium text-link tabular-nums underline-offset-2 hover:underline md:min-h-8"
+              >
+                {shortDateTime(entry.at)}
+              </button>
+            ),
           },
-          ...(isPlatform
-            ? [
-                {
-                  title: common.owner,
-                  secondary: true,
-                  cell: (entry: Entry) =>
-                    entry.tenant_id ? (tenantName(entry.tenant_id) ?? entry.tenant_id) : common.platform,
-                },
-              ]
-            : []),
-          { title: common.revision, width: "6rem", numeric: true, cell: (entry) => count(entry.revision) },
+          { title: words.who, width: "minmax(0,1.2fr)", cell: actor },
+          { title: words.what, width: "minmax(0,1.2fr)", cell: whatHappened },
+          {
+            title: common.name,
+            width: "minmax(0,1.4fr)",
+            cell: (entry) => entry.resource_name ?? <span className="font-mono text-xs">{entry.resource_id}</span>,
+          },
+          {
+            title: words.where,
+            width: "7rem",
+            secondary: true,
+            cell: (entry) => <Badge>{words.origins[entry.origin.kind]}</Badge>,
+          },
+          ...(isPlatform ? [{ title: common.owner, secondary: true, cell: owner }] : []),
+          { title: common.revision, width: "5rem", numeric: true, cell: (entry) => count(entry.revision) },
         ]}
       />
+      {shown && <EntryDialog entry={shown} owner={owner(shown)} onClose={() => setShown(undefined)} />}
     </Page>
   );
-}
-
-function actor(entry: Entry): string {
-  if (entry.actor.email === "system") return words.system;
-  return entry.actor.email ?? words.hidden;
-}
-
-function Resource({ entry }: { entry: Entry }) {
-  const path = entry.action.endsWith(".delete") ? undefined : resourcePath(entry.resource_type, entry.resource_id);
-  const id = <span className="font-mono text-xs">{entry.resource_id}</span>;
-  return path ? <AppLink to={path}>{id}</AppLink> : id;
 }

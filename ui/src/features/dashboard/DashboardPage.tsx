@@ -1,162 +1,186 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 import { client, unwrap } from "../../api/client";
+import { usePulse } from "../../api/events";
 import { useIdentity } from "../../api/identity";
 import { useNodes } from "../../api/nodes";
 import { useChoices } from "../../api/resources";
+import { type Dimension, useSummary } from "../../api/usage";
 import { Badge } from "../../design/Badge";
-import { BarChart } from "../../design/BarChart";
 import { LinkButton } from "../../design/Button";
 import { Rows } from "../../design/DataTable";
 import { CopyButton } from "../../design/Dialog";
+import { Select } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { count, dateTime, duration, money, shortCount, shortDateTime } from "../../design/format";
+import { count, shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page, Section } from "../../design/Page";
 import { Failed, Loading } from "../../design/States";
-import { paths, requestsWith } from "../../paths";
+import { paths, requestsWith, usageWith } from "../../paths";
 import { texts } from "../../texts";
-import { bars, figures, type UsageRecord } from "./figures";
+import { Figures } from "./Figures";
+import { GroupTable } from "./GroupTable";
+import { Heatmap } from "./Heatmap";
+import { before, bucketFor, latest, type Period, RANGES, type Range } from "./time";
+import { UsageChart } from "./UsageChart";
 
-const { dashboard: words, requests: requestWords } = texts;
-/** As many as the API gives at once. */
-const LATEST = 200;
-const BARS = 40;
+const { dashboard: words, requests: requestWords, usage: usageWords } = texts;
+/** Rows of a list of the most. */
+const TOP = 8;
+/** Days that the heatmap shows at least: each weekday once. */
+const WEEK = 7;
 
-/** What the latest requests say. Their number is told with the figures. */
+/** What has happened lately, what is different from before, and where to look. */
 export function DashboardPage() {
   const { isPlatform } = useIdentity();
-  const filters = useFilters("tenant_id");
-  const usage = useQuery({
-    queryKey: ["usage", "latest", filters.query],
-    queryFn: ({ signal }) =>
-      unwrap(client.GET("/api/v1/admin/usage", { params: { query: { ...filters.query, limit: LATEST } }, signal })),
-    refetchInterval: 10_000,
-  });
-  const records = usage.data?.items ?? [];
-  const lead = usage.data?.next_cursor ? words.leadMore(records.length) : words.lead(records.length);
+  const filters = useFilters("tenant_id", "range");
+  const range: Range = filters.values.range in RANGES ? (filters.values.range as Range) : "day";
+  const period = latest(RANGES[range]);
+  const tenant = filters.values.tenant_id || undefined;
+  const now = useSummary({ ...period, bucket: bucketFor(period), tenant });
+  const earlier = useSummary({ ...before(period), limit: 1, tenant });
+  const isEmpty = now.data?.totals.requests === 0 && earlier.data?.totals.requests === 0;
   return (
-    <Page title={words.title} lead={records.length > 0 ? lead : undefined}>
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+    <Page title={words.title}>
+      <FilterBar onClear={filters.clear}>
+        <Select
+          label={usageWords.range}
+          value={range}
+          onChange={(value) => filters.set({ range: value })}
+          options={(Object.keys(RANGES) as Range[]).map((value) => ({ value, label: usageWords.ranges[value] }))}
+        />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
+        )}
+      </FilterBar>
+      <div className="mb-6 flex flex-wrap items-center gap-x-6 gap-y-2 text-sm">
+        {isPlatform && <Gateways />}
+        <PulseLine tenantId={filters.values.tenant_id} />
+      </div>
+      {now.isPending && <Loading />}
+      {now.error && !now.data && <Failed error={now.error} onRetry={() => now.refetch()} />}
+      {isEmpty && <FirstCall />}
+      {now.data && !isEmpty && (
+        <>
+          <Figures
+            now={now.data.totals}
+            earlier={earlier.data?.totals}
+            records={requestsWith({ ...(tenant ? { tenant_id: tenant } : {}), from: period.from, to: period.to })}
+          />
+          <Section title={words.overTime}>
+            <UsageChart items={now.data.items} period={period} bucket={bucketFor(period) as "hour"} />
+          </Section>
+          <div className="grid gap-x-6 2xl:grid-cols-2">
+            <Top dimension="model" period={period} tenant={tenant} order="requests" />
+            <Top dimension="provider" period={period} tenant={tenant} order="requests" />
+            <Top dimension="api_key" period={period} tenant={tenant} order="cost" />
+            {isPlatform && !tenant && <Top dimension="tenant" period={period} order="cost" />}
+          </div>
+          <WeekSection days={Math.max(WEEK, RANGES[range])} tenant={tenant} />
+          <Incomplete tenant={tenant} />
+        </>
       )}
-      {isPlatform && <Gateways />}
-      {usage.isPending && <Loading />}
-      {usage.error && !usage.data && <Failed error={usage.error} onRetry={() => usage.refetch()} />}
-      {usage.data && (records.length > 0 ? <Overview records={records} filter={filters.query} /> : <FirstCall />)}
     </Page>
   );
 }
 
-function Overview({ records, filter }: { records: UsageRecord[]; filter: { tenant_id?: string } }) {
-  const all = figures(records);
-  const time = (at: number) => dateTime(new Date(at).toISOString());
-  const series = bars(records, BARS);
-  const incomplete = records.filter(({ outcome }) => outcome !== "complete").slice(0, 8);
-  const shown = (microseconds: number | undefined) => (microseconds === undefined ? "–" : duration(microseconds));
+/** The groups of a kind that have the most. */
+function Top({
+  dimension,
+  period,
+  tenant,
+  order,
+}: {
+  dimension: keyof typeof usageWords.top & Dimension;
+  period: Period;
+  tenant?: string;
+  order: "requests" | "cost";
+}) {
+  const top = useSummary({ ...period, tenant, group_by: dimension, order, limit: TOP });
+  const title = usageWords.top[dimension];
+  const all = usageWith({ group_by: dimension, order, ...period, ...(tenant ? { tenant } : {}) });
   return (
-    <>
-      <dl className="mb-6 grid grid-cols-2 gap-3 md:grid-cols-3 2xl:grid-cols-6">
-        <Figure name={words.requests} value={<AppLink to={requestsWith(filter)}>{count(all.requests)}</AppLink>} />
-        <Figure
-          name={words.errors}
-          value={count(all.errors)}
-          detail={`${((all.errors / all.requests) * 100).toFixed(1)} %`}
+    <Section title={title} actions={<AppLink to={all}>{texts.common.all}</AppLink>}>
+      {top.isPending && <Loading lines={3} />}
+      {top.error && !top.data && <Failed error={top.error} onRetry={() => top.refetch()} />}
+      {top.data && (
+        <GroupTable
+          label={title}
+          items={top.data.items}
+          dimensions={[dimension]}
+          period={period}
+          filter={tenant ? { tenant_id: tenant } : {}}
         />
-        <Figure
-          name={words.tokens}
-          value={shortCount(all.tokens)}
-          detail={`${shortCount(all.inputTokens)} / ${shortCount(all.outputTokens)}`}
-        />
-        <Figure name={words.cost} value={money(all.cost)} />
-        <Figure
-          name={`${words.latency}, ${words.p50}`}
-          value={shown(all.p50)}
-          detail={`${words.p95}: ${shown(all.p95)}`}
-        />
-        <Figure
-          name={`${words.ttft}, ${words.p50}`}
-          value={shown(all.firstContentP50)}
-          detail={`${words.p95}: ${shown(all.firstContentP95)}`}
-        />
-      </dl>
-      <Section title={words.overTime}>
-        <BarChart
-          label={words.chartLabel(time(series[0]?.from ?? 0), time(series.at(-1)?.to ?? 0))}
-          from={time(series[0]?.from ?? 0)}
-          to={time(series.at(-1)?.to ?? 0)}
-          goodName={requestWords.outcomes.complete ?? ""}
-          badName={words.errors}
-          bars={series.map((bar) => ({ label: time(bar.from), good: bar.complete, bad: bar.other }))}
-        />
-      </Section>
-      <div className="grid gap-x-6 2xl:grid-cols-2">
-        <Section title={words.byModel}>
-          <Rows
-            label={words.byModel}
-            items={all.byModel.slice(0, 10)}
-            rowKey={({ name }) => name}
-            columns={[
-              {
-                title: requestWords.model,
-                width: "minmax(0,2fr)",
-                cell: ({ name }) =>
-                  name ? <AppLink to={requestsWith({ ...filter, model: name })}>{name}</AppLink> : texts.common.unknown,
-              },
-              { title: words.requests, numeric: true, cell: (group) => count(group.requests) },
-              { title: words.tokens, numeric: true, cell: (group) => shortCount(group.tokens) },
-              { title: words.cost, width: "6.5rem", numeric: true, cell: (group) => money(group.cost) },
-              { title: words.p95, numeric: true, cell: (group) => shown(group.p95) },
-            ]}
-          />
-        </Section>
-        <Section title={words.latest}>
-          {incomplete.length === 0 ? (
-            <p className="text-ink-soft">{words.allComplete}</p>
-          ) : (
-            <Rows
-              label={words.latest}
-              items={incomplete}
-              rowKey={(record) => record.request_id}
-              columns={[
-                {
-                  title: requestWords.started,
-                  width: "minmax(0,1.4fr)",
-                  cell: (record) => (
-                    <AppLink to={paths.request(record.request_id)}>{shortDateTime(record.started_at)}</AppLink>
-                  ),
-                },
-                { title: requestWords.model, cell: (record) => record.model || texts.common.unknown },
-                {
-                  title: requestWords.outcome,
-                  width: "minmax(0,1.4fr)",
-                  cell: (record) => (
-                    <Badge tone={record.outcome === "refused" ? "warn" : "bad"}>
-                      {record.error_code || requestWords.outcomes[record.outcome] || record.outcome}
-                    </Badge>
-                  ),
-                },
-              ]}
-            />
-          )}
-        </Section>
-      </div>
-    </>
+      )}
+    </Section>
   );
 }
 
-function Figure({ name, value, detail }: { name: string; value: ReactNode; detail?: string }) {
+function WeekSection({ days, tenant }: { days: number; tenant?: string }) {
+  const hours = useSummary({ ...latest(days), bucket: "hour", tenant });
   return (
-    <div className="min-w-0 rounded-lg border border-line bg-surface p-4">
-      <dt className="text-sm text-ink-soft">{name}</dt>
-      <dd>
-        <span className="block text-xl font-semibold break-words tabular-nums">{value}</span>
-        {detail && <span className="block text-sm tabular-nums text-ink-soft">{detail}</span>}
-      </dd>
-    </div>
+    <Section title={usageWords.heatmap} lead={usageWords.heatmapLead}>
+      {hours.isPending && <Loading lines={3} />}
+      {hours.error && !hours.data && <Failed error={hours.error} onRetry={() => hours.refetch()} />}
+      {hours.data && <Heatmap items={hours.data.items} />}
+    </Section>
+  );
+}
+
+/** The latest that did not end well, of the latest records. */
+function Incomplete({ tenant }: { tenant?: string }) {
+  const usage = useQuery({
+    queryKey: ["usage", "latest", tenant],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/admin/usage", { params: { query: { tenant_id: tenant, limit: 200 } }, signal })),
+    refetchInterval: 30_000,
+  });
+  if (!usage.data) return null;
+  const incomplete = usage.data.items.filter(({ outcome }) => outcome !== "complete").slice(0, TOP);
+  return (
+    <Section title={words.latest}>
+      {incomplete.length === 0 ? (
+        <p className="text-ink-soft">{words.allComplete}</p>
+      ) : (
+        <Rows
+          label={words.latest}
+          items={incomplete}
+          rowKey={(record) => record.request_id}
+          columns={[
+            {
+              title: requestWords.started,
+              cell: (record) => (
+                <AppLink to={paths.request(record.request_id)}>{shortDateTime(record.started_at)}</AppLink>
+              ),
+            },
+            { title: requestWords.model, cell: (record) => record.model || texts.common.unknown },
+            {
+              title: requestWords.outcome,
+              width: "minmax(0,1.4fr)",
+              cell: (record) => (
+                <Badge tone={record.outcome === "refused" ? "warn" : "bad"}>
+                  {record.error_code || requestWords.outcomes[record.outcome] || record.outcome}
+                </Badge>
+              ),
+            },
+          ]}
+        />
+      )}
+    </Section>
+  );
+}
+
+/** What comes in at this moment. */
+function PulseLine({ tenantId }: { tenantId: string }) {
+  const pulse = usePulse(tenantId);
+  return (
+    <p className="flex items-center gap-2 text-ink-soft">
+      <span aria-hidden className={`size-2 rounded-full ${pulse?.requests ? "bg-good" : "bg-line-strong"}`} />
+      <span className="font-medium text-ink">{usageWords.pulse}</span>
+      <span className="tabular-nums">
+        {pulse ? usageWords.pulseRequests(count(pulse.requests), count(pulse.errors)) : usageWords.pulseWaits}
+      </span>
+    </p>
   );
 }
 
@@ -175,7 +199,7 @@ function Gateways() {
     return <Badge tone="good">{words.everywhere(count(latest))}</Badge>;
   };
   return (
-    <p className="mb-6 flex flex-wrap items-center gap-3 text-sm">
+    <p className="flex flex-wrap items-center gap-3">
       <AppLink to={paths.nodes}>{words.connected(connected.length)}</AppLink>
       {state()}
     </p>

@@ -18,7 +18,7 @@ import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
-import { actions, actionTone, directions, findings } from "./words";
+import { actions, actionTone, directions, findings, uninspectableActions } from "./words";
 
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;
@@ -91,6 +91,7 @@ const schema = z.object({
   rules: z
     .array(z.object({ type: z.enum(findings), action: z.enum(actions), direction: z.enum(directions) }))
     .min(1, words.noRule),
+  uninspectable: z.enum(uninspectableActions),
 });
 type Values = z.infer<typeof schema>;
 
@@ -146,9 +147,10 @@ function ProfileForm({ profile }: { profile?: Profile }) {
           action: rule.action,
           direction: rule.direction ?? "both",
         })),
+        uninspectable: item?.uninspectable ?? "allow",
       })}
       toCreate={(form) => ({ ...form, tenant_id: form.tenant_id || null })}
-      toPatch={({ name, rules }) => ({ name, rules })}
+      toPatch={({ name, rules, uninspectable }) => ({ name, rules, uninspectable })}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.profiles as never });
@@ -163,6 +165,13 @@ function ProfileForm({ profile }: { profile?: Profile }) {
             control={control}
             error={formState.errors.rules?.root?.message ?? formState.errors.rules?.message}
             disabled={!isWritable}
+          />
+          <SelectField
+            control={control}
+            name="uninspectable"
+            label={words.uninspectable}
+            help={words.uninspectableHelp}
+            options={uninspectableActions.map((value) => ({ value, label: words.uninspectableActions[value] }))}
           />
         </>
       )}

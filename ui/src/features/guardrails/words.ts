@@ -5,6 +5,7 @@ import type { Tone } from "../../design/Badge";
 export const findings = ["CREDIT_CARD", "EMAIL"] as const satisfies readonly Schemas["FindingType"][];
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];
+export const uninspectableActions = ["allow", "refuse"] as const satisfies readonly Schemas["UninspectableAction"][];
 
 export const actionTone: Record<Schemas["Action"], Tone> = {
   allow: "neutral",

@@ -21,6 +21,7 @@ import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
 import { useRevoke } from "./revoke";
+import { Statistics } from "./Statistics";
 
 const { keys: words, common } = texts;
 type Key = Item<"api-keys">;
@@ -150,6 +151,7 @@ export function KeyPage() {
     >
       {key.data.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(key.data.revoked_at))}</Notice>}
       <KeyForm key={key.data.id} apiKey={key.data} />
+      <Statistics keyId={key.data.id} />
       <Confirm
         title={words.revokeTitle}
         consequence={words.revokeConsequence}

@@ -2,6 +2,8 @@ import { zodResolver } from "@hookform/resolvers/zod";
 import { useForm } from "react-hook-form";
 import { z } from "zod";
 import { Button } from "../../design/Button";
+import { CapabilitiesFields } from "../../design/CapabilitiesFields";
+import { capabilityValues, readCapabilities, typedCapabilities } from "../../design/capabilities";
 import { Dialog } from "../../design/Dialog";
 import { SelectField, TextField } from "../../design/Fields";
 import { texts } from "../../texts";
@@ -17,6 +19,10 @@ const schema = z
     input: z.string(),
     cachedInput: z.string(),
     output: z.string(),
+    cacheWrite: z.string(),
+    cacheWrite1h: z.string(),
+    reasoning: z.string(),
+    capabilities: capabilityValues,
   })
   .refine(isPrice, { path: ["input"], message: words.priceNumber });
 
@@ -34,20 +40,24 @@ export function MemberDialog({
 }) {
   const { control, handleSubmit } = useForm({
     resolver: zodResolver(schema),
-    defaultValues: { provider_id: member?.provider_id ?? "", model: member?.model ?? "", ...typedPrice(member?.price) },
+    defaultValues: {
+      provider_id: member?.provider_id ?? "",
+      model: member?.model ?? "",
+      ...typedPrice(member?.price),
+      capabilities: typedCapabilities(member?.capabilities),
+    },
   });
-  const done = handleSubmit(({ provider_id, model, ...price }) =>
+  const done = handleSubmit(({ provider_id, model, capabilities, ...price }) =>
     onDone({
       key: member?.key ?? `new-${Date.now()}`,
       provider_id,
       model,
-      price: readPrice(price, member?.price),
-      // What one model takes says nothing about another.
-      capabilities: member && member.model === model ? member.capabilities : null,
+      price: readPrice(price),
+      capabilities: readCapabilities(capabilities, member?.capabilities),
     }),
   );
   return (
-    <Dialog title={member ? `${common.edit}: ${member.model}` : words.add} isOpen onClose={onClose}>
+    <Dialog title={member ? `${common.edit}: ${member.model}` : words.add} isOpen onClose={onClose} wide>
       <form
         noValidate
         className="grid gap-4"
@@ -74,8 +84,13 @@ export function MemberDialog({
             <TextField control={control} name="input" label={words.input} inputMode="decimal" />
             <TextField control={control} name="cachedInput" label={words.cachedInput} inputMode="decimal" />
             <TextField control={control} name="output" label={words.output} inputMode="decimal" />
+            <TextField control={control} name="cacheWrite" label={words.cacheWrite} inputMode="decimal" />
+            <TextField control={control} name="cacheWrite1h" label={words.cacheWrite1h} inputMode="decimal" />
+            <TextField control={control} name="reasoning" label={words.reasoning} inputMode="decimal" />
           </div>
+          <p className="mt-1 text-sm text-ink-soft">{words.priceMore}</p>
         </fieldset>
+        <CapabilitiesFields control={control} name="capabilities" />
         <div className="mt-2 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
           <Button onPress={onClose}>{common.cancel}</Button>
           <Button kind="primary" type="submit">

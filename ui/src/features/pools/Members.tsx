@@ -15,7 +15,7 @@ export type MemberValues = {
   provider_id: string;
   model: string;
   price: Schemas["Price"] | null;
-  /** Not edited here, but kept. */
+  /** Null: all as known. */
   capabilities: Schemas["Capabilities"] | null;
 };
 

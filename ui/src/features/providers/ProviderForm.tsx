@@ -2,12 +2,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import type { Item } from "../../api/resources";
+import { CapabilitiesFields } from "../../design/CapabilitiesFields";
+import { capabilityValues, readCapabilities, typedCapabilities } from "../../design/capabilities";
 import { SelectField, TextField } from "../../design/Fields";
 import { OwnerField } from "../../design/OwnerField";
 import { ResourceForm } from "../../design/ResourceForm";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { Check } from "./Check";
 import { type Kind, kinds } from "./kinds";
 
 const { providers: words, common } = texts;
@@ -20,16 +23,34 @@ const schema = z.object({
   preset: z.string(),
   query: z.string().trim(),
   credential: z.string(),
+  also_speaks: z.string(),
+  authentication: z.object({ header: z.string().trim(), prefix: z.string() }),
+  capabilities: capabilityValues,
 });
 type Values = z.infer<typeof schema>;
 
-const settings = ({ name, schema: spoken, base_url, preset, query }: Values) => ({
-  name,
-  schema: spoken,
-  base_url,
-  preset: preset || null,
-  query,
+const settings = (form: Values, before: Item<"providers"> | undefined) => ({
+  name: form.name,
+  schema: form.schema,
+  base_url: form.base_url,
+  preset: form.preset || null,
+  query: form.query,
+  also_speaks: form.also_speaks.split(",").flatMap((name) => name.trim() || []),
+  authentication: authentication(form.authentication),
+  capabilities: readCapabilities(form.capabilities, before?.capabilities) ?? {},
 });
+
+const creation = (form: Values, before: Item<"providers"> | undefined) => ({
+  ...settings(form, before),
+  tenant_id: form.tenant_id || null,
+  credential: form.credential || null,
+});
+
+/** `Bearer` without its blank would run into the credential. */
+function authentication({ header, prefix }: Values["authentication"]) {
+  if (header === "") return null;
+  return prefix === "" ? { header } : { header, prefix: /[\w]$/.test(prefix) ? `${prefix} ` : prefix };
+}
 
 /** A provider: a new one of a kind, or one that there is. */
 export function ProviderForm({ provider, kind }: { provider?: Item<"providers">; kind?: Kind }) {
@@ -52,20 +73,19 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
         preset: item ? (item.preset ?? "") : (kind?.preset ?? ""),
         query: item?.query ?? "",
         credential: "",
+        also_speaks: item?.also_speaks.join(", ") ?? "",
+        authentication: { header: item?.authentication?.header ?? "", prefix: item?.authentication?.prefix ?? "" },
+        capabilities: typedCapabilities(item?.capabilities),
       })}
-      toCreate={(form) => ({
-        ...settings(form),
-        tenant_id: form.tenant_id || null,
-        credential: form.credential || null,
-      })}
-      toPatch={(form) => ({ ...settings(form), ...(form.credential ? { credential: form.credential } : {}) })}
+      toCreate={(form) => creation(form, undefined)}
+      toPatch={(form) => ({ ...settings(form, provider), ...(form.credential ? { credential: form.credential } : {}) })}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.providers as never });
       }}
       onRemoved={() => void navigate({ to: paths.providers as never })}
     >
-      {({ control }) => (
+      {({ control, trigger, getValues }) => (
         <>
           {isPlatform && !provider && <OwnerField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} />
@@ -108,6 +128,41 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
             />
           </div>
           <TextField control={control} name="query" label={words.query} help={words.queryHelp} mono optional />
+          <TextField
+            control={control}
+            name="also_speaks"
+            label={words.alsoSpeaks}
+            help={words.alsoSpeaksHelp}
+            mono
+            optional
+          />
+          <fieldset>
+            <legend className="text-sm font-medium">{words.authentication}</legend>
+            <p className="mb-2 text-sm text-ink-soft">{words.authenticationHelp}</p>
+            <div className="grid gap-5 sm:grid-cols-2">
+              <TextField
+                control={control}
+                name="authentication.header"
+                label={words.header}
+                placeholder="x-api-key"
+                mono
+              />
+              <TextField
+                control={control}
+                name="authentication.prefix"
+                label={words.headerPrefix}
+                help={words.headerPrefixHelp}
+                mono
+              />
+            </div>
+          </fieldset>
+          <CapabilitiesFields control={control} name="capabilities" />
+          {isWritable && (
+            <Check
+              id={provider?.id}
+              describe={async () => ((await trigger()) ? creation(getValues(), provider) : undefined)}
+            />
+          )}
         </>
       )}
     </ResourceForm>

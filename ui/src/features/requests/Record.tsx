@@ -1,26 +1,31 @@
 import type { ReactNode } from "react";
 import { useIdentity } from "../../api/identity";
-import { useNames } from "../../api/resources";
+import type { RecordDetail } from "../../api/usage";
 import { Badge, type Tone } from "../../design/Badge";
 import { Rows } from "../../design/DataTable";
-import { count, dateTime, duration, money } from "../../design/format";
+import { count, dateTime, duration } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Facts, Section } from "../../design/Page";
 import { Notice } from "../../design/States";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { Cost } from "./Cost";
 import { Outcome } from "./outcome";
-import type { UsageRecord } from "./queries";
 
-const { requests: words, common } = texts;
+const { requests: words, record: recordWords, common } = texts;
 
 /** Everything that the ledger has about one request. */
-export function Record({ record }: { record: UsageRecord }) {
+export function Record({ record }: { record: RecordDetail }) {
   return (
     <>
-      {record.error_code && (
+      {record.error && (
         <Notice tone={record.outcome === "refused" ? "warn" : "bad"}>
-          {words.refused}: <code className="font-mono font-medium">{record.error_code}</code>
+          {words.refused}: <code className="font-mono font-medium">{record.error.code}</code>
+          {record.error.decided_by && (
+            <p className="mt-1">
+              {recordWords.decidedBy(recordWords.deciders[record.error.decided_by] ?? record.error.decided_by)}
+            </p>
+          )}
         </Notice>
       )}
       <div className="grid gap-x-6 lg:grid-cols-2">
@@ -38,18 +43,14 @@ export function Record({ record }: { record: UsageRecord }) {
         <Tokens record={record} />
       </Section>
       <Section title={words.costTitle}>
-        <p className="text-2xl font-semibold tabular-nums">{money(record.cost_microusd)}</p>
-        <p className="mt-1 text-sm text-ink-soft">
-          {record.price_version ? words.priceVersion(record.price_version) : words.noPrice}
-        </p>
+        <Cost cost={record.cost} priceVersion={record.price_version} />
       </Section>
     </>
   );
 }
 
-function Timeline({ record }: { record: UsageRecord }) {
-  const providerName = useNames("providers");
-  const provider = record.provider_id ? (providerName(record.provider_id) ?? record.provider_id) : undefined;
+function Timeline({ record }: { record: RecordDetail }) {
+  const provider = record.names.provider ?? record.provider_id;
   const firstContent = record.time_to_first_token_us;
   return (
     <ol className="border-l border-line-strong">
@@ -57,13 +58,13 @@ function Timeline({ record }: { record: UsageRecord }) {
         {words.arrivedBody(record.operation, record.model || common.unknown, record.streamed)}
       </Step>
       <Step title={words.checked}>
-        {record.guardrail_findings.length === 0 ? (
+        {record.findings.length === 0 ? (
           words.noFindings
         ) : (
           <span className="flex flex-wrap gap-1">
-            {record.guardrail_findings.map((finding) => (
-              <Badge key={finding} tone="warn">
-                {finding}
+            {record.findings.map(({ type, action, count: times }) => (
+              <Badge key={`${type} ${action}`} tone={action === "block" ? "bad" : "warn"}>
+                {recordWords.found(type, action, count(times))}
               </Badge>
             ))}
           </span>
@@ -77,6 +78,21 @@ function Timeline({ record }: { record: UsageRecord }) {
           </span>
         )}
       </Step>
+      {record.attempt_details.map((attempt, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: an attempt is its place
+        <Step key={at} at={`+ ${duration(attempt.started_after_us)}`} title={recordWords.attempt(at + 1)}>
+          {recordWords.attemptTo(attempt.provider ?? recordWords.gone, attempt.upstream_model)}
+          <span className="mt-1 block">
+            {attempt.status === 0 || attempt.answered_after_us === null ? (
+              recordWords.noAnswer
+            ) : (
+              <Badge tone={statusTone(attempt.status)}>
+                {recordWords.answered(attempt.status, duration(attempt.answered_after_us - attempt.started_after_us))}
+              </Badge>
+            )}
+          </span>
+        </Step>
+      ))}
       {firstContent != null && <Step at={`+ ${duration(firstContent)}`} title={words.firstContent} />}
       <Step at={`+ ${duration(record.latency_us)}`} title={words.ended}>
         <span className="flex flex-wrap items-center gap-2">
@@ -105,23 +121,21 @@ function Step({ at, title, children }: { at?: string; title: string; children?: 
   );
 }
 
-function Who({ record }: { record: UsageRecord }) {
+function Who({ record }: { record: RecordDetail }) {
   const { isPlatform } = useIdentity();
-  const tenantName = useNames("tenants", isPlatform);
-  const keyName = useNames("api-keys");
-  const gatewayName = useNames("gateways", isPlatform);
+  const { names } = record;
   const facts: [string, ReactNode][] = [
     [
       words.key,
       <AppLink key="key" to={paths.key(record.key_id)}>
-        {keyName(record.key_id) ?? record.key_id}
+        {names.key ?? record.key_id}
       </AppLink>,
     ],
-    [words.gateway, gatewayName(record.gateway_id) ?? record.gateway_id],
+    [words.gateway, names.gateway ?? record.gateway_id],
     [words.revision, count(record.revision)],
   ];
   if (isPlatform) {
-    const name = tenantName(record.tenant_id) ?? record.tenant_id;
+    const name = names.tenant ?? record.tenant_id;
     facts.unshift([
       common.tenant,
       <AppLink key="tenant" to={paths.tenant(record.tenant_id)}>
@@ -132,7 +146,7 @@ function Who({ record }: { record: UsageRecord }) {
   return <Facts facts={facts} />;
 }
 
-function Tokens({ record }: { record: UsageRecord }) {
+function Tokens({ record }: { record: RecordDetail }) {
   const { classes } = words;
   const rows = [
     { name: classes.input, tokens: record.input_tokens, source: record.input_source, always: true },

@@ -1,11 +1,11 @@
 import { useParams } from "@tanstack/react-router";
-import { useId } from "react";
 import { useIdentity } from "../../api/identity";
 import { useChoices, useNames } from "../../api/resources";
+import { useRequest } from "../../api/usage";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { inputClass, Labelled, Select } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { Select } from "../../design/Fields";
+import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { duration, fromLocalInput, money, shortCount, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -14,7 +14,7 @@ import { Failed, Loading, NotFound } from "../../design/States";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Outcome } from "./outcome";
-import { useRequest, useUsage } from "./queries";
+import { useUsage } from "./queries";
 import { Record } from "./Record";
 
 const { requests: words, common } = texts;
@@ -87,36 +87,6 @@ export function RequestsPage() {
         ]}
       />
     </Page>
-  );
-}
-
-/** Takes effect when it is left or entered, not at each letter: each change asks the ledger. */
-function TextFilter({
-  label,
-  value,
-  onChange,
-  type = "text",
-}: {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  type?: "text" | "datetime-local";
-}) {
-  const id = useId();
-  const commit = (next: string) => next.trim() !== value && onChange(next.trim());
-  return (
-    <Labelled id={id} label={label}>
-      <input
-        key={value}
-        id={id}
-        type={type}
-        defaultValue={value}
-        spellCheck={false}
-        onBlur={(event) => commit(event.target.value)}
-        onKeyDown={(event) => event.key === "Enter" && commit(event.currentTarget.value)}
-        className={inputClass}
-      />
-    </Labelled>
   );
 }
 

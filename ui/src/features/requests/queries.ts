@@ -1,7 +1,5 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { client, type Schemas, unwrap } from "../../api/client";
-
-export type UsageRecord = Schemas["UsageRecord"];
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { client, unwrap } from "../../api/client";
 
 export interface UsageFilter {
   tenant_id?: string;
@@ -22,17 +20,5 @@ export function useUsage(filter: UsageFilter) {
       ),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (part) => part.next_cursor ?? undefined,
-  });
-}
-
-/** One request; undefined if the ledger has no such record. */
-export function useRequest(id: string | undefined) {
-  return useQuery({
-    queryKey: ["usage", "item", id],
-    queryFn: async ({ signal }) => {
-      const part = await unwrap(client.GET("/api/v1/admin/usage", { params: { query: { request_id: id } }, signal }));
-      return part.items[0] ?? null;
-    },
-    enabled: id !== undefined,
   });
 }

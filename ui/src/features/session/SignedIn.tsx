@@ -5,10 +5,12 @@ import {
   Boxes,
   Building2,
   Cable,
+  ChartColumn,
   FlaskConical,
   KeyRound,
   Layers,
   LayoutDashboard,
+  MessagesSquare,
   Network,
   ScrollText,
   Server,
@@ -77,7 +79,12 @@ function navigation(role: keyof typeof texts.nav.roles): NavigationGroup[] {
   return [
     {
       label: nav.groups.observe,
-      entries: [entry(paths.dashboard, nav.dashboard, LayoutDashboard), entry(paths.requests, nav.requests, Activity)],
+      entries: [
+        entry(paths.dashboard, nav.dashboard, LayoutDashboard),
+        entry(paths.requests, nav.requests, Activity),
+        entry(paths.usage, nav.usage, ChartColumn),
+        entry(paths.playground, nav.playground, MessagesSquare),
+      ],
     },
     {
       label: nav.groups.route,

@@ -1,0 +1,64 @@
+// Finding things: the search over all kinds, and who changed what.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { api, axe, desktop, launch, open, phone, signIn, visit } from "./support.mjs";
+
+let browser;
+let machine;
+before(async () => {
+  browser = await launch();
+  machine = await api();
+});
+after(() => browser.close());
+
+test("the search leads to things of all kinds by keyboard, on a desktop and on a phone", async () => {
+  await machine.post("tenants", { name: "Findable tenant" });
+  await machine.post("gateways", { name: "findable-gateway" });
+  const { context, page, complaints } = await open(browser, desktop);
+  await signIn(page);
+  await visit(page, "/");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: /^Search/ }).fill("FINDABLE");
+  await page.getByRole("listbox").getByRole("option", { name: "Findable tenant" }).waitFor();
+  await page.getByRole("listbox").getByRole("option", { name: "findable-gateway" }).waitFor();
+  assert.deepEqual(await axe(page), []);
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: /^findable/i }).waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+
+  const small = await open(browser, phone);
+  await signIn(small.page);
+  await visit(small.page, "/");
+  await small.page.getByRole("button", { name: "Search" }).click();
+  await small.page.getByRole("combobox", { name: /^Search/ }).fill("no such thing anywhere");
+  await small.page.getByText("Nothing has this in its name").waitFor();
+  await small.page.getByRole("combobox", { name: /^Search/ }).fill("Audit");
+  await small.page.getByRole("listbox").getByRole("option", { name: "Audit" }).waitFor();
+  await small.page.keyboard.press("Enter");
+  await small.page.waitForURL(/\/audit$/);
+  await small.context.close();
+});
+
+test("the audit shows each field before and after, and is narrowed to one thing", async () => {
+  const made = await machine.post("gateways", { name: "before" });
+  await machine.patch(`gateways/${made.id}`, { name: "<b>after</b>" }, made.revision);
+  const { context, page, complaints } = await open(browser, desktop);
+  await signIn(page);
+  await visit(page, "/audit");
+  await page.getByLabel("Kind").selectOption({ label: "Gateway" });
+  await page.waitForURL(/resource_type=gateway/);
+  const row = page.getByRole("row").filter({ hasText: "Changed: Gateway" }).filter({ hasText: "<b>after</b>" });
+  await row.getByRole("button").click();
+  const dialog = page.getByRole("dialog");
+  assert.equal(await dialog.locator("del").first().textContent(), "before");
+  assert.equal(await dialog.locator("ins").first().textContent(), "<b>after</b>");
+  assert.deepEqual(await axe(page), []);
+  await dialog.getByRole("link", { name: "Only this one" }).click();
+  await page.waitForURL(new RegExp(made.id));
+  await page.getByText("2 in all").waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -1,0 +1,28 @@
+/** The texts of one request's page that say why. */
+export const record = {
+  attempt: (position: number) => `Attempt ${position}`,
+  attemptTo: (provider: string, model: string) => `${provider} with ${model}`,
+  gone: "a provider that is gone",
+  answered: (status: number, after: string) => `HTTP ${status} after ${after}`,
+  noAnswer: "It sent no answer.",
+  decidedBy: (who: string) => `Decided by ${who}`,
+  deciders: {
+    metering: "the bounds of a request",
+    auth: "authentication",
+    route: "routing",
+    quota: "the limits",
+    guardrails: "the guardrails",
+    attempt: "the translation for the provider",
+    provider: "the provider",
+    envoy: "Envoy",
+    client: "the client, which left",
+  } as Record<string, string>,
+  costLine: "Class",
+  costTokens: "Tokens",
+  costPrice: "$ per million",
+  costAmount: "$",
+  unpriced: "The deployment had no price, so it cost nothing here.",
+  costUnknown: "The price of that time is not kept any more: how the figure came about cannot be shown.",
+  rounded: "The sum of the lines, rounded up once to a millionth of a dollar.",
+  found: (what: string, action: string, count: string) => `${what}: ${action}, ${count} times`,
+} as const;
