@@ -68,6 +68,28 @@ enum GatewayCommand {
         #[arg(long)]
         tenant: Option<Uuid>,
     },
+    /// Prints a line for each gateway: name, id, the only tenant that it serves, and until when former tokens are accepted, with tabs
+    /// between them.
+    List(DatabaseSettings),
+    /// Gives a gateway another token and prints it, and nothing else. It is shown this once.
+    Rotate {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// What it is called.
+        #[arg(long)]
+        name: String,
+        /// For how many seconds the present token is still accepted, at most 30 days. 0 ends it at once, and all that were before it.
+        #[arg(long, default_value_t = 24 * 60 * 60)]
+        overlap_seconds: u64,
+    },
+    /// Deletes a gateway: its tokens are refused from now on.
+    Delete {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// What it is called.
+        #[arg(long)]
+        name: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -106,6 +128,21 @@ async fn main() -> anyhow::Result<()> {
         Command::Demo(DemoCommand::Seed { database, force }) => {
             let requests = weir_runtime::seed_demo(&database, force).await?;
             Ok(writeln!(std::io::stdout(), "{requests} requests")?)
+        }
+        Command::Gateway(GatewayCommand::List(database)) => {
+            for gateway in weir_runtime::list_gateways(&database).await? {
+                let weir_runtime::GatewayLine { name, id, tenant_id, former_tokens_until } = gateway;
+                let tenant = tenant_id.map(|id| id.to_string()).unwrap_or_default();
+                writeln!(std::io::stdout(), "{name}\t{id}\t{tenant}\t{former_tokens_until}")?;
+            }
+            Ok(())
+        }
+        Command::Gateway(GatewayCommand::Rotate { database, name, overlap_seconds }) => {
+            let token = weir_runtime::rotate_gateway(&database, &name, overlap_seconds).await?;
+            Ok(writeln!(std::io::stdout(), "{token}")?)
+        }
+        Command::Gateway(GatewayCommand::Delete { database, name }) => {
+            weir_runtime::delete_gateway(&database, &name).await
         }
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
+from weir_e2e.again import asked_again_and_again
 from weir_e2e.provider import ok, status
 from weir_e2e.sse import ask, events, path_of, post, said, said_in_stream
 from weir_e2e.waiting import holds_for, seconds_until
@@ -227,25 +227,6 @@ def test_no_request_fails_while_a_pool_grows_and_shrinks(world, admin):
             admin.change("pools", pool["id"], members=[members[index] for index in listed])
             admin.settle()
     assert len(codes) > 10 and set(codes) == {200}, {code: codes.count(code) for code in set(codes)}
-
-
-@contextmanager
-def asked_again_and_again(http):
-    """The statuses of requests, one after the other, as long as this is entered."""
-    done = threading.Event()
-    codes: list[int] = []
-
-    def ask_on():
-        while not done.is_set():
-            codes.append(post(http, "openai", "m").status_code)
-
-    asker = threading.Thread(target=ask_on)
-    asker.start()
-    try:
-        yield codes
-    finally:
-        done.set()
-        asker.join(30)
 
 
 def test_no_request_fails_while_policies_change(world, admin):

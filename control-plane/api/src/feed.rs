@@ -131,7 +131,8 @@ impl Reading {
     }
 
     async fn read_nodes(&mut self, news: &mut Vec<News>) -> Result<(), StoreError> {
-        let nodes: Vec<Node> = self.store.list_nodes(&Actor::system()).await?.into_iter().map(Node::from).collect();
+        let nodes: Vec<Node> =
+            self.store.list_nodes(&Actor::system()).await?.items.into_iter().map(Node::from).collect();
         let mut states = BTreeMap::new();
         for node in nodes {
             let key = (node.gateway.clone(), node.id.clone());

@@ -12,8 +12,19 @@ pub struct Change {
     pub at: DateTime<Utc>,
     /// Whose copies are out of date.
     pub kind: ChangeKind,
-    /// Whether what Envoy is configured from ([`crate::snapshot::Snapshot`]) has changed.
-    pub affects_configuration: bool,
+    /// What has changed of that which Envoy is configured from ([`crate::snapshot::Snapshot`]).
+    pub configuration: Affected,
+}
+
+/// Whose part of Envoy's configuration a change concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affected {
+    /// Nobody's.
+    Nothing,
+    /// That of a tenant or (`None`) of the platform.
+    Owner(Option<Uuid>),
+    /// Maybe everybody's: the change is of a kind that only a newer control plane knows.
+    Everything,
 }
 
 /// Whose cached principals or catalogs a change makes out of date.

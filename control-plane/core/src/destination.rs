@@ -1,49 +1,20 @@
 //! Where a tenant's provider may not lead. A gateway calls providers from inside the operator's network, so a tenant that
 //! names any address could reach what only that network can: metadata services, databases, the gateway itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use uuid::Uuid;
+use weir_config::inside_address;
 
 use crate::snapshot::BaseUrl;
 
 /// Why only a platform admin may name this host, as [`BaseUrl`](crate::snapshot::BaseUrl) spells hosts; `None`: everybody
-/// may. Judges the spelling alone: where a public name resolves to is for the network's own rules.
+/// may. Judges the spelling alone: where a name leads is seen where a request is sent ([`found_outside`]).
 pub fn inside(host: &str) -> Option<&'static str> {
     match host.parse() {
-        Ok(IpAddr::V4(address)) => inside_v4(address),
-        Ok(IpAddr::V6(address)) => inside_v6(address),
+        Ok(address) => inside_address(address),
         Err(_) => inside_name(host),
-    }
-}
-
-/// The special-purpose blocks of RFC 6890 that lead anywhere.
-fn inside_v4(address: Ipv4Addr) -> Option<&'static str> {
-    match address.octets() {
-        [0, ..] => Some("an unspecified address"),
-        [127, ..] => Some("a loopback address"),
-        [169, 254, ..] => Some("a link-local address"),
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Some("a private address"),
-        [100, 64..=127, ..] => Some("a shared address"),
-        [224..=239, ..] => Some("a multicast address"),
-        [192, 0, 0, _] | [198, 18..=19, ..] | [240..=255, ..] => Some("a reserved address"),
-        _ => None,
-    }
-}
-
-/// Only global unicast (`2000::/3`, RFC 4291) leads outside, without the parts of it that carry an IPv4 address.
-fn inside_v6(address: Ipv6Addr) -> Option<&'static str> {
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Some("an unspecified address"),
-        [0, 0, 0, 0, 0, 0, 0, 1] => Some("a loopback address"),
-        // IPv4-mapped and -compatible, NAT64, 6to4, Teredo.
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => {
-            Some("an IPv4 address within an IPv6 address")
-        }
-        [0xfe80..=0xfebf, ..] => Some("a link-local address"),
-        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Some("a private address"),
-        [0xff00..=0xffff, ..] => Some("a multicast address"),
-        [0x2000..=0x3fff, ..] => None,
-        _ => Some("a reserved address"),
     }
 }
 
@@ -93,6 +64,13 @@ fn inside_name(host: &str) -> Option<&'static str> {
     }
 }
 
+/// What a provider's address must be once its host is resolved: outside, but for these addresses. `None`: anything, since the host is the
+/// platform's, an address, or one that somebody who may has named although it is inside.
+pub fn found_outside(tenant_id: Option<Uuid>, host: &str, allowed: &AllowedHosts) -> Option<Vec<IpAddr>> {
+    let is_free = tenant_id.is_none() || host.parse::<IpAddr>().is_ok() || inside(host).is_some();
+    (!is_free && !allowed.include(host)).then(|| allowed.addresses())
+}
+
 /// Hosts that an operator lets tenants name although they are inside: `vllm.models.svc.cluster.local`, `*.models.internal` (every
 /// name below), `10.0.0.7`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,6 +109,11 @@ impl AllowedHosts {
     /// These, and no others.
     pub fn new(hosts: Vec<AllowedHost>) -> Self {
         Self(hosts)
+    }
+
+    /// Those of them that are addresses.
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.0.iter().filter(|allowed| !allowed.below).filter_map(|allowed| allowed.host.parse().ok()).collect()
     }
 
     /// Whether a tenant may name this host, as [`BaseUrl`](crate::snapshot::BaseUrl) spells hosts, though it is inside.
@@ -241,5 +224,21 @@ mod tests {
         for wrong in ["", "*", "*.10.0.0.7", "http://a", "a/b", "a:8080", "a b", "*.*.a"] {
             assert_eq!(wrong.parse::<AllowedHost>(), Err(AllowedHostError), "{wrong}");
         }
+    }
+
+    #[test]
+    fn where_a_tenants_name_leads_must_be_outside() {
+        let allowed = AllowedHosts::new(["*.models.example", "10.0.0.7"].map(|host| host.parse().unwrap()).to_vec());
+        let tenant = Some(Uuid::from_u128(1));
+        let check = |tenant_id, host: &str, expect: Option<&[&str]>| {
+            let expect = expect.map(|some| some.iter().map(|one| one.parse().unwrap()).collect());
+            assert_eq!(found_outside(tenant_id, host, &allowed), expect, "{host}");
+        };
+        check(tenant, "api.example.com", Some(&["10.0.0.7"]));
+        check(None, "api.example.com", None);
+        // Only a platform admin can have named these, or the operator has them in the list.
+        check(tenant, "vllm.models.svc", None);
+        check(tenant, "10.0.0.9", None);
+        check(tenant, "a.models.example", None);
     }
 }

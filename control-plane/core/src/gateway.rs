@@ -92,10 +92,19 @@ pub struct RateLimit {
 pub struct Catalog {
     /// The tenant.
     pub tenant_id: Uuid,
-    /// The committed revision that it reflects.
+    /// The committed change that last changed it, or a later one.
     pub revision: u64,
-    /// In the order of names.
-    pub models: Vec<CatalogModel>,
+    /// In the order of names; `None`: the asker has them.
+    pub models: Option<Vec<CatalogModel>>,
+}
+
+/// A catalog that whoever asks has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownCatalog {
+    /// Its tenant.
+    pub tenant_id: Uuid,
+    /// Its revision.
+    pub revision: u64,
 }
 
 /// One model of a catalog.

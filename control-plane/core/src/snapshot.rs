@@ -26,6 +26,8 @@ pub struct Snapshot {
 pub struct UnreadableProvider {
     /// Its id.
     pub id: Uuid,
+    /// `None`: the platform's.
+    pub tenant_id: Option<Uuid>,
     /// Why; says nothing about the credential.
     pub reason: String,
 }

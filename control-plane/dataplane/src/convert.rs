@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
 use weir_core::gateway::{
-    Catalog, CredentialStatus, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved,
+    Catalog, CredentialStatus, KnownCatalog, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement,
+    Resolved,
 };
 use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
@@ -68,8 +69,15 @@ fn catalog(catalog: Catalog) -> wire::Catalog {
     wire::Catalog {
         tenant_id: catalog.tenant_id.to_string(),
         revision: catalog.revision,
-        models: catalog.models.into_iter().map(model).collect(),
+        unchanged: catalog.models.is_none(),
+        models: catalog.models.into_iter().flatten().map(model).collect(),
     }
+}
+
+/// The catalog that whoever asks has; `None`: it has none, or names one in a way that makes no sense.
+pub(crate) fn known_catalog(request: &wire::ResolveCredentialRequest) -> Option<KnownCatalog> {
+    let tenant_id = request.known_catalog_tenant_id.parse().ok()?;
+    Some(KnownCatalog { tenant_id, revision: request.known_catalog_revision })
 }
 
 pub(crate) fn demand(demand: wire::QuotaDemand) -> QuotaDemand {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use weir_core::gateway::Gateway;
 use weir_core::secret::sha256;
-use weir_store::{Store, StoreError};
+use weir_store::{GatewayToken, Store, StoreError};
 
-use self::tokens::{Found, Tokens};
+use self::tokens::{Found, Known, Tokens};
 
 /// How long a token's gateway that is known is asked for anew, before what is known must do.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -42,8 +42,9 @@ impl Gateways {
         let patience = if known.is_some() { PATIENCE } else { Duration::MAX };
         let asked = tokio::time::timeout(patience, self.store.gateway_by_token(&digest)).await;
         match (asked.unwrap_or(Err(StoreError::Away)), known) {
-            (Ok(gateway), _) => {
-                self.tokens().remember(digest, gateway.clone(), Instant::now(), asked_at);
+            (Ok(token), _) => {
+                let gateway = token.as_ref().map(|token| token.gateway.clone());
+                self.tokens().remember(digest, token.map(Known::at_present), Instant::now(), asked_at);
                 Ok(gateway)
             }
             (Err(_), Some(gateway)) => Ok(Some(gateway)),
@@ -64,6 +65,17 @@ impl Gateways {
 
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Its end as this process counts time.
+    fn at_present(token: GatewayToken) -> Self {
+        let until = token.valid_until.map(|until| {
+            let left = (until - chrono::Utc::now()).to_std().unwrap_or_default();
+            Instant::now() + left
+        });
+        Self { gateway: token.gateway, until }
     }
 }
 

@@ -35,6 +35,11 @@ impl ChangeHub {
         (changes, self.revision.load(Ordering::Acquire))
     }
 
+    /// How many take changes.
+    pub(crate) fn watches(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// The last revision handed on.
     pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)

@@ -28,7 +28,7 @@ struct Node {
 }
 
 impl Progress {
-    /// Reports what Envoys' VMs have forgotten as [`NodeEvent::Forgot`].
+    /// Reports what Envoys' VMs have forgotten as [`NodeEvent::Forgot`], and that none is left as [`NodeEvent::Unwatched`].
     pub fn new(reports: &mpsc::UnboundedSender<NodeReport>) -> Self {
         Self { nodes: Arc::default(), reports: reports.downgrade() }
     }
@@ -39,7 +39,11 @@ impl Progress {
             NodeEvent::Connected { .. } => Some(0),
             NodeEvent::Applied { revision } => Some(revision),
             NodeEvent::Disconnected => None,
-            NodeEvent::Seen | NodeEvent::Sent { .. } | NodeEvent::Refused { .. } | NodeEvent::Forgot { .. } => return,
+            NodeEvent::Seen
+            | NodeEvent::Sent { .. }
+            | NodeEvent::Refused { .. }
+            | NodeEvent::Forgot { .. }
+            | NodeEvent::Unwatched => return,
         };
         let key = (report.gateway_id, report.node_id.clone());
         let mut nodes = self.lock();
@@ -72,11 +76,13 @@ impl Node {
         Self { configured: watch::Sender::new(None), vms: HashMap::new(), next_watch: 0, forgot: None }
     }
 
-    /// The least that all VMs have forgotten, if it is news. A VM that has just come has forgotten nothing yet, and holds
-    /// nothing either: it does not count before its first acknowledgement.
-    fn newly_forgot(&mut self) -> Option<u64> {
-        let least = self.vms.values().copied().filter(|revision| *revision > 0).min()?;
-        (self.forgot.replace(least) != Some(least)).then_some(least)
+    /// The least that all VMs have forgotten, or that there are none any more, if it is news. A VM that has just come has forgotten
+    /// nothing yet, and holds nothing either: it does not count before its first acknowledgement.
+    fn news(&mut self) -> Option<NodeEvent> {
+        let Some(least) = self.vms.values().copied().filter(|revision| *revision > 0).min() else {
+            return self.forgot.take().map(|_| NodeEvent::Unwatched);
+        };
+        (self.forgot.replace(least) != Some(least)).then_some(NodeEvent::Forgot { revision: least })
     }
 }
 
@@ -95,15 +101,14 @@ impl WatchedVm {
         let mut nodes = self.progress.lock();
         let Some(node) = nodes.get_mut(&self.key) else { return };
         node.vms.insert(self.number, revision);
-        let news = node.newly_forgot();
+        let news = node.news();
         drop(nodes);
         self.report(news);
     }
 
-    fn report(&self, forgot: Option<u64>) {
-        let Some(revision) = forgot else { return };
+    fn report(&self, news: Option<NodeEvent>) {
+        let Some(event) = news else { return };
         let (gateway_id, node_id) = self.key.clone();
-        let event = NodeEvent::Forgot { revision };
         // Without a sender or a receiver the runtime is shutting down.
         if let Some(reports) = self.progress.reports.upgrade() {
             let _ = reports.send(NodeReport { gateway_id, node_id, at: Utc::now(), event });
@@ -116,7 +121,7 @@ impl Drop for WatchedVm {
         let mut nodes = self.progress.lock();
         let Some(node) = nodes.get_mut(&self.key) else { return };
         node.vms.remove(&self.number);
-        let news = node.newly_forgot();
+        let news = node.news();
         if node.vms.is_empty() && node.configured.borrow().is_none() {
             nodes.remove(&self.key);
         }

@@ -115,12 +115,14 @@ impl DataPlane for Service {
         request: Request<ResolveCredentialRequest>,
     ) -> Result<Response<ResolveCredentialResponse>, Status> {
         let gateway = self.gateway(&request).await?;
-        let digest = request.into_inner().key_sha256;
+        let request = request.into_inner();
+        let known = convert::known_catalog(&request);
+        let digest = request.key_sha256;
         if digest.len() != 32 {
             return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
         }
         let turn = self.lookups.acquire().await;
-        let resolved = self.store.resolve_credential(&gateway, &digest).await;
+        let resolved = self.store.resolve_credential(&gateway, &digest, known).await;
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
         Ok(Response::new(convert::resolved(resolved)))

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ use crate::progress::{Progress, WatchedVm};
 const CONFIGURATION_WAIT: Duration = Duration::from_secs(2);
 /// The same for an Envoy that has no configuration stream here: it may have one with another replica.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(200);
+/// How much later the last VM is told of what concerns all callers, for each VM that is to be told.
+const FOR_EACH_WATCH: Duration = Duration::from_millis(1);
+/// How much later at most: what was revoked is to be refused within a second.
+const LONGEST_SPREAD: Duration = Duration::from_millis(500);
+/// Bytes of a name that a VM may have, and its Envoy.
+const LONGEST_NAME: usize = 1024;
 
 /// Tells one VM what to forget, until it goes away.
 pub(crate) async fn serve(
@@ -30,13 +37,25 @@ pub(crate) async fn serve(
     if first.node.is_empty() || first.vm.is_empty() {
         return Err(Status::invalid_argument("the first message must carry vm and node"));
     }
+    if first.node.len() > LONGEST_NAME || first.vm.len() > LONGEST_NAME {
+        return Err(Status::invalid_argument(format!("vm and node must have at most {LONGEST_NAME} bytes")));
+    }
+    let turn = turn_of(&first.vm);
     let mut vm = progress.watch((gateway.id, first.node));
     let (mut changes, revision) = hub.subscribe();
     let mut outbox = Outbox::new(gateway, revision);
     let mut deadline = None;
-    let mut next = Some(outbox.start_over(revision));
+    let mut next = None;
+    let mut held: Option<Held> = None;
+    // How each watch begins.
+    if responses.send(Ok(outbox.start_over(revision))).await.is_err() {
+        return Ok(());
+    }
     loop {
-        if let Some(response) = next.take()
+        if let Some(response) = next.take() {
+            held = Some(Held::add(held, response, Instant::now(), spread(hub.watches()).mul_f64(turn)));
+        }
+        if let Some(Held { response, .. }) = held.take_if(|held| held.until <= Instant::now())
             && responses.send(Ok(response)).await.is_err()
         {
             return Ok(());
@@ -64,7 +83,39 @@ pub(crate) async fn serve(
                 next = outbox.release(configured);
             }
             () = sleep_until(deadline), if outbox.is_waiting() => next = outbox.release(u64::MAX),
+            () = sleep_until(held.as_ref().map(|held| held.until)), if held.is_some() => {}
             () = responses.closed() => return Ok(()),
+        }
+    }
+}
+
+/// Over how long so many VMs are told of what concerns all callers: each asks for its callers anew then.
+fn spread(watches: usize) -> Duration {
+    FOR_EACH_WATCH.saturating_mul(u32::try_from(watches).unwrap_or(u32::MAX)).min(LONGEST_SPREAD)
+}
+
+/// A VM's place in that time, from 0 to 1.
+fn turn_of(vm: &str) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    vm.hash(&mut hasher);
+    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+/// A response, and when it is due.
+struct Held {
+    response: WatchResponse,
+    until: Instant,
+}
+
+impl Held {
+    /// Only what makes a VM forget everything waits, and what comes meanwhile is a part of that.
+    fn add(waiting: Option<Self>, response: WatchResponse, now: Instant, wait: Duration) -> Self {
+        match waiting {
+            Some(Self { response: waiting, until }) => {
+                Self { response: WatchResponse { revision: waiting.revision.max(response.revision), ..waiting }, until }
+            }
+            None if response.forget_everything => Self { response, until: now + wait },
+            None => Self { response, until: now },
         }
     }
 }

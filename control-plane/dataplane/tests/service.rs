@@ -200,7 +200,8 @@ async fn while_the_database_is_away_calls_fail_at_once_and_a_known_gateway_stays
     let control_plane = ControlPlane::start().await;
     let mut client = control_plane.client.clone();
     let mut resolve = async || {
-        let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: vec![1; 32] });
+        let request =
+            control_plane.with_token(ResolveCredentialRequest { key_sha256: vec![1; 32], ..Default::default() });
         client.resolve_credential(request).await.map(|response| response.into_inner().status())
     };
     assert_eq!(resolve().await.unwrap(), KeyStatus::Unknown);
@@ -220,7 +221,7 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     let mut client = control_plane.client.clone();
     let (tenant, key, secret) = control_plane.key().await;
     let mut resolve = async |digest: Vec<u8>| {
-        let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: digest });
+        let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: digest, ..Default::default() });
         client.resolve_credential(request).await.map(tonic::Response::into_inner)
     };
     assert_eq!(resolve(vec![1]).await.unwrap_err().code(), Code::InvalidArgument);

@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use weir_core::change::ChangeKind;
+use uuid::Uuid;
+use weir_core::change::{Affected, ChangeKind};
 use weir_dataplane::{ChangeHub, Gateways, chain};
 use weir_store::{Store, StoreError};
 
@@ -27,7 +29,7 @@ const SNAPSHOT: Duration = Duration::from_secs(30);
 
 /// Follows the committed changes for ever, also over a time without the database.
 pub(crate) async fn follow(store: Store, mut followers: Followers, known: u64) {
-    let mut cursor = Cursor { known, is_configuration_due: false };
+    let mut cursor = Cursor { known, due: Due::Of(BTreeSet::new()) };
     let mut hints = std::pin::pin!(store.listen());
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -55,8 +57,27 @@ pub(crate) async fn follow(store: Store, mut followers: Followers, known: u64) {
 struct Cursor {
     /// Everything up to this revision was told to the filters.
     known: u64,
-    /// Some of it changes what Envoy is configured with, and Envoy was not sent it yet.
-    is_configuration_due: bool,
+    /// What of it changes that with which Envoy is configured, and was not published yet.
+    due: Due,
+}
+
+/// Whose policy is to be read again.
+#[derive(Debug, PartialEq)]
+enum Due {
+    Of(BTreeSet<Option<Uuid>>),
+    Everybodys,
+}
+
+impl Due {
+    fn add(&mut self, affected: Affected) {
+        match (affected, &mut *self) {
+            (Affected::Owner(owner), Self::Of(owners)) => {
+                owners.insert(owner);
+            }
+            (Affected::Everything, _) => *self = Self::Everybodys,
+            (Affected::Nothing, _) | (Affected::Owner(_), Self::Everybodys) => {}
+        }
+    }
 }
 
 /// Hands on everything that is new, or says why it could not. A policy that cannot be read keeps no revocation from being told.
@@ -75,7 +96,7 @@ async fn catch_up(store: &Store, followers: &mut Followers, cursor: &mut Cursor)
     let last = changes.last().map(|change| change.revision);
     if let Some(last) = last {
         cursor.known = last;
-        cursor.is_configuration_due |= changes.iter().any(|change| change.affects_configuration);
+        changes.iter().for_each(|change| cursor.due.add(change.configuration));
         if changes.iter().any(|change| matches!(change.kind, ChangeKind::Gateway { .. })) {
             followers.gateways.forget();
         }
@@ -84,16 +105,44 @@ async fn catch_up(store: &Store, followers: &mut Followers, cursor: &mut Cursor)
         // A catalog's change waits there until the Envoy has the routes that it leads to.
         followers.hub.publish(changes);
     }
-    if cursor.is_configuration_due {
-        let snapshot = in_time(SNAPSHOT, store.snapshot()).await.map_err(|error| chain(&error))?;
-        followers.policies.publish(snapshot);
-        cursor.is_configuration_due = false;
-    } else if let Some(last) = last {
-        followers.policies.advance(last);
+    match &cursor.due {
+        Due::Of(owners) if owners.is_empty() => {
+            if let Some(last) = last {
+                followers.policies.advance(last);
+            }
+        }
+        Due::Of(owners) => {
+            let read = in_time(SNAPSHOT, store.snapshot_of(owners.iter().copied())).await;
+            let snapshot = read.map_err(|error| chain(&error))?;
+            followers.policies.publish_owners(snapshot, owners, cursor.known);
+        }
+        Due::Everybodys => {
+            let snapshot = in_time(SNAPSHOT, store.snapshot()).await.map_err(|error| chain(&error))?;
+            followers.policies.publish(snapshot);
+        }
     }
+    cursor.due = Due::Of(BTreeSet::new());
     Ok(())
 }
 
 async fn in_time<T>(limit: Duration, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(limit, read).await.unwrap_or(Err(StoreError::Away))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_read_again_until_it_is_not_known_whose() {
+        let mut due = Due::Of(BTreeSet::new());
+        let tenant = Some(Uuid::from_u128(1));
+        for affected in [Affected::Nothing, Affected::Owner(tenant), Affected::Owner(None), Affected::Owner(tenant)] {
+            due.add(affected);
+        }
+        assert_eq!(due, Due::Of(BTreeSet::from([None, tenant])));
+        due.add(Affected::Everything);
+        due.add(Affected::Owner(tenant));
+        assert_eq!(due, Due::Everybodys);
+    }
 }

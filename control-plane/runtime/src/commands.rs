@@ -2,8 +2,11 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
+use weir_core::json::Object;
+use weir_core::page::PageRequest;
+use weir_core::resource::Stored;
 use weir_core::tenant::{GatewaySettings, UserSettings};
-use weir_store::StoreError;
+use weir_store::{Store, StoreError};
 
 use crate::database::{Schema, connect, connect_and_see_to};
 use crate::settings::DatabaseSettings;
@@ -58,6 +61,73 @@ pub async fn create_gateway(
     let created = store.create_gateway(&Actor::system(), tenant_id, GatewaySettings { name }, None).await;
     store.close().await;
     Ok(created.map_err(explain)?.secret)
+}
+
+/// A gateway, as it is listed.
+#[derive(Debug)]
+pub struct GatewayLine {
+    /// What it is called.
+    pub name: String,
+    /// Its id.
+    pub id: Uuid,
+    /// The only tenant that it serves; `None`: it serves all.
+    pub tenant_id: Option<Uuid>,
+    /// Until when former tokens are accepted; empty: none is.
+    pub former_tokens_until: String,
+}
+
+/// All gateways, oldest first.
+pub async fn list_gateways(settings: &DatabaseSettings) -> anyhow::Result<Vec<GatewayLine>> {
+    let store = connect(settings).await?;
+    let mut lines = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.list(weir_store::GATEWAY, &Actor::system(), page(None, after)).await?;
+        lines.extend(page.items.into_iter().map(|gateway| GatewayLine {
+            name: text(&gateway.spec, "name"),
+            id: gateway.id,
+            tenant_id: gateway.tenant_id,
+            former_tokens_until: text(&gateway.status, "former_tokens_until"),
+        }));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    store.close().await;
+    Ok(lines)
+}
+
+/// Gives a gateway another token: it is shown this once. The one before is accepted for so many seconds more.
+pub async fn rotate_gateway(settings: &DatabaseSettings, name: &str, overlap_seconds: u64) -> anyhow::Result<String> {
+    let store = connect(settings).await?;
+    let gateway = gateway_of_name(&store, name).await?;
+    let rotated = store.rotate_gateway(&Actor::system(), gateway.id, overlap_seconds, None).await;
+    store.close().await;
+    Ok(rotated.map_err(explain)?.secret)
+}
+
+/// Deletes a gateway: its tokens are refused from now on.
+pub async fn delete_gateway(settings: &DatabaseSettings, name: &str) -> anyhow::Result<()> {
+    let store = connect(settings).await?;
+    let gateway = gateway_of_name(&store, name).await?;
+    let deleted = store.delete(weir_store::GATEWAY, &Actor::system(), gateway.id, gateway.revision).await;
+    store.close().await;
+    deleted.map_err(explain)?;
+    Ok(())
+}
+
+async fn gateway_of_name(store: &Store, name: &str) -> anyhow::Result<Stored> {
+    let named = store.list(weir_store::GATEWAY, &Actor::system(), page(Some(name), None)).await?;
+    named.items.into_iter().next().with_context(|| format!("there is no gateway called {name}"))
+}
+
+fn page(name: Option<&str>, after: Option<Uuid>) -> PageRequest {
+    PageRequest { limit: 200, after, tenant_id: None, name: name.map(str::to_owned), part_of_name: None }
+}
+
+fn text(fields: &Object, name: &str) -> String {
+    fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
 }
 
 /// The admin API's OpenAPI document.

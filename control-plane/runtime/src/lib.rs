@@ -20,7 +20,9 @@ mod setup;
 mod telemetry;
 mod tls;
 
-pub use commands::{create_admin, create_gateway, migrate, openapi, rekey};
+pub use commands::{
+    GatewayLine, create_admin, create_gateway, delete_gateway, list_gateways, migrate, openapi, rekey, rotate_gateway,
+};
 pub use demo::seed_demo;
 pub use serve::serve;
 pub use settings::{DatabaseSettings, ServeSettings};

@@ -1,50 +1,70 @@
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use weir_core::node::{NodeEvent, NodeReport};
+use tokio::time::{Instant, interval_at, sleep};
+use uuid::Uuid;
+use weir_core::node::{NodeReport, NodeState};
 use weir_dataplane::{Progress, chain};
 use weir_store::Store;
 
 /// Reports taken at a time.
 const BATCH: usize = 1024;
+/// Time between two writes: all that is reported meanwhile is one statement.
+const PACE: Duration = Duration::from_millis(200);
+/// How often it is written down of each Envoy that is still here, whether it says anything or not.
+const HEARD: Duration = Duration::from_secs(15);
 /// Wait after the database failed.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Writes down what Envoys did, until nobody reports any more.
 ///
-/// Reports are taken in also while one is being written, however long the database takes: what waits is then at most the last
-/// of each kind for each Envoy, and `progress` is never behind.
+/// Reports are taken in also while others are being written, however long the database takes: what waits is at most one state of each
+/// Envoy, and `progress` is never behind.
 pub(crate) async fn record(store: Store, progress: Progress, reports: UnboundedReceiver<NodeReport>) {
-    let mut inbox = Inbox { progress, reports, pending: Vec::new(), open: true };
-    while inbox.open || !inbox.pending.is_empty() {
-        let Some(report) = inbox.pending.first().cloned() else {
-            inbox.receive().await;
+    let replica_id = Uuid::now_v7();
+    let mut inbox = Inbox { progress, reports, nodes: HashMap::new(), changed: HashSet::new(), open: true };
+    let mut heard = interval_at(Instant::now() + HEARD, HEARD);
+    while inbox.open || !inbox.changed.is_empty() {
+        if inbox.changed.is_empty() {
+            tokio::select! {
+                () = inbox.receive() => {}
+                _ = heard.tick() => inbox.hear(),
+            }
             continue;
-        };
-        match inbox.meanwhile(store.report_node(report.clone())).await {
+        }
+        let states = inbox.take();
+        match inbox.meanwhile(store.write_nodes(replica_id, &states)).await {
+            Ok(()) => {}
             Err(error) if error.is_away() => {
-                let (error, waiting) = (chain(&error), inbox.pending.len());
+                let (error, waiting) = (chain(&error), states.len());
                 tracing::warn!(error, waiting, "what Envoys did could not be written down yet");
-                inbox.meanwhile(tokio::time::sleep(RETRY)).await;
+                inbox.give_back(&states);
+                inbox.meanwhile(sleep(RETRY)).await;
                 continue;
             }
-            // Its gateway was deleted meanwhile, or the like: it will never be stored.
             Err(error) => {
-                let error = chain(&error);
-                tracing::warn!(error, node = report.node_id, "what an Envoy did was not written down");
+                let (error, envoys) = (chain(&error), states.len());
+                tracing::error!(error, envoys, "what Envoys did was not written down");
             }
-            Ok(()) => {}
         }
-        inbox.pending.retain(|waiting| *waiting != report);
+        if inbox.open {
+            inbox.meanwhile(sleep(PACE)).await;
+        }
     }
 }
 
-/// What Envoys did and is not written down.
+type NodeKey = (Uuid, String);
+
+/// What Envoys did.
 struct Inbox {
     progress: Progress,
     reports: UnboundedReceiver<NodeReport>,
-    pending: Vec<NodeReport>,
+    /// Of each that has something open here, or whose end is not written down.
+    nodes: HashMap<NodeKey, NodeState>,
+    /// Those that are not written down as they are.
+    changed: HashSet<NodeKey>,
     /// Somebody may still report.
     open: bool,
 }
@@ -55,7 +75,36 @@ impl Inbox {
         self.open = self.reports.recv_many(&mut new, BATCH).await > 0;
         for report in new {
             self.progress.observe(&report);
-            coalesce(&mut self.pending, report);
+            self.observe(report);
+        }
+    }
+
+    fn observe(&mut self, report: NodeReport) {
+        let NodeReport { gateway_id, node_id, at, event } = report;
+        let key = (gateway_id, node_id.clone());
+        let state = self.nodes.entry(key.clone()).or_insert_with(|| NodeState::new(gateway_id, node_id, at));
+        state.observe(event, at);
+        self.changed.insert(key);
+    }
+
+    /// Everybody who is still here is to be written down again.
+    fn hear(&mut self) {
+        self.changed.extend(self.nodes.keys().cloned());
+    }
+
+    /// What is to be written. Of an Envoy that is gone nothing else is kept.
+    fn take(&mut self) -> Vec<NodeState> {
+        let states = self.changed.drain().filter_map(|key| self.nodes.get(&key).cloned()).collect();
+        self.nodes.retain(|_, state| state.is_open());
+        states
+    }
+
+    /// These were not written; what was reported since holds.
+    fn give_back(&mut self, states: &[NodeState]) {
+        for state in states {
+            let key = (state.gateway_id, state.node_id.clone());
+            self.nodes.entry(key.clone()).or_insert_with(|| state.clone());
+            self.changed.insert(key);
         }
     }
 
@@ -69,23 +118,6 @@ impl Inbox {
             }
         }
     }
-}
-
-/// Adds a report; an earlier one of the same kind and node says nothing any more.
-fn coalesce(pending: &mut Vec<NodeReport>, report: NodeReport) {
-    let kind = |event: &NodeEvent| match event {
-        NodeEvent::Connected { .. } | NodeEvent::Disconnected => 0,
-        NodeEvent::Sent { .. } => 1,
-        NodeEvent::Applied { .. } => 2,
-        NodeEvent::Refused { .. } => 3,
-        NodeEvent::Forgot { .. } => 4,
-        NodeEvent::Seen => 5,
-    };
-    pending.retain(|earlier| {
-        (earlier.gateway_id, &earlier.node_id) != (report.gateway_id, &report.node_id)
-            || kind(&earlier.event) != kind(&report.event)
-    });
-    pending.push(report);
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
+use uuid::Uuid;
 use weir_core::snapshot::{Snapshot, UnreadableProvider};
 use weir_xds::Publisher;
 
@@ -19,21 +20,35 @@ impl Policies {
         self.publisher.clone()
     }
 
-    pub(crate) fn publish(&mut self, mut snapshot: Snapshot) {
-        let unreadable = std::mem::take(&mut snapshot.unreadable);
-        metrics::gauge!("weir_unreadable_providers").set(unreadable.len() as f64);
-        for provider in unreadable.iter().filter(|provider| !self.said.contains(provider)) {
+    /// Everybody's.
+    pub(crate) fn publish(&mut self, snapshot: Snapshot) {
+        self.say(&snapshot, |_| true);
+        self.publisher.publish(&snapshot);
+    }
+
+    /// That of these owners, which holds of theirs all up to this revision.
+    pub(crate) fn publish_owners(&mut self, snapshot: Snapshot, owners: &BTreeSet<Option<Uuid>>, revision: u64) {
+        self.say(&snapshot, |owner| owners.contains(&owner));
+        self.publisher.publish_owners(&snapshot, owners, revision);
+    }
+
+    /// Says what is missing of the owners who were read.
+    fn say(&mut self, snapshot: &Snapshot, is_read: impl Fn(Option<Uuid>) -> bool) {
+        let (before, mut now): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.said).into_iter().partition(|said| is_read(said.tenant_id));
+        for provider in snapshot.unreadable.iter().filter(|provider| !before.contains(provider)) {
             let (id, reason) = (provider.id.to_string(), &provider.reason);
             tracing::error!(provider_id = id, reason, "a provider cannot be read, so that no Envoy has it");
         }
-        for provider in self.said.iter().filter(|said| unreadable.iter().all(|provider| provider.id != said.id)) {
+        for provider in before.iter().filter(|said| snapshot.unreadable.iter().all(|provider| provider.id != said.id)) {
             tracing::info!(
                 provider_id = provider.id.to_string(),
                 "a provider that could not be read can be, or is gone"
             );
         }
-        self.said = unreadable;
-        self.publisher.publish(Arc::new(snapshot));
+        now.extend(snapshot.unreadable.iter().cloned());
+        metrics::gauge!("weir_unreadable_providers").set(now.len() as f64);
+        self.said = now;
     }
 
     /// Nothing that Envoys are configured with has changed up to this revision.

@@ -167,6 +167,7 @@ fn xds_settings(settings: &ServeSettings, module: &Module) -> Settings {
         module,
         upstream_ca_file: settings.envoy_ca_file.clone(),
         listener_port: settings.envoy_listener_port,
+        tenant_provider_hosts: AllowedHosts::new(settings.tenant_provider_hosts.clone()),
         bodies_in_flight_bytes: settings.envoy_bodies_in_flight_bytes,
     }
 }

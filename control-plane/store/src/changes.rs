@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::Stream;
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
-use weir_core::change::{Change, ChangeKind};
+use weir_core::change::{Affected, Change, ChangeKind};
 
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
@@ -98,13 +98,21 @@ impl ChangeRow {
             "gateway" => ChangeKind::Gateway { gateway_id: self.resource_id },
             "configuration" => ChangeKind::Configuration,
             "administration" => ChangeKind::Administration,
-            _ => return Err(StoreError::Corrupt("an unknown kind of change")),
+            // A newer control plane writes it. What it concerns is not known, so it may be anything.
+            _ => {
+                return Ok(Change {
+                    revision: unsigned(self.revision)?,
+                    at: self.at,
+                    kind: ChangeKind::Everyone,
+                    configuration: Affected::Everything,
+                });
+            }
         };
         Ok(Change {
             revision: unsigned(self.revision)?,
             at: self.at,
             kind,
-            affects_configuration: self.affects_configuration,
+            configuration: if self.affects_configuration { Affected::Owner(self.tenant_id) } else { Affected::Nothing },
         })
     }
 }

@@ -1,85 +1,132 @@
 //! Who is calling.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::{GuardrailProfile, GuardrailRule, Uninspectable};
 use weir_core::gateway::{
-    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, Principal, PrincipalProfile, RateLimit, Resolved,
+    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, RateLimit,
+    Resolved,
 };
 use weir_core::guardrails::strictest;
 
-use crate::row::unsigned;
-use crate::transaction::{READING, begin};
+use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
+/// One statement, so that it is one round trip and of one revision: whether the key may be used, what holds for it, and the models of its
+/// tenant, the tenant's own before the platform's of the same name. $1: the key's digest, $2: the only tenant that the gateway serves,
+/// $3 and $4: a tenant whose catalog the caller has, and of which revision.
+pub const RESOLVE_CREDENTIAL: &str = "
+WITH key AS (
+    SELECT key.id, key.tenant_id, tenant.name AS tenant_name, key.allowed_models, key.requests_per_minute, key.expires_at,
+        key.revoked_at IS NOT NULL AS revoked, coalesce(key.expires_at <= now(), false) AS expired,
+        profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
+        profile.uninspectable AS profile_uninspectable,
+        general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
+        general.uninspectable AS general_uninspectable,
+        greatest(own.revision, everybodys.revision) AS catalog_revision
+    FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
+    LEFT JOIN guardrail_profiles profile ON profile.id = key.guardrail_profile_id
+    LEFT JOIN guardrail_profiles general ON general.id = tenant.guardrail_profile_id
+        AND NOT (tenant.keys_may_loosen_guardrails AND key.guardrail_profile_id IS NOT NULL)
+    LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
+    LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
+    WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)
+)
+SELECT policy_revision.revision, key.*, catalog.models
+FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
+    SELECT jsonb_agg(model) AS models FROM (
+        SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at,
+            CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner
+        FROM models model
+        WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')
+        ORDER BY model.name, model.tenant_id NULLS LAST
+    ) model
+) catalog ON NOT key.revoked AND NOT key.expired AND NOT coalesce(key.tenant_id = $3 AND key.catalog_revision <= $4, false)";
+
 impl Store {
-    /// Turns an API key's digest into a principal and the models that its tenant has. A key outside the gateway's scope
-    /// is unknown.
-    pub async fn resolve_credential(&self, gateway: &Gateway, sha256: &[u8]) -> Result<Resolved, StoreError> {
+    /// Turns an API key's digest into a principal and the models that its tenant has, unless `known` is the catalog that holds. A key
+    /// outside the gateway's scope is unknown.
+    pub async fn resolve_credential(
+        &self,
+        gateway: &Gateway,
+        sha256: &[u8],
+        known: Option<KnownCatalog>,
+    ) -> Result<Resolved, StoreError> {
         self.unless_away()?;
-        let mut reading = begin(&self.pool, READING).await?;
-        let (revision,): (i64,) =
-            sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
-        let revision = unsigned(revision)?;
-        let key: Option<KeyRow> = sqlx::query_as(
-            "SELECT key.id, key.tenant_id, key.allowed_models, key.requests_per_minute, key.expires_at,
-                    profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
-                    profile.uninspectable AS profile_uninspectable,
-                    general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
-                    general.uninspectable AS general_uninspectable,
-                    key.revoked_at IS NOT NULL AS revoked,
-                    coalesce(key.expires_at <= now(), false) AS expired
-             FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
-             LEFT JOIN guardrail_profiles profile ON profile.id = key.guardrail_profile_id
-             LEFT JOIN guardrail_profiles general ON general.id = tenant.guardrail_profile_id
-               AND NOT (tenant.keys_may_loosen_guardrails AND key.guardrail_profile_id IS NOT NULL)
-             WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)",
-        )
-        .bind(sha256)
-        .bind(gateway.tenant_id)
-        .fetch_optional(&mut *reading)
-        .await?;
+        let row: Row = sqlx::query_as(RESOLVE_CREDENTIAL)
+            .bind(sha256)
+            .bind(gateway.tenant_id)
+            .bind(known.map(|known| known.tenant_id))
+            .bind(known.map(|known| signed(known.revision)))
+            .fetch_one(&self.pool)
+            .await?;
+        let revision = unsigned(row.revision)?;
         let refused = |status| Resolved { status, principal: None, catalog: None, revision };
-        let resolved = match key {
+        Ok(match row.key.into_key() {
             None => refused(CredentialStatus::Unknown),
             Some(key) if key.revoked => refused(CredentialStatus::Revoked),
             Some(key) if key.expired => refused(CredentialStatus::Expired),
-            Some(key) => Resolved {
-                status: CredentialStatus::Active,
-                catalog: Some(catalog(&mut reading, key.tenant_id, revision).await?),
-                principal: Some(key.into_principal()?),
-                revision,
-            },
-        };
-        reading.commit().await?;
-        Ok(resolved)
+            Some(key) => {
+                // What was there before revisions of catalogs were noted has that of this answer.
+                let of_catalog = row.catalog_revision.map(unsigned).transpose()?.unwrap_or(revision);
+                let is_known =
+                    known.is_some_and(|known| known.tenant_id == key.tenant_id && of_catalog <= known.revision);
+                let models = row.models.map(|Json(models)| models).unwrap_or_default();
+                let catalog = Catalog {
+                    tenant_id: key.tenant_id,
+                    revision: of_catalog,
+                    models: (!is_known).then(|| models.into_iter().map(CatalogModel::from).collect()),
+                };
+                Resolved {
+                    status: CredentialStatus::Active,
+                    catalog: Some(catalog),
+                    principal: Some(key.into_principal()?),
+                    revision,
+                }
+            }
+        })
     }
 }
 
-/// The tenant's own models and the platform's; of two with one name the tenant's.
-async fn catalog(reading: &mut PgConnection, tenant_id: Uuid, revision: u64) -> Result<Catalog, StoreError> {
-    let rows: Vec<(String, Uuid, DateTime<Utc>, String)> = sqlx::query_as(
-        "SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at, coalesce(tenant.name, 'platform')
-         FROM models model LEFT JOIN tenants tenant ON tenant.id = model.tenant_id
-         WHERE model.tenant_id = $1 OR model.tenant_id IS NULL
-         ORDER BY model.name, model.tenant_id NULLS LAST",
-    )
-    .bind(tenant_id)
-    .fetch_all(reading)
-    .await?;
-    let models = rows
-        .into_iter()
-        .map(|(name, pool_id, created_at, owner)| CatalogModel { name, pool_id, created_at, owner })
-        .collect();
-    Ok(Catalog { tenant_id, revision, models })
+#[derive(sqlx::FromRow)]
+struct Row {
+    revision: i64,
+    catalog_revision: Option<i64>,
+    models: Option<Json<Vec<ModelRow>>>,
+    #[sqlx(flatten)]
+    key: MaybeKey,
+}
+
+/// As Postgres writes it into JSON.
+#[derive(Deserialize)]
+struct ModelRow {
+    name: String,
+    pool_id: Uuid,
+    created_at: DateTime<Utc>,
+    owner: String,
+}
+
+impl From<ModelRow> for CatalogModel {
+    fn from(ModelRow { name, pool_id, created_at, owner }: ModelRow) -> Self {
+        Self { name, pool_id, created_at, owner }
+    }
+}
+
+/// A key's columns, or nothing but nulls.
+#[derive(sqlx::FromRow)]
+struct MaybeKey {
+    id: Option<Uuid>,
+    tenant_id: Option<Uuid>,
+    revoked: Option<bool>,
+    expired: Option<bool>,
+    #[sqlx(flatten)]
+    rest: KeyColumns,
 }
 
 #[derive(sqlx::FromRow)]
-struct KeyRow {
-    id: Uuid,
-    tenant_id: Uuid,
+struct KeyColumns {
     allowed_models: Option<Vec<String>>,
     requests_per_minute: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
@@ -91,14 +138,28 @@ struct KeyRow {
     general_name: Option<String>,
     general_rules: Option<Json<Vec<GuardrailRule>>>,
     general_uninspectable: Option<String>,
-    revoked: bool,
-    expired: bool,
 }
 
-impl KeyRow {
+struct Key {
+    id: Uuid,
+    tenant_id: Uuid,
+    revoked: bool,
+    expired: bool,
+    columns: KeyColumns,
+}
+
+impl MaybeKey {
+    fn into_key(self) -> Option<Key> {
+        let Self { id, tenant_id, revoked, expired, rest: columns } = self;
+        Some(Key { id: id?, tenant_id: tenant_id?, revoked: revoked?, expired: expired?, columns })
+    }
+}
+
+impl Key {
     fn into_principal(self) -> Result<Principal, StoreError> {
+        let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
-        let rate_limits = match self.requests_per_minute {
+        let rate_limits = match columns.requests_per_minute {
             None => Vec::new(),
             Some(limit) => vec![RateLimit {
                 counter: counter.name(),
@@ -106,8 +167,10 @@ impl KeyRow {
                 window_seconds: counter.window_seconds(),
             }],
         };
-        let of_key = profile(self.profile_id, self.profile_name, self.profile_rules, self.profile_uninspectable)?;
-        let of_tenant = profile(self.general_id, self.general_name, self.general_rules, self.general_uninspectable)?;
+        let of_key =
+            profile(columns.profile_id, columns.profile_name, columns.profile_rules, columns.profile_uninspectable)?;
+        let of_tenant =
+            profile(columns.general_id, columns.general_name, columns.general_rules, columns.general_uninspectable)?;
         let guardrail_profile = match (of_tenant, of_key) {
             (Some(general), Some(own)) if general != own => {
                 Some(PrincipalProfile { id: own.id, profile: strictest(&general.profile, &own.profile) })
@@ -117,10 +180,10 @@ impl KeyRow {
         Ok(Principal {
             tenant_id: self.tenant_id,
             key_id: self.id,
-            allowed_models: self.allowed_models,
+            allowed_models: columns.allowed_models,
             guardrail_profile,
             rate_limits,
-            expires_at: self.expires_at,
+            expires_at: columns.expires_at,
         })
     }
 }

@@ -1,19 +1,40 @@
 //! Which gateway calls.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::gateway::Gateway;
 
 use crate::{Store, StoreError};
 
+/// What a token stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayToken {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// When it ends, for one that another has taken the place of; `None`: it is the present one.
+    pub valid_until: Option<DateTime<Utc>>,
+}
+
+/// Id, name and tenant of a gateway, and when the token ends.
+type TokenRow = (Uuid, String, Option<Uuid>, Option<DateTime<Utc>>);
+
 impl Store {
-    /// The gateway whose token has this digest.
-    pub async fn gateway_by_token(&self, token_sha256: &[u8]) -> Result<Option<Gateway>, StoreError> {
+    /// The gateway whose token has this digest: the present one, or a former one that has not ended.
+    pub async fn gateway_by_token(&self, token_sha256: &[u8]) -> Result<Option<GatewayToken>, StoreError> {
         self.unless_away()?;
-        let row: Option<(Uuid, String, Option<Uuid>)> =
-            sqlx::query_as("SELECT id, name, tenant_id FROM gateways WHERE token_sha256 = $1")
-                .bind(token_sha256)
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(row.map(|(id, name, tenant_id)| Gateway { id, name, tenant_id }))
+        let row: Option<TokenRow> = sqlx::query_as(
+            "SELECT id, name, tenant_id, NULL::timestamptz FROM gateways WHERE token_sha256 = $1
+             UNION ALL
+             SELECT gateway.id, gateway.name, gateway.tenant_id, former.valid_until
+             FROM former_gateway_tokens former JOIN gateways gateway ON gateway.id = former.gateway_id
+             WHERE former.token_sha256 = $1 AND former.valid_until > now()",
+        )
+        .bind(token_sha256)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(id, name, tenant_id, valid_until)| GatewayToken {
+            gateway: Gateway { id, name, tenant_id },
+            valid_until,
+        }))
     }
 }

@@ -29,7 +29,7 @@ impl Default for Retention {
 }
 
 /// What is deleted in bounded batches: the table, and which of its rows.
-const EXPIRED: [(&str, &str); 7] = [
+const EXPIRED: [(&str, &str); 8] = [
     ("sessions", "expires_at <= now()"),
     ("sessions", "kind = 'browser' AND last_seen_at <= now() - interval '2 hours'"),
     ("login_attempts", "at <= now() - interval '15 minutes'"),
@@ -37,6 +37,7 @@ const EXPIRED: [(&str, &str); 7] = [
     ("login_devices", "at <= now() - interval '90 days'"),
     ("setup_tokens", "expires_at <= now()"),
     ("idempotency_keys", "created_at <= now() - interval '24 hours'"),
+    ("former_gateway_tokens", "valid_until <= now()"),
 ];
 
 impl Store {
@@ -47,6 +48,7 @@ impl Store {
         for (table, condition) in EXPIRED {
             self.purge(table, condition).await?;
         }
+        self.forget_old_nodes().await?;
         let now = Utc::now();
         self.purge_quota(now).await?;
         let kept = format!(

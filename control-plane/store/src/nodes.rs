@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Scope};
-use weir_core::node::{NodeEvent, NodeReport};
+use weir_core::node::{NodeState, Reached, Refusal};
 
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
@@ -12,6 +12,8 @@ use crate::{Store, StoreError};
 const LONGEST_ID: usize = 256;
 /// Characters of whatever else an Envoy says.
 const LONGEST_TEXT: usize = 2000;
+/// Envoys that one statement writes: each has some kilobytes of texts at most.
+const MOST_AT_A_TIME: usize = 500;
 
 /// An Envoy that has connected at least once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +24,15 @@ pub struct Node {
     pub gateway_id: Uuid,
     /// Its gateway's name.
     pub gateway: String,
-    /// Whether its configuration stream is open, and it was seen lately: a control plane that is killed cannot say that one
+    /// Whether its configuration stream is open at a control plane that was heard of lately: one that is killed cannot say that it
     /// has ended.
     pub connected: bool,
     /// As Envoy says it.
     pub envoy_version: String,
     /// Everything up to this revision was sent to it.
     pub sent_revision: u64,
-    /// Everything up to this revision holds in it: it acknowledged the configuration and its VMs forgot what is old.
+    /// Everything up to this revision holds in it: it acknowledged the configuration and its VMs, wherever they have their watches,
+    /// forgot what is old.
     pub applied_revision: u64,
     /// What it refused and has not accepted since.
     pub refused: Option<Refusal>,
@@ -37,103 +40,135 @@ pub struct Node {
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// A configuration that an Envoy refused; its last good one goes on serving.
+/// All Envoys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The revision that it came with.
-    pub revision: u64,
-    /// Names of the resources.
-    pub resource: String,
-    /// As Envoy says it.
-    pub reason: String,
-    /// When.
-    pub at: DateTime<Utc>,
+pub struct Nodes {
+    /// In the order of their gateways' names and their own; 1,000 at most.
+    pub items: Vec<Node>,
+    /// The revision that holds in every connected Envoy, and when the last of them had reached it at the latest; `None`: none is
+    /// connected.
+    pub everywhere: Option<Reached>,
 }
 
 impl Store {
-    /// Notes what an Envoy did. Reports may come late and from several control planes: an older end of a stream does not
-    /// close a newer one, and revisions only grow while a stream is open.
-    pub async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
-        let NodeReport { gateway_id, node_id, at, event } = report;
-        let node_id = shown(&node_id, LONGEST_ID);
-        sqlx::query(
-            "INSERT INTO nodes (gateway_id, node_id, last_seen_at)
-             SELECT id, $2, $3 FROM gateways WHERE id = $1
-             ON CONFLICT (gateway_id, node_id) DO UPDATE SET last_seen_at = greatest(nodes.last_seen_at, excluded.last_seen_at)",
-        )
-        .bind(gateway_id)
-        .bind(&node_id)
-        .bind(at)
-        .execute(&self.pool)
-        .await?;
-        let update = match &event {
-            NodeEvent::Seen => return Ok(()),
-            NodeEvent::Connected { envoy_version } => sqlx::query(
-                "UPDATE nodes SET connected = true, connected_at = $3, envoy_version = $4, sent_revision = 0,
-                        acknowledged_revision = 0
-                 WHERE gateway_id = $1 AND node_id = $2 AND coalesce(connected_at <= $3, true)",
-            )
-            .bind(gateway_id)
-            .bind(&node_id)
-            .bind(at)
-            .bind(shown(envoy_version, LONGEST_TEXT)),
-            NodeEvent::Disconnected => sqlx::query(
-                "UPDATE nodes SET connected = false
-                 WHERE gateway_id = $1 AND node_id = $2 AND coalesce(connected_at <= $3, true)",
-            )
-            .bind(gateway_id)
-            .bind(&node_id)
-            .bind(at),
-            NodeEvent::Sent { revision } => sqlx::query(
-                "UPDATE nodes SET sent_revision = greatest(sent_revision, $3) WHERE gateway_id = $1 AND node_id = $2",
-            )
-            .bind(gateway_id)
-            .bind(&node_id)
-            .bind(signed(*revision)),
-            NodeEvent::Applied { revision } => sqlx::query(
-                "UPDATE nodes SET acknowledged_revision = greatest(acknowledged_revision, $3),
-                        refused_revision = CASE WHEN refused_revision > $3 THEN refused_revision END
-                 WHERE gateway_id = $1 AND node_id = $2",
-            )
-            .bind(gateway_id)
-            .bind(&node_id)
-            .bind(signed(*revision)),
-            NodeEvent::Refused { revision, resource, reason } => sqlx::query(
-                "UPDATE nodes SET refused_revision = $4, refused_resource = $5, refused_reason = $6, refused_at = $3
-                 WHERE gateway_id = $1 AND node_id = $2",
-            )
-            .bind(gateway_id)
-            .bind(&node_id)
-            .bind(at)
-            .bind(signed(*revision))
-            .bind(shown(resource, LONGEST_TEXT))
-            .bind(shown(reason, LONGEST_TEXT)),
-            // Not only growing: a restarted Envoy's VMs begin anew.
-            NodeEvent::Forgot { revision } => {
-                sqlx::query("UPDATE nodes SET forgotten_revision = $3 WHERE gateway_id = $1 AND node_id = $2")
-                    .bind(gateway_id)
-                    .bind(&node_id)
-                    .bind(signed(*revision))
-            }
-        };
-        update.execute(&self.pool).await?;
+    /// Notes what this process of the control plane knows of these Envoys, in the place of what it knew before. Those of gateways that are
+    /// gone are left out.
+    pub async fn write_nodes(&self, replica_id: Uuid, nodes: &[NodeState]) -> Result<(), StoreError> {
+        for nodes in nodes.chunks(MOST_AT_A_TIME) {
+            self.write_some_nodes(replica_id, nodes).await?;
+        }
         Ok(())
     }
 
-    /// All Envoys, in the order of their gateways' names and their own.
-    pub async fn list_nodes(&self, actor: &Actor) -> Result<Vec<Node>, StoreError> {
+    async fn write_some_nodes(&self, replica_id: Uuid, nodes: &[NodeState]) -> Result<(), StoreError> {
+        fn column<T>(nodes: &[NodeState], value: impl Fn(&NodeState) -> T) -> Vec<T> {
+            nodes.iter().map(value).collect()
+        }
+        let revision = |reached: Option<Reached>| signed(reached.map_or(0, |reached| reached.revision));
+        let refused = |node: &NodeState, text: fn(&Refusal) -> &str| {
+            node.refused.as_ref().map(|refused| shown(text(refused), LONGEST_TEXT))
+        };
+        sqlx::query(
+            "INSERT INTO node_streams (gateway_id, node_id, replica_id, connected, connected_at, envoy_version, sent_revision,
+                 acknowledged_revision, acknowledged_at, watched, forgotten_revision, forgotten_at, refused_revision,
+                 refused_resource, refused_reason, refused_at, last_seen_at)
+             SELECT DISTINCT ON (gateway.id, node.id) gateway.id, node.id, $1, connected, connected_at, envoy_version, sent,
+                 acknowledged, acknowledged_at, watched, forgotten, forgotten_at, refused, refused_resource, refused_reason,
+                 refused_at, last_seen_at
+             FROM unnest($2::uuid[], $3::text[], $4::bool[], $5::timestamptz[], $6::text[], $7::bigint[], $8::bigint[],
+                     $9::timestamptz[], $10::bool[], $11::bigint[], $12::timestamptz[], $13::bigint[], $14::text[], $15::text[],
+                     $16::timestamptz[], $17::timestamptz[])
+                 AS node (gateway_id, id, connected, connected_at, envoy_version, sent, acknowledged, acknowledged_at, watched,
+                     forgotten, forgotten_at, refused, refused_resource, refused_reason, refused_at, last_seen_at)
+             JOIN gateways gateway ON gateway.id = node.gateway_id
+             ORDER BY gateway.id, node.id, connected_at DESC NULLS LAST
+             ON CONFLICT (gateway_id, node_id, replica_id) DO UPDATE SET connected = excluded.connected,
+                 connected_at = excluded.connected_at, envoy_version = excluded.envoy_version,
+                 sent_revision = excluded.sent_revision, acknowledged_revision = excluded.acknowledged_revision,
+                 acknowledged_at = excluded.acknowledged_at, watched = excluded.watched,
+                 forgotten_revision = excluded.forgotten_revision, forgotten_at = excluded.forgotten_at,
+                 refused_revision = excluded.refused_revision, refused_resource = excluded.refused_resource,
+                 refused_reason = excluded.refused_reason, refused_at = excluded.refused_at,
+                 last_seen_at = excluded.last_seen_at, heard_at = now()",
+        )
+        .bind(replica_id)
+        .bind(column(nodes, |node| node.gateway_id))
+        .bind(column(nodes, |node| shown(&node.node_id, LONGEST_ID)))
+        .bind(column(nodes, |node| node.connected))
+        .bind(column(nodes, |node| node.connected_at))
+        .bind(column(nodes, |node| shown(&node.envoy_version, LONGEST_TEXT)))
+        .bind(column(nodes, |node| signed(node.sent_revision)))
+        .bind(column(nodes, |node| revision(node.acknowledged)))
+        .bind(column(nodes, |node| node.acknowledged.map(|reached| reached.at)))
+        .bind(column(nodes, |node| node.watched))
+        .bind(column(nodes, |node| revision(node.forgotten)))
+        .bind(column(nodes, |node| node.forgotten.map(|reached| reached.at)))
+        .bind(column(nodes, |node| node.refused.as_ref().map(|refused| signed(refused.revision))))
+        .bind(column(nodes, |node| refused(node, |refused| &refused.resource)))
+        .bind(column(nodes, |node| refused(node, |refused| &refused.reason)))
+        .bind(column(nodes, |node| node.refused.as_ref().map(|refused| refused.at)))
+        .bind(column(nodes, |node| node.last_seen_at))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// All Envoys.
+    pub async fn list_nodes(&self, actor: &Actor) -> Result<Nodes, StoreError> {
         if actor.scope() != Scope::Everything {
             return Err(StoreError::NotFound);
         }
+        // What an Envoy has acknowledged is said by the one replica that has its stream, or had it last; what its VMs have forgotten is
+        // the least that any replica says which has a watch of them.
         let rows: Vec<NodeRow> = sqlx::query_as(
-            "SELECT node.*, gateway.name AS gateway,
-                    node.connected AND node.last_seen_at > now() - interval '1 minute' AS is_connected
-             FROM nodes node JOIN gateways gateway ON gateway.id = node.gateway_id
+            "WITH stream AS (
+                 SELECT *, connected AND heard_at > now() - interval '1 minute' AS is_connected,
+                     watched AND heard_at > now() - interval '1 minute' AS is_watched
+                 FROM node_streams
+             ), configured AS (
+                 SELECT DISTINCT ON (gateway_id, node_id) * FROM stream
+                 ORDER BY gateway_id, node_id, is_connected DESC, connected_at DESC NULLS LAST, last_seen_at DESC
+             ), memory AS (
+                 SELECT gateway_id, node_id, min(forgotten_revision) FILTER (WHERE is_watched) AS watched_revision,
+                     max(forgotten_at) FILTER (WHERE is_watched) AS forgotten_at,
+                     max(forgotten_revision) AS last_revision, max(last_seen_at) AS last_seen_at
+                 FROM stream GROUP BY gateway_id, node_id
+             ), node AS (
+                 SELECT gateway_id, node_id, is_connected, envoy_version, sent_revision, refused_revision, refused_resource,
+                     refused_reason, refused_at, memory.last_seen_at,
+                     least(acknowledged_revision, CASE WHEN is_connected THEN coalesce(watched_revision, 0)
+                         ELSE last_revision END) AS applied_revision,
+                     greatest(acknowledged_at, memory.forgotten_at) AS applied_at
+                 FROM configured JOIN memory USING (gateway_id, node_id)
+             )
+             SELECT node.*, gateway.name AS gateway,
+                 min(applied_revision) FILTER (WHERE is_connected) OVER () AS everywhere_revision,
+                 max(applied_at) FILTER (WHERE is_connected) OVER () AS everywhere_at
+             FROM node JOIN gateways gateway ON gateway.id = node.gateway_id
              ORDER BY gateway.name, node.node_id LIMIT 1000",
         )
         .fetch_all(&self.admin)
         .await?;
-        rows.into_iter().map(NodeRow::into_node).collect()
+        let everywhere = rows.first().and_then(|row| row.everywhere_revision.zip(row.everywhere_at));
+        let everywhere =
+            everywhere.map(|(revision, at)| Ok::<_, StoreError>(Reached { revision: unsigned(revision)?, at }));
+        Ok(Nodes {
+            everywhere: everywhere.transpose()?,
+            items: rows.into_iter().map(NodeRow::into_node).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Forgets what replicas that are gone knew of Envoys: at once where another replica knows better, else after a week.
+    pub(crate) async fn forget_old_nodes(&self) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM node_streams old WHERE heard_at <= now() - interval '7 days'
+                OR (heard_at <= now() - interval '10 minutes' AND EXISTS (
+                    SELECT 1 FROM node_streams new WHERE new.gateway_id = old.gateway_id AND new.node_id = old.node_id
+                        AND new.heard_at > old.heard_at AND new.replica_id <> old.replica_id))",
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 
@@ -150,13 +185,14 @@ struct NodeRow {
     is_connected: bool,
     envoy_version: String,
     sent_revision: i64,
-    acknowledged_revision: i64,
-    forgotten_revision: i64,
+    applied_revision: i64,
     refused_revision: Option<i64>,
     refused_resource: Option<String>,
     refused_reason: Option<String>,
     refused_at: Option<DateTime<Utc>>,
     last_seen_at: DateTime<Utc>,
+    everywhere_revision: Option<i64>,
+    everywhere_at: Option<DateTime<Utc>>,
 }
 
 impl NodeRow {
@@ -177,7 +213,7 @@ impl NodeRow {
             connected: self.is_connected,
             envoy_version: self.envoy_version,
             sent_revision: unsigned(self.sent_revision)?,
-            applied_revision: unsigned(self.acknowledged_revision.min(self.forgotten_revision))?,
+            applied_revision: unsigned(self.applied_revision)?,
             refused,
             last_seen_at: self.last_seen_at,
         })

@@ -19,24 +19,38 @@ impl Store {
     /// The committed policy at one revision, credentials decrypted. A provider that cannot be read is named and left out, with
     /// its members of pools: they are passed over as if they had failed, and nobody else is concerned.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read_snapshot(None).await
+    }
+
+    /// The same of these owners alone; `None` is the platform.
+    pub async fn snapshot_of(&self, owners: impl IntoIterator<Item = Option<Uuid>>) -> Result<Snapshot, StoreError> {
+        self.read_snapshot(Some(owners.into_iter().map(Option::unwrap_or_default).collect())).await
+    }
+
+    /// `owners`: `owner_id` of the rows; `None`: all.
+    async fn read_snapshot(&self, owners: Option<Vec<Uuid>>) -> Result<Snapshot, StoreError> {
         let mut reading = begin(&self.pool, READING).await?;
         let (revision,): (i64,) =
             sqlx::query_as("SELECT revision FROM policy_revision").fetch_one(&mut *reading).await?;
         let providers: Vec<ProviderRow> = sqlx::query_as(
             "SELECT id, tenant_id, name, schema, base_url, preset, capabilities, auth_header, auth_prefix, query, also_speaks,
                     credential_encrypted
-             FROM providers ORDER BY id",
+             FROM providers WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY id",
         )
+        .bind(&owners)
         .fetch_all(&mut *reading)
         .await?;
         let pools: Vec<PoolRow> = sqlx::query_as(
-            "SELECT id, tenant_id, name, first_byte_timeout_ms, idle_timeout_ms, request_timeout_ms FROM pools ORDER BY id",
+            "SELECT id, tenant_id, name, first_byte_timeout_ms, idle_timeout_ms, request_timeout_ms
+             FROM pools WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY id",
         )
+        .bind(&owners)
         .fetch_all(&mut *reading)
         .await?;
         let members: Vec<MemberRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT {MEMBER_COLUMNS} FROM deployments ORDER BY pool_id, position"
+            "SELECT {MEMBER_COLUMNS} FROM deployments WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY pool_id, position"
         )))
+        .bind(&owners)
         .fetch_all(&mut *reading)
         .await?;
         reading.commit().await?;
@@ -44,10 +58,10 @@ impl Store {
         let mut unreadable = Vec::new();
         let mut readable = Vec::with_capacity(providers.len());
         for row in providers {
-            let id = row.id;
+            let (id, tenant_id) = (row.id, row.tenant_id);
             match self.provider(row) {
                 Ok(provider) => readable.push(provider),
-                Err(error) => unreadable.push(UnreadableProvider { id, reason: reason(&error) }),
+                Err(error) => unreadable.push(UnreadableProvider { id, tenant_id, reason: reason(&error) }),
             }
         }
         let mut members = members

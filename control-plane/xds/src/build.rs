@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
+use weir_core::destination::AllowedHosts;
 use weir_core::snapshot::{Pool, Provider, Snapshot};
 
 use crate::resource::{Fragment, Owner};
@@ -41,18 +42,21 @@ pub struct Settings {
     pub upstream_ca_file: String,
     /// Port of the listener that is served by LDS, for an Envoy whose bootstrap has none.
     pub listener_port: u16,
+    /// Hosts that tenants may name although they are inside the operator's network.
+    pub tenant_provider_hosts: AllowedHosts,
     /// Bytes of request bodies that one worker holds at a time, at least [`BODY_LIMIT_BYTES`]. Envoy takes up to twice as much
     /// memory for them.
     pub bodies_in_flight_bytes: u64,
 }
 
 impl Settings {
-    /// Debian's authorities, port 18080, and 256 MiB of bodies.
+    /// Debian's authorities, port 18080, no inside hosts for tenants, and 256 MiB of bodies.
     pub fn new(module: ModuleSource) -> Self {
         Self {
             module,
             upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
             listener_port: 18080,
+            tenant_provider_hosts: AllowedHosts::default(),
             bodies_in_flight_bytes: 256 * 1024 * 1024,
         }
     }

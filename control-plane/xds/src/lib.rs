@@ -8,6 +8,7 @@
 //! crate knows neither the database nor who asks: the runtime hands it snapshots and a function that authenticates a token.
 
 mod build;
+mod complaints;
 mod open_streams;
 mod plugin_delivery;
 mod publisher;

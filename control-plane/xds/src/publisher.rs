@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
-use weir_core::snapshot::{Provider, Snapshot};
+use weir_core::snapshot::Snapshot;
 
 use crate::build::{Policy, fragment};
 use crate::resource::{Fragment, Owner};
@@ -14,7 +13,6 @@ use crate::{ResourceSet, Scope, Settings};
 pub struct View {
     /// Everything up to this revision is in here.
     pub revision: u64,
-    snapshot: Arc<Snapshot>,
     fragments: Arc<BTreeMap<Owner, Arc<Fragment>>>,
     /// Put together when an Envoy of that scope first asks, and then with every snapshot.
     sets: Mutex<BTreeMap<Scope, Arc<ResourceSet>>>,
@@ -53,15 +51,37 @@ impl Publisher {
         Self { settings: Arc::new(settings), views: watch::Sender::new(None) }
     }
 
-    /// Serves this snapshot from now on. An older one than what is served changes nothing. Resources are made only for owners whose
-    /// policy differs from the one before.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+    /// Serves this snapshot of everybody's policy from now on. An older one than what is served changes nothing.
+    pub fn publish(&self, snapshot: &Snapshot) {
         let before = self.views.borrow().clone();
         if before.as_ref().is_some_and(|before| before.revision > snapshot.revision) {
             return;
         }
-        let fragments = Arc::new(self.fragments(&snapshot, before.as_deref()));
-        let known = before.as_ref().map(|before| before.known()).unwrap_or_default();
+        let policies = Policy::by_owner(snapshot);
+        let fragments =
+            policies.into_iter().map(|(owner, policy)| (owner, self.fragment(owner, &policy, before.as_deref())));
+        self.serve(fragments.collect(), snapshot.revision, before.as_deref());
+    }
+
+    /// Serves this snapshot of some owners' policies from now on, beside what is served of others. Of everybody's policy all is served up to
+    /// this revision then; the snapshot may be newer.
+    pub fn publish_owners(&self, snapshot: &Snapshot, owners: &BTreeSet<Owner>, revision: u64) {
+        let before = self.views.borrow().clone();
+        let mut fragments = before.as_ref().map(|before| BTreeMap::clone(&before.fragments)).unwrap_or_default();
+        let mut policies = Policy::by_owner(snapshot);
+        for owner in owners {
+            match policies.remove(owner) {
+                Some(policy) => fragments.insert(*owner, self.fragment(*owner, &policy, before.as_deref())),
+                None => fragments.remove(owner),
+            };
+        }
+        let revision = before.as_ref().map_or(revision, |before| before.revision.max(revision));
+        self.serve(fragments, revision, before.as_deref());
+    }
+
+    fn serve(&self, fragments: BTreeMap<Owner, Arc<Fragment>>, revision: u64, before: Option<&View>) {
+        let fragments = Arc::new(fragments);
+        let known = before.map(View::known).unwrap_or_default();
         let sets = known
             .into_iter()
             // What only we hold, here and in the view before, is no Envoy's any more; one that comes has it put together anew.
@@ -72,24 +92,14 @@ impl Publisher {
                 (scope, if new.changed_since(Some(&set)).is_empty() { set } else { Arc::new(new) })
             })
             .collect();
-        let revision = snapshot.revision;
-        self.views.send_replace(Some(Arc::new(View { revision, snapshot, fragments, sets: Mutex::new(sets) })));
+        self.views.send_replace(Some(Arc::new(View { revision, fragments, sets: Mutex::new(sets) })));
     }
 
-    fn fragments(&self, snapshot: &Snapshot, before: Option<&View>) -> BTreeMap<Owner, Arc<Fragment>> {
-        let mut earlier = before.map(|before| Policy::by_owner(&before.snapshot)).unwrap_or_default();
-        let known = |owner: &Owner| before?.fragments.get(owner);
-        let fragments = Policy::by_owner(snapshot).into_iter().map(|(owner, policy)| {
-            let unchanged = earlier.remove(&owner).is_some_and(|earlier| is_same(&earlier, &policy));
-            let kept = known(&owner).filter(|_| unchanged).cloned();
-            let made = kept.unwrap_or_else(|| {
-                let made = fragment(owner, &policy, &self.settings);
-                // Not everything that a policy says goes to Envoy.
-                known(&owner).filter(|known| ***known == made).cloned().unwrap_or_else(|| Arc::new(made))
-            });
-            (owner, made)
-        });
-        fragments.collect()
+    /// What an owner's policy makes, or what it made before if that is the same: not everything that a policy says goes to Envoy.
+    fn fragment(&self, owner: Owner, policy: &Policy, before: Option<&View>) -> Arc<Fragment> {
+        let made = fragment(owner, policy, &self.settings);
+        let known = before.and_then(|before| before.fragments.get(&owner));
+        known.filter(|known| ***known == made).cloned().unwrap_or_else(|| Arc::new(made))
     }
 
     /// Says that the changes up to this revision leave Envoy's configuration as it is.
@@ -98,7 +108,6 @@ impl Publisher {
             let Some(before) = view.as_ref().filter(|view| view.revision < revision) else { return false };
             *view = Some(Arc::new(View {
                 revision,
-                snapshot: before.snapshot.clone(),
                 fragments: before.fragments.clone(),
                 sets: Mutex::new(before.known()),
             }));
@@ -116,43 +125,10 @@ impl Publisher {
     }
 }
 
-fn is_same(one: &Policy, other: &Policy) -> bool {
-    let same_providers = || one.providers.iter().zip(&other.providers).all(|(one, other)| is_same_provider(one, other));
-    one.providers.len() == other.providers.len() && one.pools == other.pools && same_providers()
-}
-
-/// Whether nothing about it differs, field by field: one that is added to the type must be added here.
-fn is_same_provider(one: &Provider, other: &Provider) -> bool {
-    let Provider {
-        id,
-        tenant_id,
-        name,
-        schema,
-        base_url,
-        credential,
-        authentication,
-        query,
-        also_speaks,
-        preset,
-        capabilities,
-    } = one;
-    let exposed = |one: &Option<SecretString>| one.as_ref().map(|one| one.expose_secret().to_owned());
-    *id == other.id
-        && *tenant_id == other.tenant_id
-        && *name == other.name
-        && *schema == other.schema
-        && *base_url == other.base_url
-        && exposed(credential) == exposed(&other.credential)
-        && *authentication == other.authentication
-        && *query == other.query
-        && *also_speaks == other.also_speaks
-        && *preset == other.preset
-        && *capabilities == other.capabilities
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
+    use weir_core::snapshot::Provider;
 
     use super::*;
     use crate::ModuleSource;
@@ -174,7 +150,7 @@ mod tests {
         };
         let publisher = Publisher::new(Settings::new(ModuleSource::File { path: "/weir.wasm".into() }));
         let publish = |revision, providers: [Provider; 2]| {
-            publisher.publish(Arc::new(Snapshot { revision, providers: providers.into(), ..Snapshot::default() }));
+            publisher.publish(&Snapshot { revision, providers: providers.into(), ..Snapshot::default() });
             publisher.subscribe().borrow().clone().unwrap().resources(Scope::Everyone)
         };
         let changed = |after: &ResourceSet, before| after.changed_since(Some(before));
@@ -185,6 +161,20 @@ mod tests {
         let rotated = Provider { credential: Some("sk-2".into()), ..provider(2, "a") };
         let after = publish(3, [provider(1, "b"), rotated]);
         assert_eq!(changed(&after, &first), [Some(Uuid::from_u128(102))]);
+
+        // Of some owners: what is said of others does not count, and who has nothing any more is gone.
+        let snapshot =
+            Snapshot { revision: 9, providers: vec![provider(1, "c"), provider(3, "a")], ..Snapshot::default() };
+        let owners = [103, 102].map(|number| Some(Uuid::from_u128(number)));
+        publisher.publish_owners(&snapshot, &owners.into(), 7);
+        let view = publisher.subscribe().borrow().clone().unwrap();
+        assert_eq!(view.revision, 7);
+        let last = view.resources(Scope::Everyone);
+        assert_eq!(changed(&last, &after), [Some(Uuid::from_u128(102)), Some(Uuid::from_u128(103))]);
+        assert!(last.fragment(Some(Uuid::from_u128(102))).is_none());
+        assert!(last.fragment(Some(Uuid::from_u128(101))).is_some());
+        publisher.publish_owners(&Snapshot::default(), &BTreeSet::new(), 3);
+        assert_eq!(publisher.revision(), Some(7), "what is served does not become less");
     }
 
     #[test]
@@ -192,7 +182,7 @@ mod tests {
         let module = ModuleSource::File { path: "/weir.wasm".into() };
         let publisher = Publisher::new(Settings::new(module));
         let view = || publisher.subscribe().borrow().clone().unwrap();
-        let publish = |revision| publisher.publish(Arc::new(Snapshot { revision, ..Snapshot::default() }));
+        let publish = |revision| publisher.publish(&Snapshot { revision, ..Snapshot::default() });
         publish(1);
         let kept = view().resources(Scope::Everyone);
         drop(view().resources(Scope::Tenant(Uuid::nil())));

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use weir_core::gateway::Gateway;
 use weir_core::node::{NodeEvent, NodeReport};
 
+use crate::complaints::{Complaints, shortened};
 use crate::open_streams::OpenStreams;
 use crate::plugin_delivery::{Retry, Stamp};
 use crate::{Outcome, Publisher, Push, Resource, ResourceType, Scope, Session};
@@ -33,6 +34,11 @@ pub struct AuthenticationUnavailable;
 /// How often the token of an open stream is checked again, beside whenever a gateway changes, so that a deleted one gets no
 /// more configuration.
 const RECHECK: Duration = Duration::from_secs(15);
+
+/// Bytes of an Envoy's name, and of a resource's that it asks for.
+const LONGEST_NAME: usize = 1024;
+/// Names of one type that an Envoy may ask for. It has as many secrets as there are providers in its scope.
+const MOST_NAMES: usize = 200_000;
 
 /// How often it is reported that an Envoy is still there. One that is gone without a word is found out by pings before that.
 const SEEN_EVERY: Duration = Duration::from_secs(15);
@@ -126,8 +132,9 @@ impl Ads {
     ) -> Result<(), Status> {
         let Some(first) = requests.message().await? else { return Ok(()) };
         let node = first.node.clone().unwrap_or_default();
-        if node.id.is_empty() {
-            return Err(Status::invalid_argument("the first request must carry node.id"));
+        if node.id.is_empty() || node.id.len() > LONGEST_NAME {
+            let reason = format!("the first request must carry a node.id of at most {LONGEST_NAME} bytes");
+            return Err(Status::invalid_argument(reason));
         }
         let scope = gateway.tenant_id.map_or(Scope::Everyone, Scope::Tenant);
         let mut connection = Connection::open(self, gateway.id, &node);
@@ -225,6 +232,7 @@ struct Connection<'a> {
     node_id: String,
     session: Session,
     retry: Retry,
+    complaints: Complaints,
     /// It was said that another Envoy has the same name.
     shared: bool,
 }
@@ -239,6 +247,7 @@ impl<'a> Connection<'a> {
             node_id: node.id.clone(),
             session: Session::default(),
             retry: Retry::default(),
+            complaints: Complaints::default(),
             shared: false,
         };
         tracing::info!(node = node.id, gateway = %gateway_id, "an Envoy connected");
@@ -270,6 +279,13 @@ impl<'a> Connection<'a> {
         let Some(kind) = ResourceType::of_type_url(&request.type_url) else {
             return Err(Status::invalid_argument(format!("{} is not served", request.type_url)));
         };
+        let names = || request.resource_names_subscribe.iter().chain(request.initial_resource_versions.keys());
+        if names().any(|name| name.len() > LONGEST_NAME) {
+            return Err(Status::invalid_argument(format!("a resource's name has at most {LONGEST_NAME} bytes")));
+        }
+        if self.session.known_names(kind).saturating_add(names().count()) > MOST_NAMES {
+            return Err(Status::resource_exhausted(format!("at most {MOST_NAMES} names of a type can be asked for")));
+        }
         match self.session.receive(kind, request) {
             Some(Outcome::Acknowledged { kind: ResourceType::Plugin }) => self.retry.accepted(),
             // Envoy refuses a pool, too, whose upstream plugin cannot be made yet.
@@ -287,10 +303,19 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn refused(&self, names: Vec<Arc<str>>, reason: String, revision: u64) {
-        let resource = names.join(", ");
+    fn refused(&mut self, names: Vec<Arc<str>>, reason: String, revision: u64) {
+        let (resource, reason) = (shortened(names.join(", ")), shortened(reason));
         metrics::counter!("weir_xds_refusals_total").increment(1);
-        tracing::warn!(node = self.node_id, revision, resource, reason, "an Envoy refused its configuration");
+        if let Some(unsaid) = self.complaints.may_say(Instant::now()) {
+            tracing::warn!(
+                node = self.node_id,
+                revision,
+                resource,
+                reason,
+                unsaid,
+                "an Envoy refused its configuration"
+            );
+        }
         self.report(NodeEvent::Refused { revision, resource, reason });
     }
 

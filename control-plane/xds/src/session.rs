@@ -127,6 +127,11 @@ impl Session {
         }
     }
 
+    /// How many names of a type are kept because Envoy has asked for them or says that it has them.
+    pub fn known_names(&self, kind: ResourceType) -> usize {
+        self.subscriptions.get(&kind).map_or(0, |one| one.names.len().max(one.held.len()))
+    }
+
     /// Takes a request: subscriptions, and what became of an earlier response.
     pub fn receive(&mut self, kind: ResourceType, request: &DeltaDiscoveryRequest) -> Option<Outcome> {
         let first = !self.subscriptions.contains_key(&kind);

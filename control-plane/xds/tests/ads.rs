@@ -1,5 +1,6 @@
 //! The ADS server over a real gRPC connection.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,9 +10,11 @@ use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use envoy_types::pb::google::rpc;
+use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 use uuid::Uuid;
 use weir_core::capabilities::CapabilityOverrides;
@@ -61,7 +64,7 @@ impl ControlPlane {
     }
 
     fn publish(&self, revision: u64) {
-        self.publisher.publish(Arc::new(Snapshot { revision, ..Snapshot::default() }));
+        self.publisher.publish(&Snapshot { revision, ..Snapshot::default() });
     }
 
     async fn reported(&mut self) -> NodeEvent {
@@ -78,7 +81,15 @@ struct Envoy {
 
 impl Envoy {
     async fn connect(control_plane: &ControlPlane, token: Option<&str>, node: &str) -> Result<Self, Status> {
-        let mut client = AggregatedDiscoveryServiceClient::connect(control_plane.address.clone()).await.unwrap();
+        let client = AggregatedDiscoveryServiceClient::connect(control_plane.address.clone()).await.unwrap();
+        Self::over(client, token, node).await
+    }
+
+    async fn over(
+        mut client: AggregatedDiscoveryServiceClient<Channel>,
+        token: Option<&str>,
+        node: &str,
+    ) -> Result<Self, Status> {
         let (requests, stream) = mpsc::channel(8);
         let mut request = Request::new(ReceiverStream::new(stream));
         if let Some(token) = token {
@@ -220,12 +231,12 @@ async fn a_refused_cluster_is_sent_again() {
         idle_timeout_ms: 1000,
         request_timeout_ms: 1000,
     };
-    control_plane.publisher.publish(Arc::new(Snapshot {
+    control_plane.publisher.publish(&Snapshot {
         revision: 1,
         providers: vec![provider],
         pools: vec![pool],
         unreadable: vec![],
-    }));
+    });
     let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
     let plugin = envoy.receive().await.unwrap();
     envoy.answer(&plugin, None).await;
@@ -238,4 +249,73 @@ async fn a_refused_cluster_is_sent_again() {
         response.resources.iter().map(|resource| resource.name.clone()).collect()
     };
     assert_eq!(names(&again), names(&refused));
+}
+
+/// After a restart of the control plane, all come at once.
+#[tokio::test]
+async fn a_thousand_envoys_that_come_at_once_are_served() {
+    let mut control_plane = ControlPlane::start().await;
+    control_plane.publish(1);
+    for revision in [1, 2] {
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(AggregatedDiscoveryServiceClient::connect(control_plane.address.clone()).await.unwrap());
+        }
+        let envoys = (0..1000).map(|number: usize| {
+            let client = clients[number % clients.len()].clone();
+            async move {
+                let mut envoy = Envoy::over(client, Some("good"), &format!("envoy-{number}")).await.unwrap();
+                let response = envoy.responses.message().await.unwrap().unwrap();
+                envoy.answer(&response, None).await;
+                envoy
+            }
+        });
+        let envoys = tokio::time::timeout(6 * DEADLINE, join_all(envoys)).await.expect("in time");
+        let mut applied = BTreeSet::new();
+        while applied.len() < 1000 {
+            let report = tokio::time::timeout(DEADLINE, control_plane.reports.recv()).await.expect("in time").unwrap();
+            if report.event == (NodeEvent::Applied { revision }) {
+                applied.insert(report.node_id);
+            }
+        }
+        drop(envoys);
+        let mut gone = 0;
+        while gone < 1000 {
+            let report = tokio::time::timeout(DEADLINE, control_plane.reports.recv()).await.expect("in time").unwrap();
+            gone += usize::from(report.event == NodeEvent::Disconnected);
+        }
+        control_plane.publish(2);
+    }
+}
+
+#[tokio::test]
+async fn what_an_envoy_can_ask_for_is_bounded() {
+    let control_plane = ControlPlane::start().await;
+    control_plane.publish(1);
+    let long = "x".repeat(2000);
+    let refused = Envoy::connect(&control_plane, Some("good"), &long).await.unwrap().receive().await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
+    envoy.receive().await.unwrap();
+    envoy.subscribe(ResourceType::Secret, &long).await;
+    assert_eq!(envoy.receive().await.unwrap_err().code(), Code::InvalidArgument);
+
+    let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
+    envoy.receive().await.unwrap();
+    for batch in 0..3 {
+        let names = (0..90_000).map(|number| format!("{batch}-{number}")).collect();
+        let request = DeltaDiscoveryRequest {
+            type_url: ResourceType::Secret.type_url().into(),
+            resource_names_subscribe: names,
+            ..Default::default()
+        };
+        envoy.requests.send(request).await.unwrap();
+    }
+    // Each name is answered as one that does not exist, and then there are too many.
+    let ended = loop {
+        if let Err(status) = envoy.receive().await {
+            break status;
+        }
+    };
+    assert_eq!(ended.code(), Code::ResourceExhausted);
 }

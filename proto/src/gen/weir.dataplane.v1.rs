@@ -4,6 +4,12 @@ pub struct ResolveCredentialRequest {
     /// SHA-256 of the key as the client sent it; the key itself never leaves Envoy.
     #[prost(bytes = "vec", tag = "1")]
     pub key_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// The tenant that the key belonged to when it was last asked for, if the caller has that tenant's catalog still; else empty.
+    #[prost(string, tag = "2")]
+    pub known_catalog_tenant_id: ::prost::alloc::string::String,
+    /// The catalog's revision.
+    #[prost(uint64, tag = "3")]
+    pub known_catalog_revision: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveCredentialResponse {
@@ -138,10 +144,14 @@ pub struct RateLimit {
 pub struct Catalog {
     #[prost(string, tag = "1")]
     pub tenant_id: ::prost::alloc::string::String,
+    /// The committed change that last changed it, or a later one.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
     #[prost(message, repeated, tag = "3")]
     pub models: ::prost::alloc::vec::Vec<CatalogModel>,
+    /// The caller has it: what it named in the request still holds, and models is empty.
+    #[prost(bool, tag = "4")]
+    pub unchanged: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CatalogModel {

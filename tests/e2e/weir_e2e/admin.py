@@ -48,6 +48,11 @@ class Admin:
         """Withdraws an API key."""
         return self._write("POST", f"/api-keys/{key_id}/revoke", 200).json()
 
+    def rotate(self, gateway_id: str, overlap_seconds: int) -> dict[str, Any]:
+        """Gives a gateway another token."""
+        path = f"/gateways/{gateway_id}/rotate"
+        return self._write("POST", path, 200, json={"overlap_seconds": overlap_seconds}).json()
+
     def read(self, resource: str, id: str) -> dict[str, Any]:
         """One resource."""
         return self._get(f"/{resource}/{id}").json()

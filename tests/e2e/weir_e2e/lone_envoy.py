@@ -20,6 +20,7 @@ from .waiting import eventually
 
 # Nothing listens there, and nothing may without being root.
 NOBODY_HOME = "127.0.0.1:1"
+TOKEN_FILE = "token.json"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,21 @@ class LoneEnvoy:
     admin: httpx.Client
     log: Path
 
+    def show(self, token: str) -> None:
+        """From now on it shows this token to its control plane: the file is replaced, as an operator would."""
+        new = self.log.parent / "token.new"
+        _write_token(new, token)
+        new.replace(self.log.parent / TOKEN_FILE)
+
+
+def _write_token(path: Path, token: str) -> None:
+    secret = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "weir_gateway_token",
+        "generic_secret": {"secret": {"inline_string": token}},
+    }
+    path.write_text(json.dumps({"resources": [secret]}))
+
 
 @contextlib.contextmanager
 def lone_envoy(
@@ -37,13 +53,8 @@ def lone_envoy(
 ) -> Iterator[LoneEnvoy]:
     """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words in its file."""
     with _folder() as folder:
-        secret = {
-            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-            "name": "weir_gateway_token",
-            "generic_secret": {"secret": {"inline_string": token}},
-        }
-        token_file = folder / "token.json"
-        token_file.write_text(json.dumps({"resources": [secret]}))
+        token_file = folder / TOKEN_FILE
+        _write_token(token_file, token)
         host, port = control_plane.split(":")
         values = {
             "WEIR_XDS_ADDRESS": host,

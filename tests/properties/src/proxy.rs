@@ -226,6 +226,7 @@ fn metadata(provider: Schema) -> Vec<u8> {
         }),
         price: None,
         capabilities: Capabilities::default(),
+        outside_except: None,
         requires: Vec::new(),
     };
     serde_json::to_vec(&deployment).expect("a deployment is JSON")

@@ -7,11 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use weir_core::node::Reached;
 
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::problem::{Problem, Reading};
-use crate::resource::List;
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list))
@@ -62,6 +62,27 @@ impl Node {
     }
 }
 
+/// All Envoys.
+#[derive(Serialize, ToSchema)]
+struct Nodes {
+    /// By gateway and id; at most 1,000.
+    items: Vec<Node>,
+    /// Null: this is all.
+    next_cursor: Option<String>,
+    /// What holds in every connected Envoy, those beyond the 1,000 included; null: none is connected.
+    #[schema(required)]
+    everywhere: Option<Everywhere>,
+}
+
+/// A revision that holds everywhere.
+#[derive(Serialize, ToSchema)]
+struct Everywhere {
+    /// Everything up to this revision holds in every connected Envoy.
+    revision: u64,
+    /// When the last of them had come so far, at the latest.
+    since: DateTime<Utc>,
+}
+
 impl From<weir_store::Node> for Node {
     fn from(node: weir_store::Node) -> Self {
         Self {
@@ -82,10 +103,14 @@ impl From<weir_store::Node> for Node {
     }
 }
 
-/// All Envoys, by gateway and id; at most 1,000, so in one part.
+/// All Envoys, in one part, and which revision holds in every connected one.
 #[utoipa::path(get, path = "/nodes", operation_id = "list_nodes", tag = "nodes",
-    responses((status = 200, body = List<Node>), Reading))]
-async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Json<List<Node>>, Problem> {
+    responses((status = 200, body = Nodes), Reading))]
+async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Json<Nodes>, Problem> {
     let nodes = state.store.list_nodes(&caller.actor).await?;
-    Ok(Json(List { items: nodes.into_iter().map(Node::from).collect(), next_cursor: None }))
+    Ok(Json(Nodes {
+        items: nodes.items.into_iter().map(Node::from).collect(),
+        next_cursor: None,
+        everywhere: nodes.everywhere.map(|Reached { revision, at }| Everywhere { revision, since: at }),
+    }))
 }

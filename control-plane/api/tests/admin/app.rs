@@ -78,6 +78,21 @@ impl App {
         App { router: api(&self.store, Some(gateway), self.stop.subscribe()), ..self }
     }
 
+    /// Writes past the API what no request can bring about.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let database = sqlx::PgPool::connect(&self.database_url).await.unwrap();
+        sqlx::query(statement).execute(&database).await.unwrap();
+        database.close().await;
+    }
+
+    /// What a statement counts.
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
+        let database = sqlx::PgPool::connect(&self.database_url).await.unwrap();
+        let (count,): (i64,) = sqlx::query_as(statement).fetch_one(&database).await.unwrap();
+        database.close().await;
+        count
+    }
+
     /// Somebody without a session.
     pub(crate) fn nobody(&self) -> Client {
         Client { router: self.router.clone(), token: None }
@@ -104,7 +119,7 @@ impl App {
         let body = json!({"name": Uuid::now_v7(), "tenant_id": tenant_id});
         let made = platform.post("gateways", body).await.expect(201);
         let token = made.json["token"].as_str().unwrap();
-        self.store.gateway_by_token(&sha256(token)).await.unwrap().unwrap()
+        self.store.gateway_by_token(&sha256(token)).await.unwrap().unwrap().gateway
     }
 }
 

@@ -101,6 +101,7 @@ const TABLE: &[Row] = &[
     row("update_gateway", 404, 404),
     row("replace_gateway", 404, 404),
     row("delete_gateway", 404, 404),
+    row("rotate_gateway", 404, 404),
     // Ends the sessions, so it comes last.
     row("logout", 204, 204),
 ];

@@ -7,8 +7,9 @@ use axum::http::Method;
 use chrono::Utc;
 use futures::StreamExt;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use weir_core::actor::Role;
-use weir_core::node::{NodeEvent, NodeReport};
+use weir_core::node::{NodeEvent, NodeState};
 
 use crate::app::{App, Client, app, furnish, id};
 use crate::ledger::record;
@@ -144,9 +145,10 @@ async fn nodes_are_told_to_the_platform_alone() {
     let tenant = platform.make("tenants", json!({"name": "a"})).await;
     let admin = app.user(Role::TenantAdmin, Some(id(&tenant))).await;
     let gateway = app.gateway(None).await;
-    let report = async |event: NodeEvent| {
-        let report = NodeReport { gateway_id: gateway.id, node_id: "envoy-1".into(), at: Utc::now(), event };
-        app.store.report_node(report).await.unwrap();
+    let mut node = NodeState::new(gateway.id, "envoy-1".into(), Utc::now());
+    let mut report = async |event: NodeEvent| {
+        node.observe(event, Utc::now());
+        app.store.write_nodes(Uuid::nil(), std::slice::from_ref(&node)).await.unwrap();
     };
     let mut all = Events::open(&platform, "", &[]).await;
     let mut own = Events::open(&admin, "", &[]).await;
@@ -159,7 +161,7 @@ async fn nodes_are_told_to_the_platform_alone() {
         (&json!("envoy-1"), &json!(true), &json!(gateway.name))
     );
     let database = sqlx::PgPool::connect(&app.database_url).await.unwrap();
-    sqlx::query("DELETE FROM nodes").execute(&database).await.unwrap();
+    sqlx::query("DELETE FROM node_streams").execute(&database).await.unwrap();
     assert_eq!(all.next_of("node_gone").await.data["id"], "envoy-1");
     platform.make("api-keys", json!({"tenant_id": tenant["id"], "name": "k"})).await;
     loop {

@@ -9,6 +9,7 @@ mod contract;
 mod credentials;
 mod dataplane;
 mod events;
+mod gateways;
 mod guardrail_test;
 mod idempotency;
 mod leases;

@@ -2,22 +2,45 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use weir_core::node::{NodeEvent, NodeReport};
+use uuid::Uuid;
+use weir_core::node::{NodeEvent, NodeState};
 
-use crate::app::app;
+use crate::app::{App, app};
+
+const REPLICA: Uuid = Uuid::from_u128(1);
+
+/// What one control plane knows of one Envoy, written down with each report.
+struct Replica<'a> {
+    app: &'a App,
+    id: Uuid,
+    node: NodeState,
+}
+
+impl<'a> Replica<'a> {
+    fn new(app: &'a App, id: Uuid, gateway_id: Uuid, node_id: &str) -> Self {
+        Self { app, id, node: NodeState::new(gateway_id, node_id.to_owned(), DateTime::UNIX_EPOCH) }
+    }
+
+    async fn report(&mut self, at: DateTime<Utc>, event: NodeEvent) -> Value {
+        self.node.observe(event, at);
+        self.app.store.write_nodes(self.id, std::slice::from_ref(&self.node)).await.unwrap();
+        self.app.platform().await.get("nodes").await.expect(200).json
+    }
+}
+
+/// As Postgres keeps times.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap()
+}
 
 #[tokio::test]
 async fn a_node_is_applied_once_both_the_configuration_and_the_memory_are() {
     let app = app().await;
-    let platform = app.platform().await;
     let gateway = app.gateway(None).await;
-    // Postgres keeps microseconds.
-    let start = DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap();
-    let report = async |seconds: i64, event: NodeEvent| {
-        let at = start + TimeDelta::seconds(seconds);
-        let report = NodeReport { gateway_id: gateway.id, node_id: "envoy-1".into(), at, event };
-        app.store.report_node(report).await.unwrap();
-        platform.get("nodes").await.expect(200).json["items"][0].clone()
+    let start = now();
+    let mut replica = Replica::new(&app, REPLICA, gateway.id, "envoy-1");
+    let mut report = async |seconds: i64, event| {
+        replica.report(start + TimeDelta::seconds(seconds), event).await["items"][0].clone()
     };
     let check = |node: &Value, connected: bool, sent: u64, applied: u64| {
         assert_eq!(
@@ -35,7 +58,6 @@ async fn a_node_is_applied_once_both_the_configuration_and_the_memory_are() {
     check(&report(2, NodeEvent::Applied { revision: 7 }).await, true, 7, 0);
     check(&report(3, NodeEvent::Forgot { revision: 6 }).await, true, 7, 6);
     check(&report(4, NodeEvent::Forgot { revision: 8 }).await, true, 7, 7);
-    // Late reports of several control planes take nothing back.
     check(&report(3, NodeEvent::Applied { revision: 5 }).await, true, 7, 7);
 
     let refusal = NodeEvent::Refused { revision: 9, resource: "weir.chain".into(), reason: "bad".into() };
@@ -53,18 +75,76 @@ async fn a_node_is_applied_once_both_the_configuration_and_the_memory_are() {
     assert_eq!((last_seen - start).num_seconds(), 10);
 }
 
+/// Its stream is at one, its VMs are at two, and a third was killed that knew of both.
+#[tokio::test]
+async fn several_replicas_tell_of_one_envoy() {
+    let app = app().await;
+    let gateway = app.gateway(None).await;
+    let start = now();
+    let after = |seconds| start + TimeDelta::seconds(seconds);
+    let new = |id| Replica::new(&app, Uuid::from_u128(id), gateway.id, "envoy-1");
+    let (mut killed, mut stream, mut memory) = (new(1), new(2), new(3));
+    let connected = || NodeEvent::Connected { envoy_version: "1.40.0".into() };
+    killed.report(after(0), connected()).await;
+    killed.report(after(0), NodeEvent::Applied { revision: 3 }).await;
+    killed.report(after(0), NodeEvent::Forgot { revision: 2 }).await;
+    app.sql("UPDATE node_streams SET heard_at = now() - interval '2 minutes'").await;
+
+    stream.report(after(1), connected()).await;
+    let nodes = stream.report(after(2), NodeEvent::Applied { revision: 9 }).await;
+    let applied =
+        |nodes: &Value| (nodes["items"].as_array().unwrap().len(), nodes["items"][0]["applied_revision"].clone());
+    assert_eq!(applied(&nodes), (1, json!(0)), "what its VMs hold is not known");
+    stream.report(after(3), NodeEvent::Forgot { revision: 8 }).await;
+    let nodes = memory.report(after(4), NodeEvent::Forgot { revision: 7 }).await;
+    assert_eq!(applied(&nodes), (1, json!(7)), "the least of all VMs");
+    assert_eq!(nodes["items"][0]["connected"], json!(true));
+    // A VM that moved to another replica counts there alone.
+    let nodes = memory.report(after(5), NodeEvent::Unwatched).await;
+    assert_eq!(applied(&nodes), (1, json!(8)));
+
+    app.sql("UPDATE node_streams SET heard_at = heard_at - interval '15 minutes' WHERE heard_at < now() - interval '1 minute'").await;
+    app.store.maintain().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM node_streams").await, 2, "what another knows better is forgotten");
+    let nodes = stream.report(after(6), NodeEvent::Seen).await;
+    assert_eq!(applied(&nodes), (1, json!(8)));
+    app.sql("UPDATE node_streams SET heard_at = now() - interval '8 days'").await;
+    app.store.maintain().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM node_streams").await, 0);
+}
+
+#[tokio::test]
+async fn a_revision_is_everywhere_once_the_last_connected_envoy_has_it() {
+    let app = app().await;
+    let gateway = app.gateway(None).await;
+    let start = now();
+    let after = |seconds| start + TimeDelta::seconds(seconds);
+    let new = |name| Replica::new(&app, REPLICA, gateway.id, name);
+    let (mut one, mut other) = (new("envoy-1"), new("envoy-2"));
+    let nodes = app.platform().await.get("nodes").await.expect(200).json;
+    assert_eq!(nodes["everywhere"], Value::Null);
+    for (envoy, revision, at) in [(&mut one, 5, 1), (&mut other, 4, 2)] {
+        envoy.report(after(0), NodeEvent::Connected { envoy_version: "1.40.0".into() }).await;
+        envoy.report(after(at), NodeEvent::Applied { revision }).await;
+        envoy.report(after(at), NodeEvent::Forgot { revision }).await;
+    }
+    let check = |nodes: Value, revision: u64, at| {
+        let since: DateTime<Utc> = nodes["everywhere"]["since"].as_str().unwrap().parse().unwrap();
+        assert_eq!((&nodes["everywhere"]["revision"], since), (&json!(revision), after(at)));
+    };
+    check(one.report(after(3), NodeEvent::Seen).await, 4, 2);
+    other.report(after(4), NodeEvent::Applied { revision: 5 }).await;
+    check(other.report(after(5), NodeEvent::Forgot { revision: 5 }).await, 5, 5);
+    // What is heard again does not move it, and whoever is gone does not count.
+    check(one.report(after(6), NodeEvent::Applied { revision: 5 }).await, 5, 5);
+    check(other.report(after(7), NodeEvent::Disconnected).await, 5, 1);
+}
+
 #[tokio::test]
 async fn a_report_of_a_deleted_gateway_is_dropped() {
     let app = app().await;
-    let report = NodeReport {
-        gateway_id: uuid::Uuid::now_v7(),
-        node_id: "envoy-1".into(),
-        at: Utc::now(),
-        event: NodeEvent::Disconnected,
-    };
-    app.store.report_node(report).await.unwrap();
-    let platform = app.platform().await;
-    assert_eq!(platform.get("nodes").await.expect(200).json["items"], json!([]));
+    let mut replica = Replica::new(&app, REPLICA, Uuid::now_v7(), "envoy-1");
+    assert_eq!(replica.report(now(), NodeEvent::Disconnected).await["items"], json!([]));
 }
 
 #[tokio::test]
@@ -74,14 +154,13 @@ async fn what_an_envoy_says_is_shortened() {
     // Of all kinds of characters, so that Postgres cannot make it shorter: the id must fit into an index.
     let characters = (0..300_000_u32).filter_map(|number| char::from_u32(number * 7919 % 0x1_0000));
     let text: String = characters.collect();
-    let long = || text.clone();
+    let mut replica = Replica::new(&app, REPLICA, gateway.id, &text);
     for event in [
-        NodeEvent::Connected { envoy_version: long() },
-        NodeEvent::Refused { revision: 1, resource: long(), reason: long() },
+        NodeEvent::Connected { envoy_version: text.clone() },
+        NodeEvent::Refused { revision: 1, resource: text.clone(), reason: text.clone() },
         NodeEvent::Forgot { revision: 3 },
     ] {
-        let report = NodeReport { gateway_id: gateway.id, node_id: long(), at: Utc::now(), event };
-        app.store.report_node(report).await.unwrap();
+        replica.report(now(), event).await;
     }
     let nodes = app.platform().await.get("nodes").await.expect(200);
     assert_eq!(nodes.json["items"].as_array().unwrap().len(), 1);

@@ -121,6 +121,7 @@ impl Operation {
             "apply" => json!({"objects": [{"kind": "model", "name": "new", "tenant": a.tenant["name"],
                 "spec": {"pool": a.pool["name"]}}]}),
             "update_user" => json!({"email": "new@weir.example"}),
+            "rotate_gateway" => json!({"overlap_seconds": 60}),
             _ => json!({"name": "new"}),
         };
         Request {

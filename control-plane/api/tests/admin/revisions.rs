@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use weir_core::change::ChangeKind;
+use weir_core::change::{Affected, ChangeKind};
 use weir_core::secret::sha256;
 
 use crate::app::{app, furnish, id, provider_body};
@@ -55,7 +55,8 @@ async fn each_change_says_whom_it_concerns() {
     app.user(weir_core::actor::Role::Viewer, Some(tenant_id)).await;
 
     let changes = app.store.changes_since(start).await.unwrap();
-    let found: Vec<_> = changes.into_iter().map(|change| (change.kind, change.affects_configuration)).collect();
+    let found: Vec<_> =
+        changes.into_iter().map(|change| (change.kind, change.configuration != Affected::Nothing)).collect();
     let configuration = || (ChangeKind::Configuration, true);
     let expect = vec![
         (ChangeKind::Key { sha256: key_sha256, tenant_id }, false),

@@ -1,5 +1,6 @@
 use chrono::DateTime;
 use uuid::Uuid;
+use weir_core::change::Affected;
 
 use super::*;
 
@@ -29,7 +30,7 @@ fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
         revision,
         at: DateTime::UNIX_EPOCH,
         kind: kind(word),
-        affects_configuration: word == "config",
+        configuration: if word == "config" { Affected::Owner(None) } else { Affected::Nothing },
     };
     Arc::new((first..).zip(words.split(' ')).map(change).collect())
 }
@@ -90,4 +91,29 @@ fn whoever_lagged_behind_starts_over() {
     assert_eq!(written(Some(outbox.start_over(9))), "@9 everything");
     assert!(!outbox.is_waiting());
     assert_eq!(written(outbox.add(&changes(10, "key1"), 0)), "@10 key1");
+}
+
+#[test]
+fn what_makes_all_vms_ask_is_told_to_one_after_the_other() {
+    assert_eq!(spread(2), Duration::from_millis(2));
+    assert_eq!(spread(300), Duration::from_millis(300));
+    assert_eq!(spread(1_000_000), LONGEST_SPREAD);
+    let turns: Vec<f64> = (0..1000).map(|number| turn_of(&format!("vm-{number}"))).collect();
+    let in_tenth = |tenth: usize| turns.iter().filter(|turn| (**turn * 10.0) as usize == tenth).count();
+    assert!(
+        (0..10).all(|tenth| (50..200).contains(&in_tenth(tenth))),
+        "{:?}",
+        (0..10).map(in_tenth).collect::<Vec<_>>()
+    );
+
+    let now = Instant::now();
+    let wait = Duration::from_millis(100);
+    let mut outbox = Outbox::new(gateway(None), 0);
+    let mut add =
+        |held, first, words| Held::add(held, outbox.add(&changes(first, words), u64::MAX).unwrap(), now, wait);
+    assert_eq!(add(None, 1, "key1").until, now, "a key does not wait");
+    let held = add(None, 2, "everyone");
+    assert_eq!(held.until, now + wait);
+    let held = add(Some(held), 3, "key2 tenant1");
+    assert_eq!((held.until, written(Some(held.response))), (now + wait, "@4 everything".into()));
 }

@@ -53,8 +53,8 @@ fn pool(scale: &Scale, number: usize) -> Pool {
     }
 }
 
-/// Each kind of change in turn, to another tenant each time.
-pub(crate) fn change(scale: &Scale, snapshot: &mut Snapshot) {
+/// Each kind of change in turn, to another tenant each time: whose policy it is.
+pub(crate) fn change(scale: &Scale, snapshot: &mut Snapshot) -> Option<Uuid> {
     snapshot.revision += 1;
     let turn = snapshot.revision as usize;
     let at = turn * 37 % snapshot.pools.len();
@@ -64,8 +64,25 @@ pub(crate) fn change(scale: &Scale, snapshot: &mut Snapshot) {
         2 => {
             let at = turn * 37 % snapshot.providers.len();
             snapshot.providers[at].credential = Some(format!("sk-new-{turn}").into());
+            return snapshot.providers[at].tenant_id;
         }
-        3 => snapshot.pools.push(pool(scale, scale.pools + turn)),
-        _ => drop(snapshot.pools.remove(at)),
+        3 => {
+            let new = pool(scale, scale.pools + turn);
+            let owner = new.tenant_id;
+            snapshot.pools.push(new);
+            return owner;
+        }
+        _ => return snapshot.pools.remove(at).tenant_id,
+    }
+    snapshot.pools[at].tenant_id
+}
+
+/// What of it is one owner's, as the store reads it.
+pub(crate) fn of(snapshot: &Snapshot, owner: Option<Uuid>) -> Snapshot {
+    Snapshot {
+        revision: snapshot.revision,
+        providers: snapshot.providers.iter().filter(|one| one.tenant_id == owner).cloned().collect(),
+        pools: snapshot.pools.iter().filter(|one| one.tenant_id == owner).cloned().collect(),
+        unreadable: vec![],
     }
 }

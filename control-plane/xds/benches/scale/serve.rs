@@ -1,6 +1,6 @@
 //! The control plane's part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(crate) async fn run(scale: &Scale) {
 
     let mut snapshot = policy::initial(scale);
     let begin = Instant::now();
-    publisher.publish(Arc::new(snapshot.clone()));
+    publisher.publish(&snapshot);
     println!("first snapshot: {} ms", begin.elapsed().as_millis());
 
     let mut complete = false;
@@ -48,10 +48,11 @@ pub(crate) async fn run(scale: &Scale) {
                     times = (Vec::new(), Vec::new(), Vec::new());
                 }
                 Some("change") => {
-                    policy::change(scale, &mut snapshot);
+                    let owner = policy::change(scale, &mut snapshot);
+                    let own = policy::of(&snapshot, owner);
                     let begin = Instant::now();
                     saved.insert(snapshot.revision, begin);
-                    publisher.publish(Arc::new(snapshot.clone()));
+                    publisher.publish_owners(&own, &BTreeSet::from([owner]), snapshot.revision);
                     times.2.push(begin.elapsed());
                 }
                 Some(_) | None => break,

@@ -32,7 +32,7 @@ use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
 use weir_config::{CredentialPlacement, Deployment, names};
-use weir_core::destination::inside;
+use weir_core::destination::{found_outside, inside};
 use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
 use super::route::attempt_at_stream_ms;
@@ -71,7 +71,7 @@ pub(super) fn deployment(
         Ok(_) => ClusterDiscoveryType::Type(DiscoveryType::Static.into()),
         Err(_) => ClusterDiscoveryType::ClusterType(by_name()),
     };
-    let metadata = deployment_metadata(&describe(member, provider));
+    let metadata = deployment_metadata(&describe(member, provider, settings));
     pack_any(Cluster {
         cluster_discovery_type: Some(discovery),
         // The time of an attempt is counted once it has a connection.
@@ -225,7 +225,7 @@ pub(super) fn credential_slot(deployment_id: Uuid) -> String {
     format!("{}{deployment_id}", names::CREDENTIAL_SLOT_PREFIX)
 }
 
-fn describe(member: &Member, provider: &Provider) -> Deployment {
+fn describe(member: &Member, provider: &Provider, settings: &Settings) -> Deployment {
     let (header, prefix) = provider.credential_header();
     Deployment {
         id: member.deployment_id.to_string(),
@@ -245,6 +245,7 @@ fn describe(member: &Member, provider: &Provider) -> Deployment {
         }),
         price: member.price.clone().map(Rc::new),
         capabilities: provider.capabilities(member),
+        outside_except: found_outside(provider.tenant_id, &provider.base_url.host, &settings.tenant_provider_hosts),
         requires: Vec::new(),
     }
 }

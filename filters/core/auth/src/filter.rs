@@ -190,7 +190,7 @@ impl AuthStream {
             Known::Denied(denial) => return self.deny(host, denial),
             Known::Unsure(ticket) => ticket,
         };
-        let request = ResolveCredentialRequest { key_sha256: digest.to_vec() }.encode_to_vec();
+        let request = ResolveCredentialRequest { key_sha256: digest.to_vec(), ..Default::default() }.encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
             Ok(call) => {
                 self.lookup = Some(Lookup { call, digest, ticket });

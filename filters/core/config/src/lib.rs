@@ -17,6 +17,7 @@
     )
 )]
 
+mod address;
 mod auth;
 mod capabilities;
 mod chain;
@@ -28,6 +29,7 @@ mod provider;
 mod quota;
 mod route;
 
+pub use address::inside_address;
 pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
 pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRole};
 pub use chain::ChainConfig;

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ pub struct Deployment {
     /// What it takes of what its schema can say.
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// Where the endpoint's address must be: outside of the operator's network, but for these addresses. Absent: anywhere. A module that
+    /// does not know this sends where the name leads, as it always did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_except: Option<Vec<IpAddr>>,
     /// Names of what a module must understand to use this deployment. One that does not know a name refuses to, with that name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,

@@ -29,6 +29,7 @@
 
 mod answer;
 mod credential;
+mod destination;
 mod encoding;
 mod headers;
 mod left_out;

@@ -11,6 +11,7 @@ use weir_llm::{Operation, Schema, same};
 use crate::ProviderPlugin;
 use crate::answer::{Answer, Asked};
 use crate::credential::Credential;
+use crate::destination;
 use crate::headers::{Upstream, originals};
 use crate::refusal::{reply, unavailable};
 use crate::request::{ClientBody, body_for, head_of, path_of, schema_of};
@@ -83,6 +84,7 @@ impl ProviderStream {
                 exchange.refusal = None;
             });
         }
+        destination::check(host, &deployment)?;
         let provider = schema_of(&deployment, operation)?;
         let path = path_of(&deployment, operation, provider)?;
         if end_of_stream {

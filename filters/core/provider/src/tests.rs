@@ -2,6 +2,7 @@
 
 mod answers;
 mod compressed;
+mod destinations;
 mod echoes;
 mod failures;
 mod metadata;
@@ -42,6 +43,7 @@ fn metadata(id: &str) -> Vec<u8> {
         credential: Some(CredentialPlacement { slot: slot.into(), header: header.into(), prefix: prefix.into() }),
         price: None,
         capabilities: Capabilities::default(),
+        outside_except: None,
         requires: Vec::new(),
     };
     let deployment = match id {

@@ -304,6 +304,23 @@ export interface paths {
         patch: operations["update_gateway"];
         trace?: never;
     };
+    "/api/v1/admin/gateways/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a gateway another token. The answer is the only one that shows it; the one before is accepted until the overlap is over. */
+        post: operations["rotate_gateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/guardrails/profiles": {
         parameters: {
             query?: never;
@@ -407,7 +424,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All Envoys, by gateway and id; at most 1,000, so in one part. */
+        /** All Envoys, in one part, and which revision holds in every connected one. */
         get: operations["list_nodes"];
         put?: never;
         post?: never;
@@ -1249,6 +1266,11 @@ export interface components {
              */
             created_at: string;
             /**
+             * Format: date-time
+             * @description Until when a token is accepted that it had before; null: only the present one is.
+             */
+            former_tokens_until: string | null;
+            /**
              * Format: uuid
              * @description UUIDv7, immutable.
              */
@@ -1329,6 +1351,19 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description A revision that holds everywhere. */
+        Everywhere: {
+            /**
+             * Format: int64
+             * @description Everything up to this revision holds in every connected Envoy.
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description When the last of them had come so far, at the latest.
+             */
+            since: string;
+        };
         /** @description One thing that Weir does, or will do. */
         Feature: {
             /** @description Its name. */
@@ -1371,6 +1406,11 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when a token is accepted that it had before; null: only the present one is.
+             */
+            former_tokens_until: string | null;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
@@ -1488,38 +1528,6 @@ export interface components {
             items: components["schemas"]["Model"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
-        };
-        /** @description One part of a list. */
-        List_Node: {
-            /** @description In the order of the list. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description Everything up to this revision holds in it.
-                 */
-                applied_revision: number;
-                /** @description Whether its configuration stream is open. */
-                connected: boolean;
-                /** @description As Envoy says it. */
-                envoy_version: string;
-                /** @description Name of its gateway. */
-                gateway: string;
-                /** @description Envoy's `node.id`. */
-                id: string;
-                /**
-                 * Format: date-time
-                 * @description When it last said anything.
-                 */
-                last_seen_at: string;
-                refused?: components["schemas"]["Refusal"] | null;
-                /**
-                 * Format: int64
-                 * @description Everything up to this revision was sent to it.
-                 */
-                sent_revision: number;
-            }[];
-            /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
         };
         /** @description One part of a list. */
         List_OwnSession: {
@@ -2024,6 +2032,14 @@ export interface components {
              */
             sent_revision: number;
         };
+        /** @description All Envoys. */
+        Nodes: {
+            everywhere: components["schemas"]["Everywhere"] | null;
+            /** @description By gateway and id; at most 1,000. */
+            items: components["schemas"]["Node"][];
+            /** @description Null: this is all. */
+            next_cursor?: string | null;
+        };
         /** @description Where a resource is managed. */
         Origin: {
             /** @description By what. */
@@ -2488,6 +2504,15 @@ export interface components {
          * @enum {string}
          */
         Role: "platform_admin" | "tenant_admin" | "viewer";
+        /** @description How its token is replaced. */
+        Rotation: {
+            /**
+             * Format: int64
+             * @description For how long the present token is still accepted beside the new one, in seconds: 0 to 2592000 (30 days). 0 also ends all that it
+             *     had before. Default 86400 (a day).
+             */
+            overlap_seconds?: number | null;
+        };
         /** @description One type of finding and its consequence. */
         Rule: {
             /** @description What happens. */
@@ -4789,6 +4814,106 @@ export interface operations {
             };
         };
     };
+    rotate_gateway: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedGateway"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_profiles: {
         parameters: {
             query?: {
@@ -5914,7 +6039,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_Node"];
+                    "application/json": components["schemas"]["Nodes"];
                 };
             };
             /** @description The request is malformed. */
