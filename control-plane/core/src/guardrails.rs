@@ -2,6 +2,14 @@
 
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
 
+/// What a module finds that names these types. The first ones found two, and did not say so.
+pub fn found_by(names: &[String]) -> Vec<FindingType> {
+    match names {
+        [] => vec![FindingType::CreditCard, FindingType::Email],
+        names => names.iter().filter_map(|name| FindingType::of_name(name)).collect(),
+    }
+}
+
 /// What holds where both apply: for each type of finding and direction the stricter action.
 pub fn strictest(of_tenant: &GuardrailProfile, of_key: &GuardrailProfile) -> GuardrailProfile {
     let action = |finding, direction| -> Option<Action> {

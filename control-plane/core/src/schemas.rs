@@ -2,7 +2,9 @@
 //! describe; nothing is ever made of these.
 #![allow(dead_code, reason = "documentation only")]
 
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// One type of finding and its consequence.
 #[derive(ToSchema)]
@@ -39,14 +41,21 @@ pub enum UninspectableAction {
     Refuse,
 }
 
-/// What can be found.
-#[derive(ToSchema)]
-#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FindingType {
-    /// A payment card number with a valid check digit.
-    CreditCard,
-    /// An e-mail address.
-    Email,
+/// What can be found: the types of the filters' configuration.
+pub struct FindingType;
+
+impl ToSchema for FindingType {}
+
+impl PartialSchema for FindingType {
+    fn schema() -> RefOr<Schema> {
+        let types = weir_config::FindingType::ALL;
+        let lines = types.map(|finding| format!("- `{}`: {}", finding.name(), finding.description()));
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(types.map(weir_config::FindingType::name)))
+            .description(Some(format!("What can be found.\n\n{}", lines.join("\n"))))
+            .into()
+    }
 }
 
 /// What happens to text in which something was found, from mild to strict.

@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use weir_core::gateway::{Gateway, LeaseTerms};
+use weir_core::guardrails::found_by;
 use weir_proto::dataplane::data_plane_server::DataPlane;
 use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, RejectedRecord, ReportUsageRequest, ReportUsageResponse,
@@ -117,12 +118,13 @@ impl DataPlane for Service {
         let gateway = self.gateway(&request).await?;
         let request = request.into_inner();
         let known = convert::known_catalog(&request);
+        let finds = found_by(&request.finding_types);
         let digest = request.key_sha256;
         if digest.len() != 32 {
             return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
         }
         let turn = self.lookups.acquire().await;
-        let resolved = self.store.resolve_credential(&gateway, &digest, known).await;
+        let resolved = self.store.resolve_credential(&gateway, &digest, known, &finds).await;
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
         Ok(Response::new(convert::resolved(resolved)))

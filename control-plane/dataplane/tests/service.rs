@@ -220,9 +220,9 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     let control_plane = ControlPlane::start().await;
     let mut client = control_plane.client.clone();
     let (tenant, key, secret) = control_plane.key().await;
-    let mut resolve = async |digest: Vec<u8>| {
+    let resolve = async |digest: Vec<u8>| {
         let request = control_plane.with_token(ResolveCredentialRequest { key_sha256: digest, ..Default::default() });
-        client.resolve_credential(request).await.map(tonic::Response::into_inner)
+        control_plane.client.clone().resolve_credential(request).await.map(tonic::Response::into_inner)
     };
     assert_eq!(resolve(vec![1]).await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(resolve(vec![1; 32]).await.unwrap().status(), KeyStatus::Unknown);
@@ -241,7 +241,14 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
     let rule = |name: &str| GuardrailRule { r#type: name.into(), action: "redact".into(), direction: "both".into() };
     assert_eq!(profile.uninspectable, "allow");
+    // The first modules do not say what they find, and refuse what they do not know.
     assert_eq!((profile.name.as_str(), profile.rules), ("all", vec![rule("CREDIT_CARD"), rule("EMAIL")]));
+    let finding_types = ["IBAN", "EMAIL", "of a later version"].map(str::to_owned).to_vec();
+    let key_sha256 = sha256(&secret).to_vec();
+    let request = ResolveCredentialRequest { key_sha256, finding_types, ..Default::default() };
+    let answer = client.resolve_credential(control_plane.with_token(request)).await.unwrap().into_inner();
+    let profile = answer.principal.unwrap().guardrail_profile.unwrap();
+    assert_eq!(profile.rules, [rule("EMAIL"), rule("IBAN")]);
 
     let record = UsageRecord {
         request_id: Uuid::now_v7().to_string(),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, GuardrailRule, Uninspectable};
+use weir_config::{FindingType, GuardrailProfile, GuardrailRule, Uninspectable};
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, RateLimit,
     Resolved,
@@ -12,7 +12,7 @@ use weir_core::gateway::{
 use weir_core::guardrails::strictest;
 
 use crate::row::{signed, unsigned};
-use crate::{Store, StoreError};
+use crate::{PROFILE_ALL, Store, StoreError};
 
 /// One statement, so that it is one round trip and of one revision: whether the key may be used, what holds for it, and the models of its
 /// tenant, the tenant's own before the platform's of the same name. $1: the key's digest, $2: the only tenant that the gateway serves,
@@ -53,6 +53,7 @@ impl Store {
         gateway: &Gateway,
         sha256: &[u8],
         known: Option<KnownCatalog>,
+        finds: &[FindingType],
     ) -> Result<Resolved, StoreError> {
         self.unless_away()?;
         let row: Row = sqlx::query_as(RESOLVE_CREDENTIAL)
@@ -82,7 +83,7 @@ impl Store {
                 Resolved {
                     status: CredentialStatus::Active,
                     catalog: Some(catalog),
-                    principal: Some(key.into_principal()?),
+                    principal: Some(key.into_principal(finds)?),
                     revision,
                 }
             }
@@ -156,7 +157,7 @@ impl MaybeKey {
 }
 
 impl Key {
-    fn into_principal(self) -> Result<Principal, StoreError> {
+    fn into_principal(self, finds: &[FindingType]) -> Result<Principal, StoreError> {
         let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
         let rate_limits = match columns.requests_per_minute {
@@ -171,6 +172,7 @@ impl Key {
             profile(columns.profile_id, columns.profile_name, columns.profile_rules, columns.profile_uninspectable)?;
         let of_tenant =
             profile(columns.general_id, columns.general_name, columns.general_rules, columns.general_uninspectable)?;
+        let [of_tenant, of_key] = [of_tenant, of_key].map(|profile| profile.map(|profile| found_by(profile, finds)));
         let guardrail_profile = match (of_tenant, of_key) {
             (Some(general), Some(own)) if general != own => {
                 Some(PrincipalProfile { id: own.id, profile: strictest(&general.profile, &own.profile) })
@@ -200,4 +202,12 @@ fn profile(
     let uninspectable =
         Uninspectable::of_name(&uninspectable).ok_or(StoreError::Corrupt("a profile's word for what is not read"))?;
     Ok(Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable } }))
+}
+
+/// The profile `all` is every detector that a caller has; of what an administrator wrote nothing is left out.
+fn found_by(mut profile: PrincipalProfile, finds: &[FindingType]) -> PrincipalProfile {
+    if profile.id == PROFILE_ALL {
+        profile.profile.rules.retain(|rule| finds.contains(&rule.finding));
+    }
+    profile
 }

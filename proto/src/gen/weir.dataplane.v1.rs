@@ -10,6 +10,9 @@ pub struct ResolveCredentialRequest {
     /// The catalog's revision.
     #[prost(uint64, tag = "3")]
     pub known_catalog_revision: u64,
+    /// The types of findings that the caller has detectors for: the profile "all" has a rule for each of them. Empty: CREDIT_CARD and EMAIL.
+    #[prost(string, repeated, tag = "4")]
+    pub finding_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveCredentialResponse {

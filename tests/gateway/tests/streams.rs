@@ -90,7 +90,7 @@ fn credential() -> ResolveCredentialResponse {
             rate_limits: vec![limit],
             ..Principal::default()
         }),
-        catalog: Some(Catalog { tenant_id: "t".into(), revision: 1, models: vec![model] }),
+        catalog: Some(Catalog { tenant_id: "t".into(), revision: 1, models: vec![model], unchanged: false }),
         revision: 1,
     }
 }

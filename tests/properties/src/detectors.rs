@@ -8,9 +8,12 @@ use weir_guardrails::{Direction, Finding, Profile};
 
 use crate::input::{choice, pieces};
 
+/// What is done with payment cards, e-mail addresses and everything else.
+type Actions = (Action, Action, Action);
+
 thread_local! {
     /// Profiles by their actions: making one ready takes far longer than scanning a text.
-    static READY: RefCell<Vec<((Action, Action), Profile)>> = const { RefCell::new(Vec::new()) };
+    static READY: RefCell<Vec<(Actions, Profile)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The first byte chooses actions and pieces; the rest is the text.
@@ -20,7 +23,8 @@ thread_local! {
 pub fn check(data: &[u8]) {
     let (bits, text) = choice(data);
     let text = String::from_utf8_lossy(text);
-    let profile = profile(Action::ALL[usize::from(bits & 3)], Action::ALL[usize::from(bits >> 2 & 3)]);
+    let action = |shift: u8| Action::ALL[usize::from(bits >> shift & 3)];
+    let profile = profile(action(0), action(2), action(4));
     let whole = profile.apply(Direction::Output, &text);
     check_findings(&text, &whole.findings);
     for pieces in [pieces(text.as_bytes(), bits), text.as_bytes().chunks(1).collect()] {
@@ -63,18 +67,24 @@ pub(crate) fn unredacted(text: &str) -> Vec<Finding> {
 /// Of a domain name, in bytes (RFC 1035 section 2.3.4).
 const LONGEST_LABEL: usize = 63;
 
-/// A profile that redacts whatever any detector finds.
+/// A profile that redacts what is found whatever stands before it. Of other types words before them decide, and a placeholder brings
+/// those nearer.
 fn redacting() -> Profile {
-    profile(Action::Redact, Action::Redact)
+    profile(Action::Redact, Action::Redact, Action::Allow)
 }
 
-/// A profile with these actions for payment cards and e-mail addresses, in both directions.
-fn profile(card: Action, email: Action) -> Profile {
+/// A profile with these actions for payment cards, e-mail addresses and everything else, in both directions.
+fn profile(card: Action, email: Action, others: Action) -> Profile {
+    let actions = (card, email, others);
     READY.with_borrow_mut(|ready| {
-        let known = ready.iter().find(|(actions, _)| *actions == (card, email)).map(|(_, profile)| profile.clone());
+        let known = ready.iter().find(|(of, _)| *of == actions).map(|(_, profile)| profile.clone());
         known.unwrap_or_else(|| {
-            let profile = Profile::compile(&rules(card, email)).expect("a profile with rules is good");
-            ready.push(((card, email), profile.clone()));
+            let mut profile = rules(card, email);
+            let rule = |finding| GuardrailRule { finding, action: others, direction: RuleDirection::Both };
+            let is_other = |finding: &FindingType| !matches!(finding, FindingType::CreditCard | FindingType::Email);
+            profile.rules.extend(FindingType::ALL.into_iter().filter(is_other).map(rule));
+            let profile = Profile::compile(&profile).expect("a profile with rules is good");
+            ready.push((actions, profile.clone()));
             profile
         })
     })

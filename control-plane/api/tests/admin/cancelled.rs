@@ -16,7 +16,8 @@ async fn a_look_up_that_is_given_up_spoils_nobody_elses_write() {
     let gateway = app.gateway(None).await;
     let digest = sha256("weir_invented");
     for most_polls in 0..40 {
-        let mut look_up = Box::pin(app.store.resolve_credential(&gateway, &digest, None));
+        let mut look_up =
+            Box::pin(app.store.resolve_credential(&gateway, &digest, None, &weir_config::FindingType::ALL));
         let mut polls = 0;
         // Given up when it is woken for the last time, so that each place where it waits is one where it ends.
         std::future::poll_fn(|context| {

@@ -10,7 +10,10 @@ use weir_core::secret::sha256;
 use crate::app::{App, app, furnish, id, pool_body, provider_body};
 
 async fn resolve(app: &App, gateway: &Gateway, key: &Value) -> Resolved {
-    app.store.resolve_credential(gateway, &sha256(key["key"].as_str().unwrap()), None).await.unwrap()
+    app.store
+        .resolve_credential(gateway, &sha256(key["key"].as_str().unwrap()), None, &weir_config::FindingType::ALL)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -35,7 +38,11 @@ async fn a_key_is_active_until_it_is_revoked_deleted_or_expired() {
     }
     let unknown = resolve(&app, &elsewhere, &f.api_key).await;
     assert_eq!((unknown.status, unknown.principal, unknown.catalog), (CredentialStatus::Unknown, None, None));
-    let no_key = app.store.resolve_credential(&everywhere, &sha256("weir_invented"), None).await.unwrap();
+    let no_key = app
+        .store
+        .resolve_credential(&everywhere, &sha256("weir_invented"), None, &weir_config::FindingType::ALL)
+        .await
+        .unwrap();
     assert_eq!(no_key.status, CredentialStatus::Unknown);
 
     let expired = json!({"tenant_id": f.tenant["id"], "name": "old", "expires_at": "2020-01-01T00:00:00Z"});
@@ -154,7 +161,8 @@ async fn a_catalog_is_sent_only_to_whoever_has_an_older_one() {
     let digest = sha256(a.api_key["key"].as_str().unwrap());
     // The catalog's revision, and whether its models are in the answer.
     let ask = async |known: Option<KnownCatalog>| {
-        let resolved = app.store.resolve_credential(&gateway, &digest, known).await.unwrap();
+        let resolved =
+            app.store.resolve_credential(&gateway, &digest, known, &weir_config::FindingType::ALL).await.unwrap();
         let catalog = resolved.catalog.unwrap();
         assert!(catalog.revision <= resolved.revision);
         (catalog.revision, catalog.models.is_some())
@@ -206,7 +214,8 @@ async fn a_look_up_reads_no_table_whole() {
         app.sql(statement).await;
     }
     let gateway = app.gateway(None).await;
-    let found = app.store.resolve_credential(&gateway, &sha256("77"), None).await.unwrap();
+    let found =
+        app.store.resolve_credential(&gateway, &sha256("77"), None, &weir_config::FindingType::ALL).await.unwrap();
     assert_eq!(found.catalog.unwrap().models.unwrap().len(), 10);
 
     let database = PgPool::connect(&app.database_url).await.unwrap();

@@ -50,7 +50,8 @@ async fn stalled_writers_hold_up_neither_envoys_nor_readers() {
 
     let began = Instant::now();
     for _ in 0..20 {
-        let resolved = app.store.resolve_credential(&gateway, &digest, None).await.unwrap();
+        let resolved =
+            app.store.resolve_credential(&gateway, &digest, None, &weir_config::FindingType::ALL).await.unwrap();
         assert_eq!(resolved.status, CredentialStatus::Active);
     }
     let minute = chrono::Utc::now().timestamp() / 60 * 60;
@@ -107,7 +108,10 @@ async fn a_thousand_look_ups_at_once_are_all_answered() {
         async move {
             let unknown = sha256(&Uuid::now_v7().to_string());
             let digest = if number.is_multiple_of(2) { key } else { unknown };
-            app.store.resolve_credential(gateway, &digest, None).await.map(|resolved| resolved.status)
+            app.store
+                .resolve_credential(gateway, &digest, None, &weir_config::FindingType::ALL)
+                .await
+                .map(|resolved| resolved.status)
         }
     }))
     .await;

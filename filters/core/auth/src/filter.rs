@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use prost::Message as _;
 use sha2::Digest as _;
-use weir_config::{AuthConfig, AuthSource, ControlPlane, StaticPrincipal};
+use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal};
 use weir_exchange::{Catalog, CatalogModel, Decider, NamedProfile, Principal, Shared};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
@@ -190,7 +190,12 @@ impl AuthStream {
             Known::Denied(denial) => return self.deny(host, denial),
             Known::Unsure(ticket) => ticket,
         };
-        let request = ResolveCredentialRequest { key_sha256: digest.to_vec(), ..Default::default() }.encode_to_vec();
+        let request = ResolveCredentialRequest {
+            key_sha256: digest.to_vec(),
+            finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
+            ..Default::default()
+        }
+        .encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
             Ok(call) => {
                 self.lookup = Some(Lookup { call, digest, ticket });

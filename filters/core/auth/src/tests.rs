@@ -105,7 +105,7 @@ fn active(tenant: &str, revision: u64, model: &str) -> Result<ResolveCredentialR
             rate_limits: vec![dataplane::RateLimit { counter: "c".into(), limit: 5, window_seconds: 0 }],
             ..Default::default()
         }),
-        catalog: Some(dataplane::Catalog { tenant_id: tenant.into(), revision, models: vec![model] }),
+        catalog: Some(dataplane::Catalog { tenant_id: tenant.into(), revision, models: vec![model], unchanged: false }),
         revision,
     })
 }
@@ -439,7 +439,7 @@ fn guardrails_that_cannot_be_kept_admit_nobody() {
         answer
     });
     for (answer, logged) in [
-        (guarded("profile-1", &[good, ["IBAN", "flag", "both"]]), r#"type "IBAN""#),
+        (guarded("profile-1", &[good, ["SOUL", "flag", "both"]]), r#"type "SOUL""#),
         (guarded("profile-1", &[["EMAIL", "mask", "both"]]), r#"action "mask""#),
         (guarded("profile-1", &[["EMAIL", "flag", "sideways"]]), r#"direction "sideways""#),
         (guarded("profile-1", &[]), r#""profile-1""#),

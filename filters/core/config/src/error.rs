@@ -65,7 +65,7 @@ mod tests {
         };
         check::<AuthConfig>(&guarded(r#"{"type": "EMAIL", "action": "flag"}"#), None);
         check::<AuthConfig>(&guarded(""), Some("source.static[0].guardrail_profile.rules"));
-        check::<AuthConfig>(&guarded(r#"{"type": "IBAN", "action": "flag"}"#), Some("$"));
+        check::<AuthConfig>(&guarded(r#"{"type": "SOUL", "action": "flag"}"#), Some("$"));
         check::<GuardrailsConfig>("{}", None);
         check::<GuardrailsConfig>(r#"{"profiles": {}}"#, Some("$"));
         let quota = |percent: u32| format!(r#"{{"control_plane": {{"cluster": "c"}}, "lease_percent": {percent}}}"#);

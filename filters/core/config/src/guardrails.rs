@@ -62,29 +62,67 @@ pub struct GuardrailRule {
     pub direction: RuleDirection,
 }
 
-/// What a detector can find. The names are fixed: clients and dashboards rely on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum FindingType {
-    /// A payment card number: 13 to 19 digits, a known issuer's prefix and a valid Luhn check digit (ISO/IEC 7812-1).
-    #[serde(rename = "CREDIT_CARD")]
-    CreditCard,
+/// A type for each name, in the order in which profiles and pages list them.
+macro_rules! finding_types {
+    ($($(#[doc = $doc:literal])+ $type:ident = $name:literal,)+) => {
+        /// What a detector can find. The names are fixed: clients and dashboards rely on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum FindingType {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $type,)+
+        }
+
+        impl FindingType {
+            /// All types that have a detector.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$type),+];
+
+            /// The fixed name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$type => $name,)+
+                }
+            }
+
+            /// What stands in the place of what is redacted.
+            pub fn placeholder(self) -> &'static str {
+                match self {
+                    $(Self::$type => concat!("[", $name, "]"),)+
+                }
+            }
+
+            /// What it is, for people.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$type => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+finding_types! {
+    /// A payment card number: 12 to 19 digits, a known issuer's prefix and a valid Luhn check digit (ISO/IEC 7812-1).
+    CreditCard = "CREDIT_CARD",
     /// An e-mail address (the dot-atom form of RFC 5322 at a domain name).
-    #[serde(rename = "EMAIL")]
-    Email,
+    Email = "EMAIL",
+    /// A telephone number: international, or in a national form that is used for nothing else, or with a word that says so.
+    Phone = "PHONE",
+    /// An international bank account number with the length of its country and valid check digits (ISO 13616).
+    Iban = "IBAN",
+    /// A bank account number, where the words before it say so.
+    BankAccount = "BANK_ACCOUNT",
+    /// A social security number of the United States.
+    UsSsn = "US_SSN",
+    /// An Aadhaar number of India: 12 digits with a valid Verhoeff check digit.
+    InAadhaar = "IN_AADHAAR",
+    /// A permanent account number of the Indian tax department.
+    InPan = "IN_PAN",
+    /// The number of an Indian voter's card (EPIC).
+    InVoterId = "IN_VOTER_ID",
+    /// An Internet address, version 4 or 6.
+    IpAddress = "IP_ADDRESS",
 }
 
 impl FindingType {
-    /// All types that have a detector.
-    pub const ALL: [Self; 2] = [Self::CreditCard, Self::Email];
-
-    /// The fixed name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreditCard => "CREDIT_CARD",
-            Self::Email => "EMAIL",
-        }
-    }
-
     /// The type of this name; `None`: a later version's.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|finding| finding.name() == name)

@@ -8,18 +8,77 @@
 //! What a detector finds depends on nothing but the bytes of the match, [`CONTEXT`] bytes before it and what follows up to
 //! the first byte that ends it, so that a stream can be decided piece by piece and gives what the whole text gives.
 
+mod aadhaar;
+mod bank_account;
+mod context;
 mod credit_card;
 mod email;
 mod glyph;
+mod iban;
+mod ip_address;
+mod number;
+mod pan;
+mod phone;
+mod ssn;
+mod token;
+mod voter_id;
+
+use std::fmt::Debug;
+use std::ops::Range;
 
 use weir_config::FindingType;
 
 /// Bytes before a match that may decide about it.
-pub(crate) const CONTEXT: usize = 6;
+pub(crate) const CONTEXT: usize = 64;
+
+/// Every detector. Each has a file beside this one, and a line here.
+static DETECTORS: [&dyn Detector; 10] = [
+    &credit_card::CreditCard,
+    &email::Email,
+    &phone::Phone,
+    &iban::Iban,
+    &bank_account::BankAccount,
+    &ssn::Ssn,
+    &aadhaar::Aadhaar,
+    &pan::Pan,
+    &voter_id::VoterId,
+    &ip_address::IpAddress,
+];
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.
 pub(crate) const LONGEST_MATCH: usize =
     if email::LONGEST > credit_card::LONGEST { email::LONGEST } else { credit_card::LONGEST };
+
+const _: () = assert!(LONGEST_MATCH >= number::LONGEST && LONGEST_MATCH >= iban::LONGEST);
+
+/// What finds things of one type.
+pub(crate) trait Detector: Debug + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it finds.
+    fn finding(&self) -> FindingType;
+
+    /// By what it is called.
+    fn triggers(&self) -> &'static [Trigger];
+
+    /// Calls `each` with every match at a trigger that was found at `place`.
+    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match));
+
+    /// The first byte, at or after `from`, of what could still become a match or a longer one when text is added; the text's
+    /// length if there is none. Everything that begins before it is decided.
+    fn undecided(&self, text: &[u8], from: usize) -> usize;
+
+    /// A match of this detector. `score`: how sure it is, in hundredths.
+    fn found(&self, start: usize, end: usize, score: u8) -> Match {
+        Match { start, end, finding: self.finding(), detector: self.name(), score }
+    }
+}
+
+/// The detectors of a type.
+pub(crate) fn of_type(finding: FindingType) -> impl Iterator<Item = &'static dyn Detector> {
+    DETECTORS.into_iter().filter(move |detector| detector.finding() == finding)
+}
 
 /// What looking at one place of a text gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +100,10 @@ pub(crate) struct Match {
     pub(crate) end: usize,
     /// What it is.
     pub(crate) finding: FindingType,
+    /// Who found it.
+    pub(crate) detector: &'static str,
+    /// How sure it is, in hundredths.
+    pub(crate) score: u8,
 }
 
 /// By what detectors are called.
@@ -50,11 +113,15 @@ pub(crate) enum Trigger {
     Digits,
     /// The sign of an address, of any form.
     At,
+    /// What parts the numbers of an Internet address of version 4.
+    Dot,
+    /// What parts those of version 6.
+    Colon,
 }
 
 impl Trigger {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Digits, Self::At];
+    pub(crate) const ALL: [Self; 4] = [Self::Digits, Self::At, Self::Dot, Self::Colon];
 
     /// Its pattern in the shared automaton, which reads bytes. Patterns of two triggers never begin in one place, nor one within
     /// the other: the search goes on behind each.
@@ -66,57 +133,9 @@ impl Trigger {
                 r"|\\{1,8}u(?:003|[Ff][Ff]1|066|06[Ff])[0-9]){3,}",
             ),
             Self::At => r"@|\xEF\xBC\xA0|\xEF\xB9\xAB|\\{1,8}u0040|%40|&#64;",
+            Self::Dot => r"\.",
+            Self::Colon => r":",
         }
-    }
-
-    /// Whether this detector goes by it.
-    pub(crate) fn calls(self, finding: FindingType) -> bool {
-        self == match finding {
-            FindingType::CreditCard => Self::Digits,
-            FindingType::Email => Self::At,
-        }
-    }
-}
-
-/// The detector's name.
-pub(crate) fn detector(finding: FindingType) -> &'static str {
-    match finding {
-        FindingType::CreditCard => "credit_card",
-        FindingType::Email => "email",
-    }
-}
-
-/// How sure a match of this detector is, from 0 to 1.
-pub(crate) fn score(finding: FindingType) -> f32 {
-    match finding {
-        // One number in ten has a valid check digit by chance.
-        FindingType::CreditCard => 0.95,
-        FindingType::Email => 0.99,
-    }
-}
-
-/// What stands in the place of a match that is redacted.
-pub(crate) fn placeholder(finding: FindingType) -> &'static str {
-    match finding {
-        FindingType::CreditCard => "[CREDIT_CARD]",
-        FindingType::Email => "[EMAIL]",
-    }
-}
-
-/// Calls `each` with every match at a trigger that was found at `start..end`.
-pub(crate) fn matches(finding: FindingType, text: &[u8], start: usize, end: usize, each: &mut dyn FnMut(Match)) {
-    match finding {
-        FindingType::CreditCard => credit_card::matches(text, start, end, each),
-        FindingType::Email => email::matches(text, start, end, each),
-    }
-}
-
-/// The first byte, at or after `from`, of what could still become a match or a longer one when text is added; the text's
-/// length if there is none. Everything that begins before it is decided.
-pub(crate) fn undecided(finding: FindingType, text: &[u8], from: usize) -> usize {
-    match finding {
-        FindingType::CreditCard => credit_card::undecided(text, from),
-        FindingType::Email => email::undecided(text, from),
     }
 }
 

@@ -6,8 +6,6 @@
 use memchr::memchr2;
 use weir_config::FindingType;
 
-use crate::detect;
-
 /// Levels that are followed; as many as parsers take.
 const MOST_LEVELS: usize = 128;
 
@@ -67,7 +65,7 @@ impl JsonText {
 
     /// Appends what stands in the place of a finding: a number becomes a string, and no two names of an object the same.
     pub(crate) fn replace(&mut self, found: &str, finding: FindingType, out: &mut String) {
-        let placeholder = detect::placeholder(finding);
+        let placeholder = finding.placeholder();
         let Self::Within(position) = self else { return out.push_str(placeholder) };
         if !position.in_string {
             // Digits with something between them are no number of JSON's.

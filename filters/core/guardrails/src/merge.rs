@@ -14,6 +14,10 @@ pub(crate) struct Span {
     pub(crate) end: usize,
     /// The type of the strictest match; of equally strict ones the longest, then the first.
     pub(crate) finding: FindingType,
+    /// Who found it.
+    pub(crate) detector: &'static str,
+    /// How sure it is, in hundredths.
+    pub(crate) score: u8,
     /// Its action.
     pub(crate) action: Action,
     /// The length of that match.
@@ -30,7 +34,8 @@ impl Merger {
     /// Adds the next match; the span that it closes, if any.
     pub(crate) fn add(&mut self, found: Match, action: Action) -> Option<Span> {
         let length = found.end.saturating_sub(found.start);
-        let new = Span { start: found.start, end: found.end, finding: found.finding, action, length };
+        let Match { start, end, finding, detector, score } = found;
+        let new = Span { start, end, finding, detector, score, action, length };
         let Some(open) = &mut self.open else {
             self.open = Some(new);
             return None;
@@ -45,7 +50,7 @@ impl Merger {
         }
         open.end = end;
         if (action, length) > (open.action, open.length) {
-            (open.finding, open.action, open.length) = (found.finding, action, length);
+            *open = Span { start: open.start, end, ..new };
         }
         None
     }

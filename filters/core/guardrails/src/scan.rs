@@ -8,7 +8,7 @@ use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
 use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 
-use crate::detect::{self, Match, Trigger};
+use crate::detect::{self, Detector, Match, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
 use weir_llm::steps;
@@ -42,11 +42,11 @@ pub struct Finding {
 impl Finding {
     pub(crate) fn of(span: &Span) -> Self {
         Self {
-            detector: detect::detector(span.finding),
+            detector: span.detector,
             finding: span.finding,
             start: span.start,
             end: span.end,
-            score: detect::score(span.finding),
+            score: f32::from(span.score) / 100.0,
             action: span.action,
         }
     }
@@ -139,13 +139,16 @@ pub fn all_rules() -> Vec<GuardrailRule> {
         .collect()
 }
 
+/// A detector, and what becomes of what it finds.
+type Enabled = (&'static dyn Detector, Action);
+
 /// A profile's rules for one direction.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// What is looked for.
-    enabled: Vec<(FindingType, Action)>,
-    /// By what it is found, in the order of the engine's patterns.
-    triggers: Vec<Trigger>,
+    /// Who looks, and what becomes of what they find.
+    enabled: Vec<Enabled>,
+    /// By what they are called, in the order of the engine's patterns, and which of them by each.
+    triggers: Vec<(Trigger, Vec<Enabled>)>,
     /// The patterns of all triggers; `None` if there are none.
     engine: Option<Arc<Regex>>,
 }
@@ -161,11 +164,24 @@ impl Rules {
                 .max()
                 .filter(|action| *action != Action::Allow)
         };
-        let enabled: Vec<_> =
-            FindingType::ALL.into_iter().filter_map(|finding| Some((finding, strictest(finding)?))).collect();
-        let is_needed = |trigger: &Trigger| enabled.iter().any(|(finding, _)| trigger.calls(*finding));
-        let triggers: Vec<_> = Trigger::ALL.into_iter().filter(is_needed).collect();
-        let engine = if triggers.is_empty() { None } else { Some(engines.of_triggers(&triggers)?) };
+        let enabled: Vec<_> = FindingType::ALL
+            .into_iter()
+            .filter_map(|finding| Some((finding, strictest(finding)?)))
+            .flat_map(|(finding, action)| detect::of_type(finding).map(move |detector| (detector, action)))
+            .collect();
+        let called_by = |trigger: Trigger| -> Vec<_> {
+            enabled.iter().filter(|(detector, _)| detector.triggers().contains(&trigger)).copied().collect()
+        };
+        let triggers: Vec<_> = Trigger::ALL
+            .into_iter()
+            .map(|trigger| (trigger, called_by(trigger)))
+            .filter(|(_, called)| !called.is_empty())
+            .collect();
+        let engine = if triggers.is_empty() {
+            None
+        } else {
+            Some(engines.of_triggers(triggers.iter().map(|(trigger, _)| *trigger).collect())?)
+        };
         Ok(Self { enabled, triggers, engine })
     }
 
@@ -189,9 +205,9 @@ impl Rules {
         }
         steps::count(text.len().saturating_sub(starts.start));
         for place in engine.find_iter(Input::new(text).range(starts.start..)) {
-            let Some(trigger) = self.triggers.get(place.pattern().as_usize()) else { continue };
-            for (finding, action) in self.enabled.iter().filter(|(finding, _)| trigger.calls(*finding)) {
-                detect::matches(*finding, text, place.start(), place.end(), &mut |one| {
+            let Some((_, called)) = self.triggers.get(place.pattern().as_usize()) else { continue };
+            for (detector, action) in called {
+                detector.matches(text, place.range(), &mut |one| {
                     if starts.contains(&one.start) {
                         found.push((one, *action));
                     }
@@ -204,7 +220,7 @@ impl Rules {
 
     /// Whether the sign of an address is in a text.
     pub(crate) fn has_sign(&self, text: &[u8]) -> bool {
-        let is_sign = |pattern: usize| self.triggers.get(pattern) == Some(&Trigger::At);
+        let is_sign = |pattern: usize| matches!(self.triggers.get(pattern), Some((Trigger::At, _)));
         self.engine
             .as_ref()
             .is_some_and(|engine| engine.find_iter(text).any(|place| is_sign(place.pattern().as_usize())))
@@ -212,7 +228,7 @@ impl Rules {
 
     /// The first byte, at or after `from`, of what is not decided before more text is here.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        self.enabled.iter().map(|(finding, _)| detect::undecided(*finding, text, from)).min().unwrap_or(text.len())
+        self.enabled.iter().map(|(detector, _)| detector.undecided(text, from)).min().unwrap_or(text.len())
     }
 }
 
@@ -221,8 +237,8 @@ impl Rules {
 pub(crate) struct Engines(BTreeMap<Vec<Trigger>, Arc<Regex>>);
 
 impl Engines {
-    fn of_triggers(&mut self, triggers: &[Trigger]) -> Result<Arc<Regex>, ConfigError> {
-        if let Some(engine) = self.0.get(triggers) {
+    fn of_triggers(&mut self, triggers: Vec<Trigger>) -> Result<Arc<Regex>, ConfigError> {
+        if let Some(engine) = self.0.get(&triggers) {
             return Ok(Arc::clone(engine));
         }
         let patterns: Vec<_> = triggers.iter().map(|trigger| trigger.pattern()).collect();
@@ -234,7 +250,7 @@ impl Engines {
         // The automaton is built lazily, state by state: let the configuration pay for the first ones, not a request.
         let _ = engine.find_iter("4111 1111 1111 1111, a@b.com and more").count();
         let engine = Arc::new(engine);
-        self.0.insert(triggers.to_vec(), Arc::clone(&engine));
+        self.0.insert(triggers, Arc::clone(&engine));
         Ok(engine)
     }
 }

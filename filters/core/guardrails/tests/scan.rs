@@ -105,7 +105,7 @@ fn card_numbers_are_found_in_every_form_that_people_and_programs_give_them() {
 /// What one detector looks at hides nothing from another, nor one number from the next.
 #[test]
 fn whatever_overlaps_is_looked_at() {
-    check("123-45-6789 4111 1111 1111 1111", "123-45-6789 [CREDIT_CARD]");
+    check("123-45-6789 4111 1111 1111 1111", "[US_SSN] [CREDIT_CARD]");
     check("4111 1111 1111 1111@x.org", "[CREDIT_CARD]");
     check("a@b.io4111111111111111", "a@b.io[CREDIT_CARD]");
     check("jane+4111-1111-1111-1111@x.org", "[EMAIL]");
@@ -140,8 +140,7 @@ fn numbers_that_are_no_cards_stay() {
         "1700000000000",
         "550e8400-e29b-41d4-a716-446655440000",
         "9400 1000 0000 0000 0000 00",
-        "DE89 3704 0044 0532 0130 00",
-        "+49 30 1234567",
+        "DE88 3704 0044 0532 0130 00",
     ] {
         check(text, text);
     }

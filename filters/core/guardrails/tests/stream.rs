@@ -5,9 +5,19 @@ use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDire
 use weir_guardrails::stream::{MOST_HELD, TextStream};
 use weir_guardrails::{Direction, Finding, Profile};
 
+/// Looks for cards and addresses only.
 fn profile(card: Action, email: Action) -> Profile {
-    let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
-    let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
+    with_others(card, email, Action::Allow)
+}
+
+fn with_others(card: Action, email: Action, others: Action) -> Profile {
+    let action = |finding| match finding {
+        FindingType::CreditCard => card,
+        FindingType::Email => email,
+        _ => others,
+    };
+    let rule = |finding| GuardrailRule { finding, action: action(finding), direction: RuleDirection::Both };
+    let rules = FindingType::ALL.into_iter().map(rule).collect();
     Profile::compile(&GuardrailProfile {
         name: "test".into(),
         rules,
@@ -80,6 +90,33 @@ fn every_single_split_and_every_character_alone() {
         "card4111.1111.1111.1111 ４１１１\n１１１１\n１１１１\n１１１１ x.4111/1111/1111/1111",
     ] {
         for cut in text.char_indices().map(|(index, _)| index) {
+            check(&redact, text, &[&text[..cut], &text[cut..]]);
+        }
+        let characters: Vec<_> = text.split_inclusive(|_| true).collect();
+        check(&redact, text, &characters);
+    }
+}
+
+#[test]
+fn every_detector_finds_in_pieces_what_it_finds_in_the_whole() {
+    let redact = with_others(Action::Redact, Action::Redact, Action::Redact);
+    for (text, expect) in [
+        ("call +91-99274 47239 or (555) 507-8075x12, now", "call [PHONE] or [PHONE], now"),
+        ("IBAN DE89 3704 0044 0532 0130 00 and GB29NWBK60161331926819.", "IBAN [IBAN] and [IBAN]."),
+        ("a/c no. 06487808497, account number: 1234-5678-90", "a/c no. [BANK_ACCOUNT], account number: [BANK_ACCOUNT]"),
+        ("ssn 536 22 1234 or 536-22-1235 (order 536-22-1236)", "ssn [US_SSN] or [US_SSN] (order 536-22-1236)"),
+        (
+            "Aadhaar 2341-2341-2346, PAN ABCPE1234F; EPIC XYZ1234567",
+            "Aadhaar [IN_AADHAAR], PAN [IN_PAN]; EPIC [IN_VOTER_ID]",
+        ),
+        (
+            "from 203.0.113.7:443 or 2001:db8::8a2e:370:7334, v. 1.2.3.4",
+            "from [IP_ADDRESS]:443 or [IP_ADDRESS], v. 1.2.3.4",
+        ),
+        ("536-22-1234 4111 1111 1111 1111 jane@x.org +1 555 507 8075", "[US_SSN] [CREDIT_CARD] [EMAIL] [PHONE]"),
+    ] {
+        assert_eq!(redact.apply(Direction::Output, text).text, expect);
+        for cut in 0..text.len() {
             check(&redact, text, &[&text[..cut], &text[cut..]]);
         }
         let characters: Vec<_> = text.split_inclusive(|_| true).collect();
@@ -162,6 +199,21 @@ fn piece() -> impl Strategy<Value = String> {
         Just("\\u003c".to_string()),
         Just("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_string()),
         Just("ü。".to_string()),
+        Just("GB29 NWBK 6016 1331 9268 19".to_string()),
+        Just("DE89370400440532013000".to_string()),
+        Just("(555) 507-8075".to_string()),
+        Just("+91 ".to_string()),
+        Just("x123".to_string()),
+        Just("536-22-1234".to_string()),
+        Just("2341 2341 2346".to_string()),
+        Just("ABCPE1234F".to_string()),
+        Just("XYZ1234567".to_string()),
+        Just("203.0.113.7".to_string()),
+        Just("2001:db8::8a2e:370".to_string()),
+        Just(" account number ".to_string()),
+        Just(" call ".to_string()),
+        Just(" ssn: ".to_string()),
+        Just(" order ".to_string()),
         "[ .,@_\\-\\\\\n]{1,2}",
         "[0-9]{1,5}",
         "[a-z.]{1,5}",
@@ -182,8 +234,9 @@ proptest! {
         cuts in prop::collection::vec(any::<usize>(), 0..12),
         card in action(),
         email in action(),
+        others in action(),
     ) {
         let text = pieces.concat();
-        check(&profile(card, email), &text, &split(&text, &cuts));
+        check(&with_others(card, email, others), &text, &split(&text, &cuts));
     }
 }

@@ -1383,9 +1383,20 @@ export interface components {
         };
         /**
          * @description What can be found.
+         *
+         *     - `CREDIT_CARD`: A payment card number: 12 to 19 digits, a known issuer's prefix and a valid Luhn check digit (ISO/IEC 7812-1).
+         *     - `EMAIL`: An e-mail address (the dot-atom form of RFC 5322 at a domain name).
+         *     - `PHONE`: A telephone number: international, or in a national form that is used for nothing else, or with a word that says so.
+         *     - `IBAN`: An international bank account number with the length of its country and valid check digits (ISO 13616).
+         *     - `BANK_ACCOUNT`: A bank account number, where the words before it say so.
+         *     - `US_SSN`: A social security number of the United States.
+         *     - `IN_AADHAAR`: An Aadhaar number of India: 12 digits with a valid Verhoeff check digit.
+         *     - `IN_PAN`: A permanent account number of the Indian tax department.
+         *     - `IN_VOTER_ID`: The number of an Indian voter's card (EPIC).
+         *     - `IP_ADDRESS`: An Internet address, version 4 or 6.
          * @enum {string}
          */
-        FindingType: "CREDIT_CARD" | "EMAIL";
+        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS";
         /** @description Who was made. */
         FirstAdministrator: {
             /**

@@ -2,7 +2,18 @@ import type { Schemas } from "../../api/client";
 import type { Tone } from "../../design/Badge";
 
 /** What can be found and done, in the order in which it is offered. The types say when the API has more. */
-export const findings = ["CREDIT_CARD", "EMAIL"] as const satisfies readonly Schemas["FindingType"][];
+export const findings = [
+  "CREDIT_CARD",
+  "EMAIL",
+  "PHONE",
+  "IBAN",
+  "BANK_ACCOUNT",
+  "US_SSN",
+  "IN_AADHAAR",
+  "IN_PAN",
+  "IN_VOTER_ID",
+  "IP_ADDRESS",
+] as const satisfies readonly Schemas["FindingType"][];
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];
 export const uninspectableActions = ["allow", "refuse"] as const satisfies readonly Schemas["UninspectableAction"][];

@@ -1,4 +1,4 @@
-//! Payment card numbers (ISO/IEC 7812-1): 13 to 19 digits with the prefix of a known issuer, a length that this issuer uses,
+//! Payment card numbers (ISO/IEC 7812-1): 12 to 19 digits with the prefix of a known issuer, a length that this issuer uses,
 //! and a valid Luhn check digit.
 //!
 //! Digits may stand in groups, with one space or one dash between two groups; each group but the last has at least three
@@ -11,10 +11,12 @@
 //! (`card4111…`, `%B4111…^`). Of several numbers that begin in one place the longest counts.
 
 use super::glyph::{LONGEST_ESCAPE, digit, digit_ends, may_be_escape, may_go_on, separator};
-use super::{Look, Match, before, byte, ends_escape};
+use std::ops::Range;
+
+use super::{Detector, Look, Match, Trigger, before, byte, ends_escape};
 use weir_config::FindingType;
 
-const FEWEST_DIGITS: usize = 13;
+const FEWEST_DIGITS: usize = 12;
 const MOST_DIGITS: usize = 19;
 const SMALLEST_GROUP: usize = 3;
 const MOST_GROUPS: usize = MOST_DIGITS / SMALLEST_GROUP + 1;
@@ -26,7 +28,7 @@ const ESCAPE: usize = 6;
 const LETTERS_BEFORE: usize = 6;
 
 /// Prefixes as `(first, last, digits in the prefix, allowed lengths)`, as the card networks publish them.
-const ISSUERS: [(u32, u32, usize, &[usize]); 22] = [
+const ISSUERS: [(u32, u32, usize, &[usize]); 25] = [
     // Visa
     (4, 4, 1, &[13, 16, 19]),
     // Mastercard
@@ -42,6 +44,8 @@ const ISSUERS: [(u32, u32, usize, &[usize]); 22] = [
     (38, 39, 2, &[14, 16, 17, 18, 19]),
     // JCB
     (3528, 3589, 4, &[16, 17, 18, 19]),
+    (2131, 2131, 4, &[15]),
+    (1800, 1800, 4, &[15]),
     // Discover
     (6011, 6011, 4, &[16, 17, 18, 19]),
     (644, 659, 3, &[16, 17, 18, 19]),
@@ -54,11 +58,12 @@ const ISSUERS: [(u32, u32, usize, &[usize]); 22] = [
     // Mir
     (2200, 2204, 4, &[16, 17, 18, 19]),
     // Maestro
-    (5018, 5018, 4, &[13, 14, 15, 16, 17, 18, 19]),
-    (5020, 5020, 4, &[13, 14, 15, 16, 17, 18, 19]),
-    (5038, 5038, 4, &[13, 14, 15, 16, 17, 18, 19]),
-    (6304, 6304, 4, &[13, 14, 15, 16, 17, 18, 19]),
-    (6759, 6763, 4, &[13, 14, 15, 16, 17, 18, 19]),
+    (5018, 5018, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
+    (5020, 5020, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
+    (5038, 5038, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
+    (5893, 5893, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
+    (6304, 6304, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
+    (6759, 6763, 4, &[12, 13, 14, 15, 16, 17, 18, 19]),
 ];
 
 /// The first two digits of every prefix, as bits.
@@ -83,30 +88,51 @@ const fn pairs() -> u128 {
     pairs
 }
 
-/// Every number in the digits at `start..end`.
-pub(super) fn matches(text: &[u8], start: usize, end: usize, each: &mut dyn FnMut(Match)) {
-    for at in start..end {
-        if !begins(text, at) {
-            continue;
-        }
-        if let Look::Match(end) = look(text, at, true) {
-            each(Match { start: at, end, finding: FindingType::CreditCard });
-        }
-    }
-}
+/// One number in ten has a valid check digit by chance.
+const SCORE: u8 = 95;
 
-/// The first group, at or after `from`, from which a number could still grow.
-pub(super) fn undecided(text: &[u8], from: usize) -> usize {
-    let earliest = text.len().saturating_sub(LONGEST).max(from);
-    let mut start = text.len();
-    while start > earliest && before(text, start).is_some_and(may_belong) {
-        start = start.saturating_sub(1);
+/// Finds payment card numbers.
+#[derive(Debug)]
+pub(super) struct CreditCard;
+
+impl Detector for CreditCard {
+    fn name(&self) -> &'static str {
+        "credit_card"
     }
-    let is_open = |at: usize| {
-        let is_escape = byte(text, at) == Some(b'\\') && may_be_escape(text.get(at..).unwrap_or_default());
-        is_escape || begins(text, at) && look(text, at, false) == Look::Undecided
-    };
-    (start..text.len()).find(|at| is_open(*at)).unwrap_or(text.len())
+
+    fn finding(&self) -> FindingType {
+        FindingType::CreditCard
+    }
+
+    fn triggers(&self) -> &'static [Trigger] {
+        &[Trigger::Digits]
+    }
+
+    /// Every number in the digits at `place`.
+    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+        for at in place {
+            if !begins(text, at) {
+                continue;
+            }
+            if let Look::Match(end) = look(text, at, true) {
+                each(self.found(at, end, SCORE));
+            }
+        }
+    }
+
+    /// The first group from which a number could still grow.
+    fn undecided(&self, text: &[u8], from: usize) -> usize {
+        let earliest = text.len().saturating_sub(LONGEST).max(from);
+        let mut start = text.len();
+        while start > earliest && before(text, start).is_some_and(may_belong) {
+            start = start.saturating_sub(1);
+        }
+        let is_open = |at: usize| {
+            let is_escape = byte(text, at) == Some(b'\\') && may_be_escape(text.get(at..).unwrap_or_default());
+            is_escape || begins(text, at) && look(text, at, false) == Look::Undecided
+        };
+        (start..text.len()).find(|at| is_open(*at)).unwrap_or(text.len())
+    }
 }
 
 /// Whether a byte may stand in a number, its separators or their escapes.

@@ -5,8 +5,10 @@
 //! 64 bytes (RFC 5321 section 4.5.3.1.1); where more stand before the `@`, the last 64 are taken, so that a long run hides no
 //! address. A domain ends with a label of letters. The sign between both may be of full width, or escaped for JSON, a URL or HTML.
 
+use std::ops::Range;
+
 use super::glyph::{LONGEST_ESCAPE, MOST_BACKSLASHES};
-use super::{Look, Match, before, byte, escape_length};
+use super::{Detector, Look, Match, Trigger, before, byte, escape_length};
 use weir_config::FindingType;
 
 const LONGEST_LOCAL: usize = 64;
@@ -20,35 +22,55 @@ const OPEN_SIGN: usize = 4;
 /// The sign in JSON, behind its backslashes.
 const ESCAPE: &[u8] = b"u0040";
 
-/// The address whose `@` stands at `sign..behind`.
-pub(super) fn matches(text: &[u8], sign: usize, behind: usize, each: &mut dyn FnMut(Match)) {
-    let Some(start) = local_start(text, sign) else { return };
-    if let Look::Match(end) = domain_end(text, behind, true) {
-        each(Match { start, end, finding: FindingType::Email });
-    }
-}
+const SCORE: u8 = 99;
 
-/// The first byte, at or after `from`, of what could still grow into an address.
-pub(super) fn undecided(text: &[u8], from: usize) -> usize {
-    let earliest = text.len().saturating_sub(LONGEST_DOMAIN + ESCAPE.len() + 2).max(from);
-    let mut at = text.len();
-    while at > earliest && before(text, at).is_some_and(is_domain) {
-        at = at.saturating_sub(1);
+/// Finds e-mail addresses.
+#[derive(Debug)]
+pub(super) struct Email;
+
+impl Detector for Email {
+    fn name(&self) -> &'static str {
+        "email"
     }
-    if at > earliest
-        && let Some((sign, domain)) = sign_before(text, at)
-        && domain_end(text, domain, false) == Look::Undecided
-        && local_start(text, sign).is_some()
-    {
-        return run_start(text, sign).max(from);
+
+    fn finding(&self) -> FindingType {
+        FindingType::Email
     }
-    // Also what is cut off a local part is held: where it begins depends on what stands before it.
-    // The beginning of a sign in a URL or in HTML looks like the end of one.
-    let start = bounded_run_start(text, text.len(), LONGEST_LOCAL + OPEN_SIGN);
-    let is_open_escape =
-        ESCAPE.starts_with(text.get(start..).unwrap_or_default()) && before(text, start) == Some(b'\\');
-    let start = if is_open_escape { run_start(text, backslashes_start(text, start)) } else { start };
-    start.max(from)
+
+    fn triggers(&self) -> &'static [Trigger] {
+        &[Trigger::At]
+    }
+
+    /// The address whose `@` stands at `sign`.
+    fn matches(&self, text: &[u8], sign: Range<usize>, each: &mut dyn FnMut(Match)) {
+        let Some(start) = local_start(text, sign.start) else { return };
+        if let Look::Match(end) = domain_end(text, sign.end, true) {
+            each(self.found(start, end, SCORE));
+        }
+    }
+
+    /// The first byte of what could still grow into an address.
+    fn undecided(&self, text: &[u8], from: usize) -> usize {
+        let earliest = text.len().saturating_sub(LONGEST_DOMAIN + ESCAPE.len() + 2).max(from);
+        let mut at = text.len();
+        while at > earliest && before(text, at).is_some_and(is_domain) {
+            at = at.saturating_sub(1);
+        }
+        if at > earliest
+            && let Some((sign, domain)) = sign_before(text, at)
+            && domain_end(text, domain, false) == Look::Undecided
+            && local_start(text, sign).is_some()
+        {
+            return run_start(text, sign).max(from);
+        }
+        // Also what is cut off a local part is held: where it begins depends on what stands before it.
+        // The beginning of a sign in a URL or in HTML looks like the end of one.
+        let start = bounded_run_start(text, text.len(), LONGEST_LOCAL + OPEN_SIGN);
+        let is_open_escape =
+            ESCAPE.starts_with(text.get(start..).unwrap_or_default()) && before(text, start) == Some(b'\\');
+        let start = if is_open_escape { run_start(text, backslashes_start(text, start)) } else { start };
+        start.max(from)
+    }
 }
 
 /// The sign before what may be a domain that begins at `at`, and where the domain begins: the end of an escaped sign looks like
