@@ -1,9 +1,11 @@
 //! `weir`: the control plane's command line. Reads arguments and runs; everything else is in `weir-runtime`.
 
 use std::io::{Read as _, Write as _};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
+use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSettings};
 use weir_runtime::{DatabaseSettings, ServeSettings};
 
 /// Control plane of Weir: policies for LLM traffic through Envoy.
@@ -34,6 +36,13 @@ enum Command {
     /// Data to look at the console with.
     #[command(subcommand)]
     Demo(DemoCommand),
+    /// Brings the objects of YAML files about, all or nothing, over the admin API. Exit code: 0 done, 1 refused, 3 a dry run found
+    /// something to do, 4 no answer came, so what was done is not known.
+    Apply(Box<ApplySettings>),
+    /// Prints all objects as YAML that `apply` takes, with names of environment variables in the place of secrets.
+    Export(ExportSettings),
+    /// Makes the objects of a revision as they were before it, as a new revision. Exit codes as with `apply`.
+    Revert(RevertSettings),
     /// Prints the admin API's OpenAPI document.
     Openapi,
     /// Prints the part of an Envoy's bootstrap that writes Envoy's own refusals in the client's schema.
@@ -105,10 +114,37 @@ enum DemoCommand {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     weir_runtime::log_to_stderr(&arguments.log)?;
+    let mut out = std::io::stdout();
     match arguments.command {
+        Command::Apply(settings) => {
+            return told(weir_client::apply(&settings, |name| std::env::var(name).ok(), &mut out).await);
+        }
+        Command::Export(settings) => {
+            return told(weir_client::export(&settings, &mut out).await.map(|()| Outcome::Done));
+        }
+        Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
+        command => run(command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why a command failed, in lines, and what its exit code says of that.
+fn told(done: Result<Outcome, ClientError>) -> anyhow::Result<ExitCode> {
+    match done {
+        Ok(outcome) => Ok(outcome.exit_code()),
+        Err(error) => {
+            let code = error.exit_code();
+            writeln!(std::io::stderr(), "{:#}", anyhow::Error::from(error))?;
+            Ok(code)
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Serve(settings) => weir_runtime::serve(*settings).await,
         Command::Migrate(database) => weir_runtime::migrate(&database).await,
         Command::Rekey(database) => {
@@ -144,6 +180,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Gateway(GatewayCommand::Delete { database, name }) => {
             weir_runtime::delete_gateway(&database, &name).await
         }
+        Command::Apply(_) | Command::Export(_) | Command::Revert(_) => Ok(()),
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
     }

@@ -5,6 +5,7 @@ mod apply;
 mod audit;
 mod auth;
 mod events;
+mod export;
 mod features;
 mod gateways;
 mod guardrail_test;
@@ -15,7 +16,9 @@ mod pools;
 mod profiles;
 mod provider_check;
 mod providers;
+mod revert;
 mod search;
+mod service_tokens;
 mod sessions;
 mod setup;
 mod tenants;
@@ -28,7 +31,7 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 8] = [
+pub(crate) const RESOURCES: [Resource; 9] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
@@ -36,6 +39,7 @@ pub(crate) const RESOURCES: [Resource; 8] = [
     models::RESOURCE,
     api_keys::RESOURCE,
     users::RESOURCE,
+    service_tokens::RESOURCE,
     gateways::RESOURCE,
 ];
 
@@ -46,8 +50,11 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(sessions::router())
         .merge(setup::router())
         .merge(apply::router())
+        .merge(export::router())
+        .merge(revert::router())
         .merge(tenants::router())
         .merge(users::router())
+        .merge(service_tokens::router())
         .merge(api_keys::router())
         .merge(providers::router())
         .merge(provider_check::router())

@@ -16,11 +16,15 @@ impl FromRequestParts<ApiState> for ClientAddress {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let forwarded = forwarded_for(&parts.headers, state.trusted_proxies);
-        let address = forwarded.or(peer).map_or_else(|| "unknown".to_owned(), |address| network(address).to_string());
-        Ok(Self(address))
+        let address = address(parts, state.trusted_proxies);
+        Ok(Self(address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())))
     }
+}
+
+/// The client's address, as far as it is known.
+pub(crate) fn address(parts: &Parts, trusted_proxies: u8) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    forwarded_for(&parts.headers, trusted_proxies).or(peer).map(|address| address.to_canonical())
 }
 
 /// What the outermost of so many proxies of ours saw: each appends to `x-forwarded-for` from whom it got the request. What

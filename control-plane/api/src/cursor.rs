@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use weir_core::page::{After, AfterValue, SortKey};
 
 use crate::problem::{Code, Problem};
 
@@ -15,6 +16,42 @@ pub(crate) fn write(id: Uuid) -> String {
 pub(crate) fn read(cursor: &str) -> Result<Uuid, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
     Uuid::from_slice(&bytes).map_err(|_| invalid())
+}
+
+/// A cursor of lists of resources, whatever their order.
+pub(crate) fn write_after(after: &After) -> String {
+    let mut bytes = after.id.as_bytes().to_vec();
+    match &after.value {
+        AfterValue::Id => {}
+        AfterValue::Name(name) => {
+            bytes.push(b'n');
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        AfterValue::UpdatedAt(at) => {
+            bytes.push(b'u');
+            bytes.extend_from_slice(&at.timestamp_micros().to_be_bytes());
+        }
+    }
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads what [`write_after`] wrote for a list in the same order.
+pub(crate) fn read_after(cursor: &str, by: SortKey) -> Result<After, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    let (id, value) = bytes.split_first_chunk::<16>().ok_or_else(invalid)?;
+    let value = match (by, value) {
+        (SortKey::CreatedAt, []) => AfterValue::Id,
+        (SortKey::Name, [b'n', name @ ..]) => {
+            let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0'));
+            AfterValue::Name(name.ok_or_else(invalid)?.to_owned())
+        }
+        (SortKey::UpdatedAt, [b'u', micros @ ..]) => {
+            let micros = i64::from_be_bytes(micros.try_into().map_err(|_| invalid())?);
+            AfterValue::UpdatedAt(DateTime::from_timestamp_micros(micros).ok_or_else(invalid)?)
+        }
+        _ => return Err(invalid()),
+    };
+    Ok(After { id: Uuid::from_bytes(*id), value })
 }
 
 /// A cursor of lists in the order of times, then ids, then tenants.
@@ -58,6 +95,18 @@ mod tests {
         let id = Uuid::now_v7();
         assert_eq!(read(&write(id)).unwrap(), id);
         let at = DateTime::from_timestamp_micros(1_234_567_890_123_456).unwrap();
+        let orders = [
+            (SortKey::CreatedAt, AfterValue::Id),
+            (SortKey::Name, AfterValue::Name("ä".into())),
+            (SortKey::UpdatedAt, AfterValue::UpdatedAt(at)),
+        ];
+        for (by, value) in &orders {
+            let after = After { id, value: value.clone() };
+            for (other, _) in &orders {
+                let read = read_after(&write_after(&after), *other);
+                assert_eq!(read.ok().as_ref(), (other == by).then_some(&after), "{by:?} {other:?}");
+            }
+        }
         let tenant_id = Uuid::now_v7();
         assert_eq!(read_timed(&write_timed(at, id, tenant_id)).unwrap(), (at, id, tenant_id));
         for wrong in ["", "x", "!!", "AAAA", &write_timed(at, id, tenant_id)] {

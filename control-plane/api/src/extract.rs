@@ -4,6 +4,10 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::{StatusCode, Uri, header, request::Parts};
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 use weir_core::json::{data_error, rule};
 use weir_core::secret::sha256_bytes;
@@ -72,6 +76,51 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// What a path names, by its id or its name, and whose it is, if the query says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// An id or a name.
+    pub(crate) id_or_name: String,
+    /// A tenant, by name or id.
+    pub(crate) tenant: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Owner {
+    tenant: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id_or_name) =
+            path.map_err(|_| Problem::new(Code::NotFound, "the path holds no id or name of anything"))?;
+        let Query(Owner { tenant }) = Query::from_request_parts(parts, state).await?;
+        Ok(Self { id_or_name, tenant })
+    }
+}
+
+impl IntoParams for Named {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || Some(ObjectBuilder::new().schema_type(Type::String));
+        let id = ParameterBuilder::new()
+            .name("id")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("Its id, or its name (of a user, the address)."))
+            .schema(text());
+        let tenant = ParameterBuilder::new()
+            .name("tenant")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some("Whose it is, by the tenant's name or id, where several are called so."))
+            .schema(text());
+        vec![id.build(), tenant.build()]
+    }
+}
+
 /// The query's parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
@@ -112,7 +161,9 @@ async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
         return Err(Problem::new(Code::UnsupportedMediaType, "send content-type: application/json"));
     }
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "a body may have at most 1 MiB"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Code::BodyTooLarge, "a body may have at most 1 MiB, that of apply 8 MiB")
+        }
         _ => Problem::new(Code::MalformedJson, "the body broke off"),
     })
 }

@@ -81,8 +81,9 @@ const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Everything that is served on the console's port.
 pub fn router(state: ApiState) -> Router {
-    let (api, document) = documented().split_for_parts();
     let feed = feed::Feed::new(state.store.clone());
+    let (api, mut document) = documented().split_for_parts();
+    openapi::complete(&mut document);
     let docs = SwaggerUi::new("/docs").url("/api/v1/openapi.json", document);
     Router::new()
         .merge(api)

@@ -12,12 +12,17 @@ use crate::caller::CallerId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of a request, for whoever writes down what it did.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Wraps a request. Bodies, queries and tokens are never logged.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let caller = CallerId::default();
     request.extensions_mut().insert(caller.clone());
+    request.extensions_mut().insert(RequestId(request_id.clone()));
     let method = request.method().clone();
     // The pattern, not the path: so that it can be counted, and holds no ids.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use weir_core::field::FieldError;
-use weir_store::StoreError;
+use weir_store::{Irrevertible, StoreError};
 
 /// Stable codes of problems. Clients may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,6 +50,8 @@ pub enum Code {
     AlreadySetUp,
     /// A set of objects would delete more than it may.
     TooManyDeletions,
+    /// A revision cannot be undone; `errors` names the objects and what stands in the way.
+    Irrevertible,
     /// Too many attempts.
     TooManyRequests,
     /// The gateway does not answer, or the control plane does not know where it is.
@@ -70,9 +72,12 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Taken | Self::InUse | Self::ManagedElsewhere | Self::TooManyDeletions | Self::AlreadySetUp => {
-                StatusCode::CONFLICT
-            }
+            Self::Taken
+            | Self::InUse
+            | Self::ManagedElsewhere
+            | Self::TooManyDeletions
+            | Self::Irrevertible
+            | Self::AlreadySetUp => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -106,6 +111,7 @@ impl Code {
             Self::ManagedElsewhere => "Managed elsewhere",
             Self::AlreadySetUp => "Set up already",
             Self::TooManyDeletions => "Too much would be deleted",
+            Self::Irrevertible => "Cannot be undone",
             Self::TooManyRequests => "Too many attempts",
             Self::GatewayUnreachable => "The gateway does not answer",
             Self::Internal => "A fault of the control plane",
@@ -173,6 +179,8 @@ impl From<weir_store::User> for ProblemUser {
 fn place(index: usize, field: &str) -> String {
     match field {
         "name" | "kind" | "tenant" => format!("objects[{index}].{field}"),
+        // A user is called by the address.
+        "email" => format!("objects[{index}].name"),
         "tenant_id" => format!("objects[{index}].tenant"),
         "$" => format!("objects[{index}].spec"),
         field => format!("objects[{index}].spec.{field}"),
@@ -272,6 +280,18 @@ impl From<StoreError> for Problem {
                 Code::TooManyDeletions,
                 format!("{count} objects would be deleted, more than max_deleted, {most}"),
             ),
+            StoreError::WrongFilter(error) => Self::fields(Code::InvalidQuery, vec![error]),
+            StoreError::Ambiguous => {
+                Self::field(Code::InvalidQuery, "tenant", "is required: several tenants have one that is called so")
+            }
+            StoreError::TooManyObjects { most } => {
+                Self::field(Code::InvalidQuery, "kind", format!("there are more than {most} objects; ask for fewer"))
+            }
+            StoreError::Irrevertible(objects) => {
+                let error =
+                    |object: Irrevertible| FieldError::new(format!("{} {}", object.kind, object.name), object.reason);
+                Self::fields(Code::Irrevertible, objects.into_iter().map(error).collect())
+            }
             StoreError::Object { index, source } => Self::from(*source).within(index),
             StoreError::IdempotencyKeyReused => {
                 Self::new(Code::IdempotencyKeyReused, "use a new key for a new request")

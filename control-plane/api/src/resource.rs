@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use weir_core::page::{Page, PageRequest};
+use weir_core::page::{ListPage, ListRequest, Order, Page, SortKey};
 
 use crate::cursor;
 use crate::etag::etag;
@@ -50,6 +50,12 @@ impl<T> List<T> {
     pub(crate) fn of<S>(page: Page<S>, item: impl Fn(S) -> T) -> Json<Self> {
         Json(Self { items: page.items.into_iter().map(item).collect(), next_cursor: page.next.map(cursor::write) })
     }
+
+    /// The same for resources.
+    pub(crate) fn of_resources<S>(page: ListPage<S>, item: impl Fn(S) -> T) -> Json<Self> {
+        let next_cursor = page.next.as_ref().map(cursor::write_after);
+        Json(Self { items: page.items.into_iter().map(item).collect(), next_cursor })
+    }
 }
 
 /// Which part of a list of resources is wanted.
@@ -59,7 +65,7 @@ impl<T> List<T> {
 pub(crate) struct ResourceQuery {
     /// Items at most, 1 to 200. Default 50.
     limit: Option<u32>,
-    /// `next_cursor` of the part before.
+    /// `next_cursor` of the part before, of a list with the same order.
     cursor: Option<String>,
     /// Only what belongs to this tenant.
     tenant_id: Option<Uuid>,
@@ -67,18 +73,54 @@ pub(crate) struct ResourceQuery {
     name: Option<String>,
     /// Only what has this in its name, whatever its case.
     q: Option<String>,
+    /// The order; with `-` before it, the largest first. Default `created_at`.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// Only what is in this state.
+    state: Option<String>,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Sort {
+    CreatedAt,
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    UpdatedAt,
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDescending,
+}
+
+impl Sort {
+    fn order(self) -> Order {
+        let (by, descending) = match self {
+            Self::CreatedAt => (SortKey::CreatedAt, false),
+            Self::CreatedAtDescending => (SortKey::CreatedAt, true),
+            Self::Name => (SortKey::Name, false),
+            Self::NameDescending => (SortKey::Name, true),
+            Self::UpdatedAt => (SortKey::UpdatedAt, false),
+            Self::UpdatedAtDescending => (SortKey::UpdatedAt, true),
+        };
+        Order { by, descending }
+    }
 }
 
 impl ResourceQuery {
     /// Checks it.
-    pub(crate) fn page(self) -> Result<PageRequest, Problem> {
-        let after = self.cursor.as_deref().map(cursor::read).transpose()?;
-        Ok(PageRequest {
+    pub(crate) fn page(self) -> Result<ListRequest, Problem> {
+        let order = self.sort.map(Sort::order).unwrap_or_default();
+        Ok(ListRequest {
             limit: limit(self.limit)?,
-            after,
+            order,
+            after: self.cursor.as_deref().map(|cursor| cursor::read_after(cursor, order.by)).transpose()?,
             tenant_id: self.tenant_id,
             name: self.name,
             part_of_name: self.q,
+            state: self.state,
         })
     }
 }

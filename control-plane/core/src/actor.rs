@@ -1,7 +1,12 @@
 //! Who administers, and what they may see and change.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::field::Fields;
+use crate::resource::{Origin, OriginKind};
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -25,6 +30,18 @@ impl Role {
         }
     }
 
+    /// Refuses it for somebody of this tenant (`None`: of the platform) if it is not one of theirs.
+    pub(crate) fn check(self, fields: &mut Fields, tenant_id: Option<Uuid>) {
+        match self {
+            Self::PlatformAdmin => {
+                fields.require(tenant_id.is_none(), "tenant_id", "must be null for a platform_admin");
+            }
+            Self::TenantAdmin | Self::Viewer => {
+                fields.require(tenant_id.is_some(), "tenant_id", "is required for this role");
+            }
+        }
+    }
+
     /// Reads the fixed name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::PlatformAdmin, Self::TenantAdmin, Self::Viewer].into_iter().find(|role| role.name() == name)
@@ -42,12 +59,52 @@ pub struct Actor {
     pub role: Role,
     /// `None` for those of the platform, and only for them.
     pub tenant_id: Option<Uuid>,
+    /// How they ask.
+    pub via: Via,
+}
+
+/// The way in which somebody asks; written into the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Via {
+    /// By a service token, whose id and name stand in the place of a user's.
+    pub service_token: bool,
+    /// By a page of the console.
+    pub console: bool,
+    /// As the answer's `x-request-id` says it.
+    pub request_id: Option<String>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
 }
 
 impl Actor {
+    /// A user.
+    pub fn user(user_id: Uuid, email: String, role: Role, tenant_id: Option<Uuid>) -> Self {
+        Self { user_id, email, role, tenant_id, via: Via::default() }
+    }
+
+    /// What kind of actor it is: `user`, `service_token` or `system`.
+    pub fn kind(&self) -> &'static str {
+        match (self.user_id.is_nil(), self.via.service_token) {
+            (true, _) => "system",
+            (false, true) => "service_token",
+            (false, false) => "user",
+        }
+    }
+
+    /// Whether it is the same one with the same rights, however it asks.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.user_id, self.role, self.tenant_id) == (other.user_id, other.role, other.tenant_id)
+    }
+
+    /// Where what they write is managed.
+    pub fn origin(&self) -> Origin {
+        let kind = if self.via.console { OriginKind::Console } else { OriginKind::Api };
+        Origin { kind, reference: None }
+    }
+
     /// The control plane itself, for what it does at its start or from its command line.
     pub fn system() -> Self {
-        Self { user_id: Uuid::nil(), email: "system".into(), role: Role::PlatformAdmin, tenant_id: None }
+        Self::user(Uuid::nil(), "system".into(), Role::PlatformAdmin, None)
     }
 
     /// Which rows this actor can see. Every query of the store takes one.
@@ -96,7 +153,7 @@ mod tests {
     fn only_admins_write_and_only_their_own() {
         let tenant = Uuid::from_u128(1);
         let other = Uuid::from_u128(2);
-        let actor = |role, tenant_id| Actor { user_id: Uuid::from_u128(9), email: "a@b.c".into(), role, tenant_id };
+        let actor = |role, tenant_id| Actor::user(Uuid::from_u128(9), "a@b.c".into(), role, tenant_id);
         let check = |role, own, target, expect| assert_eq!(actor(role, own).may_write(target), expect);
         check(Role::PlatformAdmin, None, None, true);
         check(Role::PlatformAdmin, None, Some(tenant), true);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -56,6 +56,8 @@ pub struct Encryption {
 struct MasterKey {
     id: [u8; KEY_ID_LEN],
     key: LessSafeKey,
+    /// Of a purpose of its own, so that no digest tells anything of the other key.
+    digests: hmac::Key,
 }
 
 impl fmt::Debug for Encryption {
@@ -103,6 +105,16 @@ impl Encryption {
     /// Takes one master key as 32 bytes.
     pub fn new(master_key: &[u8]) -> Result<Self, EncryptionError> {
         Ok(Self { keys: [MasterKey::new(master_key, 1)?].into() })
+    }
+
+    /// By what a secret is told from another one without being read: a digest of it that is keyed with the first master key, for its
+    /// owner and for what is kept of it. If something else is kept, by whomever, it is no longer the digest of the secret.
+    pub fn digest(&self, owner: Uuid, kept: &[u8], secret: &SecretString) -> Option<Vec<u8>> {
+        let mut context = hmac::Context::with_key(&self.keys.first()?.digests);
+        context.update(owner.as_bytes());
+        context.update(&sha256_bytes(kept));
+        context.update(secret.expose_secret().as_bytes());
+        Some(context.sign().as_ref().to_vec())
     }
 
     /// Takes the master keys in standard base64, one a line, as `openssl rand -base64 32` prints them. The first one encrypts. Empty
@@ -183,7 +195,9 @@ impl MasterKey {
         let named = Zeroizing::new([b"weir master key\n", bytes].concat());
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&sha256_bytes(&named)[..KEY_ID_LEN]);
-        Ok(Self { id, key: LessSafeKey::new(key) })
+        let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"weir: digests of secrets");
+        let digests = hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref());
+        Ok(Self { id, key: LessSafeKey::new(key), digests })
     }
 
     /// Opens a nonce and what follows it.
@@ -284,6 +298,25 @@ mod tests {
         let text = SecretString::from("same");
         let encrypt = || ring(&[7]).encrypt(PURPOSE, OWNER, &text).unwrap();
         assert_ne!(encrypt(), encrypt());
+    }
+
+    #[test]
+    fn a_digest_is_of_one_secret_one_owner_and_one_key() {
+        let encryption = Encryption::new(&[7; 32]).unwrap();
+        let digest = |encryption: &Encryption, owner: u128, kept: &[u8], secret: &str| {
+            encryption.digest(Uuid::from_u128(owner), kept, &SecretString::from(secret))
+        };
+        let one = digest(&encryption, 1, b"kept", "secret");
+        assert_eq!(one, digest(&encryption, 1, b"kept", "secret"));
+        let other = Encryption::new(&[8; 32]).unwrap();
+        for another in [
+            digest(&other, 1, b"kept", "secret"),
+            digest(&encryption, 2, b"kept", "secret"),
+            digest(&encryption, 1, b"else", "secret"),
+            digest(&encryption, 1, b"kept", "other"),
+        ] {
+            assert_ne!(one, another);
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub fn write<T: serde::Serialize>(value: &T) -> Object {
 }
 
 /// One place where two objects differ.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Difference {
     /// For example `members[0].model`.
     pub path: String,
@@ -142,6 +142,40 @@ pub fn differences(before: &Object, after: &Object) -> Vec<Difference> {
     let mut found = Vec::new();
     compare_objects("", before, after, &mut found);
     found
+}
+
+/// What an object was before it came to differ so; `None`: it is not what it was afterwards, or the paths do not tell.
+pub fn undone(after: &Object, differences: &[Difference]) -> Option<Object> {
+    let mut before = Value::Object(after.clone());
+    for difference in differences {
+        *place(&mut before, &difference.path)? = difference.before.clone();
+    }
+    let Value::Object(before) = before else { return None };
+    (self::differences(&before, after) == differences).then_some(before)
+}
+
+/// What a path of [`Difference`] leads to. A field's name may itself hold what paths are made of.
+fn place<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    if path.is_empty() {
+        return Some(value);
+    }
+    match value {
+        Value::Array(items) => {
+            let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+            place(items.get_mut(index.parse::<usize>().ok()?)?, rest.strip_prefix('.').unwrap_or(rest))
+        }
+        Value::Object(fields) => {
+            let leads = |name: &&String| {
+                path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            };
+            let name = fields.keys().filter(leads).max_by_key(|name| name.len()).cloned();
+            // What is not there has no parts that differ.
+            let name = name.unwrap_or_else(|| path.to_owned());
+            let rest = path.get(name.len()..)?;
+            place(fields.entry(name).or_insert(Value::Null), rest.strip_prefix('.').unwrap_or(rest))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 fn compare_objects(path: &str, before: &Object, after: &Object, found: &mut Vec<Difference>) {
@@ -271,6 +305,26 @@ mod tests {
             &[("m[0].y", json!(1), json!(3))],
         );
         check(json!({"m": [1]}), json!({"m": [1, 2]}), &[("m", json!([1]), json!([1, 2]))]);
+    }
+
+    #[test]
+    fn differences_are_undone() {
+        let check = |before: Value, after: Value| {
+            let found = differences(&object(before.clone()), &object(after.clone()));
+            let mut undone = Value::Object(undone(&object(after), &found).unwrap());
+            without_nulls(&mut undone);
+            assert_eq!(undone, before, "{found:?}");
+        };
+        check(json!({"a": 1, "b": {"c": [1]}}), json!({"a": 2, "b": {"c": [1, 2]}}));
+        check(json!({"a": 1}), json!({"b": 2}));
+        check(json!({"m": [{"x": 1, "y": {"z": 1}}, 2]}), json!({"m": [{"x": 3, "y": {"z": 2}}, 4]}));
+        check(json!({"o": {"a.b[0]": 1, "a": {"b[0]": 5}}}), json!({"o": {"a.b[0]": 2, "a": {"b[0]": 5}}}));
+        check(json!({"o": {"a.b": 1}}), json!({"o": {}}));
+        // What is something else now.
+        let found = differences(&object(json!({"a": 1})), &object(json!({"a": 2})));
+        assert_eq!(undone(&object(json!({"a": 3})), &found), None);
+        let found = differences(&object(json!({"m": [[1]]})), &object(json!({"m": [[2]]})));
+        assert_eq!(undone(&object(json!({"m": []})), &found), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod resource;
 pub mod routing;
 pub mod schemas;
 pub mod secret;
+pub mod service_token;
 pub mod sketch;
 pub mod snapshot;
 pub mod tenant;

@@ -1,5 +1,6 @@
 //! Lists, one page at a time.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// Which part of a list is wanted.
@@ -11,10 +12,75 @@ pub struct PageRequest {
     pub after: Option<Uuid>,
     /// Only what belongs to this tenant.
     pub tenant_id: Option<Uuid>,
+}
+
+/// Which part of a list of resources is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListRequest {
+    /// Items at most: 1 to 200.
+    pub limit: u32,
+    /// In which order.
+    pub order: Order,
+    /// The last item of the page before; `None`: from the beginning.
+    pub after: Option<After>,
+    /// Only what belongs to this tenant.
+    pub tenant_id: Option<Uuid>,
     /// Only what is called so.
     pub name: Option<String>,
     /// Only what has this in its name, whatever its case.
     pub part_of_name: Option<String>,
+    /// Only what is in this state.
+    pub state: Option<String>,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub by: SortKey,
+    /// The largest first.
+    pub descending: bool,
+}
+
+/// What a list is sorted by. What is equal is in the order in which it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortKey {
+    /// When it was made.
+    #[default]
+    CreatedAt,
+    /// What it is called.
+    Name,
+    /// When it was last written.
+    UpdatedAt,
+}
+
+/// Where a page of resources ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The item.
+    pub id: Uuid,
+    /// What the list is sorted by, of this item.
+    pub value: AfterValue,
+}
+
+/// What a list is sorted by, of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterValue {
+    /// Its place in the order of ids.
+    Id,
+    /// What it is called.
+    Name(String),
+    /// When it was last written.
+    UpdatedAt(DateTime<Utc>),
+}
+
+/// A part of a list of resources.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListPage<T> {
+    /// In the order of the list.
+    pub items: Vec<T>,
+    /// The last item if there are more; `None`: this is the end.
+    pub next: Option<After>,
 }
 
 /// A part of a list.

@@ -35,6 +35,9 @@ impl Stored {
     }
 }
 
+/// Fields of specifications that hold a secret which people give, by kinds.
+pub const SECRET_FIELDS: [(&str, &str); 2] = [("provider", "credential"), ("user", "password")];
+
 /// What was made, with a secret that is shown this once.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct WithSecret {

@@ -20,7 +20,12 @@ pub enum SecretKind {
     Device,
     /// What makes the first administrator.
     SetupToken,
+    /// What a machine that administers sends.
+    ServiceToken,
 }
+
+/// What service tokens begin with.
+pub const SERVICE_TOKEN_PREFIX: &str = "weirt_";
 
 impl SecretKind {
     fn prefix(self) -> &'static str {
@@ -30,6 +35,7 @@ impl SecretKind {
             Self::SessionToken => "weirs_",
             Self::Device => "weird_",
             Self::SetupToken => "weirsetup_",
+            Self::ServiceToken => SERVICE_TOKEN_PREFIX,
         }
     }
 }

@@ -56,14 +56,7 @@ impl UserSettings {
     pub fn check(&self, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
         let mut fields = Fields::default();
         fields.email("email", &self.email);
-        match self.role {
-            Role::PlatformAdmin => {
-                fields.require(tenant_id.is_none(), "tenant_id", "must be null for a platform_admin")
-            }
-            Role::TenantAdmin | Role::Viewer => {
-                fields.require(tenant_id.is_some(), "tenant_id", "is required for this role");
-            }
-        }
+        self.role.check(&mut fields, tenant_id);
         fields.finish()
     }
 }

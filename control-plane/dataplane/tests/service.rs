@@ -306,7 +306,7 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
     assert_eq!(made.forget_keys_sha256, [sha256(&secret).to_vec()]);
 
     let before = control_plane.store.revision().await.unwrap();
-    let revoked = control_plane.store.revoke_api_key(&Actor::system(), key).await.unwrap();
+    let revoked = control_plane.store.revoke(weir_store::API_KEY, &Actor::system(), key).await.unwrap();
     control_plane.publish_changes(before).await;
     let told = loop {
         let told = next().await;

@@ -3,7 +3,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
 use weir_core::json::Object;
-use weir_core::page::PageRequest;
+use weir_core::page::{After, ListRequest};
 use weir_core::resource::Stored;
 use weir_core::tenant::{GatewaySettings, UserSettings};
 use weir_store::{Store, StoreError};
@@ -122,8 +122,8 @@ async fn gateway_of_name(store: &Store, name: &str) -> anyhow::Result<Stored> {
     named.items.into_iter().next().with_context(|| format!("there is no gateway called {name}"))
 }
 
-fn page(name: Option<&str>, after: Option<Uuid>) -> PageRequest {
-    PageRequest { limit: 200, after, tenant_id: None, name: name.map(str::to_owned), part_of_name: None }
+fn page(name: Option<&str>, after: Option<After>) -> ListRequest {
+    ListRequest { limit: 200, after, name: name.map(str::to_owned), ..ListRequest::default() }
 }
 
 fn text(fields: &Object, name: &str) -> String {

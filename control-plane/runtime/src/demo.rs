@@ -11,7 +11,7 @@ use uuid::Uuid;
 use weir_config::Price;
 use weir_core::actor::Actor;
 use weir_core::json::Object;
-use weir_core::page::PageRequest;
+use weir_core::page::ListRequest;
 use weir_core::resource::Stored;
 use weir_core::routing::PoolSettings;
 use weir_store::{API_KEY, GATEWAY, GUARDRAIL_PROFILE, Kind, MODEL, POOL, PROVIDER, SecretChange, Store, TENANT};
@@ -143,7 +143,7 @@ async fn seed(store: &Store, force: bool) -> Result<usize> {
 }
 
 async fn names(store: &Store, kind: &dyn Kind) -> Result<Vec<String>> {
-    let request = PageRequest { limit: 200, after: None, tenant_id: None, name: None, part_of_name: None };
+    let request = ListRequest { limit: 200, ..ListRequest::default() };
     let page = store.list(kind, &Actor::system(), request).await?;
     Ok(page.items.iter().map(|stored| stored.text("name").to_owned()).collect())
 }

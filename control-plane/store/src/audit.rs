@@ -18,7 +18,9 @@ pub struct AuditEntry {
     pub at: DateTime<Utc>,
     /// Who; nil for the control plane itself; `None`: somebody outside the reader's scope.
     pub actor_id: Option<Uuid>,
-    /// Their address at that time; `None`: somebody outside the reader's scope.
+    /// `user`, `service_token` or `system`.
+    pub actor_kind: String,
+    /// Their address at that time, or the token's name; `None`: somebody outside the reader's scope.
     pub actor_email: Option<String>,
     /// For example `api_key.create`.
     pub action: String,
@@ -28,6 +30,8 @@ pub struct AuditEntry {
     pub resource_id: Uuid,
     /// To whom the resource belongs; `None`: to the platform.
     pub tenant_id: Option<Uuid>,
+    /// What that tenant is called, or was.
+    pub tenant_name: Option<String>,
     /// What it was called then; `None`: written by a control plane of the version before.
     pub resource_name: Option<String>,
     /// Where it was managed then.
@@ -36,6 +40,10 @@ pub struct AuditEntry {
     pub changes: Option<serde_json::Value>,
     /// The revision that the change made.
     pub revision: u64,
+    /// The request's id; `None`: none is known, or the actor is outside the reader's scope.
+    pub request_id: Option<String>,
+    /// The client's address; `None`: none is known, or the actor is outside the reader's scope.
+    pub client_address: Option<String>,
 }
 
 /// Which changes are wanted. What is `None` excludes nothing.
@@ -63,6 +71,13 @@ impl Store {
     ) -> Result<Page<AuditEntry>, StoreError> {
         let rows: Vec<AuditRow> = sqlx::query_as(
             "SELECT id, at, action, resource_type, resource_id, tenant_id, revision, resource_name, origin_kind, origin_ref, changes,
+                    actor_kind,
+                    coalesce((SELECT name FROM tenants WHERE tenants.id = audit.tenant_id),
+                             (SELECT gone.resource_name FROM audit gone
+                              WHERE gone.resource_id = audit.tenant_id AND gone.resource_type = 'tenant'
+                              ORDER BY gone.id DESC LIMIT 1)) AS tenant_name,
+                    CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN request_id END AS request_id,
+                    CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN client_address END AS client_address,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_id END AS actor_id,
                     CASE WHEN $1::uuid IS NULL OR actor_tenant_id = $1 THEN actor_email END AS actor_email
              FROM audit
@@ -164,6 +179,10 @@ struct AuditRow {
     origin_kind: String,
     origin_ref: Option<String>,
     changes: Option<serde_json::Value>,
+    actor_kind: String,
+    tenant_name: Option<String>,
+    request_id: Option<String>,
+    client_address: Option<String>,
 }
 
 impl AuditRow {
@@ -184,6 +203,10 @@ impl AuditRow {
             },
             changes: self.changes,
             revision: unsigned(self.revision)?,
+            actor_kind: self.actor_kind,
+            tenant_name: self.tenant_name,
+            request_id: self.request_id,
+            client_address: self.client_address,
         })
     }
 }

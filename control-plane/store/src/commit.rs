@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgTransaction};
@@ -133,18 +134,32 @@ impl Store {
         id: Uuid,
     ) -> Result<Write<'a>, StoreError> {
         let stored = self.get(kind, actor, id).await?;
-        authorise(actor, stored.tenant_id)?;
+        authorise_kind(actor, kind, stored.tenant_id)?;
         self.begin(actor).await
     }
 
-    /// The result of an earlier request with the same key, if there is one. As writers take turns, a repeat that comes
-    /// while the first is under way waits for it here. The secret of what is gone is not shown again.
+    /// What an earlier request with the same key has made, if there is one. The secret of what is gone is not shown again.
     pub(crate) async fn replay(
         &self,
         write: &mut Write<'_>,
         idempotency: Option<&Idempotency>,
         kind: &dyn Kind,
     ) -> Result<Option<WithSecret>, StoreError> {
+        let Some(earlier) = self.earlier::<Earlier>(write, idempotency).await? else { return Ok(None) };
+        let earlier = WithSecret::from(earlier);
+        if !earlier.secret.is_empty() {
+            write.current(kind, earlier.stored.id).await?;
+        }
+        Ok(Some(earlier))
+    }
+
+    /// The result of an earlier request with the same key, if there is one. As writers take turns, a repeat that comes
+    /// while the first is under way waits for it here.
+    pub(crate) async fn earlier<T: DeserializeOwned>(
+        &self,
+        write: &mut Write<'_>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<T>, StoreError> {
         let Some(idempotency) = idempotency else { return Ok(None) };
         let stored: Option<(Vec<u8>,)> = sqlx::query_as(
             "SELECT result_encrypted FROM idempotency_keys
@@ -157,15 +172,12 @@ impl Store {
         let Some((encrypted,)) = stored else { return Ok(None) };
         let json = self.encryption.decrypt(Purpose::StoredResult, write.actor.user_id, &encrypted)?;
         let unreadable = |_| StoreError::Corrupt("the stored result of an earlier request");
-        let remembered: Remembered<Earlier> = serde_json::from_str(json.expose_secret()).map_err(unreadable)?;
+        let remembered: Remembered<serde_json::Value> =
+            serde_json::from_str(json.expose_secret()).map_err(unreadable)?;
         if remembered.request_sha256 != idempotency.request_sha256 {
             return Err(StoreError::IdempotencyKeyReused);
         }
-        let earlier = WithSecret::from(remembered.result);
-        if !earlier.secret.is_empty() {
-            write.current(kind, earlier.stored.id).await?;
-        }
-        Ok(Some(earlier))
+        serde_json::from_value(remembered.result).map(Some).map_err(unreadable)
     }
 
     /// Stores the result for repeats, in the same transaction.
@@ -223,7 +235,8 @@ impl<'a> Write<'a> {
             name: stored.text(kind.natural_key()).to_owned(),
             resource_id: stored.id,
             tenant_id: stored.tenant_id,
-            origin: stored.origin.clone(),
+            // What is managed here is changed by way of the console or the API.
+            origin: if stored.origin.is_here() { self.actor.origin() } else { stored.origin.clone() },
             changes,
             outdates: kind.outdates(stored),
             affects_configuration: kind.affects_configuration(),
@@ -264,8 +277,9 @@ impl<'a> Write<'a> {
         for item in &self.items {
             sqlx::query(
                 "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id,
-                     resource_name, tenant_id, origin_kind, origin_ref, changes, revision)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                     resource_name, tenant_id, origin_kind, origin_ref, changes, revision, actor_kind, request_id,
+                     client_address)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             )
             .bind(Uuid::now_v7())
             .bind(self.actor.user_id)
@@ -280,6 +294,9 @@ impl<'a> Write<'a> {
             .bind(&item.origin.reference)
             .bind(Json(&item.changes))
             .bind(self.revision)
+            .bind(self.actor.kind())
+            .bind(&self.actor.via.request_id)
+            .bind(self.actor.via.address.map(|address| address.to_string()))
             .execute(&mut *self.transaction)
             .await?;
         }
@@ -325,12 +342,16 @@ async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(
     if actor.user_id.is_nil() {
         return Ok(());
     }
-    let now: Option<(String, Option<Uuid>)> = sqlx::query_as("SELECT role, tenant_id FROM users WHERE id = $1")
-        .bind(actor.user_id)
-        .fetch_optional(connection)
-        .await?;
+    let query = if actor.via.service_token {
+        "SELECT role, tenant_id FROM service_tokens WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()"
+    } else {
+        "SELECT role, tenant_id FROM users WHERE id = $1"
+    };
+    let now: Option<(String, Option<Uuid>)> =
+        sqlx::query_as(query).bind(actor.user_id).fetch_optional(connection).await?;
     match now {
         Some((role, tenant_id)) if role == actor.role.name() && tenant_id == actor.tenant_id => Ok(()),
+        _ if actor.via.service_token => Err(StoreError::Forbidden("this token was revoked or changed meanwhile")),
         _ => Err(StoreError::Forbidden("your account was changed meanwhile; sign in again")),
     }
 }
@@ -345,6 +366,23 @@ pub(crate) fn authorise(actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), St
         Some(own) if tenant_id != Some(own) => Err(StoreError::NotFound),
         _ => Err(StoreError::Forbidden("this role only reads")),
     }
+}
+
+/// The same for what is of a kind.
+pub(crate) fn authorise_kind(actor: &Actor, kind: &dyn Kind, tenant_id: Option<Uuid>) -> Result<(), StoreError> {
+    if kind.is_written_by_people_alone() && actor.via.service_token {
+        return Err(StoreError::Forbidden("a service token does not write service tokens"));
+    }
+    if kind.is_written_by_platform_alone() && actor.scope().tenant().is_some() {
+        // It is seen if it may be read at all, and it is the reader's own.
+        let is_seen = !kind.is_platforms_alone() && tenant_id.is_some() && tenant_id == actor.scope().tenant();
+        return Err(if is_seen {
+            StoreError::Forbidden("only the platform's admins change it")
+        } else {
+            StoreError::NotFound
+        });
+    }
+    authorise(actor, tenant_id)
 }
 
 /// Refuses a write that was made for another revision than the current one.

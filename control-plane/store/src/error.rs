@@ -6,6 +6,8 @@ use weir_core::field::FieldError;
 use weir_core::resource::Origin;
 use weir_core::secret::NoRandomness;
 
+use crate::resource::Irrevertible;
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -47,6 +49,21 @@ pub enum StoreError {
         /// How many may be.
         most: usize,
     },
+    /// More than can be told at once.
+    #[error("there are more than {most} objects")]
+    TooManyObjects {
+        /// How many may be.
+        most: usize,
+    },
+    /// A list that is narrowed in a way that its kind does not know.
+    #[error("{0}")]
+    WrongFilter(FieldError),
+    /// Several are called so.
+    #[error("several are called so")]
+    Ambiguous,
+    /// A revision that cannot be undone.
+    #[error("cannot be undone")]
+    Irrevertible(Vec<Irrevertible>),
     /// One of several objects.
     #[error("object {index}")]
     Object {

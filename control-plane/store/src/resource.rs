@@ -2,6 +2,7 @@
 
 mod api_key;
 mod apply;
+mod export;
 mod gateway;
 mod kind;
 mod model;
@@ -10,16 +11,22 @@ mod profile;
 mod provider;
 mod read;
 mod reference;
+mod revert;
+mod revoke;
 mod search;
+mod service_token;
 mod tenant;
 mod typed;
 mod user;
 mod write;
 
 pub use apply::{Application, AppliedObject, Apply, NamedObject, ObjectDifferences};
+pub use export::{Export, ExportedObject};
 pub use kind::{Kind, Owner, Secret};
 pub use profile::PROFILE_ALL;
 pub(crate) use provider::{Said, authentication, capabilities};
+pub use reference::Reference;
+pub use revert::Irrevertible;
 pub use search::Found;
 pub use write::{SecretChange, Update};
 
@@ -37,11 +44,14 @@ pub const MODEL: &dyn Kind = &model::Model;
 pub const API_KEY: &dyn Kind = &api_key::ApiKey;
 /// People who administer.
 pub const USER: &dyn Kind = &user::User;
+/// Service tokens.
+pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 /// Gateways.
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
 
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 8] = [TENANT, GUARDRAIL_PROFILE, PROVIDER, POOL, MODEL, API_KEY, USER, GATEWAY];
+pub const KINDS: [&dyn Kind; 9] =
+    [TENANT, GUARDRAIL_PROFILE, PROVIDER, POOL, MODEL, API_KEY, USER, SERVICE_TOKEN, GATEWAY];
 
 /// The kind of this name.
 pub fn kind_named(name: &str) -> Option<&'static dyn Kind> {

@@ -79,7 +79,10 @@ impl Store {
         .bind(token_sha256)
         .fetch_optional(&self.admin)
         .await?;
-        row.map(|(id, email, role, tenant_id)| actor(id, email, &role, tenant_id)).transpose()
+        match row {
+            Some((id, email, role, tenant_id)) => actor(id, email, &role, tenant_id).map(Some),
+            None => self.peek_service_token(token_sha256).await,
+        }
     }
 
     /// Ends a session.
@@ -91,5 +94,5 @@ impl Store {
 
 fn actor(user_id: Uuid, email: String, role: &str, tenant_id: Option<Uuid>) -> Result<Actor, StoreError> {
     let role = Role::from_name(role).ok_or(StoreError::Corrupt("a user's role"))?;
-    Ok(Actor { user_id, email, role, tenant_id })
+    Ok(Actor::user(user_id, email, role, tenant_id))
 }

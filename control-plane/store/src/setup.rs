@@ -56,7 +56,7 @@ impl Store {
         if used.rows_affected() == 0 {
             return Err(StoreError::SetupToken);
         }
-        let hash = SecretChange::Set(SecretString::from(password_hash));
+        let hash = SecretChange::SetHash { hash: SecretString::from(password_hash), secret: None };
         let created = first.create(self, USER, None, write(&settings), hash, &Origin::default()).await?;
         sqlx::query("DELETE FROM setup_tokens").execute(first.connection()).await?;
         first.commit().await?;

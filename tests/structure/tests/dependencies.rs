@@ -49,7 +49,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "weir-runtime",
         &["weir-api", "weir-config", "weir-core", "weir-dataplane", "weir-proto", "weir-store", "weir-xds"],
     ),
-    ("weir", &["weir-api", "weir-runtime"]),
+    ("weir-client", &["weir-core"]),
+    ("weir", &["weir-api", "weir-client", "weir-runtime"]),
     // What starts and tests them.
     ("weir-dev", &["weir-config", "weir-llm"]),
     (

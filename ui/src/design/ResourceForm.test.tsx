@@ -13,6 +13,8 @@ const gateway = {
   created_at: "",
   updated_at: "",
   tenant_id: null,
+  tenant_name: null,
+  former_tokens_until: null,
   origin: { kind: "console" as const },
 };
 const sent: { method: string; headers: Headers; body: unknown }[] = [];

@@ -10,9 +10,8 @@ use utoipa_axum::routes;
 use weir_core::api_key::ApiKeySettings;
 
 use crate::caller::Caller;
-use crate::extract::Id;
+use crate::extract::Named;
 use crate::problem::{Problem, Writing};
-use crate::resource::found;
 
 use crate::ApiState;
 use crate::resource::{Resource, Schemas};
@@ -49,11 +48,10 @@ struct Status {
     revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Revokes a key for good. A key that is revoked already stays as it is.
+/// Revokes a key for good. A key that is revoked already stays as it is. Wherever it is managed, it is revoked here.
 #[utoipa::path(post, path = "/api-keys/{id}/revoke", operation_id = "revoke_api_key", tag = "api-keys",
-    params(("id" = Uuid, Path)),
+    params(Named),
     responses((status = 200, body = ref("#/components/schemas/ApiKey")), Writing))]
-async fn revoke(State(state): State<ApiState>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
-    let stored = state.store.revoke_api_key(&caller.actor, id).await?;
-    Ok(found(stored.revision, RESOURCE.answer(stored)))
+async fn revoke(State(state): State<ApiState>, caller: Caller, named: Named) -> Result<Response, Problem> {
+    RESOURCE.revoke(state, caller, named).await
 }

@@ -1,7 +1,7 @@
 //! Many objects at once, all or nothing.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -15,27 +15,29 @@ use weir_store::{Application, AppliedObject, Apply, NamedObject, Secret};
 use crate::ApiState;
 use crate::admin::RESOURCES;
 use crate::caller::Caller;
-use crate::extract::{Body, Query};
+use crate::extract::{Creation, Query};
 use crate::problem::{Code, Problem, Writing};
 use crate::resource::{Resource, object};
 
 /// Objects of one set at most.
-const MOST_OBJECTS: usize = 5_000;
+pub(crate) const MOST_OBJECTS: usize = 5_000;
+/// Bytes of a set at most.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// How many objects a set may delete unless it says so.
 const MOST_DELETED: usize = 20;
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(apply))
+    OpenApiRouter::new().routes(routes!(apply)).layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
 /// Whether it is done.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ApplyQuery {
+pub(crate) struct ApplyQuery {
     /// Whether nothing is committed. Default false.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Objects as they should be.
@@ -61,7 +63,7 @@ struct ApplyRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApplyObject {
-    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user` or `gateway`.
+    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user`, `service_token` or `gateway`.
     kind: String,
     /// What it is called; of a user, the address.
     name: String,
@@ -75,7 +77,7 @@ struct ApplyObject {
 
 /// What was done, or would be.
 #[derive(Debug, Serialize, ToSchema)]
-struct ApplyResult {
+pub(crate) struct ApplyResult {
     /// Those that were not there.
     created: Vec<AppliedAnswer>,
     /// Those that were different.
@@ -95,7 +97,7 @@ struct ApplyResult {
 #[derive(Debug, Serialize, ToSchema)]
 struct AppliedAnswer {
     /// Its kind.
-    kind: &'static str,
+    kind: String,
     /// What it is called.
     name: String,
     /// Its tenant's name; null: the platform's.
@@ -107,7 +109,7 @@ struct AppliedAnswer {
     /// The key that was made. It is shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The token of the gateway that was made. It is shown this once.
+    /// The token of the gateway or the service that was made. It is shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -116,7 +118,7 @@ struct AppliedAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 struct ApplyDiff {
     /// Its kind.
-    kind: &'static str,
+    kind: String,
     /// What it is called.
     name: String,
     /// Its tenant's name; null: the platform's.
@@ -142,14 +144,16 @@ pub(crate) struct ApplyChange {
 /// Brings a set of objects about, all or nothing.
 ///
 /// What is not there is made, what differs is replaced, and the rest stays as it is. Objects of another origin are refused unless they
-/// are adopted.
-#[utoipa::path(post, path = "/apply", operation_id = "apply", tag = "apply", params(ApplyQuery), request_body = ApplyRequest,
+/// are adopted. With an idempotency key, a repeat has the first one's result, keys and tokens included; dry runs are not kept.
+#[utoipa::path(post, path = "/apply", operation_id = "apply", tag = "apply",
+    params(ApplyQuery, ("Idempotency-Key" = Option<String>, Header, description = "The same key brings the same result for 24 hours.")),
+    request_body = ApplyRequest,
     responses((status = 200, body = ApplyResult), Writing))]
 async fn apply(
     State(state): State<ApiState>,
     caller: Caller,
     Query(ApplyQuery { dry_run }): Query<ApplyQuery>,
-    Body(Strict(body)): Body<Strict>,
+    Creation { body: Strict(body), idempotency }: Creation<Strict>,
 ) -> Result<Json<ApplyResult>, Problem> {
     let request: ApplyRequest =
         weir_core::json::read(body).map_err(|errors| Problem::fields(Code::InvalidFields, errors))?;
@@ -169,7 +173,7 @@ async fn apply(
         base_revision: request.base_revision,
         dry_run,
     };
-    Ok(Json(state.store.apply(&caller.actor, apply).await?.into()))
+    Ok(Json(state.store.apply(&caller.actor, apply, idempotency.as_ref()).await?.into()))
 }
 
 async fn read_object(object: ApplyObject) -> Result<NamedObject, Problem> {
@@ -187,7 +191,7 @@ async fn read_object(object: ApplyObject) -> Result<NamedObject, Problem> {
     Ok(NamedObject { kind: resource.kind, name, tenant, spec: self::object(spec)?, secret })
 }
 
-fn resource(kind: &str) -> Result<Resource, Problem> {
+pub(crate) fn resource(kind: &str) -> Result<Resource, Problem> {
     RESOURCES.into_iter().find(|resource| resource.kind.name() == kind).ok_or_else(|| {
         let known: Vec<&str> = RESOURCES.iter().map(|resource| resource.kind.name()).collect();
         Problem::field(Code::InvalidFields, "kind", format!("must be one of {}", known.join(", ")))

@@ -41,7 +41,11 @@ struct AuditEntry {
     /// The resource.
     resource_id: Uuid,
     /// To whom the resource belongs; null: to the platform.
+    #[schema(required)]
     tenant_id: Option<Uuid>,
+    /// What that tenant is called, or was; null: it is the platform's.
+    #[schema(required)]
+    tenant_name: Option<String>,
     /// What it was called then; null for entries of older versions.
     #[schema(required)]
     resource_name: Option<String>,
@@ -52,14 +56,38 @@ struct AuditEntry {
     changes: Option<serde_json::Value>,
     /// The revision that the change made.
     revision: u64,
+    /// The `x-request-id` of the answer; null: it was no request, or `actor.id` is null.
+    #[schema(required)]
+    request_id: Option<String>,
+    /// From where the request came; null where `request_id` is, and where it is not known.
+    #[schema(required)]
+    client_address: Option<String>,
+}
+
+/// What makes changes.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "documentation only")]
+enum ActorKind {
+    /// Somebody who has signed in.
+    User,
+    /// A machine.
+    ServiceToken,
+    /// The control plane itself.
+    System,
 }
 
 /// Who made a change.
 #[derive(Serialize, ToSchema)]
 struct AuditActor {
-    /// The user; nil for the control plane itself; null if you are a tenant's user and this one is not your tenant's.
+    /// What it is.
+    #[schema(value_type = ActorKind)]
+    kind: String,
+    /// The user or service token; nil for the control plane itself; null if you are a tenant's user and this one is not your tenant's.
+    #[schema(required)]
     id: Option<Uuid>,
-    /// The user's address at that time; `system` for the control plane itself; null where `id` is.
+    /// The user's address at that time, or the token's name; `system` for the control plane itself; null where `id` is.
+    #[schema(required)]
     email: Option<String>,
 }
 
@@ -68,15 +96,18 @@ impl From<weir_store::AuditEntry> for AuditEntry {
         Self {
             id: entry.id,
             at: entry.at,
-            actor: AuditActor { id: entry.actor_id, email: entry.actor_email },
+            actor: AuditActor { kind: entry.actor_kind, id: entry.actor_id, email: entry.actor_email },
             action: entry.action,
             resource_type: entry.resource_type,
             resource_id: entry.resource_id,
             tenant_id: entry.tenant_id,
+            tenant_name: entry.tenant_name,
             resource_name: entry.resource_name,
             origin: entry.origin,
             changes: entry.changes,
             revision: entry.revision,
+            request_id: entry.request_id,
+            client_address: entry.client_address,
         }
     }
 }
@@ -114,7 +145,7 @@ async fn list(
 ) -> Result<Json<List<AuditEntry>>, Problem> {
     let AuditQuery { limit, cursor, tenant_id, actor, resource_type, resource_id, from, to } = query;
     let after = cursor.as_deref().map(cursor::read).transpose()?;
-    let request = PageRequest { limit: resource::limit(limit)?, after, tenant_id, name: None, part_of_name: None };
+    let request = PageRequest { limit: resource::limit(limit)?, after, tenant_id };
     let filter = AuditFilter { actor, resource_type, resource_id, from, to };
     let page = state.store.list_audit(&caller.actor, filter, request).await?;
     Ok(List::of(page, AuditEntry::from))

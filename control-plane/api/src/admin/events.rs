@@ -369,7 +369,7 @@ impl Session {
     /// Whether it still holds for the same rights.
     async fn check(&mut self, actor: &Actor) -> Result<(), EndReason> {
         match self.store.peek_session(&self.sha256).await {
-            Ok(Some(now)) if now == *actor => {
+            Ok(Some(now)) if now.is_same(actor) => {
                 self.checked = Instant::now();
                 Ok(())
             }

@@ -44,6 +44,8 @@ struct Member {
     id: Uuid,
     /// Its provider.
     provider_id: Uuid,
+    /// What that is called.
+    provider_name: String,
     /// The model's name there.
     model: String,
     /// What its tokens cost; null: unknown.

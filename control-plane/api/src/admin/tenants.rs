@@ -15,7 +15,7 @@ pub(crate) const RESOURCE: Resource = Resource {
     plural: "tenants",
     schema: "Tenant",
     about: "A customer, a department or a team: what it has, nobody else sees.",
-    listed: "All tenants, oldest first.",
+    listed: "The tenants in your scope, oldest first: for a tenant's users, their own.",
     deletable: "Deletes a tenant that has nothing any more. Its usage stays in the ledger.",
     secret: "",
     seal: None,

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use weir_core::resource::Origin;
 use weir_store::{Owner, Secret};
 
+use crate::extract::Named;
 use crate::problem::{Reading, Writing};
 use crate::resource::{Deleted, Meta, Resource, ResourceQuery};
 
@@ -76,28 +77,30 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
 
     let idempotency = header("Idempotency-Key", false, "The same key brings the same result for 24 hours.");
     let if_match = || header("If-Match", true, "The ETag that you have read.");
-    let id = || {
-        ParameterBuilder::new()
-            .name("id")
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .schema(Some(uuid()))
-            .build()
+    let named = |operation: OperationBuilder| {
+        Named::into_params(|| None).into_iter().fold(operation, OperationBuilder::parameter)
     };
     let reading = |name: String, summary: &str, answer: &str| {
         operation(resource, name, summary)
-            .response("200", answered_with(answer))
+            .response("200", answer_of(resource, answer))
             .responses_from_iter_of(Reading::responses())
     };
     let writing = |name: String, summary: &str, status: &str, answer: &str| {
         operation(resource, name, summary)
-            .response(status, answered_with(answer))
+            .response(status, answer_of(resource, answer))
             .responses_from_iter_of(Writing::responses())
     };
 
     let mut collection = Paths::new();
     let mut listing = reading(format!("list_{plural}"), resource.listed, &format!("List_{schema}"));
-    for parameter in ResourceQuery::into_params(|| Some(ParameterIn::Query)) {
+    for mut parameter in ResourceQuery::into_params(|| Some(ParameterIn::Query)) {
+        if parameter.name == "state" {
+            let states: Vec<&str> = resource.kind.states().iter().map(|(name, _)| *name).collect();
+            if states.is_empty() {
+                continue;
+            }
+            parameter.schema = Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).into());
+        }
         listing = listing.parameter(parameter);
     }
     collection.add_path_operation(many, vec![HttpMethod::Get], listing);
@@ -111,24 +114,18 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
     collection.add_path_operation(many, vec![HttpMethod::Post], creating);
 
     let mut single = Paths::new();
-    single.add_path_operation(
-        one,
-        vec![HttpMethod::Get],
-        reading(format!("get_{singular}"), about, schema).parameter(id()),
-    );
+    single.add_path_operation(one, vec![HttpMethod::Get], named(reading(format!("get_{singular}"), about, schema)));
     for (method, verb, summary, written) in [
         (HttpMethod::Put, "replace", "Replaces one; what is absent has its default.", "Spec"),
         (HttpMethod::Patch, "update", "Changes one (RFC 7396): what is absent stays, null takes away.", "Patch"),
     ] {
-        let changing = writing(format!("{verb}_{singular}"), summary, "200", schema)
-            .parameter(id())
+        let changing = named(writing(format!("{verb}_{singular}"), summary, "200", schema))
             .parameter(if_match())
             .request_body(Some(body(&format!("{schema}{written}"))));
         single.add_path_operation(one, vec![method], changing);
     }
-    let deleting = writing(format!("delete_{singular}"), resource.deletable, "200", "Deleted")
-        .parameter(id())
-        .parameter(if_match());
+    let deleting =
+        named(writing(format!("delete_{singular}"), resource.deletable, "200", "Deleted")).parameter(if_match());
     single.add_path_operation(one, vec![HttpMethod::Delete], deleting);
     (components, collection, single)
 }
@@ -143,6 +140,14 @@ fn read_schema(resource: &Resource, schemas: &Schemas) -> utoipa::openapi::Objec
         Ref::builder().ref_location_from_schema_name(Origin::name()).description(Some("Where it is managed.")).build(),
     );
     whole.properties.insert("origin".into(), origin);
+    let mut name =
+        |field: String, description: &str| whole.properties.insert(field, nullable(None, description).into());
+    if resource.kind.owner() != Owner::Itself {
+        name("tenant_name".into(), "What that tenant is called; null: it is the platform's.");
+    }
+    for reference in resource.kind.references().iter().filter(|reference| reference.is_plain()) {
+        name(reference.name_field(), "What that is called; null: it is none, or one that you may not see.");
+    }
     whole.properties.extend(schemas.spec.properties.clone());
     whole.properties.extend(schemas.status.properties.clone());
     whole.required = whole.properties.keys().cloned().collect();
@@ -208,10 +213,6 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-fn uuid() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
-}
-
 fn component(name: &str) -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(name))
 }
@@ -236,9 +237,17 @@ fn body(schema: &str) -> utoipa::openapi::request_body::RequestBody {
     RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build()
 }
 
-fn answered_with(schema: &str) -> utoipa::openapi::Response {
+fn answer_of(resource: &Resource, schema: &str) -> utoipa::openapi::Response {
     let content = ContentBuilder::new().schema(Some(component(schema))).build();
-    ResponseBuilder::new().content("application/json", content).build()
+    let mut response = ResponseBuilder::new().content("application/json", content).build();
+    if schema.ends_with(resource.schema) && !schema.starts_with("List_") {
+        let header = utoipa::openapi::header::HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some("Its revision, for `If-Match`."))
+            .build();
+        response.headers.insert("etag".into(), RefOr::T(header));
+    }
+    response
 }
 
 trait Refusals {

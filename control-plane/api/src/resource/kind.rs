@@ -15,7 +15,7 @@ use weir_store::{Kind, Owner, Secret, SecretChange, Update};
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::etag::IfMatch;
-use crate::extract::{Body, Creation, Id, Query};
+use crate::extract::{Body, Creation, Named, Query};
 use crate::problem::{Code, Problem};
 use crate::resource::document::{self, Schemas};
 use crate::resource::{List, ResourceQuery, created, deleted, found};
@@ -75,7 +75,7 @@ impl Resource {
         Query(query): Query<ResourceQuery>,
     ) -> Result<axum::Json<List<Value>>, Problem> {
         let page = state.store.list(self.kind, &caller.actor, query.page()?).await?;
-        Ok(List::of(page, |stored| self.answer(stored).into()))
+        Ok(List::of_resources(page, |stored| self.answer(stored).into()))
     }
 
     async fn create(
@@ -99,7 +99,8 @@ impl Resource {
         Ok(created(self.path, id, revision, answer))
     }
 
-    async fn get(self, State(state): State<ApiState>, caller: Caller, Id(id): Id) -> Result<Response, Problem> {
+    async fn get(self, State(state): State<ApiState>, caller: Caller, named: Named) -> Result<Response, Problem> {
+        let id = self.id(&state, &caller, &named).await?;
         let stored = state.store.get(self.kind, &caller.actor, id).await?;
         Ok(found(stored.revision, self.answer(stored)))
     }
@@ -108,11 +109,12 @@ impl Resource {
         self,
         State(state): State<ApiState>,
         caller: Caller,
-        Id(id): Id,
+        named: Named,
         IfMatch(expected): IfMatch,
         Body(Strict(body)): Body<Strict>,
         update: fn(Object) -> Update,
     ) -> Result<Response, Problem> {
+        let id = self.id(&state, &caller, &named).await?;
         let mut spec = object(body)?;
         let secret = self.take_secret(&mut spec).await?;
         let stored = state.store.update(self.kind, &caller.actor, id, expected, update(spec), secret).await?;
@@ -123,10 +125,22 @@ impl Resource {
         self,
         State(state): State<ApiState>,
         caller: Caller,
-        Id(id): Id,
+        named: Named,
         IfMatch(expected): IfMatch,
     ) -> Result<Response, Problem> {
+        let id = self.id(&state, &caller, &named).await?;
         Ok(deleted(id, state.store.delete(self.kind, &caller.actor, id, expected).await?))
+    }
+
+    /// Revokes what was issued.
+    pub(crate) async fn revoke(self, state: ApiState, caller: Caller, named: Named) -> Result<Response, Problem> {
+        let id = self.id(&state, &caller, &named).await?;
+        let stored = state.store.revoke(self.kind, &caller.actor, id).await?;
+        Ok(found(stored.revision, self.answer(stored)))
+    }
+
+    async fn id(&self, state: &ApiState, caller: &Caller, named: &Named) -> Result<Uuid, Problem> {
+        Ok(state.store.id_of(self.kind, &caller.actor, &named.id_or_name, named.tenant.as_deref()).await?)
     }
 
     /// A resource as it is read.
@@ -168,7 +182,10 @@ impl Resource {
                 let secret = SecretString::from(secret);
                 match self.seal {
                     None => Ok(SecretChange::Set(secret)),
-                    Some(seal) => seal(secret).await.map(SecretChange::Set),
+                    Some(seal) => {
+                        let hash = seal(secret.clone()).await?;
+                        Ok(SecretChange::SetHash { hash, secret: Some(secret) })
+                    }
                 }
             }
             Some(_) => Err(Problem::field(Code::InvalidFields, field, "must be a string")),

@@ -93,6 +93,11 @@ impl App {
         count
     }
 
+    /// What answers.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Somebody without a session.
     pub(crate) fn nobody(&self) -> Client {
         Client { router: self.router.clone(), token: None }
@@ -108,7 +113,7 @@ impl App {
         let email = format!("{}@weir.example", Uuid::now_v7());
         let settings = UserSettings { email: email.clone(), role };
         let user = self.store.create_user(&Actor::system(), tenant_id, settings, "no hash", None).await.unwrap();
-        let actor = Actor { user_id: user.id, email: email.clone(), role, tenant_id };
+        let actor = Actor::user(user.id, email.clone(), role, tenant_id);
         self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
         Client { router: self.router.clone(), token: Some(email) }
     }
@@ -245,6 +250,7 @@ pub(crate) struct Furnished {
     pub(crate) model: Value,
     pub(crate) profile: Value,
     pub(crate) user: Value,
+    pub(crate) service_token: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -266,7 +272,10 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let user = json!({"tenant_id": tenant_id, "email": format!("{name}@weir.example"), "role": "viewer",
         "password": "a long password"});
     let user = platform.make("users", user).await;
-    Furnished { tenant, api_key, provider, pool, model, profile, user }
+    let token =
+        json!({"tenant_id": tenant_id, "name": "pipeline", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"});
+    let service_token = platform.make("service-tokens", token).await;
+    Furnished { tenant, api_key, provider, pool, model, profile, user, service_token }
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {

@@ -36,12 +36,22 @@ const TABLE: &[Row] = &[
     row("stream_events", 200, 200),
     // Neither does B learn that there is such a tenant.
     row("apply", 403, 422),
-    row("list_tenants", 404, 404),
+    row("export", 200, 200),
+    row("revert", 403, 404),
+    // Their own.
+    row("list_tenants", 200, 200),
     row("create_tenant", 404, 404),
-    row("get_tenant", 404, 404),
-    row("update_tenant", 404, 404),
-    row("replace_tenant", 404, 404),
-    row("delete_tenant", 404, 404),
+    row("get_tenant", 200, 404),
+    row("update_tenant", 403, 404),
+    row("replace_tenant", 403, 404),
+    row("delete_tenant", 403, 404),
+    row("list_service_tokens", 200, 200),
+    row("create_service_token", 403, 404),
+    row("get_service_token", 200, 404),
+    row("update_service_token", 403, 404),
+    row("replace_service_token", 403, 404),
+    row("delete_service_token", 403, 404),
+    row("revoke_service_token", 403, 404),
     row("list_users", 200, 200),
     row("create_user", 403, 404),
     row("get_user", 200, 404),
@@ -134,7 +144,9 @@ async fn nobody_gets_at_what_is_not_theirs() {
             let answer = operation.send(caller, &request).await;
             assert_eq!(answer.status.as_u16(), expect, "{name}: {} {}", row.operation, answer.text);
             if name == "another tenant" {
-                for foreign in [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user] {
+                for foreign in
+                    [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token]
+                {
                     assert!(
                         !answer.text.contains(foreign["id"].as_str().unwrap()),
                         "{}: {}",

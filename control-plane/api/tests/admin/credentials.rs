@@ -18,7 +18,7 @@ async fn no_secret_is_in_the_database_in_clear() {
     let f = furnish(&platform, "f").await;
     // The stored result of a repeatable request holds a secret too.
     let headers = [("idempotency-key", "k")];
-    let body = json!({"tenant_id": f.tenant["id"], "name": "app"}).to_string();
+    let body = json!({"tenant_id": f.tenant["id"], "name": "second"}).to_string();
     let key = platform.send(axum::http::Method::POST, &admin("api-keys"), &headers, Some(body)).await.expect(201).json;
     let gateway = platform.make("gateways", json!({"name": "g"})).await;
     let secrets = [

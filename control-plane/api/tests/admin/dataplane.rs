@@ -88,7 +88,7 @@ async fn the_stricter_of_the_tenants_and_the_keys_profile_holds_unless_the_platf
     assert_eq!(json!(profile().await.unwrap().profile.rules), expect);
     let loosen = json!({"keys_may_loosen_guardrails": true});
     let read = platform.get(&tenant).await.expect(200).json;
-    admin.patch(&tenant, &read["revision"], loosen.clone()).await.expect(404);
+    admin.patch(&tenant, &read["revision"], loosen.clone()).await.problem(403, "forbidden");
     platform.patch(&tenant, &read["revision"], loosen).await.expect(200);
     let found = profile().await.unwrap();
     assert_eq!((found.id, json!(found.profile.rules)), (id(&f.profile), rules));

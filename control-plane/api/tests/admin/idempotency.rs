@@ -29,10 +29,10 @@ async fn a_repeat_has_the_same_answer_and_makes_nothing() {
     post(&platform, "models", "k1", &json!({"name": "m", "pool_id": tenant["id"]}))
         .await
         .problem(422, "idempotency_key_reused");
-    // Another key, and another caller with the same key, make another.
-    assert_ne!(post(&platform, "api-keys", "k2", &body).await.expect(201).json["id"], first.json["id"]);
+    // Another key, and another caller with the same key, are another request.
+    post(&platform, "api-keys", "k2", &body).await.problem(409, "taken").field("name");
     let colleague = app.platform().await;
-    assert_ne!(post(&colleague, "api-keys", "k1", &body).await.expect(201).json["id"], first.json["id"]);
+    assert_ne!(post(&colleague, "api-keys", "k1", &other).await.expect(201).json["id"], first.json["id"]);
     post(&platform, "api-keys", "", &body).await.problem(400, "invalid_header").field("Idempotency-Key");
 }
 

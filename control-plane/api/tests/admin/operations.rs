@@ -92,6 +92,7 @@ impl Operation {
             "pools" => &a.pool,
             "models" => &a.model,
             "guardrails/profiles" => &a.profile,
+            "service-tokens" => &a.service_token,
             "gateways" => gateway,
             // No id of a request: it has made none.
             "usage" => &a.user,
@@ -105,6 +106,11 @@ impl Operation {
             "create_tenant" | "create_gateway" => json!({"name": "new"}),
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),
+            "create_service_token" => json!({"tenant_id": tenant_id, "name": "new", "role": "viewer",
+                "expires_at": "2100-01-01T00:00:00Z"}),
+            "replace_service_token" => {
+                json!({"name": "new", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"})
+            }
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),
@@ -133,7 +139,11 @@ impl Operation {
     }
 
     pub(crate) async fn send(&self, caller: &Client, request: &Request) -> Answer {
-        let path = self.path.replace("{id}", &request.id).replace("{operation}", "chat.completions");
+        let path = self
+            .path
+            .replace("{id}", &request.id)
+            .replace("{operation}", "chat.completions")
+            .replace("{revision}", "1");
         let path = if request.query.is_empty() { path } else { format!("{path}?{}", request.query) };
         let etag = etag(&request.revision);
         let headers = [("if-match", etag.as_str())];

@@ -37,6 +37,11 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
             json!({"tenant_id": tenant_id, "name": "new", "rules": rules, "uninspectable": "refuse"}),
             json!({"name": "newer", "uninspectable": "allow"}),
         ),
+        (
+            "service-tokens",
+            json!({"tenant_id": tenant_id, "name": "new", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"}),
+            json!({"role": "tenant_admin"}),
+        ),
         ("gateways", json!({"tenant_id": tenant_id, "name": "new"}), json!({"name": "newer"})),
     ] {
         let revision = app.store.revision().await.unwrap();
@@ -73,7 +78,8 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
         let changed = platform.patch(&one, &made.json["revision"], patch.clone()).await.expect(200);
         assert_eq!(changed.json["revision"], revision + 2);
         for (field, value) in read.json.as_object().unwrap() {
-            if !["revision", "updated_at"].contains(&field.as_str()) {
+            // What something else is called follows its id.
+            if !["revision", "updated_at", "guardrail_profile_name"].contains(&field.as_str()) {
                 assert_eq!(changed.json[field], *patch.get(field).unwrap_or(value), "{path} {field}");
             }
         }
@@ -219,6 +225,7 @@ async fn what_others_refer_to_is_not_deleted() {
         ("api-keys", &key_with_profile),
         ("guardrails/profiles", &f.profile),
         ("users", &f.user),
+        ("service-tokens", &f.service_token),
         ("tenants", &f.tenant),
     ] {
         platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.expect(200);

@@ -48,7 +48,9 @@ async fn names_ids_keys_and_requests_are_found_within_the_readers_scope() {
     assert_eq!(kinds(find(&viewer, "openai").await), ["provider"]);
     assert_eq!(kinds(find(&platform, "openai").await), ["provider", "provider"]);
     assert_eq!(find(&platform, "a").await[0], ("tenant".into(), "a".into()), "what is called so comes first");
-    assert!(!kinds(find(&viewer, "a").await).contains(&"tenant".to_owned()));
+    // Their own, and nobody else's.
+    assert_eq!(find(&viewer, "a").await[0], ("tenant".into(), "a".into()));
+    assert!(!kinds(find(&other, "a").await).contains(&"tenant".to_owned()));
     for wrong in ["q=", "q=%20", "q=a&limit=21", "limit=3"] {
         platform.get(&format!("search?{wrong}")).await.problem(400, "invalid_query");
     }

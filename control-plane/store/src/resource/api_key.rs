@@ -1,8 +1,6 @@
 //! API keys. A deleted key stays as a row that nobody sees: usage of its last requests may still be on its way.
 
 use secrecy::ExposeSecret;
-use uuid::Uuid;
-use weir_core::actor::Actor;
 use weir_core::api_key::ApiKeySettings;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
@@ -10,13 +8,19 @@ use weir_core::json::{Object, read, write};
 use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
+use crate::StoreError;
 use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
 use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference};
 use crate::row::{bytea, from_bytea};
-use crate::{Store, StoreError};
 
 /// In the one spelling of the API.
-const REVOKED_AT: &str = "to_char(t.revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+pub(super) const REVOKED_AT: &str = "to_char(t.revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+/// Of what is shown by whoever asks for something.
+pub(super) const STATES: [(&str, &str); 3] = [
+    ("active", "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())"),
+    ("expired", "t.revoked_at IS NULL AND t.expires_at <= now()"),
+    ("revoked", "t.revoked_at IS NOT NULL"),
+];
 
 pub(super) struct ApiKey;
 
@@ -45,9 +49,12 @@ impl Kind for ApiKey {
         Owner::Tenant
     }
 
-    /// Apps' keys may share a name.
     fn twin(&self) -> Option<&'static str> {
-        None
+        Some("t.name = $1 AND t.tenant_id = $2::uuid AND t.deleted_at IS NULL")
+    }
+
+    fn states(&self) -> &'static [(&'static str, &'static str)] {
+        &STATES
     }
 
     fn condition(&self) -> &'static str {
@@ -93,23 +100,5 @@ impl Kind for ApiKey {
     /// It no longer holds a profile in use.
     fn deletion(&self) -> &'static [&'static str] {
         &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL WHERE id = $1"]
-    }
-}
-
-impl Store {
-    /// Revokes a key for good. A key that is revoked already stays as it is, and nothing is committed.
-    pub async fn revoke_api_key(&self, actor: &Actor, id: Uuid) -> Result<Stored, StoreError> {
-        let mut write = self.begin_on(&ApiKey, actor, id).await?;
-        let before = write.current(&ApiKey, id).await?;
-        if before.status.get("revoked_at").is_some_and(|at| !at.is_null()) {
-            return Ok(before);
-        }
-        let statement = "UPDATE api_keys SET revoked_at = now(), revision = $2, updated_at = now() WHERE id = $1";
-        let revision = write.revision();
-        sqlx::query(statement).bind(id).bind(revision).execute(write.connection()).await?;
-        let after = write.current(&ApiKey, id).await?;
-        write.record(&ApiKey, "revoke", Some(&before), Some(&after), false);
-        write.commit().await?;
-        Ok(after)
     }
 }

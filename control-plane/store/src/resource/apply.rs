@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::json::{Difference, Object};
 use weir_core::resource::{Origin, Stored};
 
-use crate::commit::{Write, authorise};
+use crate::commit::{Idempotency, Write, authorise, authorise_kind};
 use crate::resource::kind::{Kind, Owner};
-use crate::resource::reference::PROFILE_OF_OWNER_OR_PLATFORM;
+use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, tenant_named};
 use crate::resource::write::SecretChange;
-use crate::resource::{GUARDRAIL_PROFILE, KINDS, TENANT, read};
+use crate::resource::{GUARDRAIL_PROFILE, KINDS, TENANT, kind_named, read};
+use crate::row::unsigned;
 use crate::{Store, StoreError};
 
 /// An object as it should be.
@@ -51,7 +52,7 @@ pub struct Apply {
 }
 
 /// What was done, or would be.
-#[derive(Debug, Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Application {
     /// In the order in which they were made.
     pub created: Vec<AppliedObject>,
@@ -68,10 +69,10 @@ pub struct Application {
 }
 
 /// An object of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedObject {
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: String,
     /// Its natural key.
     pub name: String,
     /// Its tenant's name; `None`: the platform's.
@@ -83,10 +84,10 @@ pub struct AppliedObject {
 }
 
 /// What differs about an object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObjectDifferences {
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: String,
     /// Its natural key.
     pub name: String,
     /// Its tenant's name; `None`: the platform's.
@@ -96,12 +97,22 @@ pub struct ObjectDifferences {
 }
 
 impl Store {
-    /// Brings a set of objects about, all or nothing.
-    pub async fn apply(&self, actor: &Actor, apply: Apply) -> Result<Application, StoreError> {
+    /// Brings a set of objects about, all or nothing. A repeat has the result of the first time; a dry run is no such.
+    pub async fn apply(
+        &self,
+        actor: &Actor,
+        apply: Apply,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Application, StoreError> {
         refuse_twins(&apply.objects)?;
         // Who only reads cannot hold up writers.
         authorise(actor, actor.scope().tenant())?;
         let mut write = self.begin(actor).await?;
+        let idempotency = idempotency.filter(|_| !apply.dry_run);
+        if let Some(mut earlier) = self.earlier::<Application>(&mut write, idempotency).await? {
+            earlier.forget_what_is_gone(&mut write).await?;
+            return Ok(earlier);
+        }
         let mut run = Run::default();
         for kind in KINDS {
             for (index, object) in apply.objects.iter().enumerate() {
@@ -129,8 +140,31 @@ impl Store {
             }
             return Ok(application);
         }
-        application.revision = Some(write.commit().await?);
+        application.revision = Some(unsigned(write.revision())?);
+        self.remember(&mut write, idempotency, &application).await?;
+        write.commit().await?;
         Ok(application)
+    }
+}
+
+impl Application {
+    /// The secret of what is gone is not shown again.
+    async fn forget_what_is_gone(&mut self, write: &mut Write<'_>) -> Result<(), StoreError> {
+        for created in self.created.iter_mut().filter(|created| created.secret.is_some()) {
+            let (Some(kind), Some(id)) = (kind_named(&created.kind), created.id) else { continue };
+            match write.current(kind, id).await {
+                Ok(_) => {}
+                Err(StoreError::NotFound) => created.secret = None,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Application").field("revision", &self.revision).finish_non_exhaustive()
     }
 }
 
@@ -138,7 +172,7 @@ impl Store {
 type Key = (&'static str, Option<Uuid>, String);
 
 #[derive(Default)]
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     application: Application,
     /// Names of tenants by id.
     tenants: BTreeMap<Uuid, String>,
@@ -177,7 +211,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), StoreError> {
         let kind = object.kind;
         let tenant_id = self.tenant(write, object).await?;
-        authorise(write.actor(), tenant_id.filter(|_| !kind.is_platforms_alone()))?;
+        authorise_kind(write.actor(), kind, tenant_id)?;
         let mut before = read::of_name(write.connection(), kind, tenant_id, &object.name).await?;
         if before.len() > 1 {
             return Err(StoreError::invalid("name", "is that of several; rename all but one of them"));
@@ -190,15 +224,11 @@ impl<'a> Run<'a> {
             if waits {
                 self.waiting.push(made.stored.clone());
             }
-            self.named.insert((kind.name(), made.stored.tenant_id, object.name.clone()));
-            let differences = write.last_changes();
+            self.name(kind, made.stored.tenant_id, &object.name)?;
             let secret = Some(made.secret).filter(|secret| !secret.is_empty());
-            let applied = self.applied(write.connection(), kind, &made.stored, secret).await?;
-            self.differs(&applied, differences);
-            self.application.created.push(applied);
-            return Ok(());
+            return self.note_created(write, kind, &made.stored, secret).await;
         };
-        self.named.insert((kind.name(), before.tenant_id, object.name.clone()));
+        self.name(kind, before.tenant_id, &object.name)?;
         if apply.base_revision.is_some_and(|base| before.revision > base) {
             return Err(StoreError::Stale { current: before.revision });
         }
@@ -208,20 +238,18 @@ impl<'a> Run<'a> {
         let origin = if before.origin.may_be_written_by(&apply.origin) { &before.origin } else { &apply.origin };
         // One that cannot be changed may be named if it is as it should be.
         let after = write.update(store, kind, &before, spec, object.secret.clone(), origin).await?;
-        match after {
-            None => {
-                let applied = self.applied(write.connection(), kind, &before, None).await?;
-                self.application.unchanged.push(applied);
-            }
-            Some(after) => {
-                kind.refuses(&before)?;
-                let differences = write.last_changes();
-                let applied = self.applied(write.connection(), kind, &after, None).await?;
-                self.differs(&applied, differences);
-                self.application.changed.push(applied);
-            }
+        if after.is_some() {
+            kind.refuses(&before)?;
         }
-        Ok(())
+        self.note_updated(write, kind, &before, after).await
+    }
+
+    /// Refuses what the set has named already, by its tenant's id or name.
+    fn name(&mut self, kind: &dyn Kind, tenant_id: Option<Uuid>, name: &str) -> Result<(), StoreError> {
+        if self.named.insert((kind.name(), tenant_id, name.to_owned())) {
+            return Ok(());
+        }
+        Err(StoreError::invalid("name", "is in the set already"))
     }
 
     /// Gives new tenants the profiles that were made after them.
@@ -253,7 +281,7 @@ impl<'a> Run<'a> {
         let mut superfluous = Vec::new();
         for kind in KINDS.iter().rev().filter(|kind| kinds.contains(kind.name()) && kind.owner() != Owner::Itself) {
             for owner in &owners {
-                if authorise(write.actor(), owner.filter(|_| !kind.is_platforms_alone())).is_err() {
+                if authorise_kind(write.actor(), *kind, *owner).is_err() {
                     continue;
                 }
                 let found = read::of_origin(write.connection(), *kind, *owner, &apply.origin).await?;
@@ -269,10 +297,7 @@ impl<'a> Run<'a> {
         }
         for (kind, stored) in superfluous {
             write.delete(kind, &stored).await?;
-            let differences = write.last_changes();
-            let applied = self.applied(write.connection(), kind, &stored, None).await?;
-            self.differs(&applied, differences);
-            self.application.deleted.push(applied);
+            self.note_deleted(write, kind, &stored).await?;
         }
         Ok(())
     }
@@ -280,26 +305,62 @@ impl<'a> Run<'a> {
     /// The owner that an object names.
     async fn tenant(&mut self, write: &mut Write<'_>, object: &NamedObject) -> Result<Option<Uuid>, StoreError> {
         let Some(tenant) = &object.tenant else { return Ok(None) };
-        let unknown = || StoreError::invalid("tenant", "there is no such tenant");
         if object.kind.owner() == Owner::Itself {
             return Err(StoreError::invalid("tenant", "is not known"));
         }
-        if tenant.contains('\0') {
-            return Err(unknown());
-        }
-        let scope = write.actor().scope().tenant();
-        let row: Option<(Uuid, String)> = sqlx::query_as(
-            "SELECT id, name FROM tenants WHERE (name = $1 OR id = $2) AND ($3::uuid IS NULL OR id = $3)
-             ORDER BY name = $1 DESC LIMIT 1",
-        )
-        .bind(tenant)
-        .bind(tenant.parse::<Uuid>().ok())
-        .bind(scope)
-        .fetch_optional(write.connection())
-        .await?;
-        let (id, name) = row.ok_or_else(unknown)?;
+        let actor = write.actor();
+        let row = tenant_named(write.connection(), actor, tenant).await?;
+        let (id, name) = row.ok_or_else(|| StoreError::invalid("tenant", "there is no such tenant"))?;
         self.tenants.insert(id, name);
         Ok(Some(id))
+    }
+
+    pub(crate) fn into_application(self) -> Application {
+        self.application
+    }
+
+    pub(crate) async fn note_created(
+        &mut self,
+        write: &mut Write<'_>,
+        kind: &dyn Kind,
+        stored: &Stored,
+        secret: Option<String>,
+    ) -> Result<(), StoreError> {
+        let applied = self.applied(write.connection(), kind, stored, secret).await?;
+        self.differs(&applied, write.last_changes());
+        self.application.created.push(applied);
+        Ok(())
+    }
+
+    /// `after`: none if there was nothing to change.
+    pub(crate) async fn note_updated(
+        &mut self,
+        write: &mut Write<'_>,
+        kind: &dyn Kind,
+        before: &Stored,
+        after: Option<Stored>,
+    ) -> Result<(), StoreError> {
+        let Some(after) = after else {
+            let applied = self.applied(write.connection(), kind, before, None).await?;
+            self.application.unchanged.push(applied);
+            return Ok(());
+        };
+        let applied = self.applied(write.connection(), kind, &after, None).await?;
+        self.differs(&applied, write.last_changes());
+        self.application.changed.push(applied);
+        Ok(())
+    }
+
+    pub(crate) async fn note_deleted(
+        &mut self,
+        write: &mut Write<'_>,
+        kind: &dyn Kind,
+        stored: &Stored,
+    ) -> Result<(), StoreError> {
+        let applied = self.applied(write.connection(), kind, stored, None).await?;
+        self.differs(&applied, write.last_changes());
+        self.application.deleted.push(applied);
+        Ok(())
     }
 
     async fn applied(
@@ -323,7 +384,7 @@ impl<'a> Run<'a> {
             },
         };
         let name = stored.text(kind.natural_key()).to_owned();
-        Ok(AppliedObject { kind: kind.name(), name, tenant, id: Some(stored.id), secret })
+        Ok(AppliedObject { kind: kind.name().into(), name, tenant, id: Some(stored.id), secret })
     }
 
     fn differs(&mut self, object: &AppliedObject, changes: Vec<Difference>) {

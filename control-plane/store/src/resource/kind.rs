@@ -38,6 +38,8 @@ pub enum Secret {
         field: &'static str,
         /// The column that keeps it.
         column: &'static str,
+        /// The column that keeps the keyed digest by which it is told from another one.
+        digest: &'static str,
         /// Whether there must be one.
         is_required: bool,
     },
@@ -94,6 +96,26 @@ pub trait Kind: Send + Sync {
         false
     }
 
+    /// Whether only the platform's admins write them.
+    fn is_written_by_platform_alone(&self) -> bool {
+        self.is_platforms_alone()
+    }
+
+    /// Whether service tokens cannot write them, and they are no part of an export.
+    fn is_written_by_people_alone(&self) -> bool {
+        false
+    }
+
+    /// The states that a list can be narrowed to, with what holds in them.
+    fn states(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// What must hold after a write to this one, and why.
+    fn must_hold(&self, _before: &Stored) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// Whether a tenant's users see the platform's, too.
     fn shows_platforms(&self) -> bool {
         false
@@ -122,11 +144,6 @@ pub trait Kind: Send + Sync {
     /// What it has to do with secrets.
     fn secret(&self) -> Secret {
         Secret::None
-    }
-
-    /// Whether its secret comes as a hash already, and is not encrypted.
-    fn hashes_secret(&self) -> bool {
-        false
     }
 
     /// Reads a specification, names all that is wrong with it, and gives it in its one spelling.

@@ -20,7 +20,8 @@ use crate::resource::provider::{Said, capabilities};
 use crate::resource::reference::{Reference, Within};
 
 const MEMBERS: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object(
-    'id', d.id, 'provider_id', d.provider_id, 'model', d.model, 'capabilities', d.capabilities,
+    'id', d.id, 'provider_id', d.provider_id,
+    'provider_name', (SELECT p.name FROM providers p WHERE p.id = d.provider_id), 'model', d.model, 'capabilities', d.capabilities,
     'price', CASE WHEN d.price_version IS NOT NULL THEN jsonb_build_object(
         'input_microusd_per_million', d.input_microusd_per_million,
         'cached_input_microusd_per_million', d.cached_input_microusd_per_million,
@@ -63,7 +64,13 @@ impl Kind for Pool {
         }]
     }
 
-    fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+    /// What was read may be written again: of a member also its id and its provider's name, which are not looked at.
+    fn check(&self, mut spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+        for member in spec.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Value::Object(member) = member {
+                member.remove("provider_name");
+            }
+        }
         let mut settings: PoolSettings = read(spec.into())?;
         settings.check()?;
         settings.members.iter_mut().for_each(|member| member.id = None);
@@ -76,10 +83,11 @@ impl Kind for Pool {
         };
         let (mut members, mut shown) = (Vec::with_capacity(stored.len()), Vec::with_capacity(stored.len()));
         for member in stored {
-            let (id, settings) = read_member(member).ok_or(StoreError::Corrupt("a pool's member"))?;
+            let (id, provider_name, settings) = read_member(member).ok_or(StoreError::Corrupt("a pool's member"))?;
             let member = write(&settings);
             let mut with_id = member.clone();
             with_id.insert("id".into(), id);
+            with_id.insert("provider_name".into(), provider_name);
             shown.push(Value::Object(with_id));
             members.push(Value::Object(member));
         }
@@ -108,16 +116,16 @@ impl Kind for Pool {
     }
 }
 
-fn read_member(member: Value) -> Option<(Value, MemberSettings)> {
+fn read_member(member: Value) -> Option<(Value, Value, MemberSettings)> {
     let Value::Object(mut member) = member else { return None };
-    let id = member.remove("id")?;
+    let (id, provider_name) = (member.remove("id")?, member.remove("provider_name")?);
     let said = match member.remove("capabilities") {
         Some(Value::Object(said)) => said,
         _ => Said::new(),
     };
     let mut settings: MemberSettings = read(member.into()).ok()?;
     settings.capabilities = capabilities(Json(said));
-    Some((id, settings))
+    Some((id, provider_name, settings))
 }
 
 /// Writes a pool's members as deployments. A member that was there before (same provider, same model) keeps its deployment; its

@@ -38,7 +38,12 @@ impl Kind for Provider {
 
     /// It is stored encrypted and never read by an administrator again.
     fn secret(&self) -> Secret {
-        Secret::Given { field: "credential", column: "credential_encrypted", is_required: false }
+        Secret::Given {
+            field: "credential",
+            column: "credential_encrypted",
+            digest: "credential_digest",
+            is_required: false,
+        }
     }
 
     fn check(&self, spec: Object, checking: &Checking<'_>) -> Result<Object, Vec<FieldError>> {

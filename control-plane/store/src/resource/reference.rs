@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
+use weir_core::actor::Actor;
 use weir_core::field::FieldError;
 use weir_core::json::Object;
 
@@ -53,8 +54,18 @@ impl Reference {
         self.field.strip_suffix("_id").unwrap_or(self.field)
     }
 
+    /// The field of an answer that holds the name beside the id.
+    pub fn name_field(&self) -> String {
+        format!("{}_name", self.short())
+    }
+
+    /// Whether it stands in the specification itself, and not in a list within.
+    pub fn is_plain(&self) -> bool {
+        self.list.is_none()
+    }
+
     /// The objects that the field may stand in, with their paths.
-    fn places<'a>(&self, spec: &'a mut Object) -> Vec<(String, &'a mut Object)> {
+    pub(crate) fn places<'a>(&self, spec: &'a mut Object) -> Vec<(String, &'a mut Object)> {
         match self.list {
             None => vec![(String::new(), spec)],
             Some(list) => spec
@@ -112,6 +123,28 @@ pub(crate) async fn resolve(
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+}
+
+/// A tenant that the actor may see, by name or id, and its name.
+pub(crate) async fn tenant_named(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    tenant: &str,
+) -> Result<Option<(Uuid, String)>, StoreError> {
+    // Nothing is called so, and Postgres knows no text with NUL.
+    if tenant.contains('\0') {
+        return Ok(None);
+    }
+    let found = sqlx::query_as(
+        "SELECT id, name FROM tenants WHERE (name = $1 OR id = $2) AND ($3::uuid IS NULL OR id = $3)
+         ORDER BY name = $1 DESC LIMIT 1",
+    )
+    .bind(tenant)
+    .bind(tenant.parse::<Uuid>().ok())
+    .bind(actor.scope().tenant())
+    .fetch_optional(connection)
+    .await?;
+    Ok(found)
 }
 
 async fn find(

@@ -28,7 +28,8 @@ impl Kind for Tenant {
         Owner::Itself
     }
 
-    fn is_platforms_alone(&self) -> bool {
+    /// A tenant's users read their own.
+    fn is_written_by_platform_alone(&self) -> bool {
         true
     }
 

@@ -23,7 +23,7 @@ impl Store {
         password_hash: &str,
         idempotency: Option<&Idempotency>,
     ) -> Result<Stored, StoreError> {
-        let hash = SecretChange::Set(SecretString::from(password_hash));
+        let hash = SecretChange::SetHash { hash: SecretString::from(password_hash), secret: None };
         Ok(self.create(&User, actor, tenant_id, write(&settings), hash, idempotency).await?.stored)
     }
 

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
-use weir_core::actor::Actor;
+use weir_core::actor::{Actor, Role};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
@@ -41,13 +41,9 @@ impl Kind for User {
         Some("lower(t.email) = lower($1)")
     }
 
-    fn hashes_secret(&self) -> bool {
-        true
-    }
-
     /// The password comes as an argon2id hash in PHC form.
     fn secret(&self) -> Secret {
-        Secret::Given { field: "password", column: "password_hash", is_required: true }
+        Secret::Given { field: "password", column: "password_hash", digest: "password_digest", is_required: true }
     }
 
     fn check(&self, spec: Object, checking: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
@@ -58,6 +54,14 @@ impl Kind for User {
 
     fn outdates(&self, _: &Stored) -> ChangeKind {
         ChangeKind::Administration
+    }
+
+    /// Two who delete each other are two changes, one after the other: who is deleted first deletes nobody.
+    fn must_hold(&self, before: &Stored) -> Option<(&'static str, &'static str)> {
+        (before.text("role") == Role::PlatformAdmin.name()).then_some((
+            "EXISTS (SELECT 1 FROM users WHERE role = 'platform_admin')",
+            "this is the last platform admin: nobody could let another one in",
+        ))
     }
 
     fn keeps(&self, stored: &Stored, actor: &Actor) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use weir_core::json::{Difference, Object, differences, merge, without_nulls};
 use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::routing::check_credential;
 
-use crate::commit::{Idempotency, Write, authorise, expect_revision};
+use crate::commit::{Idempotency, Write, authorise_kind, expect_revision};
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
 use crate::resource::{read, reference};
 use crate::row::{bytea, from_bytea, require_tenant};
@@ -25,6 +25,13 @@ pub enum SecretChange {
     Keep,
     /// It is replaced.
     Set(SecretString),
+    /// It is replaced, and only a hash of it is kept.
+    SetHash {
+        /// What is kept.
+        hash: SecretString,
+        /// What it is the hash of, if that is known: so that the same one is told from another later on.
+        secret: Option<SecretString>,
+    },
     /// There is none any more.
     Remove,
 }
@@ -49,14 +56,14 @@ impl Store {
         secret: SecretChange,
         idempotency: Option<&Idempotency>,
     ) -> Result<WithSecret, StoreError> {
-        authorise(actor, tenant_id.filter(|_| !kind.is_platforms_alone()))?;
+        authorise_kind(actor, kind, tenant_id)?;
         let spec = tidied(spec);
         self.check_early(kind, actor, tenant_id, None, &spec, &secret)?;
         let mut write = self.begin(actor).await?;
         if let Some(earlier) = self.replay(&mut write, idempotency, kind).await? {
             return Ok(earlier);
         }
-        let created = write.create(self, kind, tenant_id, spec, secret, &Origin::default()).await?;
+        let created = write.create(self, kind, tenant_id, spec, secret, &actor.origin()).await?;
         self.remember(&mut write, idempotency, &created).await?;
         write.commit().await?;
         Ok(created)
@@ -141,7 +148,7 @@ impl Write<'_> {
     pub(crate) async fn current(&mut self, kind: &dyn Kind, id: Uuid) -> Result<Stored, StoreError> {
         let actor = self.actor();
         let stored = read::get(self.connection(), kind, actor, id).await?;
-        authorise(actor, stored.tenant_id)?;
+        authorise_kind(actor, kind, stored.tenant_id)?;
         Ok(stored)
     }
 
@@ -155,11 +162,25 @@ impl Write<'_> {
         store: &Store,
         kind: &dyn Kind,
         tenant_id: Option<Uuid>,
+        spec: Object,
+        secret: SecretChange,
+        origin: &Origin,
+    ) -> Result<WithSecret, StoreError> {
+        self.create_as(Uuid::now_v7(), store, kind, tenant_id, spec, secret, origin).await
+    }
+
+    /// The same under an id that nothing has.
+    #[expect(clippy::too_many_arguments, reason = "what a resource is, and where it comes from")]
+    pub(crate) async fn create_as(
+        &mut self,
+        id: Uuid,
+        store: &Store,
+        kind: &dyn Kind,
+        tenant_id: Option<Uuid>,
         mut spec: Object,
         secret: SecretChange,
         origin: &Origin,
     ) -> Result<WithSecret, StoreError> {
-        let id = Uuid::now_v7();
         let tenant_id = match kind.owner() {
             Owner::Itself => Some(id),
             Owner::Tenant if tenant_id.is_none() => return Err(StoreError::invalid("tenant_id", "is required")),
@@ -184,15 +205,13 @@ impl Write<'_> {
         if let Some(issued) = &issued {
             columns.extend(issued.columns.clone());
         }
-        if let Secret::Given { field, column, is_required } = kind.secret() {
-            match sealed(store, kind, id, &secret)? {
-                Some(value) => {
-                    columns.insert(column.into(), value);
-                }
+        if let Secret::Given { field, column, digest, is_required } = kind.secret() {
+            match sealed(store, id, &secret)? {
+                Some(sealed) => columns.extend(sealed.columns(column, digest)),
                 None if is_required => return Err(StoreError::invalid(field, "is required")),
                 None => {}
             }
-            names.push(column);
+            names.extend([column, digest]);
         }
         names.extend(issued.iter().flat_map(|issued| issued.columns.keys()).map(String::as_str));
         let owner = if kind.owner() == Owner::Itself { ("", "") } else { ("tenant_id, ", "$6::uuid, ") };
@@ -215,7 +234,7 @@ impl Write<'_> {
             .bind(tenant_id)
             .execute(self.connection())
             .await?;
-        let has_new_secret = matches!(secret, SecretChange::Set(_));
+        let has_new_secret = matches!(secret, SecretChange::Set(_) | SecretChange::SetHash { .. });
         let written = Written { id, tenant_id, revision, before: None, spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
         let stored = self.current(kind, id).await?;
@@ -251,13 +270,11 @@ impl Write<'_> {
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
-        if let Secret::Given { column, .. } = kind.secret()
+        if let Secret::Given { column, digest, .. } = kind.secret()
             && has_new_secret
         {
-            if let Some(value) = sealed(store, kind, id, &secret)? {
-                columns.insert(column.into(), value);
-            }
-            names.push(column);
+            columns.extend(sealed(store, id, &secret)?.into_iter().flat_map(|sealed| sealed.columns(column, digest)));
+            names.extend([column, digest]);
         }
         let query = format!(
             "UPDATE {table} SET ({names}, revision, origin_kind, origin_ref, updated_at)
@@ -278,6 +295,7 @@ impl Write<'_> {
             .await?;
         let written = Written { id, tenant_id, revision, before: Some(before), spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
+        self.expect_to_hold(kind, before).await?;
         let stored = self.current(kind, id).await?;
         self.record(kind, "update", Some(before), Some(&stored), has_new_secret);
         Ok(Some(stored))
@@ -292,8 +310,17 @@ impl Write<'_> {
         for statement in kind.deletion() {
             sqlx::query(*statement).bind(before.id).execute(self.connection()).await?;
         }
+        self.expect_to_hold(kind, before).await?;
         self.record(kind, "delete", Some(before), None, false);
         Ok(())
+    }
+
+    /// Refuses a write after which something would not hold that must. Writers take turns, so no other one is under way.
+    async fn expect_to_hold(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
+        let Some((condition, reason)) = kind.must_hold(before) else { return Ok(()) };
+        let (holds,): (bool,) =
+            sqlx::query_as(AssertSqlSafe(format!("SELECT {condition}"))).fetch_one(self.connection()).await?;
+        if holds { Ok(()) } else { Err(StoreError::Forbidden(reason)) }
     }
 
     /// Refuses a name that another has. Writers take turns, so it stays free; and Postgres, which would find out too, would write
@@ -328,26 +355,35 @@ impl Write<'_> {
         before: &Stored,
         secret: &SecretChange,
     ) -> Result<bool, StoreError> {
-        let Secret::Given { column, field, is_required } = kind.secret() else { return Ok(false) };
+        let Secret::Given { column, digest, field, is_required } = kind.secret() else { return Ok(false) };
         let given = match secret {
             SecretChange::Keep => return Ok(false),
             SecretChange::Remove if is_required => return Err(StoreError::invalid(field, "is required")),
             SecretChange::Remove => None,
-            SecretChange::Set(secret) => Some(secret.expose_secret()),
+            SecretChange::Set(secret) => Some(secret),
+            SecretChange::SetHash { secret: Some(secret), .. } => Some(secret),
+            SecretChange::SetHash { secret: None, .. } => return Ok(true),
         };
-        let query = format!("SELECT to_jsonb(t.{column}) FROM {} t WHERE t.id = $1", kind.table());
-        let (stored,): (Option<Value>,) =
+        let query =
+            format!("SELECT to_jsonb(t.{column}), to_jsonb(t.{digest}) FROM {} t WHERE t.id = $1", kind.table());
+        let (kept, digest): (Option<Value>, Option<Value>) =
             sqlx::query_as(AssertSqlSafe(query)).bind(before.id).fetch_one(self.connection()).await?;
-        let stored = stored.as_ref().filter(|stored| !stored.is_null()).map(|stored| {
-            let encrypted = from_bytea(stored)?;
-            let decrypted = store.encryption.decrypt(Purpose::ProviderCredential, before.id, &encrypted).ok()?;
-            Some(decrypted.expose_secret().to_owned())
-        });
-        Ok(match (stored, given) {
-            (None, None) => false,
-            (Some(Some(stored)), Some(given)) => stored != given,
-            (Some(_) | None, _) => true,
-        })
+        let kept = kept.filter(|kept| !kept.is_null());
+        let (Some(kept), Some(given)) = (&kept, given) else { return Ok(kept.is_some() || given.is_some()) };
+        let is_hash = matches!(secret, SecretChange::SetHash { .. });
+        let kept = if is_hash { kept.as_str().map(|hash| hash.as_bytes().to_vec()) } else { from_bytea(kept) };
+        let kept = kept.ok_or(StoreError::Corrupt("a secret"))?;
+        if digest
+            .as_ref()
+            .and_then(from_bytea)
+            .is_some_and(|digest| store.encryption.digest(before.id, &kept, given) == Some(digest))
+        {
+            return Ok(false);
+        }
+        // A digest that is missing or of something else says nothing.
+        let decrypted =
+            if is_hash { None } else { store.encryption.decrypt(Purpose::ProviderCredential, before.id, &kept).ok() };
+        Ok(decrypted.is_none_or(|decrypted| decrypted.expose_secret() != given.expose_secret()))
     }
 
     /// Notes what was changed. `before` and `after`: as they are read.
@@ -364,27 +400,53 @@ impl Write<'_> {
         let spec = |stored: Option<&'_ Stored>| stored.map_or_else(|| nothing.clone(), |stored| stored.spec.clone());
         let mut changes = differences(&spec(before), &spec(after));
         if let Secret::Given { field, .. } = kind.secret()
-            && has_new_secret
+            && (has_new_secret || has_secret(before) != has_secret(after))
         {
             // What it is, nobody reads again.
-            let before = if before.is_some() { Value::from("***") } else { Value::Null };
-            changes.push(Difference { path: field.into(), before, after: "*** (new)".into() });
+            let shown = |stored, text: &str| if has_secret(stored) { Value::from(text) } else { Value::Null };
+            let after = shown(after, "*** (new)");
+            changes.push(Difference { path: field.into(), before: shown(before, "***"), after });
         }
         self.note(kind, verb, stored, changes);
     }
 }
 
-/// What is kept of a given secret.
-fn sealed(store: &Store, kind: &dyn Kind, id: Uuid, secret: &SecretChange) -> Result<Option<Value>, StoreError> {
-    let SecretChange::Set(secret) = secret else { return Ok(None) };
-    if kind.hashes_secret() {
-        return Ok(Some(secret.expose_secret().into()));
-    }
-    check_credential(secret.expose_secret())?;
-    Ok(Some(bytea(&store.encryption.encrypt(Purpose::ProviderCredential, id, secret)?)))
+fn has_secret(stored: Option<&Stored>) -> bool {
+    stored.is_some_and(|stored| stored.status.get(read::HAS_SECRET) == Some(&Value::Bool(true)))
 }
 
-fn tidied(spec: Object) -> Object {
+/// What is kept of a given secret.
+struct Sealed {
+    kept: Value,
+    digest: Value,
+}
+
+impl Sealed {
+    fn columns(self, column: &str, digest: &str) -> [(String, Value); 2] {
+        [(column.to_owned(), self.kept), (digest.to_owned(), self.digest)]
+    }
+}
+
+fn sealed(store: &Store, id: Uuid, secret: &SecretChange) -> Result<Option<Sealed>, StoreError> {
+    let digest = |kept: &[u8], secret: &SecretString| {
+        store.encryption.digest(id, kept, secret).map_or(Value::Null, |digest| bytea(&digest))
+    };
+    match secret {
+        SecretChange::Keep | SecretChange::Remove => Ok(None),
+        SecretChange::Set(secret) => {
+            check_credential(secret.expose_secret())?;
+            let kept = store.encryption.encrypt(Purpose::ProviderCredential, id, secret)?;
+            Ok(Some(Sealed { digest: digest(&kept, secret), kept: bytea(&kept) }))
+        }
+        SecretChange::SetHash { hash, secret } => {
+            let hash = hash.expose_secret();
+            let digest = secret.as_ref().map_or(Value::Null, |secret| digest(hash.as_bytes(), secret));
+            Ok(Some(Sealed { digest, kept: hash.into() }))
+        }
+    }
+}
+
+pub(crate) fn tidied(spec: Object) -> Object {
     let mut spec = Value::Object(spec);
     without_nulls(&mut spec);
     match spec {

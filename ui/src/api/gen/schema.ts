@@ -51,7 +51,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revokes a key for good. A key that is revoked already stays as it is. */
+        /** Revokes a key for good. A key that is revoked already stays as it is. Wherever it is managed, it is revoked here. */
         post: operations["revoke_api_key"];
         delete?: never;
         options?: never;
@@ -88,7 +88,7 @@ export interface paths {
         /**
          * Brings a set of objects about, all or nothing.
          * @description What is not there is made, what differs is replaced, and the rest stays as it is. Objects of another origin are refused unless they
-         *     are adopted.
+         *     are adopted. With an idempotency key, a repeat has the first one's result, keys and tokens included; dry runs are not kept.
          */
         post: operations["apply"];
         delete?: never;
@@ -241,6 +241,26 @@ export interface paths {
          *     much. Everything is within the reader's scope. One user may have 8 streams, all together 200 on each control plane.
          */
         get: operations["stream_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All objects that you may write and see, of one moment; at most 5,000.
+         * @description Keys and tokens that were made are not told, so `apply` makes new ones. What is revoked, or cannot be changed, is left out.
+         */
+        get: operations["export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -586,6 +606,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/revisions/{revision}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the objects of a revision as they were before it, as a new revision.
+         * @description All of them or none: 409 `irrevertible` names each object that was changed since, is managed elsewhere, or needs a secret, which is
+         *     not kept. What was deleted comes back under its id.
+         */
+        post: operations["revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/search": {
         parameters: {
             query?: never;
@@ -597,6 +638,61 @@ export interface paths {
         get: operations["search"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/service-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The service tokens in your scope, oldest first. */
+        get: operations["list_service_tokens"];
+        put?: never;
+        /** Makes one. The answer is the only one that shows its secret. */
+        post: operations["create_service_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/service-tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        get: operations["get_service_token"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_service_token"];
+        post?: never;
+        /** Deletes a service token: it is refused from now on. */
+        delete: operations["delete_service_token"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_service_token"];
+        trace?: never;
+    };
+    "/api/v1/admin/service-tokens/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revokes a service token for good. One that is revoked already stays as it is. */
+        post: operations["revoke_service_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -628,7 +724,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tenants, oldest first. */
+        /** The tenants in your scope, oldest first: for a tenant's users, their own. */
         get: operations["list_tenants"];
         put?: never;
         /** Makes one. */
@@ -784,6 +880,11 @@ export interface components {
          * @enum {string}
          */
         Action: "allow" | "flag" | "redact" | "block";
+        /**
+         * @description What makes changes.
+         * @enum {string}
+         */
+        ActorKind: "user" | "service_token" | "system";
         /** @description The `data` of an event; its `event` is the same as `type`. */
         AdminEvent: {
             /**
@@ -893,6 +994,8 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
@@ -924,6 +1027,8 @@ export interface components {
              * @description To whom it belongs.
              */
             tenant_id: string;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1012,7 +1117,7 @@ export interface components {
             name: string;
             /** @description Its tenant's name; null: the platform's. */
             tenant: string | null;
-            /** @description The token of the gateway that was made. It is shown this once. */
+            /** @description The token of the gateway or the service that was made. It is shown this once. */
             token?: string | null;
         };
         /** @description What differs about a field. Secrets are not shown. */
@@ -1037,7 +1142,7 @@ export interface components {
         };
         /** @description An object as it should be. */
         ApplyObject: {
-            /** @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user` or `gateway`. */
+            /** @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user`, `service_token` or `gateway`. */
             kind: string;
             /** @description What it is called; of a user, the address. */
             name: string;
@@ -1091,13 +1196,15 @@ export interface components {
         };
         /** @description Who made a change. */
         AuditActor: {
-            /** @description The user's address at that time; `system` for the control plane itself; null where `id` is. */
-            email?: string | null;
+            /** @description The user's address at that time, or the token's name; `system` for the control plane itself; null where `id` is. */
+            email: string | null;
             /**
              * Format: uuid
-             * @description The user; nil for the control plane itself; null if you are a tenant's user and this one is not your tenant's.
+             * @description The user or service token; nil for the control plane itself; null if you are a tenant's user and this one is not your tenant's.
              */
-            id?: string | null;
+            id: string | null;
+            /** @description What it is. */
+            kind: components["schemas"]["ActorKind"];
         };
         /** @description One change and who made it. */
         AuditEntry: {
@@ -1112,6 +1219,8 @@ export interface components {
             at: string;
             /** @description What differed. Of a secret only that it is new. Null for entries of older versions. */
             changes: components["schemas"]["ApplyChange"][] | null;
+            /** @description From where the request came; null where `request_id` is, and where it is not known. */
+            client_address: string | null;
             /**
              * Format: uuid
              * @description UUIDv7.
@@ -1119,6 +1228,8 @@ export interface components {
             id: string;
             /** @description Where it was managed then. */
             origin: components["schemas"]["Origin"];
+            /** @description The `x-request-id` of the answer; null: it was no request, or `actor.id` is null. */
+            request_id: string | null;
             /**
              * Format: uuid
              * @description The resource.
@@ -1137,7 +1248,9 @@ export interface components {
              * Format: uuid
              * @description To whom the resource belongs; null: to the platform.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
+            /** @description What that tenant is called, or was; null: it is the platform's. */
+            tenant_name: string | null;
         };
         /** @description In which request header a provider wants its credential. */
         Authentication: {
@@ -1194,7 +1307,7 @@ export interface components {
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "too_many_requests" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "irrevertible" | "too_many_requests" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
         /**
          * @description Whether a cost can be explained.
          * @enum {string}
@@ -1219,6 +1332,8 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
@@ -1252,6 +1367,8 @@ export interface components {
              * @description To whom it belongs.
              */
             tenant_id: string;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1289,7 +1406,64 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /** @description What its Envoys show to the control plane. It is shown this once. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        CreatedServiceToken: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to a minute; null: never.
+             */
+            last_used_at: string | null;
+            /** @description 1 to 100 characters; unique for its owner. The audit log names it. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /** @description Its first 12 characters. */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description Since when it is refused; null: it is not revoked.
+             */
+            revoked_at: string | null;
+            /** @description What its holder may do. It is not changed from or to `platform_admin`. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /** @description The token itself. It is shown this once. */
             token: string;
             /**
              * Format: date-time
@@ -1344,12 +1518,12 @@ export interface components {
             /** @description For example `api_key`. */
             kind: string;
             /** @description What it was called then; null: not known. */
-            name?: string | null;
+            name: string | null;
             /**
              * Format: uuid
              * @description Its tenant; null: the platform's.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
         };
         /** @description A revision that holds everywhere. */
         Everywhere: {
@@ -1363,6 +1537,31 @@ export interface components {
              * @description When the last of them had come so far, at the latest.
              */
             since: string;
+        };
+        /** @description What is decided, at one revision. */
+        Export: {
+            /** @description What is referred to comes before what refers to it; then by tenant, the platform first, and by name. */
+            objects: components["schemas"]["ExportedObject"][];
+            /**
+             * Format: int64
+             * @description The latest change that it shows.
+             */
+            revision: number;
+        };
+        /** @description An object as `apply` would make it. */
+        ExportedObject: {
+            /** @description Its kind. */
+            kind: string;
+            /** @description What it is called; of a user, the address. */
+            name: string;
+            /** @description The field of the secret that it has, which is not told; null: it has none that people give. */
+            secret: string | null;
+            /** @description What `apply` takes, with names in the place of ids, and without secrets. */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** @description Its tenant's name; null: the platform's. */
+            tenant: string | null;
         };
         /** @description One thing that Weir does, or will do. */
         Feature: {
@@ -1441,6 +1640,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1472,7 +1673,7 @@ export interface components {
              * Format: uuid
              * @description The user's tenant; null for the platform's.
              */
-            tenant_id?: string | null;
+            tenant_id: string | null;
         };
         /** @description One part of a list. */
         List_ApiKey: {
@@ -1484,47 +1685,9 @@ export interface components {
         /** @description One part of a list. */
         List_AuditEntry: {
             /** @description In the order of the list. */
-            items: {
-                /** @description For example `api_key.create`. */
-                action: string;
-                /** @description Who. */
-                actor: components["schemas"]["AuditActor"];
-                /**
-                 * Format: date-time
-                 * @description When.
-                 */
-                at: string;
-                /** @description What differed. Of a secret only that it is new. Null for entries of older versions. */
-                changes: components["schemas"]["ApplyChange"][] | null;
-                /**
-                 * Format: uuid
-                 * @description UUIDv7.
-                 */
-                id: string;
-                /** @description Where it was managed then. */
-                origin: components["schemas"]["Origin"];
-                /**
-                 * Format: uuid
-                 * @description The resource.
-                 */
-                resource_id: string;
-                /** @description What it was called then; null for entries of older versions. */
-                resource_name: string | null;
-                /** @description For example `api_key`. */
-                resource_type: string;
-                /**
-                 * Format: int64
-                 * @description The revision that the change made.
-                 */
-                revision: number;
-                /**
-                 * Format: uuid
-                 * @description To whom the resource belongs; null: to the platform.
-                 */
-                tenant_id?: string | null;
-            }[];
+            items: components["schemas"]["AuditEntry"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Gateway: {
@@ -1543,36 +1706,9 @@ export interface components {
         /** @description One part of a list. */
         List_OwnSession: {
             /** @description In the order of the list. */
-            items: {
-                /**
-                 * Format: date-time
-                 * @description When it began.
-                 */
-                created_at: string;
-                /** @description Whether this request came by it. */
-                current: boolean;
-                /**
-                 * Format: date-time
-                 * @description When it ends at the latest.
-                 */
-                expires_at: string;
-                /**
-                 * Format: uuid
-                 * @description Names it; says nothing about its token.
-                 */
-                id: string;
-                /** @description What holds it. */
-                kind: components["schemas"]["SessionKind"];
-                /**
-                 * Format: date-time
-                 * @description When it was last used, to a minute.
-                 */
-                last_seen_at: string;
-                /** @description As the browser called itself; empty for machines. */
-                user_agent: string;
-            }[];
+            items: components["schemas"]["OwnSession"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_Pool: {
@@ -1596,6 +1732,13 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_ServiceToken: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["ServiceToken"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_Tenant: {
             /** @description In the order of the list. */
             items: components["schemas"]["Tenant"][];
@@ -1605,144 +1748,9 @@ export interface components {
         /** @description One part of a list. */
         List_UsageRecord: {
             /** @description In the order of the list. */
-            items: {
-                /**
-                 * Format: int32
-                 * @description Attempts made, 0 if nothing was forwarded.
-                 */
-                attempts: number;
-                /**
-                 * Format: int64
-                 * @description Of them those that the provider wrote to its cache for an hour.
-                 */
-                cache_write_1h_tokens: number;
-                /** @description Who counted what was written to the cache. */
-                cache_write_source: components["schemas"]["UsageSource"];
-                /**
-                 * Format: int64
-                 * @description Of them those that the provider wrote to its cache for five minutes, or for a time that is not known.
-                 */
-                cache_write_tokens: number;
-                /** @description Who counted what was read from the cache. */
-                cached_input_source: components["schemas"]["UsageSource"];
-                /**
-                 * Format: int64
-                 * @description Of them those that the provider read from its cache.
-                 */
-                cached_input_tokens: number;
-                /**
-                 * Format: int64
-                 * @description Micro-dollars.
-                 */
-                cost_microusd: number;
-                /**
-                 * @description Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt` (the request cannot be said to the
-                 *     provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older
-                 *     gateways.
-                 */
-                decided_by: string;
-                /**
-                 * Format: uuid
-                 * @description The deployment that answered; null: none did.
-                 */
-                deployment_id?: string | null;
-                /** @description Names of the fields here whose figure was refused because it cannot be true. They hold an estimate or a bound. */
-                doubtful: string[];
-                /** @description A stable error code, empty on success. */
-                error_code: string;
-                /**
-                 * Format: uuid
-                 * @description The gateway that reported it.
-                 */
-                gateway_id: string;
-                /** @description `type:action=count`, for example `CREDIT_CARD:redact=2`. */
-                guardrail_findings: string[];
-                /** @description Who counted the input. */
-                input_source: components["schemas"]["UsageSource"];
-                /**
-                 * Format: int64
-                 * @description Tokens of the prompt, those from the provider's cache included.
-                 */
-                input_tokens: number;
-                /**
-                 * Format: uuid
-                 * @description The caller's key.
-                 */
-                key_id: string;
-                /**
-                 * Format: int64
-                 * @description From the request's arrival to its end.
-                 */
-                latency_us: number;
-                /** @description The model that the client asked for. */
-                model: string;
-                /** @description The client's operation, for example `chat.completions`. */
-                operation: string;
-                /** @description `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`. */
-                outcome: string;
-                /** @description Who counted the output. */
-                output_source: components["schemas"]["UsageSource"];
-                /**
-                 * Format: int64
-                 * @description Tokens of the answer, those of reasoning included.
-                 */
-                output_tokens: number;
-                /**
-                 * Format: uuid
-                 * @description The pool that the model led to; null: none did, or an older gateway said nothing of it.
-                 */
-                pool_id?: string | null;
-                /** @description Empty if there was no price. */
-                price_version: string;
-                /**
-                 * Format: uuid
-                 * @description The provider that answered; null: none did.
-                 */
-                provider_id?: string | null;
-                /** @description Who counted the reasoning. */
-                reasoning_source: components["schemas"]["UsageSource"];
-                /**
-                 * Format: int64
-                 * @description Of them those of reasoning.
-                 */
-                reasoning_tokens: number;
-                /**
-                 * Format: uuid
-                 * @description UUIDv7, made in the gateway; also the response header `x-weir-request-id`.
-                 */
-                request_id: string;
-                /**
-                 * Format: int64
-                 * @description Policy revision under which the request ran.
-                 */
-                revision: number;
-                /**
-                 * Format: date-time
-                 * @description When the request arrived.
-                 */
-                started_at: string;
-                /**
-                 * Format: int32
-                 * @description HTTP status sent to the client; 0 if it left before one was sent.
-                 */
-                status: number;
-                /** @description Whether the client asked for a stream. */
-                streamed: boolean;
-                /**
-                 * Format: uuid
-                 * @description The caller's tenant.
-                 */
-                tenant_id: string;
-                /**
-                 * Format: int64
-                 * @description From the request's arrival to the first byte of content; null: there was none.
-                 */
-                time_to_first_token_us?: number | null;
-                /** @description The model's name at the provider; empty if none answered. */
-                upstream_model: string;
-            }[];
+            items: components["schemas"]["UsageRecord"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description One part of a list. */
         List_User: {
@@ -1773,6 +1781,8 @@ export interface components {
              * @description Its provider.
              */
             provider_id: string;
+            /** @description What that is called. */
+            provider_name: string;
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         Model: {
@@ -1795,6 +1805,8 @@ export interface components {
              * @description A pool of the model's owner.
              */
             pool_id: string;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            pool_name: string | null;
             /**
              * Format: int64
              * @description The committed change that last wrote it; also its ETag.
@@ -1805,6 +1817,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1984,6 +1998,23 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        NewServiceToken: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description 1 to 100 characters; unique for its owner. The audit log names it. */
+            name: string;
+            /** @description What its holder may do. It is not changed from or to `platform_admin`. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id?: string | null;
+        };
         /** @description A customer, a department or a team: what it has, nobody else sees. */
         NewTenant: {
             /**
@@ -2036,7 +2067,7 @@ export interface components {
              * @description When it last said anything.
              */
             last_seen_at: string;
-            refused?: components["schemas"]["Refusal"] | null;
+            refused: components["schemas"]["Refusal"] | null;
             /**
              * Format: int64
              * @description Everything up to this revision was sent to it.
@@ -2049,7 +2080,7 @@ export interface components {
             /** @description By gateway and id; at most 1,000. */
             items: components["schemas"]["Node"][];
             /** @description Null: this is all. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description Where a resource is managed. */
         Origin: {
@@ -2109,7 +2140,7 @@ export interface components {
         /** @description Where the playground sends to. */
         Playground: {
             /** @description The gateway's URL, as apps use it; null: none is set (`WEIR_GATEWAY_URL`), and nothing can be sent. */
-            gateway_url?: string | null;
+            gateway_url: string | null;
         };
         /** @description Deployments that serve the same models, in the order in which they are tried. */
         Pool: {
@@ -2159,6 +2190,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -2321,6 +2354,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /** @description What becomes of a request with something that no guardrail can read. Default `allow`. */
             uninspectable: components["schemas"]["UninspectableAction"];
             /**
@@ -2397,6 +2432,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -2557,6 +2594,83 @@ export interface components {
             /** @description At most `limit` of each kind. */
             items: components["schemas"]["SearchItem"][];
         };
+        /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        ServiceToken: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to a minute; null: never.
+             */
+            last_used_at: string | null;
+            /** @description 1 to 100 characters; unique for its owner. The audit log names it. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /** @description Its first 12 characters. */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description Since when it is refused; null: it is not revoked.
+             */
+            revoked_at: string | null;
+            /** @description What its holder may do. It is not changed from or to `platform_admin`. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        ServiceTokenPatch: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at?: string;
+            /** @description 1 to 100 characters; unique for its owner. The audit log names it. */
+            name?: string;
+            /** @description What its holder may do. It is not changed from or to `platform_admin`. */
+            role?: components["schemas"]["Role"];
+        };
+        /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
+        ServiceTokenSpec: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description 1 to 100 characters; unique for its owner. The audit log names it. */
+            name: string;
+            /** @description What its holder may do. It is not changed from or to `platform_admin`. */
+            role: components["schemas"]["Role"];
+        };
         /** @description A session. */
         Session: {
             /**
@@ -2617,6 +2731,8 @@ export interface components {
              *     holds for each type of finding. Absent or null: none.
              */
             guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
@@ -2868,7 +2984,7 @@ export interface components {
              * Format: uuid
              * @description The deployment that answered; null: none did.
              */
-            deployment_id?: string | null;
+            deployment_id: string | null;
             /** @description Names of the fields here whose figure was refused because it cannot be true. They hold an estimate or a bound. */
             doubtful: string[];
             /** @description A stable error code, empty on success. */
@@ -2914,14 +3030,14 @@ export interface components {
              * Format: uuid
              * @description The pool that the model led to; null: none did, or an older gateway said nothing of it.
              */
-            pool_id?: string | null;
+            pool_id: string | null;
             /** @description Empty if there was no price. */
             price_version: string;
             /**
              * Format: uuid
              * @description The provider that answered; null: none did.
              */
-            provider_id?: string | null;
+            provider_id: string | null;
             /** @description Who counted the reasoning. */
             reasoning_source: components["schemas"]["UsageSource"];
             /**
@@ -2960,7 +3076,7 @@ export interface components {
              * Format: int64
              * @description From the request's arrival to the first byte of content; null: there was none.
              */
-            time_to_first_token_us?: number | null;
+            time_to_first_token_us: number | null;
             /** @description The model's name at the provider; empty if none answered. */
             upstream_model: string;
         };
@@ -3085,6 +3201,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -3129,7 +3247,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -3137,6 +3255,10 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is in this state. */
+                state?: "active" | "expired" | "revoked";
             };
             header?: never;
             path?: never;
@@ -3146,6 +3268,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3155,6 +3279,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3164,6 +3290,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3173,6 +3303,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3199,6 +3355,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3208,6 +3370,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3217,6 +3381,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3226,6 +3394,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3235,6 +3405,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3244,6 +3416,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3253,6 +3427,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3262,6 +3460,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3271,6 +3471,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3281,9 +3507,13 @@ export interface operations {
     };
     get_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -3292,6 +3522,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3301,6 +3535,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3310,6 +3546,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3319,6 +3559,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3329,12 +3595,16 @@ export interface operations {
     };
     replace_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -3347,6 +3617,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3356,6 +3630,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3365,6 +3641,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3374,6 +3654,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3383,6 +3665,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3392,6 +3676,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3401,6 +3687,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3410,6 +3720,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3419,6 +3731,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3429,12 +3767,16 @@ export interface operations {
     };
     delete_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -3443,6 +3785,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3452,6 +3796,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3461,6 +3807,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3470,6 +3820,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3479,6 +3831,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3488,6 +3842,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3497,6 +3853,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3506,6 +3864,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3515,6 +3875,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3525,12 +3911,16 @@ export interface operations {
     };
     update_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -3543,6 +3933,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3552,6 +3946,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3561,6 +3957,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3570,6 +3970,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3579,6 +3981,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3588,6 +3992,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3597,6 +4003,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3606,6 +4036,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3615,6 +4047,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3625,9 +4083,13 @@ export interface operations {
     };
     revoke_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -3636,6 +4098,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3645,6 +4109,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3654,6 +4120,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3663,6 +4133,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3672,6 +4144,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3681,6 +4155,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3690,6 +4166,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3699,6 +4177,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3708,6 +4188,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3729,6 +4235,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3738,6 +4246,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3747,6 +4257,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3756,6 +4270,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3770,7 +4310,10 @@ export interface operations {
                 /** @description Whether nothing is committed. Default false. */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3782,6 +4325,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3791,6 +4336,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3800,6 +4347,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3809,6 +4360,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3818,6 +4371,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3827,6 +4382,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3836,6 +4393,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3845,6 +4426,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3854,6 +4437,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3890,6 +4499,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3899,6 +4510,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3908,6 +4521,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3917,6 +4534,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3940,6 +4583,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3949,6 +4594,32 @@ export interface operations {
             /** @description Wrong address or password. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3958,6 +4629,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3967,6 +4640,34 @@ export interface operations {
             /** @description Too many attempts. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3986,6 +4687,8 @@ export interface operations {
         responses: {
             204: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3993,6 +4696,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4002,6 +4707,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4011,6 +4720,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4030,6 +4765,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4039,6 +4776,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4048,6 +4787,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4057,6 +4800,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4080,6 +4849,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4089,6 +4860,10 @@ export interface operations {
             /** @description Wrong address or password. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4098,6 +4873,30 @@ export interface operations {
             /** @description Another site's page asks. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4107,6 +4906,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4116,6 +4917,34 @@ export interface operations {
             /** @description Too many attempts. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4135,6 +4964,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4144,6 +4975,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4153,6 +4986,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4162,6 +4999,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4183,6 +5046,8 @@ export interface operations {
         responses: {
             204: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4190,6 +5055,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4199,6 +5066,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4208,6 +5079,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4234,6 +5131,8 @@ export interface operations {
             /** @description Each event's `data`. */
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4243,6 +5142,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4252,6 +5153,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4261,6 +5166,19 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4272,6 +5190,95 @@ export interface operations {
                 headers: {
                     /** @description Seconds. */
                     "Retry-After"?: number;
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export: {
+        parameters: {
+            query?: {
+                /** @description Only this kind: `provider`, `model`, … */
+                kind?: string;
+                /** @description Only what belongs to this tenant, by name or id. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4291,6 +5298,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4300,6 +5309,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4309,6 +5320,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4318,6 +5333,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4331,7 +5372,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -4339,6 +5380,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -4348,6 +5391,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4357,6 +5402,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4366,6 +5413,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4375,6 +5426,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4401,6 +5478,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4410,6 +5493,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4419,6 +5504,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4428,6 +5517,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4437,6 +5528,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4446,6 +5539,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4455,6 +5550,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4464,6 +5583,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4473,6 +5594,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4483,9 +5630,13 @@ export interface operations {
     };
     get_gateway: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -4494,6 +5645,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4503,6 +5658,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4512,6 +5669,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4521,6 +5682,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4531,12 +5718,16 @@ export interface operations {
     };
     replace_gateway: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -4549,6 +5740,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4558,6 +5753,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4567,6 +5764,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4576,6 +5777,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4585,6 +5788,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4594,6 +5799,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4603,6 +5810,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4612,6 +5843,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4621,6 +5854,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4631,12 +5890,16 @@ export interface operations {
     };
     delete_gateway: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -4645,6 +5908,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4654,6 +5919,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4663,6 +5930,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4672,6 +5943,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4681,6 +5954,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4690,6 +5965,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4699,6 +5976,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4708,6 +5987,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4717,6 +5998,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4727,12 +6034,16 @@ export interface operations {
     };
     update_gateway: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -4745,6 +6056,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4754,6 +6069,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4763,6 +6080,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4772,6 +6093,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4781,6 +6104,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4790,6 +6115,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4799,6 +6126,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4808,6 +6159,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4817,6 +6170,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4845,6 +6224,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4854,6 +6235,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4863,6 +6246,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4872,6 +6259,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4881,6 +6270,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4890,6 +6281,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4899,6 +6292,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4908,6 +6325,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4917,6 +6336,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4930,7 +6375,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -4938,6 +6383,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -4947,6 +6394,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4956,6 +6405,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4965,6 +6416,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4974,6 +6429,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5000,6 +6481,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5009,6 +6496,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5018,6 +6507,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5027,6 +6520,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5036,6 +6531,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5045,6 +6542,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5054,6 +6553,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5063,6 +6586,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5072,6 +6597,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5082,9 +6633,13 @@ export interface operations {
     };
     get_profile: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5093,6 +6648,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5102,6 +6661,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5111,6 +6672,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5120,6 +6685,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5130,12 +6721,16 @@ export interface operations {
     };
     replace_profile: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5148,6 +6743,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5157,6 +6756,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5166,6 +6767,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5175,6 +6780,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5184,6 +6791,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5193,6 +6802,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5202,6 +6813,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5211,6 +6846,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5220,6 +6857,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5230,12 +6893,16 @@ export interface operations {
     };
     delete_profile: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5244,6 +6911,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5253,6 +6922,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5262,6 +6933,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5271,6 +6946,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5280,6 +6957,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5289,6 +6968,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5298,6 +6979,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5307,6 +6990,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5316,6 +7001,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5326,12 +7037,16 @@ export interface operations {
     };
     update_profile: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5344,6 +7059,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5353,6 +7072,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5362,6 +7083,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5371,6 +7096,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5380,6 +7107,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5389,6 +7118,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5398,6 +7129,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5407,6 +7162,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5416,6 +7173,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5439,6 +7222,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5448,6 +7233,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5457,6 +7244,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5466,6 +7257,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5475,6 +7268,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5484,6 +7279,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5493,6 +7290,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5502,6 +7301,19 @@ export interface operations {
             /** @description The text is too long. */
             413: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5511,6 +7323,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5520,6 +7334,8 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5529,6 +7345,34 @@ export interface operations {
             /** @description Others are being tried. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5542,7 +7386,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -5550,6 +7394,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -5559,6 +7405,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5568,6 +7416,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5577,6 +7427,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5586,6 +7440,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5612,6 +7492,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5621,6 +7507,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5630,6 +7518,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5639,6 +7531,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5648,6 +7542,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5657,6 +7553,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5666,6 +7564,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5675,6 +7597,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5684,6 +7608,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5694,9 +7644,13 @@ export interface operations {
     };
     get_model: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5705,6 +7659,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5714,6 +7672,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5723,6 +7683,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5732,6 +7696,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5742,12 +7732,16 @@ export interface operations {
     };
     replace_model: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5760,6 +7754,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5769,6 +7767,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5778,6 +7778,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5787,6 +7791,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5796,6 +7802,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5805,6 +7813,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5814,6 +7824,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5823,6 +7857,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5832,6 +7868,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5842,12 +7904,16 @@ export interface operations {
     };
     delete_model: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5856,6 +7922,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5865,6 +7933,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5874,6 +7944,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5883,6 +7957,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5892,6 +7968,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5901,6 +7979,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5910,6 +7990,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5919,6 +8001,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5928,6 +8012,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5938,12 +8048,16 @@ export interface operations {
     };
     update_model: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -5956,6 +8070,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5965,6 +8083,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5974,6 +8094,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5983,6 +8107,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5992,6 +8118,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6001,6 +8129,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6010,6 +8140,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6019,6 +8173,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6028,6 +8184,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6047,6 +8229,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6056,6 +8240,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6065,6 +8251,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6074,6 +8264,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6093,6 +8309,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6102,6 +8320,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6111,6 +8331,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6120,6 +8344,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6150,6 +8400,8 @@ export interface operations {
             /** @description What the gateway answered. */
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6157,6 +8409,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6166,6 +8420,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6175,6 +8433,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6184,6 +8444,19 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6193,6 +8466,21 @@ export interface operations {
             /** @description Others are under way. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6202,6 +8490,21 @@ export interface operations {
             /** @description The gateway does not answer, or none is set. */
             502: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6215,7 +8518,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -6223,6 +8526,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -6232,6 +8537,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6241,6 +8548,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6250,6 +8559,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6259,6 +8572,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6285,6 +8624,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6294,6 +8639,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6303,6 +8650,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6312,6 +8663,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6321,6 +8674,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6330,6 +8685,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6339,6 +8696,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6348,6 +8729,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6357,6 +8740,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6367,9 +8776,13 @@ export interface operations {
     };
     get_pool: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -6378,6 +8791,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6387,6 +8804,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6396,6 +8815,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6405,6 +8828,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6415,12 +8864,16 @@ export interface operations {
     };
     replace_pool: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -6433,6 +8886,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6442,6 +8899,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6451,6 +8910,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6460,6 +8923,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6469,6 +8934,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6478,6 +8945,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6487,6 +8956,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6496,6 +8989,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6505,6 +9000,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6515,12 +9036,16 @@ export interface operations {
     };
     delete_pool: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -6529,6 +9054,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6538,6 +9065,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6547,6 +9076,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6556,6 +9089,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6565,6 +9100,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6574,6 +9111,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6583,6 +9122,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6592,6 +9133,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6601,6 +9144,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6611,12 +9180,16 @@ export interface operations {
     };
     update_pool: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -6629,6 +9202,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6638,6 +9215,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6647,6 +9226,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6656,6 +9239,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6665,6 +9250,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6674,6 +9261,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6683,6 +9272,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6692,6 +9305,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6701,6 +9316,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6714,7 +9355,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -6722,6 +9363,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -6731,6 +9374,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6740,6 +9385,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6749,6 +9396,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6758,6 +9409,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6784,6 +9461,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6793,6 +9476,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6802,6 +9487,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6811,6 +9500,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6820,6 +9511,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6829,6 +9522,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6838,6 +9533,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6847,6 +9566,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6856,6 +9577,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6879,6 +9626,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6888,6 +9637,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6897,6 +9648,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6906,6 +9661,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6915,6 +9672,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6924,6 +9683,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6933,6 +9694,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6942,6 +9727,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6951,6 +9738,8 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6960,6 +9749,34 @@ export interface operations {
             /** @description Too many checks. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6970,9 +9787,13 @@ export interface operations {
     };
     get_provider: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -6981,6 +9802,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6990,6 +9815,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6999,6 +9826,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7008,6 +9839,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7018,12 +9875,16 @@ export interface operations {
     };
     replace_provider: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7036,6 +9897,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7045,6 +9910,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7054,6 +9921,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7063,6 +9934,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7072,6 +9945,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7081,6 +9956,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7090,6 +9967,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7099,6 +10000,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7108,6 +10011,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7118,12 +10047,16 @@ export interface operations {
     };
     delete_provider: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7132,6 +10065,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7141,6 +10076,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7150,6 +10087,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7159,6 +10100,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7168,6 +10111,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7177,6 +10122,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7186,6 +10133,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7195,6 +10144,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7204,6 +10155,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7214,12 +10191,16 @@ export interface operations {
     };
     update_provider: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7232,6 +10213,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7241,6 +10226,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7250,6 +10237,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7259,6 +10250,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7268,6 +10261,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7277,6 +10272,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7286,6 +10283,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7295,6 +10316,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7304,6 +10327,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7325,6 +10374,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7334,6 +10385,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7343,6 +10396,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7352,6 +10409,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7361,6 +10420,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7370,6 +10431,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7379,6 +10442,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7388,6 +10453,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7397,6 +10464,8 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7406,6 +10475,175 @@ export interface operations {
             /** @description Too many checks. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revert: {
+        parameters: {
+            query?: {
+                /** @description Whether nothing is committed. Default false. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description As the audit log tells it. */
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplyResult"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7433,6 +10671,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7442,6 +10682,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7451,6 +10693,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7460,6 +10706,1012 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_service_tokens: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is in this state. */
+                state?: "active" | "expired" | "revoked";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_service_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewServiceToken"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_service_token: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_service_token: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceTokenSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_service_token: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_service_token: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceTokenPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_service_token: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceToken"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7479,10 +11731,36 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SetupStatus"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7502,6 +11780,10 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7511,6 +11793,10 @@ export interface operations {
             /** @description The token does not hold. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7520,6 +11806,30 @@ export interface operations {
             /** @description There is an administrator. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7529,6 +11839,32 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7542,7 +11878,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -7550,6 +11886,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -7559,6 +11897,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7568,6 +11908,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7577,6 +11919,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7586,6 +11932,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7612,6 +11984,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7621,6 +11999,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7630,6 +12010,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7639,6 +12023,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7648,6 +12034,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7657,6 +12045,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7666,6 +12056,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7675,6 +12089,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7684,6 +12100,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7694,9 +12136,13 @@ export interface operations {
     };
     get_tenant: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7705,6 +12151,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7714,6 +12164,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7723,6 +12175,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7732,6 +12188,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7742,12 +12224,16 @@ export interface operations {
     };
     replace_tenant: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7760,6 +12246,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7769,6 +12259,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7778,6 +12270,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7787,6 +12283,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7796,6 +12294,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7805,6 +12305,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7814,6 +12316,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7823,6 +12349,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7832,6 +12360,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7842,12 +12396,16 @@ export interface operations {
     };
     delete_tenant: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7856,6 +12414,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7865,6 +12425,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7874,6 +12436,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7883,6 +12449,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7892,6 +12460,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7901,6 +12471,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7910,6 +12482,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7919,6 +12493,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7928,6 +12504,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7938,12 +12540,16 @@ export interface operations {
     };
     update_tenant: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -7956,6 +12562,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7965,6 +12575,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7974,6 +12586,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7983,6 +12599,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7992,6 +12610,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8001,6 +12621,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8010,6 +12632,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8019,6 +12665,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8028,6 +12676,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8064,6 +12738,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8073,6 +12749,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8082,6 +12760,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8091,6 +12773,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8121,6 +12829,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8130,6 +12840,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8139,6 +12851,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8148,6 +12864,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8157,6 +12875,34 @@ export interface operations {
             /** @description Others are being made. */
             429: {
                 headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8208,6 +12954,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8217,6 +12965,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8226,6 +12976,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8235,6 +12989,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8256,6 +13036,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8265,6 +13047,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8274,6 +13058,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8283,6 +13071,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8296,7 +13110,7 @@ export interface operations {
             query?: {
                 /** @description Items at most, 1 to 200. Default 50. */
                 limit?: number;
-                /** @description `next_cursor` of the part before. */
+                /** @description `next_cursor` of the part before, of a list with the same order. */
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
@@ -8304,6 +13118,8 @@ export interface operations {
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
                 q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
             };
             header?: never;
             path?: never;
@@ -8313,6 +13129,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8322,6 +13140,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8331,6 +13151,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8340,6 +13164,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8366,6 +13216,12 @@ export interface operations {
         responses: {
             201: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8375,6 +13231,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8384,6 +13242,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8393,6 +13255,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8402,6 +13266,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8411,6 +13277,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8420,6 +13288,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8429,6 +13321,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8438,6 +13332,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8448,9 +13368,13 @@ export interface operations {
     };
     get_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header?: never;
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -8459,6 +13383,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8468,6 +13396,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8477,6 +13407,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8486,6 +13420,32 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8496,12 +13456,16 @@ export interface operations {
     };
     replace_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -8514,6 +13478,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8523,6 +13491,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8532,6 +13502,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8541,6 +13515,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8550,6 +13526,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8559,6 +13537,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8568,6 +13548,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8577,6 +13581,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8586,6 +13592,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8596,12 +13628,16 @@ export interface operations {
     };
     delete_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -8610,6 +13646,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8619,6 +13657,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8628,6 +13668,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8637,6 +13681,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8646,6 +13692,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8655,6 +13703,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8664,6 +13714,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8673,6 +13725,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8682,6 +13736,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8692,12 +13772,16 @@ export interface operations {
     };
     update_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
             header: {
                 /** @description The ETag that you have read. */
                 "If-Match": string;
             };
             path: {
+                /** @description Its id, or its name (of a user, the address). */
                 id: string;
             };
             cookie?: never;
@@ -8710,6 +13794,10 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8719,6 +13807,8 @@ export interface operations {
             /** @description The request is malformed. */
             400: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8728,6 +13818,10 @@ export interface operations {
             /** @description No session. */
             401: {
                 headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8737,6 +13831,8 @@ export interface operations {
             /** @description The role does not allow it. */
             403: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8746,6 +13842,8 @@ export interface operations {
             /** @description Not for this caller. */
             404: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8755,6 +13853,8 @@ export interface operations {
             /** @description A name is taken, or something refers to it. */
             409: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8764,6 +13864,30 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8773,6 +13897,8 @@ export interface operations {
             /** @description Fields are wrong. */
             422: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8782,6 +13908,32 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
