@@ -332,7 +332,9 @@ fn put(host: &mut dyn Base, asked: &[CounterWindow], response: &AcquireQuotaResp
                 };
                 counter::exhaust(host, counter, start, window.limit, until);
             }
-            units => counter::put(host, counter, start, units, grant.remaining, grant.limit.max(1)),
+            // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
+            // ask again for ever.
+            units => counter::put(host, counter, start, units, grant.remaining, grant.limit.min(window.limit).max(1)),
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::context::{begins_token, ends_token};
-use super::glyph::{LONGEST_ESCAPE, digit, separator};
+use super::glyph::{LONGEST_ESCAPE, digit, may_be_escape, separator};
 use super::{before, byte};
 
 /// The most digits of a number.
@@ -141,7 +141,11 @@ pub(super) fn undecided(text: &[u8], from: usize) -> usize {
     while start > earliest && before(text, start).is_some_and(may_belong) {
         start = start.saturating_sub(1);
     }
-    let begins = |at: usize| matches!(byte(text, at), Some(b'0'..=b'9' | b'+' | b'(' | b'\\' | 0x80..));
+    let begins = |at: usize| match byte(text, at) {
+        Some(b'+' | b'(') => true,
+        Some(b'\\') if may_be_escape(text.get(at..).unwrap_or_default()) => true,
+        _ => digit(text, at).is_some(),
+    };
     (start..text.len()).find(|at| begins(*at)).unwrap_or(text.len())
 }
 
