@@ -116,8 +116,9 @@ def test_a_credential_that_cannot_be_read_takes_away_its_own_provider_and_nothin
     http, other = world.http(), others.http()
     assert post(http, "openai", "alone").is_success
     database.execute("UPDATE providers SET credential_encrypted = '\\x01' WHERE id = %s", [damaged.id])
-    # With the next change of anybody.
+    # With the next change of its owner: what others have is not read again for it.
     others.model("new", others.upstream("openai"))
+    world.model("another", whole)
     admin.settle()
     assert post(other, "openai", "new").is_success and post(other, "openai", "m").is_success
     received = len(damaged.received())

@@ -119,11 +119,16 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         // What an Envoy has acknowledged is said by the one replica that has its stream, or had it last; what its VMs have forgotten is
-        // the least that any replica says which has a watch of them.
+        // the least that any replica says which has a watch of them. One that is killed cannot say that its watches have ended: if
+        // the Envoy has opened its stream elsewhere since it was last heard of, it does not count until it is heard of again.
         let rows: Vec<NodeRow> = sqlx::query_as(
             "WITH stream AS (
                  SELECT *, connected AND heard_at > now() - interval '1 minute' AS is_connected,
-                     watched AND heard_at > now() - interval '1 minute' AS is_watched
+                     watched AND heard_at > now() - interval '1 minute' AND NOT EXISTS (
+                         SELECT 1 FROM node_streams other WHERE other.gateway_id = node_streams.gateway_id
+                             AND other.node_id = node_streams.node_id AND other.replica_id <> node_streams.replica_id
+                             AND other.connected AND other.watched AND node_streams.connected
+                             AND other.connected_at > node_streams.heard_at) AS is_watched
                  FROM node_streams
              ), configured AS (
                  SELECT DISTINCT ON (gateway_id, node_id) * FROM stream

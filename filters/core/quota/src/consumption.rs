@@ -11,7 +11,8 @@ const LOOK: Micros = 1_000_000;
 /// How long an Envoy could go on at its pace with what it keeps, in looks: what it holds when it is killed is lost to the others
 /// until the window ends, and while the control plane is away it gets nothing new. Where much remains for all, the latter counts.
 const KEPT_LOOKS: u64 = 5;
-const KEPT_LOOKS_OF_MUCH: u64 = 30;
+/// Twice a minute, the only window there is: what is kept at any time lasts to the window's end, also if the pace doubles.
+const KEPT_LOOKS_OF_MUCH: u64 = 120;
 
 /// Much remains if what an Envoy keeps is such a part of it.
 const MUCH: u64 = 10;
