@@ -127,7 +127,7 @@ impl Store {
                      watched AND heard_at > now() - interval '1 minute' AND NOT EXISTS (
                          SELECT 1 FROM node_streams other WHERE other.gateway_id = node_streams.gateway_id
                              AND other.node_id = node_streams.node_id AND other.replica_id <> node_streams.replica_id
-                             AND other.connected AND other.watched AND node_streams.connected
+                             AND other.connected AND other.watched
                              AND other.connected_at > node_streams.heard_at) AS is_watched
                  FROM node_streams
              ), configured AS (

@@ -80,7 +80,7 @@ async fn a_node_is_applied_once_both_the_configuration_and_the_memory_are() {
 async fn several_replicas_tell_of_one_envoy() {
     let app = app().await;
     let gateway = app.gateway(None).await;
-    let start = now();
+    let start = now() - TimeDelta::minutes(1);
     let after = |seconds| start + TimeDelta::seconds(seconds);
     let new = |id| Replica::new(&app, Uuid::from_u128(id), gateway.id, "envoy-1");
     let (mut killed, mut stream, mut memory) = (new(1), new(2), new(3));
