@@ -68,9 +68,9 @@ class Admin:
             if cursor is None:
                 return items
 
-    def text_of(self, path: str) -> str:
+    def text_of(self, path: str, **query: Any) -> str:
         """An answer's body as it is."""
-        return self._get(path).text
+        return self._get(path, **query).text
 
     def scan(self, text: str, **fields: Any) -> dict[str, Any]:
         """What the guardrails find in a text, without sending it anywhere."""

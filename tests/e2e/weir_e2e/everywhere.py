@@ -54,22 +54,20 @@ def admin_answers(admin: Admin) -> dict[str, bytes]:
     for path, operations in document["paths"].items():
         if "get" not in operations:
             continue
-        resource = path.removeprefix("/api/v1/admin/").removesuffix("/{id}")
-        if path.endswith("/{id}"):
-            for item in admin.all(resource):
-                answers[f"admin {resource} {item['id']}"] = admin.text_of(f"/{resource}/{item['id']}").encode()
-        elif path.endswith("/events"):
-            continue  # It does not end.
-        elif "{" in path:
-            for item in admin.all(resource.split("/{")[0]) if "/{id}/" in path else []:
-                answer = admin.http.get(f"/{resource.replace('{id}', item['id'])}")
-                answers[f"admin {resource} {item['id']}"] = answer.content
-        elif any(parameter.get("required") for parameter in operations["get"].get("parameters", [])):
-            answers[f"admin {resource}"] = admin.http.get(f"/{resource}").content
-        elif any(parameter["name"] == "cursor" for parameter in operations["get"].get("parameters", [])):
+        resource = path.removeprefix("/api/v1/admin/")
+        parameters = operations["get"].get("parameters", [])
+        if resource == "events":
+            continue  # It does not end, and tells of changes only what the lists tell.
+        if "{id}" in resource:
+            for item in admin.all(resource.split("/{id}")[0]):
+                # Records are known by their request.
+                one = resource.replace("{id}", item.get("id") or item["request_id"])
+                answers[f"admin {one}"] = admin.text_of(f"/{one}").encode()
+        elif any(parameter["name"] == "cursor" for parameter in parameters):
             answers[f"admin {resource}"] = json.dumps(admin.all(resource)).encode()
         else:
-            answers[f"admin {resource}"] = admin.text_of(f"/{resource}").encode()
+            query = {parameter["name"]: "e" for parameter in parameters if parameter.get("required")}
+            answers[f"admin {resource}"] = admin.text_of(f"/{resource}", **query).encode()
     assert len(answers) > 20, list(answers)
     return answers
 
