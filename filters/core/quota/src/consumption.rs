@@ -44,8 +44,8 @@ pub(crate) struct Consumption {
 struct Taken {
     tenant_id: String,
     window_start_s: i64,
-    /// What this Envoy had spent at the last look.
-    spent: u64,
+    /// What this Envoy had spent at the last look; `None`: there was none in this window yet.
+    spent: Option<u64>,
     /// What was last settled: spent and returned.
     settled: (u64, u64),
     /// Something was taken since the last look, or is held.
@@ -59,14 +59,14 @@ impl Consumption {
     pub(crate) fn note(&mut self, tenant_id: &str, counter: &str, window_start_s: i64) {
         if let Some(known) = self.counters.get_mut(counter) {
             if known.window_start_s != window_start_s {
-                (known.window_start_s, known.spent, known.settled) = (window_start_s, 0, (0, 0));
+                (known.window_start_s, known.spent, known.settled) = (window_start_s, None, (0, 0));
             }
             known.is_held = true;
             return;
         }
         if self.counters.len() < MOST_COUNTERS {
             let tenant_id = tenant_id.to_owned();
-            let taken = Taken { tenant_id, window_start_s, spent: 0, settled: (0, 0), is_held: true, held_at: 0 };
+            let taken = Taken { tenant_id, window_start_s, spent: None, settled: (0, 0), is_held: true, held_at: 0 };
             self.counters.insert(counter.to_owned(), taken);
         }
     }
@@ -87,11 +87,11 @@ impl Consumption {
             let start = taken.window_start_s;
             // Another worker's request is in a window that comes after.
             let Some(lease) = counter::held(host, counter, start) else { return false };
-            let pace = lease.spent().saturating_sub(taken.spent);
-            taken.spent = lease.spent();
+            let pace = lease.spent().saturating_sub(taken.spent.unwrap_or_default());
+            let is_first = taken.spent.replace(lease.spent()).is_none();
             let kept = match keeps {
                 Keeps::All => u64::MAX,
-                Keeps::ItsPace => kept_at(pace, lease.remaining),
+                Keeps::ItsPace => kept_at(pace, lease.remaining, is_first),
             };
             counter::give_back_all_but(host, counter, start, kept);
             let Some(lease) = counter::held(host, counter, start) else { return false };
@@ -114,8 +114,13 @@ impl Consumption {
     }
 }
 
-/// What is kept at a pace of so many units a look, while so many remain for all.
-fn kept_at(pace: u64, remaining: u64) -> u64 {
-    let of_much = pace.saturating_mul(KEPT_LOOKS_OF_MUCH);
-    if of_much <= remaining / MUCH { of_much } else { pace.saturating_mul(KEPT_LOOKS) }
+/// What is kept at a pace of so many units a look, while so many remain for all. The first look of a window comes early and has seen a
+/// part of the pace only: where much remains, what it seems not to need is kept to the next.
+fn kept_at(pace: u64, remaining: u64, is_first: bool) -> u64 {
+    let (of_much, much) = (pace.saturating_mul(KEPT_LOOKS_OF_MUCH), remaining / MUCH);
+    match of_much <= much {
+        true if is_first => much,
+        true => of_much,
+        false => pace.saturating_mul(KEPT_LOOKS),
+    }
 }

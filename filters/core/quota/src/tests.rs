@@ -313,7 +313,13 @@ fn what_is_not_used_is_given_back_and_what_is_used_is_told() {
     // Where much remains it can do without the control plane to the end of the window.
     let (mut worker, mut ledger) = one(&[("key", 10_000, 60)], 10);
     assert_eq!(worker.passing(2, &mut ledger), 2);
-    assert_eq!(told(&mut worker, Ok(b"")), told_once(2, 758));
+    assert_eq!(
+        told(&mut worker, Ok(b"")),
+        told_once(2, 98),
+        "a tenth of what remains, since the pace is not known yet"
+    );
+    assert_eq!(worker.passing(3, &mut ledger), 3);
+    assert_eq!(told(&mut worker, Ok(b"")), told_once(5, 635), "two minutes at three a second");
 }
 
 #[test]
