@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { furnish } from "./furnish.mjs";
-import { axe, desktop, launch, open, pages, phone, signIn, visit } from "./support.mjs";
+import { axe, desktop, launch, open, pages, phone, signIn, tooWide, visit } from "./support.mjs";
 
 let browser;
 let all;
@@ -63,7 +63,7 @@ test("every page fits on a phone, and what is touched is large enough", async ()
   const wrong = [];
   for (const [name, path] of all) {
     await visit(page, path);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    const overflow = await tooWide(page);
     if (overflow > 0) wrong.push(`${name}: ${overflow} pixels too wide`);
     const small = await page.evaluate(() => {
       const touched =

@@ -36,8 +36,7 @@ test("the search leads to things of all kinds by keyboard, on a desktop and on a
   await small.page.getByRole("combobox", { name: /^Search/ }).fill("no such thing anywhere");
   await small.page.getByText("Nothing has this in its name").waitFor();
   await small.page.getByRole("combobox", { name: /^Search/ }).fill("Audit");
-  await small.page.getByRole("listbox").getByRole("option", { name: "Audit" }).waitFor();
-  await small.page.keyboard.press("Enter");
+  await small.page.getByRole("listbox").getByRole("option", { name: "Audit" }).tap();
   await small.page.waitForURL(/\/audit$/);
   await small.context.close();
 });

@@ -1,7 +1,7 @@
 // The playground: what an app would get, through the gateway, and what its record says.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { api, axe, desktop, launch, open, phone, run, signIn, visit } from "./support.mjs";
+import { api, axe, desktop, launch, open, phone, run, signIn, tooWide, visit } from "./support.mjs";
 
 let browser;
 before(async () => {
@@ -71,7 +71,7 @@ test("a refusal is said in the gateway's words, and the session goes on", async 
   await page.getByLabel("Message").fill("Say mandarin");
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("article").nth(1).getByText("mandarin").waitFor();
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  const overflow = await tooWide(page);
   assert.ok(overflow <= 0, `${overflow} pixels too wide`);
   assert.deepEqual(complaints, []);
   await context.close();

@@ -18,6 +18,13 @@ export function launch() {
 export const desktop = { viewport: { width: 1280, height: 800 } };
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
+/**
+ * How many pixels of a page lie beside the screen. A phone makes its window as wide as a page that is too wide, so that the window's
+ * width tells nothing.
+ */
+export const tooWide = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - Math.ceil(visualViewport.width * visualViewport.scale));
+
 /** A page with nothing kept from others. What it complains about is collected in `complaints`. */
 export async function open(browser, { theme = "light", ...options } = {}) {
   const context = await browser.newContext({

@@ -1,7 +1,7 @@
 // Each page's main task, in the browser, and what follows from it for a request through Envoy.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { api, chat, desktop, launch, open, phone, run, signIn, until } from "./support.mjs";
+import { api, chat, desktop, launch, open, phone, run, signIn, tooWide, until } from "./support.mjs";
 
 let browser;
 let context;
@@ -220,7 +220,7 @@ test("what people write is text, whatever it looks like", async () => {
   await says(names[0]);
   assert.equal(await page.locator("main img").count(), 0);
   await page.setViewportSize(phone.viewport);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  const overflow = await tooWide(page);
   await page.setViewportSize(desktop.viewport);
   assert.ok(overflow <= 0, `${overflow} pixels too wide`);
   complaintsNone();

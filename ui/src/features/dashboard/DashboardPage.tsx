@@ -70,7 +70,7 @@ export function DashboardPage() {
           <Section title={words.overTime}>
             <UsageChart items={now.data.items} period={period} bucket={bucketFor(period) as "hour"} />
           </Section>
-          <div className="grid gap-x-6 2xl:grid-cols-2">
+          <div className="grid grid-cols-1 gap-x-6 2xl:grid-cols-2">
             <Top dimension="model" period={period} tenant={tenant} order="requests" />
             <Top dimension="provider" period={period} tenant={tenant} order="requests" />
             <Top dimension="api_key" period={period} tenant={tenant} order="cost" />

@@ -18,7 +18,8 @@ export function Heatmap({ items }: { items: SummaryItem[] }) {
   const most = Math.max(1, ...cells.values());
   const shade = (requests: number) => SHADES[requests === 0 ? 0 : Math.ceil((requests / most) * (SHADES.length - 1))];
   return (
-    <div className="overflow-x-auto">
+    // Positioned: what only a screen reader reads would else make the whole page as wide as the table.
+    <div className="relative overflow-x-auto">
       <table className="w-full min-w-[34rem] table-fixed border-separate border-spacing-0.5 text-xs text-ink-soft">
         <caption className="sr-only">{words.heatmapLead}</caption>
         <thead>

@@ -28,7 +28,7 @@ export function Record({ record }: { record: RecordDetail }) {
           )}
         </Notice>
       )}
-      <div className="grid gap-x-6 lg:grid-cols-2">
+      <div className="grid grid-cols-1 gap-x-6 lg:grid-cols-2">
         <Section title={words.timeline}>
           <Timeline record={record} />
         </Section>
