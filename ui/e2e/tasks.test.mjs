@@ -89,7 +89,10 @@ test("a tenant, its provider, pool, model and key: the app's first call works", 
   await page.getByRole("button", { name: "Move First / gpt-4o-mini", exact: true }).focus();
   await page.keyboard.press("Enter");
   // The places to drop it come a moment after it is taken up; a key that is pressed before is lost.
-  await page.getByLabel(/^Insert /).first().waitFor({ state: "attached" });
+  await page
+    .getByLabel(/^Insert /)
+    .first()
+    .waitFor({ state: "attached" });
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
