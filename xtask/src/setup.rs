@@ -78,7 +78,7 @@ fn stamp(root: &Path) -> Result<String> {
     Ok(format!("{:016x} {}", hasher.finish(), String::from_utf8_lossy(&version).trim()))
 }
 
-fn wasm_target() -> Result<()> {
+pub(crate) fn wasm_target() -> Result<()> {
     let listed = Command::new("rustup").args(["target", "list", "--installed"]).output();
     match listed {
         Ok(output) if String::from_utf8_lossy(&output.stdout).lines().any(|line| line == WASM_TARGET) => Ok(()),

@@ -48,6 +48,7 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
         command::run(cargo(root).args(workspace).args(["--", "--deny", "warnings"]))
     });
     report.step("clippy of the filters for wasm", || {
+        setup::wasm_target()?;
         let module = ["clippy", "--quiet", "--package", "weir-module", "--target", "wasm32-wasip1"];
         command::run(cargo(root).args(module).args(["--", "--deny", "warnings"]))
     });
