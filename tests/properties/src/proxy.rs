@@ -174,7 +174,7 @@ impl Proxy {
             usage: exchange.usage.reported,
             characters: exchange.usage.output_characters,
             complete: exchange.answer_complete,
-            refusal: exchange.refusal,
+            refusal: exchange.verdict.map(|verdict| verdict.code),
             findings: exchange.findings.clone(),
         });
         let mut outcome = outcome.take().expect("nobody has the exchange");

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use sha2::Digest as _;
 use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal};
-use weir_exchange::{Catalog, CatalogModel, Decider, NamedProfile, Principal, Shared};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
@@ -58,7 +58,7 @@ impl AuthPlugin {
     pub fn stream(&self, shared: Shared, cache: Rc<PrincipalCache>) -> AuthStream {
         AuthStream {
             settings: Rc::clone(&self.settings),
-            shared: shared.held_by(Decider::Auth),
+            shared: shared.held_by(Party::Gateway(Step::Auth)),
             cache,
             schema: Schema::default(),
             lookup: None,

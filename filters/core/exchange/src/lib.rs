@@ -22,18 +22,18 @@
 
 mod answer;
 mod bodies;
-mod decider;
 mod principal;
 mod refuse;
 mod table;
 mod usage;
+mod verdict;
 
 pub use answer::AnswerFilter;
 pub use bodies::{Bodies, HeldBody};
-pub use decider::Decider;
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{Settlement, TokenSource, Usage};
+pub use verdict::{Party, Step, Verdict};
 
 use std::rc::Rc;
 
@@ -87,10 +87,8 @@ pub struct Exchange {
     pub first_token: Option<Micros>,
     /// The provider's answer ended as its protocol says an answer ends.
     pub answer_complete: bool,
-    /// Why a filter refused or ended the stream: a stable code.
-    pub refusal: Option<&'static str>,
-    /// Who gave that code; means nothing without one.
-    pub refused_by: Decider,
+    /// Who refused or ended the stream, and why; `None`: nobody did. Where several attempts were made, it is about the last.
+    pub verdict: Option<Verdict>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
     /// The policy revision of the principal under which this stream runs; 0 until it is known.
@@ -144,23 +142,21 @@ impl Exchange {
             usage: Usage::default(),
             first_token: None,
             answer_complete: false,
-            refusal: None,
-            refused_by: Decider::default(),
+            verdict: None,
             findings: Vec::new(),
             revision: 0,
         }
     }
 
-    /// Notes why the stream is refused or ended, and who says so.
-    pub fn note_refusal(&mut self, code: &'static str, by: Decider) {
-        self.refusal = Some(code);
-        self.refused_by = by;
+    /// Decides that the stream is refused or ended.
+    pub fn decide(&mut self, by: Party, code: &'static str) {
+        self.verdict = Some(Verdict { by, code });
     }
 
     /// The same, unless somebody did so before.
-    pub fn note_refusal_if_first(&mut self, code: &'static str, by: Decider) {
-        if self.refusal.is_none() {
-            self.note_refusal(code, by);
+    pub fn decide_if_first(&mut self, by: Party, code: &'static str) {
+        if self.verdict.is_none() {
+            self.decide(by, code);
         }
     }
 

@@ -5,9 +5,9 @@ use weir_llm::error::ClientError;
 use crate::Shared;
 
 impl Shared {
-    /// Notes why the stream is refused, by whoever holds this handle, and makes the answer in the client's schema.
+    /// Refuses the stream, as a decision of whoever holds this handle, and makes the answer in the client's schema.
     pub fn refuse(&self, schema: Schema, error: &ClientError) -> Reply {
-        self.write(|exchange| exchange.note_refusal(error.code, self.holder));
+        self.write(|exchange| exchange.decide(self.party, error.code));
         Reply {
             status: error.status,
             headers: vec![("content-type".into(), "application/json".into())],

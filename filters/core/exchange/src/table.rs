@@ -6,14 +6,14 @@ use uuid::Uuid;
 use weir_config::names::{EXCHANGE_HEADER, EXCHANGE_STATE};
 use weir_host::{Headers, Host, Message};
 
-use crate::{Decider, Exchange};
+use crate::{Exchange, Party};
 
 /// A handle on a stream's exchange, held by each of its filters; the last to go frees it.
 #[derive(Clone, Debug)]
 pub struct Shared {
     exchange: Rc<RefCell<Exchange>>,
-    /// Whose refusals those by this handle are.
-    pub(crate) holder: Decider,
+    /// Who decides by this handle.
+    pub(crate) party: Party,
 }
 
 impl Shared {
@@ -23,13 +23,13 @@ impl Shared {
     }
 
     fn handle(exchange: Rc<RefCell<Exchange>>) -> Self {
-        Self { exchange, holder: Decider::default() }
+        Self { exchange, party: Party::default() }
     }
 
-    /// The same handle, held by this one.
+    /// The same handle, for this one's decisions.
     #[must_use]
-    pub fn held_by(self, holder: Decider) -> Self {
-        Self { holder, ..self }
+    pub fn held_by(self, party: Party) -> Self {
+        Self { party, ..self }
     }
 
     /// Reads from the exchange. `None` if it is being changed by a caller further up, which is a defect and must not be a panic.
@@ -41,7 +41,7 @@ impl Shared {
     /// is told: nobody has refused it since, and it has as many headers. One that somebody overwrote in its place is not seen.
     pub fn is_as_written(&self, host: &dyn Host) -> bool {
         let count = host.header_count(Message::Response);
-        let is_written = |exchange: &Exchange| exchange.refusal.is_none() && exchange.answer_headers == count;
+        let is_written = |exchange: &Exchange| exchange.verdict.is_none() && exchange.answer_headers == count;
         count.is_some() && self.read(is_written) == Some(true)
     }
 

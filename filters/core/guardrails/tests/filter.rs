@@ -64,7 +64,10 @@ mod requests {
             gateway.body_known = body_known;
             let refused = gateway.request(&chat(CARD), 2).refused(400, "content_blocked");
             assert!(refused.contains("CREDIT_CARD") && !refused.contains("4111"), "{refused}");
-            assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+            assert_eq!(
+                gateway.exchange(|exchange| exchange.verdict.map(|verdict| verdict.code)),
+                Some("content_blocked")
+            );
         }
         let mut gateway = Gateway::new(ANTHROPIC, &[(FindingType::CreditCard, Action::Block)]);
         let body = serde_json::json!({"model": "m", "max_tokens": 5, "system": CARD,
@@ -180,7 +183,7 @@ mod whole_answers {
         assert!(body.contains("content_blocked") && !body.contains("4111"), "{body}");
         assert_eq!(gateway.response_header(":status").as_deref(), Some("400"));
         assert_eq!(gateway.response_header("content-length"), Some(body.len().to_string()));
-        assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+        assert_eq!(gateway.exchange(|exchange| exchange.verdict.map(|verdict| verdict.code)), Some("content_blocked"));
     }
 
     #[test]
@@ -360,7 +363,7 @@ mod streams {
         assert_eq!(openai_text(&passed), "it is ");
         assert!(passed.contains("content_blocked") && !passed.contains("1111"), "{passed}");
         assert!(!passed.contains("more") && !passed.contains("stop"), "{passed}");
-        assert_eq!(gateway.exchange(|exchange| exchange.refusal), Some("content_blocked"));
+        assert_eq!(gateway.exchange(|exchange| exchange.verdict.map(|verdict| verdict.code)), Some("content_blocked"));
     }
 
     #[test]

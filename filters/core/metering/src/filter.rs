@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::names::REQUEST_ID_HEADER;
 use weir_config::{MeteringConfig, UsageSink};
-use weir_exchange::{Decider, Exchange, Shared, ToldHeaders};
+use weir_exchange::{Exchange, Party, Shared, Step, ToldHeaders, Verdict};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
@@ -40,7 +40,7 @@ impl MeteringPlugin {
     pub fn stream(&self, shared: Shared, outbox: Rc<Outbox>) -> MeteringStream {
         MeteringStream {
             config: Rc::clone(&self.config),
-            shared: shared.held_by(Decider::Metering),
+            shared: shared.held_by(Party::Gateway(Step::Metering)),
             outbox,
             first_byte: None,
             status: None,
@@ -144,7 +144,7 @@ impl MeteringStream {
     fn ending(&self, host: &dyn Host) -> Ending {
         if let Some(status @ 200..300) = self.status
             && self.passed_whole
-            && self.shared.read(|exchange| exchange.answer_complete && exchange.refusal.is_none()) == Some(true)
+            && self.shared.read(|exchange| exchange.answer_complete && exchange.verdict.is_none()) == Some(true)
         {
             return Ending { status, details: FROM_UPSTREAM.into(), flags: 0 };
         }
@@ -157,13 +157,13 @@ impl MeteringStream {
     /// The last provider of a pool failed without a word, and `weir.provider` cannot put a body where there is none: the
     /// client gets the error here.
     fn fill_in(&self, status: u16, headers: ToldHeaders) -> Reply {
-        let (code, schema) = self
+        let (verdict, schema) = self
             .shared
-            .read(|exchange| (exchange.refusal, exchange.operation.map(Operation::schema)))
+            .read(|exchange| (exchange.verdict, exchange.operation.map(Operation::schema)))
             .unwrap_or_default();
-        let code = code.unwrap_or("upstream_unavailable");
+        let code = verdict.map_or("upstream_unavailable", |Verdict { code, .. }| code);
         let error = ClientError::new(status, code, "The provider failed without saying why.");
-        let mut reply = self.shared.clone().held_by(Decider::Provider).refuse(schema.unwrap_or_default(), &error);
+        let mut reply = self.shared.clone().held_by(Party::Provider).refuse(schema.unwrap_or_default(), &error);
         reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
         reply
     }

@@ -1,4 +1,4 @@
-use weir_exchange::{Decider, Exchange};
+use weir_exchange::{Exchange, Party, Step, Verdict};
 
 /// How a stream ended, as the proxy tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,12 +41,15 @@ impl Outcome {
         if ending.status == 0 {
             return Self::ClientDisconnect;
         }
-        if let Some(code) = exchange.refusal {
-            return match (is_upstream(exchange, code), ending.status) {
-                (true, ..400) => Self::UpstreamBroken,
-                (true, _) => Self::Failed,
-                (false, 500..) if !exchange.attempts.is_empty() => Self::Failed,
-                (false, _) => Self::Refused,
+        if let Some(verdict) = exchange.verdict {
+            return match (verdict.by, ending.status) {
+                (Party::Provider, ..400) => Self::UpstreamBroken,
+                // An attempt that could not be made, and an answer that no guardrail can read.
+                (Party::Gateway(Step::Attempt), 500..) => Self::Failed,
+                (Party::Guardrail, 500..) if !exchange.attempts.is_empty() => Self::Failed,
+                (Party::Gateway(_) | Party::Guardrail, _) => Self::Refused,
+                (Party::Provider | Party::Network, _) => Self::Failed,
+                (Party::Client, _) => Self::ClientDisconnect,
             };
         }
         if client_left {
@@ -72,40 +75,30 @@ impl Outcome {
         }
     }
 
-    /// Who decided on the error; `None` on success.
-    pub fn decider(self, exchange: &Exchange) -> Option<Decider> {
-        match (self, exchange.refusal) {
-            (Self::ClientDisconnect, _) => Some(Decider::Client),
-            (_, Some(_)) => Some(exchange.refused_by),
-            (Self::Complete, None) => None,
-            (Self::UpstreamBroken, None) => Some(Decider::Provider),
-            (Self::Refused | Self::Failed, None) => Some(Decider::Envoy),
-        }
-    }
-
-    /// A stable error code, empty on success.
-    pub fn error_code(self, exchange: &Exchange, ending: &Ending) -> &'static str {
-        match (exchange.refusal, self) {
-            (_, Self::ClientDisconnect) => "client_disconnect",
-            (Some(code), _) => code,
-            (None, Self::Complete) => "",
-            (None, Self::UpstreamBroken) => "upstream_broken",
-            (None, Self::Refused | Self::Failed) => match ending.status {
-                // The proxy's own limits and missing routes, before any attempt.
-                404 if exchange.attempts.is_empty() => "unknown_url",
-                413 if exchange.attempts.is_empty() => "request_too_large",
-                502 if exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 401 | 403)) => {
-                    "upstream_auth_failed"
-                }
-                503 => "upstream_unavailable",
-                504 => "upstream_timeout",
-                _ => "upstream_error",
-            },
+    /// Who decided on the error, and its code; `None` on success.
+    pub fn verdict(self, exchange: &Exchange, ending: &Ending) -> Option<Verdict> {
+        let verdict = |by, code| Some(Verdict { by, code });
+        match (exchange.verdict, self) {
+            (_, Self::ClientDisconnect) => verdict(Party::Client, "client_disconnect"),
+            (Some(decided), _) => Some(decided),
+            (None, Self::Complete) => None,
+            (None, Self::UpstreamBroken) => verdict(Party::Provider, "upstream_broken"),
+            (None, Self::Refused | Self::Failed) => verdict(Party::Network, code_of_status(exchange, ending.status)),
         }
     }
 }
 
-/// Whether it is the provider's error that `weir.provider` noted, not a decision of ours.
-fn is_upstream(exchange: &Exchange, code: &str) -> bool {
-    code.starts_with("upstream_") || exchange.attempts.last().is_some_and(|attempt| attempt.status >= 400)
+/// The code of an error that no filter has decided on.
+fn code_of_status(exchange: &Exchange, status: u16) -> &'static str {
+    match status {
+        // The proxy's own limits and missing routes, before any attempt.
+        404 if exchange.attempts.is_empty() => "unknown_url",
+        413 if exchange.attempts.is_empty() => "request_too_large",
+        502 if exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 401 | 403)) => {
+            "upstream_auth_failed"
+        }
+        503 => "upstream_unavailable",
+        504 => "upstream_timeout",
+        _ => "upstream_error",
+    }
 }

@@ -1,4 +1,4 @@
-use weir_exchange::{Decider, Exchange, TokenSource};
+use weir_exchange::{Exchange, TokenSource};
 use weir_host::Micros;
 use weir_proto::dataplane::{UsageAttempt, UsageRecord, UsageSource};
 
@@ -19,6 +19,7 @@ pub(crate) fn record(
 ) -> Option<UsageRecord> {
     let principal = exchange.principal.as_ref()?;
     let outcome = Outcome::of(exchange, ending);
+    let verdict = outcome.verdict(exchange, ending);
     let settlement = settled(exchange, outcome);
     let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;
@@ -51,7 +52,7 @@ pub(crate) fn record(
         latency_us: now.saturating_sub(exchange.started),
         time_to_first_token_us: first_content.map(|first| first.saturating_sub(exchange.started)),
         status: ending.status.into(),
-        error_code: outcome.error_code(exchange, ending).to_owned(),
+        error_code: verdict.map(|verdict| verdict.code).unwrap_or_default().to_owned(),
         outcome: outcome.name().to_owned(),
         streamed: exchange.head.as_ref().is_some_and(|head| head.stream),
         attempts: u32::try_from(exchange.attempts.len()).unwrap_or(u32::MAX),
@@ -75,7 +76,7 @@ pub(crate) fn record(
                 answered_after_us: attempt.answered.map(|at| at.saturating_sub(exchange.started)),
             })
             .collect(),
-        decided_by: outcome.decider(exchange).map(Decider::name).unwrap_or_default().to_owned(),
+        decided_by: verdict.map(|verdict| verdict.by.name()).unwrap_or_default().to_owned(),
     })
 }
 

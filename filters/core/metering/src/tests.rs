@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use uuid::Uuid;
 use weir_config::{MeteringConfig, Price, parse};
-use weir_exchange::{Attempt, Exchange, Principal, Shared};
+use weir_exchange::{Attempt, Exchange, Party, Principal, Shared, Step, Verdict};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, StreamFilter};
 use weir_llm::{Figure, Operation, Usage, read_head};
@@ -195,7 +195,7 @@ fn streams_end_in_many_ways() {
         reported: Option<Usage>,
         output_characters: u64,
         complete: bool,
-        refusal: Option<&'static str>,
+        verdict: Option<(Party, &'static str)>,
         ending: (u64, &'static str),
         expect: (&'static str, &'static str, u64, UsageSource, u64, UsageSource, i64),
     }
@@ -204,7 +204,7 @@ fn streams_end_in_many_ways() {
         reported: Option::None,
         output_characters: 0,
         complete: false,
-        refusal: Option::None,
+        verdict: Option::None,
         ending: (200, "via_upstream"),
         expect: ("", "", 0, None, 0, None, 0),
     };
@@ -260,7 +260,7 @@ fn streams_end_in_many_ways() {
         },
         Case {
             attempts: vec![],
-            refusal: Some("model_not_found"),
+            verdict: Some((Party::Gateway(Step::Route), "model_not_found")),
             ending: (404, ""),
             expect: ("refused", "model_not_found", 0, None, 0, None, 0),
             ..case()
@@ -269,7 +269,7 @@ fn streams_end_in_many_ways() {
         Case {
             reported: input_only,
             complete: true,
-            refusal: Some("content_blocked"),
+            verdict: Some((Party::Guardrail, "content_blocked")),
             ending: (400, ""),
             expect: ("refused", "content_blocked", 50, Provider, 1, Provider, 52),
             ..case()
@@ -295,14 +295,14 @@ fn streams_end_in_many_ways() {
         // The provider's own refusal, as weir.provider notes it.
         Case {
             attempts: vec![attempt(429)],
-            refusal: Some("upstream_rate_limited"),
+            verdict: Some((Party::Provider, "upstream_rate_limited")),
             ending: (429, "via_upstream"),
             expect: ("failed", "upstream_rate_limited", 0, None, 0, None, 0),
             ..case()
         },
         // A 200 that turned out to be none.
         Case {
-            refusal: Some("upstream_invalid_response"),
+            verdict: Some((Party::Provider, "upstream_invalid_response")),
             ending: (502, "via_upstream"),
             expect: ("failed", "upstream_invalid_response", 0, None, 0, None, 0),
             ..case()
@@ -310,7 +310,7 @@ fn streams_end_in_many_ways() {
         // The provider closed its stream without its last event, and we told the client so.
         Case {
             output_characters: 8,
-            refusal: Some("upstream_incomplete"),
+            verdict: Some((Party::Provider, "upstream_incomplete")),
             ending: (200, "via_upstream"),
             expect: ("upstream_broken", "upstream_incomplete", 3, Estimated, 2, Estimated, 7),
             ..case()
@@ -318,7 +318,7 @@ fn streams_end_in_many_ways() {
         // A guardrail ended a stream.
         Case {
             output_characters: 8,
-            refusal: Some("content_blocked"),
+            verdict: Some((Party::Guardrail, "content_blocked")),
             ending: (200, "via_upstream"),
             expect: ("refused", "content_blocked", 3, Estimated, 2, Estimated, 7),
             ..case()
@@ -326,7 +326,7 @@ fn streams_end_in_many_ways() {
         // The client left between two attempts.
         Case {
             attempts: vec![attempt(503)],
-            refusal: Some("upstream_unavailable"),
+            verdict: Some((Party::Provider, "upstream_unavailable")),
             ending: (0, "downstream_remote_disconnect"),
             expect: ("client_disconnect", "client_disconnect", 0, None, 0, None, 0),
             ..case()
@@ -341,7 +341,7 @@ fn streams_end_in_many_ways() {
         exchange.usage.input_estimate = Some(3);
         exchange.usage.output_characters = case.output_characters;
         exchange.answer_complete = case.complete;
-        exchange.refusal = case.refusal;
+        exchange.verdict = case.verdict.map(|(by, code)| Verdict { by, code });
         let record = record(exchange, case.ending.0, case.ending.1);
         let (outcome, code, input, input_source, output, output_source, cost) = case.expect;
         let what = format!("{:?} {code}", case.ending);
@@ -434,7 +434,10 @@ fn response_headers_name_the_request_and_its_provider() {
         },
         &[("x-weir-request-id", &id), ("x-weir-provider", "Provider"), ("x-weir-model", "gpt-9")],
     );
-    check(&|exchange| exchange.refusal = Some("rate_limit_exceeded"), &[("x-weir-request-id", &id)]);
+    check(
+        &|exchange| exchange.decide(Party::Gateway(Step::Quota), "rate_limit_exceeded"),
+        &[("x-weir-request-id", &id)],
+    );
 }
 
 #[test]
@@ -442,7 +445,7 @@ fn a_failure_without_a_body_gets_one() {
     let mut vm = Vm::new(LEDGER);
     let mut exchange = exchange();
     exchange.attempts = vec![attempt(503)];
-    exchange.refusal = Some("upstream_unavailable");
+    exchange.decide(Party::Provider, "upstream_unavailable");
     vm.host.headers[1] = vec![(":status".to_owned(), b"503".to_vec())];
     let Flow::Reply(reply) = vm.stream(exchange).on_response_headers(&mut vm.host, true) else { panic!("no reply") };
     assert_eq!((reply.status, reply.code), (503, "upstream_unavailable"));
@@ -468,7 +471,7 @@ fn an_answer_is_taken_as_written_only_as_long_as_nothing_else_says_otherwise() {
     check(&|_| {}, &[":status", "a"]);
     check(&|exchange| exchange.answer_headers = None, &looked_at);
     check(&|exchange| exchange.answer_headers = Some(3), &looked_at);
-    check(&|exchange| exchange.refusal = Some("guardrail_blocked"), &looked_at);
+    check(&|exchange| exchange.decide(Party::Guardrail, "content_blocked"), &looked_at);
 }
 
 #[test]

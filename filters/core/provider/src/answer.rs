@@ -2,7 +2,7 @@ mod failure;
 
 use std::rc::Rc;
 
-use weir_exchange::{Decider, Exchange, Shared};
+use weir_exchange::{Exchange, Party, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
@@ -333,7 +333,7 @@ impl Answer {
         let is_cut_off = progress.error.take().is_some();
         take_in(exchange, &progress);
         if is_cut_off {
-            note(exchange, |exchange| exchange.note_refusal_if_first("upstream_incomplete", Decider::Provider));
+            note(exchange, |exchange| exchange.decide_if_first(Party::Provider, "upstream_incomplete"));
         }
     }
 
@@ -377,7 +377,7 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
         exchange.answer_complete |= progress.complete;
         if let Some(error) = &progress.error {
             // A filter behind may have ended the stream before: what the client was told counts.
-            exchange.note_refusal_if_first(recorded_code(error), Decider::Provider);
+            exchange.decide_if_first(Party::Provider, recorded_code(error));
         }
     });
 }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{Attempt, Decider, Shared};
+use weir_exchange::{Attempt, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -45,7 +45,7 @@ struct Begun {
 
 impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
-        let exchange = exchange.map(|exchange| exchange.held_by(Decider::Attempt));
+        let exchange = exchange.map(|exchange| exchange.held_by(Party::Gateway(Step::Attempt)));
         Self { plugin, exchange, headers, client: Schema::default(), begun: None, answer: None }
     }
 
@@ -81,7 +81,7 @@ impl ProviderStream {
                 exchange.first_token = None;
                 exchange.answer_complete = false;
                 exchange.answer_headers = None;
-                exchange.refusal = None;
+                exchange.verdict = None;
             });
         }
         destination::check(host, &deployment)?;

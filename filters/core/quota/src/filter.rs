@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Decider, Exchange, Principal, RateLimit, Shared};
+use weir_exchange::{Exchange, Party, Principal, RateLimit, Shared, Step};
 use weir_host::{Base, Flow, Host, Level, Message, Micros, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
@@ -35,7 +35,7 @@ impl QuotaPlugin {
     pub fn stream(&self, shared: Shared, leases: Rc<Leases>) -> QuotaStream {
         QuotaStream {
             config: Rc::clone(&self.config),
-            shared: shared.held_by(Decider::Quota),
+            shared: shared.held_by(Party::Gateway(Step::Quota)),
             leases,
             schema: Schema::default(),
             principal: Rc::default(),

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::RouteConfig;
 use weir_config::names::{POOL_HEADER, STREAM_HEADER};
-use weir_exchange::{Bodies, Catalog, CatalogModel, Decider, HeldBody, Principal, Shared};
+use weir_exchange::{Bodies, Catalog, CatalogModel, HeldBody, Party, Principal, Shared, Step};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
@@ -38,7 +38,7 @@ impl RoutePlugin {
         let held = HeldBody::new(bodies);
         RouteStream {
             config: Rc::clone(&self.config),
-            shared: shared.held_by(Decider::Route),
+            shared: shared.held_by(Party::Gateway(Step::Route)),
             held,
             stage: Stage::Begun,
         }

@@ -111,7 +111,7 @@ fn a_model_becomes_a_pool() {
             assert_eq!(exchange.pool_id.as_deref(), Some(pool));
             assert_eq!(exchange.body.as_ref().map(|body| body.to_vec()), Some(body.to_string().into_bytes()));
             assert_eq!(exchange.head.as_ref().map(|head| head.stream), Some(stream));
-            assert_eq!(exchange.refusal, None);
+            assert_eq!(exchange.verdict.map(|verdict| verdict.code), None);
         });
     };
     check(CHAT, message("gpt"), "pool-gpt", false);
@@ -149,7 +149,9 @@ fn a_client_is_not_told_of_models_it_does_not_have() {
         assert_eq!(request.host.route_cache_cleared, 0);
         let (code, named) = request
             .shared
-            .read(|exchange| (exchange.refusal, exchange.head.as_ref().map(|head| head.model.clone())))
+            .read(|exchange| {
+                (exchange.verdict.map(|verdict| verdict.code), exchange.head.as_ref().map(|head| head.model.clone()))
+            })
             .expect("free");
         assert_eq!(code, Some(reply(&flow).code));
         assert_eq!(named.as_deref(), Some(model), "the usage record names what was asked for");
@@ -280,7 +282,7 @@ fn models_are_listed_in_the_clients_schema() {
         let flow = request.headers(true);
         assert_eq!(reply(&flow).status, 200, "{path}");
         assert_eq!(json(&flow), expect, "{path}");
-        assert_eq!(request.shared.read(|exchange| exchange.refusal), Some(None), "an answer is no refusal");
+        assert_eq!(request.shared.read(|exchange| exchange.verdict), Some(None), "an answer is no refusal");
     };
     let openai = |id: &str| json!({"id": id, "object": "model", "created": 1_735_689_600, "owned_by": "acme"});
     let anthropic =

@@ -1,5 +1,5 @@
 use weir_config::Action;
-use weir_exchange::{Decider, Exchange, Shared};
+use weir_exchange::{Exchange, Party, Shared};
 use weir_host::{Flow, Host, Message};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
@@ -53,7 +53,7 @@ impl Notes {
     }
 
     pub(super) fn refusal(&self, error: &ClientError) {
-        self.write(|exchange| exchange.note_refusal(error.code, Decider::Guardrails));
+        self.write(|exchange| exchange.decide(Party::Guardrail, error.code));
     }
 
     /// What was found so far, as the client is told; `None`: nothing was.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_config::Price;
-use weir_exchange::Exchange;
+use weir_exchange::{Exchange, Party};
 use weir_llm::{Operation, Schema, usage_of_response};
 use weir_proto::dataplane::{UsageRecord, UsageSource};
 
@@ -139,7 +139,7 @@ fn embeddings_are_counted_by_the_total_or_by_their_input() {
 fn an_answer_that_cannot_be_used_is_charged_by_its_own_figures() {
     let mut exchange = answered("openai", r#"{"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#);
     exchange.answer_complete = false;
-    exchange.refusal = Some("upstream_invalid_response");
+    exchange.decide(Party::Provider, "upstream_invalid_response");
     let record = record(exchange, 502, "via_upstream");
     assert_eq!((record.outcome.as_str(), record.cost_microusd), ("failed", 25 + 50));
     assert_eq!(record.input_source(), PROVIDER);
@@ -163,6 +163,6 @@ fn a_client_is_told_the_cost_that_the_ledger_has() {
     let refused = answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#);
     assert_eq!(crate::headers::of(&refused).len(), 4);
     let mut refused = refused;
-    refused.refusal = Some("content_blocked");
+    refused.decide(Party::Guardrail, "content_blocked");
     assert_eq!(record(refused, 400, "").cost_microusd, 75);
 }

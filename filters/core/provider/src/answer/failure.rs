@@ -1,7 +1,7 @@
 //! Answers that are none: what the client is told, with a status by which the router decides whether the next provider is asked.
 
 use weir_config::names::RETRIED_BELOW_500;
-use weir_exchange::{Decider, Shared};
+use weir_exchange::{Party, Shared};
 use weir_host::{Flow, Host, HostError, Message, Reply};
 use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::Progress;
@@ -29,7 +29,7 @@ impl Answer {
                 (error.status, error.code, error.body(client))
             }
         };
-        note(exchange, |exchange| exchange.note_refusal(code, Decider::Provider));
+        note(exchange, |exchange| exchange.decide(Party::Provider, code));
         if matches!(status, 400..500) && !RETRIED_BELOW_500.contains(&status) {
             let headers = vec![("content-type".into(), JSON.into())];
             return Flow::Reply(Reply { status, headers, body, code });
@@ -68,7 +68,7 @@ impl Answer {
         body: &[u8],
     ) -> Flow {
         self.state = State::Discarding;
-        note(exchange, |exchange| exchange.note_refusal(code, Decider::Provider));
+        note(exchange, |exchange| exchange.decide(Party::Provider, code));
         let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
         self.flow_after(written.and_then(|()| host.set_body(Message::Response, body)))

@@ -1,4 +1,4 @@
-use weir_exchange::Shared;
+use weir_exchange::{Party, Shared};
 
 use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
 
@@ -59,7 +59,7 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
         assert_eq!((usage.input, usage.output), (Some(7), Some(3)));
         assert_eq!(exchange.attempts.last().map(|attempt| attempt.status), Some(200));
         assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
-        assert_eq!(exchange.refusal, None);
+        assert_eq!(exchange.verdict, None);
     });
 }
 
@@ -91,7 +91,7 @@ fn a_stream_that_stops_early_does_not_look_whole() {
     assert!(body.contains("ended before its answer did") && !body.contains("[DONE]"), "{body}");
     exchange.read(|exchange| {
         assert!(!exchange.answer_complete);
-        assert_eq!(exchange.refusal, Some("upstream_incomplete"));
+        assert_eq!(exchange.verdict.map(|verdict| verdict.code), Some("upstream_incomplete"));
     });
 }
 
@@ -103,7 +103,10 @@ fn an_error_after_content_ends_the_stream_with_an_error_event() {
     let body = received.body();
     assert_eq!(body.matches("\"error\"").count(), 1, "{body}");
     assert!(body.contains("broke") && !body.contains("[DONE]"), "{body}");
-    assert_eq!(exchange.read(|exchange| exchange.refusal), Some(Some("upstream_unavailable")));
+    assert_eq!(
+        exchange.read(|exchange| exchange.verdict.map(|verdict| verdict.code)),
+        Some(Some("upstream_unavailable"))
+    );
 }
 
 #[test]
@@ -113,9 +116,9 @@ fn what_a_filter_behind_told_the_client_first_stays_recorded() {
     sent.begin_answer(&[(":status", "200"), EVENTS]);
     for piece in [chunk(r#"{"content":"a card"}"#, "null").as_str(), "data: <html>\n\n"] {
         sent.passes(piece);
-        exchange.write(|exchange| _ = exchange.refusal.get_or_insert("content_blocked"));
+        exchange.write(|exchange| exchange.decide_if_first(Party::Guardrail, "content_blocked"));
     }
-    assert_eq!(exchange.read(|exchange| exchange.refusal), Some(Some("content_blocked")));
+    assert_eq!(exchange.read(|exchange| exchange.verdict.map(|verdict| verdict.code)), Some(Some("content_blocked")));
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn what_a_failed_attempt_used_is_not_the_next_ones() {
     exchange.read(|exchange| {
         assert_eq!(exchange.usage.reported.and_then(|usage| usage.counted().input), Some(7));
         assert!(exchange.usage.is_final);
-        assert_eq!(exchange.refusal, None);
+        assert_eq!(exchange.verdict, None);
         assert_eq!(exchange.attempts.len(), 2);
     });
 }
