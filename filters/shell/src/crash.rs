@@ -7,7 +7,7 @@ const TRIGGER: &str = "crash-the-vm";
 
 /// Traps if the request that is active now asks for it.
 pub(crate) fn if_asked() {
-    if sys::header(Map::RequestHeaders, TRIGGER).is_some() {
+    if sys::header(Map::Request, TRIGGER).is_some() {
         std::process::abort();
     }
 }

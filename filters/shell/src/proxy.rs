@@ -6,7 +6,8 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use weir_config::names::DATAPLANE_SERVICE;
 use weir_host::{
-    Base, CallId, Contexts, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost, StreamId,
+    Base, CallId, Contexts, Headers, Host, HostError, HttpCall, Level, Message, Micros, Reply, RootHost, StreamHost,
+    StreamId,
 };
 
 use crate::sys::{self, Buffer, Map, Stream};
@@ -18,12 +19,48 @@ pub(crate) struct Proxy {
     pub(crate) context: u32,
     /// How many headers the response has, if this callback is the one that tells.
     pub(crate) response_headers: Option<usize>,
+    /// That context is none of a stream's.
+    is_root: bool,
+    /// The context that Envoy called, where this one was entered from it.
+    entered_from: Option<Caller>,
+}
+
+/// The SDK hands what answers a callout to the context that Envoy called when it was made.
+struct Caller {
+    context: u32,
+    is_root: bool,
+    /// The callouts made in its name.
+    calls: Vec<CallId>,
 }
 
 impl Proxy {
     /// As this context sees it.
     pub(crate) fn of(context: u32) -> Self {
-        Self { context, response_headers: None }
+        Self { context, ..Self::default() }
+    }
+
+    /// Outside of streams.
+    pub(crate) fn of_root(context: u32) -> Self {
+        Self { context, is_root: true, ..Self::default() }
+    }
+
+    /// With the response's headers, so many.
+    pub(crate) fn with_response_headers(context: u32, count: usize) -> Self {
+        Self { context, response_headers: Some(count), ..Self::default() }
+    }
+
+    /// Makes a callout in the name of the context that Envoy called: to Envoy it ends with that one.
+    fn calling(&mut self, call: impl FnOnce() -> Result<CallId, HostError>) -> Result<CallId, HostError> {
+        let Some(caller) = &mut self.entered_from else { return call() };
+        if !caller.is_root {
+            return Err(HostError::NotNow);
+        }
+        sys::enter(caller.context)?;
+        let called = call();
+        sys::enter(self.context)?;
+        let id = called?;
+        caller.calls.push(id);
+        Ok(id)
     }
 }
 
@@ -33,8 +70,8 @@ thread_local! {
 
 fn map(of: Message) -> Map {
     match of {
-        Message::Request => Map::RequestHeaders,
-        Message::Response => Map::ResponseHeaders,
+        Message::Request => Map::Request,
+        Message::Response => Map::Response,
     }
 }
 
@@ -80,21 +117,39 @@ impl Base for Proxy {
     }
     fn call(&mut self, cluster: &str, method: &str, message: &[u8], timeout_ms: u64) -> Result<CallId, HostError> {
         let timeout = Duration::from_millis(timeout_ms);
-        hostcalls::dispatch_grpc_call(cluster, DATAPLANE_SERVICE, method, Vec::new(), Some(message), timeout)
-            .map_err(|_| HostError::Refused)
+        self.calling(|| {
+            hostcalls::dispatch_grpc_call(cluster, DATAPLANE_SERVICE, method, Vec::new(), Some(message), timeout)
+                .map_err(|_| HostError::Refused)
+        })
+    }
+    fn http_call(&mut self, call: &HttpCall<'_>) -> Result<CallId, HostError> {
+        let HttpCall { cluster, authority, path, body, timeout_ms } = *call;
+        let headers = vec![
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", authority),
+            (":path", path),
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+        ];
+        let timeout = Duration::from_millis(timeout_ms);
+        self.calling(|| {
+            hostcalls::dispatch_http_call(cluster, headers, Some(body), Vec::new(), timeout)
+                .map_err(|_| HostError::Refused)
+        })
     }
 }
 
 impl Contexts for Proxy {
-    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool {
-        if sys::enter(stream).is_err() {
-            return false;
-        }
-        act(&mut Self::of(stream));
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> Option<Vec<CallId>> {
+        sys::enter(stream).ok()?;
+        let caller = Caller { context: self.context, is_root: self.is_root, calls: Vec::new() };
+        let mut entered = Self { entered_from: Some(caller), ..Self::of(stream) };
+        act(&mut entered);
         if sys::enter(self.context).is_err() {
             self.log(Level::Error, "weir: Envoy refused to go back to the context that it called");
         }
-        true
+        Some(entered.entered_from.map(|caller| caller.calls).unwrap_or_default())
     }
 }
 
@@ -151,6 +206,9 @@ impl StreamHost for Proxy {
     }
     fn resume_request(&mut self) -> Result<(), HostError> {
         sys::resume(Stream::Request)
+    }
+    fn resume_response(&mut self) -> Result<(), HostError> {
+        sys::resume(Stream::Response)
     }
     fn reset(&mut self) -> Result<(), HostError> {
         sys::reset(Stream::Response)

@@ -4,7 +4,7 @@ use weir_gateway::Root;
 use weir_host::{Base, Level};
 
 use crate::proxy::Proxy;
-use crate::stream::{StreamContext, answer_of};
+use crate::stream::{StreamContext, answer_of, http_answer_of};
 use crate::sys::{self, Buffer};
 use crate::vm;
 
@@ -23,16 +23,25 @@ impl Configured {
 impl Context for Configured {
     fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
         let answer = answer_of(status_code, response_size);
-        self.root.on_call(&mut Proxy::of(self.id), token_id, answer.as_ref().map(Vec::as_slice).map_err(Clone::clone));
+        self.root.on_call(
+            &mut Proxy::of_root(self.id),
+            token_id,
+            answer.as_ref().map(Vec::as_slice).map_err(Clone::clone),
+        );
+    }
+
+    fn on_http_call_response(&mut self, token_id: u32, headers: usize, body_size: usize, _trailers: usize) {
+        let answer = http_answer_of(headers, body_size);
+        self.root.on_http_answer(&mut Proxy::of_root(self.id), token_id, answer.as_ref().map_err(|error| *error));
     }
 
     fn on_grpc_stream_message(&mut self, token_id: u32, message_size: usize) {
         let message = sys::buffer(Buffer::GrpcMessage, 0, message_size);
-        self.root.on_stream_message(&mut Proxy::of(self.id), token_id, message.as_deref());
+        self.root.on_stream_message(&mut Proxy::of_root(self.id), token_id, message.as_deref());
     }
 
     fn on_grpc_stream_close(&mut self, token_id: u32, status_code: u32) {
-        self.root.on_stream_close(&mut Proxy::of(self.id), token_id, status_code);
+        self.root.on_stream_close(&mut Proxy::of_root(self.id), token_id, status_code);
     }
 }
 
@@ -41,7 +50,7 @@ impl RootContext for Configured {
         let root_id = sys::property(&["plugin_root_id"]).unwrap_or_default();
         let root_id = String::from_utf8_lossy(&root_id);
         let json = sys::buffer(Buffer::PluginConfiguration, 0, usize::MAX).unwrap_or_default();
-        let mut proxy = Proxy::of(self.id);
+        let mut proxy = Proxy::of_root(self.id);
         let configured = self.root.configure(&mut proxy, &root_id, &json);
         if let Err(error) = &configured {
             proxy.log(Level::Error, &format!("weir: the configuration of {root_id:?} is refused: {error}"));
@@ -50,7 +59,7 @@ impl RootContext for Configured {
     }
 
     fn on_tick(&mut self) {
-        self.root.on_tick(&mut Proxy::of(self.id));
+        self.root.on_tick(&mut Proxy::of_root(self.id));
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {

@@ -1,10 +1,10 @@
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 use weir_gateway::{Action, Stream};
-use weir_host::CallError;
+use weir_host::{CallError, HttpAnswer, HttpError, MOST_HTTP_ANSWER_BYTES};
 
 use crate::proxy::Proxy;
-use crate::sys::{self, Buffer};
+use crate::sys::{self, Buffer, Map};
 
 /// One filter of one stream, driven by the SDK's callbacks.
 pub(crate) struct StreamContext {
@@ -20,6 +20,11 @@ impl Context for StreamContext {
             token_id,
             answer.as_ref().map(Vec::as_slice).map_err(Clone::clone),
         );
+    }
+
+    fn on_http_call_response(&mut self, token_id: u32, headers: usize, body_size: usize, _trailers: usize) {
+        let answer = http_answer_of(headers, body_size);
+        self.stream.on_http_answer(&mut Proxy::of(self.id), token_id, answer.as_ref().map_err(|error| *error));
     }
 }
 
@@ -39,10 +44,7 @@ impl HttpContext for StreamContext {
     }
 
     fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> types::Action {
-        action(
-            self.stream
-                .on_response_headers(&mut Proxy { context: self.id, response_headers: Some(count) }, end_of_stream),
-        )
+        action(self.stream.on_response_headers(&mut Proxy::with_response_headers(self.id, count), end_of_stream))
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> types::Action {
@@ -71,4 +73,20 @@ pub(crate) fn answer_of(status: u32, size: usize) -> Result<Vec<u8>, CallError> 
         0 => Ok(sys::buffer(Buffer::GrpcMessage, 0, size).unwrap_or_default()),
         status => Err(CallError { status }),
     }
+}
+
+/// What an HTTP service answered, of which Envoy tells now. An answer without headers is none: its connection broke.
+pub(crate) fn http_answer_of(headers: usize, size: usize) -> Result<HttpAnswer, HttpError> {
+    if headers == 0 {
+        return Err(HttpError::Broken);
+    }
+    if size > MOST_HTTP_ANSWER_BYTES {
+        return Err(HttpError::TooLong);
+    }
+    let status = sys::header(Map::HttpAnswer, ":status").and_then(|status| String::from_utf8(status).ok());
+    let body = match size {
+        0 => Vec::new(),
+        size => sys::buffer(Buffer::HttpAnswer, 0, size).ok_or(HttpError::Broken)?,
+    };
+    Ok(HttpAnswer { status: status.and_then(|status| status.parse().ok()).unwrap_or_default(), body })
 }

@@ -2,7 +2,7 @@
 //!
 //! The SDK's own wrappers panic on every status that they do not expect, for example on a header map that is out of reach in
 //! this phase, and a panic ends the VM with all its streams. Here a status that is not "ok" is `None` or a [`HostError`].
-//! gRPC calls still go through the SDK, which must learn of them in order to hand their answers to the right context; it
+//! Callouts still go through the SDK, which must learn of them in order to hand their answers to the right context; it
 //! returns the statuses that Envoy gives there.
 #![expect(unsafe_code, reason = "the ABI passes pointers into this module's memory")]
 
@@ -19,8 +19,9 @@ const EVERYTHING: usize = i32::MAX as usize;
 /// Header maps by their number in the ABI.
 #[derive(Clone, Copy)]
 pub(crate) enum Map {
-    RequestHeaders = 0,
-    ResponseHeaders = 2,
+    Request = 0,
+    Response = 2,
+    HttpAnswer = 6,
 }
 
 /// Buffers by their number in the ABI.
@@ -28,6 +29,7 @@ pub(crate) enum Map {
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    HttpAnswer = 4,
     GrpcMessage = 5,
     PluginConfiguration = 7,
 }

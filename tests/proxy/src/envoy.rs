@@ -7,11 +7,12 @@ use weir_config::names::{INTERNAL_PREFIX, POOL_HEADER};
 use weir_config::plugin;
 use weir_gateway::{Root, Worker};
 use weir_host::fake::{FakeCall, FakeHost, Header, SharedData};
-use weir_host::{CallError, Host, Message};
+use weir_host::{CallError, Host, HttpError, Message};
 
 use crate::hop::{Hop, Passed};
 use crate::received::{Ended, Received};
 use crate::router::{Downstream, Endpoint, route};
+use crate::services::{Asked, Served, Services};
 
 /// A client's request.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub struct Envoy {
     pub shared: SharedData,
     /// Who answers callouts. Nobody at first: each fails as if its cluster were away.
     pub callouts: Callouts,
+    /// Who answers questions to HTTP services. Nobody at first.
+    pub services: Services,
     /// Callouts are answered when the request's body is here whole, not at once.
     pub callouts_are_late: bool,
     /// The most that is held of a body, in bytes.
@@ -93,7 +96,7 @@ impl Envoy {
             numbers.set(numbers.get() + 1);
             numbers.get()
         }));
-        let mut root = FakeHost::default();
+        let mut root = FakeHost { is_root: true, ..FakeHost::default() };
         let mut configured = |root_id: &str, json: &str| {
             let mut context = Root::new(Rc::clone(&worker));
             context.configure(&mut root, root_id, json.as_bytes()).expect("the configuration is accepted");
@@ -108,6 +111,7 @@ impl Envoy {
             now: 1_800_000_000_000_000,
             shared,
             callouts: Box::new(|_| Some(Err(14))),
+            services: Box::new(|_| Served::failing(HttpError::Broken)),
             callouts_are_late: false,
             limit: 64 << 20,
             root,
@@ -153,21 +157,29 @@ impl Envoy {
         let mut hop = Hop::new(self.listener.stream());
         hop.limit = self.limit;
         let mut client = Client::default();
-        match self.listen(&mut host, &mut hop, request) {
+        let mut asked = Asked::default();
+        match self.listen(&mut host, &mut hop, request, &mut asked) {
             Listened::Waits => {}
             Listened::Reply(reply) => client.take(&mut hop, &mut host, reply),
             Listened::Whole(body) => {
                 let pool = host.header_text(Message::Request, POOL_HEADER).unwrap_or_default();
+                let (callouts, services) = (&mut self.callouts, &mut self.services);
                 match self.pools.get(&pool) {
                     Some(members) => route(&mut host, &self.provider, members, &body, self.limit, |host, piece| {
+                        let is_piece = matches!(piece, Downstream::Piece { .. });
                         client.take(&mut hop, host, piece);
+                        client.hear(host, &mut hop, &mut asked, callouts, services, is_piece);
                     }),
                     None => client.take(&mut hop, &mut host, envoys(404, "route_not_found")),
                 }
             }
         }
+        for passed in asked.answer_rest(&mut host, &mut hop, &mut self.services) {
+            client.pass(&host, passed);
+        }
         client.note_end(&mut host);
         hop.log(&mut host);
+        asked.answer_late(&mut host, &mut hop, &mut self.services);
         for (name, count) in std::mem::take(&mut host.counters) {
             *self.counters.entry(name).or_default() += count;
         }
@@ -176,46 +188,65 @@ impl Envoy {
     }
 
     /// The request's way through the listener's filters.
-    fn listen(&mut self, host: &mut FakeHost, hop: &mut Hop, request: &Request) -> Listened {
+    fn listen(&mut self, host: &mut FakeHost, hop: &mut Hop, request: &Request, asked: &mut Asked) -> Listened {
         let of = Message::Request;
         let mut body = Vec::new();
         let ends_early = request.pieces.is_empty() && !request.trailers;
         let mut passed = vec![hop.headers(host, of, ends_early)];
-        self.answer_calls(host, hop, ends_early, &mut passed);
+        self.answer_calls(host, hop, asked, (ends_early, false), &mut passed);
         for (number, piece) in request.pieces.iter().enumerate() {
             if let Some(reply) = through(&mut passed, &mut body) {
                 return reply;
             }
             let end = !request.trailers && number + 1 == request.pieces.len();
             passed.push(hop.piece(host, of, piece, end));
-            self.answer_calls(host, hop, end, &mut passed);
+            self.answer_calls(host, hop, asked, (end, true), &mut passed);
         }
         if request.trailers {
             if let Some(reply) = through(&mut passed, &mut body) {
                 return reply;
             }
             passed.push(hop.trailers(host, of));
-            self.answer_calls(host, hop, true, &mut passed);
+            self.answer_calls(host, hop, asked, (true, true), &mut passed);
         }
+        if let Some(listened) = through(&mut passed, &mut body) {
+            return listened;
+        }
+        passed.extend(asked.answer_rest(host, hop, &mut self.services));
         through(&mut passed, &mut body).unwrap_or(Listened::Waits)
     }
 
     /// Answers what was asked so far, and what is asked because of that.
-    fn answer_calls(&mut self, host: &mut FakeHost, hop: &mut Hop, is_whole: bool, passed: &mut Vec<Passed>) {
+    fn answer_calls(
+        &mut self,
+        host: &mut FakeHost,
+        hop: &mut Hop,
+        asked: &mut Asked,
+        (is_whole, is_piece): (bool, bool),
+        passed: &mut Vec<Passed>,
+    ) {
+        passed.extend(asked.answer_due(host, hop, &mut self.services, is_piece));
         if self.callouts_are_late && !is_whole {
             return;
         }
         while !host.calls.is_empty() {
-            for call in std::mem::take(&mut host.calls) {
-                let answer = match (self.callouts)(&call) {
-                    Some(Ok(bytes)) => hop.call(host, call.id, Ok(&bytes)),
-                    Some(Err(status)) => hop.call(host, call.id, Err(CallError { status })),
-                    None => continue,
-                };
-                passed.push(answer);
-            }
+            passed.extend(answer_of_control_plane(host, hop, &mut self.callouts));
+            passed.extend(asked.answer_due(host, hop, &mut self.services, false));
         }
     }
+}
+
+/// Answers what was asked of the control plane so far.
+fn answer_of_control_plane(host: &mut FakeHost, hop: &mut Hop, callouts: &mut Callouts) -> Vec<Passed> {
+    let mut passed = Vec::new();
+    for call in std::mem::take(&mut host.calls) {
+        match callouts(&call) {
+            Some(Ok(bytes)) => passed.push(hop.call(host, call.id, Ok(&bytes))),
+            Some(Err(status)) => passed.push(hop.call(host, call.id, Err(CallError { status }))),
+            None => {}
+        }
+    }
+    passed
 }
 
 /// Where a request's way through the listener ended.
@@ -317,6 +348,26 @@ impl Client {
                 self.over = true;
                 self.received.ended = Ended::Broken;
             }
+        }
+    }
+
+    /// Takes what goes on because of callouts that are answered.
+    fn hear(
+        &mut self,
+        host: &mut FakeHost,
+        hop: &mut Hop,
+        asked: &mut Asked,
+        callouts: &mut Callouts,
+        services: &mut Services,
+        is_piece: bool,
+    ) {
+        let mut passed = asked.answer_due(host, hop, services, is_piece);
+        while !host.calls.is_empty() {
+            passed.extend(answer_of_control_plane(host, hop, callouts));
+            passed.extend(asked.answer_due(host, hop, services, false));
+        }
+        for passed in passed {
+            self.pass(host, passed);
         }
     }
 

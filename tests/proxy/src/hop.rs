@@ -2,7 +2,7 @@ use std::mem::take;
 
 use weir_gateway::{Action, Stream};
 use weir_host::fake::FakeHost;
-use weir_host::{CallError, CallId, Message, Reply};
+use weir_host::{CallError, CallId, HttpAnswer, HttpError, Message, Reply};
 
 /// One filter on a stream's way, and what Envoy holds of the stream's messages until it lets them go.
 ///
@@ -12,6 +12,8 @@ use weir_host::{CallError, CallId, Message, Reply};
 pub struct Hop {
     filter: Stream,
     held: [Held; 2],
+    /// The answer's headers are here: what a callout lets go is the answer.
+    response_begun: bool,
     /// The most that is held of a body, in bytes.
     pub limit: usize,
 }
@@ -57,7 +59,7 @@ fn index(of: Message) -> usize {
 impl Hop {
     /// A filter, with buffers of 64 MiB.
     pub fn new(filter: impl Into<Stream>) -> Self {
-        Self { filter: filter.into(), held: Default::default(), limit: 64 << 20 }
+        Self { filter: filter.into(), held: Default::default(), response_begun: false, limit: 64 << 20 }
     }
 
     /// A message begins; its headers are in the host.
@@ -65,7 +67,10 @@ impl Hop {
         self.held[index(of)] = Held { headers: true, end, bytes: Vec::new() };
         let action = match of {
             Message::Request => self.filter.on_request_headers(host, end),
-            Message::Response => self.filter.on_response_headers(host, end),
+            Message::Response => {
+                self.response_begun = true;
+                self.filter.on_response_headers(host, end)
+            }
         };
         self.after(host, of, action)
     }
@@ -98,14 +103,26 @@ impl Hop {
         self.after(host, of, action)
     }
 
-    /// A callout that the filter made is answered: what of the request goes on then.
+    /// A callout of the filter's to the control plane is answered: what of the message that is on its way goes on then.
     pub fn call(&mut self, host: &mut FakeHost, call: CallId, answer: Result<&[u8], CallError>) -> Passed {
-        let of = Message::Request;
+        self.answered(host, |filter, host| filter.on_call(host, call, answer))
+    }
+
+    /// The same for one to an HTTP service.
+    pub fn http_answer(&mut self, host: &mut FakeHost, call: CallId, answer: Result<&HttpAnswer, HttpError>) -> Passed {
+        self.answered(host, |filter, host| filter.on_http_answer(host, call, answer))
+    }
+
+    fn answered(&mut self, host: &mut FakeHost, tell: impl FnOnce(&mut Stream, &mut FakeHost)) -> Passed {
+        let of = if self.response_begun { Message::Response } else { Message::Request };
         host.bodies[index(of)] = take(&mut self.held[index(of)].bytes);
-        let resumed = host.resumed;
-        self.filter.on_call(host, call, answer);
+        tell(&mut self.filter, host);
         self.take_back(host, of);
-        let action = if host.resumed > resumed { Action::Continue } else { Action::Pause };
+        let resumed = match of {
+            Message::Request => &mut host.resumed,
+            Message::Response => &mut host.response_resumed,
+        };
+        let action = if take(resumed) > 0 { Action::Continue } else { Action::Pause };
         self.after(host, of, action)
     }
 

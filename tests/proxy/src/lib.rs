@@ -15,9 +15,11 @@ mod envoy;
 mod hop;
 mod received;
 mod router;
+mod services;
 
 pub use answer::{Answer, End, Provider, Sent};
 pub use envoy::{Callouts, Envoy, Request};
 pub use hop::{Hop, Passed};
 pub use received::{Ended, Received};
 pub use router::Endpoint;
+pub use services::{Served, Services, When};

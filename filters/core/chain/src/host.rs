@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use weir_host::{Base, CallId, Headers, Host, HostError, Level, Message, Micros, StreamId};
+use weir_host::{Base, CallId, Headers, Host, HostError, HttpCall, Level, Message, Micros, StreamId};
 
 /// The proxy as the filters of one chain see it during one callback: the time and the headers are asked for once, since one
 /// question for a header costs nearly as much as all of them; what one filter wrote the next need not ask for.
@@ -10,6 +10,8 @@ pub(crate) struct StageHost<'a> {
     now: Cell<Option<Micros>>,
     read: RefCell<[Read; 2]>,
     bodies: RefCell<[Body; 2]>,
+    /// Callouts made since this was last asked.
+    made: Vec<CallId>,
 }
 
 /// What is known of one message's body.
@@ -43,7 +45,12 @@ fn index(of: Message) -> usize {
 
 impl<'a> StageHost<'a> {
     pub(crate) fn new(host: &'a mut dyn Host) -> Self {
-        Self { host, now: Cell::default(), read: RefCell::default(), bodies: RefCell::default() }
+        Self { host, now: Cell::default(), read: RefCell::default(), bodies: RefCell::default(), made: Vec::new() }
+    }
+
+    /// The callouts that were made since this was last asked.
+    pub(crate) fn made(&mut self) -> Vec<CallId> {
+        std::mem::take(&mut self.made)
     }
 
     /// The length of the body that was put in place since this was last asked.
@@ -106,7 +113,14 @@ impl Base for StageHost<'_> {
         self.host.set_shared(key, value, cas)
     }
     fn call(&mut self, cluster: &str, method: &str, message: &[u8], timeout_ms: u64) -> Result<CallId, HostError> {
-        self.host.call(cluster, method, message, timeout_ms)
+        let call = self.host.call(cluster, method, message, timeout_ms)?;
+        self.made.push(call);
+        Ok(call)
+    }
+    fn http_call(&mut self, call: &HttpCall<'_>) -> Result<CallId, HostError> {
+        let call = self.host.http_call(call)?;
+        self.made.push(call);
+        Ok(call)
     }
 }
 

@@ -23,7 +23,7 @@ mod passage;
 #[cfg(test)]
 mod tests;
 
-use weir_host::{CallError, CallId, Flow, Host, Message, StreamFilter};
+use weir_host::{CallError, CallId, Flow, Host, HttpAnswer, HttpError, Message, StreamFilter};
 
 use host::StageHost;
 use passage::Passage;
@@ -35,12 +35,23 @@ pub struct Chain {
     reached: usize,
     request: Passage,
     response: Passage,
+    /// Callouts without an answer.
+    open: Vec<Callout>,
+}
+
+/// Who waits for the answer to a callout.
+#[derive(Clone, Copy)]
+struct Callout {
+    id: CallId,
+    /// The message on whose way it was made, and the filter by its place on that way.
+    of: Message,
+    index: usize,
 }
 
 impl Chain {
     /// Of these filters.
     pub fn new(stages: Vec<Box<dyn StreamFilter>>) -> Self {
-        Self { stages, reached: 0, request: Passage::default(), response: Passage::default() }
+        Self { stages, reached: 0, request: Passage::default(), response: Passage::default(), open: Vec::new() }
     }
 
     /// Runs `callback` for the filter that is the `index`th on this message's way. `None`: there is no such filter.
@@ -77,6 +88,7 @@ impl Chain {
                 Message::Request => stage.on_request_headers(host, end_of_stream),
                 Message::Response => stage.on_response_headers(host, end_of_stream),
             });
+            self.note_callouts(host, of, index);
             match flow {
                 None => {
                     self.passage(of).headers_through();
@@ -106,8 +118,12 @@ impl Chain {
             if let Some(length) = host.replaced(of) {
                 self.passage(of).held = length;
             }
+            self.note_callouts(host, of, index);
             match flow {
-                None => return Flow::Continue,
+                None => {
+                    self.passage(of).let_go();
+                    return Flow::Continue;
+                }
                 Some(Flow::Pause) => {
                     self.passage(of).hold_body(index);
                     return Flow::Pause;
@@ -140,32 +156,62 @@ impl Chain {
         flow
     }
 
-    /// Tells the filter that holds the request; when that lets it go, the rest of the chain follows at once.
+    fn note_callouts(&mut self, host: &mut StageHost<'_>, of: Message, index: usize) {
+        self.open.extend(host.made().into_iter().map(|id| Callout { id, of, index }));
+    }
+
+    /// Tells the filter that made this callout what came of it. Nobody else's, and none that was answered already, changes anything;
+    /// nor does that of a request to which an answer is on its way.
+    fn answered(
+        &mut self,
+        host: &mut dyn Host,
+        call: CallId,
+        tell: impl FnOnce(&mut dyn StreamFilter, &mut StageHost<'_>) -> Flow,
+    ) -> Flow {
+        let Some(place) = self.open.iter().position(|open| open.id == call) else { return Flow::Pause };
+        let Callout { of, index, .. } = self.open.swap_remove(place);
+        self.go_on(host, of, index, tell)
+    }
+
+    /// Tells a filter; if it holds the message and lets it go, the rest of the chain follows at once.
     fn go_on(
         &mut self,
         host: &mut dyn Host,
+        of: Message,
+        index: usize,
         tell: impl FnOnce(&mut dyn StreamFilter, &mut StageHost<'_>) -> Flow,
     ) -> Flow {
-        let Some(index) = self.request.held_at() else { return Flow::Pause };
+        if of == Message::Request && self.response.has_begun {
+            return Flow::Pause;
+        }
         let host = &mut StageHost::new(host);
-        let flow = self.stage(Message::Request, index, |stage| tell(stage, host));
+        let flow = self.stage(of, index, |stage| tell(stage, host));
+        if let Some(length) = host.replaced(of) {
+            self.passage(of).held = length;
+        }
+        self.note_callouts(host, of, index);
         match flow {
-            Some(Flow::Continue) => {}
-            Some(other) => return other,
-            None => return Flow::Pause,
+            Some(Flow::Continue) if self.passage(of).held_at() == Some(index) => {}
+            Some(reply @ Flow::Reply(_)) => return reply,
+            Some(Flow::Continue | Flow::Pause) | None => return Flow::Pause,
         }
         let next = index.saturating_add(1);
-        if self.request.holds_headers_at(index) {
-            match self.headers(host, Message::Request, next) {
+        if self.passage(of).holds_headers_at(index) {
+            match self.headers(host, of, next) {
                 reply @ Flow::Reply(_) => return reply,
-                Flow::Pause if !self.request.has_body => return Flow::Pause,
+                Flow::Pause if !self.passage(of).has_body => return Flow::Pause,
                 Flow::Pause | Flow::Continue => {}
             }
         }
-        match self.request.has_body {
-            true => self.body(host, Message::Request, next),
+        let flow = match self.passage(of).has_body {
+            true => self.body(host, of, next),
             false => Flow::Continue,
+        };
+        if flow == Flow::Continue {
+            self.passage(of).let_go();
+            self.passage(of).held = 0;
         }
+        flow
     }
 }
 
@@ -178,15 +224,21 @@ impl StreamFilter for Chain {
         self.receive(host, Message::Request, held, end_of_stream)
     }
 
-    /// The answer is for the filter that holds the request. When that lets it go, the rest of the chain follows at once: the
-    /// proxy does not call again for what it already holds.
+    /// The answer is for the filter that asked. When that lets go what it holds, the rest of the chain follows at once: the proxy does
+    /// not call again for what it already holds.
     fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
-        self.go_on(host, |stage, host| stage.on_call(host, call, answer))
+        self.answered(host, call, |stage, host| stage.on_call(host, call, answer))
     }
 
-    /// As for an answer.
+    /// As for an answer of the control plane's.
+    fn on_http_answer(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&HttpAnswer, HttpError>) -> Flow {
+        self.answered(host, call, |stage, host| stage.on_http_answer(host, call, answer))
+    }
+
+    /// For the filter that holds the request.
     fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
-        self.go_on(host, |stage, host| stage.on_wake(host))
+        let Some(index) = self.request.held_at() else { return Flow::Pause };
+        self.go_on(host, Message::Request, index, |stage, host| stage.on_wake(host))
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {

@@ -2,6 +2,8 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Passage {
     headers: Headers,
+    /// Its headers are here.
+    pub(crate) has_begun: bool,
     /// The filter that holds the message, if one does.
     holder: Option<usize>,
     /// There is nothing behind the headers.
@@ -27,7 +29,7 @@ enum Headers {
 
 impl Passage {
     pub(crate) fn begun(ends_with_headers: bool) -> Self {
-        Self { ends_with_headers, ..Self::default() }
+        Self { has_begun: true, ends_with_headers, ..Self::default() }
     }
 
     pub(crate) fn headers_go_on(&mut self) {
@@ -50,6 +52,10 @@ impl Passage {
 
     pub(crate) fn hold_body(&mut self, index: usize) {
         self.holder = Some(index);
+    }
+
+    pub(crate) fn let_go(&mut self) {
+        self.holder = None;
     }
 
     pub(crate) fn held_at(&self) -> Option<usize> {

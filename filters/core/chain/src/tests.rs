@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_host::fake::FakeHost;
-use weir_host::{CallError, CallId, Flow, Host, Message, Reply, StreamFilter};
+use weir_host::{CallError, CallId, Flow, Host, HttpAnswer, HttpCall, HttpError, Message, Reply, StreamFilter};
 
 use crate::Chain;
 
@@ -18,6 +18,10 @@ enum At {
     Replace(&'static str),
     /// Holds the message until a callout is answered.
     Ask,
+    /// Holds what comes from the second piece of the body on until an HTTP service has answered.
+    AskInBody,
+    /// Asks, and holds nothing.
+    AskAndPass,
     Answer,
 }
 
@@ -35,11 +39,16 @@ impl Scripted {
         self.seen.borrow_mut().push(format!("{} {what}", self.name));
     }
 
-    fn on_headers(&mut self, at: At) -> Flow {
+    fn on_headers(&mut self, host: &mut dyn Host, at: At) -> Flow {
         match at {
-            At::Pass => Flow::Continue,
+            At::Pass | At::AskInBody => Flow::Continue,
+            At::AskAndPass => {
+                ask(host);
+                Flow::Continue
+            }
             At::Gather | At::Replace(_) => Flow::Pause,
             At::Ask => {
+                host.call("c", "m", &[], 1).unwrap();
                 self.asked = true;
                 Flow::Pause
             }
@@ -54,16 +63,28 @@ impl Scripted {
                 host.set_body(of, text.as_bytes()).unwrap();
                 Flow::Continue
             }
+            At::AskInBody => {
+                if !self.asked {
+                    ask(host);
+                    self.asked = true;
+                }
+                Flow::Pause
+            }
             At::Ask if self.asked => Flow::Pause,
             _ => Flow::Continue,
         }
     }
 }
 
+fn ask(host: &mut dyn Host) {
+    let call = HttpCall { cluster: "c", authority: "a", path: "/", body: b"{}", timeout_ms: 1 };
+    host.http_call(&call).unwrap();
+}
+
 impl StreamFilter for Scripted {
-    fn on_request_headers(&mut self, _host: &mut dyn Host, end_of_stream: bool) -> Flow {
+    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         self.note(format!("request headers{}", if end_of_stream { ", no more" } else { "" }));
-        self.on_headers(self.request)
+        self.on_headers(host, self.request)
     }
     fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         self.note(format!("request body {held}{}", if end_of_stream { ", no more" } else { "" }));
@@ -74,9 +95,20 @@ impl StreamFilter for Scripted {
         self.asked = false;
         Flow::Continue
     }
-    fn on_response_headers(&mut self, _host: &mut dyn Host, end_of_stream: bool) -> Flow {
+    fn on_http_answer(&mut self, host: &mut dyn Host, _: CallId, answer: Result<&HttpAnswer, HttpError>) -> Flow {
+        let told = answer.map(|answer| answer.status.to_string()).unwrap_or_else(|error| error.to_string());
+        self.note(format!("answer {told}"));
+        self.response = At::Pass;
+        match told.as_str() {
+            "201" => host.set_body(Message::Response, b"eleven more").unwrap(),
+            "403" => return Flow::Reply(Reply { status: 403, headers: Vec::new(), body: Vec::new(), code: "no" }),
+            _ => {}
+        }
+        Flow::Continue
+    }
+    fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         self.note(format!("response headers{}", if end_of_stream { ", no more" } else { "" }));
-        self.on_headers(self.response)
+        self.on_headers(host, self.response)
     }
     fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         self.note(format!("response body {held}{}", if end_of_stream { ", no more" } else { "" }));
@@ -90,14 +122,28 @@ impl StreamFilter for Scripted {
 /// What the proxy calls.
 #[derive(Clone, Copy)]
 enum Event {
-    RequestHeaders { end: bool },
-    RequestBody { held: usize, end: bool },
+    RequestHeaders {
+        end: bool,
+    },
+    RequestBody {
+        held: usize,
+        end: bool,
+    },
     Call,
-    ResponseHeaders { end: bool },
-    ResponseBody { held: usize, end: bool },
+    /// The callout of this number, with this status.
+    Answer(u32, u16),
+    /// It will not be answered.
+    NoAnswer(u32),
+    ResponseHeaders {
+        end: bool,
+    },
+    ResponseBody {
+        held: usize,
+        end: bool,
+    },
     Log,
 }
-use Event::{Call, Log, RequestBody, RequestHeaders, ResponseBody, ResponseHeaders};
+use Event::{Answer, Call, Log, NoAnswer, RequestBody, RequestHeaders, ResponseBody, ResponseHeaders};
 
 #[track_caller]
 fn check(stages: &[(&'static str, At, At)], events: &[(Event, &str)], expect: &[&str]) {
@@ -113,6 +159,8 @@ fn check(stages: &[(&'static str, At, At)], events: &[(Event, &str)], expect: &[
             RequestHeaders { end } => chain.on_request_headers(&mut host, end),
             RequestBody { held, end } => chain.on_request_body(&mut host, held, end),
             Call => chain.on_call(&mut host, 1, Ok(&[])),
+            Answer(id, status) => chain.on_http_answer(&mut host, id, Ok(&HttpAnswer { status, body: Vec::new() })),
+            NoAnswer(id) => chain.on_http_answer(&mut host, id, Err(HttpError::Broken)),
             ResponseHeaders { end } => chain.on_response_headers(&mut host, end),
             ResponseBody { held, end } => chain.on_response_body(&mut host, held, end),
             Log => {
@@ -323,5 +371,114 @@ fn a_call_that_nobody_waits_for_changes_nothing() {
             (RequestBody { held: 1, end: true }, "continue"),
         ],
         &["a request headers", "a request body 1, no more"],
+    );
+}
+
+#[test]
+fn an_answer_is_held_for_a_callout_and_goes_on_with_what_came() {
+    let begun = [(RequestHeaders { end: true }, "continue"), (ResponseHeaders { end: false }, "pause")];
+    let so_far = ["a request headers, no more", "b request headers, no more", "b response headers"];
+    let chain = [("a", PASS, PASS), ("b", PASS, At::Ask)];
+    // The callout is answered before the body, between its pieces, behind its end.
+    let rest = ["b call", "a response headers"];
+    check(
+        &chain,
+        &[&begun[..], &[(Call, "continue"), (ResponseBody { held: 3, end: true }, "continue")]].concat(),
+        &[&so_far[..], &rest, &["b response body 3, no more", "a response body 3, no more"]].concat(),
+    );
+    check(
+        &chain,
+        &[&begun[..], &[(ResponseBody { held: 3, end: false }, "pause"), (Call, "continue")]].concat(),
+        &[&so_far[..], &["b response body 3"], &rest, &["a response body 3"]].concat(),
+    );
+    check(
+        &chain,
+        &[&begun[..], &[(ResponseBody { held: 3, end: true }, "pause"), (Call, "continue")]].concat(),
+        &[&so_far[..], &["b response body 3, no more"], &rest, &["a response body 3, no more"]].concat(),
+    );
+}
+
+#[test]
+fn a_stream_is_held_in_its_middle_and_goes_on_once_whatever_else_is_answered() {
+    let begun = [
+        (RequestHeaders { end: true }, "continue"),
+        (ResponseHeaders { end: false }, "continue"),
+        (ResponseBody { held: 3, end: false }, "pause"),
+        (ResponseBody { held: 5, end: false }, "pause"),
+        // None of this one's.
+        (Answer(7, 200), "pause"),
+    ];
+    let so_far = [
+        "a request headers, no more",
+        "b request headers, no more",
+        "b response headers",
+        "a response headers",
+        "b response body 3",
+        "b response body 5",
+    ];
+    let chain = [("a", PASS, PASS), ("b", PASS, At::AskInBody)];
+    check(
+        &chain,
+        &[
+            &begun[..],
+            // Answered twice.
+            &[
+                (Answer(1, 200), "continue"),
+                (Answer(1, 200), "pause"),
+                (ResponseBody { held: 2, end: true }, "continue"),
+            ],
+        ]
+        .concat(),
+        &[
+            &so_far[..],
+            &["b answer 200", "a response body 5", "b response body 2, no more", "a response body 2, no more"],
+        ]
+        .concat(),
+    );
+    // What came replaces what was held, or ends the stream.
+    check(
+        &chain,
+        &[&begun[..], &[(Answer(1, 201), "continue")]].concat(),
+        &[&so_far[..], &["b answer 201", "a response body 11"]].concat(),
+    );
+    check(&chain, &[&begun[..], &[(Answer(1, 403), "reply")]].concat(), &[&so_far[..], &["b answer 403"]].concat());
+    check(
+        &chain,
+        &[&begun[..], &[(NoAnswer(1), "continue")]].concat(),
+        &[&so_far[..], &["b answer no answer came", "a response body 5"]].concat(),
+    );
+}
+
+#[test]
+fn each_answer_goes_to_who_asked_in_whatever_order_and_resumes_nothing_else() {
+    check(
+        &[("a", At::AskAndPass, PASS), ("b", At::AskAndPass, PASS), ("c", At::Gather, PASS)],
+        &[
+            (RequestHeaders { end: false }, "pause"),
+            (Answer(2, 200), "pause"),
+            (NoAnswer(1), "pause"),
+            (RequestBody { held: 4, end: true }, "continue"),
+        ],
+        &[
+            "a request headers",
+            "b request headers",
+            "c request headers",
+            "b answer 200",
+            "a answer no answer came",
+            "a request body 4, no more",
+            "b request body 4, no more",
+            "c request body 4, no more",
+        ],
+    );
+    // The proxy answered by itself in the meantime.
+    check(
+        &[("a", At::Ask, PASS), ("b", PASS, PASS)],
+        &[
+            (RequestHeaders { end: false }, "pause"),
+            (ResponseHeaders { end: false }, "continue"),
+            (Call, "pause"),
+            (ResponseBody { held: 2, end: true }, "continue"),
+        ],
+        &["a request headers", "a response headers", "a response body 2, no more"],
     );
 }

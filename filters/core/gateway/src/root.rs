@@ -2,9 +2,10 @@ use std::rc::Rc;
 
 use weir_auth::AuthPlugin;
 use weir_config::ConfigError;
-use weir_host::{CallError, CallId, RootHost};
+use weir_host::{CallError, CallId, HttpAnswer, HttpError, RootHost};
 
 use crate::plugin::Plugin;
+use crate::worker::Answered;
 use crate::{Stream, Worker};
 
 /// One plugin under one configuration. A proxy makes a new one for each configuration, and drops the old one when its last
@@ -50,18 +51,27 @@ impl Root {
         }
         if let Some(quota) = self.plugin.quota() {
             quota.on_tick(host, &self.worker.leases);
-            self.worker.wake(host);
         }
+        self.worker.wake(host, self.serial);
     }
 
     /// A callout that was made outside of streams was answered.
     pub fn on_call(&self, host: &mut dyn RootHost, call: CallId, answer: Result<&[u8], CallError>) {
         if self.worker.leases.awaits(call) {
-            return self.worker.leased(host, call, answer);
+            self.worker.leases.on_call(host, call, answer);
+            return self.worker.wake(host, self.serial);
+        }
+        if self.worker.answered(host, self.serial, call, Answered::ControlPlane(answer.clone())) {
+            return;
         }
         if let Some(metering) = self.plugin.metering() {
             metering.on_call(host, &self.worker.outbox, call, answer);
         }
+    }
+
+    /// An HTTP service answered a callout that was made outside of streams, or will not.
+    pub fn on_http_answer(&self, host: &mut dyn RootHost, call: CallId, answer: Result<&HttpAnswer, HttpError>) {
+        self.worker.answered(host, self.serial, call, Answered::Http(answer));
     }
 
     /// A message came on a stream that [`RootHost::open_stream`] opened; `None` if it could not be read.
@@ -88,6 +98,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
+        self.worker.root_gone(self.serial);
         if let Ok(mut watcher) = self.worker.watcher.try_borrow_mut() {
             watcher.remove(self.serial);
         }

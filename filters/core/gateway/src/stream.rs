@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use weir_host::{CallError, CallId, Flow, Level, Reply, StreamFilter, StreamHost};
+use weir_host::{CallError, CallId, Flow, HttpAnswer, HttpError, Level, Reply, StreamFilter, StreamHost};
 
 use crate::Worker;
 use crate::plugin::{Plugin, refusing};
@@ -30,6 +30,10 @@ pub(crate) struct Driven {
     filter: Option<Box<dyn StreamFilter>>,
     /// The last request callback paused, and nothing has let the request go since.
     request_paused: bool,
+    /// The same of the response.
+    response_paused: bool,
+    /// The response's headers are here: what is let go from now on is the answer.
+    response_begun: bool,
     /// What the proxy holds of the bodies, for the callback that trailers stand for.
     request_held: usize,
     response_held: usize,
@@ -63,6 +67,8 @@ impl Stream {
             plugin,
             filter,
             request_paused: false,
+            response_paused: false,
+            response_begun: false,
             request_held: 0,
             response_held: 0,
             response_started: false,
@@ -110,7 +116,10 @@ impl Stream {
 
     /// The answer's headers are here.
     pub fn on_response_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
-        self.drive(|driven| driven.response(host, |filter, host| filter.on_response_headers(host, end_of_stream)))
+        self.drive(|driven| {
+            driven.response_begun = true;
+            driven.response(host, |filter, host| filter.on_response_headers(host, end_of_stream))
+        })
     }
 
     /// A piece of the answer's body is here.
@@ -140,8 +149,14 @@ impl Stream {
         {
             return worker.leased(host, call, answer);
         }
-        self.drive_for(|driven| driven.go_on(host, |filter, host| filter.on_call(host, call, answer)));
+        self.drive_for(|driven| driven.on_call(host, call, answer));
         // A filter behind that which asked may hold the request now.
+        self.await_lease(host);
+    }
+
+    /// An HTTP service answered a callout of this stream, or will not.
+    pub fn on_http_answer(&mut self, host: &mut dyn StreamHost, call: CallId, answer: Result<&HttpAnswer, HttpError>) {
+        self.drive_for(|driven| driven.on_http_answer(host, call, answer));
         self.await_lease(host);
     }
 
@@ -178,7 +193,27 @@ impl Driven {
         self.go_on(host, |filter, host| filter.on_wake(host));
     }
 
-    /// Lets the request go if its filter does.
+    /// As [`StreamFilter::on_call`].
+    pub(crate) fn on_call(&mut self, host: &mut dyn StreamHost, call: CallId, answer: Result<&[u8], CallError>) {
+        self.go_on(host, |filter, host| filter.on_call(host, call, answer));
+    }
+
+    /// As [`StreamFilter::on_http_answer`].
+    pub(crate) fn on_http_answer(
+        &mut self,
+        host: &mut dyn StreamHost,
+        call: CallId,
+        answer: Result<&HttpAnswer, HttpError>,
+    ) {
+        self.go_on(host, |filter, host| filter.on_http_answer(host, call, answer));
+    }
+
+    /// Somebody holds the request, or the answer.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.replied && if self.response_begun { self.response_paused } else { self.request_paused }
+    }
+
+    /// Lets the message that is on its way go, if its filter does.
     fn go_on(
         &mut self,
         host: &mut dyn StreamHost,
@@ -188,14 +223,25 @@ impl Driven {
             return;
         }
         match callback(self.filter(host), host) {
-            Flow::Continue if self.request_paused => {
-                self.request_paused = false;
-                if host.resume_request().is_err() {
-                    host.log(Level::Error, "weir: the proxy refused to let a held request go");
-                }
-            }
+            Flow::Continue if self.is_held() => self.resume(host),
             Flow::Continue | Flow::Pause => {}
             Flow::Reply(reply) => self.reply(host, &reply),
+        }
+    }
+
+    fn resume(&mut self, host: &mut dyn StreamHost) {
+        let resumed = if self.response_begun {
+            self.response_paused = false;
+            self.response_started = true;
+            self.response_held = 0;
+            host.resume_response()
+        } else {
+            self.request_paused = false;
+            self.request_held = 0;
+            host.resume_request()
+        };
+        if resumed.is_err() {
+            host.log(Level::Error, "weir: the proxy refused to let a held message go");
         }
     }
 
@@ -233,7 +279,9 @@ impl Driven {
         host: &mut dyn StreamHost,
         callback: impl FnOnce(&mut dyn StreamFilter, &mut dyn StreamHost) -> Flow,
     ) -> Action {
-        match callback(self.filter(host), host) {
+        let flow = callback(self.filter(host), host);
+        self.response_paused = flow == Flow::Pause;
+        match flow {
             Flow::Pause => Action::Pause,
             Flow::Reply(reply) if !self.replied => {
                 self.reply(host, &reply);

@@ -7,7 +7,9 @@ use uuid::{Builder, Uuid};
 use weir_auth::PrincipalCache;
 use weir_exchange::{Bodies, Exchange, ExchangeTable, Shared};
 use weir_guardrails::ProfileCache;
-use weir_host::{CallError, CallId, Contexts, Headers, Host, Micros, StreamId};
+use weir_host::{
+    CallError, CallId, Contexts, Headers, Host, HttpAnswer, HttpError, Micros, RootHost, StreamHost, StreamId,
+};
 use weir_metering::Outbox;
 use weir_quota::Leases;
 
@@ -24,11 +26,26 @@ pub struct Worker {
     pub(crate) leases: Rc<Leases>,
     /// Streams that wait for leases.
     awaiting: RefCell<HashMap<StreamId, Weak<RefCell<Driven>>>>,
+    /// Streams that were woken where they could make no callout, and hold on.
+    held: RefCell<Vec<Waiter>>,
+    /// Callouts of streams that a root context made, with its place in the order of their making.
+    handed_on: RefCell<HashMap<CallId, (u32, Waiter)>>,
+    /// Callouts that ended with their root context.
+    lost: RefCell<Vec<(CallId, Waiter)>>,
     pub(crate) watcher: RefCell<Watcher>,
     exchanges: RefCell<ExchangeTable>,
     /// Root contexts made so far.
     roots: Cell<u32>,
     random: Box<dyn Fn() -> u64>,
+}
+
+/// A stream that waits for something.
+type Waiter = (StreamId, Weak<RefCell<Driven>>);
+
+/// What came of a callout.
+pub(crate) enum Answered<'a> {
+    ControlPlane(Result<&'a [u8], CallError>),
+    Http(Result<&'a HttpAnswer, HttpError>),
 }
 
 impl fmt::Debug for Worker {
@@ -50,6 +67,9 @@ impl Worker {
             outbox: Rc::new(Outbox::new(random())),
             leases: Rc::new(Leases::new(name.clone(), random())),
             awaiting: RefCell::default(),
+            held: RefCell::default(),
+            handed_on: RefCell::default(),
+            lost: RefCell::default(),
             watcher: RefCell::new(Watcher::new(name, principals)),
             exchanges: RefCell::new(ExchangeTable::new(random())),
             roots: Cell::new(0),
@@ -79,28 +99,102 @@ impl Worker {
         }
     }
 
-    /// A call of [`Leases`]'s was answered. What streams lack after that is asked for by a tick: a call that a stream makes ends with
-    /// it, and one that has what it needs may end while the control plane grants.
+    /// A call of [`Leases`]'s that a stream made was answered. What streams lack after that is asked for by a tick: a call that a stream
+    /// makes ends with it, and one that has what it needs may end while the control plane grants.
     pub(crate) fn leased(&self, host: &mut dyn Contexts, call: CallId, answer: Result<&[u8], CallError>) {
         self.leases.on_call(host, call, answer);
-        self.wake(host);
-    }
-
-    /// Wakes the streams for which a lease has come, or none will.
-    pub(crate) fn wake(&self, host: &mut dyn Contexts) {
-        while let Some(id) = self.leases.next_woken() {
-            let stream = self.awaiting.try_borrow_mut().ok().and_then(|mut awaiting| awaiting.remove(&id));
-            let Some(stream) = stream.and_then(|stream| stream.upgrade()) else { continue };
-            let is_there = host.in_stream(id, &mut |host| {
-                if let Ok(mut driven) = stream.try_borrow_mut() {
-                    driven.on_wake(host);
-                }
-                self.await_lease(id, &stream);
-            });
-            if !is_there {
-                self.leases.gone(id);
+        while let Some((id, stream)) = self.next_woken() {
+            self.enter(host, id, &stream, &mut |host, driven| driven.on_wake(host));
+            let is_held = stream.try_borrow().is_ok_and(|driven| driven.is_held()) && !self.leases.is_waiting(id);
+            if is_held && let Ok(mut held) = self.held.try_borrow_mut() {
+                held.push((id, Rc::downgrade(&stream)));
             }
         }
+    }
+
+    /// The same for one that a root context made, and on each tick of one: wakes the streams for which a lease has come, or none will,
+    /// and those that could make no callout before. What they ask is asked by the root context of this place, and answered to it.
+    pub(crate) fn wake(&self, host: &mut dyn RootHost, root: u32) {
+        while let Some((id, stream)) = self.next_woken() {
+            self.wake_from(host, root, id, &stream);
+        }
+        let held = self.held.try_borrow_mut().map(|mut held| std::mem::take(&mut *held)).unwrap_or_default();
+        for (id, stream) in held {
+            if let Some(stream) = stream.upgrade() {
+                self.wake_from(host, root, id, &stream);
+            }
+        }
+        let lost = self.lost.try_borrow_mut().map(|mut lost| std::mem::take(&mut *lost)).unwrap_or_default();
+        for (call, waiter) in lost {
+            self.hand_on(host, root, call, &waiter, Answered::Http(Err(HttpError::Broken)));
+        }
+    }
+
+    /// Hands on what came of a callout that this root context made. `false`: it was none of a stream's.
+    pub(crate) fn answered(&self, host: &mut dyn RootHost, root: u32, call: CallId, answer: Answered<'_>) -> bool {
+        let waiter = self.handed_on.try_borrow_mut().ok().and_then(|mut handed_on| handed_on.remove(&call));
+        let Some((_, waiter)) = waiter else { return false };
+        self.hand_on(host, root, call, &waiter, answer);
+        true
+    }
+
+    /// A root context is gone, and its callouts with it: who waits for them is told on a tick of another.
+    pub(crate) fn root_gone(&self, root: u32) {
+        if let (Ok(mut handed_on), Ok(mut lost)) = (self.handed_on.try_borrow_mut(), self.lost.try_borrow_mut()) {
+            let gone = handed_on.extract_if(|_, (by, _)| *by == root);
+            lost.extend(gone.map(|(call, (_, waiter))| (call, waiter)));
+        }
+    }
+
+    fn next_woken(&self) -> Option<(StreamId, Rc<RefCell<Driven>>)> {
+        while let Some(id) = self.leases.next_woken() {
+            let stream = self.awaiting.try_borrow_mut().ok().and_then(|mut awaiting| awaiting.remove(&id));
+            if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
+                return Some((id, stream));
+            }
+        }
+        None
+    }
+
+    fn hand_on(&self, host: &mut dyn RootHost, root: u32, call: CallId, waiter: &Waiter, answer: Answered<'_>) {
+        let (id, stream) = waiter;
+        let Some(stream) = stream.upgrade() else { return };
+        let calls = self.enter(host, *id, &stream, &mut |host, driven| match &answer {
+            Answered::ControlPlane(answer) => driven.on_call(host, call, answer.clone()),
+            Answered::Http(answer) => driven.on_http_answer(host, call, *answer),
+        });
+        self.note_callouts(root, *id, &stream, calls);
+    }
+
+    fn wake_from(&self, host: &mut dyn RootHost, root: u32, id: StreamId, stream: &Rc<RefCell<Driven>>) {
+        let calls = self.enter(host, id, stream, &mut |host, driven| driven.on_wake(host));
+        self.note_callouts(root, id, stream, calls);
+    }
+
+    fn note_callouts(&self, root: u32, id: StreamId, stream: &Rc<RefCell<Driven>>, calls: Vec<CallId>) {
+        if let Ok(mut handed_on) = self.handed_on.try_borrow_mut() {
+            handed_on.extend(calls.into_iter().map(|call| (call, (root, (id, Rc::downgrade(stream))))));
+        }
+    }
+
+    /// Serves a stream that waits; gives the callouts that it made.
+    fn enter<H: Contexts + ?Sized>(
+        &self,
+        host: &mut H,
+        id: StreamId,
+        stream: &Rc<RefCell<Driven>>,
+        act: &mut dyn FnMut(&mut dyn StreamHost, &mut Driven),
+    ) -> Vec<CallId> {
+        let calls = host.in_stream(id, &mut |host| {
+            if let Ok(mut driven) = stream.try_borrow_mut() {
+                act(host, &mut driven);
+            }
+            self.await_lease(id, stream);
+        });
+        if calls.is_none() {
+            self.leases.gone(id);
+        }
+        calls.unwrap_or_default()
     }
 
     /// The exchange of the stream that `host` stands for, made now if this worker has none.

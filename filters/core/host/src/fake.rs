@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::{
-    Base, CallId, Contexts, Headers, Host, HostError, Level, Message, Micros, Reply, RootHost, StreamHost, StreamId,
+    Base, CallId, Contexts, Headers, Host, HostError, HttpCall, Level, Message, Micros, Reply, RootHost, StreamHost,
+    StreamId,
 };
 
 /// What all VMs of one proxy share. Clone it into several fakes to have several workers.
@@ -22,6 +23,21 @@ pub struct FakeCall {
     pub method: String,
     /// The encoded message.
     pub message: Vec<u8>,
+}
+
+/// A question to an HTTP service that a filter asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FakeHttpCall {
+    /// As returned to the filter.
+    pub id: CallId,
+    /// The cluster named.
+    pub cluster: String,
+    /// The host and path asked for.
+    pub address: (String, String),
+    /// The question.
+    pub body: Vec<u8>,
+    /// When it is given up, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// A header as tests write it.
@@ -46,6 +62,14 @@ pub struct FakeHost {
     pub shared: SharedData,
     /// Callouts made, in order.
     pub calls: Vec<FakeCall>,
+    /// Questions asked of HTTP services, in order.
+    pub http_calls: Vec<FakeHttpCall>,
+    /// Callouts so far: each has a number of its own.
+    pub calls_made: u32,
+    /// This is no stream: streams that are entered from here can make callouts.
+    pub is_root: bool,
+    /// A stream was entered from another one.
+    pub cannot_call: bool,
     /// Whether callouts are refused.
     pub refuse_calls: bool,
     /// Log lines.
@@ -58,6 +82,8 @@ pub struct FakeHost {
     pub replies: Vec<(Reply, String)>,
     /// How often the request was let go.
     pub resumed: usize,
+    /// How often the answer was let go.
+    pub response_resumed: usize,
     /// How often the stream was broken off.
     pub resets: usize,
     /// How often the plugin wants to be called, in milliseconds.
@@ -83,6 +109,17 @@ impl FakeHost {
         let mut host = Self::default();
         host.headers[0] = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         host
+    }
+
+    fn next_call(&mut self) -> Result<CallId, HostError> {
+        if self.cannot_call {
+            return Err(HostError::NotNow);
+        }
+        if self.refuse_calls {
+            return Err(HostError::Refused);
+        }
+        self.calls_made += 1;
+        Ok(self.calls_made)
     }
 
     /// Sets what is held of the body.
@@ -115,11 +152,19 @@ impl Base for FakeHost {
         Ok(())
     }
     fn call(&mut self, cluster: &str, method: &str, message: &[u8], _timeout_ms: u64) -> Result<CallId, HostError> {
-        if self.refuse_calls {
-            return Err(HostError::Refused);
-        }
-        let id = u32::try_from(self.calls.len()).unwrap_or(u32::MAX) + 1;
+        let id = self.next_call()?;
         self.calls.push(FakeCall { id, cluster: cluster.into(), method: method.into(), message: message.to_vec() });
+        Ok(id)
+    }
+    fn http_call(&mut self, call: &HttpCall<'_>) -> Result<CallId, HostError> {
+        let id = self.next_call()?;
+        self.http_calls.push(FakeHttpCall {
+            id,
+            cluster: call.cluster.into(),
+            address: (call.authority.into(), call.path.into()),
+            body: call.body.to_vec(),
+            timeout_ms: call.timeout_ms,
+        });
         Ok(id)
     }
 }
@@ -175,11 +220,14 @@ impl Host for FakeHost {
 }
 
 impl Contexts for FakeHost {
-    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool {
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> Option<Vec<CallId>> {
         let own = std::mem::replace(&mut self.stream, stream);
+        let could_not_call = std::mem::replace(&mut self.cannot_call, !self.is_root);
+        let before = self.calls_made;
         act(self);
         self.stream = own;
-        true
+        self.cannot_call = could_not_call;
+        Some((before..self.calls_made).map(|number| number + 1).collect())
     }
 }
 
@@ -190,6 +238,10 @@ impl StreamHost for FakeHost {
     }
     fn resume_request(&mut self) -> Result<(), HostError> {
         self.resumed += 1;
+        Ok(())
+    }
+    fn resume_response(&mut self) -> Result<(), HostError> {
+        self.response_resumed += 1;
         Ok(())
     }
     fn reset(&mut self) -> Result<(), HostError> {

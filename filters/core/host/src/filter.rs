@@ -1,4 +1,4 @@
-use crate::{CallError, CallId, Host, Reply};
+use crate::{CallError, CallId, Host, HttpAnswer, HttpError, Reply};
 
 /// What is to happen to the message after a callback.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,9 @@ pub enum Flow {
 /// One filter's part in one stream. The proxy calls in the order of the methods below; a body comes in as many pieces as it
 /// likes, the last with `end_of_stream`.
 ///
-/// While a callout is open, every request callback must return [`Flow::Pause`]: the proxy lets a stream go as soon as any
-/// one of them continues.
+/// A filter may ask the control plane or an HTTP service while it holds the request, or the answer. While the callout is open,
+/// every callback for that message must return [`Flow::Pause`]: the proxy lets a message go as soon as any one of them continues.
+/// A client that leaves takes the filter with it, and nobody is told what was answered.
 pub trait StreamFilter {
     /// The request's headers are here. `end_of_stream`: there is no body.
     fn on_request_headers(&mut self, _host: &mut dyn Host, _end_of_stream: bool) -> Flow {
@@ -28,13 +29,18 @@ pub trait StreamFilter {
         Flow::Continue
     }
 
-    /// A callout of this stream was answered. [`Flow::Continue`] resumes the request.
+    /// The control plane answered. [`Flow::Continue`] resumes the message in whose callback it was asked, if this filter holds that.
     fn on_call(&mut self, _host: &mut dyn Host, _call: CallId, _answer: Result<&[u8], CallError>) -> Flow {
         Flow::Continue
     }
 
-    /// What this filter holds the request for may have come by now, for all the streams that wait for it at once.
-    /// [`Flow::Continue`] resumes the request; no callout can be made from here.
+    /// An HTTP service answered, or will not. [`Flow::Continue`] as in [`StreamFilter::on_call`].
+    fn on_http_answer(&mut self, _host: &mut dyn Host, _call: CallId, _answer: Result<&HttpAnswer, HttpError>) -> Flow {
+        Flow::Pause
+    }
+
+    /// What this filter holds the request for may have come by now, for all the streams that wait for it at once; or a callout can be
+    /// made that could not before. [`Flow::Continue`] resumes the request.
     fn on_wake(&mut self, _host: &mut dyn Host) -> Flow {
         Flow::Pause
     }

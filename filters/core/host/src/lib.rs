@@ -16,12 +16,14 @@
     )
 )]
 
+mod callout;
 #[expect(clippy::indexing_slicing, reason = "used by tests only")]
 pub mod fake;
 mod filter;
 mod headers;
 mod reply;
 
+pub use callout::{CalloutError, Callouts, HttpAnswer, HttpCall, HttpError, MOST_HTTP_ANSWER_BYTES, OpenCallout};
 pub use filter::{Flow, StreamFilter};
 pub use headers::{HeaderSpan, Headers};
 pub use reply::Reply;
@@ -68,6 +70,9 @@ pub enum HostError {
     /// The value was changed by somebody else since it was read.
     #[error("the shared value was changed in between")]
     Conflict,
+    /// No callout can be made from here, since its answer would go to another stream. The filter is woken where one can.
+    #[error("no callout can be made from here")]
+    NotNow,
     /// Anything else, for example a header map that is gone by now.
     #[error("the host refused the call")]
     Refused,
@@ -96,6 +101,9 @@ pub trait Base {
     fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError>;
     /// Sends a unary gRPC call of `weir.dataplane.v1.DataPlane` to `cluster`; the answer comes to the caller's `on_call`.
     fn call(&mut self, cluster: &str, method: &str, message: &[u8], timeout_ms: u64) -> Result<CallId, HostError>;
+    /// Asks an HTTP service; the answer comes to the caller's `on_http_answer`. Filters ask by [`Callouts`], which bounds how many
+    /// are open.
+    fn http_call(&mut self, call: &HttpCall<'_>) -> Result<CallId, HostError>;
 }
 
 /// What a stream filter may ask.
@@ -145,8 +153,12 @@ pub trait Host: Base {
 
 /// What lets the assembly serve a stream while the proxy calls for another, or for none.
 pub trait Contexts: Base {
-    /// Has `act` serve a stream of this worker that waits. `false`: the proxy does not have it any more.
-    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> bool;
+    /// Has `act` serve a stream of this worker that waits, and tells which callouts it made. `None`: the proxy does not have the
+    /// stream any more.
+    ///
+    /// What answers a callout is told to the context that the proxy called. Outside of streams that is the plugin, which hands it
+    /// on; from within another stream, which may end before, `act` can make none ([`HostError::NotNow`]).
+    fn in_stream(&mut self, stream: StreamId, act: &mut dyn FnMut(&mut dyn StreamHost)) -> Option<Vec<CallId>>;
 }
 
 /// What the assembly of a stream's filters may ask beside: it alone ends streams and lets them go.
@@ -155,6 +167,8 @@ pub trait StreamHost: Host + Contexts {
     fn reply(&mut self, reply: &Reply, details: &str) -> Result<(), HostError>;
     /// Lets a request go that a callback held.
     fn resume_request(&mut self) -> Result<(), HostError>;
+    /// Lets an answer go that a callback held.
+    fn resume_response(&mut self) -> Result<(), HostError>;
     /// Breaks the stream off, so that its client cannot take what it got for the whole.
     fn reset(&mut self) -> Result<(), HostError>;
 }

@@ -104,7 +104,7 @@ fn take_over(host: &mut dyn Base, key: &'static str, own: u64, dead_after: Micro
                 return Some(UnderWay { key, lane, next_place: 0, acknowledged, last });
             }
             // Another VM was faster, or the owner lives.
-            Err(HostError::Conflict | HostError::Refused) => {}
+            Err(HostError::Conflict | HostError::NotNow | HostError::Refused) => {}
         }
     }
     None

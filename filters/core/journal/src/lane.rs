@@ -78,7 +78,7 @@ impl Lane {
                 Ok(()) => return Some(Self::of(key, number, head)),
                 // Another VM was faster.
                 Err(HostError::Conflict) => {}
-                Err(HostError::Refused) => return None,
+                Err(HostError::NotNow | HostError::Refused) => return None,
             }
         }
         None

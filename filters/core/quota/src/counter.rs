@@ -34,7 +34,7 @@ pub(crate) fn holder(host: &mut dyn Base, own: &str) -> Option<String> {
             Ok(()) => return Some(own.to_owned()),
             // Another worker was faster.
             Err(HostError::Conflict) => {}
-            Err(HostError::Refused) => return None,
+            Err(HostError::NotNow | HostError::Refused) => return None,
         }
     }
     None
@@ -138,7 +138,7 @@ fn change(host: &mut dyn Base, counter: &str, window_start_s: i64, mut act: impl
         match host.set_shared(&key, &lease.encode(), Some(cas)) {
             Ok(()) => return true,
             Err(HostError::Conflict) => {}
-            Err(HostError::Refused) => {
+            Err(HostError::NotNow | HostError::Refused) => {
                 host.log(Level::Error, "weir.quota: a lease could not be written");
                 return false;
             }
@@ -153,7 +153,7 @@ mod tests {
     use std::rc::Rc;
 
     use weir_host::fake::FakeHost;
-    use weir_host::{Base, CallId, HostError, Level, Micros};
+    use weir_host::{Base, CallId, HostError, HttpCall, Level, Micros};
 
     use super::{Taken, put, put_back, take};
 
@@ -188,6 +188,9 @@ mod tests {
         }
         fn call(&mut self, cluster: &str, method: &str, message: &[u8], ms: u64) -> Result<CallId, HostError> {
             self.host.call(cluster, method, message, ms)
+        }
+        fn http_call(&mut self, call: &HttpCall<'_>) -> Result<CallId, HostError> {
+            self.host.http_call(call)
         }
     }
 
