@@ -16,6 +16,13 @@ pub struct Change {
     pub configuration: Affected,
 }
 
+impl Change {
+    /// One of which only its revision is known.
+    pub fn unknown(revision: u64, at: DateTime<Utc>) -> Self {
+        Self { revision, at, kind: ChangeKind::Unknown, configuration: Affected::Everything }
+    }
+}
+
 /// Whose part of Envoy's configuration a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Affected {
@@ -23,7 +30,7 @@ pub enum Affected {
     Nothing,
     /// That of a tenant or (`None`) of the platform.
     Owner(Option<Uuid>),
-    /// Maybe everybody's: the change is of a kind that only a newer control plane knows.
+    /// Maybe everybody's ([`ChangeKind::Unknown`]).
     Everything,
 }
 
@@ -58,4 +65,6 @@ pub enum ChangeKind {
     Configuration,
     /// Nothing in the data plane, for example a user.
     Administration,
+    /// Maybe all of that, and gateways too: a kind that only a newer control plane knows, or changes that cannot be read any more.
+    Unknown,
 }

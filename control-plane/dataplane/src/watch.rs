@@ -162,6 +162,13 @@ impl Outbox {
 
     /// Takes new changes, and gives what can be told now that Envoy has its configuration up to `configured`.
     fn add(&mut self, changes: &Arc<Vec<Change>>, configured: u64) -> Option<WatchResponse> {
+        if let Some(last) = changes.last()
+            && matches!(last.kind, ChangeKind::Unknown)
+            && last.revision < self.told
+        {
+            // The database is an older one: a backup was restored.
+            return Some(self.start_over(last.revision));
+        }
         let known = self.pending.back().map_or(self.told, |last| last.revision);
         let new: Vec<Change> = changes.iter().filter(|change| change.revision > known).cloned().collect();
         self.pending.extend(new.iter().cloned());
@@ -192,7 +199,7 @@ impl Outbox {
 
 fn concerns_callers(kind: &ChangeKind) -> bool {
     match kind {
-        ChangeKind::Key { .. } | ChangeKind::Tenant { .. } | ChangeKind::Everyone => true,
+        ChangeKind::Key { .. } | ChangeKind::Tenant { .. } | ChangeKind::Everyone | ChangeKind::Unknown => true,
         ChangeKind::Catalog { .. }
         | ChangeKind::Gateway { .. }
         | ChangeKind::Configuration
@@ -215,7 +222,9 @@ fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
                 response.forget_tenants.push(tenant);
             }
         }
-        ChangeKind::Everyone | ChangeKind::Catalog { tenant_id: None } => response.forget_everything = true,
+        ChangeKind::Everyone | ChangeKind::Catalog { tenant_id: None } | ChangeKind::Unknown => {
+            response.forget_everything = true;
+        }
         ChangeKind::Key { .. }
         | ChangeKind::Tenant { .. }
         | ChangeKind::Catalog { .. }

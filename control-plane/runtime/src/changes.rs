@@ -97,7 +97,7 @@ async fn catch_up(store: &Store, followers: &mut Followers, cursor: &mut Cursor)
     if let Some(last) = last {
         cursor.known = last;
         changes.iter().for_each(|change| cursor.due.add(change.configuration));
-        if changes.iter().any(|change| matches!(change.kind, ChangeKind::Gateway { .. })) {
+        if changes.iter().any(|change| matches!(change.kind, ChangeKind::Gateway { .. } | ChangeKind::Unknown)) {
             followers.gateways.forget();
         }
         metrics::gauge!("weir_revision").set(last as f64);

@@ -27,17 +27,31 @@ impl Store {
         unsigned(revision)
     }
 
-    /// The changes after a revision, in their order and without gaps; at most 10,000, so ask again from the last one.
+    /// The changes after a revision, in their order and without gaps; at most about 10,000, so ask again from the last one. Where some
+    /// are no longer kept, or the database is an older one than whoever asks has seen, all of them are one of [`ChangeKind::Unknown`],
+    /// whose revision is the database's.
     pub async fn changes_since(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(
-            "SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration
-             FROM changes WHERE revision > $1 ORDER BY revision, position FETCH FIRST $2 ROWS WITH TIES",
+        let rows: Vec<FollowedRow> = sqlx::query_as(
+            "SELECT policy_revision.revision AS current, clock_timestamp() AS now, change.*
+             FROM policy_revision LEFT JOIN (
+                 SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration, position
+                 FROM changes WHERE revision > $1 ORDER BY revision, position FETCH FIRST $2 ROWS WITH TIES
+             ) change ON true ORDER BY change.revision, change.position",
         )
         .bind(signed(revision))
         .bind(MOST_CHANGES)
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(ChangeRow::into_change).collect()
+        let Some(first) = rows.first() else { return Err(StoreError::Corrupt("there is no revision")) };
+        let current = unsigned(first.current)?;
+        let next = first.change.revision.map(unsigned).transpose()?;
+        if current == revision {
+            return Ok(Vec::new());
+        }
+        if next != Some(revision.saturating_add(1)) {
+            return Ok(vec![Change::unknown(current, first.now)]);
+        }
+        rows.into_iter().filter_map(|row| row.change.into_row()).map(ChangeRow::into_change).collect()
     }
 
     /// Yields once at the start, at each hint that something was committed, and after each reconnection, since hints may
@@ -74,6 +88,25 @@ async fn connect(pool: &sqlx::PgPool) -> Result<PgListener, sqlx::Error> {
 }
 
 #[derive(sqlx::FromRow)]
+struct FollowedRow {
+    current: i64,
+    now: DateTime<Utc>,
+    #[sqlx(flatten)]
+    change: MaybeChange,
+}
+
+/// A change's columns, or nothing but nulls.
+#[derive(sqlx::FromRow)]
+struct MaybeChange {
+    revision: Option<i64>,
+    at: Option<DateTime<Utc>>,
+    kind: Option<String>,
+    tenant_id: Option<Uuid>,
+    key_sha256: Option<Vec<u8>>,
+    resource_id: Option<Uuid>,
+    affects_configuration: Option<bool>,
+}
+
 struct ChangeRow {
     revision: i64,
     at: DateTime<Utc>,
@@ -82,6 +115,21 @@ struct ChangeRow {
     key_sha256: Option<Vec<u8>>,
     resource_id: Uuid,
     affects_configuration: bool,
+}
+
+impl MaybeChange {
+    fn into_row(self) -> Option<ChangeRow> {
+        let Self { revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration } = self;
+        Some(ChangeRow {
+            revision: revision?,
+            at: at?,
+            kind: kind?,
+            tenant_id,
+            key_sha256,
+            resource_id: resource_id?,
+            affects_configuration: affects_configuration?,
+        })
+    }
 }
 
 impl ChangeRow {
@@ -99,14 +147,7 @@ impl ChangeRow {
             "configuration" => ChangeKind::Configuration,
             "administration" => ChangeKind::Administration,
             // A newer control plane writes it. What it concerns is not known, so it may be anything.
-            _ => {
-                return Ok(Change {
-                    revision: unsigned(self.revision)?,
-                    at: self.at,
-                    kind: ChangeKind::Everyone,
-                    configuration: Affected::Everything,
-                });
-            }
+            _ => return Ok(Change::unknown(unsigned(self.revision)?, self.at)),
         };
         Ok(Change {
             revision: unsigned(self.revision)?,

@@ -331,6 +331,8 @@ impl ChangeRow {
             ChangeKind::Gateway { gateway_id } => ("gateway", item.tenant_id, None, Some(*gateway_id)),
             ChangeKind::Configuration => ("configuration", item.tenant_id, None, None),
             ChangeKind::Administration => ("administration", item.tenant_id, None, None),
+            // No kind of resource outdates what is not known; if one did, all would be told.
+            ChangeKind::Unknown => ("everyone", None, None, None),
         };
         Self { kind, tenant_id, key_sha256, affects_configuration: item.affects_configuration, gateway_id }
     }

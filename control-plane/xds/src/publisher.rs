@@ -51,12 +51,9 @@ impl Publisher {
         Self { settings: Arc::new(settings), views: watch::Sender::new(None) }
     }
 
-    /// Serves this snapshot of everybody's policy from now on. An older one than what is served changes nothing.
+    /// Serves this snapshot of everybody's policy from now on, also an older one than what was served: a backup was restored.
     pub fn publish(&self, snapshot: &Snapshot) {
         let before = self.views.borrow().clone();
-        if before.as_ref().is_some_and(|before| before.revision > snapshot.revision) {
-            return;
-        }
         let policies = Policy::by_owner(snapshot);
         let fragments =
             policies.into_iter().map(|(owner, policy)| (owner, self.fragment(owner, &policy, before.as_deref())));
@@ -174,7 +171,11 @@ mod tests {
         assert!(last.fragment(Some(Uuid::from_u128(102))).is_none());
         assert!(last.fragment(Some(Uuid::from_u128(101))).is_some());
         publisher.publish_owners(&Snapshot::default(), &BTreeSet::new(), 3);
-        assert_eq!(publisher.revision(), Some(7), "what is served does not become less");
+        assert_eq!(publisher.revision(), Some(7), "what is served of all does not become less by what some have");
+
+        let restored = publish(2, [provider(1, "b"), provider(2, "a")]);
+        assert_eq!(publisher.revision(), Some(2));
+        assert!(restored.fragment(Some(Uuid::from_u128(103))).is_none(), "it was made after the backup");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use weir_core::change::{Affected, ChangeKind};
+use weir_core::change::{Affected, Change, ChangeKind};
 use weir_core::secret::sha256;
 
 use crate::app::{app, furnish, id, provider_body};
@@ -73,6 +73,46 @@ async fn each_change_says_whom_it_concerns() {
         (ChangeKind::Administration, false),
     ];
     assert_eq!(found, expect);
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_apart_counts_as_a_change_of_everything() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let start = app.store.revision().await.unwrap();
+    for name in ["a", "b", "c"] {
+        platform.make("tenants", json!({"name": name})).await;
+    }
+    let database = sqlx::PgPool::connect(&app.database_url).await.unwrap();
+    let since = async |revision: u64| {
+        let changes = app.store.changes_since(revision).await.unwrap();
+        let told = |change: Change| (change.revision - start, change.kind == ChangeKind::Unknown, change.configuration);
+        changes.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let known = |revision| (revision, false, Affected::Nothing);
+    let anything = |revision| (revision, true, Affected::Everything);
+    assert_eq!(since(start).await, [known(1), known(2), known(3)]);
+
+    // Of a kind that a later version has.
+    let later = "UPDATE changes SET kind = 'of a later version' WHERE revision = $1";
+    sqlx::query(later).bind(start as i64 + 2).execute(&database).await.unwrap();
+    assert_eq!(since(start).await, [known(1), anything(2), known(3)]);
+
+    // No longer kept: who has followed up to the last of them misses nothing.
+    let purge = async |revision: u64| {
+        let purge = "DELETE FROM changes WHERE revision <= $1";
+        sqlx::query(purge).bind(revision as i64).execute(&database).await.unwrap();
+    };
+    purge(start + 2).await;
+    assert_eq!(since(start).await, [anything(3)]);
+    assert_eq!(since(start + 1).await, [anything(3)]);
+    assert_eq!(since(start + 2).await, [known(3)]);
+    purge(start + 3).await;
+    assert_eq!(since(start + 2).await, [anything(3)]);
+    assert_eq!(since(start + 3).await, []);
+
+    // A backup was restored.
+    assert_eq!(since(start + 9).await, [anything(3)]);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
         "models" => ChangeKind::Catalog { tenant_id: None },
         "config" => ChangeKind::Configuration,
         "gateway" => ChangeKind::Gateway { gateway_id: Uuid::nil() },
+        "unknown" => ChangeKind::Unknown,
         _ => ChangeKind::Administration,
     };
     let change = |(revision, word)| Change {
@@ -62,6 +63,8 @@ fn what_holds_for_callers_never_waits_and_a_catalog_waits_for_its_routes() {
     check(None, "tenant1", 0, "@1 tenant1", "");
     check(None, "everyone", 0, "@1 everything", "");
     check(None, "config tenant1", 0, "@2 tenant1", "");
+    check(None, "unknown", 0, "@1 everything", "");
+    check(None, "models1 unknown", 0, "@0 everything", "@2 everything tenant1");
     check(None, "models1", 0, "", "@1 tenant1");
     check(None, "models1", 1, "@1 tenant1", "");
     check(None, "models", 0, "", "@1 everything");
@@ -82,6 +85,15 @@ fn a_batch_that_comes_twice_is_told_once() {
     assert_eq!(written(outbox.add(&changes(1, "key1 models1"), 0)), "@1 key1");
     assert_eq!(written(outbox.add(&changes(1, "key1 models1 key2"), 0)), "@1 key2");
     assert_eq!(written(outbox.release(2)), "@3 key2 tenant1");
+}
+
+#[test]
+fn an_older_database_is_begun_with_anew() {
+    let mut outbox = Outbox::new(gateway(None), 9);
+    outbox.add(&changes(10, "models1"), 0);
+    assert_eq!(written(outbox.add(&changes(5, "unknown"), 0)), "@5 everything");
+    assert!(!outbox.is_waiting());
+    assert_eq!(written(outbox.add(&changes(6, "key1"), 0)), "@6 key1");
 }
 
 #[test]
