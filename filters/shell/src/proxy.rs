@@ -17,8 +17,6 @@ use crate::sys::{self, Buffer, Map, Stream};
 pub(crate) struct Proxy {
     /// Which context that is.
     pub(crate) context: u32,
-    /// How many headers the response has, if this callback is the one that tells.
-    pub(crate) response_headers: Option<usize>,
     /// That context is none of a stream's.
     is_root: bool,
     /// The context that Envoy called, where this one was entered from it.
@@ -42,11 +40,6 @@ impl Proxy {
     /// Outside of streams.
     pub(crate) fn of_root(context: u32) -> Self {
         Self { context, is_root: true, ..Self::default() }
-    }
-
-    /// With the response's headers, so many.
-    pub(crate) fn with_response_headers(context: u32, count: usize) -> Self {
-        Self { context, response_headers: Some(count), ..Self::default() }
     }
 
     /// Makes a callout in the name of the context that Envoy called: to Envoy it ends with that one.
@@ -159,9 +152,6 @@ impl Host for Proxy {
     }
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         sys::header(map(of), name)
-    }
-    fn header_count(&self, of: Message) -> Option<usize> {
-        self.response_headers.filter(|_| of == Message::Response)
     }
     fn headers(&self, of: Message) -> Rc<Headers> {
         Rc::new(sys::headers(map(of)))

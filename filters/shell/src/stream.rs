@@ -43,8 +43,8 @@ impl HttpContext for StreamContext {
         action(self.stream.on_request_trailers(&mut Proxy::of(self.id)))
     }
 
-    fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> types::Action {
-        action(self.stream.on_response_headers(&mut Proxy::with_response_headers(self.id, count), end_of_stream))
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> types::Action {
+        action(self.stream.on_response_headers(&mut Proxy::of(self.id), end_of_stream))
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> types::Action {

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-quota", &["weir-config", "weir-exchange", "weir-host", "weir-journal", "weir-llm", "weir-proto"]),
     ("weir-guardrails", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     ("weir-metering", &["weir-config", "weir-exchange", "weir-host", "weir-journal", "weir-llm", "weir-proto"]),
-    ("weir-provider", &["weir-chain", "weir-config", "weir-exchange", "weir-host", "weir-llm"]),
+    ("weir-provider", &["weir-config", "weir-exchange", "weir-host", "weir-llm"]),
     (
         "weir-gateway",
         &[

@@ -21,16 +21,21 @@
 )]
 
 mod answer;
+mod answer_headers;
 mod bodies;
 mod principal;
+mod rate_limit;
 mod refuse;
+mod settle;
 mod table;
 mod usage;
 mod verdict;
 
-pub use answer::AnswerFilter;
+pub use answer::{AnswerCheck, AnswerFilter, Checked};
+pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
+pub use rate_limit::{RateLimitStatus, duration};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{Settlement, TokenSource, Usage};
 pub use verdict::{Party, Step, Verdict};
@@ -40,9 +45,6 @@ use std::rc::Rc;
 use uuid::Uuid;
 use weir_host::{Headers, Micros};
 use weir_llm::{Operation, RequestHead};
-
-/// Names and values of headers by which the client is told something.
-pub type ToldHeaders = Vec<(&'static str, String)>;
 
 /// One request, its answer and what was decided about them.
 #[derive(Debug)]
@@ -69,16 +71,10 @@ pub struct Exchange {
     pub pool_id: Option<String>,
     /// The request headers as they were before the first attempt changed any.
     pub original_headers: Option<Rc<Headers>>,
-    /// Headers of the answer that were known when the request went on.
-    pub told: ToldHeaders,
-    /// Makes those that are known only from the answer.
-    pub teller: Option<fn(&Exchange) -> ToldHeaders>,
-    /// What a filter of the listener would have done to the answer where it arrives.
+    /// What is left of the limit that the caller will reach first, or has reached; `None` if none is known.
+    pub rate_limit: Option<RateLimitStatus>,
+    /// What checks the answer where it arrives.
     pub answer_filter: Option<Rc<dyn AnswerFilter>>,
-    /// The last attempt's answer passes `answer_filter` on its way: the listener's own need not look at it.
-    pub answer_is_filtered: bool,
-    /// How many headers a good answer of the last attempt has, once all of them were written.
-    pub answer_headers: Option<usize>,
     /// Attempts so far, in order; the last is the one that answers.
     pub attempts: Vec<Attempt>,
     /// What was used, as known so far.
@@ -114,6 +110,11 @@ pub struct Attempt {
     pub started: Micros,
     /// When the head of the provider's answer came.
     pub answered: Option<Micros>,
+    /// Its answer passes `answer_filter` on its way: the listener's own filter need not look at it.
+    pub is_checked: bool,
+    /// It has passed a good answer on, with status 200 and all of [`AnswerHeaders`]. The router takes such an answer for the
+    /// request's.
+    pub is_passed_on: bool,
 }
 
 /// The longest body that a VM keeps beside the proxy's own copy, in bytes.
@@ -133,11 +134,8 @@ impl Exchange {
             head: None,
             pool_id: None,
             original_headers: None,
-            told: Vec::new(),
-            teller: None,
+            rate_limit: None,
             answer_filter: None,
-            answer_is_filtered: false,
-            answer_headers: None,
             attempts: Vec::new(),
             usage: Usage::default(),
             first_token: None,
@@ -158,6 +156,11 @@ impl Exchange {
         if self.verdict.is_none() {
             self.decide(by, code);
         }
+    }
+
+    /// Whether the answer that the client gets is the last attempt's, as that passed it on.
+    pub fn has_passed_on(&self) -> bool {
+        self.verdict.is_none() && self.attempts.last().is_some_and(|attempt| attempt.is_passed_on)
     }
 
     /// Notes what the request's body is now.

@@ -37,14 +37,6 @@ impl Shared {
         self.exchange.try_borrow().ok().map(|exchange| read(&exchange))
     }
 
-    /// Whether the answer that `host` tells of is the last attempt's as `weir.provider` wrote it, with status 200 and all that
-    /// is told: nobody has refused it since, and it has as many headers. One that somebody overwrote in its place is not seen.
-    pub fn is_as_written(&self, host: &dyn Host) -> bool {
-        let count = host.header_count(Message::Response);
-        let is_written = |exchange: &Exchange| exchange.verdict.is_none() && exchange.answer_headers == count;
-        count.is_some() && self.read(is_written) == Some(true)
-    }
-
     /// Changes the exchange; `None` as in [`Shared::read`].
     pub fn write<T>(&self, write: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
         self.exchange.try_borrow_mut().ok().map(|mut exchange| write(&mut exchange))

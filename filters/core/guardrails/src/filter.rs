@@ -4,17 +4,18 @@
 //! leaves in the exchange; only if nobody took that up is it read in the listener too.
 
 mod answer;
+mod check;
 mod deltas;
 mod edit;
 mod events;
-mod notes;
+mod known;
 mod refusal;
 mod request;
 mod waiting;
 
 use std::rc::Rc;
 
-use weir_exchange::{AnswerFilter, Exchange, Shared};
+use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, Shared};
 use weir_host::{Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Kind, Operation, Schema};
@@ -22,22 +23,17 @@ use weir_llm::{Kind, Operation, Schema};
 use crate::ProfileCache;
 use crate::scan::{Direction, Profile};
 use answer::AnswerStream;
-use notes::Notes;
-
-/// Response header that tells what was found, for example `CREDIT_CARD:redact=1`. A stream's headers leave before its text is
-/// read: there it tells about the request alone.
-pub const FINDINGS_HEADER: &str = "x-weir-guardrails";
+use check::Check;
+use known::Known;
 
 /// The guardrails' part in one stream.
 #[derive(Debug)]
 pub struct GuardrailsStream {
-    notes: Notes,
+    known: Known,
     cache: Rc<ProfileCache>,
     /// What holds for this stream; `None` if nothing does.
     watch: Option<Watch>,
     request: Request,
-    /// What was found in it, as the client is told.
-    told: Option<String>,
     /// The answer, if it comes unwatched.
     answer: Option<AnswerStream>,
 }
@@ -62,7 +58,7 @@ enum Request {
 
 impl GuardrailsStream {
     pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>) -> Self {
-        Self { notes: Notes(shared), cache, watch: None, request: Request::Decided, told: None, answer: None }
+        Self { known: Known(shared), cache, watch: None, request: Request::Decided, answer: None }
     }
 
     /// Finds out what holds for the stream; `None`: nothing does.
@@ -72,7 +68,7 @@ impl GuardrailsStream {
             Ok(operation) => operation.schema(),
             Err(schema) => *schema,
         };
-        let principal = self.notes.read(|exchange| exchange.principal.clone());
+        let principal = self.known.read(|exchange| exchange.principal.clone());
         let Some(principal) = principal.flatten() else {
             return Err((refusal::unavailable("nobody said who is calling, so no guardrail profile is known"), schema));
         };
@@ -90,7 +86,7 @@ impl GuardrailsStream {
 
     /// What the client asks for, or at least the schema it speaks.
     fn operation(&self, host: &dyn Host) -> Result<Operation, Schema> {
-        let known = self.notes.read(|exchange| exchange.operation).flatten();
+        let known = self.known.read(|exchange| exchange.operation).flatten();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -100,20 +96,10 @@ impl GuardrailsStream {
         Operation::of(&method, &path, &has_header).map_err(|_| Schema::of_path(&path, &has_header))
     }
 
-    /// Tells what was found in the request, where the answer is not the provider's after all and so tells nothing yet.
-    fn tell_of_request(&self, host: &mut dyn Host) {
-        if let Some(told) = &self.told
-            && host.header(Message::Response, FINDINGS_HEADER).is_none()
-        {
-            // As in `tell_findings`.
-            let _ = host.set_header(Message::Response, FINDINGS_HEADER, told.as_bytes());
-        }
-    }
-
     /// Has the answer watched where it arrives.
     fn offer(&self, watch: &Watch) {
         if watch.watches_answer() {
-            self.notes.write(|exchange| exchange.answer_filter = Some(Rc::new(watch.clone())));
+            self.known.write(|exchange| exchange.answer_filter = Some(Rc::new(watch.clone())));
         }
     }
 }
@@ -126,9 +112,8 @@ impl Watch {
 }
 
 impl AnswerFilter for Watch {
-    fn attempt(&self, shared: Shared) -> Box<dyn StreamFilter> {
-        shared.write(|exchange| exchange.answer_is_filtered = true);
-        Box::new(AnswerStream::new(Notes(Some(shared)), self.clone()))
+    fn check(&self, shared: Shared) -> Box<dyn AnswerCheck> {
+        Box::new(Check::new(Known(Some(shared)), self.clone()))
     }
 }
 
@@ -137,14 +122,14 @@ impl StreamFilter for GuardrailsStream {
         let watch = match self.watch(host) {
             Ok(Some(watch)) => watch,
             Ok(None) => return Flow::Continue,
-            Err((error, schema)) => return self.notes.refuse(&error, schema),
+            Err((error, schema)) => return self.known.refuse(&error, schema),
         };
         self.offer(&watch);
         self.watch = Some(watch.clone());
         if !watch.profile.watches(Direction::Input) || end_of_stream {
             return Flow::Continue;
         }
-        let body = self.notes.read(|exchange| exchange.body.clone()).flatten();
+        let body = self.known.read(|exchange| exchange.body.clone()).flatten();
         match body {
             Some(body) => self.decide_request(host, &watch, &body),
             None => {
@@ -166,7 +151,7 @@ impl StreamFilter for GuardrailsStream {
         {
             let Ok(body) = host.body(Message::Request, 0, held) else {
                 return self
-                    .notes
+                    .known
                     .refuse(&refusal::unavailable("its body could not be read"), watch.operation.schema());
             };
             if let Flow::Reply(reply) = self.decide_request(host, &watch, &body) {
@@ -177,22 +162,15 @@ impl StreamFilter for GuardrailsStream {
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        if self.notes.read(was_filtered) == Some(true) {
-            self.tell_of_request(host);
+        if self.known.read(was_checked) == Some(true) {
             return Flow::Continue;
         }
         match self.watch.as_ref().filter(|watch| watch.watches_answer()) {
             Some(watch) => {
-                let answer = AnswerStream::new(self.notes.clone(), watch.clone());
+                let answer = AnswerStream::new(self.known.clone(), watch.clone());
                 self.answer.insert(answer).on_response_headers(host, end_of_stream)
             }
-            None => {
-                let is_as_written = self.notes.0.as_ref().is_some_and(|shared| shared.is_as_written(host));
-                if self.told.is_some() || !is_as_written {
-                    self.notes.tell_findings(host);
-                }
-                Flow::Continue
-            }
+            None => Flow::Continue,
         }
     }
 
@@ -205,6 +183,6 @@ impl StreamFilter for GuardrailsStream {
 }
 
 /// Whether a provider's answer was looked at where it arrived. Envoy's own errors never arrive there.
-fn was_filtered(exchange: &Exchange) -> bool {
-    exchange.answer_is_filtered && exchange.attempts.last().is_some_and(|attempt| attempt.status != 0)
+fn was_checked(exchange: &Exchange) -> bool {
+    exchange.attempts.last().is_some_and(|attempt| attempt.is_checked && attempt.status != 0)
 }

@@ -30,6 +30,6 @@ pub mod scan;
 pub mod stream;
 
 pub use cache::ProfileCache;
-pub use filter::{FINDINGS_HEADER, GuardrailsStream};
+pub use filter::GuardrailsStream;
 pub use plugin::GuardrailsPlugin;
 pub use scan::{Direction, Finding, Profile, Verdict, all_rules};

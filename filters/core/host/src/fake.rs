@@ -176,9 +176,6 @@ impl Host for FakeHost {
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>> {
         self.headers[index(of)].iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
-    fn header_count(&self, of: Message) -> Option<usize> {
-        Some(self.headers[index(of)].len())
-    }
     fn headers(&self, of: Message) -> Rc<Headers> {
         Rc::new(self.headers[index(of)].iter().map(|(name, value)| (name, value)).collect())
     }

@@ -112,9 +112,6 @@ pub trait Host: Base {
     fn stream(&self) -> StreamId;
     /// The first value of a header; `None` also if the header map is out of reach in this phase.
     fn header(&self, of: Message, name: &str) -> Option<Vec<u8>>;
-    /// How many headers there are, if the proxy told that with this callback and they are still as it told: unlike any other
-    /// question for them this costs nothing.
-    fn header_count(&self, of: Message) -> Option<usize>;
     /// All headers, in order; empty if out of reach.
     fn headers(&self, of: Message) -> Rc<Headers>;
     /// Replaces all headers.

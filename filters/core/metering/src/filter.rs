@@ -1,15 +1,14 @@
 use std::rc::Rc;
 
-use weir_config::names::REQUEST_ID_HEADER;
 use weir_config::{MeteringConfig, UsageSink};
-use weir_exchange::{Exchange, Party, Shared, Step, ToldHeaders, Verdict};
+use weir_exchange::{AnswerHeaders, Exchange, FINDINGS_HEADER, Party, Shared, Step, Verdict};
 use weir_host::{Flow, Host, Level, Message, Micros, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
 
 use crate::log_line::log_line;
 use crate::record::record;
-use crate::{Ending, Outbox, headers};
+use crate::{Ending, Outbox};
 
 /// Requests refused because too many records wait for delivery.
 const REFUSED: &str = "weir_metering_refused";
@@ -70,7 +69,6 @@ pub struct MeteringStream {
 impl StreamFilter for MeteringStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
         if !self.outbox.is_full(&self.config) {
-            self.shared.write(|exchange| exchange.teller = Some(headers::of));
             return Flow::Continue;
         }
         self.refused = true;
@@ -87,17 +85,20 @@ impl StreamFilter for MeteringStream {
     }
 
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        if self.shared.is_as_written(host) {
+        if self.shared.read(Exchange::has_passed_on) == Some(true) {
             self.status = Some(200);
             return Flow::Continue;
         }
         let status = host.header_text(Message::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = Some(status);
-        let headers = self.untold(host);
+        let now = host.now();
+        let headers = self.shared.read(|exchange| exchange.answer_headers(now)).unwrap_or_default();
         if end_of_stream && status >= 400 {
-            return Flow::Reply(self.fill_in(status, headers));
+            return Flow::Reply(self.fill_in(status, &headers));
         }
-        for (name, value) in headers {
+        // Another may have written it in Weir's place.
+        host.remove_header(Message::Response, FINDINGS_HEADER);
+        for (name, value) in headers.iter() {
             if host.set_header(Message::Response, name, value.as_bytes()).is_err() {
                 host.log(Level::Warn, &format!("weir.metering: the response header {name} could not be set"));
             }
@@ -133,13 +134,6 @@ impl StreamFilter for MeteringStream {
 }
 
 impl MeteringStream {
-    /// What the response does not tell yet: where the answer is its own, `weir.provider` has told it all.
-    fn untold(&self, host: &dyn Host) -> ToldHeaders {
-        let id = host.header_text(Message::Response, REQUEST_ID_HEADER);
-        let told = |exchange: &Exchange| id.is_some_and(|id| id == exchange.request_id.to_string());
-        self.shared.read(|exchange| if told(exchange) { Vec::new() } else { headers::of(exchange) }).unwrap_or_default()
-    }
-
     /// How the stream ended. Properties are dear: those that cannot say more than what passed here are not asked for.
     fn ending(&self, host: &dyn Host) -> Ending {
         if let Some(status @ 200..300) = self.status
@@ -156,7 +150,7 @@ impl MeteringStream {
 
     /// The last provider of a pool failed without a word, and `weir.provider` cannot put a body where there is none: the
     /// client gets the error here.
-    fn fill_in(&self, status: u16, headers: ToldHeaders) -> Reply {
+    fn fill_in(&self, status: u16, headers: &AnswerHeaders) -> Reply {
         let (verdict, schema) = self
             .shared
             .read(|exchange| (exchange.verdict, exchange.operation.map(Operation::schema)))
@@ -164,7 +158,7 @@ impl MeteringStream {
         let code = verdict.map_or("upstream_unavailable", |Verdict { code, .. }| code);
         let error = ClientError::new(status, code, "The provider failed without saying why.");
         let mut reply = self.shared.clone().held_by(Party::Provider).refuse(schema.unwrap_or_default(), &error);
-        reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        reply.headers.extend(headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         reply
     }
 

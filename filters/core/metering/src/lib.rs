@@ -21,12 +21,10 @@
 
 mod delivery;
 mod filter;
-mod headers;
 mod log_line;
 mod outbox;
 mod outcome;
 mod record;
-mod settle;
 #[cfg(test)]
 mod tests;
 

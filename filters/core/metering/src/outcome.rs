@@ -75,6 +75,16 @@ impl Outcome {
         }
     }
 
+    /// Whether a provider that gave no figure did work all the same, by the status that it answered with, or 0. One that a client did
+    /// not wait for did.
+    pub(crate) fn owes(self, attempt_status: u16) -> bool {
+        match self {
+            Self::Failed => false,
+            Self::ClientDisconnect => matches!(attempt_status, 0 | 200..300),
+            Self::Complete | Self::Refused | Self::UpstreamBroken => matches!(attempt_status, 200..300),
+        }
+    }
+
     /// Who decided on the error, and its code; `None` on success.
     pub fn verdict(self, exchange: &Exchange, ending: &Ending) -> Option<Verdict> {
         let verdict = |by, code| Some(Verdict { by, code });

@@ -2,7 +2,6 @@ use weir_exchange::{Exchange, TokenSource};
 use weir_host::Micros;
 use weir_proto::dataplane::{UsageAttempt, UsageRecord, UsageSource};
 
-use crate::settle::settled;
 use crate::{Ending, Outcome};
 
 /// Characters of a model's name that a record keeps; the API allows models no longer ones.
@@ -20,7 +19,8 @@ pub(crate) fn record(
     let principal = exchange.principal.as_ref()?;
     let outcome = Outcome::of(exchange, ending);
     let verdict = outcome.verdict(exchange, ending);
-    let settlement = settled(exchange, outcome);
+    let is_owed = exchange.attempts.last().is_some_and(|attempt| outcome.owes(attempt.status));
+    let settlement = exchange.settlement(is_owed);
     let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;
     let answered =
@@ -56,11 +56,7 @@ pub(crate) fn record(
         outcome: outcome.name().to_owned(),
         streamed: exchange.head.as_ref().is_some_and(|head| head.stream),
         attempts: u32::try_from(exchange.attempts.len()).unwrap_or(u32::MAX),
-        guardrail_findings: exchange
-            .findings
-            .iter()
-            .map(|(finding, action, count)| format!("{finding}:{action}={count}"))
-            .collect(),
+        guardrail_findings: exchange.findings_in_words(),
         revision: exchange.revision,
         pool_id: exchange.pool_id.clone().unwrap_or_default(),
         attempt_details: exchange

@@ -17,6 +17,7 @@ use crate::{MeteringPlugin, MeteringStream, Outbox};
 
 mod dead_vms;
 mod errors;
+mod headers;
 mod usage;
 
 const SECOND: u64 = 1_000_000;
@@ -115,6 +116,7 @@ fn attempt(status: u16) -> Attempt {
         status,
         started: 98 * SECOND + 5,
         answered: Some(98 * SECOND + 7),
+        ..Attempt::default()
     }
 }
 
@@ -397,81 +399,6 @@ fn who_is_not_known_has_no_record_but_is_counted() {
     stream.on_log(&mut vm.host);
     assert!(vm.outbox.is_empty());
     assert_eq!(vm.host.counters.get("weir_requests_unauthenticated"), Some(&1));
-}
-
-#[test]
-fn response_headers_name_the_request_and_its_provider() {
-    let check = |change: &dyn Fn(&mut Exchange), expect: &[(&str, &str)]| {
-        let mut vm = Vm::new(LEDGER);
-        let mut exchange = exchange();
-        change(&mut exchange);
-        vm.host.headers[1] = vec![(":status".to_owned(), b"200".to_vec())];
-        assert_eq!(vm.stream(exchange).on_response_headers(&mut vm.host, false), Flow::Continue);
-        let headers = vm.host.headers[1].iter().skip(1).cloned();
-        let ours: Vec<_> = headers.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect();
-        let expect: Vec<_> = expect.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        assert_eq!(ours, expect);
-    };
-    let id = Uuid::from_u128(7).to_string();
-    check(
-        &|exchange| {
-            exchange.attempts = vec![attempt(200)];
-            exchange.usage.report_whole(usage(100, 10));
-            exchange.answer_complete = true;
-            exchange.head.as_mut().expect("a head").stream = false;
-        },
-        &[
-            ("x-weir-request-id", &id),
-            ("x-weir-provider", "Provider"),
-            ("x-weir-model", "gpt-9"),
-            ("x-weir-cost", "0.000120"),
-        ],
-    );
-    check(
-        &|exchange| {
-            exchange.attempts = vec![attempt(200)];
-            exchange.answer_complete = true;
-        },
-        &[("x-weir-request-id", &id), ("x-weir-provider", "Provider"), ("x-weir-model", "gpt-9")],
-    );
-    check(
-        &|exchange| exchange.decide(Party::Gateway(Step::Quota), "rate_limit_exceeded"),
-        &[("x-weir-request-id", &id)],
-    );
-}
-
-#[test]
-fn a_failure_without_a_body_gets_one() {
-    let mut vm = Vm::new(LEDGER);
-    let mut exchange = exchange();
-    exchange.attempts = vec![attempt(503)];
-    exchange.decide(Party::Provider, "upstream_unavailable");
-    vm.host.headers[1] = vec![(":status".to_owned(), b"503".to_vec())];
-    let Flow::Reply(reply) = vm.stream(exchange).on_response_headers(&mut vm.host, true) else { panic!("no reply") };
-    assert_eq!((reply.status, reply.code), (503, "upstream_unavailable"));
-    assert!(String::from_utf8(reply.body).expect("text").contains(r#""code":"upstream_unavailable""#));
-    assert!(reply.headers.iter().any(|(name, _)| name == "x-weir-request-id"));
-}
-
-/// An answer whose headers `weir.provider` has just written says it all; any other is looked at.
-#[test]
-fn an_answer_is_taken_as_written_only_as_long_as_nothing_else_says_otherwise() {
-    let check = |change: &dyn Fn(&mut Exchange), expect: &[&str]| {
-        let mut vm = Vm::new(LEDGER);
-        let mut exchange = exchange();
-        exchange.attempts = vec![attempt(200)];
-        exchange.answer_headers = Some(2);
-        change(&mut exchange);
-        vm.host.headers[1] = vec![(":status".to_owned(), b"500".to_vec()), ("a".to_owned(), b"1".to_vec())];
-        assert_eq!(vm.stream(exchange).on_response_headers(&mut vm.host, false), Flow::Continue);
-        let names: Vec<_> = vm.host.headers[1].iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, expect);
-    };
-    let looked_at = [":status", "a", "x-weir-request-id", "x-weir-provider", "x-weir-model"];
-    check(&|_| {}, &[":status", "a"]);
-    check(&|exchange| exchange.answer_headers = None, &looked_at);
-    check(&|exchange| exchange.answer_headers = Some(3), &looked_at);
-    check(&|exchange| exchange.decide(Party::Guardrail, "content_blocked"), &looked_at);
 }
 
 #[test]

@@ -2,7 +2,7 @@ mod failure;
 
 use std::rc::Rc;
 
-use weir_exchange::{Exchange, Party, Shared};
+use weir_exchange::{AnswerCheck, Checked, Exchange, Party, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
@@ -11,8 +11,8 @@ use weir_llm::{AnswerOutline, Operation, Schema, chat, same, text, usage_of_valu
 
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
-use crate::headers::{downstream, tell};
-use crate::refusal::invalid_response;
+use crate::headers::downstream;
+use crate::refusal::{invalid_response, reply};
 
 /// How much of an error's body is read.
 const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
@@ -51,6 +51,8 @@ pub(crate) struct Asked {
 pub(crate) struct Answer {
     asked: Asked,
     headers: Rc<Headers>,
+    /// What it passes on its way to the client; none once it is an error of ours.
+    check: Option<Box<dyn AnswerCheck>>,
     /// For a body that is compressed.
     decoder: Option<Decoder>,
     state: State,
@@ -76,8 +78,8 @@ enum State {
 }
 
 impl Answer {
-    pub(crate) fn new(asked: Asked) -> Self {
-        Self { asked, headers: Rc::default(), decoder: None, state: State::Waiting }
+    pub(crate) fn new(asked: Asked, check: Option<Box<dyn AnswerCheck>>) -> Self {
+        Self { asked, headers: Rc::default(), check, decoder: None, state: State::Waiting }
     }
 
     pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
@@ -105,11 +107,10 @@ impl Answer {
         end_of_stream: bool,
     ) -> Flow {
         match std::mem::replace(&mut self.state, State::Discarding) {
-            State::Waiting | State::Discarding => {
-                if held == 0 {
-                    return Flow::Continue;
-                }
-                self.flow_after(host.set_body(Message::Response, &[]))
+            State::Waiting => self.drop_piece(host, held, Vec::new()),
+            State::Discarding => {
+                let rest = self.checked_piece(Vec::new(), end_of_stream);
+                self.drop_piece(host, held, rest)
             }
             State::Unusable(error) => self.fail(host, exchange, &error),
             State::Failed { status, otherwise } => {
@@ -154,7 +155,9 @@ impl Answer {
             State::Streaming { translator } => match host.body(Message::Response, 0, held) {
                 Ok(new) => match self.decoded(new) {
                     Ok(new) => self.pass(host, exchange, translator, &new, end_of_stream),
-                    Err(error) => self.break_off(host, exchange, &ProviderError::protocol(error.to_string())),
+                    Err(error) => {
+                        self.break_off(host, exchange, &ProviderError::protocol(error.to_string()), end_of_stream)
+                    }
                 },
                 Err(error) => self.flow_after(Err(error)),
             },
@@ -254,12 +257,18 @@ impl Answer {
             exchange.first_token = Some(now);
             exchange.answer_complete = true;
         });
-        let headers = self.good(exchange, JSON, Some(answer.len()));
-        let written = write_good(host, exchange, &headers).and_then(|()| match &translated {
+        let (status, translated) = match self.check.as_mut().map(|check| check.whole(answer)) {
+            None | Some(Checked::Passes) => (200, translated),
+            Some(Checked::Edited(edited)) => (200, Some(edited)),
+            Some(Checked::Refused(error)) => (error.status, Some(error.body(client))),
+            Some(Checked::Unreadable(error)) => return Flow::Reply(reply(client, &error)),
+        };
+        let length = translated.as_deref().unwrap_or(body).len();
+        let written = self.write_headers(host, exchange, status, JSON, Some(length));
+        self.flow_after(written.and_then(|()| match &translated {
             Some(translated) => host.set_body(Message::Response, translated),
             None => Ok(()),
-        });
-        self.flow_after(written)
+        }))
     }
 
     fn open(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, opening: Opening) -> Flow {
@@ -272,13 +281,13 @@ impl Answer {
         if progress.content || progress.complete {
             let now = host.now();
             note(exchange, |exchange| exchange.first_token = Some(now));
-            let headers = self.good(exchange, EVENT_STREAM, None);
+            let written = self.write_headers(host, exchange, 200, EVENT_STREAM, None);
             if end_of_stream {
                 self.end(exchange, translator.as_mut(), &mut out);
             } else {
                 self.state = State::Streaming { translator };
             }
-            let written = write_good(host, exchange, &headers);
+            let out = self.checked_piece(out, end_of_stream);
             return self.flow_after(written.and_then(|()| host.set_body(Message::Response, &out)));
         }
         if let Some(error) = progress.error {
@@ -312,18 +321,49 @@ impl Answer {
         } else {
             self.state = State::Streaming { translator };
         }
+        let out = self.checked_piece(out, end_of_stream);
         // Most pieces of the client's own schema pass as they came.
         let as_it_came = self.decoder.is_none() && same(&out, new);
         self.flow_after(if as_it_came { Ok(()) } else { host.set_body(Message::Response, &out) })
     }
 
-    /// The headers of an answer that the client gets.
-    fn good(&self, exchange: Option<&Shared>, content_type: &str, length: Option<usize>) -> Headers {
-        let mut headers = downstream(&self.headers, self.asked.credential.as_deref(), 200, content_type, length);
+    /// Writes the headers of an answer that the client gets, with all that is told beside it.
+    fn write_headers(
+        &self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        status: u16,
+        content_type: &str,
+        length: Option<usize>,
+    ) -> Result<(), HostError> {
+        let mut headers = downstream(&self.headers, self.asked.credential.as_deref(), status, content_type, length);
         if let Some(exchange) = exchange {
-            exchange.read(|exchange| tell(exchange, &mut headers));
+            let now = host.now();
+            exchange.read(|exchange| exchange.answer_headers(now).add_to(&mut headers));
         }
-        headers
+        host.set_headers(Message::Response, &headers)?;
+        note(exchange, |exchange| {
+            if let Some(attempt) = exchange.attempts.last_mut() {
+                attempt.is_passed_on = status == 200;
+            }
+        });
+        Ok(())
+    }
+
+    /// What goes on of a piece of a stream that the client gets.
+    fn checked_piece(&mut self, piece: Vec<u8>, end_of_stream: bool) -> Vec<u8> {
+        match &mut self.check {
+            Some(check) => check.piece(&piece, end_of_stream),
+            None => piece,
+        }
+    }
+
+    /// Puts `rest` in the place of a piece that the client does not get.
+    fn drop_piece(&self, host: &mut dyn Host, held: usize, rest: Vec<u8>) -> Flow {
+        match held == 0 && rest.is_empty() {
+            true => Flow::Continue,
+            false => self.flow_after(host.set_body(Message::Response, &rest)),
+        }
     }
 
     /// The provider closed its stream. Without its last event the answer is cut off: the translator ends it with an error event,
@@ -348,13 +388,6 @@ struct Opening {
     new: Vec<u8>,
     held: usize,
     end_of_stream: bool,
-}
-
-/// Writes the headers of an answer that the client gets, and notes that it did.
-fn write_good(host: &mut dyn Host, exchange: Option<&Shared>, headers: &Headers) -> Result<(), HostError> {
-    host.set_headers(Message::Response, headers)?;
-    note(exchange, |exchange| exchange.answer_headers = Some(headers.len()));
-    Ok(())
 }
 
 fn unix_s(host: &dyn Host) -> i64 {

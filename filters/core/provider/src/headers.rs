@@ -2,7 +2,6 @@
 
 use weir_config::Deployment;
 use weir_config::names::CREDENTIAL_SLOT_PREFIX;
-use weir_exchange::Exchange;
 use weir_host::Headers;
 use weir_llm::Schema;
 
@@ -169,12 +168,4 @@ pub(crate) fn downstream(
         headers.push("content-length", length.to_string());
     }
     headers
-}
-
-/// Adds what the listener's filters want told of every answer: one write of all costs the proxy less than one of each behind it.
-pub(crate) fn tell(exchange: &Exchange, headers: &mut Headers) {
-    let told = exchange.teller.map(|teller| teller(exchange)).unwrap_or_default();
-    for (name, value) in told.iter().chain(&exchange.told) {
-        headers.push(name, value);
-    }
 }

@@ -2,7 +2,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use weir_chain::Chain;
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
 use weir_host::{Headers, Host, StreamFilter};
@@ -31,16 +30,9 @@ impl ProviderPlugin {
         Self::default()
     }
 
-    /// A filter for one attempt, and behind it what a filter of the listener wants done to the answer. `exchange` is the
-    /// stream's, if this VM has it; `headers` are the attempt's request headers.
+    /// A filter for one attempt. `exchange` is the stream's, if this VM has it; `headers` are the attempt's request headers.
     pub fn attempt(self: &Rc<Self>, exchange: Option<Shared>, headers: Rc<Headers>) -> Box<dyn StreamFilter> {
-        let filter =
-            exchange.as_ref().and_then(|shared| shared.read(|exchange| exchange.answer_filter.clone())).flatten();
-        let provider = Box::new(ProviderStream::new(Rc::clone(self), exchange.clone(), headers));
-        match (filter, exchange) {
-            (Some(filter), Some(exchange)) => Box::new(Chain::new(vec![filter.attempt(exchange), provider])),
-            _ => provider,
-        }
+        Box::new(ProviderStream::new(Rc::clone(self), exchange, headers))
     }
 
     /// Counts what a translation left out of a request.

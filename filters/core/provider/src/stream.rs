@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{Attempt, Party, Shared, Step};
+use weir_exchange::{AnswerCheck, Attempt, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -27,6 +27,8 @@ pub(crate) struct ProviderStream {
     /// As Envoy hands them to the attempt, with all credentials of the pool; none once the attempt has begun.
     headers: Rc<Headers>,
     client: Schema,
+    /// What the answer passes, in the client's schema.
+    check: Option<Box<dyn AnswerCheck>>,
     begun: Option<Begun>,
     answer: Option<Answer>,
 }
@@ -46,7 +48,11 @@ struct Begun {
 impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
         let exchange = exchange.map(|exchange| exchange.held_by(Party::Gateway(Step::Attempt)));
-        Self { plugin, exchange, headers, client: Schema::default(), begun: None, answer: None }
+        let check = exchange.as_ref().and_then(|shared| {
+            let filter = shared.read(|exchange| exchange.answer_filter.clone()).flatten()?;
+            Some(filter.check(shared.clone()))
+        });
+        Self { plugin, exchange, headers, client: Schema::default(), check, begun: None, answer: None }
     }
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
@@ -70,9 +76,9 @@ impl ProviderStream {
             provider_name: deployment.provider_name.clone(),
             upstream_model: deployment.model.clone(),
             price: deployment.price.clone(),
-            status: 0,
             started: host.now(),
-            answered: None,
+            is_checked: self.check.is_some(),
+            ..Attempt::default()
         };
         if let Some(exchange) = &self.exchange {
             exchange.write(|exchange| {
@@ -80,7 +86,6 @@ impl ProviderStream {
                 exchange.usage.begin_attempt();
                 exchange.first_token = None;
                 exchange.answer_complete = false;
-                exchange.answer_headers = None;
                 exchange.verdict = None;
             });
         }
@@ -138,7 +143,7 @@ impl ProviderStream {
         let head = body.head;
         let request_id = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.request_id));
         let request_id = request_id.map(|id| id.simple().to_string()).unwrap_or_default();
-        self.answer = Some(Answer::new(Asked {
+        let asked = Asked {
             operation,
             client: self.client,
             provider,
@@ -149,7 +154,8 @@ impl ProviderStream {
             credential: credential.map(Rc::new),
             tool_names: upstream_body.tool_names,
             echo: upstream_body.echo,
-        }));
+        };
+        self.answer = Some(Answer::new(asked, self.check.take()));
         Ok(())
     }
 

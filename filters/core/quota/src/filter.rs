@@ -1,14 +1,13 @@
 use std::rc::Rc;
 
 use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Exchange, Party, Principal, RateLimit, Shared, Step};
-use weir_host::{Base, Flow, Host, Level, Message, Micros, StreamFilter};
+use weir_exchange::{Party, Principal, RateLimit, RateLimitStatus, Shared, Step, duration};
+use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
 
 use crate::counter::{self, Taken};
 use crate::leases::CounterWindow;
-use crate::window::duration;
 use crate::{Leases, Window};
 
 /// Requests refused by a limit.
@@ -88,7 +87,7 @@ impl StreamFilter for QuotaStream {
         };
         self.schema = operation.schema();
         if !operation.has_body() || principal.rate_limits.is_empty() {
-            return self.admit(host.now());
+            return self.admit();
         }
         self.principal = principal;
         self.take_all(host)
@@ -108,25 +107,6 @@ impl StreamFilter for QuotaStream {
         }
         self.take_lacking(host);
         self.decide(host)
-    }
-
-    fn on_response_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        if !self.admitted {
-            return Flow::Continue;
-        }
-        let Some(demand) = self.tightest() else { return Flow::Continue };
-        let headers = demand.headers(host.now());
-        // `weir.provider` has told them where the answer is its own; by now the window may end sooner.
-        let are_told = |exchange: &Exchange| headers.iter().all(|header| exchange.told.contains(header));
-        if self.shared.is_as_written(host) && self.shared.read(are_told) == Some(true) {
-            return Flow::Continue;
-        }
-        for (name, value) in headers {
-            if host.set_header(Message::Response, name, value.as_bytes()).is_err() {
-                host.log(Level::Warn, "weir.quota: a response header could not be set");
-            }
-        }
-        Flow::Continue
     }
 
     fn on_log(&mut self, host: &mut dyn Host) {
@@ -187,7 +167,7 @@ impl QuotaStream {
             return self.refuse(host);
         }
         if self.has_all() {
-            return self.admit(host.now());
+            return self.admit();
         }
         let lacking = self.lacking().map(|demand| CounterWindow {
             tenant_id: self.principal.tenant_id.clone(),
@@ -202,10 +182,10 @@ impl QuotaStream {
         Flow::Pause
     }
 
-    fn admit(&mut self, now: Micros) -> Flow {
+    fn admit(&mut self) -> Flow {
         self.admitted = true;
         if let Some(demand) = self.tightest() {
-            self.shared.write(|exchange| exchange.told.extend(demand.headers(now)));
+            self.shared.write(|exchange| exchange.rate_limit = Some(demand.status()));
         }
         Flow::Continue
     }
@@ -229,12 +209,10 @@ impl QuotaStream {
             duration(demand.limit.window_seconds.into()),
             duration(retry_after_s),
         );
-        let headers = demand.headers(now);
+        self.shared.write(|exchange| exchange.rate_limit = Some(demand.status()));
         self.give_back(host);
         let error = ClientError::new(429, "rate_limit_exceeded", message);
-        let mut reply = self.shared.refuse_for(self.schema, &error, retry_after_s);
-        reply.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        Flow::Reply(reply)
+        Flow::Reply(self.shared.refuse_for(self.schema, &error, retry_after_s))
     }
 
     fn without_answer(&mut self, host: &mut dyn Host, reason: &str) -> Flow {
@@ -242,7 +220,7 @@ impl QuotaStream {
         match self.config.fail_mode {
             FailMode::Open => {
                 host.count(FAILED_OPEN, 1);
-                self.admit(host.now())
+                self.admit()
             }
             FailMode::Closed => {
                 self.give_back(host);
@@ -291,12 +269,9 @@ impl Demand {
         }
     }
 
-    /// OpenAI's rate limit headers.
-    fn headers(&self, now: Micros) -> [(&'static str, String); 3] {
-        [
-            ("x-ratelimit-limit-requests", self.limit.limit.to_string()),
-            ("x-ratelimit-remaining-requests", self.remaining().to_string()),
-            ("x-ratelimit-reset-requests", duration(self.window.remaining_s(now))),
-        ]
+    /// What the client is told of it.
+    fn status(&self) -> RateLimitStatus {
+        let window_end = u64::try_from(self.window.end_s).unwrap_or_default().saturating_mul(1_000_000);
+        RateLimitStatus { limit: self.limit.limit, remaining: self.remaining(), window_end }
     }
 }

@@ -25,19 +25,9 @@ impl Window {
     }
 }
 
-/// A duration as OpenAI's `x-ratelimit-reset-*` headers write it: `12s`, `6m0s`, `1h0m30s`.
-pub(crate) fn duration(seconds: u64) -> String {
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest}s"),
-        (0, _) => format!("{minutes}m{rest}s"),
-        _ => format!("{hours}h{minutes}m{rest}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Window, duration};
+    use super::Window;
 
     #[test]
     fn windows_lie_on_utc_boundaries() {
@@ -52,12 +42,5 @@ mod tests {
         check(1_700_000_000_500_000, 60, 1_699_999_980, 40);
         check(5_000_000, 0, 5, 1);
         assert_eq!(Window::at(0, 60).remaining_s(60_000_000), 0);
-    }
-
-    #[test]
-    fn durations_read_like_openai() {
-        for (seconds, expect) in [(0, "0s"), (12, "12s"), (60, "1m0s"), (360, "6m0s"), (3630, "1h0m30s")] {
-            assert_eq!(duration(seconds), expect);
-        }
     }
 }

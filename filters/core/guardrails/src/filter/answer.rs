@@ -1,39 +1,37 @@
-use weir_config::Action;
+use weir_exchange::{AnswerCheck, Checked};
 use weir_host::{Flow, Host, Message, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::text;
+use weir_llm::{Schema, same};
 
-use super::edit::Edits;
-use super::events::EventEditor;
-use super::notes::Notes;
-use super::{Watch, edit, refusal};
-use crate::scan::Direction;
+use super::check::Check;
+use super::known::Known;
+use super::{Watch, refusal};
 
 /// Headers that describe a body which is replaced.
 const OF_THE_BODY: [&str; 4] = ["content-encoding", "content-md5", "digest", "etag"];
 
-/// One answer, in the client's schema.
+/// One answer that nobody has checked where it arrived.
 #[derive(Debug)]
 pub(super) struct AnswerStream {
-    pub(super) notes: Notes,
-    watch: Watch,
-    pub(super) state: State,
+    known: Known,
+    schema: Schema,
+    check: Check,
+    state: State,
 }
 
 /// How far the answer is.
 #[derive(Debug)]
-pub(super) enum State {
+enum State {
     /// Nothing in it is to be read.
     Passing,
     /// Held until it is here whole.
     Gathering,
     /// A stream, edited event by event.
-    Events(Box<EventEditor>),
+    Streaming,
 }
 
 impl StreamFilter for AnswerStream {
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
-        self.notes.tell_findings(host);
         if end_of_stream { Flow::Continue } else { self.begin(host) }
     }
 
@@ -42,17 +40,18 @@ impl StreamFilter for AnswerStream {
             State::Gathering if !end_of_stream => Flow::Pause,
             State::Gathering => {
                 self.state = State::Passing;
-                self.edit(host, held)
+                self.whole(host, held)
             }
-            State::Events(_) => self.edit_events(host, held, end_of_stream),
+            State::Streaming => self.piece(host, held, end_of_stream),
             State::Passing => Flow::Continue,
         }
     }
 }
 
 impl AnswerStream {
-    pub(super) fn new(notes: Notes, watch: Watch) -> Self {
-        Self { notes, watch, state: State::Passing }
+    pub(super) fn new(known: Known, watch: Watch) -> Self {
+        let schema = watch.operation.schema();
+        Self { known: known.clone(), schema, check: Check::new(known, watch), state: State::Passing }
     }
 
     /// Decides by its headers how an answer is read.
@@ -62,10 +61,9 @@ impl AnswerStream {
         if !status.starts_with('2') {
             return Flow::Continue;
         }
-        let schema = self.watch.operation.schema();
         let encoding = host.header_text(Message::Response, "content-encoding").unwrap_or_default();
         if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return self.notes.refuse(&refusal::response_not_inspectable("it is compressed"), schema);
+            return self.refuse("it is compressed");
         }
         let content_type = host.header_text(Message::Response, "content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -75,47 +73,45 @@ impl AnswerStream {
         }
         if media_type.eq_ignore_ascii_case("text/event-stream") {
             host.remove_header(Message::Response, "content-length");
-            self.state = State::Events(Box::new(EventEditor::new(self.watch.profile.clone(), schema)));
+            self.state = State::Streaming;
             return Flow::Continue;
         }
-        self.notes.refuse(&refusal::response_not_inspectable("it is neither JSON nor an event stream"), schema)
+        self.refuse("it is neither JSON nor an event stream")
     }
 
-    /// Reads and edits an answer that is held whole, its headers too.
-    fn edit(&mut self, host: &mut dyn Host, held: usize) -> Flow {
-        let schema = self.watch.operation.schema();
-        let Ok(body) = host.body(Message::Response, 0, held) else {
-            return self.notes.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
-        };
-        let Ok(body_texts) = text::response_texts(schema, self.watch.operation, &body) else {
-            // A reply, which ends the request: the provider has answered and will bill it, so the next one is not asked.
-            return self.notes.refuse(&refusal::response_not_inspectable("it is no valid answer"), schema);
-        };
-        let Edits { findings, texts: edits } = edit::of_body(&self.watch.profile, Direction::Output, &body_texts.texts);
-        if findings.is_empty() {
-            return Flow::Continue;
+    /// An answer that is held whole, its headers too.
+    fn whole(&mut self, host: &mut dyn Host, held: usize) -> Flow {
+        let Ok(body) = host.body(Message::Response, 0, held) else { return self.refuse("it could not be read") };
+        match self.check.whole(&body) {
+            Checked::Passes => Flow::Continue,
+            Checked::Edited(body) => self.set(host, &body),
+            Checked::Refused(error) => self.replace(host, &error),
+            Checked::Unreadable(error) => Flow::Reply(refusal::reply(&error, self.schema)),
         }
-        self.notes.record(&findings);
-        self.notes.tell_findings(host);
-        if findings.iter().any(|finding| finding.action == Action::Block) {
-            return self.replace(host, &refusal::blocked("The answer", &findings));
+    }
+
+    fn piece(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        let Ok(piece) = host.body(Message::Response, 0, held) else { return self.refuse("it could not be read") };
+        let edited = self.check.piece(&piece, end_of_stream);
+        if !same(&edited, &piece) && host.set_body(Message::Response, &edited).is_err() {
+            return self.refuse("it cannot be replaced");
         }
-        if edits.is_empty() {
-            return Flow::Continue;
-        }
-        self.set(host, &text::edited(&body, &edits, &body_texts.spellings))
+        Flow::Continue
+    }
+
+    fn refuse(&self, why: &str) -> Flow {
+        self.known.refuse(&refusal::response_not_inspectable(why), self.schema)
     }
 
     /// Puts an error in the place of an answer whose headers are held.
     fn replace(&mut self, host: &mut dyn Host, error: &ClientError) -> Flow {
-        self.notes.refusal(error);
         let set = host
             .set_header(Message::Response, ":status", error.status.to_string().as_bytes())
             .and_then(|()| host.set_header(Message::Response, "content-type", b"application/json"));
         if set.is_err() {
-            return Flow::Reply(refusal::reply(error, self.watch.operation.schema()));
+            return Flow::Reply(refusal::reply(error, self.schema));
         }
-        self.set(host, &error.body(self.watch.operation.schema()))
+        self.set(host, &error.body(self.schema))
     }
 
     fn set(&mut self, host: &mut dyn Host, body: &[u8]) -> Flow {
@@ -125,10 +121,9 @@ impl AnswerStream {
         let set = host
             .set_header(Message::Response, "content-length", body.len().to_string().as_bytes())
             .and_then(|()| host.set_body(Message::Response, body));
-        if set.is_err() {
-            let error = refusal::response_not_inspectable("it cannot be replaced");
-            return self.notes.refuse(&error, self.watch.operation.schema());
+        match set {
+            Ok(()) => Flow::Continue,
+            Err(_) => self.refuse("it cannot be replaced"),
         }
-        Flow::Continue
     }
 }

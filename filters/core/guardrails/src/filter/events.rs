@@ -1,9 +1,7 @@
-use weir_host::{Flow, Host, Message};
+use weir_llm::Schema;
 use weir_llm::error::{ClientError, stream_event};
 use weir_llm::sse::Framer;
-use weir_llm::{Schema, same};
 
-use super::answer::{AnswerStream, State};
 use super::deltas::Deltas;
 use super::refusal;
 use crate::scan::{Finding, Profile};
@@ -34,7 +32,7 @@ impl EventEditor {
         Self { schema, framer: Framer::default(), deltas: Deltas::new(profile, schema), over: false }
     }
 
-    fn push(&mut self, bytes: &[u8], end_of_stream: bool) -> Edited {
+    pub(super) fn push(&mut self, bytes: &[u8], end_of_stream: bool) -> Edited {
         let mut edited = Edited::default();
         if self.over {
             return edited;
@@ -60,25 +58,5 @@ impl EventEditor {
             self.over = true;
         }
         edited
-    }
-}
-
-impl AnswerStream {
-    /// Edits a piece of a stream of events.
-    pub(super) fn edit_events(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
-        let State::Events(editor) = &mut self.state else { return Flow::Continue };
-        let schema = editor.schema;
-        let Ok(piece) = host.body(Message::Response, 0, held) else {
-            return self.notes.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
-        };
-        let edited = editor.push(&piece, end_of_stream);
-        self.notes.record(&edited.findings);
-        if let Some(error) = &edited.refused {
-            self.notes.refusal(error);
-        }
-        if !same(&edited.bytes, &piece) && host.set_body(Message::Response, &edited.bytes).is_err() {
-            return self.notes.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema);
-        }
-        Flow::Continue
     }
 }

@@ -16,19 +16,18 @@ impl GuardrailsStream {
         self.request = Request::Decided;
         let body_texts = match text::request_texts(watch.operation, body) {
             Ok(texts) => texts,
-            Err(error) => return self.notes.refuse(&invalid(error), schema),
+            Err(error) => return self.known.refuse(&invalid(error), schema),
         };
         let Edits { findings, texts: edits } = edit::of_body(&watch.profile, Direction::Input, &body_texts.texts);
-        self.notes.record(&findings);
+        self.known.record(&findings);
         if body_texts.unread > 0 {
             match watch.profile.uninspectable() {
-                Uninspectable::Allow => self.notes.record_unread(body_texts.unread),
-                Uninspectable::Refuse => return self.notes.refuse(&refusal::request_has_unread(), schema),
+                Uninspectable::Allow => self.known.record_unread(body_texts.unread),
+                Uninspectable::Refuse => return self.known.refuse(&refusal::request_has_unread(), schema),
             }
         }
-        self.told = self.notes.findings();
         if findings.iter().any(|finding| finding.action == Action::Block) {
-            return self.notes.refuse(&refusal::blocked("The request", &findings), schema);
+            return self.known.refuse(&refusal::blocked("The request", &findings), schema);
         }
         if edits.is_empty() {
             return Flow::Continue;
@@ -36,13 +35,13 @@ impl GuardrailsStream {
         let edited = text::edited(body, &edits, &body_texts.spellings);
         let head = match read_head(watch.operation, &edited) {
             Ok(head) => head,
-            Err(error) => return self.notes.refuse(&invalid(error), schema),
+            Err(error) => return self.known.refuse(&invalid(error), schema),
         };
         if host.set_header(Message::Request, "content-length", edited.len().to_string().as_bytes()).is_err() {
-            return self.notes.refuse(&refusal::unavailable("its length cannot be changed"), schema);
+            return self.known.refuse(&refusal::unavailable("its length cannot be changed"), schema);
         }
         let edited = Rc::new(edited);
-        self.notes.write(|exchange| {
+        self.known.write(|exchange| {
             exchange.keep_body(Rc::clone(&edited));
             exchange.head = Some(head);
         });
@@ -58,7 +57,7 @@ impl GuardrailsStream {
         match (host.set_body(Message::Request, &edited), &self.watch) {
             (Err(_), Some(watch)) => {
                 let schema = watch.operation.schema();
-                self.notes.refuse(&refusal::unavailable("its text cannot be replaced"), schema)
+                self.known.refuse(&refusal::unavailable("its text cannot be replaced"), schema)
             }
             _ => Flow::Continue,
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
-use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
+use weir_exchange::{Attempt, Exchange, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Message, Reply, StreamFilter};
@@ -102,9 +102,15 @@ impl Gateway {
         self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
     }
 
-    /// The filter of an attempt has written an answer with so many headers.
-    pub(crate) fn answer_is_written(&self, headers: usize) {
-        self.shared.as_ref().unwrap().write(|exchange| exchange.answer_headers = Some(headers));
+    /// An attempt answers, whose filter checks the answer or does not.
+    pub(crate) fn attempted(&self, is_checked: bool) {
+        let attempt = Attempt { status: 200, is_checked, ..Attempt::default() };
+        self.shared.as_ref().unwrap().write(|exchange| exchange.attempts.push(attempt));
+    }
+
+    /// What was found so far.
+    pub(crate) fn findings(&self) -> String {
+        self.exchange(Exchange::findings_in_words).join(", ")
     }
 
     pub(crate) fn forget_exchange(&mut self) {

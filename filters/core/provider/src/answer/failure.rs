@@ -15,6 +15,7 @@ impl Answer {
     /// Headers only. No body can be written to such an answer. Where the next provider may do better, only the status is,
     /// for the router; else the answer is replaced by a reply, which ends the request.
     pub(super) fn without_body(&mut self, host: &mut dyn Host, exchange: Option<&Shared>) -> Flow {
+        self.check = None;
         let client = self.asked.client;
         let (status, code, body) = match std::mem::replace(&mut self.state, State::Discarding) {
             State::Failed { otherwise: Some(error), .. } | State::Unusable(error) => {
@@ -68,6 +69,7 @@ impl Answer {
         body: &[u8],
     ) -> Flow {
         self.state = State::Discarding;
+        self.check = None;
         note(exchange, |exchange| exchange.decide(Party::Provider, code));
         let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
@@ -75,11 +77,18 @@ impl Answer {
     }
 
     /// Ends a stream, part of which the client has, with the error's event. What the provider still sends is dropped.
-    pub(super) fn break_off(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, error: &ProviderError) -> Flow {
+    pub(super) fn break_off(
+        &mut self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        error: &ProviderError,
+        end_of_stream: bool,
+    ) -> Flow {
         self.state = State::Discarding;
         take_in(exchange, &Progress { error: Some(error.clone()), ..Progress::default() });
         let mut event = Vec::new();
         error.write_event(self.asked.client, &mut event);
+        let event = self.checked_piece(event, end_of_stream);
         self.flow_after(host.set_body(Message::Response, &event))
     }
 

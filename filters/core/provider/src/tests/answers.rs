@@ -1,4 +1,4 @@
-use weir_exchange::{Party, Shared};
+use weir_exchange::{Exchange, Party, RateLimitStatus, Shared};
 
 use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
 
@@ -41,8 +41,8 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
     let (first, second) = WHOLE.split_at(100);
     let exchange = exchange();
     exchange.write(|exchange| {
-        exchange.told.push(("x-ratelimit-limit-requests", "5".into()));
-        exchange.teller = Some(|exchange| vec![("x-weir-model", exchange.attempts[0].upstream_model.clone())]);
+        exchange.rate_limit = Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 65_000_000 });
+        exchange.add_finding("EMAIL", "redact");
     });
     let received = ask(CHAT, &exchange).answer(&headers, &[first.as_bytes(), second.as_bytes()]);
     let expect = WHOLE.replace("gpt-real", "chat");
@@ -52,8 +52,18 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
     let mut others: Vec<_> = received.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     others.retain(|(name, _)| !["content-length", "content-type", ":status"].contains(name));
     others.sort_unstable();
-    assert_eq!(exchange.read(|exchange| exchange.answer_headers), Some(Some(received.headers.len())));
-    assert_eq!(others, [("x-ratelimit-limit-requests", "5"), ("x-request-id", "theirs"), ("x-weir-model", "gpt-real")]);
+    assert_eq!(exchange.read(Exchange::has_passed_on), Some(true));
+    let expect = [
+        ("x-ratelimit-limit-requests", "5"),
+        ("x-ratelimit-remaining-requests", "4"),
+        ("x-ratelimit-reset-requests", "1m0s"),
+        ("x-request-id", "theirs"),
+        ("x-weir-guardrails", "EMAIL:redact=1"),
+        ("x-weir-model", "gpt-real"),
+        ("x-weir-provider", "gpt-real"),
+        ("x-weir-request-id", "00000000-0000-0000-0000-000000000000"),
+    ];
+    assert_eq!(others, expect);
     exchange.read(|exchange| {
         let usage = exchange.usage.reported.expect("the provider reported it").counted();
         assert_eq!((usage.input, usage.output), (Some(7), Some(3)));

@@ -1,20 +1,22 @@
 use weir_config::Tokens;
-use weir_exchange::{Exchange, Settlement, TokenSource, Usage};
 use weir_llm::Kind;
 use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request_tokens};
 
-use crate::Outcome;
+use crate::{Exchange, Settlement, TokenSource, Usage};
 
 /// The dearest answer that the ledger takes: a million dollars.
 const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
 /// The usage record's field of the cost.
 const COST: &str = "cost_microusd";
 
-/// Settles an exchange, with this outcome; once only where the answer is complete, so that whoever asks gets the same.
-pub(crate) fn settled(exchange: &Exchange, outcome: Outcome) -> Settlement {
-    match exchange.answer_complete {
-        true => exchange.usage.settlement.get_or_init(|| settle(exchange, outcome)).clone(),
-        false => exchange.usage.settlement.get().cloned().unwrap_or_else(|| settle(exchange, outcome)),
+impl Exchange {
+    /// What it comes to; settled once only where the answer is complete, so that whoever asks gets the same. `is_owed`: the provider
+    /// did work, also if it gave no figure.
+    pub fn settlement(&self, is_owed: bool) -> Settlement {
+        match self.answer_complete {
+            true => self.usage.settlement.get_or_init(|| settle(self, is_owed)).clone(),
+            false => self.usage.settlement.get().cloned().unwrap_or_else(|| settle(self, is_owed)),
+        }
     }
 }
 
@@ -22,10 +24,10 @@ pub(crate) fn settled(exchange: &Exchange, outcome: Outcome) -> Settlement {
 ///
 /// The provider's figures hold where it gave them. Where it did not, had not yet when the stream ended, or said what cannot be true,
 /// tokens are estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
-/// counts if no attempt was made, or if the last one failed without a figure.
-fn settle(exchange: &Exchange, outcome: Outcome) -> Settlement {
+/// counts if no attempt was made, or if the last one is not owed and gave no figure.
+fn settle(exchange: &Exchange, is_owed: bool) -> Settlement {
     let Some(attempt) = exchange.attempts.last() else { return Settlement::default() };
-    if exchange.usage.reported.is_none() && !was_answering(attempt.status, outcome) {
+    if exchange.usage.reported.is_none() && !is_owed {
         return Settlement::default();
     }
     let mut counted = exchange.usage.reported.unwrap_or_default().counted();
@@ -105,14 +107,5 @@ fn output(usage: &Usage, counted: &mut Counted, input: u64) -> (u64, TokenSource
         }
         (None, Some(rest)) if usage.is_final => (rest, TokenSource::Estimated),
         (output, rest) => (output.or(rest).unwrap_or(0).max(of_text), TokenSource::Estimated),
-    }
-}
-
-/// Whether a provider that gave no figure did work all the same. One that a client did not wait for did.
-fn was_answering(attempt_status: u16, outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Failed => false,
-        Outcome::ClientDisconnect => matches!(attempt_status, 0 | 200..300),
-        Outcome::Complete | Outcome::Refused | Outcome::UpstreamBroken => matches!(attempt_status, 200..300),
     }
 }

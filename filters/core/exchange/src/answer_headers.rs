@@ -1,0 +1,74 @@
+use weir_config::names::REQUEST_ID_HEADER;
+use weir_host::{Headers, Micros};
+
+use crate::Exchange;
+
+/// Response header that tells what guardrails found, for example `CREDIT_CARD:redact=1`. A stream's headers leave before its text is
+/// read: there it tells about the request alone.
+pub const FINDINGS_HEADER: &str = "x-weir-guardrails";
+
+/// What the client is told in the headers of its answer, whoever answers: names and values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerHeaders(Vec<(&'static str, String)>);
+
+impl AnswerHeaders {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Adds them to an answer's own.
+    pub fn add_to(&self, headers: &mut Headers) {
+        for (name, value) in self.iter() {
+            headers.push(name, value);
+        }
+    }
+}
+
+impl Exchange {
+    /// What names the request, who answered it at what cost, what was found in it, and what is left of the caller's limits, as far as
+    /// it is known at `now`.
+    pub fn answer_headers(&self, now: Micros) -> AnswerHeaders {
+        let mut headers = Vec::with_capacity(8);
+        headers.push((REQUEST_ID_HEADER, self.request_id.to_string()));
+        if let Some(attempt) = self.attempts.last().filter(|attempt| attempt.status != 0) {
+            headers.push(("x-weir-provider", attempt.provider_name.clone()));
+            headers.push(("x-weir-model", attempt.upstream_model.clone()));
+            // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
+            let held_whole = self.answer_complete && self.head.as_ref().is_none_or(|head| !head.stream);
+            if held_whole && attempt.price.is_some() {
+                headers.push(("x-weir-cost", dollars(self.settlement(true).cost_microusd)));
+            }
+        }
+        if let Some(rate_limit) = &self.rate_limit {
+            headers.extend(rate_limit.headers(now));
+        }
+        if !self.findings.is_empty() {
+            headers.push((FINDINGS_HEADER, self.findings_in_words().join(", ")));
+        }
+        AnswerHeaders(headers)
+    }
+
+    /// What guardrails found, as clients and records tell it.
+    pub fn findings_in_words(&self) -> Vec<String> {
+        self.findings.iter().map(|(finding, action, count)| format!("{finding}:{action}={count}")).collect()
+    }
+}
+
+/// Micro-dollars as dollars with six decimals, exactly.
+fn dollars(microusd: i64) -> String {
+    let (sign, microusd) = (if microusd < 0 { "-" } else { "" }, microusd.unsigned_abs());
+    format!("{sign}{}.{:06}", microusd / 1_000_000, microusd % 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dollars;
+
+    #[test]
+    fn costs_are_exact_decimals() {
+        for (microusd, expect) in [(0, "0.000000"), (123, "0.000123"), (12_345_678, "12.345678"), (-1, "-0.000001")] {
+            assert_eq!(dollars(microusd), expect);
+        }
+    }
+}

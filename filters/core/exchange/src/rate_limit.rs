@@ -1,0 +1,55 @@
+use weir_host::Micros;
+
+/// What is left of the limit that a caller will reach first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimitStatus {
+    /// Requests in one window.
+    pub limit: u64,
+    /// Of these, those that are left.
+    pub remaining: u64,
+    /// When the window ends.
+    pub window_end: Micros,
+}
+
+impl RateLimitStatus {
+    /// OpenAI's rate limit headers, as they read at `now`.
+    pub(crate) fn headers(&self, now: Micros) -> [(&'static str, String); 3] {
+        let remaining_s = self.window_end.saturating_sub(now).div_ceil(1_000_000);
+        [
+            ("x-ratelimit-limit-requests", self.limit.to_string()),
+            ("x-ratelimit-remaining-requests", self.remaining.to_string()),
+            ("x-ratelimit-reset-requests", duration(remaining_s)),
+        ]
+    }
+}
+
+/// A duration as OpenAI's `x-ratelimit-reset-*` headers write it: `12s`, `6m0s`, `1h0m30s`.
+pub fn duration(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RateLimitStatus, duration};
+
+    #[test]
+    fn durations_read_like_openai() {
+        for (seconds, expect) in [(0, "0s"), (12, "12s"), (60, "1m0s"), (360, "6m0s"), (3630, "1h0m30s")] {
+            assert_eq!(duration(seconds), expect);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_took_long_tells_when_the_window_ends_now() {
+        let status = RateLimitStatus { limit: 3, remaining: 2, window_end: 86_400_000_000 };
+        let reset = |now| status.headers(now).map(|(_, value)| value);
+        assert_eq!(reset(0), ["3", "2", "24h0m0s"]);
+        assert_eq!(reset(60_000_001), ["3", "2", "23h59m0s"]);
+        assert_eq!(reset(90_000_000_000), ["3", "2", "0s"]);
+    }
+}

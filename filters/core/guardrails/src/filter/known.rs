@@ -1,0 +1,58 @@
+use weir_config::Action;
+use weir_exchange::{Exchange, Party, Shared};
+use weir_host::Flow;
+use weir_llm::Schema;
+use weir_llm::error::ClientError;
+
+use super::refusal;
+use crate::scan::Finding;
+
+/// Stands among the findings where something could not be read.
+const NOT_INSPECTED: &str = "NOT_INSPECTED";
+/// So many are counted.
+const MOST_UNREAD: u32 = 1000;
+
+/// What is known of the stream, and where the guardrails' decisions become known: its exchange, if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Known(pub(super) Option<Shared>);
+
+impl Known {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Exchange) -> T) -> Option<T> {
+        self.0.as_ref().and_then(|shared| shared.read(read))
+    }
+
+    pub(super) fn write(&self, write: impl FnOnce(&mut Exchange)) {
+        if let Some(shared) = &self.0 {
+            shared.write(write);
+        }
+    }
+
+    pub(super) fn record(&self, findings: &[Finding]) {
+        if findings.is_empty() {
+            return;
+        }
+        self.write(|exchange| {
+            for finding in findings {
+                exchange.add_finding(finding.finding.name(), finding.action.name());
+            }
+        });
+    }
+
+    /// Records how many values of the request no guardrail can read.
+    pub(super) fn record_unread(&self, values: u32) {
+        self.write(|exchange| {
+            for _ in 0..values.min(MOST_UNREAD) {
+                exchange.add_finding(NOT_INSPECTED, Action::Flag.name());
+            }
+        });
+    }
+
+    pub(super) fn refuse(&self, error: &ClientError, schema: Schema) -> Flow {
+        self.decide(error);
+        Flow::Reply(refusal::reply(error, schema))
+    }
+
+    pub(super) fn decide(&self, error: &ClientError) {
+        self.write(|exchange| exchange.decide(Party::Guardrail, error.code));
+    }
+}
