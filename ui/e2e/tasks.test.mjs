@@ -250,7 +250,7 @@ test("nodes say which policy holds where, and audit who made it", async () => {
   const revision = (await machine.get("audit?limit=1")).items[0].revision;
   await page.goto("/nodes");
   await until("the Envoy has applied the latest", async () =>
-    (await page.getByRole("table").textContent()).includes(String(revision)),
+    (await page.getByRole("table", { name: "Nodes" }).textContent()).includes(String(revision)),
   );
   await page.goto("/audit");
   await page.getByRole("row").filter({ hasText: "Deleted: Gateway" }).first().waitFor();

@@ -39,6 +39,39 @@ test("usage is grouped, leads to its records, and comes as CSV", async () => {
   await context.close();
 });
 
+test("what does not fit into a part of the usage is reached", async () => {
+  const { context, page, complaints } = await open(browser, phone);
+  await signIn(page);
+  // Of more groups than the tests can make: the first part of them, then the rest.
+  const group = (at) => ({ model: { id: null, name: `model ${at}` } });
+  await page.route("**/api/v1/admin/usage/summary?*group_by=model*", async (route) => {
+    const answer = await route.fetch({
+      url: route
+        .request()
+        .url()
+        .replace(/&cursor=[^&]*/, ""),
+    });
+    const json = await answer.json();
+    const isRest = route.request().url().includes("cursor=rest");
+    const items = Array.from({ length: isRest ? 20 : 100 }, (_, at) => ({
+      ...json.items[0],
+      group: group(isRest ? 100 + at : at),
+    }));
+    await route.fulfill({ json: { ...json, items, next_cursor: isRest ? null : "rest" } });
+  });
+  await visit(page, "/usage?group_by=model");
+  await page.getByText("100 shown, there are more").waitFor();
+  await page.getByRole("button", { name: "Load more" }).click();
+  await page.getByText("120 in all").waitFor();
+  await page
+    .getByRole("table", { name: "Usage" })
+    .getByRole("rowgroup")
+    .evaluate((list) => list.scrollTo(0, list.scrollHeight));
+  await page.getByText("model 119", { exact: true }).waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test("one request says who refused it, or what it cost line by line", async () => {
   const { context, page, complaints } = await open(browser, phone);
   await signIn(page);

@@ -35,6 +35,9 @@ export const paths = {
   gatewayNew: "/gateways/new",
   gateway: (id: string) => `/gateways/${id}`,
   settings: "/settings",
+  tokens: "/settings/tokens",
+  tokenNew: "/settings/tokens/new",
+  token: (id: string) => `/settings/tokens/${id}`,
   apiDocs: "/docs",
 } as const;
 
@@ -76,6 +79,7 @@ export function resourcePath(kind: string, id: string): string | undefined {
     guardrail_profile: paths.profile,
     profile: paths.profile,
     gateway: paths.gateway,
+    service_token: paths.token,
     usage: paths.request,
   };
   return pages[kind]?.(id);

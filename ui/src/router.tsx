@@ -32,6 +32,7 @@ const pools = () => import("./features/pools/pages");
 const guardrails = () => import("./features/guardrails/pages");
 const bench = () => import("./features/guardrails/BenchPage");
 const requests = () => import("./features/requests/pages");
+const tokens = () => import("./features/settings/tokens");
 const gateways = () => import("./features/gateways/pages");
 
 const routes = root.addChildren([
@@ -71,6 +72,9 @@ const routes = root.addChildren([
     page(paths.gatewayNew, gateways, "NewGatewayPage"),
     page(paths.gateway(id), gateways, "GatewayPage"),
     page(paths.settings, () => import("./features/settings/SettingsPage"), "SettingsPage"),
+    page(paths.tokens, tokens, "TokensPage"),
+    page(paths.tokenNew, tokens, "NewTokenPage"),
+    page(paths.token(id), tokens, "TokenPage"),
   ]),
 ]);
 

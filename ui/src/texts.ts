@@ -1,9 +1,14 @@
 import { audit } from "./texts/audit";
 import { capabilities } from "./texts/capabilities";
+import { firstCall } from "./texts/firstCall";
+import { gateways } from "./texts/gateways";
+import { nodes } from "./texts/nodes";
+import { picker } from "./texts/picker";
 import { playground } from "./texts/playground";
 import { record } from "./texts/record";
 import { search } from "./texts/search";
 import { setup } from "./texts/setup";
+import { tokens } from "./texts/tokens";
 import { usage } from "./texts/usage";
 
 /** Every text of the console, for translation. Grouped by where it stands; functions where a number or name goes in. */
@@ -92,6 +97,8 @@ export const texts = {
     noAnswer: "The control plane does not answer. What you have entered stays; try again in a moment.",
     broken: "This page has met a fault of its own.",
     readOnly: "You can look at this, but your role does not allow changes.",
+    managedElsewhere: (by: string, where: string | undefined) =>
+      `This is managed by ${by}${where ? `: ${where}` : ""}. Change it there: a change here would be undone by the next run there.`,
     notYours: "This belongs to the platform. You can use it, but not change it.",
     empty: "Nothing here yet",
     emptyFiltered: "Nothing matches these filters",
@@ -420,12 +427,12 @@ export const texts = {
       count === 1 ? "1 Envoy refuses a configuration" : `${count} Envoys refuse a configuration`,
     noNode: "No Envoy is connected.",
     connected: (count: number) => (count === 1 ? "1 Envoy connected" : `${count} Envoys connected`),
-    firstCall: "The first call",
-    firstCallBody: "No request has come yet. Create an API key, then send one:",
     chartLabel: (from: string, to: string) => `Requests from ${from} to ${to}`,
     table: "As a table",
     time: "Time",
   },
+  firstCall,
+  picker,
   playground,
   audit,
   search,
@@ -433,33 +440,9 @@ export const texts = {
   usage,
   record,
   setup,
-  nodes: {
-    title: "Nodes",
-    lead: "Every Envoy that has connected, and which policy holds on it.",
-    node: "Envoy",
-    gateway: "Gateway",
-    state: "State",
-    connected: "Connected",
-    away: "Away",
-    refuses: "Refuses",
-    version: "Version",
-    sent: "Sent",
-    applied: "Applied",
-    lastSeen: "Last seen",
-    refusal: (revision: string) => `Refused revision ${revision}; the last good configuration goes on serving.`,
-    empty: "No Envoy has connected yet. It needs a gateway's token.",
-  },
-  gateways: {
-    title: "Gateways",
-    one: "Gateway",
-    lead: "A fleet of Envoys with one token.",
-    new: "New gateway",
-    scope: "Serves",
-    allTenants: "All tenants",
-    scopeHelp: "One tenant, or all.",
-    deleteConsequence: "Its token is refused from now on: its Envoys get no policy any more.",
-    empty: "No gateway yet.",
-  },
+  nodes,
+  gateways,
+  tokens,
   settings: {
     title: "Settings",
     account: "Your account",

@@ -81,8 +81,9 @@ pub struct UsageRecord {
     pub decided_by: String,
 }
 
-/// One try at one provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One try at one provider. What a stored one lacks, since an older version wrote it, is as if the gateway had not said it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UsageAttempt {
     /// The deployment; `None`: what the gateway said is no id.
     pub deployment_id: Option<Uuid>,

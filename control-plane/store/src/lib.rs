@@ -42,7 +42,7 @@ pub use feed::{ChangedObject, TenantUsage};
 pub use gateways::GatewayToken;
 pub use logins::{LoginAdmission, LoginAttempt};
 pub use maintenance::Retention;
-pub use nodes::{Node, Nodes};
+pub use nodes::{Node, NodeReplica, Nodes};
 pub use rekey::Rekeyed;
 pub use resource::*;
 pub use sessions::Login;

@@ -1,6 +1,8 @@
 //! Connected Envoys.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Scope};
 use weir_core::node::{NodeState, Reached, Refusal};
@@ -36,8 +38,27 @@ pub struct Node {
     pub applied_revision: u64,
     /// What it refused and has not accepted since.
     pub refused: Option<Refusal>,
+    /// When it had come so far, at the latest; `None`: nothing holds in it yet.
+    pub applied_at: Option<DateTime<Utc>>,
+    /// The control planes that were heard of lately and have its stream or a watch of its VMs, in the order of their ids.
+    pub replicas: Vec<NodeReplica>,
     /// When it last said anything.
     pub last_seen_at: DateTime<Utc>,
+}
+
+/// What one control plane says of one Envoy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NodeReplica {
+    /// The process; another one after each start.
+    pub id: Uuid,
+    /// Whether it has the Envoy's configuration stream.
+    pub connected: bool,
+    /// Whether a VM of the Envoy has its watch there.
+    pub watched: bool,
+    /// The Envoy acknowledged everything up to this revision there.
+    pub acknowledged_revision: u64,
+    /// The VMs that have their watch there have forgotten what changed up to this revision.
+    pub forgotten_revision: u64,
 }
 
 /// All Envoys.
@@ -136,11 +157,15 @@ impl Store {
              ), memory AS (
                  SELECT gateway_id, node_id, min(forgotten_revision) FILTER (WHERE is_watched) AS watched_revision,
                      max(forgotten_at) FILTER (WHERE is_watched) AS forgotten_at,
-                     max(forgotten_revision) AS last_revision, max(last_seen_at) AS last_seen_at
+                     max(forgotten_revision) AS last_revision, max(last_seen_at) AS last_seen_at,
+                     coalesce(jsonb_agg(jsonb_build_object('id', replica_id, 'connected', is_connected, 'watched', is_watched,
+                         'acknowledged_revision', acknowledged_revision, 'forgotten_revision', forgotten_revision)
+                         ORDER BY replica_id) FILTER (WHERE is_connected OR is_watched), '[]') AS replicas
                  FROM stream GROUP BY gateway_id, node_id
              ), node AS (
                  SELECT gateway_id, node_id, is_connected, envoy_version, sent_revision, refused_revision, refused_resource,
                      refused_reason, refused_at, memory.last_seen_at,
+                     memory.replicas,
                      least(acknowledged_revision, CASE WHEN is_connected THEN coalesce(watched_revision, 0)
                          ELSE last_revision END) AS applied_revision,
                      greatest(acknowledged_at, memory.forgotten_at) AS applied_at
@@ -196,6 +221,8 @@ struct NodeRow {
     refused_reason: Option<String>,
     refused_at: Option<DateTime<Utc>>,
     last_seen_at: DateTime<Utc>,
+    replicas: Json<Vec<NodeReplica>>,
+    applied_at: Option<DateTime<Utc>>,
     everywhere_revision: Option<i64>,
     everywhere_at: Option<DateTime<Utc>>,
 }
@@ -220,6 +247,8 @@ impl NodeRow {
             sent_revision: unsigned(self.sent_revision)?,
             applied_revision: unsigned(self.applied_revision)?,
             refused,
+            applied_at: self.applied_at.filter(|_| self.applied_revision > 0),
+            replicas: self.replicas.0,
             last_seen_at: self.last_seen_at,
         })
     }

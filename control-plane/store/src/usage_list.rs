@@ -1,6 +1,9 @@
 //! Reading the usage ledger.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -81,6 +84,13 @@ impl Store {
         let rows: Vec<UsageRow> = query.build_query_as().fetch_all(&self.admin).await?;
         rows.into_iter().map(UsageRow::into_entry).collect()
     }
+
+    /// What the keys of records are called, which the reader may see since they are theirs: deleted ones too.
+    pub async fn key_names(&self, ids: impl Iterator<Item = Uuid>) -> Result<HashMap<Uuid, String>, StoreError> {
+        let ids: Vec<Uuid> = ids.collect();
+        let names = sqlx::query_as("SELECT id, name FROM api_keys WHERE id = ANY($1)").bind(ids);
+        Ok(names.fetch_all(&self.admin).await?.into_iter().collect())
+    }
 }
 
 /// The day on which a UUIDv7 was made, give or take a clock: so one record is found without looking into every partition.
@@ -125,7 +135,7 @@ pub(crate) struct UsageRow {
     revision: i64,
     doubtful: Vec<String>,
     pool_id: Option<Uuid>,
-    attempt_details: Option<Json<Vec<UsageAttempt>>>,
+    attempt_details: Option<Json<Value>>,
     decided_by: String,
 }
 
@@ -165,9 +175,15 @@ impl UsageRow {
             revision: unsigned(self.revision)?,
             doubtful: self.doubtful,
             pool_id: self.pool_id,
-            attempt_details: self.attempt_details.map(|details| details.0).unwrap_or_default(),
+            attempt_details: self.attempt_details.map(|details| attempts(details.0)).unwrap_or_default(),
             decided_by: self.decided_by,
         };
         Ok(LedgerEntry { gateway_id: self.gateway_id, record })
     }
+}
+
+/// The attempts as far as they can be read: whatever wrote one, the record and all others are still to be shown.
+fn attempts(stored: Value) -> Vec<UsageAttempt> {
+    let Value::Array(stored) = stored else { return Vec::new() };
+    stored.into_iter().filter_map(|attempt| serde_json::from_value(attempt).ok()).collect()
 }

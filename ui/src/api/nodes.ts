@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { client, type Schemas, unwrap } from "./client";
 
 export type Node = Schemas["Node"];
+export type Nodes = Schemas["Nodes"];
 
 /** Every Envoy that has connected; asked again and again, since it changes by itself. */
 export function useNodes(enabled: boolean) {

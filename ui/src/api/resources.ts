@@ -28,6 +28,12 @@ export interface Resources {
     patch: Schemas["GatewayPatch"];
     made: Schemas["CreatedGateway"];
   };
+  "service-tokens": {
+    item: Schemas["ServiceToken"];
+    create: Schemas["NewServiceToken"];
+    patch: Schemas["ServiceTokenPatch"];
+    made: Schemas["CreatedServiceToken"];
+  };
 }
 
 export type ResourceName = keyof Resources;
@@ -103,24 +109,29 @@ export function useItem<R extends ResourceName>(name: R, id: string | undefined)
   });
 }
 
-/** The first 200 of a kind, for choices and for names beside ids; `enabled: false` where the caller may not see them. */
-export function useChoices<R extends ResourceName>(name: R, enabled = true) {
+/** Beyond so many of a kind one does not choose from a list, but looks for a name. */
+export const FEW = 50;
+
+/** The first few of a kind, to choose from; `next_cursor` tells that there are more. `enabled: false` where the caller may not see them. */
+export function useFew<R extends ResourceName>(name: R, filter: Query = {}, enabled = true) {
   return useQuery({
-    queryKey: [name, "choices"],
-    queryFn: ({ signal }) => collection.list(name, { limit: 200 }, signal),
+    queryKey: [name, "few", filter],
+    queryFn: ({ signal }) => collection.list(name, { ...filter, limit: FEW }, signal),
     enabled,
     staleTime: 30_000,
   });
 }
 
-/** Names of things by their ids, as far as they are known. */
-export function useNames<R extends "tenants" | "providers" | "pools" | "guardrails/profiles" | "api-keys" | "gateways">(
-  name: R,
-  enabled = true,
-): (id: string | null | undefined) => string | undefined {
-  const choices = useChoices(name, enabled);
-  const names = new Map(choices.data?.items.map((item) => [item.id, item.name]));
-  return (id) => (id ? names.get(id) : undefined);
+/** Some of a kind that have this in their names, as the server finds them. */
+export function useFound<R extends ResourceName>(name: R, text: string, filter: Query = {}, enabled = true) {
+  const q = text.trim() || undefined;
+  return useQuery({
+    queryKey: [name, "found", filter, q],
+    queryFn: ({ signal }) => collection.list(name, { ...filter, q, limit: FEW }, signal),
+    enabled,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+  });
 }
 
 /** Everything that may show a changed thing is read again. */

@@ -1,6 +1,7 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useRef } from "react";
 import { ApiProblem, client, type Schemas, unwrap } from "./client";
+import { PART } from "./resources";
 
 export type UsageRecord = Schemas["UsageRecord"];
 export type RecordDetail = Schemas["UsageRecordDetail"];
@@ -59,6 +60,19 @@ export function useSummary(query: SummaryQuery, enabled = true) {
     enabled,
     placeholderData: keepPreviousData,
     refetchInterval: 30_000,
+  });
+}
+
+/** The same as a list that grows part by part. It is not read again by itself: the parts would not fit together. */
+export function useSummaryList(query: SummaryQuery) {
+  const key = { time_zone: timeZone, ...query, limit: PART };
+  return useInfiniteQuery({
+    queryKey: ["usage", "summary list", key],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(client.GET("/api/v1/admin/usage/summary", { params: { query: { ...key, cursor: pageParam } }, signal })),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (part) => part.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
   });
 }
 

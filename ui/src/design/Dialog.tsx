@@ -53,6 +53,7 @@ export function Confirm({
   isOpen,
   onClose,
   onConfirm,
+  children,
 }: {
   title: string;
   consequence: ReactNode;
@@ -60,6 +61,8 @@ export function Confirm({
   isOpen: boolean;
   onClose: () => void;
   onConfirm: () => Promise<unknown>;
+  /** What is still to be chosen. */
+  children?: ReactNode;
 }) {
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -83,6 +86,7 @@ export function Confirm({
     <Dialog title={title} isOpen={isOpen} onClose={close} alert>
       {error && <Notice tone="bad">{error}</Notice>}
       <p className="text-ink-soft">{consequence}</p>
+      {children && <div className="mt-4">{children}</div>}
       <div className="mt-6 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
         <Button onPress={close} autoFocus>
           {texts.common.cancel}

@@ -52,7 +52,7 @@ export function Labelled({
   );
 }
 
-function described(id: string, error: string | undefined, help: ReactNode) {
+export function described(id: string, error: string | undefined, help: ReactNode) {
   if (error) return `${id}-error`;
   return help ? `${id}-help` : undefined;
 }

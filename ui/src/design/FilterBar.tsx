@@ -1,8 +1,8 @@
 import { type ReactNode, useId } from "react";
-import { useChoices } from "../api/resources";
 import { texts } from "../texts";
 import { Button } from "./Button";
-import { inputClass, Labelled, Select } from "./Fields";
+import { inputClass, Labelled } from "./Fields";
+import { Picker } from "./Picker";
 
 /** Filters above a list. */
 export function FilterBar({ children, onClear }: { children: ReactNode; onClear?: () => void }) {
@@ -23,14 +23,29 @@ export function FilterBar({ children, onClear }: { children: ReactNode; onClear?
 
 /** Only what belongs to one tenant. For those of the platform, who see several. */
 export function TenantFilter({ value, onChange }: { value: string; onChange: (tenantId: string) => void }) {
-  const tenants = useChoices("tenants");
-  const options = (tenants.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
   return (
-    <Select
-      label={texts.common.tenant}
+    <Picker resource="tenants" label={texts.common.tenant} value={value} onChange={onChange} none={texts.common.all} />
+  );
+}
+
+/** Only what one API key did; of one tenant, if one is chosen. */
+export function KeyFilter({
+  value,
+  tenantId,
+  onChange,
+}: {
+  value: string;
+  tenantId: string;
+  onChange: (keyId: string) => void;
+}) {
+  return (
+    <Picker
+      resource="api-keys"
+      label={texts.keys.one}
       value={value}
       onChange={onChange}
-      options={[{ value: "", label: texts.common.all }, ...options]}
+      filter={tenantId ? { tenant_id: tenantId } : undefined}
+      none={texts.common.all}
     />
   );
 }

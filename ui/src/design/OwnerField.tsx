@@ -1,7 +1,6 @@
 import type { Control, FieldPath, FieldValues } from "react-hook-form";
-import { useChoices } from "../api/resources";
 import { texts } from "../texts";
-import { SelectField } from "./Fields";
+import { PickerField } from "./Picker";
 
 /** To whom a new thing belongs: the platform, or one tenant. For those of the platform. */
 export function OwnerField<T extends FieldValues>({
@@ -17,17 +16,5 @@ export function OwnerField<T extends FieldValues>({
   platform?: string;
   help?: string;
 }) {
-  const tenants = useChoices("tenants");
-  return (
-    <SelectField
-      control={control}
-      name={name}
-      label={label}
-      help={help}
-      options={[
-        { value: "", label: platform },
-        ...(tenants.data?.items ?? []).map((tenant) => ({ value: tenant.id, label: tenant.name })),
-      ]}
-    />
-  );
+  return <PickerField resource="tenants" control={control} name={name} label={label} none={platform} help={help} />;
 }

@@ -42,12 +42,12 @@ export function Section({
   title: string;
   lead?: ReactNode;
   actions?: ReactNode;
-  children: ReactNode;
+  children?: ReactNode;
 }) {
   return (
     <section aria-label={title} className="mb-6 rounded-lg border border-line bg-surface p-4 sm:p-6">
-      <div className="mb-4 flex flex-wrap items-start justify-between gap-3">
-        <div>
+      <div className="flex flex-wrap items-start justify-between gap-3 not-last:mb-4">
+        <div className="min-w-0 flex-1 basis-64">
           <h2 className="text-base font-semibold">{title}</h2>
           {lead && <p className="mt-1 text-sm text-ink-soft">{lead}</p>}
         </div>

@@ -46,7 +46,8 @@ interface Properties<R extends ResourceName, F extends FieldValues> {
 
 /** Makes, changes and deletes one thing of the API: its fields' errors, conflicts and consequences. */
 export function ResourceForm<R extends ResourceName, F extends FieldValues>(properties: Properties<R, F>) {
-  const { resource, item, schema, toForm, toCreate, toPatch, readOnly, label } = properties;
+  const { resource, item, schema, toForm, toCreate, toPatch, label } = properties;
+  const readOnly = properties.readOnly ?? (item && managedElsewhere(item.origin));
   const form = useForm<F>({
     resolver: zodResolver(schema),
     defaultValues: toForm(item) as DefaultValues<F>,
@@ -176,6 +177,13 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
       </Dialog>
     </form>
   );
+}
+
+/** Why what is managed by files or by Kubernetes is not changed here, and where it is; undefined: it is changed here. */
+export function managedElsewhere({ kind, ref }: Item<ResourceName>["origin"]): string | undefined {
+  // What the API or the console made belongs to nobody else, unless a set of objects that has a name did.
+  const isHere = (kind === "console" || kind === "api") && !ref;
+  return isHere ? undefined : texts.states.managedElsewhere(texts.audit.origins[kind], ref ?? undefined);
 }
 
 /** `members[0].price` of the API is `members.0.price` of the form. */

@@ -8,6 +8,7 @@ import {
   money,
   percentile,
   shortCount,
+  timeOfDay,
   toLocalInput,
   typedDollars,
 } from "./format";
@@ -65,6 +66,12 @@ describe("times", () => {
   it("of a server whose clock runs ahead are now", () => {
     expect(ago("2026-01-01T00:01:00Z", Date.parse("2026-01-01T00:00:00Z"))).toBe("now");
     expect(ago("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toBe("2 hours ago");
+  });
+
+  it("are without the date today", () => {
+    const at = new Date(2026, 2, 4, 14, 3, 2).toISOString();
+    expect(timeOfDay(at, new Date(2026, 2, 4, 23))).toBe("14:03:02");
+    expect(timeOfDay(at, new Date(2026, 2, 5, 1))).toMatch(/Mar 4.*14:03:02/);
   });
 
   it("come back from an input as they went in", () => {

@@ -71,6 +71,14 @@ export function shortDateTime(at: string, now = new Date()): string {
   return new Intl.DateTimeFormat(locale, { ...options, year, hour12: false }).format(date);
 }
 
+/** The time to the second, and the date before it where it is not today. */
+export function timeOfDay(at: string, now = new Date()): string {
+  const date = new Date(at);
+  if (date.toDateString() !== now.toDateString()) return shortDateTime(at, now);
+  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false } as const;
+  return new Intl.DateTimeFormat(locale, options).format(date);
+}
+
 /** How long ago, by a clock that may differ from the server's: what seems to lie ahead is now. */
 export function ago(at: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));

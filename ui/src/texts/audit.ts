@@ -25,6 +25,7 @@ export const audit = {
     replace: "Replaced",
     delete: "Deleted",
     revoke: "Revoked",
+    rotate: "Token replaced",
     adopt: "Taken over",
   } as Record<string, string>,
   kinds: {
@@ -36,5 +37,6 @@ export const audit = {
     pool: "Pool",
     guardrail_profile: "Guardrail profile",
     gateway: "Gateway",
+    service_token: "Token for machines",
   } as Record<string, string>,
 } as const;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 use weir_core::node::Reached;
 
 use crate::ApiState;
@@ -34,8 +35,29 @@ pub(crate) struct Node {
     applied_revision: u64,
     /// What it refused and has not accepted since; its last good configuration goes on serving.
     refused: Option<Refusal>,
+    /// When `applied_revision` came to hold in it, at the latest; null: nothing holds in it yet.
+    #[schema(required)]
+    applied_at: Option<DateTime<Utc>>,
+    /// The control planes that were heard of in the last minute and have its configuration stream or a watch of its filters. Two that
+    /// have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet.
+    replicas: Vec<NodeReplica>,
     /// When it last said anything.
     last_seen_at: DateTime<Utc>,
+}
+
+/// What one control plane says of an Envoy.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct NodeReplica {
+    /// The process; another one after each start.
+    id: Uuid,
+    /// Whether it has the Envoy's configuration stream.
+    connected: bool,
+    /// Whether filters of the Envoy hear of changes there.
+    watched: bool,
+    /// The Envoy acknowledged everything up to this revision there.
+    acknowledged_revision: u64,
+    /// The filters that hear of changes there have forgotten what is older than this revision.
+    forgotten_revision: u64,
 }
 
 /// A configuration that an Envoy refused.
@@ -98,8 +120,17 @@ impl From<weir_store::Node> for Node {
                 reason: refusal.reason,
                 at: refusal.at,
             }),
+            applied_at: node.applied_at,
+            replicas: node.replicas.into_iter().map(NodeReplica::from).collect(),
             last_seen_at: node.last_seen_at,
         }
+    }
+}
+
+impl From<weir_store::NodeReplica> for NodeReplica {
+    fn from(replica: weir_store::NodeReplica) -> Self {
+        let weir_store::NodeReplica { id, connected, watched, acknowledged_revision, forgotten_revision } = replica;
+        Self { id, connected, watched, acknowledged_revision, forgotten_revision }
     }
 }
 

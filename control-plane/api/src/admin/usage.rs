@@ -129,6 +129,17 @@ struct UsageRecord {
     decided_by: String,
 }
 
+/// One request as it ended, with what a list shows beside its ids.
+#[derive(Serialize, ToSchema)]
+struct ListedUsageRecord {
+    /// The record.
+    #[serde(flatten)]
+    record: UsageRecord,
+    /// What the key is called, also if it was deleted; null: it is not known any more.
+    #[schema(required)]
+    key_name: Option<String>,
+}
+
 /// Who counted tokens.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -196,12 +207,12 @@ impl From<LedgerEntry> for UsageRecord {
 
 /// The records in your scope, newest first.
 #[utoipa::path(get, path = "/usage", operation_id = "list_usage", tag = "usage", params(UsageQuery),
-    responses((status = 200, body = List<UsageRecord>), Reading))]
+    responses((status = 200, body = List<ListedUsageRecord>), Reading))]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
     Query(query): Query<UsageQuery>,
-) -> Result<Json<List<UsageRecord>>, Problem> {
+) -> Result<Json<List<ListedUsageRecord>>, Problem> {
     let filter = UsageFilter {
         tenant_id: query.tenant_id,
         key_id: query.key_id,
@@ -217,5 +228,10 @@ async fn list(
     entries.truncate(filter.limit as usize);
     let last = entries.last().filter(|_| more).map(|entry| &entry.record);
     let next_cursor = last.map(|record| cursor::write_timed(record.started_at, record.request_id, record.tenant_id));
-    Ok(Json(List { items: entries.into_iter().map(UsageRecord::from).collect(), next_cursor }))
+    let names = state.store.key_names(entries.iter().map(|entry| entry.record.key_id)).await?;
+    let listed = |entry: LedgerEntry| {
+        let key_name = names.get(&entry.record.key_id).cloned();
+        ListedUsageRecord { record: entry.into(), key_name }
+    };
+    Ok(Json(List { items: entries.into_iter().map(listed).collect(), next_cursor }))
 }

@@ -452,6 +452,24 @@ async fn one_record_tells_all_that_is_known_of_a_request() {
     }
     let other = l.app.user(Role::TenantAdmin, Some(id(&l.b.tenant))).await;
     other.get(&format!("usage/{}", record.request_id)).await.problem(404, "not_found");
+    // As another version may have written them.
+    let request = record.request_id;
+    for (statement, told) in [
+        (
+            r#"UPDATE usage_records SET attempt_details = '[{"status": 200, "upstream_model": "m"}, 7, {"status": "?"}, {}]'"#,
+            json!([[200, "m"], [0, ""]]),
+        ),
+        (r#"UPDATE usage_records SET attempt_details = '{"status": 200}'"#, json!([])),
+    ] {
+        l.app.sql(statement).await;
+        let detail = platform.get(&format!("usage/{request}")).await.expect(200).json;
+        let attempts = detail["attempt_details"].as_array().unwrap().iter();
+        let attempts: Value = attempts.map(|each| json!([each["status"], each["upstream_model"]])).collect();
+        assert_eq!(attempts, told);
+        let listed = platform.get("usage").await.expect(200).json;
+        let listed = listed["items"].as_array().unwrap();
+        assert_eq!((listed.len(), &listed[0]["key_name"]), (4, &json!("app")));
+    }
     platform.get(&format!("usage/{}", Uuid::now_v7())).await.problem(404, "not_found");
     platform.get("usage/x").await.problem(404, "not_found");
 }

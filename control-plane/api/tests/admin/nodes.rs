@@ -99,9 +99,23 @@ async fn several_replicas_tell_of_one_envoy() {
     let nodes = memory.report(after(4), NodeEvent::Forgot { revision: 7 }).await;
     assert_eq!(applied(&nodes), (1, json!(7)), "the least of all VMs");
     assert_eq!(nodes["items"][0]["connected"], json!(true));
+    let said = |nodes: &Value, field: &str| -> Vec<Value> {
+        nodes["items"][0]["replicas"].as_array().unwrap().iter().map(|replica| replica[field].clone()).collect()
+    };
+    assert_eq!(said(&nodes, "id"), [json!(Uuid::from_u128(2)), json!(Uuid::from_u128(3))], "not that which was killed");
+    assert_eq!(said(&nodes, "connected"), [json!(true), json!(false)]);
+    assert_eq!(said(&nodes, "acknowledged_revision"), [json!(9), json!(0)]);
+    assert_eq!(said(&nodes, "forgotten_revision"), [json!(8), json!(7)]);
+    let applied_at: DateTime<Utc> = nodes["items"][0]["applied_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(applied_at, after(4));
     // A VM that moved to another replica counts there alone.
     let nodes = memory.report(after(5), NodeEvent::Unwatched).await;
     assert_eq!(applied(&nodes), (1, json!(8)));
+    // Another Envoy with the same id.
+    let nodes = memory.report(after(5), connected()).await;
+    assert_eq!(said(&nodes, "connected"), [json!(true), json!(true)]);
+    let nodes = memory.report(after(6), NodeEvent::Disconnected).await;
+    assert_eq!(said(&nodes, "connected"), [json!(true)]);
 
     app.sql("UPDATE node_streams SET heard_at = heard_at - interval '15 minutes' WHERE heard_at < now() - interval '1 minute'").await;
     app.store.maintain().await.unwrap();

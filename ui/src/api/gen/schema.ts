@@ -1697,6 +1697,13 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_ListedUsageRecord: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["ListedUsageRecord"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_Model: {
             /** @description In the order of the list. */
             items: components["schemas"]["Model"][];
@@ -1746,18 +1753,16 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
-        List_UsageRecord: {
-            /** @description In the order of the list. */
-            items: components["schemas"]["UsageRecord"][];
-            /** @description Send it as `cursor` for the next part; null at the end. */
-            next_cursor: string | null;
-        };
-        /** @description One part of a list. */
         List_User: {
             /** @description In the order of the list. */
             items: components["schemas"]["User"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
+        };
+        /** @description One request as it ended, with what a list shows beside its ids. */
+        ListedUsageRecord: components["schemas"]["UsageRecord"] & {
+            /** @description What the key is called, also if it was deleted; null: it is not known any more. */
+            key_name: string | null;
         };
         /**
          * @description The field that bounds the output in OpenAI's chat schema.
@@ -2050,6 +2055,11 @@ export interface components {
         /** @description An Envoy that has connected at least once. */
         Node: {
             /**
+             * Format: date-time
+             * @description When `applied_revision` came to hold in it, at the latest; null: nothing holds in it yet.
+             */
+            applied_at: string | null;
+            /**
              * Format: int64
              * @description Everything up to this revision holds in it.
              */
@@ -2069,10 +2079,37 @@ export interface components {
             last_seen_at: string;
             refused: components["schemas"]["Refusal"] | null;
             /**
+             * @description The control planes that were heard of in the last minute and have its configuration stream or a watch of its filters. Two that
+             *     have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet.
+             */
+            replicas: components["schemas"]["NodeReplica"][];
+            /**
              * Format: int64
              * @description Everything up to this revision was sent to it.
              */
             sent_revision: number;
+        };
+        /** @description What one control plane says of an Envoy. */
+        NodeReplica: {
+            /**
+             * Format: int64
+             * @description The Envoy acknowledged everything up to this revision there.
+             */
+            acknowledged_revision: number;
+            /** @description Whether it has the Envoy's configuration stream. */
+            connected: boolean;
+            /**
+             * Format: int64
+             * @description The filters that hear of changes there have forgotten what is older than this revision.
+             */
+            forgotten_revision: number;
+            /**
+             * Format: uuid
+             * @description The process; another one after each start.
+             */
+            id: string;
+            /** @description Whether filters of the Envoy hear of changes there. */
+            watched: boolean;
         };
         /** @description All Envoys. */
         Nodes: {
@@ -12743,7 +12780,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_UsageRecord"];
+                    "application/json": components["schemas"]["List_ListedUsageRecord"];
                 };
             };
             /** @description The request is malformed. */

@@ -2,7 +2,6 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, type Schemas, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
-import { useNames } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { DataTable } from "../../design/DataTable";
 import { Select } from "../../design/Fields";
@@ -22,7 +21,6 @@ export function AuditPage() {
   const { isPlatform } = useIdentity();
   const filters = useFilters("tenant_id", "actor", "resource_type", "resource_id", "from", "to");
   const [shown, setShown] = useState<Entry>();
-  const tenantName = useNames("tenants", isPlatform);
   const list = useInfiniteQuery({
     queryKey: ["audit", filters.query],
     queryFn: ({ pageParam, signal }) =>
@@ -35,8 +33,7 @@ export function AuditPage() {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (part) => part.next_cursor ?? undefined,
   });
-  const owner = (entry: Entry) =>
-    entry.tenant_id ? (tenantName(entry.tenant_id) ?? entry.tenant_id) : common.platform;
+  const owner = (entry: Entry) => entry.tenant_name ?? entry.tenant_id ?? common.platform;
   return (
     <Page title={words.title} lead={words.lead}>
       <FilterBar onClear={filters.clear}>

@@ -3,12 +3,9 @@ import { client, unwrap } from "../../api/client";
 import { usePulse } from "../../api/events";
 import { useIdentity } from "../../api/identity";
 import { useNodes } from "../../api/nodes";
-import { useChoices } from "../../api/resources";
 import { type Dimension, useSummary } from "../../api/usage";
 import { Badge } from "../../design/Badge";
-import { LinkButton } from "../../design/Button";
 import { Rows } from "../../design/DataTable";
-import { CopyButton } from "../../design/Dialog";
 import { Select } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
@@ -19,6 +16,7 @@ import { Failed, Loading } from "../../design/States";
 import { paths, requestsWith, usageWith } from "../../paths";
 import { texts } from "../../texts";
 import { Figures } from "./Figures";
+import { FirstCall } from "./FirstCall";
 import { GroupTable } from "./GroupTable";
 import { Heatmap } from "./Heatmap";
 import { before, bucketFor, latest, type Period, RANGES, type Range } from "./time";
@@ -27,6 +25,8 @@ import { UsageChart } from "./UsageChart";
 const { dashboard: words, requests: requestWords, usage: usageWords } = texts;
 /** Rows of a list of the most. */
 const TOP = 8;
+/** Among so many of the latest records those are looked for that were not complete. */
+const LATEST = 200;
 /** Days that the heatmap shows at least: each weekday once. */
 const WEEK = 7;
 
@@ -39,7 +39,10 @@ export function DashboardPage() {
   const tenant = filters.values.tenant_id || undefined;
   const now = useSummary({ ...period, bucket: bucketFor(period), tenant });
   const earlier = useSummary({ ...before(period), limit: 1, tenant });
-  const isEmpty = now.data?.totals.requests === 0 && earlier.data?.totals.requests === 0;
+  const hasNothing = now.data?.totals.requests === 0;
+  // Whoever looks at a quiet day is not new: only a ledger without any record is.
+  const first = useLatest(tenant, 1, hasNothing);
+  const isEmpty = hasNothing && first.data?.items.length === 0;
   return (
     <Page title={words.title}>
       <FilterBar onClear={filters.clear}>
@@ -57,10 +60,10 @@ export function DashboardPage() {
         {isPlatform && <Gateways />}
         <PulseLine tenantId={filters.values.tenant_id} />
       </div>
-      {now.isPending && <Loading />}
+      {(now.isPending || (hasNothing && first.isPending)) && <Loading />}
       {now.error && !now.data && <Failed error={now.error} onRetry={() => now.refetch()} />}
       {isEmpty && <FirstCall />}
-      {now.data && !isEmpty && (
+      {now.data && (!hasNothing || (first.data && !isEmpty)) && (
         <>
           <Figures
             now={now.data.totals}
@@ -82,6 +85,17 @@ export function DashboardPage() {
       )}
     </Page>
   );
+}
+
+/** The latest records of the ledger. */
+function useLatest(tenant: string | undefined, limit: number, enabled = true) {
+  return useQuery({
+    queryKey: ["usage", "latest", tenant, limit],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/admin/usage", { params: { query: { tenant_id: tenant, limit } }, signal })),
+    refetchInterval: 30_000,
+    enabled,
+  });
 }
 
 /** The groups of a kind that have the most. */
@@ -129,12 +143,7 @@ function WeekSection({ days, tenant }: { days: number; tenant?: string }) {
 
 /** The latest that did not end well, of the latest records. */
 function Incomplete({ tenant }: { tenant?: string }) {
-  const usage = useQuery({
-    queryKey: ["usage", "latest", tenant],
-    queryFn: ({ signal }) =>
-      unwrap(client.GET("/api/v1/admin/usage", { params: { query: { tenant_id: tenant, limit: 200 } }, signal })),
-    refetchInterval: 30_000,
-  });
+  const usage = useLatest(tenant, LATEST);
   if (!usage.data) return null;
   const incomplete = usage.data.items.filter(({ outcome }) => outcome !== "complete").slice(0, TOP);
   return (
@@ -203,27 +212,5 @@ function Gateways() {
       <AppLink to={paths.nodes}>{words.connected(connected.length)}</AppLink>
       {state()}
     </p>
-  );
-}
-
-/** How to send the first request, for whom nothing has come yet. */
-function FirstCall() {
-  const models = useChoices("models");
-  const model = models.data?.items[0]?.name ?? "MODEL";
-  const command = `curl GATEWAY_URL/v1/chat/completions \\
-  -H "Authorization: Bearer $WEIR_API_KEY" -H "Content-Type: application/json" \\
-  -d '{"model": "${model}", "messages": [{"role": "user", "content": "Hello"}]}'`;
-  return (
-    <Section title={words.firstCall} lead={words.firstCallBody}>
-      <pre className="mb-3 overflow-x-auto rounded-md border border-line bg-ground p-3 font-mono text-xs">
-        {command}
-      </pre>
-      <div className="flex flex-wrap gap-2">
-        <LinkButton to={paths.keyNew} kind="primary">
-          {texts.keys.new}
-        </LinkButton>
-        <CopyButton text={command} />
-      </div>
-    </Section>
   );
 }

@@ -8,23 +8,24 @@ import type { Period } from "./time";
 
 const { dashboard: words, usage: usageWords } = texts;
 
-/** Sums by group. Each number of requests leads to the records behind it, as far as the ledger's list has the filter. */
-export function GroupTable({
-  label,
-  items,
-  dimensions,
-  period,
-  filter,
-  hasPieces = false,
-}: {
-  label: string;
-  items: SummaryItem[];
+/** Sums by group, a few of them. */
+export function GroupTable({ label, items, ...shown }: Shown & { label: string; items: SummaryItem[] }) {
+  return <Rows label={label} items={items} rowKey={groupKey} columns={groupColumns(shown)} />;
+}
+
+interface Shown {
   dimensions: Dimension[];
   period: Period;
   /** What the ledger's list is filtered by already. */
   filter: Record<string, string>;
   hasPieces?: boolean;
-}) {
+}
+
+/** Names one sum among others. */
+export const groupKey = (item: SummaryItem) => `${item.bucket_start} ${JSON.stringify(item.group)}`;
+
+/** Each number of requests leads to the records behind it, as far as the ledger's list has the filter. */
+export function groupColumns({ dimensions, period, filter, hasPieces = false }: Shown): Column<SummaryItem>[] {
   const shown = (milliseconds: number | null) => (milliseconds === null ? "–" : duration(milliseconds * 1_000));
   const named = (item: SummaryItem, dimension: Dimension) => {
     const value = groupValue(item, dimension);
@@ -46,7 +47,7 @@ export function GroupTable({
     const to = hasPieces ? undefined : records(item);
     return to ? <AppLink to={to}>{count(item.requests)}</AppLink> : count(item.requests);
   };
-  const columns: Column<SummaryItem>[] = [
+  return [
     ...(hasPieces ? [{ title: usageWords.piece, cell: (item: SummaryItem) => dateTime(item.bucket_start) }] : []),
     ...dimensions.map((dimension) => ({
       title: usageWords.dimensions[dimension],
@@ -59,6 +60,4 @@ export function GroupTable({
     { title: words.cost, width: "6.5rem", numeric: true, cell: (item) => decimalDollars(item.cost_usd) },
     { title: words.p95, numeric: true, secondary: true, cell: (item) => shown(item.latency_ms.p95) },
   ];
-  const key = (item: SummaryItem) => `${item.bucket_start} ${JSON.stringify(item.group)}`;
-  return <Rows label={label} items={items} rowKey={key} columns={columns} />;
 }

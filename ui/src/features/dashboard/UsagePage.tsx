@@ -1,16 +1,18 @@
 import { Download } from "lucide-react";
 import { useIdentity } from "../../api/identity";
-import { DIMENSIONS, type Dimension, useSummary } from "../../api/usage";
+import { DIMENSIONS, type Dimension, useSummary, useSummaryList } from "../../api/usage";
+import { DataTable } from "../../design/DataTable";
 import { Select } from "../../design/Fields";
-import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
+import { FilterBar, KeyFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { fromLocalInput, toLocalInput } from "../../design/format";
 import { Page, Section } from "../../design/Page";
-import { Empty, Failed, Loading } from "../../design/States";
+import { Picker } from "../../design/Picker";
+import { Failed, Loading } from "../../design/States";
 import { requestsWith } from "../../paths";
 import { texts } from "../../texts";
 import { Figures } from "./Figures";
-import { GroupTable } from "./GroupTable";
+import { groupColumns, groupKey } from "./GroupTable";
 import { before, bucketFor, latest } from "./time";
 import { UsageChart } from "./UsageChart";
 
@@ -42,16 +44,17 @@ export function UsagePage() {
     DIMENSIONS.includes(name as Dimension),
   );
   const set = Object.fromEntries(Object.entries(only).filter(([, value]) => value));
-  const summary = useSummary({
+  const summary = useSummaryList({
     ...period,
     ...set,
     group_by: dimensions.join(","),
     bucket: bucket || "none",
     order: order || "requests",
-    limit: 200,
   });
   const series = useSummary({ ...period, ...set, bucket: bucketFor(period) });
   const earlier = useSummary({ ...before(period), ...set, limit: 1 });
+  // Of all that is asked for, and the same in every part.
+  const totals = summary.data?.pages[0]?.totals;
   const listFilter: Record<string, string> = {
     ...(only.tenant ? { tenant_id: only.tenant } : {}),
     ...(only.api_key ? { key_id: only.api_key } : {}),
@@ -120,11 +123,13 @@ export function UsagePage() {
         />
         {isPlatform && <TenantFilter value={only.tenant} onChange={(tenant) => filters.set({ tenant })} />}
         <TextFilter label={requestWords.model} value={only.model} onChange={(model) => filters.set({ model })} />
-        <TextFilter label={requestWords.key} value={only.api_key} onChange={(api_key) => filters.set({ api_key })} />
-        <TextFilter
+        <KeyFilter value={only.api_key} tenantId={only.tenant} onChange={(api_key) => filters.set({ api_key })} />
+        <Picker
+          resource="providers"
           label={requestWords.provider}
           value={only.provider}
           onChange={(provider) => filters.set({ provider })}
+          none={common.all}
         />
         <Select
           label={requestWords.outcome}
@@ -138,33 +143,21 @@ export function UsagePage() {
       </FilterBar>
       {summary.isPending && <Loading />}
       {summary.error && !summary.data && <Failed error={summary.error} onRetry={() => summary.refetch()} />}
-      {summary.data && (
+      {totals && (
         <>
-          <Figures
-            now={summary.data.totals}
-            earlier={earlier.data?.totals}
-            records={requestsWith({ ...listFilter, ...period })}
-          />
+          <Figures now={totals} earlier={earlier.data?.totals} records={requestsWith({ ...listFilter, ...period })} />
           {series.data && (
             <Section title={texts.dashboard.overTime}>
               <UsageChart items={series.data.items} period={period} bucket={bucketFor(period) as "hour"} />
             </Section>
           )}
-          {summary.data.items.length === 0 ? (
-            <Empty>{words.empty}</Empty>
-          ) : (
-            <GroupTable
-              label={words.title}
-              items={summary.data.items}
-              dimensions={dimensions}
-              period={period}
-              filter={listFilter}
-              hasPieces={(bucket || "none") !== "none"}
-            />
-          )}
-          {summary.data.next_cursor && (
-            <p className="mt-3 text-sm text-ink-soft">{common.shown(summary.data.items.length, true)}</p>
-          )}
+          <DataTable
+            label={words.title}
+            list={summary}
+            rowKey={groupKey}
+            empty={words.empty}
+            columns={groupColumns({ dimensions, period, filter: listFilter, hasPieces: (bucket || "none") !== "none" })}
+          />
         </>
       )}
     </Page>

@@ -3,7 +3,8 @@ import { Plus } from "lucide-react";
 import { useState } from "react";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList, useNames } from "../../api/resources";
+import { useNodes } from "../../api/nodes";
+import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { SecretOnce } from "../../design/Dialog";
@@ -16,6 +17,7 @@ import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, NoAccess } from "../../design/States";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { Token } from "./Token";
 
 const { gateways: words, common } = texts;
 
@@ -23,7 +25,6 @@ const { gateways: words, common } = texts;
 export function GatewaysPage() {
   const { identity, isPlatform } = useIdentity();
   const list = useList("gateways");
-  const tenantName = useNames("tenants", isPlatform);
   if (identity && !isPlatform) return <NoAccess />;
   return (
     <Page
@@ -44,8 +45,7 @@ export function GatewaysPage() {
           { title: common.name, cell: (gateway) => <AppLink to={paths.gateway(gateway.id)}>{gateway.name}</AppLink> },
           {
             title: words.scope,
-            cell: (gateway) =>
-              gateway.tenant_id ? (tenantName(gateway.tenant_id) ?? gateway.tenant_id) : words.allTenants,
+            cell: (gateway) => gateway.tenant_name ?? gateway.tenant_id ?? words.allTenants,
           },
           { title: common.createdAt, cell: (gateway) => shortDateTime(gateway.created_at) },
         ]}
@@ -70,17 +70,32 @@ export function NewGatewayPage() {
 
 export function GatewayPage() {
   const { id } = useParams({ strict: false });
+  const { isPlatform } = useIdentity();
   const gateway = useItem("gateways", id);
+  const nodes = useNodes(isPlatform);
+  const connected = (nodes.data?.items ?? []).filter(
+    (node) => node.connected && node.gateway === gateway.data?.name,
+  ).length;
   if (gateway.isPending) return <Loading />;
   if (gateway.error) return <Failed error={gateway.error} onRetry={() => gateway.refetch()} />;
   return (
     <Page title={gateway.data.name} width="form">
-      <GatewayForm key={gateway.data.id} gateway={gateway.data} />
+      <GatewayForm key={gateway.data.id} gateway={gateway.data} connected={connected} />
+      <Token gateway={gateway.data} connected={connected} />
     </Page>
   );
 }
 
-function GatewayForm({ gateway, onMade }: { gateway?: Item<"gateways">; onMade?: (token: string) => void }) {
+function GatewayForm({
+  gateway,
+  connected = 0,
+  onMade,
+}: {
+  gateway?: Item<"gateways">;
+  /** Its Envoys that are connected. */
+  connected?: number;
+  onMade?: (token: string) => void;
+}) {
   const navigate = useNavigate();
   return (
     <ResourceForm
@@ -88,7 +103,7 @@ function GatewayForm({ gateway, onMade }: { gateway?: Item<"gateways">; onMade?:
       item={gateway}
       schema={schema}
       label={gateway?.name ?? words.one}
-      deleteConsequence={words.deleteConsequence}
+      deleteConsequence={words.deleteConsequence(connected)}
       toForm={(item) => ({ name: item?.name ?? "", tenant_id: item?.tenant_id ?? "" })}
       toCreate={({ name, tenant_id }) => ({ name, tenant_id: tenant_id || null })}
       toPatch={({ name }) => ({ name })}

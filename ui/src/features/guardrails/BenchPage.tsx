@@ -2,13 +2,13 @@ import { useMutation } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useId, useState } from "react";
 import { ApiProblem, client, type Schemas, unwrap } from "../../api/client";
-import { useChoices } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { Button } from "../../design/Button";
 import { Rows } from "../../design/DataTable";
 import { inputClass, Labelled, Select } from "../../design/Fields";
 import { duration } from "../../design/format";
 import { Page, Section } from "../../design/Page";
+import { Picker } from "../../design/Picker";
 import { Notice } from "../../design/States";
 import { texts } from "../../texts";
 import { pieces } from "./marks";
@@ -16,25 +16,26 @@ import { actionTone } from "./words";
 
 const { bench: words, profiles: names } = texts;
 
+/** The profile with every detector, which always exists. */
+const ALL = "all";
+
 /** Tries a profile on a text, and shows what was found where. */
 export function BenchPage() {
   const search = useSearch({ strict: false }) as { profile?: string };
-  const profiles = useChoices("guardrails/profiles");
   const [text, setText] = useState<string>(words.sample);
-  const [profile, setProfile] = useState(search.profile ?? "all");
+  const [profile, setProfile] = useState(search.profile ?? "");
   const [direction, setDirection] = useState<"input" | "output">("input");
   const id = useId();
   const trial = useMutation({
     mutationFn: (body: Schemas["Trial"]) => unwrap(client.POST("/api/v1/admin/guardrails/test", { body })),
   });
-  const choices = (profiles.data?.items ?? []).filter(({ name, tenant_id }) => name !== "all" || tenant_id);
   return (
     <Page title={words.title} lead={words.lead} width="form">
       <form
         className="mb-6 grid gap-4 rounded-lg border border-line bg-surface p-4 sm:p-6"
         onSubmit={(event) => {
           event.preventDefault();
-          trial.mutate({ text, profile, direction });
+          trial.mutate({ text, profile: profile || ALL, direction });
         }}
       >
         <Labelled id={id} label={words.text}>
@@ -48,14 +49,13 @@ export function BenchPage() {
           />
         </Labelled>
         <div className="grid grid-cols-1 items-end gap-4 sm:grid-cols-[1fr_1fr_auto]">
-          <Select
+          <Picker
+            resource="guardrails/profiles"
             label={words.profile}
             value={profile}
             onChange={setProfile}
-            options={[
-              { value: "all", label: "all" },
-              ...choices.map(({ id: value, name }) => ({ value, label: name })),
-            ]}
+            none={ALL}
+            accepts={({ name, tenant_id }) => name !== ALL || tenant_id !== null}
           />
           <Select
             label={words.direction}

@@ -3,7 +3,7 @@ import { FlaskConical, Plus, Trash2 } from "lucide-react";
 import { type Control, useFieldArray } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { Button, IconButton, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
@@ -28,7 +28,6 @@ export function ProfilesPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("guardrails/profiles", filters.query);
-  const tenantName = useNames("tenants", isPlatform);
   return (
     <Page
       title={words.title}
@@ -74,10 +73,7 @@ export function ProfilesPage() {
           },
           {
             title: common.owner,
-            cell: (profile) =>
-              profile.tenant_id
-                ? (tenantName(profile.tenant_id) ?? (isPlatform ? profile.tenant_id : common.tenant))
-                : common.platform,
+            cell: (profile) => (profile.tenant_id ? (profile.tenant_name ?? common.tenant) : common.platform),
           },
         ]}
       />

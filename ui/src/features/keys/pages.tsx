@@ -4,19 +4,21 @@ import { useState } from "react";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { Button, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
-import { SelectField, TextField } from "../../design/Fields";
+import { TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
+import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, Notice } from "../../design/States";
+import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
@@ -31,7 +33,6 @@ export function KeysPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("api-keys", filters.query);
-  const tenantName = useNames("tenants", isPlatform);
   return (
     <Page
       title={words.title}
@@ -62,9 +63,7 @@ export function KeysPage() {
             cell: (key) => <AppLink to={paths.key(key.id)}>{key.name}</AppLink>,
           },
           { title: words.prefix, cell: (key) => <code className="font-mono text-xs">{key.prefix}…</code> },
-          ...(isPlatform
-            ? [{ title: common.tenant, cell: (key: Key) => tenantName(key.tenant_id) ?? key.tenant_id }]
-            : []),
+          ...(isPlatform ? [{ title: common.tenant, cell: (key: Key) => key.tenant_name ?? key.tenant_id }] : []),
           { title: words.state, width: "7rem", cell: (key) => <KeyState apiKey={key} /> },
           {
             title: words.requestsPerMinute,
@@ -171,7 +170,6 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: { id: strin
   const navigate = useNavigate();
   const { tenant_id: chosen } = useSearch({ strict: false }) as { tenant_id?: string };
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const tenants = useChoices("tenants", isPlatform);
   const owner = apiKey?.tenant_id ?? identity?.tenant_id ?? null;
   return (
     <ResourceForm
@@ -196,17 +194,7 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: { id: strin
     >
       {({ control }) => (
         <>
-          {isPlatform && !apiKey && (
-            <SelectField
-              control={control}
-              name="tenant_id"
-              label={common.tenant}
-              options={[
-                { value: "", label: common.select },
-                ...(tenants.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name })),
-              ]}
-            />
-          )}
+          {isPlatform && !apiKey && <TenantField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} />
           <TextField
             control={control}
@@ -241,18 +229,15 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: { id: strin
 /** The profiles of the chosen tenant and the platform's. */
 function ProfileField({ control }: { control: Parameters<typeof TextField<KeyValues>>[0]["control"] }) {
   const tenantId = useWatch({ control, name: "tenant_id" });
-  const profiles = useChoices("guardrails/profiles");
-  const choices = (profiles.data?.items ?? []).filter(({ tenant_id }) => !tenant_id || tenant_id === tenantId);
   return (
-    <SelectField
+    <PickerField
+      resource="guardrails/profiles"
       control={control}
       name="guardrail_profile_id"
       label={words.profile}
       help={words.profileHelp}
-      options={[
-        { value: "", label: words.tenantsProfile },
-        ...choices.map(({ id, name }) => ({ value: id, label: name })),
-      ]}
+      none={words.tenantsProfile}
+      accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
     />
   );
 }

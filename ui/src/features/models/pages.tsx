@@ -3,16 +3,17 @@ import { Plus } from "lucide-react";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useFew, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { SelectField, TextField } from "../../design/Fields";
+import { TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
+import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
@@ -27,10 +28,13 @@ export function ModelsPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("models", filters.query);
-  const pools = useChoices("pools");
-  const providerName = useNames("providers");
-  const tenantName = useNames("tenants", isPlatform);
-  const pool = (id: string) => pools.data?.items.find((each) => each.id === id);
+  const pools = useFew("pools");
+  /** As far as the first pools say it; the others' stands on their own pages. */
+  const providers = (poolId: string) =>
+    pools.data?.items
+      .find(({ id }) => id === poolId)
+      ?.members.map((member) => member.provider_name)
+      .join(", ") ?? "–";
   return (
     <Page
       title={words.title}
@@ -62,25 +66,18 @@ export function ModelsPage() {
           },
           {
             title: words.pool,
-            cell: (model) => {
-              const served = pool(model.pool_id);
-              return served ? <AppLink to={paths.pool(served.id)}>{served.name}</AppLink> : common.platform;
-            },
+            cell: (model) =>
+              model.pool_name ? <AppLink to={paths.pool(model.pool_id)}>{model.pool_name}</AppLink> : common.platform,
           },
           {
             title: words.servedBy,
             width: "minmax(0,1.5fr)",
-            cell: (model) =>
-              pool(model.pool_id)
-                ?.members.map((member) => providerName(member.provider_id) ?? member.provider_id)
-                .join(", ") ?? "",
+            secondary: true,
+            cell: (model) => providers(model.pool_id),
           },
           {
             title: common.owner,
-            cell: (model) =>
-              model.tenant_id
-                ? (tenantName(model.tenant_id) ?? (isPlatform ? model.tenant_id : common.tenant))
-                : common.platform,
+            cell: (model) => model.tenant_name ?? (model.tenant_id ? common.tenant : common.platform),
           },
           { title: common.createdAt, secondary: true, cell: (model) => shortDateTime(model.created_at) },
         ]}
@@ -159,15 +156,15 @@ function ModelForm({ model }: { model?: Model }) {
 /** The pools of the same owner. */
 function PoolField({ control }: { control: Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"] }) {
   const tenantId = useWatch({ control, name: "tenant_id" });
-  const pools = useChoices("pools");
-  const choices = (pools.data?.items ?? []).filter(({ tenant_id }) => (tenant_id ?? "") === tenantId);
   return (
-    <SelectField
+    <PickerField
+      resource="pools"
       control={control}
       name="pool_id"
       label={words.pool}
       help={words.poolHelp}
-      options={[{ value: "", label: common.select }, ...choices.map(({ id, name }) => ({ value: id, label: name }))]}
+      filter={tenantId ? { tenant_id: tenantId } : undefined}
+      accepts={({ tenant_id }) => (tenant_id ?? "") === tenantId}
     />
   );
 }

@@ -1,63 +1,148 @@
 import { useIdentity } from "../../api/identity";
-import { type Node, useNodes } from "../../api/nodes";
+import { type Node, type Nodes, useNodes } from "../../api/nodes";
 import { Badge } from "../../design/Badge";
 import { Rows } from "../../design/DataTable";
-import { ago, count } from "../../design/format";
-import { Page } from "../../design/Page";
+import { ago, count, shortDateTime, timeOfDay } from "../../design/format";
+import { Page, Section } from "../../design/Page";
 import { Empty, Failed, Loading, NoAccess, Notice } from "../../design/States";
 import { texts } from "../../texts";
 
 const { nodes: words } = texts;
+type Replica = Node["replicas"][number];
 
-/** Every Envoy, and which policy holds on it. */
+/** Every Envoy, which policy holds on it, and since when one holds everywhere. */
 export function NodesPage() {
   const { identity, isPlatform } = useIdentity();
   const nodes = useNodes(isPlatform);
   if (identity && !isPlatform) return <NoAccess />;
-  const items = nodes.data?.items ?? [];
   return (
     <Page title={words.title} lead={words.lead}>
       {nodes.isPending && <Loading />}
       {nodes.error && !nodes.data && <Failed error={nodes.error} onRetry={() => nodes.refetch()} />}
-      {items.map(
-        ({ id, refused }) =>
-          refused && (
-            <Notice key={id} tone="bad">
-              <p className="font-medium">
-                {id}: {words.refusal(count(refused.revision))}
-              </p>
-              <p className="mt-1 font-mono text-xs break-words">
-                {refused.resource}: {refused.reason}
-              </p>
-            </Notice>
-          ),
-      )}
-      {nodes.data && items.length === 0 && <Empty>{words.empty}</Empty>}
-      {items.length > 0 && (
-        <Rows
-          label={words.title}
-          items={items}
-          rowKey={(node) => `${node.gateway} ${node.id}`}
-          columns={[
-            {
-              title: words.node,
-              width: "minmax(0,1.5fr)",
-              cell: (node) => <span className="font-medium">{node.id}</span>,
-            },
-            { title: words.gateway, cell: (node) => node.gateway },
-            { title: words.state, width: "7rem", cell: (node) => <State node={node} /> },
-            { title: words.version, width: "6rem", cell: (node) => node.envoy_version },
-            { title: words.sent, width: "6rem", numeric: true, cell: (node) => count(node.sent_revision) },
-            { title: words.applied, width: "6rem", numeric: true, cell: (node) => count(node.applied_revision) },
-            { title: words.lastSeen, width: "9rem", cell: (node) => ago(node.last_seen_at, nodes.dataUpdatedAt) },
-          ]}
-        />
-      )}
+      {nodes.data && <Envoys nodes={nodes.data} readAt={nodes.dataUpdatedAt} />}
     </Page>
   );
 }
 
+function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
+  const { items } = nodes;
+  if (items.length === 0) return <Empty>{words.empty}</Empty>;
+  return (
+    <>
+      <Everywhere nodes={nodes} />
+      {items.map((node) => (
+        <Warnings key={key(node)} node={node} />
+      ))}
+      <Rows
+        label={words.title}
+        items={items}
+        rowKey={key}
+        columns={[
+          {
+            title: words.node,
+            width: "minmax(0,1.5fr)",
+            cell: (node) => <span className="font-medium">{node.id}</span>,
+          },
+          { title: words.gateway, cell: (node) => node.gateway },
+          { title: words.state, width: "6rem", cell: (node) => <State node={node} /> },
+          { title: words.version, width: "5rem", cell: (node) => node.envoy_version },
+          { title: words.sent, width: "5rem", numeric: true, cell: (node) => count(node.sent_revision) },
+          { title: words.applied, width: "5rem", numeric: true, cell: (node) => count(node.applied_revision) },
+          {
+            title: words.since,
+            width: "8.5rem",
+            cell: (node) => (node.applied_at ? shortDateTime(node.applied_at) : "–"),
+          },
+          { title: words.lastSeen, width: "8.5rem", cell: (node) => ago(node.last_seen_at, readAt) },
+        ]}
+      />
+      <Replicas nodes={items} />
+    </>
+  );
+}
+
+function Everywhere({ nodes: { items, everywhere } }: { nodes: Nodes }) {
+  if (!everywhere) return <Notice tone="warn">{words.noneConnected}</Notice>;
+  const latest = Math.max(...items.map(({ sent_revision }) => sent_revision));
+  const behind = items.filter(({ connected, applied_revision }) => connected && applied_revision < latest).length;
+  return (
+    <Notice tone={behind > 0 ? "warn" : "good"}>
+      <p className="font-medium">
+        {words.everywhere(count(everywhere.revision), timeOfDay(everywhere.since))}
+        {behind > 0 && `. ${words.behind(behind, count(latest))}.`}
+      </p>
+    </Notice>
+  );
+}
+
+function Warnings({ node }: { node: Node }) {
+  const streams = node.replicas.filter(({ connected }) => connected).length;
+  return (
+    <>
+      {node.refused && (
+        <Notice tone="bad">
+          <p className="font-medium">
+            {node.id} {words.refusal(count(node.refused.revision), timeOfDay(node.refused.at))}
+          </p>
+          <p className="mt-1 font-mono text-xs break-words">
+            {node.refused.resource}: {node.refused.reason}
+          </p>
+        </Notice>
+      )}
+      {streams > 1 && (
+        <Notice tone="warn">
+          {node.id} {words.duplicate(streams)}
+        </Notice>
+      )}
+    </>
+  );
+}
+
+/** What each control plane says of each Envoy. */
+function Replicas({ nodes }: { nodes: Node[] }) {
+  const rows = nodes.flatMap((node) => node.replicas.map((replica) => ({ node, replica })));
+  if (rows.length === 0) return null;
+  const revision = (isHere: boolean, reached: number) => (isHere ? count(reached) : words.notHere);
+  return (
+    <div className="mt-6">
+      <Section title={words.replicas} lead={words.replicasLead}>
+        <Rows
+          label={words.replicas}
+          items={rows}
+          rowKey={({ node, replica }: { node: Node; replica: Replica }) => `${key(node)} ${replica.id}`}
+          columns={[
+            { title: words.node, width: "minmax(0,1.5fr)", cell: ({ node }) => node.id },
+            { title: words.gateway, secondary: true, cell: ({ node }) => node.gateway },
+            {
+              title: words.replica,
+              cell: ({ replica }) => (
+                <code className="font-mono text-xs" title={replica.id}>
+                  {replica.id.slice(-8)}
+                </code>
+              ),
+            },
+            {
+              title: words.configuration,
+              numeric: true,
+              cell: ({ replica }) => revision(replica.connected, replica.acknowledged_revision),
+            },
+            {
+              title: words.filters,
+              numeric: true,
+              cell: ({ replica }) => revision(replica.watched, replica.forgotten_revision),
+            },
+          ]}
+        />
+      </Section>
+    </div>
+  );
+}
+
+const key = (node: Node) => `${node.gateway} ${node.id}`;
+
 function State({ node }: { node: Node }) {
-  if (node.refused) return <Badge tone="bad">{words.refuses}</Badge>;
-  return node.connected ? <Badge tone="good">{words.connected}</Badge> : <Badge tone="warn">{words.away}</Badge>;
+  if (node.refused) return <Badge tone="bad">{words.refused}</Badge>;
+  if (!node.connected) return <Badge tone="warn">{words.away}</Badge>;
+  const isUpToDate = node.applied_revision >= node.sent_revision;
+  return isUpToDate ? <Badge tone="good">{words.acknowledged}</Badge> : <Badge>{words.pending}</Badge>;
 }

@@ -1,4 +1,3 @@
-import { useNames } from "../../api/resources";
 import { useRequest } from "../../api/usage";
 import { Badge } from "../../design/Badge";
 import { count, duration, money } from "../../design/format";
@@ -59,7 +58,6 @@ function Line({ children }: { children: string }) {
 /** From the request's own record, once it has come; by this browser's clock until then. */
 function Happened({ answer, requestId }: { answer: Answer; requestId: string }) {
   const request = useRequest(requestId, ASK_EVERY_MS);
-  const providerName = useNames("providers");
   const record = request.data;
   const milliseconds = (value: number | undefined) => (value === undefined ? "–" : duration(value * 1_000));
   if (!record) {
@@ -73,7 +71,7 @@ function Happened({ answer, requestId }: { answer: Answer; requestId: string }) 
       </div>
     );
   }
-  const provider = record.provider_id ? (providerName(record.provider_id) ?? record.provider_id) : "–";
+  const provider = record.names.provider ?? record.provider_id ?? "–";
   const firstContent = record.time_to_first_token_us;
   return (
     <div className="mt-3 border-t border-line pt-3">

@@ -5,11 +5,12 @@ import { useForm } from "react-hook-form";
 import { z } from "zod";
 import { client, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
-import { forget, newIdempotencyKey, useChoices, useCreate } from "../../api/resources";
+import { forget, newIdempotencyKey, useCreate } from "../../api/resources";
 import { Button } from "../../design/Button";
 import { Dialog } from "../../design/Dialog";
-import { SelectField } from "../../design/Fields";
+import { PickerField } from "../../design/Picker";
 import { Notice } from "../../design/States";
+import { TenantField } from "../../design/TenantField";
 import { texts } from "../../texts";
 
 const { playground: words, common } = texts;
@@ -61,8 +62,6 @@ export function HourKey({ onKey }: { onKey: (key: string) => void }) {
 
 function KeyDialog({ onClose, onMade }: { onClose: () => void; onMade: (made: { id: string; key: string }) => void }) {
   const { isPlatform, identity } = useIdentity();
-  const tenants = useChoices("tenants", isPlatform);
-  const profiles = useChoices("guardrails/profiles");
   const create = useCreate("api-keys");
   const { control, handleSubmit, watch } = useForm({
     resolver: zodResolver(schema),
@@ -80,31 +79,19 @@ function KeyDialog({ onClose, onMade }: { onClose: () => void; onMade: (made: { 
     const key = await create.mutateAsync({ body, idempotencyKey: newIdempotencyKey() }).catch(() => undefined);
     if (key) onMade(key);
   });
-  const own = (profiles.data?.items ?? []).filter(({ tenant_id }) => !tenant_id || tenant_id === tenantId);
   return (
     <Dialog title={words.makeKey} isOpen onClose={onClose}>
       <form noValidate className="grid gap-4" onSubmit={make}>
         <p className="text-ink-soft">{words.makeKeyBody}</p>
         {create.error && <Notice tone="bad">{create.error.message}</Notice>}
-        {isPlatform && (
-          <SelectField
-            control={control}
-            name="tenant_id"
-            label={common.tenant}
-            options={[
-              { value: "", label: common.select },
-              ...(tenants.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name })),
-            ]}
-          />
-        )}
-        <SelectField
+        {isPlatform && <TenantField control={control} name="tenant_id" />}
+        <PickerField
+          resource="guardrails/profiles"
           control={control}
           name="profile_id"
           label={texts.keys.profile}
-          options={[
-            { value: "", label: texts.keys.tenantsProfile },
-            ...own.map(({ id, name }) => ({ value: id, label: name })),
-          ]}
+          none={texts.keys.tenantsProfile}
+          accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
         />
         <div className="mt-2 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
           <Button onPress={onClose}>{common.cancel}</Button>

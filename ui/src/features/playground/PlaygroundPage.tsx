@@ -1,10 +1,9 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useQuery } from "@tanstack/react-query";
 import { Eraser } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useForm } from "react-hook-form";
 import { z } from "zod";
-import { client, unwrap } from "../../api/client";
+import { useGatewayUrl } from "../../api/playground";
 import { Button } from "../../design/Button";
 import { Page, Section } from "../../design/Page";
 import { Failed, Loading, Notice } from "../../design/States";
@@ -35,11 +34,7 @@ export type RequestValues = z.infer<typeof schema>;
 
 /** Talks to models as an app does, and shows what came of it. */
 export function PlaygroundPage() {
-  const playground = useQuery({
-    queryKey: ["playground"],
-    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/admin/playground", { signal })),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  const playground = useGatewayUrl();
   if (playground.isPending) return <Loading />;
   if (playground.error) return <Failed error={playground.error} onRetry={() => playground.refetch()} />;
   const url = playground.data.gateway_url;

@@ -1,6 +1,6 @@
-import { useState } from "react";
-import type { UseFormReturn } from "react-hook-form";
-import { useChoices } from "../../api/resources";
+import { useDeferredValue, useState } from "react";
+import { type UseFormReturn, useWatch } from "react-hook-form";
+import { useFew, useFound } from "../../api/resources";
 import { CheckboxField, TextAreaField, TextField } from "../../design/Fields";
 import { texts } from "../../texts";
 import { HourKey } from "./HourKey";
@@ -11,8 +11,14 @@ const { playground: words } = texts;
 /** What is asked of which model, and with whose key. */
 export function RequestForm({ form }: { form: UseFormReturn<RequestValues> }) {
   const { control } = form;
-  const models = useChoices("models");
-  const names = [...new Set(models.data?.items.map(({ name }) => name))];
+  const [model, secondModel] = useWatch({ control, name: ["model", "secondModel"] });
+  const few = useFew("models");
+  // Where there are more, what is written decides which are offered.
+  const isMany = few.data?.next_cursor != null;
+  const found = useFound("models", useDeferredValue(model), {}, isMany);
+  const second = useFound("models", useDeferredValue(secondModel), {}, isMany);
+  const offered = [few, found, second].flatMap(({ data }) => data?.items ?? []);
+  const names = [...new Set(offered.map(({ name }) => name))];
   const [hasMore, setMore] = useState(false);
   return (
     <form className="grid gap-4" onSubmit={(event) => event.preventDefault()} noValidate>

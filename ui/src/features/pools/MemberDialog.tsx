@@ -5,7 +5,8 @@ import { Button } from "../../design/Button";
 import { CapabilitiesFields } from "../../design/CapabilitiesFields";
 import { capabilityValues, readCapabilities, typedCapabilities } from "../../design/capabilities";
 import { Dialog } from "../../design/Dialog";
-import { SelectField, TextField } from "../../design/Fields";
+import { TextField } from "../../design/Fields";
+import { PickerField } from "../../design/Picker";
 import { texts } from "../../texts";
 import type { MemberValues } from "./Members";
 import { isPrice, readPrice, typedPrice } from "./price";
@@ -15,6 +16,7 @@ const { pools: words, common } = texts;
 const schema = z
   .object({
     provider_id: z.string().min(1, common.required),
+    provider_name: z.string(),
     model: z.string().trim().min(1, common.required),
     input: z.string(),
     cachedInput: z.string(),
@@ -29,28 +31,31 @@ const schema = z
 /** One member of a pool. */
 export function MemberDialog({
   member,
-  providers,
+  owner,
   onClose,
   onDone,
 }: {
   member: MemberValues | undefined;
-  providers: { id: string; name: string }[];
+  /** The tenant whose providers can be chosen; empty: the platform. */
+  owner: string;
   onClose: () => void;
   onDone: (member: MemberValues) => void;
 }) {
-  const { control, handleSubmit } = useForm({
+  const { control, handleSubmit, setValue } = useForm({
     resolver: zodResolver(schema),
     defaultValues: {
       provider_id: member?.provider_id ?? "",
+      provider_name: member?.provider_name ?? "",
       model: member?.model ?? "",
       ...typedPrice(member?.price),
       capabilities: typedCapabilities(member?.capabilities),
     },
   });
-  const done = handleSubmit(({ provider_id, model, capabilities, ...price }) =>
+  const done = handleSubmit(({ provider_id, provider_name, model, capabilities, ...price }) =>
     onDone({
       key: member?.key ?? `new-${Date.now()}`,
       provider_id,
+      provider_name,
       model,
       price: readPrice(price),
       capabilities: readCapabilities(capabilities, member?.capabilities),
@@ -67,14 +72,14 @@ export function MemberDialog({
           void done(event);
         }}
       >
-        <SelectField
+        <PickerField
+          resource="providers"
           control={control}
           name="provider_id"
           label={words.provider}
-          options={[
-            { value: "", label: common.select },
-            ...providers.map(({ id, name }) => ({ value: id, label: name })),
-          ]}
+          filter={owner ? { tenant_id: owner } : undefined}
+          accepts={({ tenant_id }) => (tenant_id ?? "") === owner}
+          onName={(name) => setValue("provider_name", name)}
         />
         <TextField control={control} name="model" label={words.model} mono />
         <fieldset>

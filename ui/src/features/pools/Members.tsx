@@ -13,6 +13,7 @@ export type MemberValues = {
   /** Names the row for as long as the form lives. */
   key: string;
   provider_id: string;
+  provider_name: string;
   model: string;
   price: Schemas["Price"] | null;
   /** Null: all as known. */
@@ -23,20 +24,20 @@ export type MemberValues = {
 export function Members({
   members,
   onChange,
-  providers,
+  owner,
   errors,
   disabled,
 }: {
   members: MemberValues[];
   onChange: (members: MemberValues[]) => void;
-  providers: { id: string; name: string }[];
+  /** The tenant whose providers can be members; empty: the platform. */
+  owner: string;
   /** By position. */
   errors: (string | undefined)[];
   disabled: boolean;
 }) {
   const [edited, setEdited] = useState<MemberValues | "new">();
-  const name = (member: MemberValues) =>
-    `${providers.find(({ id }) => id === member.provider_id)?.name ?? member.provider_id} / ${member.model}`;
+  const name = ({ provider_name, model }: MemberValues) => `${provider_name} / ${model}`;
   const { dragAndDropHooks } = useDragAndDrop({
     isDisabled: disabled,
     getItems: (keys) => [...keys].map((key) => ({ "text/plain": String(key) })),
@@ -56,7 +57,7 @@ export function Members({
         items={members}
         dragAndDropHooks={dragAndDropHooks}
         keyboardNavigationBehavior="tab"
-        dependencies={[errors, providers, disabled]}
+        dependencies={[errors, disabled]}
         className="rounded-md border border-line-strong empty:hidden"
       >
         {(member) => {
@@ -110,7 +111,7 @@ export function Members({
       {edited && (
         <MemberDialog
           member={edited === "new" ? undefined : edited}
-          providers={providers}
+          owner={owner}
           onClose={() => setEdited(undefined)}
           onDone={(done) => {
             onChange(

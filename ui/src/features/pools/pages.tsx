@@ -3,7 +3,7 @@ import { Plus } from "lucide-react";
 import { type UseFormReturn, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
@@ -28,8 +28,6 @@ export function PoolsPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("pools", filters.query);
-  const tenantName = useNames("tenants", isPlatform);
-  const providerName = useNames("providers");
   return (
     <Page
       title={words.title}
@@ -58,17 +56,13 @@ export function PoolsPage() {
           {
             title: words.attempts,
             width: "minmax(0,3fr)",
-            cell: (pool) =>
-              pool.members
-                .map((member) => `${providerName(member.provider_id) ?? member.provider_id} / ${member.model}`)
-                .join(" → "),
+            cell: (pool) => pool.members.map((member) => `${member.provider_name} / ${member.model}`).join(" → "),
           },
           ...(isPlatform
             ? [
                 {
                   title: common.owner,
-                  cell: (pool: Pool) =>
-                    pool.tenant_id ? (tenantName(pool.tenant_id) ?? pool.tenant_id) : common.platform,
+                  cell: (pool: Pool) => pool.tenant_name ?? pool.tenant_id ?? common.platform,
                 },
               ]
             : []),
@@ -138,9 +132,10 @@ function PoolForm({ pool }: { pool?: Pool }) {
       toForm={(item): Values => ({
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
-        members: (item?.members ?? []).map(({ id, provider_id, model, price, capabilities }) => ({
+        members: (item?.members ?? []).map(({ id, provider_id, provider_name, model, price, capabilities }) => ({
           key: id,
           provider_id,
+          provider_name,
           model,
           price: price ?? null,
           capabilities,
@@ -193,15 +188,13 @@ function PoolForm({ pool }: { pool?: Pool }) {
 
 function MembersField({ form, disabled }: { form: UseFormReturn<Values>; disabled: boolean }) {
   const [members, tenantId] = useWatch({ control: form.control, name: ["members", "tenant_id"] });
-  const providers = useChoices("providers");
-  const own = (providers.data?.items ?? []).filter(({ tenant_id }) => (tenant_id ?? "") === tenantId);
   const failed = form.formState.errors.members as { message?: string } & Record<number, object | undefined>;
   return (
     <div>
       <Members
         members={members ?? []}
         onChange={(next) => form.setValue("members", next, { shouldDirty: true, shouldValidate: true })}
-        providers={own}
+        owner={tenantId}
         errors={(members ?? []).map((_, position) => firstMessage(failed?.[position]))}
         disabled={disabled}
       />

@@ -1,7 +1,7 @@
 import { useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
@@ -22,7 +22,6 @@ export function ProvidersPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("providers", filters.query);
-  const tenantName = useNames("tenants", isPlatform);
   return (
     <Page
       title={words.title}
@@ -72,8 +71,7 @@ export function ProvidersPage() {
             ? [
                 {
                   title: common.owner,
-                  cell: (provider: Item<"providers">) =>
-                    provider.tenant_id ? (tenantName(provider.tenant_id) ?? provider.tenant_id) : common.platform,
+                  cell: (provider: Item<"providers">) => provider.tenant_name ?? provider.tenant_id ?? common.platform,
                 },
               ]
             : []),

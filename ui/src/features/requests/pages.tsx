@@ -1,11 +1,9 @@
 import { useParams } from "@tanstack/react-router";
 import { useIdentity } from "../../api/identity";
-import { useChoices, useNames } from "../../api/resources";
 import { useRequest } from "../../api/usage";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { Select } from "../../design/Fields";
-import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
+import { FilterBar, KeyFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { duration, fromLocalInput, money, shortCount, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -24,22 +22,14 @@ export function RequestsPage() {
   const { isPlatform } = useIdentity();
   const filters = useFilters("tenant_id", "key_id", "model", "request_id", "from", "to");
   const list = useUsage(filters.query);
-  const keys = useChoices("api-keys");
-  const keyName = useNames("api-keys");
   const { tenant_id } = filters.values;
-  const choices = (keys.data?.items ?? []).filter((key) => !tenant_id || key.tenant_id === tenant_id);
   return (
     <Page title={words.title} lead={words.lead}>
       <FilterBar onClear={filters.clear}>
         {isPlatform && (
           <TenantFilter value={tenant_id} onChange={(value) => filters.set({ tenant_id: value, key_id: "" })} />
         )}
-        <Select
-          label={words.key}
-          value={filters.values.key_id}
-          onChange={(key_id) => filters.set({ key_id })}
-          options={[{ value: "", label: common.all }, ...choices.map(({ id, name }) => ({ value: id, label: name }))]}
-        />
+        <KeyFilter value={filters.values.key_id} tenantId={tenant_id} onChange={(key_id) => filters.set({ key_id })} />
         <TextFilter label={words.model} value={filters.values.model} onChange={(model) => filters.set({ model })} />
         <TextFilter
           label={words.requestId}
@@ -74,7 +64,7 @@ export function RequestsPage() {
             ),
           },
           { title: words.model, width: "minmax(0,1.2fr)", cell: (record) => record.model || "–" },
-          { title: words.key, cell: (record) => keyName(record.key_id) ?? record.key_id },
+          { title: words.key, cell: (record) => record.key_name ?? record.key_id },
           { title: words.outcome, width: "7.5rem", cell: (record) => <Outcome outcome={record.outcome} /> },
           {
             title: words.tokensInOut,

@@ -1,10 +1,12 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useQuery } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { useForm } from "react-hook-form";
 import { z } from "zod";
 import { ApiProblem, client, unwrap } from "../../api/client";
+import { identityQuery } from "../../api/identity";
+import { useSetupStatus } from "../../api/setup";
 import { Button, LinkButton } from "../../design/Button";
 import { TextField } from "../../design/Fields";
 import { Failed, Loading, Notice } from "../../design/States";
@@ -23,15 +25,6 @@ const schema = z
     repeat: z.string(),
   })
   .refine(({ password, repeat }) => password === repeat, { path: ["repeat"], message: words.different });
-
-/** Whether the first administrator is still to be made. */
-export function useSetupStatus() {
-  return useQuery({
-    queryKey: ["setup"],
-    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/admin/setup", { signal })),
-    retry: false,
-  });
-}
 
 /** Makes the first administrator, with the token behind `#` in the address, which no server has seen. */
 export function SetupPage() {
@@ -61,6 +54,7 @@ export function SetupPage() {
 
 function SetupForm() {
   const router = useRouter();
+  const queries = useQueryClient();
   const [failure, setFailure] = useState<string>();
   const { control, handleSubmit, formState, setError } = useForm({
     resolver: zodResolver(schema),
@@ -76,11 +70,15 @@ function SetupForm() {
     try {
       await unwrap(client.POST("/api/v1/admin/setup", { body: { token, email, password } }));
       await unwrap(client.POST("/api/v1/admin/auth/session", { body: { email, password } }));
+      await queries.fetchQuery({ ...identityQuery, staleTime: 0 });
       router.history.replace(paths.dashboard);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      if (error.status === 401) setError("token", { message: words.wrongToken }, { shouldFocus: true });
-      else if (error.fields.length === 0) setFailure(error.message);
+      if (error.status === 401) {
+        setError("token", { message: words.wrongToken }, { shouldFocus: true });
+        return;
+      }
+      if (error.fields.length === 0) setFailure(error.message);
       for (const { field, reason } of error.fields) setError(field as "email", { message: reason });
     }
   });

@@ -1,5 +1,7 @@
 import { useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { useSetupStatus } from "../../api/setup";
+import { Notice } from "../../design/States";
 import { safeNext } from "../../paths";
 import { texts } from "../../texts";
 import { SignInForm } from "./SignInForm";
@@ -8,6 +10,7 @@ import { SignInForm } from "./SignInForm";
 export function SignInPage() {
   const { next } = useSearch({ strict: false }) as { next?: string };
   const router = useRouter();
+  const setup = useSetupStatus();
   useEffect(() => {
     document.title = texts.signIn.title;
   }, []);
@@ -15,6 +18,7 @@ export function SignInPage() {
     <main className="flex min-h-dvh items-start justify-center px-4 pt-[12dvh]">
       <div className="w-full max-w-sm rounded-xl border border-line bg-surface p-6 sm:p-8">
         <h1 className="mb-6 text-xl font-semibold tracking-tight">{texts.signIn.title}</h1>
+        {setup.data?.is_needed && <Notice tone="warn">{texts.setup.needed}</Notice>}
         <SignInForm onSignedIn={() => router.history.push(safeNext(next))} />
       </div>
     </main>

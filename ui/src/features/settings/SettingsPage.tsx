@@ -3,7 +3,7 @@ import { useState } from "react";
 import { client, type Schemas, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
 import { Badge } from "../../design/Badge";
-import { Button } from "../../design/Button";
+import { Button, LinkButton } from "../../design/Button";
 import { Rows } from "../../design/DataTable";
 import { Confirm } from "../../design/Dialog";
 import { Select } from "../../design/Fields";
@@ -38,6 +38,11 @@ export function SettingsPage() {
       <Section title={words.sessions} lead={words.sessionsLead}>
         <Sessions />
       </Section>
+      <Section
+        title={texts.tokens.title}
+        lead={texts.tokens.lead}
+        actions={<LinkButton to={paths.tokens}>{texts.tokens.manage}</LinkButton>}
+      />
       <Section title={words.appearance}>
         <div className="max-w-xs">
           <Select

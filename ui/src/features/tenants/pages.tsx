@@ -2,13 +2,14 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { CheckboxField, SelectField, TextField } from "../../design/Fields";
+import { CheckboxField, TextField } from "../../design/Fields";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
+import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, NoAccess } from "../../design/States";
 import { toast } from "../../design/Toasts";
@@ -21,7 +22,6 @@ const { tenants: words, common } = texts;
 export function TenantsPage() {
   const { identity, isPlatform } = useIdentity();
   const list = useList("tenants");
-  const profileName = useNames("guardrails/profiles");
   if (identity && !isPlatform) return <NoAccess />;
   return (
     <Page
@@ -47,7 +47,7 @@ export function TenantsPage() {
           { title: words.timeZone, cell: (tenant) => tenant.time_zone },
           {
             title: words.profile,
-            cell: (tenant) => profileName(tenant.guardrail_profile_id) ?? tenant.guardrail_profile_id ?? common.none,
+            cell: (tenant) => tenant.guardrail_profile_name ?? tenant.guardrail_profile_id ?? common.none,
           },
           { title: common.createdAt, secondary: true, cell: (tenant) => shortDateTime(tenant.created_at) },
         ]}
@@ -90,9 +90,6 @@ export function TenantPage() {
 function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
   const navigate = useNavigate();
   const { isPlatform } = useIdentity();
-  const profiles = useChoices("guardrails/profiles");
-  // A tenant has the platform's profiles and its own.
-  const choices = (profiles.data?.items ?? []).filter(({ tenant_id }) => !tenant_id || tenant_id === tenant?.id);
   const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
   return (
     <ResourceForm
@@ -132,15 +129,15 @@ function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
               <option key={zone} value={zone} />
             ))}
           </datalist>
-          <SelectField
+          <PickerField
+            resource="guardrails/profiles"
             control={control}
             name="guardrail_profile_id"
             label={words.profile}
             help={words.profileHelp}
-            options={[
-              { value: "", label: common.none },
-              ...choices.map((profile) => ({ value: profile.id, label: profile.name })),
-            ]}
+            none={common.none}
+            // A tenant has the platform's profiles and its own.
+            accepts={({ tenant_id }) => !tenant_id || tenant_id === tenant?.id}
           />
           <CheckboxField
             control={control}

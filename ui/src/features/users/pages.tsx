@@ -1,32 +1,30 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useChoices, useItem, useList, useNames } from "../../api/resources";
+import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { SelectField, TextField } from "../../design/Fields";
+import { TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
+import { ROLES, RoleFields } from "../../design/RoleFields";
 import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 
 const { users: words, common } = texts;
-const roles = ["platform_admin", "tenant_admin", "viewer"] as const;
 
 /** The people in one's scope. */
 export function UsersPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("users", filters.query);
-  const tenantName = useNames("tenants", isPlatform);
   return (
     <Page
       title={words.title}
@@ -61,8 +59,7 @@ export function UsersPage() {
             ? [
                 {
                   title: common.tenant,
-                  cell: (user: Item<"users">) =>
-                    user.tenant_id ? (tenantName(user.tenant_id) ?? user.tenant_id) : common.platform,
+                  cell: (user: Item<"users">) => user.tenant_name ?? user.tenant_id ?? common.platform,
                 },
               ]
             : []),
@@ -75,7 +72,7 @@ export function UsersPage() {
 
 const schema = z.object({
   email: z.email(),
-  role: z.enum(roles),
+  role: z.enum(ROLES),
   tenant_id: z.string(),
   password: z.union([z.literal(""), z.string().min(12, words.passwordHelp).max(256, words.passwordHelp)]),
 });
@@ -102,12 +99,7 @@ export function UserPage() {
 
 function UserForm({ user }: { user?: Item<"users"> }) {
   const navigate = useNavigate();
-  const { isPlatform, identity, mayWrite } = useIdentity();
-  const tenants = useChoices("tenants", isPlatform);
-  // A user does not become one of the platform's, nor stop being one.
-  const possible = roles.filter((role) =>
-    user ? (role === "platform_admin") === (user.tenant_id == null) : isPlatform || role !== "platform_admin",
-  );
+  const { identity, mayWrite } = useIdentity();
   return (
     <ResourceForm
       resource="users"
@@ -146,11 +138,7 @@ function UserForm({ user }: { user?: Item<"users"> }) {
             autoComplete="off"
             autoFocus={!user}
           />
-          <RoleAndTenant
-            control={control}
-            roles={possible}
-            tenants={isPlatform && !user ? (tenants.data?.items ?? []) : undefined}
-          />
+          <RoleFields control={control} item={user} />
           <TextField
             control={control}
             name="password"
@@ -163,42 +151,5 @@ function UserForm({ user }: { user?: Item<"users"> }) {
         </>
       )}
     </ResourceForm>
-  );
-}
-
-type UserControl = Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"];
-
-function RoleAndTenant({
-  control,
-  roles: possible,
-  tenants,
-}: {
-  control: UserControl;
-  roles: (typeof roles)[number][];
-  /** Undefined: the tenant cannot be chosen. */
-  tenants: Item<"tenants">[] | undefined;
-}) {
-  const role = useWatch({ control, name: "role" });
-  return (
-    <>
-      <SelectField
-        control={control}
-        name="role"
-        label={words.role}
-        help={words.roleHelp[role]}
-        options={possible.map((value) => ({ value, label: texts.nav.roles[value] }))}
-      />
-      {tenants && role !== "platform_admin" && (
-        <SelectField
-          control={control}
-          name="tenant_id"
-          label={common.tenant}
-          options={[
-            { value: "", label: common.select },
-            ...tenants.map(({ id, name }) => ({ value: id, label: name })),
-          ]}
-        />
-      )}
-    </>
   );
 }

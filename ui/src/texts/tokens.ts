@@ -1,0 +1,23 @@
+/** The texts of tokens for machines. */
+export const tokens = {
+  title: "Tokens for machines",
+  one: "Token",
+  lead: "What a script or a pipeline shows to the admin API, as a bearer token, in the place of a person's session. It cannot make other tokens.",
+  new: "New token",
+  nameHelp: "The audit log names it: for example after the pipeline.",
+  expires: "Expires",
+  expiresHelp: "In your time zone. A token always has an end.",
+  expiresPast: "Enter a time to come.",
+  lastUsed: "Last used",
+  active: "Active",
+  revoked: "Revoked",
+  expired: "Expired",
+  revoke: "Revoke",
+  revokeTitle: "Revoke this token?",
+  revokeConsequence: "The admin API refuses it from now on. What uses it stops working. This cannot be undone.",
+  revokedToast: "The token is revoked",
+  revokedSince: (at: string) => `Refused since ${at}`,
+  deleteConsequence: "It is refused from now on and leaves this list. What it did stays in the audit log.",
+  empty: "No token yet. A pipeline that applies files needs one.",
+  manage: "Manage tokens",
+} as const;
