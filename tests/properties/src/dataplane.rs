@@ -76,7 +76,9 @@ fn check_credential(message: &[u8]) {
     assert_eq!(filter.on_request_headers(&mut host, false), Flow::Pause);
     let call = host.calls.first().expect("the key is looked up").id;
     let flow = filter.on_call(&mut host, call, Ok(message));
-    let admitted = shared.read(|exchange| exchange.principal.is_some() && exchange.catalog.is_some()) == Some(true);
+    let admitted = shared
+        .read(|exchange| exchange.request().principal.is_some() && exchange.request().catalog.is_some())
+        == Some(true);
     assert_eq!(admitted, flow == Flow::Continue);
     match answer {
         Ok(Answer::Active { principal, .. }) => {
@@ -112,8 +114,9 @@ fn check_quota(message: &[u8]) {
         Principal { tenant_id: "t".into(), rate_limits: vec![limit("a"), limit("b")], ..Principal::default() };
     let mut host = host();
     let mut exchange = Exchange::new(Uuid::nil(), 0);
-    exchange.operation = Some(chat(openai()));
-    exchange.principal = Some(Rc::new(principal));
+    let request = exchange.prepare().expect("no attempt was made");
+    request.operation = Some(chat(openai()));
+    request.principal = Some(Rc::new(principal));
     let plugin = QuotaPlugin::new(QuotaConfig {
         control_plane: control_plane(),
         fail_mode: FailMode::Closed,

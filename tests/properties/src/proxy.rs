@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::input::{anthropic, chat, openai, responses};
 use uuid::Uuid;
 use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig};
-use weir_exchange::{Exchange, NamedProfile, Principal, Shared};
+use weir_exchange::{Body, Exchange, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Host, Message, Reply, StreamFilter};
@@ -95,11 +95,11 @@ impl Proxy {
         host.now = 5_000_000;
         host.properties.insert(METADATA.into(), metadata(provider));
         let mut exchange = Exchange::new(Uuid::nil(), 0);
-        exchange.operation = Some(operation);
-        exchange.head = read_head(operation, body).ok();
-        exchange.body = Some(Rc::new(body.to_vec()));
+        let request = exchange.prepare().expect("no attempt was made");
+        request.operation = Some(operation);
+        request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, body).ok());
         let named = Rc::new(NamedProfile { id: "p".into(), profile });
-        exchange.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
+        request.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
         let shared = Shared::new(exchange);
         let guardrails = GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
         let mut guardrails = Hop::new(Box::new(guardrails) as Box<dyn StreamFilter>);
@@ -171,9 +171,9 @@ impl Proxy {
             status: String::new(),
             headers: self.host.headers[1].clone(),
             body,
-            usage: exchange.usage.reported,
-            characters: exchange.usage.output_characters,
-            complete: exchange.answer_complete,
+            usage: exchange.attempt().expect("an attempt").usage.reported,
+            characters: exchange.attempt().expect("an attempt").usage.output_characters,
+            complete: exchange.is_complete(),
             refusal: exchange.verdict.map(|verdict| verdict.code),
             findings: exchange.findings.clone(),
         });

@@ -93,9 +93,10 @@ fn check_auth(host: &mut FakeHost, headers: &[Header], has_operation: bool, sche
 fn check_route(host: &mut FakeHost, headers: &[Header], operation: Operation) {
     let model = CatalogModel { name: "a/b c".into(), pool_id: "p".into(), created_at_s: i64::MAX, owner: "o".into() };
     let mut exchange = Exchange::new(Uuid::nil(), 0);
-    exchange.operation = Some(operation);
-    exchange.principal = Some(Rc::new(Principal::default()));
-    exchange.catalog = Some(Rc::new(Catalog::new(vec![model])));
+    let request = exchange.prepare().expect("no attempt was made");
+    request.operation = Some(operation);
+    request.principal = Some(Rc::new(Principal::default()));
+    request.catalog = Some(Rc::new(Catalog::new(vec![model])));
     let limit = 1000;
     let config = RouteConfig { body_limit_bytes: limit, bodies_in_flight_bytes: limit };
     let mut filter = RoutePlugin::new(config).stream(Shared::new(exchange), Rc::new(Bodies::new()));

@@ -106,7 +106,7 @@ impl StreamFilter for AuthStream {
         match self.read_operation(&headers) {
             Ok(operation) => {
                 self.schema = operation.schema();
-                self.shared.write(|exchange| exchange.operation = Some(operation));
+                self.shared.prepare(|request| request.operation = Some(operation));
             }
             Err(reply) => return Flow::Reply(reply),
         }
@@ -210,10 +210,9 @@ impl AuthStream {
 
     fn admit(&mut self, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
         self.admitted = true;
-        self.shared.write(|exchange| {
-            exchange.revision = principal.revision;
-            exchange.principal = Some(principal);
-            exchange.catalog = Some(catalog);
+        self.shared.prepare(|request| {
+            request.principal = Some(principal);
+            request.catalog = Some(catalog);
         });
         Flow::Continue
     }

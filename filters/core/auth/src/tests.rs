@@ -168,13 +168,13 @@ fn nothing_passes_before_the_answer_has_come() {
     assert_eq!(vm.answer(&mut request, active("acme", 5, "gpt")), Flow::Continue);
     assert_eq!(request.stream.on_request_body(&mut vm.host, 9, true), Flow::Continue);
     request.shared.read(|exchange| {
-        let principal = exchange.principal.as_ref().expect("a principal");
+        let principal = exchange.request().principal.as_ref().expect("a principal");
         assert_eq!((principal.tenant_id.as_str(), principal.key_id.as_str()), ("acme", "key-1"));
         assert!(principal.may_use("gpt") && !principal.may_use("claude"));
         assert_eq!(principal.rate_limits.first().map(|limit| limit.window_seconds), Some(1));
-        assert!(exchange.catalog.as_ref().is_some_and(|catalog| catalog.find("gpt").is_some()));
-        assert_eq!(exchange.operation.map(|operation| operation.name()), Some("chat.completions"));
-        assert_eq!((exchange.revision, exchange.verdict), (5, None));
+        assert!(exchange.request().catalog.as_ref().is_some_and(|catalog| catalog.find("gpt").is_some()));
+        assert_eq!(exchange.request().operation.map(|operation| operation.name()), Some("chat.completions"));
+        assert_eq!((exchange.request().revision(), exchange.verdict), (5, None));
     });
     assert_eq!(vm.told("weir_1"), "passes");
     assert_eq!(vm.host.calls.len(), 1, "known keys cost no callout");
@@ -283,9 +283,10 @@ fn what_was_known_before_a_stream_began_is_asked_again_and_is_usable_if_nobody_a
     // A backup was restored: what is answered now is older, and it holds.
     assert_eq!(vm.resolve("weir_1", active("acme", 3, "claude")), "passes");
     assert_eq!(vm.told("weir_1"), "passes");
-    assert_eq!(vm.chat("weir_1").shared.read(|exchange| exchange.revision), Some(3));
+    assert_eq!(vm.chat("weir_1").shared.read(|exchange| exchange.request().revision()), Some(3));
     assert_eq!(vm.resolve("weir_3", active("acme", 3, "claude")), "passes");
-    let catalog = vm.chat("weir_3").shared.read(|exchange| exchange.catalog.clone()).flatten().expect("a catalog");
+    let catalog =
+        vm.chat("weir_3").shared.read(|exchange| exchange.request().catalog.clone()).flatten().expect("a catalog");
     assert!(catalog.find("claude").is_some() && catalog.find("gpt").is_none());
 }
 
@@ -339,14 +340,15 @@ fn a_newer_catalog_is_never_replaced_by_an_older() {
         assert_eq!(vm.answer(&mut request, active("acme", revision, model)), Flow::Continue);
         let found = request
             .shared
-            .read(|exchange| exchange.catalog.as_ref().is_some_and(|catalog| catalog.find(expect).is_some()));
+            .read(|exchange| exchange.request().catalog.as_ref().is_some_and(|catalog| catalog.find(expect).is_some()));
         assert_eq!(found, Some(true), "{key} at {revision} sees {expect}");
     };
     check("weir_1", 5, "five", "five");
     check("weir_2", 4, "four", "five");
     check("weir_3", 6, "six", "six");
     let first = vm.chat("weir_1");
-    let sees_six = first.shared.read(|exchange| exchange.catalog.as_ref().is_some_and(|c| c.find("six").is_some()));
+    let sees_six =
+        first.shared.read(|exchange| exchange.request().catalog.as_ref().is_some_and(|c| c.find("six").is_some()));
     assert_eq!(sees_six, Some(true), "one catalog for all keys of a tenant");
 }
 
@@ -409,7 +411,8 @@ fn the_guardrail_profile_comes_with_the_principal() {
     let mut request = vm.chat("weir_1");
     let answer = guarded("profile-1", &[["CREDIT_CARD", "block", "input"], ["EMAIL", "flag", "both"]]);
     assert_eq!(vm.answer(&mut request, answer), Flow::Continue);
-    let profile = request.shared.read(|exchange| exchange.principal.as_ref()?.guardrail_profile.clone()).flatten();
+    let profile =
+        request.shared.read(|exchange| exchange.request().principal.as_ref()?.guardrail_profile.clone()).flatten();
     let profile = profile.expect("a profile");
     let rule = |finding, action, direction| GuardrailRule { finding, action, direction };
     assert_eq!((profile.id.as_str(), profile.profile.name.as_str()), ("profile-1", "strict"));
@@ -470,9 +473,13 @@ fn principals_may_be_written_in_the_configuration() {
     assert!(vm.plugin.control_plane().is_none());
     let request = vm.chat("weir_1");
     assert_eq!(told(&request.flow), "passes");
-    let pool = request.shared.read(|exchange| Some(exchange.catalog.as_ref()?.find("gpt")?.pool_id.clone())).flatten();
+    let pool = request
+        .shared
+        .read(|exchange| Some(exchange.request().catalog.as_ref()?.find("gpt")?.pool_id.clone()))
+        .flatten();
     assert_eq!(pool.as_deref(), Some("p"));
-    let profile = request.shared.read(|exchange| exchange.principal.as_ref()?.guardrail_profile.clone()).flatten();
+    let profile =
+        request.shared.read(|exchange| exchange.request().principal.as_ref()?.guardrail_profile.clone()).flatten();
     assert_eq!(profile.map(|profile| profile.profile.rules.len()), Some(1));
     assert_eq!(vm.told("weir_2"), "401 invalid_api_key");
     assert!(vm.host.calls.is_empty());

@@ -30,17 +30,17 @@ impl Exchange {
     /// it is known at `now`.
     pub fn answer_headers(&self, now: Micros) -> AnswerHeaders {
         let mut headers = Vec::with_capacity(8);
-        headers.push((REQUEST_ID_HEADER, self.request_id.to_string()));
-        if let Some(attempt) = self.attempts.last().filter(|attempt| attempt.status != 0) {
+        headers.push((REQUEST_ID_HEADER, self.request().id.to_string()));
+        if let Some(attempt) = self.attempt().filter(|attempt| attempt.status != 0) {
             headers.push(("x-weir-provider", attempt.provider_name.clone()));
             headers.push(("x-weir-model", attempt.upstream_model.clone()));
             // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
-            let held_whole = self.answer_complete && self.head.as_ref().is_none_or(|head| !head.stream);
+            let held_whole = attempt.is_complete && !self.body().asks_for_stream();
             if held_whole && attempt.price.is_some() {
                 headers.push(("x-weir-cost", dollars(self.settlement(true).cost_microusd)));
             }
         }
-        if let Some(rate_limit) = &self.rate_limit {
+        if let Some(rate_limit) = &self.request().rate_limit {
             headers.extend(rate_limit.headers(now));
         }
         if !self.findings.is_empty() {

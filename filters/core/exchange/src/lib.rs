@@ -22,10 +22,12 @@
 
 mod answer;
 mod answer_headers;
+mod attempt;
 mod bodies;
 mod principal;
 mod rate_limit;
 mod refuse;
+mod request;
 mod settle;
 mod table;
 mod usage;
@@ -33,9 +35,11 @@ mod verdict;
 
 pub use answer::{AnswerCheck, AnswerFilter, Checked};
 pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
+pub use attempt::Attempt;
 pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
 pub use rate_limit::{RateLimitStatus, duration};
+pub use request::{Body, Request};
 pub use table::{ExchangeTable, Shared};
 pub use usage::{Settlement, TokenSource, Usage};
 pub use verdict::{Party, Step, Verdict};
@@ -44,106 +48,72 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 use weir_host::{Headers, Micros};
-use weir_llm::{Operation, RequestHead};
 
-/// One request, its answer and what was decided about them.
+/// One request, the attempts to have it answered, and what was decided about them.
 #[derive(Debug)]
 pub struct Exchange {
-    /// Made by Weir; the id of the usage record and of the response header.
-    pub request_id: Uuid,
-    /// When the request's headers arrived.
-    pub started: Micros,
-    /// What the client asks for; `None` until its path was read, or if the path is none of ours.
-    pub operation: Option<Operation>,
-    /// Who is calling, once that is known.
-    pub principal: Option<Rc<Principal>>,
-    /// The models of the caller's tenant, once known.
-    pub catalog: Option<Rc<Catalog>>,
-    /// The request's body as the plugins left it, if it is short: a long one is read from the proxy where it is needed, so
-    /// that there are no two copies of it while the stream lasts. Present once it was read whole, replaced when a guardrail
-    /// edits it.
-    pub body: Option<Rc<Vec<u8>>>,
-    /// Bytes of that body, whether it is kept or not; 0 until it was read.
-    pub body_length: usize,
-    /// What routing and metering need of that body.
-    pub head: Option<RequestHead>,
-    /// The pool that serves it, once chosen.
-    pub pool_id: Option<String>,
+    request: Request,
     /// The request headers as they were before the first attempt changed any.
     pub original_headers: Option<Rc<Headers>>,
-    /// What is left of the limit that the caller will reach first, or has reached; `None` if none is known.
-    pub rate_limit: Option<RateLimitStatus>,
-    /// What checks the answer where it arrives.
-    pub answer_filter: Option<Rc<dyn AnswerFilter>>,
     /// Attempts so far, in order; the last is the one that answers.
     pub attempts: Vec<Attempt>,
-    /// What was used, as known so far.
-    pub usage: Usage,
-    /// When the first content reached the client's side.
-    pub first_token: Option<Micros>,
-    /// The provider's answer ended as its protocol says an answer ends.
-    pub answer_complete: bool,
     /// Who refused or ended the stream, and why; `None`: nobody did. Where several attempts were made, it is about the last.
     pub verdict: Option<Verdict>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
-    /// The policy revision of the principal under which this stream runs; 0 until it is known.
-    pub revision: u64,
 }
-
-/// One try at one provider.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attempt {
-    /// Deployment as the endpoint's metadata names it.
-    pub deployment_id: String,
-    /// The deployment's provider.
-    pub provider_id: String,
-    /// The provider's name.
-    pub provider_name: String,
-    /// The model's name there.
-    pub upstream_model: String,
-    /// The price that holds for it, kept here so that a change of policy during the stream changes nothing.
-    pub price: Option<Rc<weir_config::Price>>,
-    /// The provider's status; 0 until it answered.
-    pub status: u16,
-    /// When it began.
-    pub started: Micros,
-    /// When the head of the provider's answer came.
-    pub answered: Option<Micros>,
-    /// Its answer passes `answer_filter` on its way: the listener's own filter need not look at it.
-    pub is_checked: bool,
-    /// It has passed a good answer on, with status 200 and all of [`AnswerHeaders`]. The router takes such an answer for the
-    /// request's.
-    pub is_passed_on: bool,
-}
-
-/// The longest body that a VM keeps beside the proxy's own copy, in bytes.
-const KEPT_BODY: usize = 64 * 1024;
 
 impl Exchange {
     /// A stream of which nothing is known yet.
-    pub fn new(request_id: Uuid, started: Micros) -> Self {
+    pub fn new(request_id: Uuid, arrived: Micros) -> Self {
         Self {
-            request_id,
-            started,
-            operation: None,
-            principal: None,
-            catalog: None,
-            body: None,
-            body_length: 0,
-            head: None,
-            pool_id: None,
+            request: Request::new(request_id, arrived),
             original_headers: None,
-            rate_limit: None,
-            answer_filter: None,
             attempts: Vec::new(),
-            usage: Usage::default(),
-            first_token: None,
-            answer_complete: false,
             verdict: None,
             findings: Vec::new(),
-            revision: 0,
         }
+    }
+
+    /// What was asked for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The request, to be changed; `None` once an attempt has begun.
+    pub fn prepare(&mut self) -> Option<&mut Request> {
+        self.attempts.is_empty().then_some(&mut self.request)
+    }
+
+    /// Begins another attempt. What its predecessors said and were told is no part of its answer.
+    pub fn begin_attempt(&mut self, attempt: Attempt) {
+        self.verdict = None;
+        self.attempts.push(attempt);
+    }
+
+    /// The attempt that answers, if any was made.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The same, to be changed.
+    pub fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+        self.attempts.last_mut()
+    }
+
+    /// The request's body as it was last seen.
+    pub fn body(&self) -> &Body {
+        self.attempts.iter().rev().find_map(|attempt| attempt.body.as_ref()).unwrap_or(&self.request.body)
+    }
+
+    /// Whether the answer is whole, as its protocol says.
+    pub fn is_complete(&self) -> bool {
+        self.attempt().is_some_and(|attempt| attempt.is_complete)
+    }
+
+    /// Whether the answer that the client gets is the last attempt's, as that passed it on.
+    pub fn has_passed_on(&self) -> bool {
+        self.verdict.is_none() && self.attempt().is_some_and(|attempt| attempt.is_passed_on)
     }
 
     /// Decides that the stream is refused or ended.
@@ -156,17 +126,6 @@ impl Exchange {
         if self.verdict.is_none() {
             self.decide(by, code);
         }
-    }
-
-    /// Whether the answer that the client gets is the last attempt's, as that passed it on.
-    pub fn has_passed_on(&self) -> bool {
-        self.verdict.is_none() && self.attempts.last().is_some_and(|attempt| attempt.is_passed_on)
-    }
-
-    /// Notes what the request's body is now.
-    pub fn keep_body(&mut self, body: Rc<Vec<u8>>) {
-        self.body_length = body.len();
-        self.body = Some(body).filter(|body| body.len() <= KEPT_BODY);
     }
 
     /// Counts a finding.

@@ -2,7 +2,7 @@ use weir_config::Tokens;
 use weir_llm::Kind;
 use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request_tokens};
 
-use crate::{Exchange, Settlement, TokenSource, Usage};
+use crate::{Attempt, Exchange, Settlement, TokenSource, Usage};
 
 /// The dearest answer that the ledger takes: a million dollars.
 const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
@@ -13,9 +13,11 @@ impl Exchange {
     /// What it comes to; settled once only where the answer is complete, so that whoever asks gets the same. `is_owed`: the provider
     /// did work, also if it gave no figure.
     pub fn settlement(&self, is_owed: bool) -> Settlement {
-        match self.answer_complete {
-            true => self.usage.settlement.get_or_init(|| settle(self, is_owed)).clone(),
-            false => self.usage.settlement.get().cloned().unwrap_or_else(|| settle(self, is_owed)),
+        let Some(attempt) = self.attempt() else { return Settlement::default() };
+        let settlement = &attempt.usage.settlement;
+        match attempt.is_complete {
+            true => settlement.get_or_init(|| settle(self, attempt, is_owed)).clone(),
+            false => settlement.get().cloned().unwrap_or_else(|| settle(self, attempt, is_owed)),
         }
     }
 }
@@ -25,20 +27,19 @@ impl Exchange {
 /// The provider's figures hold where it gave them. Where it did not, had not yet when the stream ended, or said what cannot be true,
 /// tokens are estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
 /// counts if no attempt was made, or if the last one is not owed and gave no figure.
-fn settle(exchange: &Exchange, is_owed: bool) -> Settlement {
-    let Some(attempt) = exchange.attempts.last() else { return Settlement::default() };
-    if exchange.usage.reported.is_none() && !is_owed {
+fn settle(exchange: &Exchange, attempt: &Attempt, is_owed: bool) -> Settlement {
+    if attempt.usage.reported.is_none() && !is_owed {
         return Settlement::default();
     }
-    let mut counted = exchange.usage.reported.unwrap_or_default().counted();
-    let has_output = exchange.operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
+    let mut counted = attempt.usage.reported.unwrap_or_default().counted();
+    let has_output = exchange.request().operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
     if !has_output {
         counted.input = counted.input.or(counted.total.take());
         counted.output.get_or_insert(0);
     }
     let (input, input_source) = input(exchange, &counted);
     let (output, output_source) = match has_output {
-        true => output(&exchange.usage, &mut counted, input),
+        true => output(&attempt.usage, &mut counted, input),
         false => (counted.output.unwrap_or(0), input_source),
     };
     let source = |said: bool| if said { TokenSource::Provider } else { TokenSource::None };
@@ -87,8 +88,9 @@ fn input(exchange: &Exchange, counted: &Counted) -> (u64, TokenSource) {
 
 /// From what was counted on the way, or else from the body.
 fn input_estimate(exchange: &Exchange) -> u64 {
-    let of_body = || request_tokens(exchange.operation?, exchange.body.as_deref()?).ok();
-    exchange.usage.input_estimate.or_else(of_body).unwrap_or(0)
+    let body = exchange.body();
+    let of_body = || request_tokens(exchange.request().operation?, body.bytes.as_deref()?).ok();
+    body.input_tokens.or_else(of_body).unwrap_or(0)
 }
 
 fn output(usage: &Usage, counted: &mut Counted, input: u64) -> (u64, TokenSource) {

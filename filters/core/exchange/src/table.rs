@@ -6,7 +6,7 @@ use uuid::Uuid;
 use weir_config::names::{EXCHANGE_HEADER, EXCHANGE_STATE};
 use weir_host::{Headers, Host, Message};
 
-use crate::{Exchange, Party};
+use crate::{Exchange, Party, Request};
 
 /// A handle on a stream's exchange, held by each of its filters; the last to go frees it.
 #[derive(Clone, Debug)]
@@ -35,6 +35,11 @@ impl Shared {
     /// Reads from the exchange. `None` if it is being changed by a caller further up, which is a defect and must not be a panic.
     pub fn read<T>(&self, read: impl FnOnce(&Exchange) -> T) -> Option<T> {
         self.exchange.try_borrow().ok().map(|exchange| read(&exchange))
+    }
+
+    /// Changes the request; `None` as in [`Shared::read`], and once an attempt has begun.
+    pub fn prepare<T>(&self, write: impl FnOnce(&mut Request) -> T) -> Option<T> {
+        self.write(|exchange| exchange.prepare().map(write)).flatten()
     }
 
     /// Changes the exchange; `None` as in [`Shared::read`].
@@ -134,12 +139,13 @@ mod tests {
         let mut host = FakeHost { now: 5, ..FakeHost::default() };
         assert!(table.find(&host).is_none());
         let first = table.find_or_insert(&mut host, || Uuid::from_u128(1));
-        first.write(|exchange| exchange.revision = 3);
+        first.prepare(|request| request.pool_id = Some("pool".into()));
         let again = table.find_or_insert(&mut host.clone(), || Uuid::from_u128(2));
-        let seen = again.read(|exchange| (exchange.request_id, exchange.started, exchange.revision));
-        assert_eq!(seen, Some((Uuid::from_u128(1), 5, 3)));
+        let seen = again
+            .read(|exchange| (exchange.request().id, exchange.request().arrived, exchange.request().pool_id.clone()));
+        assert_eq!(seen, Some((Uuid::from_u128(1), 5, Some("pool".into()))));
         let other = table.find_or_insert(&mut FakeHost::default(), || Uuid::from_u128(2));
-        assert_eq!(other.read(|exchange| exchange.request_id), Some(Uuid::from_u128(2)));
+        assert_eq!(other.read(|exchange| exchange.request().id), Some(Uuid::from_u128(2)));
         drop((first, again));
         assert!(table.find(&host).is_none(), "gone with its last filter");
     }
@@ -153,7 +159,7 @@ mod tests {
         let elsewhere = FakeHost::default();
         let found = |headers: &[(&str, &str)], host| {
             let headers = headers.iter().copied().collect();
-            table.find_for_attempt(host, &headers).and_then(|found| found.read(|exchange| exchange.request_id))
+            table.find_for_attempt(host, &headers).and_then(|found| found.read(|exchange| exchange.request().id))
         };
         assert!(!headers.text(EXCHANGE_HEADER).contains("client"));
         let known = [(EXCHANGE_HEADER, headers.text(EXCHANGE_HEADER))];

@@ -21,8 +21,6 @@ pub struct Usage {
     pub reported: Option<weir_llm::Usage>,
     /// The provider's figure of the output is that of its whole answer; nothing is added to it.
     pub is_final: bool,
-    /// What the request's input is estimated at, in tokens, once it was counted. A short body is kept, and counted only if it must be.
-    pub input_estimate: Option<u64>,
     /// Characters of text that came back so far.
     pub output_characters: u64,
     /// What it comes to. Made once, when the first needs it after the answer is complete: a client is told what the ledger has.
@@ -42,11 +40,6 @@ impl Usage {
     pub fn report_whole(&mut self, figures: weir_llm::Usage) {
         self.report(figures);
         self.is_final = true;
-    }
-
-    /// Forgets what an attempt that failed had said of itself: it is no part of the next one's answer.
-    pub fn begin_attempt(&mut self) {
-        *self = Self { input_estimate: self.input_estimate, ..Self::default() };
     }
 }
 

@@ -68,7 +68,7 @@ impl GuardrailsStream {
             Ok(operation) => operation.schema(),
             Err(schema) => *schema,
         };
-        let principal = self.known.read(|exchange| exchange.principal.clone());
+        let principal = self.known.read(|exchange| exchange.request().principal.clone());
         let Some(principal) = principal.flatten() else {
             return Err((refusal::unavailable("nobody said who is calling, so no guardrail profile is known"), schema));
         };
@@ -86,7 +86,7 @@ impl GuardrailsStream {
 
     /// What the client asks for, or at least the schema it speaks.
     fn operation(&self, host: &dyn Host) -> Result<Operation, Schema> {
-        let known = self.known.read(|exchange| exchange.operation).flatten();
+        let known = self.known.read(|exchange| exchange.request().operation).flatten();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -99,7 +99,7 @@ impl GuardrailsStream {
     /// Has the answer watched where it arrives.
     fn offer(&self, watch: &Watch) {
         if watch.watches_answer() {
-            self.known.write(|exchange| exchange.answer_filter = Some(Rc::new(watch.clone())));
+            self.known.prepare(|request| request.answer_filter = Some(Rc::new(watch.clone())));
         }
     }
 }
@@ -129,7 +129,7 @@ impl StreamFilter for GuardrailsStream {
         if !watch.profile.watches(Direction::Input) || end_of_stream {
             return Flow::Continue;
         }
-        let body = self.known.read(|exchange| exchange.body.clone()).flatten();
+        let body = self.known.read(|exchange| exchange.request().body.bytes.clone()).flatten();
         match body {
             Some(body) => self.decide_request(host, &watch, &body),
             None => {
@@ -184,5 +184,5 @@ impl StreamFilter for GuardrailsStream {
 
 /// Whether a provider's answer was looked at where it arrived. Envoy's own errors never arrive there.
 fn was_checked(exchange: &Exchange) -> bool {
-    exchange.attempts.last().is_some_and(|attempt| attempt.is_checked && attempt.status != 0)
+    exchange.attempt().is_some_and(|attempt| attempt.is_checked && attempt.status != 0)
 }

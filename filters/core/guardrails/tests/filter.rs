@@ -42,8 +42,9 @@ mod requests {
             let expect = chat("pay with [CREDIT_CARD] please");
             assert_eq!(sent.passed(), expect);
             assert_eq!(gateway.request_header("content-length"), Some(expect.len().to_string()));
-            let (body, model) = gateway
-                .exchange(|exchange| (exchange.body.clone().unwrap(), exchange.head.as_ref().unwrap().model.clone()));
+            let (body, model) = gateway.exchange(|exchange| {
+                (exchange.body().bytes.clone().unwrap(), exchange.body().head.as_ref().unwrap().model.clone())
+            });
             assert_eq!((body.as_slice(), model.as_str()), (expect.as_bytes(), "m"));
             assert_eq!(gateway.exchange(|exchange| exchange.findings.clone()), [("CREDIT_CARD", "redact", 1)]);
         }

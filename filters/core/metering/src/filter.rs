@@ -138,7 +138,7 @@ impl MeteringStream {
     fn ending(&self, host: &dyn Host) -> Ending {
         if let Some(status @ 200..300) = self.status
             && self.passed_whole
-            && self.shared.read(|exchange| exchange.answer_complete && exchange.verdict.is_none()) == Some(true)
+            && self.shared.read(|exchange| exchange.is_complete() && exchange.verdict.is_none()) == Some(true)
         {
             return Ending { status, details: FROM_UPSTREAM.into(), flags: 0 };
         }
@@ -153,7 +153,7 @@ impl MeteringStream {
     fn fill_in(&self, status: u16, headers: &AnswerHeaders) -> Reply {
         let (verdict, schema) = self
             .shared
-            .read(|exchange| (exchange.verdict, exchange.operation.map(Operation::schema)))
+            .read(|exchange| (exchange.verdict, exchange.request().operation.map(Operation::schema)))
             .unwrap_or_default();
         let code = verdict.map_or("upstream_unavailable", |Verdict { code, .. }| code);
         let error = ClientError::new(status, code, "The provider failed without saying why.");
@@ -165,9 +165,9 @@ impl MeteringStream {
     /// When content first went to the client. Without a word from `weir.provider` the first byte of a good answer stands
     /// for it, but not that of a stream without text, whose first events carry none.
     fn first_content(&self, exchange: &Exchange) -> Option<Micros> {
-        let good = exchange.attempts.last().is_some_and(|attempt| (200..300).contains(&attempt.status));
-        let streamed = exchange.head.as_ref().is_some_and(|head| head.stream);
-        let has_content = good && (!streamed || exchange.usage.output_characters > 0);
-        exchange.first_token.or(self.first_byte.filter(|_| has_content))
+        let attempt = exchange.attempt()?;
+        let good = (200..300).contains(&attempt.status);
+        let has_content = good && (!exchange.body().asks_for_stream() || attempt.usage.output_characters > 0);
+        attempt.first_content.or(self.first_byte.filter(|_| has_content))
     }
 }

@@ -58,7 +58,7 @@ impl Outcome {
         if ending.status >= 400 {
             return Self::Failed;
         }
-        match exchange.answer_complete || exchange.attempts.is_empty() {
+        match exchange.attempt().is_none_or(|attempt| attempt.is_complete) {
             true => Self::Complete,
             false => Self::UpstreamBroken,
         }
@@ -104,9 +104,7 @@ fn code_of_status(exchange: &Exchange, status: u16) -> &'static str {
         // The proxy's own limits and missing routes, before any attempt.
         404 if exchange.attempts.is_empty() => "unknown_url",
         413 if exchange.attempts.is_empty() => "request_too_large",
-        502 if exchange.attempts.last().is_some_and(|attempt| matches!(attempt.status, 401 | 403)) => {
-            "upstream_auth_failed"
-        }
+        502 if exchange.attempt().is_some_and(|attempt| matches!(attempt.status, 401 | 403)) => "upstream_auth_failed",
         503 => "upstream_unavailable",
         504 => "upstream_timeout",
         _ => "upstream_error",

@@ -16,22 +16,23 @@ pub(crate) fn record(
     first_content: Option<Micros>,
     now: Micros,
 ) -> Option<UsageRecord> {
-    let principal = exchange.principal.as_ref()?;
+    let request = exchange.request();
+    let head = exchange.body().head.as_ref();
+    let principal = request.principal.as_ref()?;
     let outcome = Outcome::of(exchange, ending);
     let verdict = outcome.verdict(exchange, ending);
-    let is_owed = exchange.attempts.last().is_some_and(|attempt| outcome.owes(attempt.status));
+    let is_owed = exchange.attempt().is_some_and(|attempt| outcome.owes(attempt.status));
     let settlement = exchange.settlement(is_owed);
     let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;
-    let answered =
-        exchange.attempts.last().filter(|attempt| attempt.status != 0 || charged).cloned().unwrap_or_default();
+    let answered = exchange.attempt().filter(|attempt| attempt.status != 0 || charged).cloned().unwrap_or_default();
     Some(UsageRecord {
-        request_id: exchange.request_id.to_string(),
-        started_at_unix_us: i64::try_from(exchange.started).unwrap_or(i64::MAX),
+        request_id: request.id.to_string(),
+        started_at_unix_us: i64::try_from(request.arrived).unwrap_or(i64::MAX),
         tenant_id: principal.tenant_id.clone(),
         key_id: principal.key_id.clone(),
-        operation: exchange.operation.map(|operation| operation.name().to_owned()).unwrap_or_default(),
-        model: exchange.head.as_ref().map(|head| shortened(&head.model)).unwrap_or_default(),
+        operation: request.operation.map(|operation| operation.name().to_owned()).unwrap_or_default(),
+        model: head.map(|head| shortened(&head.model)).unwrap_or_default(),
         provider_id: answered.provider_id,
         deployment_id: answered.deployment_id,
         upstream_model: answered.upstream_model,
@@ -49,16 +50,16 @@ pub(crate) fn record(
         doubtful: settlement.doubtful.iter().map(|field| (*field).to_owned()).collect(),
         cost_microusd: settlement.cost_microusd,
         price_version: settlement.price_version,
-        latency_us: now.saturating_sub(exchange.started),
-        time_to_first_token_us: first_content.map(|first| first.saturating_sub(exchange.started)),
+        latency_us: now.saturating_sub(request.arrived),
+        time_to_first_token_us: first_content.map(|first| first.saturating_sub(request.arrived)),
         status: ending.status.into(),
         error_code: verdict.map(|verdict| verdict.code).unwrap_or_default().to_owned(),
         outcome: outcome.name().to_owned(),
-        streamed: exchange.head.as_ref().is_some_and(|head| head.stream),
+        streamed: head.is_some_and(|head| head.stream),
         attempts: u32::try_from(exchange.attempts.len()).unwrap_or(u32::MAX),
         guardrail_findings: exchange.findings_in_words(),
-        revision: exchange.revision,
-        pool_id: exchange.pool_id.clone().unwrap_or_default(),
+        revision: request.revision(),
+        pool_id: request.pool_id.clone().unwrap_or_default(),
         attempt_details: exchange
             .attempts
             .iter()
@@ -68,8 +69,8 @@ pub(crate) fn record(
                 provider_id: attempt.provider_id.clone(),
                 upstream_model: attempt.upstream_model.clone(),
                 status: attempt.status.into(),
-                started_after_us: attempt.started.saturating_sub(exchange.started),
-                answered_after_us: attempt.answered.map(|at| at.saturating_sub(exchange.started)),
+                started_after_us: attempt.started.saturating_sub(request.arrived),
+                answered_after_us: attempt.answered.map(|at| at.saturating_sub(request.arrived)),
             })
             .collect(),
         decided_by: verdict.map(|verdict| verdict.by.name()).unwrap_or_default().to_owned(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use uuid::Uuid;
 use weir_config::{MeteringConfig, Price, parse};
-use weir_exchange::{Attempt, Exchange, Party, Principal, Shared, Step, Verdict};
+use weir_exchange::{Attempt, Body, Exchange, Party, Principal, Shared, Step, Verdict};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, StreamFilter};
 use weir_llm::{Figure, Operation, Usage, read_head};
@@ -93,11 +93,25 @@ fn exchange() -> Exchange {
     let body = br#"{"model": "gpt", "stream": true, "messages": [{"role": "user", "content": "hello you"}]}"#;
     let mut exchange = Exchange::new(Uuid::from_u128(7), 98 * SECOND);
     let operation = Operation::of("POST", "/v1/chat/completions", &|_| false).unwrap();
-    exchange.operation = Some(operation);
-    exchange.principal = Some(Rc::new(Principal { tenant_id: "t".into(), key_id: "k".into(), ..Default::default() }));
-    exchange.head = read_head(operation, body).ok();
-    exchange.body = Some(Rc::new(body.to_vec()));
+    let request = exchange.prepare().expect("no attempt was made");
+    request.operation = Some(operation);
+    request.principal = Some(Rc::new(Principal { tenant_id: "t".into(), key_id: "k".into(), ..Default::default() }));
+    request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, body).ok());
     exchange
+}
+
+/// The same, of which another body is known.
+fn asking(body: Body) -> Exchange {
+    let mut exchange = exchange();
+    exchange.prepare().expect("no attempt was made").body = body;
+    exchange
+}
+
+/// The body of [`exchange`], which asks for a stream or for a whole answer.
+fn body(streamed: bool) -> Body {
+    let mut body = exchange().request().body.clone();
+    body.head.as_mut().expect("a head").stream = streamed;
+    body
 }
 
 fn attempt(status: u16) -> Attempt {
@@ -139,12 +153,13 @@ fn record(exchange: Exchange, status: u64, details: &str) -> UsageRecord {
 #[test]
 fn a_record_says_who_used_what() {
     let mut complete = exchange();
-    complete.attempts = vec![attempt(503), attempt(200)];
-    complete.usage.report_whole(usage(100, 7).with(Figure::CachedInput, 40));
-    complete.answer_complete = true;
-    complete.first_token = Some(99 * SECOND);
-    complete.revision = 9;
-    complete.pool_id = Some("pool".into());
+    let request = complete.prepare().expect("no attempt was made");
+    let known = Principal { tenant_id: "t".into(), key_id: "k".into(), revision: 9, ..Default::default() };
+    request.principal = Some(Rc::new(known));
+    request.pool_id = Some("pool".into());
+    let mut answering = Attempt { is_complete: true, first_content: Some(99 * SECOND), ..attempt(200) };
+    answering.usage.report_whole(usage(100, 7).with(Figure::CachedInput, 40));
+    complete.attempts = vec![attempt(503), answering];
     let details = |status| UsageAttempt {
         deployment_id: "d".into(),
         provider_id: "p".into(),
@@ -336,13 +351,14 @@ fn streams_end_in_many_ways() {
         Case { attempts: vec![], ending: (200, ""), expect: ("complete", "", 0, None, 0, None, 0), ..case() },
     ];
     for case in cases {
-        let mut exchange = exchange();
+        let mut exchange = asking(Body { input_tokens: Some(3), ..body(true) });
         exchange.attempts = case.attempts;
-        exchange.usage.reported = case.reported;
-        exchange.usage.is_final = case.complete;
-        exchange.usage.input_estimate = Some(3);
-        exchange.usage.output_characters = case.output_characters;
-        exchange.answer_complete = case.complete;
+        if let Some(attempt) = exchange.attempt_mut() {
+            attempt.usage.reported = case.reported;
+            attempt.usage.is_final = case.complete;
+            attempt.usage.output_characters = case.output_characters;
+            attempt.is_complete = case.complete;
+        }
         exchange.verdict = case.verdict.map(|(by, code)| Verdict { by, code });
         let record = record(exchange, case.ending.0, case.ending.1);
         let (outcome, code, input, input_source, output, output_source, cost) = case.expect;
@@ -370,11 +386,10 @@ fn input_that_nobody_counted_is_counted_from_the_body() {
 fn the_first_token_is_the_first_content() {
     let check = |streamed: bool, output_characters: u64, told: Option<u64>, expect: Option<u64>| {
         let mut vm = Vm::new(LEDGER);
-        let mut exchange = exchange();
-        exchange.attempts = vec![attempt(200)];
-        exchange.first_token = told;
-        exchange.usage.output_characters = output_characters;
-        exchange.head.iter_mut().for_each(|head| head.stream = streamed);
+        let mut exchange = asking(body(streamed));
+        let mut answering = Attempt { first_content: told, ..attempt(200) };
+        answering.usage.output_characters = output_characters;
+        exchange.attempts = vec![answering];
         let mut stream = vm.stream(exchange);
         vm.end(200, "via_upstream");
         for held in [0, 5, 5] {
@@ -512,8 +527,7 @@ fn rejected_records_are_told_and_not_sent_again() {
 fn records_may_go_to_the_log() {
     let mut vm = Vm::new(r#"{"sink": "log"}"#);
     let mut exchange = exchange();
-    exchange.attempts = vec![attempt(200)];
-    exchange.answer_complete = true;
+    exchange.attempts = vec![Attempt { is_complete: true, ..attempt(200) }];
     let mut stream = vm.stream(exchange);
     vm.end(200, "via_upstream");
     stream.on_log(&mut vm.host);

@@ -2,7 +2,7 @@ mod failure;
 
 use std::rc::Rc;
 
-use weir_exchange::{AnswerCheck, Checked, Exchange, Party, Shared};
+use weir_exchange::{AnswerCheck, Attempt, Checked, Exchange, Party, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
@@ -86,11 +86,9 @@ impl Answer {
         self.headers = host.headers(Message::Response);
         let status = self.header(":status").parse().unwrap_or(0);
         let now = host.now();
-        note(exchange, |exchange| {
-            if let Some(attempt) = exchange.attempts.last_mut() {
-                attempt.status = status;
-                attempt.answered = Some(now);
-            }
+        update(exchange, |attempt| {
+            attempt.status = status;
+            attempt.answered = Some(now);
         });
         self.state = self.expect(host, status);
         if end_of_stream {
@@ -220,7 +218,7 @@ impl Answer {
         // What it says it used is owed, whatever else is wrong with it.
         let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage));
         if let Some(usage) = usage {
-            note(exchange, |exchange| exchange.usage.report_whole(usage));
+            update(exchange, |attempt| attempt.usage.report_whole(usage));
         }
         // Some servers say that they failed under a status that says success.
         if !outline.is_answer {
@@ -252,10 +250,10 @@ impl Answer {
             Some(0) | None => text::response_characters(client, self.asked.operation, answer),
         };
         let now = host.now();
-        note(exchange, |exchange| {
-            exchange.usage.output_characters = characters;
-            exchange.first_token = Some(now);
-            exchange.answer_complete = true;
+        update(exchange, |attempt| {
+            attempt.usage.output_characters = characters;
+            attempt.first_content = Some(now);
+            attempt.is_complete = true;
         });
         let (status, translated) = match self.check.as_mut().map(|check| check.whole(answer)) {
             None | Some(Checked::Passes) => (200, translated),
@@ -280,7 +278,7 @@ impl Answer {
         take_in(exchange, &progress);
         if progress.content || progress.complete {
             let now = host.now();
-            note(exchange, |exchange| exchange.first_token = Some(now));
+            update(exchange, |attempt| attempt.first_content = Some(now));
             let written = self.write_headers(host, exchange, 200, EVENT_STREAM, None);
             if end_of_stream {
                 self.end(exchange, translator.as_mut(), &mut out);
@@ -342,11 +340,7 @@ impl Answer {
             exchange.read(|exchange| exchange.answer_headers(now).add_to(&mut headers));
         }
         host.set_headers(Message::Response, &headers)?;
-        note(exchange, |exchange| {
-            if let Some(attempt) = exchange.attempts.last_mut() {
-                attempt.is_passed_on = status == 200;
-            }
-        });
+        update(exchange, |attempt| attempt.is_passed_on = status == 200);
         Ok(())
     }
 
@@ -373,7 +367,7 @@ impl Answer {
         let is_cut_off = progress.error.take().is_some();
         take_in(exchange, &progress);
         if is_cut_off {
-            note(exchange, |exchange| exchange.decide_if_first(Party::Provider, "upstream_incomplete"));
+            write(exchange, |exchange| exchange.decide_if_first(Party::Provider, "upstream_incomplete"));
         }
     }
 
@@ -394,20 +388,32 @@ fn unix_s(host: &dyn Host) -> i64 {
     i64::try_from(host.now() / 1_000_000).unwrap_or_default()
 }
 
-fn note(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
+fn write(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
     if let Some(exchange) = exchange {
         exchange.write(write);
     }
 }
 
-fn take_in(exchange: Option<&Shared>, progress: &Progress) {
-    note(exchange, |exchange| {
-        if let Some(usage) = progress.usage {
-            exchange.usage.report(usage);
+/// Writes into this attempt's part of the exchange.
+fn update(exchange: Option<&Shared>, update: impl FnOnce(&mut Attempt)) {
+    write(exchange, |exchange| {
+        if let Some(attempt) = exchange.attempt_mut() {
+            update(attempt);
         }
-        exchange.usage.is_final = progress.usage_is_final;
-        exchange.usage.output_characters = exchange.usage.output_characters.saturating_add(progress.characters);
-        exchange.answer_complete |= progress.complete;
+    });
+}
+
+fn take_in(exchange: Option<&Shared>, progress: &Progress) {
+    write(exchange, |exchange| {
+        if let Some(attempt) = exchange.attempt_mut() {
+            let usage = &mut attempt.usage;
+            if let Some(figures) = progress.usage {
+                usage.report(figures);
+            }
+            usage.is_final = progress.usage_is_final;
+            usage.output_characters = usage.output_characters.saturating_add(progress.characters);
+            attempt.is_complete |= progress.complete;
+        }
         if let Some(error) = &progress.error {
             // A filter behind may have ended the stream before: what the client was told counts.
             exchange.decide_if_first(Party::Provider, recorded_code(error));

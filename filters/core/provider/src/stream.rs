@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{AnswerCheck, Attempt, Party, Shared, Step};
+use weir_exchange::{AnswerCheck, Attempt, Body, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -49,7 +49,7 @@ impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
         let exchange = exchange.map(|exchange| exchange.held_by(Party::Gateway(Step::Attempt)));
         let check = exchange.as_ref().and_then(|shared| {
-            let filter = shared.read(|exchange| exchange.answer_filter.clone()).flatten()?;
+            let filter = shared.read(|exchange| exchange.request().answer_filter.clone()).flatten()?;
             Some(filter.check(shared.clone()))
         });
         Self { plugin, exchange, headers, client: Schema::default(), check, begun: None, answer: None }
@@ -81,13 +81,7 @@ impl ProviderStream {
             ..Attempt::default()
         };
         if let Some(exchange) = &self.exchange {
-            exchange.write(|exchange| {
-                exchange.attempts.push(attempt);
-                exchange.usage.begin_attempt();
-                exchange.first_token = None;
-                exchange.answer_complete = false;
-                exchange.verdict = None;
-            });
+            exchange.write(|exchange| exchange.begin_attempt(attempt));
         }
         destination::check(host, &deployment)?;
         let provider = schema_of(&deployment, operation)?;
@@ -141,7 +135,7 @@ impl ProviderStream {
             return Err(lost());
         }
         let head = body.head;
-        let request_id = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.request_id));
+        let request_id = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.request().id));
         let request_id = request_id.map(|id| id.simple().to_string()).unwrap_or_default();
         let asked = Asked {
             operation,
@@ -163,46 +157,35 @@ impl ProviderStream {
     /// it; to see that costs a hundredth of a request.
     fn client_body(&self, host: &dyn Host, operation: Operation, held: usize) -> Result<ClientBody, ClientError> {
         let body = host.body(Message::Request, 0, held).map_err(|_| unavailable("The gateway lost this request."))?;
-        let known = self.exchange.as_ref().and_then(|exchange| {
-            exchange.read(|exchange| (exchange.body.clone(), exchange.body_length, exchange.head.clone()))
-        });
-        let (kept, length, head) = known.unwrap_or_default();
-        if let (Some(bytes), Some(head)) = (&kept, &head)
+        let known = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.body().clone()));
+        let known = known.unwrap_or_default();
+        if let (Some(bytes), Some(head)) = (&known.bytes, &known.head)
             && same(bytes, &body)
         {
             return Ok(ClientBody { bytes: Rc::clone(bytes), head: head.clone() });
         }
         // A long body is not kept: one as long as it was, with the model where it stood, is taken for the same.
-        let is_known = kept.is_none() && length == body.len();
-        let head = head_of(operation, head.filter(|_| is_known), &body)?;
+        let is_known = known.bytes.is_none() && known.length == body.len();
+        let head = head_of(operation, known.head.filter(|_| is_known), &body)?;
         let body = ClientBody { bytes: Rc::new(body), head };
-        if !is_known {
-            self.take_in(&body);
-        }
-        self.count_input(operation, &body.bytes);
+        self.take_in(operation, &body, known.input_tokens.filter(|_| is_known));
         Ok(body)
     }
 
-    /// Notes a body that is another one than the exchange knew.
-    fn take_in(&self, body: &ClientBody) {
-        if let Some(exchange) = &self.exchange {
-            exchange.write(|exchange| {
-                exchange.keep_body(Rc::clone(&body.bytes));
-                exchange.head = Some(body.head.clone());
-                exchange.usage.input_estimate = None;
-            });
-        }
-    }
-
-    /// Counts the input of a body, in case that the provider will not say what it was.
-    fn count_input(&self, operation: Operation, body: &[u8]) {
+    /// Notes a body that is another one than the exchange knew, or too long to be kept and counted later. `counted`: its tokens, if that
+    /// was done.
+    fn take_in(&self, operation: Operation, body: &ClientBody, counted: Option<u64>) {
         let Some(exchange) = &self.exchange else { return };
-        // A short body is kept, and counted only if it must be.
-        if exchange.read(|exchange| exchange.body.is_none() && exchange.usage.input_estimate.is_none()) == Some(true)
-            && let Ok(tokens) = request_tokens(operation, body)
-        {
-            exchange.write(|exchange| exchange.usage.input_estimate = Some(tokens));
-        }
+        let mut taken = Body::new(Rc::clone(&body.bytes), Some(body.head.clone()));
+        taken.input_tokens = match (counted, &taken.bytes) {
+            (None, None) => request_tokens(operation, &body.bytes).ok(),
+            (counted, _) => counted,
+        };
+        exchange.write(|exchange| {
+            if let Some(attempt) = exchange.attempt_mut() {
+                attempt.body = Some(taken);
+            }
+        });
     }
 
     fn refuse(&mut self, error: &ClientError) -> Flow {

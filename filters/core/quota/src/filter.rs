@@ -77,7 +77,8 @@ struct Demand {
 
 impl StreamFilter for QuotaStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
-        let known = self.shared.read(|exchange| Some((exchange.operation?, exchange.principal.clone()?)));
+        let known =
+            self.shared.read(|exchange| Some((exchange.request().operation?, exchange.request().principal.clone()?)));
         let Some((operation, principal)) = known.flatten() else {
             host.log(Level::Error, "weir.quota: no caller is known; weir.auth must stand before weir.quota");
             let path = host.header_text(Message::Request, ":path").unwrap_or_default();
@@ -185,7 +186,7 @@ impl QuotaStream {
     fn admit(&mut self) -> Flow {
         self.admitted = true;
         if let Some(demand) = self.tightest() {
-            self.shared.write(|exchange| exchange.rate_limit = Some(demand.status()));
+            self.shared.prepare(|request| request.rate_limit = Some(demand.status()));
         }
         Flow::Continue
     }
@@ -209,7 +210,7 @@ impl QuotaStream {
             duration(demand.limit.window_seconds.into()),
             duration(retry_after_s),
         );
-        self.shared.write(|exchange| exchange.rate_limit = Some(demand.status()));
+        self.shared.prepare(|request| request.rate_limit = Some(demand.status()));
         self.give_back(host);
         let error = ClientError::new(429, "rate_limit_exceeded", message);
         Flow::Reply(self.shared.refuse_for(self.schema, &error, retry_after_s))

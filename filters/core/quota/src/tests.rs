@@ -85,8 +85,9 @@ impl Worker {
 
     fn request_for(&mut self, operation: Operation) -> Request {
         let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
-        exchange.operation = Some(operation);
-        exchange.principal = Some(Rc::new(Principal {
+        let request = exchange.prepare().expect("no attempt was made");
+        request.operation = Some(operation);
+        request.principal = Some(Rc::new(Principal {
             tenant_id: "acme".into(),
             rate_limits: self.limits.clone(),
             ..Principal::default()

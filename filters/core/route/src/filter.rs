@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::RouteConfig;
 use weir_config::names::{POOL_HEADER, STREAM_HEADER};
-use weir_exchange::{Bodies, Catalog, CatalogModel, HeldBody, Party, Principal, Shared, Step};
+use weir_exchange::{Bodies, Body, Catalog, CatalogModel, HeldBody, Party, Principal, Shared, Step};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
@@ -77,9 +77,9 @@ impl StreamFilter for RouteStream {
     fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         let caller = self.shared.read(|exchange| {
             Some(Caller {
-                operation: exchange.operation?,
-                principal: exchange.principal.clone()?,
-                catalog: exchange.catalog.clone()?,
+                operation: exchange.request().operation?,
+                principal: exchange.request().principal.clone()?,
+                catalog: exchange.request().catalog.clone()?,
             })
         });
         let Some(caller) = caller.flatten() else {
@@ -171,10 +171,9 @@ impl RouteStream {
     /// Writes what was read into the exchange, also when it is then refused, since the usage record names the model.
     fn choose(&self, caller: &Caller, body: Vec<u8>, head: RequestHead) -> Result<String, ClientError> {
         let pool_id = caller.find(&head.model).map(|model| model.pool_id.clone());
-        let written = self.shared.write(|exchange| {
-            exchange.keep_body(Rc::new(body));
-            exchange.head = Some(head);
-            exchange.pool_id = pool_id.as_ref().ok().cloned();
+        let written = self.shared.prepare(|request| {
+            request.body = Body::new(Rc::new(body), Some(head));
+            request.pool_id = pool_id.as_ref().ok().cloned();
         });
         written.ok_or_else(|| misconfigured("the request's state is in use"))?;
         pool_id

@@ -32,9 +32,10 @@ impl Request {
         all.extend_from_slice(headers);
         let host = FakeHost::with_request(&all);
         let mut exchange = Exchange::new(Uuid::from_u128(1), 0);
+        let request = exchange.prepare().expect("no attempt was made");
         let has_header = |name: &str| headers.iter().any(|(known, _)| *known == name);
-        exchange.operation = Operation::of(method, path, &has_header).ok();
-        exchange.principal = Some(Rc::new(Principal {
+        request.operation = Operation::of(method, path, &has_header).ok();
+        request.principal = Some(Rc::new(Principal {
             tenant_id: "acme".into(),
             allowed_models: Some(vec!["gpt".into(), "vendor/small".into(), "elsewhere".into()]),
             ..Principal::default()
@@ -45,7 +46,7 @@ impl Request {
             created_at_s: 1_735_689_600,
             owner: "acme".into(),
         };
-        exchange.catalog = Some(Rc::new(Catalog::new(vec![model("gpt"), model("claude"), model("vendor/small")])));
+        request.catalog = Some(Rc::new(Catalog::new(vec![model("gpt"), model("claude"), model("vendor/small")])));
         let shared = Shared::new(exchange);
         let config = parse(config).expect("a good configuration");
         let stream = RoutePlugin::new(config).stream(shared.clone(), Rc::clone(bodies));
@@ -108,9 +109,12 @@ fn a_model_becomes_a_pool() {
         assert_eq!(request.sent_header("x-weir-stream").as_deref(), stream.then_some("true"));
         assert_eq!(request.host.route_cache_cleared, 1);
         request.shared.read(|exchange| {
-            assert_eq!(exchange.pool_id.as_deref(), Some(pool));
-            assert_eq!(exchange.body.as_ref().map(|body| body.to_vec()), Some(body.to_string().into_bytes()));
-            assert_eq!(exchange.head.as_ref().map(|head| head.stream), Some(stream));
+            assert_eq!(exchange.request().pool_id.as_deref(), Some(pool));
+            assert_eq!(
+                exchange.request().body.bytes.as_ref().map(|body| body.to_vec()),
+                Some(body.to_string().into_bytes())
+            );
+            assert_eq!(exchange.request().body.head.as_ref().map(|head| head.stream), Some(stream));
             assert_eq!(exchange.verdict.map(|verdict| verdict.code), None);
         });
     };
@@ -150,7 +154,10 @@ fn a_client_is_not_told_of_models_it_does_not_have() {
         let (code, named) = request
             .shared
             .read(|exchange| {
-                (exchange.verdict.map(|verdict| verdict.code), exchange.head.as_ref().map(|head| head.model.clone()))
+                (
+                    exchange.verdict.map(|verdict| verdict.code),
+                    exchange.request().body.head.as_ref().map(|head| head.model.clone()),
+                )
             })
             .expect("free");
         assert_eq!(code, Some(reply(&flow).code));
@@ -265,7 +272,9 @@ fn a_long_body_is_not_kept_beside_the_proxys_copy() {
     let config = br#"{"body_limit_bytes": 100000}"#;
     let mut request = Request::among(&Rc::default(), config, "POST", CHAT, &[]);
     assert_eq!(request.send(&long), Flow::Continue);
-    request.shared.read(|exchange| assert!(exchange.body.is_none() && exchange.head.is_some()));
+    request
+        .shared
+        .read(|exchange| assert!(exchange.request().body.bytes.is_none() && exchange.request().body.head.is_some()));
 }
 
 #[test]
@@ -307,7 +316,7 @@ fn models_are_listed_in_the_clients_schema() {
 #[test]
 fn without_weir_auth_nothing_passes() {
     let mut request = Request::chat(&[]);
-    request.shared.write(|exchange| exchange.principal = None);
+    request.shared.prepare(|request| request.principal = None);
     assert_eq!(told(&request.headers(false)), "503 gateway_misconfigured");
     assert_eq!(request.body(b"{}", true), Flow::Pause);
 }

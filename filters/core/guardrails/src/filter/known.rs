@@ -1,5 +1,5 @@
 use weir_config::Action;
-use weir_exchange::{Exchange, Party, Shared};
+use weir_exchange::{Exchange, Party, Request, Shared};
 use weir_host::Flow;
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
@@ -21,9 +21,15 @@ impl Known {
         self.0.as_ref().and_then(|shared| shared.read(read))
     }
 
-    pub(super) fn write(&self, write: impl FnOnce(&mut Exchange)) {
+    fn write(&self, write: impl FnOnce(&mut Exchange)) {
         if let Some(shared) = &self.0 {
             shared.write(write);
+        }
+    }
+
+    pub(super) fn prepare(&self, write: impl FnOnce(&mut Request)) {
+        if let Some(shared) = &self.0 {
+            shared.prepare(write);
         }
     }
 

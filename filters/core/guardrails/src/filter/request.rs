@@ -1,6 +1,7 @@
 use std::rc::Rc;
 
 use weir_config::{Action, Uninspectable};
+use weir_exchange::Body;
 use weir_host::{Flow, Host, Message};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{read_head, text};
@@ -41,10 +42,7 @@ impl GuardrailsStream {
             return self.known.refuse(&refusal::unavailable("its length cannot be changed"), schema);
         }
         let edited = Rc::new(edited);
-        self.known.write(|exchange| {
-            exchange.keep_body(Rc::clone(&edited));
-            exchange.head = Some(head);
-        });
+        self.known.prepare(|request| request.body = Body::new(Rc::clone(&edited), Some(head)));
         self.request = Request::Replacing(edited);
         Flow::Pause
     }

@@ -67,7 +67,8 @@ impl Gateway {
             })
             .collect();
         let mut exchange = Exchange::new(Uuid::nil(), 0);
-        exchange.operation = Operation::of("POST", path, &|_| false).ok();
+        let request = exchange.prepare().expect("no attempt was made");
+        request.operation = Operation::of("POST", path, &|_| false).ok();
         let mut gateway = Self {
             cache: Rc::default(),
             plugin: GuardrailsPlugin::new(GuardrailsConfig {}),
@@ -88,7 +89,7 @@ impl Gateway {
             Rc::new(NamedProfile { id: "p".into(), profile })
         };
         let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
-        self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
+        self.shared.as_ref().unwrap().prepare(|request| request.principal = Some(Rc::new(principal)));
     }
 
     /// The profile refuses what it cannot read.
@@ -99,7 +100,7 @@ impl Gateway {
             GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::Refuse };
         let named = NamedProfile { id: "strict".into(), profile };
         let principal = Principal { guardrail_profile: Some(Rc::new(named)), ..Principal::default() };
-        self.shared.as_ref().unwrap().write(|exchange| exchange.principal = Some(Rc::new(principal)));
+        self.shared.as_ref().unwrap().prepare(|request| request.principal = Some(Rc::new(principal)));
     }
 
     /// An attempt answers, whose filter checks the answer or does not.
@@ -131,7 +132,7 @@ impl Gateway {
 
     pub(crate) fn request(&mut self, body: &str, pieces: usize) -> Outcome {
         if let (true, Some(shared)) = (self.body_known, &self.shared) {
-            shared.write(|exchange| exchange.body = Some(Rc::new(body.as_bytes().to_vec())));
+            shared.prepare(|request| request.body.bytes = Some(Rc::new(body.as_bytes().to_vec())));
         }
         self.filter = Some(self.hop());
         let length = body.len().div_ceil(pieces).max(1);

@@ -1,6 +1,6 @@
 //! Who decided on an error, and after which attempts.
 
-use weir_exchange::{Exchange, Party, Step};
+use weir_exchange::{Party, Step};
 
 use super::{attempt, exchange, record};
 
@@ -44,7 +44,8 @@ fn an_outcome_goes_by_who_decided() {
 
 #[test]
 fn an_endless_row_of_attempts_is_cut() {
-    let exchange = Exchange { attempts: vec![attempt(503); 1000], ..exchange() };
+    let mut exchange = exchange();
+    exchange.attempts = vec![attempt(503); 1000];
     let record = record(exchange, 503, "via_upstream");
     assert_eq!((record.attempts, record.attempt_details.len()), (1000, 16));
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_exchange::{Attempt, Exchange, Party, RateLimitStatus, Step};
 use weir_host::{Flow, StreamFilter};
 
-use super::{LEDGER, Vm, attempt, exchange, usage};
+use super::{LEDGER, Vm, attempt, body, exchange, usage};
 
 #[test]
 fn response_headers_name_the_request_and_its_provider() {
@@ -22,10 +22,10 @@ fn response_headers_name_the_request_and_its_provider() {
     let id = Uuid::from_u128(7).to_string();
     check(
         &|exchange| {
-            exchange.attempts = vec![attempt(200)];
-            exchange.usage.report_whole(usage(100, 10));
-            exchange.answer_complete = true;
-            exchange.head.as_mut().expect("a head").stream = false;
+            exchange.prepare().expect("no attempt was made").body = body(false);
+            let mut answering = Attempt { is_complete: true, ..attempt(200) };
+            answering.usage.report_whole(usage(100, 10));
+            exchange.attempts = vec![answering];
         },
         &[
             ("x-weir-request-id", &id),
@@ -36,8 +36,7 @@ fn response_headers_name_the_request_and_its_provider() {
     );
     check(
         &|exchange| {
-            exchange.attempts = vec![attempt(200)];
-            exchange.answer_complete = true;
+            exchange.attempts = vec![Attempt { is_complete: true, ..attempt(200) }];
         },
         &[("x-weir-request-id", &id), ("x-weir-provider", "Provider"), ("x-weir-model", "gpt-9")],
     );
@@ -84,7 +83,10 @@ fn an_answer_is_told_about_unless_the_attempt_did() {
     let all = |exchange: &mut Exchange| {
         exchange.decide(Party::Guardrail, "content_blocked");
         exchange.add_finding("EMAIL", "flag");
-        exchange.rate_limit = Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 0 });
+        let answered = std::mem::take(&mut exchange.attempts);
+        let request = exchange.prepare().expect("no attempt was made");
+        request.rate_limit = Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 0 });
+        exchange.attempts = answered;
     };
     let limits = ["limit", "remaining", "reset"].map(|what| format!("x-ratelimit-{what}-requests"));
     let mut expect = told.to_vec();

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use weir_config::Price;
-use weir_exchange::{Exchange, Party};
+use weir_exchange::{Attempt, Body, Exchange, Party};
 use weir_llm::{Operation, Schema, usage_of_response};
 use weir_proto::dataplane::{UsageRecord, UsageSource};
 
-use super::{attempt, exchange, record};
+use super::{asking, attempt, body, record};
 
 /// As in the price list of the cases: 2.5, 1.25 cached, 10 $ per million.
 fn price() -> Price {
@@ -22,21 +22,23 @@ fn price() -> Price {
 
 /// A request that a provider of this schema answers whole with this body.
 fn answered(schema: &str, answer: &str) -> Exchange {
-    let mut exchange = exchange();
-    exchange.head.as_mut().expect("a head").stream = false;
-    exchange.attempts = vec![attempt(200)];
-    exchange.attempts[0].price = Some(Rc::new(price()));
-    exchange.answer_complete = true;
+    let mut exchange = asking(body(false));
+    let mut answering = Attempt { price: Some(Rc::new(price())), is_complete: true, ..attempt(200) };
     if let Some(usage) = usage_of_response(Schema::named(schema).expect("a schema"), answer.as_bytes()) {
-        exchange.usage.report_whole(usage);
+        answering.usage.report_whole(usage);
     }
+    exchange.attempts = vec![answering];
     exchange
 }
 
 fn embeddings(input: &str, answer: &str) -> Exchange {
     let mut exchange = answered("openai", answer);
-    exchange.operation = Operation::of("POST", "/v1/embeddings", &|_| false).ok();
-    exchange.body = Some(Rc::new(format!(r#"{{"model": "e", "input": {input}}}"#).into_bytes()));
+    let answered = std::mem::take(&mut exchange.attempts);
+    let request = exchange.prepare().expect("no attempt was made");
+    request.operation = Operation::of("POST", "/v1/embeddings", &|_| false).ok();
+    let body = format!(r#"{{"model": "e", "input": {input}}}"#).into_bytes();
+    request.body = Body::new(Rc::new(body), None);
+    exchange.attempts = answered;
     exchange
 }
 
@@ -56,8 +58,8 @@ const ESTIMATED: UsageSource = UsageSource::Estimated;
 #[test]
 fn a_placeholder_is_not_what_was_used() {
     let mut exchange = answered("anthropic", r#"{"usage": {"input_tokens": 9, "output_tokens": 1}}"#);
-    exchange.usage.is_final = false;
-    exchange.usage.output_characters = 200;
+    exchange.attempts[0].usage.is_final = false;
+    exchange.attempts[0].usage.output_characters = 200;
     check(exchange, (9, PROVIDER), (50, ESTIMATED), &[]);
 }
 
@@ -91,7 +93,7 @@ fn figures_without_measure_are_estimated_and_marked() {
         assert_eq!(record.cost_microusd, 58, "8 for the prompt's 9 characters, and the output: {tokens}");
         let answer = format!(r#"{{"usage": {{"prompt_tokens": 10, "completion_tokens": {tokens}}}}}"#);
         let mut exchange = answered("openai", &answer);
-        exchange.usage.output_characters = 41;
+        exchange.attempts[0].usage.output_characters = 41;
         check(exchange, (10, PROVIDER), (11, ESTIMATED), &["output_tokens"]);
     }
 }
@@ -109,7 +111,7 @@ fn a_cost_without_measure_is_bounded_and_marked() {
 fn text_that_came_back_was_not_nothing() {
     let mut exchange =
         answered("openai", r#"{"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}"#);
-    exchange.usage.output_characters = 8;
+    exchange.attempts[0].usage.output_characters = 8;
     check(exchange, (3, ESTIMATED), (2, ESTIMATED), &["output_tokens"]);
     check(
         answered("openai", r#"{"usage": {"prompt_tokens": 4, "completion_tokens": 0}}"#),
@@ -138,7 +140,7 @@ fn embeddings_are_counted_by_the_total_or_by_their_input() {
 #[test]
 fn an_answer_that_cannot_be_used_is_charged_by_its_own_figures() {
     let mut exchange = answered("openai", r#"{"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#);
-    exchange.answer_complete = false;
+    exchange.attempts[0].is_complete = false;
     exchange.decide(Party::Provider, "upstream_invalid_response");
     let record = record(exchange, 502, "via_upstream");
     assert_eq!((record.outcome.as_str(), record.cost_microusd), ("failed", 25 + 50));
@@ -157,7 +159,7 @@ fn a_client_is_told_the_cost_that_the_ledger_has() {
     check(answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#), 75);
     // No figures, and a short body that nobody has counted yet: 3 tokens in, 5 out.
     let mut silent = answered("openai", "{}");
-    silent.usage.output_characters = 20;
+    silent.attempts[0].usage.output_characters = 20;
     check(silent, 8 + 50);
     // A guardrail refuses the answer afterwards: what was told stays.
     let refused = answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#);

@@ -7,7 +7,7 @@ use weir_llm::error::{ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::Progress;
 use weir_llm::{AnswerOutline, Operation};
 
-use super::{Answer, JSON, State, note, recorded_code, take_in};
+use super::{Answer, JSON, State, recorded_code, take_in, write};
 use crate::headers::downstream;
 use crate::refusal::{invalid_response, reply, unavailable};
 
@@ -30,7 +30,7 @@ impl Answer {
                 (error.status, error.code, error.body(client))
             }
         };
-        note(exchange, |exchange| exchange.decide(Party::Provider, code));
+        write(exchange, |exchange| exchange.decide(Party::Provider, code));
         if matches!(status, 400..500) && !RETRIED_BELOW_500.contains(&status) {
             let headers = vec![("content-type".into(), JSON.into())];
             return Flow::Reply(Reply { status, headers, body, code });
@@ -70,7 +70,7 @@ impl Answer {
     ) -> Flow {
         self.state = State::Discarding;
         self.check = None;
-        note(exchange, |exchange| exchange.decide(Party::Provider, code));
+        write(exchange, |exchange| exchange.decide(Party::Provider, code));
         let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
         self.flow_after(written.and_then(|()| host.set_body(Message::Response, body)))

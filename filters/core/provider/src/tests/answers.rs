@@ -41,7 +41,8 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
     let (first, second) = WHOLE.split_at(100);
     let exchange = exchange();
     exchange.write(|exchange| {
-        exchange.rate_limit = Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 65_000_000 });
+        exchange.prepare().expect("no attempt").rate_limit =
+            Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 65_000_000 });
         exchange.add_finding("EMAIL", "redact");
     });
     let received = ask(CHAT, &exchange).answer(&headers, &[first.as_bytes(), second.as_bytes()]);
@@ -65,10 +66,13 @@ fn a_whole_answer_of_the_same_schema_passes_byte_for_byte_but_for_the_models_nam
     ];
     assert_eq!(others, expect);
     exchange.read(|exchange| {
-        let usage = exchange.usage.reported.expect("the provider reported it").counted();
+        let usage = exchange.attempt().expect("an attempt").usage.reported.expect("the provider reported it").counted();
         assert_eq!((usage.input, usage.output), (Some(7), Some(3)));
         assert_eq!(exchange.attempts.last().map(|attempt| attempt.status), Some(200));
-        assert_eq!((exchange.answer_complete, exchange.first_token), (true, Some(5_000_000)));
+        assert_eq!(
+            (exchange.is_complete(), exchange.attempt().expect("an attempt").first_content),
+            (true, Some(5_000_000))
+        );
         assert_eq!(exchange.verdict, None);
     });
 }
@@ -87,8 +91,14 @@ fn a_stream_is_held_until_its_first_content_and_then_passes_as_it_comes() {
     assert!(received.pieces[0].contains("hel") && !received.pieces[0].contains("\"lo\""), "{:?}", received.pieces);
     assert!(received.body().ends_with("data: [DONE]\n\n"));
     exchange.read(|exchange| {
-        assert!(exchange.answer_complete);
-        assert_eq!((exchange.first_token, exchange.usage.output_characters), (Some(5_000_000), 5));
+        assert!(exchange.is_complete());
+        assert_eq!(
+            (
+                exchange.attempt().expect("an attempt").first_content,
+                exchange.attempt().expect("an attempt").usage.output_characters
+            ),
+            (Some(5_000_000), 5)
+        );
     });
 }
 
@@ -100,7 +110,7 @@ fn a_stream_that_stops_early_does_not_look_whole() {
     let body = received.body();
     assert!(body.contains("ended before its answer did") && !body.contains("[DONE]"), "{body}");
     exchange.read(|exchange| {
-        assert!(!exchange.answer_complete);
+        assert!(!exchange.is_complete());
         assert_eq!(exchange.verdict.map(|verdict| verdict.code), Some("upstream_incomplete"));
     });
 }
@@ -142,7 +152,12 @@ fn another_schemas_answer_is_translated() {
     assert_eq!(body["model"], "chat");
     assert_eq!(body["usage"]["prompt_tokens"], 8);
     assert_eq!(
-        exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output)),
+        exchange.read(|exchange| exchange
+            .attempt()
+            .expect("an attempt")
+            .usage
+            .reported
+            .and_then(|usage| usage.counted().output)),
         Some(Some(4))
     );
 }
@@ -159,7 +174,8 @@ fn figures_are_final_once_the_reason_of_the_end_is_known() {
         for piece in pieces {
             sent.passes(piece);
         }
-        let seen = exchange.read(|exchange| (exchange.usage.is_final, exchange.answer_complete));
+        let seen =
+            exchange.read(|exchange| (exchange.attempt().expect("an attempt").usage.is_final, exchange.is_complete()));
         assert_eq!(seen, Some((expect, false)), "{pieces:?}");
     };
     check(&[&content, usage], false);
@@ -180,8 +196,11 @@ fn what_a_failed_attempt_used_is_not_the_next_ones() {
     let second = ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[WHOLE.as_bytes()]);
     assert_eq!(second.status(), "200");
     exchange.read(|exchange| {
-        assert_eq!(exchange.usage.reported.and_then(|usage| usage.counted().input), Some(7));
-        assert!(exchange.usage.is_final);
+        assert_eq!(
+            exchange.attempt().expect("an attempt").usage.reported.and_then(|usage| usage.counted().input),
+            Some(7)
+        );
+        assert!(exchange.attempt().expect("an attempt").usage.is_final);
         assert_eq!(exchange.verdict, None);
         assert_eq!(exchange.attempts.len(), 2);
     });
@@ -202,7 +221,8 @@ fn a_stream_gives_the_same_answer_however_it_is_split() {
         let exchange = exchange();
         let received = ask(STREAM, &exchange).answer(&[(":status", "200"), EVENTS], &[first, second, b""]);
         assert_eq!((received.status(), received.body()), ("200", whole.body()), "split at {at}");
-        let usage = exchange.read(|exchange| (exchange.answer_complete, exchange.usage.output_characters));
+        let usage = exchange
+            .read(|exchange| (exchange.is_complete(), exchange.attempt().expect("an attempt").usage.output_characters));
         assert_eq!(usage, Some((true, 5)), "split at {at}");
     }
 }
@@ -217,7 +237,9 @@ fn figures_are_noted_before_an_answer_can_be_refused() {
         let sent = Attempt::send(client("/v1/messages", &path), Some(exchange.clone()), OPENAI, request).unwrap();
         let received = sent.answer(&[(":status", "200"), JSON], &[body.as_bytes()]);
         assert_eq!(received.status(), "502", "{body}");
-        let seen = exchange.read(|exchange| exchange.usage.reported.and_then(|usage| usage.counted().output));
+        let seen = exchange.read(|exchange| {
+            exchange.attempt().expect("an attempt").usage.reported.and_then(|usage| usage.counted().output)
+        });
         assert_eq!(seen, Some(expect), "{body}");
     };
     check(r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#, Some(5));
@@ -231,7 +253,11 @@ fn text_is_counted_where_the_provider_has_no_figure_for_it() {
         let answer = WHOLE.replace(r#""completion_tokens":3,"total_tokens":10"#, usage);
         let exchange = exchange();
         assert_eq!(ask(CHAT, &exchange).answer(&[(":status", "200"), JSON], &[answer.as_bytes()]).status(), "200");
-        assert_eq!(exchange.read(|exchange| exchange.usage.output_characters), Some(expect), "{usage}");
+        assert_eq!(
+            exchange.read(|exchange| exchange.attempt().expect("an attempt").usage.output_characters),
+            Some(expect),
+            "{usage}"
+        );
     };
     check(r#""completion_tokens":3"#, 0);
     check(r#""completion_tokens":0"#, 5);

@@ -56,7 +56,7 @@ fn a_failure_is_told_in_the_clients_schema_with_a_status_that_the_router_can_act
         assert_eq!(error["error"]["code"], code, "{pieces:?}");
         assert_eq!(received.header("content-type"), Some("application/json"));
         assert_eq!(received.header("content-length"), Some(received.pieces[0].len().to_string().as_str()));
-        assert!(exchange.read(|exchange| exchange.verdict.is_some() && !exchange.answer_complete).unwrap());
+        assert!(exchange.read(|exchange| exchange.verdict.is_some() && !exchange.is_complete()).unwrap());
     };
     let failed = |status| [(":status", status), JSON];
     let slow_down = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
@@ -187,7 +187,7 @@ fn an_event_that_is_an_error_in_another_shape_ends_the_stream_without_the_creden
             assert!(!body.contains("cret-one") && !body.contains("\\u00") && !body.contains("[DONE]"), "{body}");
             assert_eq!(body.matches(r#""error":{"#).count(), 1, "{body}");
         }
-        assert!(exchange.read(|exchange| exchange.verdict.is_some() && !exchange.answer_complete).unwrap());
+        assert!(exchange.read(|exchange| exchange.verdict.is_some() && !exchange.is_complete()).unwrap());
     }
 }
 
@@ -206,7 +206,7 @@ fn an_event_of_an_unknown_form_passes_without_the_credential() {
         let body = received.body();
         assert!(body.contains("[removed]") && body.contains("hel") && body.contains("[DONE]"), "{body}");
         assert!(!body.contains("t-one") && !body.contains("%2Done"), "{body}");
-        assert!(exchange.read(|exchange| exchange.answer_complete).unwrap());
+        assert!(exchange.read(|exchange| exchange.is_complete()).unwrap());
     }
     let told =
         r#"{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}],"warning":"secr\u0065t-one"}"#;

@@ -136,7 +136,7 @@ fn a_body_of_the_same_schema_keeps_every_byte_but_the_model() {
 fn a_body_that_a_guardrail_changed_is_the_one_that_is_sent() {
     let exchange = exchange();
     let changed = CHAT.replace("hi", "[EMAIL]");
-    exchange.write(|exchange| exchange.body = Some(std::rc::Rc::new(changed.clone().into_bytes())));
+    exchange.prepare(|request| request.body.bytes = Some(std::rc::Rc::new(changed.clone().into_bytes())));
     let sent = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange), OPENAI, &changed).unwrap();
     assert_eq!(sent.sent_body(), changed.replace("\"chat\"", "\"gpt-real\""));
 }
@@ -157,10 +157,10 @@ fn a_body_that_another_filter_changed_is_the_one_that_is_sent_however_long_it_is
             let request = client("/v1/chat/completions", &[]);
             let has_header = |_: &str| false;
             let operation = weir_llm::Operation::of("POST", "/v1/chat/completions", &has_header).unwrap();
-            exchange.write(|exchange| {
-                exchange.head = weir_llm::read_head(operation, known.as_bytes()).ok();
-                exchange.keep_body(std::rc::Rc::new(known.into_bytes()));
-                exchange.usage.input_estimate = Some(7_000_000);
+            exchange.prepare(|request| {
+                let head = weir_llm::read_head(operation, known.as_bytes()).ok();
+                request.body = weir_exchange::Body::new(std::rc::Rc::new(known.into_bytes()), head);
+                request.body.input_tokens = Some(7_000_000);
             });
             for host in [request.clone(), request] {
                 let sent = Attempt::send(host, Some(exchange.clone()), OPENAI, &changed).unwrap();
@@ -168,7 +168,7 @@ fn a_body_that_another_filter_changed_is_the_one_that_is_sent_however_long_it_is
                     changed.replace("\"chat\"", "\"gpt-real\"").replace("\"x\":1", "\"include_usage\":true,\"x\":1");
                 assert_eq!(sent.sent_body(), expect);
             }
-            let counted = exchange.read(|exchange| exchange.usage.input_estimate).unwrap();
+            let counted = exchange.read(|exchange| exchange.body().input_tokens).unwrap();
             let is_as_long = !padding.is_empty() && before.len() == after.len();
             assert_eq!(counted != Some(7_000_000), !is_as_long, "what is sent is what is counted");
         }
