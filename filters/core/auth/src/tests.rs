@@ -65,17 +65,17 @@ impl Vm {
     fn resolve(&mut self, key: &str, answer: Result<ResolveCredentialResponse, u32>) -> String {
         let mut request = self.chat(key);
         assert_eq!(request.flow, Flow::Pause, "the control plane is asked");
-        told(&self.answer(&mut request, answer))
+        seen_by_client(&self.answer(&mut request, answer))
     }
 
     /// Sends a request, and says what came of it without an answer.
-    fn told(&mut self, key: &str) -> String {
-        told(&self.chat(key).flow)
+    fn seen_by_client(&mut self, key: &str) -> String {
+        seen_by_client(&self.chat(key).flow)
     }
 }
 
 /// `asks`, `passes`, or the status and the code of the refusal.
-fn told(flow: &Flow) -> String {
+fn seen_by_client(flow: &Flow) -> String {
     match flow {
         Flow::Pause => "asks".into(),
         Flow::Continue => "passes".into(),
@@ -114,7 +114,7 @@ fn active(tenant: &str, revision: u64, model: &str) -> Result<ResolveCredentialR
 fn what_is_no_request_of_ours_is_refused_in_the_schema_of_its_path() {
     let check = |method: &str, path: &str, header: (&str, &str), expect: &str, body_has: &str| {
         let request = Vm::new(ASKED).request(&[(":method", method), (":path", path), header]);
-        assert_eq!(told(&request.flow), expect, "{method} {path}");
+        assert_eq!(seen_by_client(&request.flow), expect, "{method} {path}");
         let body = String::from_utf8(reply(&request.flow).body.clone()).expect("is text");
         assert!(body.contains(body_has), "{method} {path}: {body}");
         assert!(!body.contains("weir_"), "a key is never repeated: {body}");
@@ -148,7 +148,7 @@ fn two_different_keys_are_refused() {
         ("x-api-key", "weir_1"),
         ("authorization", "Bearer weir_2"),
     ]);
-    assert_eq!(told(&request.flow), "401 invalid_api_key");
+    assert_eq!(seen_by_client(&request.flow), "401 invalid_api_key");
     assert!(reply(&request.flow).headers.contains(&("www-authenticate".into(), "Bearer".into())));
 }
 
@@ -176,7 +176,7 @@ fn nothing_passes_before_the_answer_has_come() {
         assert_eq!(exchange.request().operation.map(|operation| operation.name()), Some("chat.completions"));
         assert_eq!((exchange.request().revision(), exchange.verdict), (5, None));
     });
-    assert_eq!(vm.told("weir_1"), "passes");
+    assert_eq!(vm.seen_by_client("weir_1"), "passes");
     assert_eq!(vm.host.calls.len(), 1, "known keys cost no callout");
 }
 
@@ -184,7 +184,7 @@ fn nothing_passes_before_the_answer_has_come() {
 fn a_refused_request_goes_nowhere_afterwards() {
     let mut vm = Vm::new(ASKED);
     let mut request = vm.chat("weir_1");
-    assert_eq!(told(&vm.answer(&mut request, denied(Status::Unknown))), "401 invalid_api_key");
+    assert_eq!(seen_by_client(&vm.answer(&mut request, denied(Status::Unknown))), "401 invalid_api_key");
     assert_eq!(request.stream.on_request_body(&mut vm.host, 9, true), Flow::Pause);
     let again = vm.answer(&mut request, active("acme", 5, "gpt"));
     assert_eq!(again, Flow::Pause, "a second answer changes nothing");
@@ -207,11 +207,11 @@ fn keys_that_are_not_good_are_remembered_for_a_while() {
         assert_eq!(vm.resolve("weir_1", denied(status)), "401 invalid_api_key");
         vm.host.now += 9 * SECOND;
         let request = vm.chat("weir_1");
-        assert_eq!(told(&request.flow), "401 invalid_api_key", "no callout");
+        assert_eq!(seen_by_client(&request.flow), "401 invalid_api_key", "no callout");
         let body = String::from_utf8_lossy(&reply(&request.flow).body).into_owned();
         assert!(body.contains(word), "{body}");
         vm.host.now += 2 * SECOND;
-        assert_eq!(vm.told("weir_1"), "asks");
+        assert_eq!(vm.seen_by_client("weir_1"), "asks");
     }
 }
 
@@ -222,7 +222,7 @@ fn while_the_control_plane_is_away_known_keys_work_until_they_are_stale() {
     assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
     vm.host.now += 61 * SECOND;
     assert_eq!(vm.resolve("weir_1", Err(14)), "passes");
-    assert_eq!(vm.told("weir_1"), "passes", "the next ones do not wait");
+    assert_eq!(vm.seen_by_client("weir_1"), "passes", "the next ones do not wait");
     vm.host.now += 2 * SECOND;
     assert_eq!(vm.resolve("weir_1", Err(16)), "503 auth_unavailable", "this gateway itself is refused");
     vm.host.now += 590 * SECOND;
@@ -231,7 +231,7 @@ fn while_the_control_plane_is_away_known_keys_work_until_they_are_stale() {
     assert_eq!(vm.resolve("weir_1", Err(4)), "503 auth_unavailable");
     vm.host.refuse_calls = true;
     let request = vm.chat("weir_1");
-    assert_eq!(told(&request.flow), "503 auth_unavailable");
+    assert_eq!(seen_by_client(&request.flow), "503 auth_unavailable");
     assert!(reply(&request.flow).headers.contains(&("retry-after".into(), "1".into())));
     assert_eq!(vm.host.counters.get("weir_auth_stale_admitted"), Some(&2));
 }
@@ -253,7 +253,7 @@ fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
         watch.message(&vm.cache, &message.encode_to_vec()).expect("is decodable");
         assert_eq!(vm.resolve("weir_1", Err(14)), "503 auth_unavailable", "forgot {what}");
         let other = if message.forget_everything { "asks" } else { "passes" };
-        assert_eq!(vm.told("weir_2"), other, "forgot {what}");
+        assert_eq!(vm.seen_by_client("weir_2"), other, "forgot {what}");
         assert_eq!(vm.resolve("weir_1", denied(Status::Revoked)), "401 invalid_api_key");
     }
 }
@@ -275,14 +275,14 @@ fn what_was_known_before_a_stream_began_is_asked_again_and_is_usable_if_nobody_a
     while watch.tick().is_none() {}
     let begins = dataplane::WatchResponse { revision: 3, forget_everything: true, ..Default::default() };
     watch.message(&vm.cache, &begins.encode_to_vec()).expect("is decodable");
-    assert_eq!(vm.told("weir_1"), "asks");
-    assert_eq!(vm.told("weir_2"), "asks");
+    assert_eq!(vm.seen_by_client("weir_1"), "asks");
+    assert_eq!(vm.seen_by_client("weir_2"), "asks");
     assert_eq!(vm.resolve("weir_1", Err(14)), "passes");
     vm.host.now += 2 * SECOND;
-    assert_eq!(vm.told("weir_1"), "asks");
+    assert_eq!(vm.seen_by_client("weir_1"), "asks");
     // A backup was restored: what is answered now is older, and it holds.
     assert_eq!(vm.resolve("weir_1", active("acme", 3, "claude")), "passes");
-    assert_eq!(vm.told("weir_1"), "passes");
+    assert_eq!(vm.seen_by_client("weir_1"), "passes");
     assert_eq!(vm.chat("weir_1").shared.read(|exchange| exchange.request().revision()), Some(3));
     assert_eq!(vm.resolve("weir_3", active("acme", 3, "claude")), "passes");
     let catalog =
@@ -298,7 +298,7 @@ fn an_answer_that_an_invalidation_overtook_is_not_kept() {
     let digest = sha2::Sha256::digest(b"weir_1");
     vm.cache.forget_keys([digest.as_slice()]);
     assert_eq!(vm.answer(&mut request, active("acme", 5, "gpt")), Flow::Continue);
-    assert_eq!(vm.told("weir_1"), "asks");
+    assert_eq!(vm.seen_by_client("weir_1"), "asks");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_key_that_is_good_now_is_not_refused_for_having_been_unknown() {
     let digest = sha2::Sha256::digest(b"weir_1");
     vm.cache.forget_keys([digest.as_slice()]);
     assert_eq!(vm.resolve("weir_1", active("acme", 6, "gpt")), "passes");
-    assert_eq!(vm.told("weir_1"), "passes");
+    assert_eq!(vm.seen_by_client("weir_1"), "passes");
 }
 
 #[test]
@@ -322,11 +322,11 @@ fn a_key_expires_by_itself() {
     };
     assert_eq!(vm.resolve("weir_1", expiring(1_010_000)), "passes");
     vm.host.now += 9 * SECOND;
-    assert_eq!(vm.told("weir_1"), "passes");
+    assert_eq!(vm.seen_by_client("weir_1"), "passes");
     vm.host.now += SECOND;
-    assert_eq!(vm.told("weir_1"), "401 invalid_api_key");
+    assert_eq!(vm.seen_by_client("weir_1"), "401 invalid_api_key");
     assert_eq!(vm.resolve("weir_2", expiring(1_010_000)), "401 invalid_api_key");
-    assert_eq!(vm.told("weir_2"), "401 invalid_api_key", "remembered");
+    assert_eq!(vm.seen_by_client("weir_2"), "401 invalid_api_key", "remembered");
     assert_eq!(vm.resolve("weir_3", expiring(1_080_000)), "passes");
     vm.host.now += 75 * SECOND;
     assert_eq!(vm.resolve("weir_3", Err(14)), "503 auth_unavailable", "stale, but not beyond its own time");
@@ -359,11 +359,14 @@ fn the_cache_is_bounded() {
         assert_eq!(vm.resolve(key, active("acme", 5, "gpt")), "passes");
     }
     assert_eq!(vm.cache.len(), 3);
-    assert_eq!([vm.told("weir_1"), vm.told("weir_2"), vm.told("weir_4")], ["asks", "passes", "passes"]);
+    assert_eq!(
+        [vm.seen_by_client("weir_1"), vm.seen_by_client("weir_2"), vm.seen_by_client("weir_4")],
+        ["asks", "passes", "passes"]
+    );
     for key in 0..20 {
         vm.resolve(&format!("bad_{key}"), denied(Status::Unknown));
     }
-    assert_eq!(vm.told("weir_4"), "passes", "guessed keys do not push out good ones");
+    assert_eq!(vm.seen_by_client("weir_4"), "passes", "guessed keys do not push out good ones");
 }
 
 #[test]
@@ -380,7 +383,7 @@ fn answers_that_cannot_be_admit_nobody() {
     }
     let mut vm = Vm::new(ASKED);
     let mut request = vm.chat("weir_1");
-    assert_eq!(told(&request.stream.on_call(&mut vm.host, 1, Ok(b"\xff\xff"))), "503 auth_unavailable");
+    assert_eq!(seen_by_client(&request.stream.on_call(&mut vm.host, 1, Ok(b"\xff\xff"))), "503 auth_unavailable");
     assert!(vm.host.logged.iter().all(|(_, line)| !line.contains("weir_1")), "{:?}", vm.host.logged);
 }
 
@@ -472,7 +475,7 @@ fn principals_may_be_written_in_the_configuration() {
     let mut vm = Vm::new(&config);
     assert!(vm.plugin.control_plane().is_none());
     let request = vm.chat("weir_1");
-    assert_eq!(told(&request.flow), "passes");
+    assert_eq!(seen_by_client(&request.flow), "passes");
     let pool = request
         .shared
         .read(|exchange| Some(exchange.request().catalog.as_ref()?.find("gpt")?.pool_id.clone()))
@@ -481,7 +484,7 @@ fn principals_may_be_written_in_the_configuration() {
     let profile =
         request.shared.read(|exchange| exchange.request().principal.as_ref()?.guardrail_profile.clone()).flatten();
     assert_eq!(profile.map(|profile| profile.profile.rules.len()), Some(1));
-    assert_eq!(vm.told("weir_2"), "401 invalid_api_key");
+    assert_eq!(vm.seen_by_client("weir_2"), "401 invalid_api_key");
     assert!(vm.host.calls.is_empty());
 }
 
@@ -497,8 +500,8 @@ fn without_a_watch_each_request_asks() {
     }
     let mut request = vm.chat("weir_1");
     assert_eq!(vm.answer(&mut request, Err(14)), Flow::Continue, "the control plane is away");
-    assert_eq!(told(&vm.chat("weir_1").flow), "passes", "and is not asked again at once");
+    assert_eq!(seen_by_client(&vm.chat("weir_1").flow), "passes", "and is not asked again at once");
     vm.host.now += 2 * SECOND;
     vm.cache.set_watched(true);
-    assert_eq!(told(&vm.chat("weir_1").flow), "passes", "what was answered is known");
+    assert_eq!(seen_by_client(&vm.chat("weir_1").flow), "passes", "what was answered is known");
 }

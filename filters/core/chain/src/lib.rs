@@ -61,14 +61,14 @@ impl Chain {
         index: usize,
         callback: impl FnOnce(&mut dyn StreamFilter) -> Flow,
     ) -> Option<Flow> {
-        let place = match of {
+        let number = match of {
             Message::Request => {
                 self.reached = self.reached.max(index.saturating_add(1)).min(self.stages.len());
                 index
             }
             Message::Response => self.reached.checked_sub(index.saturating_add(1))?,
         };
-        self.stages.get_mut(place).map(|stage| callback(stage.as_mut()))
+        self.stages.get_mut(number).map(|stage| callback(stage.as_mut()))
     }
 
     fn passage(&mut self, of: Message) -> &mut Passage {
@@ -168,8 +168,8 @@ impl Chain {
         call: CallId,
         tell: impl FnOnce(&mut dyn StreamFilter, &mut StageHost<'_>) -> Flow,
     ) -> Flow {
-        let Some(place) = self.open.iter().position(|open| open.id == call) else { return Flow::Pause };
-        let Callout { of, index, .. } = self.open.swap_remove(place);
+        let Some(found) = self.open.iter().position(|open| open.id == call) else { return Flow::Pause };
+        let Callout { of, index, .. } = self.open.swap_remove(found);
         self.go_on(host, of, index, tell)
     }
 

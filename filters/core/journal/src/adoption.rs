@@ -1,13 +1,13 @@
 use weir_host::{Base, HostError, Micros};
 
-use crate::lane::{BEAT, LANES, LaneHead, empty, kept_at};
+use crate::partition::{BEAT, PARTITIONS, PartitionHead, empty, kept_at};
 
-/// How long the owner of a lane is silent before it counts as dead. If it was not, some records go out twice, which does
+/// How long the owner of a partition is silent before it counts as dead. If it was not, some records go out twice, which does
 /// no harm.
 const DEAD_AFTER: Micros = 3 * BEAT;
 
-/// Places that are read in one tick, so that no stream of this worker has to wait long.
-const PLACES_A_TICK: u32 = 512;
+/// Slots that are read in one tick, so that no stream of this worker has to wait long.
+const SLOTS_A_TICK: u32 = 512;
 
 /// Finds what VMs that died had kept. Any VM may; the main thread's, which serves no streams, is there in any case.
 #[derive(Debug, Default)]
@@ -16,12 +16,12 @@ pub(crate) struct Adoption {
     under_way: Option<UnderWay>,
 }
 
-/// A dead VM's lane that is being read.
+/// A dead VM's partition that is being read.
 #[derive(Debug)]
 struct UnderWay {
     key: &'static str,
-    lane: u16,
-    next_place: u32,
+    partition: u16,
+    next_slot: u32,
     /// As the dead VM left it: what has a larger sequence number still counts.
     acknowledged: u64,
     /// The largest sequence number seen.
@@ -29,7 +29,7 @@ struct UnderWay {
 }
 
 impl Adoption {
-    /// Hands to `keep` what dead VMs had kept, some of it at a time. `own`: the owner's number of this VM's lane. `silence`:
+    /// Hands to `keep` what dead VMs had kept, some of it at a time. `own`: the owner's number of this VM's partition. `silence`:
     /// the time between two ticks.
     pub(crate) fn tick(
         &mut self,
@@ -44,15 +44,15 @@ impl Adoption {
             self.next_search = now.saturating_add(BEAT);
             self.under_way = take_over(host, key, own, silence.saturating_mul(4).max(DEAD_AFTER));
         }
-        let Some(mut lane) = self.under_way.take() else { return };
+        let Some(mut partition) = self.under_way.take() else { return };
         // Not if a third VM took this one for dead in the meantime.
-        if !lane.write_head(host, own, own) {
+        if !partition.write_head(host, own, own) {
             return;
         }
-        match lane.read(host, &mut keep) {
-            Read::More => self.under_way = Some(lane),
+        match partition.read(host, &mut keep) {
+            Read::More => self.under_way = Some(partition),
             Read::All => {
-                lane.write_head(host, own, 0);
+                partition.write_head(host, own, 0);
                 // There may be others.
                 self.next_search = now;
             }
@@ -67,41 +67,43 @@ enum Read {
 
 impl UnderWay {
     fn read(&mut self, host: &mut dyn Base, keep: &mut impl FnMut(&mut dyn Base, Vec<u8>)) -> Read {
-        for _ in 0..PLACES_A_TICK {
-            let place = self.next_place;
-            let Some((sequence, message)) = kept_at(host, self.key, self.lane, place) else { return Read::All };
-            self.next_place = place.saturating_add(1);
+        for _ in 0..SLOTS_A_TICK {
+            let slot = self.next_slot;
+            let Some((sequence, message)) = kept_at(host, self.key, self.partition, slot) else { return Read::All };
+            self.next_slot = slot.saturating_add(1);
             if sequence > self.acknowledged {
                 self.last = self.last.max(sequence);
                 keep(host, message);
-                empty(host, self.key, self.lane, place);
+                empty(host, self.key, self.partition, slot);
             }
         }
         Read::More
     }
 
-    /// Says that this VM lives and is at it, or that the lane is anybody's (`owner` 0).
+    /// Says that this VM lives and is at it, or that the partition is anybody's (`owner` 0).
     fn write_head(&self, host: &mut dyn Base, own: u64, owner: u64) -> bool {
-        let Some((known, cas)) = LaneHead::read(host, self.key, self.lane) else { return false };
+        let Some((known, cas)) = PartitionHead::read(host, self.key, self.partition) else { return false };
         let acknowledged = if owner == 0 { self.last } else { self.acknowledged };
         known.owner == own
-            && LaneHead { owner, beat: host.now(), acknowledged }.write(host, self.key, self.lane, cas).is_ok()
+            && PartitionHead { owner, beat: host.now(), acknowledged }
+                .write(host, self.key, self.partition, cas)
+                .is_ok()
     }
 }
 
-/// Takes the lane of a VM that was silent for so long, if there is one.
+/// Takes the partition of a VM that was silent for so long, if there is one.
 fn take_over(host: &mut dyn Base, key: &'static str, own: u64, dead_after: Micros) -> Option<UnderWay> {
     let now = host.now();
-    for lane in 0..LANES {
-        // Lanes are taken in order: the first that nobody ever had is the last there is.
-        let (head, cas) = LaneHead::read(host, key, lane)?;
+    for partition in 0..PARTITIONS {
+        // Partitions are taken in order: the first that nobody ever had is the last there is.
+        let (head, cas) = PartitionHead::read(host, key, partition)?;
         if head.owner == 0 || head.owner == own || now < head.beat.saturating_add(dead_after) {
             continue;
         }
-        match (LaneHead { owner: own, beat: now, ..head }).write(host, key, lane, cas) {
+        match (PartitionHead { owner: own, beat: now, ..head }).write(host, key, partition, cas) {
             Ok(()) => {
                 let (acknowledged, last) = (head.acknowledged, head.acknowledged);
-                return Some(UnderWay { key, lane, next_place: 0, acknowledged, last });
+                return Some(UnderWay { key, partition, next_slot: 0, acknowledged, last });
             }
             // Another VM was faster, or the owner lives.
             Err(HostError::Conflict | HostError::NotNow | HostError::Refused) => {}

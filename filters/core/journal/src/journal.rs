@@ -7,7 +7,7 @@ use weir_host::{Base, CallId, Level, Micros};
 
 use crate::Kind;
 use crate::adoption::Adoption;
-use crate::lane::{Lane, Place};
+use crate::partition::{Partition, Slot};
 
 /// Waits between deliveries that fail: the first, and the longest. Each is twice the one before.
 const FIRST_WAIT: Micros = 250_000;
@@ -16,8 +16,8 @@ const LONGEST_WAIT: Micros = 5_000_000;
 /// Bytes in one delivery: a quarter of what gRPC servers accept by default.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// How long a VM that found no lane does without one.
-const LANE_RETRY: Micros = 10_000_000;
+/// How long a VM that found no partition does without one.
+const PARTITION_RETRY: Micros = 10_000_000;
 
 /// Added to a call's own deadline before its batch goes out again: the answer to a call of a plugin that was configured
 /// anew in the meantime never comes.
@@ -73,27 +73,27 @@ struct State {
     next_due: Micros,
     failures: u32,
     /// Taken with the first entry.
-    lane: Option<Lane>,
-    lane_wanted_at: Micros,
+    partition: Option<Partition>,
+    partition_wanted_at: Micros,
     adoption: Adoption,
 }
 
 /// One entry, encoded once.
 #[derive(Debug)]
 struct Waiting {
-    /// Room for the number that the lane gives it, then the entry.
+    /// Room for the number that the partition gives it, then the entry.
     value: Vec<u8>,
     /// `None`: in this VM's memory alone.
-    place: Option<Place>,
+    slot: Option<Slot>,
 }
 
-/// Bytes that a lane uses at the beginning of a value.
-const LANE_BYTES: usize = 8;
+/// Bytes that a partition uses at the beginning of a value.
+const SEQUENCE_BYTES: usize = 8;
 
 impl Journal {
     /// Nothing waits. `owner`: drawn at random by each VM.
     pub fn new(kind: &'static Kind, owner: u64) -> Self {
-        // 0 says that a lane is nobody's.
+        // 0 says that a partition is nobody's.
         Self { kind, owner: owner.max(1), state: Cell::default() }
     }
 
@@ -109,8 +109,8 @@ impl Journal {
                 host.count(self.kind.overflowed, 1);
                 return false;
             }
-            let mut value = Vec::with_capacity(LANE_BYTES.saturating_add(entry.encoded_len()));
-            value.extend_from_slice(&[0; LANE_BYTES]);
+            let mut value = Vec::with_capacity(SEQUENCE_BYTES.saturating_add(entry.encoded_len()));
+            value.extend_from_slice(&[0; SEQUENCE_BYTES]);
             // A vector takes whatever is written to it.
             let _ = entry.encode(&mut value);
             host.count(self.kind.taken, 1);
@@ -124,9 +124,9 @@ impl Journal {
     pub fn tick(&self, host: &mut dyn Base, bounds: Bounds, flush_ms: u64) {
         let Kind { plugin, entries, .. } = self.kind;
         self.with(|state| {
-            if state.lane.as_mut().is_some_and(|lane| !lane.beat(host)) {
+            if state.partition.as_mut().is_some_and(|partition| !partition.beat(host)) {
                 host.log(Level::Warn, &format!("{plugin}: this VM was taken for dead; its {entries} are kept anew"));
-                state.lane = None;
+                state.partition = None;
                 state.keep_anew(host, self.kind, self.owner);
             }
             // What is not taken in now stays where it is.
@@ -246,7 +246,7 @@ impl State {
                 return;
             }
             adopted = adopted.saturating_add(1);
-            self.take_in(host, kind, owner, [&[0; LANE_BYTES], message.as_slice()].concat());
+            self.take_in(host, kind, owner, [&[0; SEQUENCE_BYTES], message.as_slice()].concat());
         });
         self.adoption = adoption;
         if adopted > 0 {
@@ -260,7 +260,7 @@ impl State {
     }
 
     fn take_in(&mut self, host: &mut dyn Base, kind: &'static Kind, owner: u64, value: Vec<u8>) {
-        let mut waiting = Waiting { value, place: None };
+        let mut waiting = Waiting { value, slot: None };
         self.protect(host, kind, owner, &mut waiting);
         self.bytes = self.bytes.saturating_add(waiting.value.len());
         self.entries.push_back(waiting);
@@ -268,16 +268,16 @@ impl State {
 
     /// Keeps an entry where it outlives this VM.
     fn protect(&mut self, host: &mut dyn Base, kind: &'static Kind, owner: u64, waiting: &mut Waiting) {
-        if self.lane.is_none() && host.now() >= self.lane_wanted_at {
-            self.lane = Lane::claim(host, kind.key, owner);
-            if self.lane.is_none() {
-                self.lane_wanted_at = host.now().saturating_add(LANE_RETRY);
+        if self.partition.is_none() && host.now() >= self.partition_wanted_at {
+            self.partition = Partition::claim(host, kind.key, owner);
+            if self.partition.is_none() {
+                self.partition_wanted_at = host.now().saturating_add(PARTITION_RETRY);
                 let Kind { plugin, entries, .. } = kind;
                 host.log(Level::Error, &format!("{plugin}: shared data has no room; {entries} would die with this VM"));
             }
         }
-        waiting.place = self.lane.as_mut().and_then(|lane| lane.keep(host, &mut waiting.value).ok());
-        if waiting.place.is_none() {
+        waiting.slot = self.partition.as_mut().and_then(|partition| partition.keep(host, &mut waiting.value).ok());
+        if waiting.slot.is_none() {
             host.count(kind.unprotected, 1);
         }
     }
@@ -296,8 +296,8 @@ impl State {
         let under_way = self.in_flight.min(self.entries.len());
         for waiting in self.entries.drain(..under_way) {
             self.bytes = self.bytes.saturating_sub(waiting.value.len());
-            if let (Some(lane), Some(place)) = (&mut self.lane, waiting.place) {
-                lane.acknowledge(host, place);
+            if let (Some(partition), Some(slot)) = (&mut self.partition, waiting.slot) {
+                partition.acknowledge(host, slot);
             }
         }
         self.in_flight = 0;
@@ -316,6 +316,6 @@ impl State {
 
 impl Waiting {
     fn message(&self) -> &[u8] {
-        self.value.get(LANE_BYTES..).unwrap_or_default()
+        self.value.get(SEQUENCE_BYTES..).unwrap_or_default()
     }
 }

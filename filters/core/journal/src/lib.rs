@@ -24,7 +24,7 @@
 mod adoption;
 mod journal;
 mod kind;
-mod lane;
+mod partition;
 
 pub use journal::{Bounds, Delivery, Journal};
 pub use kind::Kind;

@@ -37,7 +37,7 @@ pub mod text;
 mod timestamp;
 pub mod usage;
 
-pub use compare::{between, same};
+pub use compare::{between, equal_bytes};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
 pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, RequestHead, read_head};
 pub use node::Node;

@@ -3,7 +3,7 @@
 //! Events are read into [`Delta`]s, which say what happened without a schema. Between two schemas the client's events are
 //! written from them. Within one schema the provider's events pass byte for byte and the deltas only tell what passed.
 
-mod same;
+mod passthrough;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -134,7 +134,7 @@ impl StreamTranslator {
     pub fn new(provider: Schema, client: Schema, options: StreamOptions) -> Self {
         let tool_names = options.tool_names.clone();
         let writer = match provider == client {
-            true => Writer::Same(same::Writer::new(client, options)),
+            true => Writer::Same(passthrough::Writer::new(client, options)),
             false => Writer::Other(client.stream_writer(options)),
         };
         let reader = provider.stream_reader(provider != client);
@@ -209,7 +209,7 @@ impl StreamTranslator {
 
 #[derive(Debug)]
 enum Writer {
-    Same(same::Writer),
+    Same(passthrough::Writer),
     Other(Box<dyn StreamWriter>),
 }
 

@@ -7,7 +7,7 @@ use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{AnswerOutline, Operation, Schema, chat, same, text, usage_of_value};
+use weir_llm::{AnswerOutline, Operation, Schema, chat, equal_bytes, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
@@ -321,7 +321,7 @@ impl Answer {
         }
         let out = self.checked_piece(out, end_of_stream);
         // Most pieces of the client's own schema pass as they came.
-        let as_it_came = self.decoder.is_none() && same(&out, new);
+        let as_it_came = self.decoder.is_none() && equal_bytes(&out, new);
         self.flow_after(if as_it_came { Ok(()) } else { host.set_body(Message::Response, &out) })
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
 use weir_exchange::Shared;
 use weir_host::{Headers, Host, StreamFilter};
-use weir_llm::same;
+use weir_llm::equal_bytes;
 use weir_llm::schema::LeftOut;
 
 use crate::left_out::LeftOutCounters;
@@ -44,7 +44,7 @@ impl ProviderPlugin {
     pub(crate) fn deployment(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
         if let Ok(last) = self.last.try_borrow()
             && let Some((known, deployment)) = &*last
-            && same(known, json)
+            && equal_bytes(known, json)
         {
             return Ok(Rc::clone(deployment));
         }

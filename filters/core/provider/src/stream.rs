@@ -6,7 +6,7 @@ use weir_exchange::{AnswerCheck, Attempt, Body, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
-use weir_llm::{Operation, Schema, same};
+use weir_llm::{Operation, Schema, equal_bytes};
 
 use crate::ProviderPlugin;
 use crate::answer::{Answer, Asked};
@@ -160,7 +160,7 @@ impl ProviderStream {
         let known = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.body().clone()));
         let known = known.unwrap_or_default();
         if let (Some(bytes), Some(head)) = (&known.bytes, &known.head)
-            && same(bytes, &body)
+            && equal_bytes(bytes, &body)
         {
             return Ok(ClientBody { bytes: Rc::clone(bytes), head: head.clone() });
         }

@@ -1,7 +1,7 @@
 use weir_exchange::{AnswerCheck, Checked};
 use weir_host::{Flow, Host, Message, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::{Schema, same};
+use weir_llm::{Schema, equal_bytes};
 
 use super::check::Check;
 use super::known::Known;
@@ -93,7 +93,7 @@ impl AnswerStream {
     fn piece(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         let Ok(piece) = host.body(Message::Response, 0, held) else { return self.refuse("it could not be read") };
         let edited = self.check.piece(&piece, end_of_stream);
-        if !same(&edited, &piece) && host.set_body(Message::Response, &edited).is_err() {
+        if !equal_bytes(&edited, &piece) && host.set_body(Message::Response, &edited).is_err() {
             return self.refuse("it cannot be replaced");
         }
         Flow::Continue

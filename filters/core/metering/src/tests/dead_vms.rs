@@ -98,10 +98,10 @@ fn many_records_are_taken_over_in_steps_and_only_while_there_is_room() {
     assert_eq!(other.outbox.len(), 512, "no more while the outbox is full");
     other.host.refuse_calls = false;
     assert_eq!(live(&mut other, 20), ids(0..1500));
-    let empty = |place: u32| {
-        dead.host.shared.borrow().get(&format!("weir.usage.0.{place}")).is_some_and(|(value, _)| value.is_empty())
+    let empty = |slot: u32| {
+        dead.host.shared.borrow().get(&format!("weir.usage.0.{slot}")).is_some_and(|(value, _)| value.is_empty())
     };
-    assert!(!empty(1023) && empty(1024) && empty(1499), "places that only an outage needs are emptied");
+    assert!(!empty(1023) && empty(1024) && empty(1499), "slots that only an outage needs are emptied");
 }
 
 #[test]
