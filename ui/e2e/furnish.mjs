@@ -64,6 +64,11 @@ async function make(machine) {
     ],
   });
   for (const name of MODELS) await machine.post("models", { name, pool_id: pool.id });
+  await machine.post("service-tokens", {
+    name: "Deployment pipeline",
+    role: "platform_admin",
+    expires_at: new Date(Date.now() + 90 * 86_400_000).toISOString(),
+  });
   const revoked = await machine.post("api-keys", { tenant_id: keys[0].tenant_id, name: "Old laptop" });
   await machine.post(`api-keys/${revoked.id}/revoke`);
   await traffic(keys);

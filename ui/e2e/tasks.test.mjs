@@ -67,7 +67,8 @@ test("a tenant, its provider, pool, model and key: the app's first call works", 
   await page.locator("[aria-invalid=true]").waitFor();
   await page.getByLabel("Base URL").fill(base_url);
   await button("Create").click();
-  await page.waitForURL(/\/providers$/);
+  await page.waitForURL(/\/providers\/[^/]+\/models$/);
+  await page.getByRole("heading", { name: "Models of First" }).waitFor();
   assert.ok(!(await page.content()).includes("secret-of-the-provider"));
 
   await page.goto("/pools/new");

@@ -110,8 +110,27 @@ test("a provider is asked before it is stored, and an API that fails in between 
   assert.equal(await page.getByLabel("Credential").inputValue(), "secret");
   await page.unroute("**/api/v1/admin/providers");
   await page.getByRole("button", { name: "Create" }).click();
-  await page.waitForURL(/\/providers$/);
-  await page.getByRole("link", { name: "checked" }).waitFor();
+  await page.waitForURL(/\/providers\/[^/]+\/models$/);
+  // The models of a provider that answers; of one that does not, a name is written whole.
+  await page.getByText(/^It answers, in/).waitFor();
+  await page.getByLabel("gpt-4o-mini", { exact: true }).check();
+  await page.getByLabel("Name, or a part of one").fill("house-special");
+  await page.getByLabel("house-special", { exact: true }).check();
+  await page.getByRole("button", { name: "Make 2 models" }).click();
+  const made = page.getByRole("region", { name: "Made" });
+  await made.getByRole("listitem").filter({ hasText: "house-special" }).getByLabel("done").waitFor();
+  assert.deepEqual(await axe(page), []);
+  const pool = (await machine.get("pools?name=house-special")).items[0];
+  assert.deepEqual(
+    pool.members.map(({ provider_name, model }) => [provider_name, model]),
+    [["checked", "house-special"]],
+  );
+  assert.equal((await machine.get("models?name=house-special")).items[0].pool_id, pool.id);
+  // A second time the names are taken, and each says so.
+  await page.reload();
+  await page.getByLabel("gpt-4o-mini", { exact: true }).check();
+  await page.getByRole("button", { name: "Make 1 model" }).click();
+  await made.getByRole("listitem").filter({ hasText: "gpt-4o-mini" }).getByText("taken").waitFor();
   await context.close();
 });
 

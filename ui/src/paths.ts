@@ -17,6 +17,7 @@ export const paths = {
   providers: "/providers",
   providerNew: "/providers/new",
   provider: (id: string) => `/providers/${id}`,
+  providerModels: (id: string) => `/providers/${id}/models`,
   models: "/models",
   modelNew: "/models/new",
   model: (id: string) => `/models/${id}`,

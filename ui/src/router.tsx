@@ -54,6 +54,7 @@ const routes = root.addChildren([
     page(paths.providers, providers, "ProvidersPage"),
     page(paths.providerNew, () => import("./features/providers/NewProviderPage"), "NewProviderPage"),
     page(paths.provider(id), providers, "ProviderPage"),
+    page(paths.providerModels(id), () => import("./features/providers/ModelsPage"), "ProviderModelsPage"),
     page(paths.models, models, "ModelsPage"),
     page(paths.modelNew, models, "NewModelPage"),
     page(paths.model(id), models, "ModelPage"),

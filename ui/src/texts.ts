@@ -1,4 +1,5 @@
 import { audit } from "./texts/audit";
+import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
@@ -37,6 +38,7 @@ export const texts = {
     optional: "optional",
     clearFilters: "Clear filters",
     filters: "Filters",
+    filtersSet: "Filters (some are set)",
     search: "Search",
     back: "Back",
     from: "From",
@@ -52,6 +54,7 @@ export const texts = {
     tenant: "Tenant",
     owner: "Owner",
     name: "Name",
+    nameHas: "Name has",
     createdAt: "Created",
     updatedAt: "Changed",
     actions: "Actions",
@@ -150,6 +153,7 @@ export const texts = {
     lead: "People who administer.",
     new: "New user",
     email: "E-mail",
+    emailHas: "E-mail has",
     role: "Role",
     roleHelp: {
       platform_admin: "Everything, for all tenants and the platform.",
@@ -196,6 +200,16 @@ export const texts = {
     lastUsed: "Last used",
     successRate: "Without error",
     usage: "Its usage",
+    refusing: "Where it is refused",
+    refusingLead: "Each connected Envoy refuses it since it holds the policy that says so, at the latest since then.",
+    refusesSince: "Refuses it since",
+    notYet: "Not yet",
+    test: "Test call",
+    testTitle: "Test call",
+    testLead:
+      "Try it before it is gone from this page: one small request through the gateway, which counts like any other.",
+    testEnter: "One small request through the gateway, which counts like any other. The key is kept nowhere.",
+    testWorks: (time: string) => `It works: an answer came within ${time}.`,
   },
   providers: {
     title: "Providers",
@@ -233,6 +247,19 @@ export const texts = {
     checkFailed: "It does not answer as it should",
     deleteConsequence: "Nothing can be sent there any more. A provider that a pool still uses cannot be deleted.",
     empty: "Add the first provider: OpenAI, Anthropic, or a server of your own.",
+    itsModels: (name: string) => `Models of ${name}`,
+    itsModelsLead: "Step 3 of 3: names that apps can ask for.",
+    withoutModels: "Without models for now",
+    chooseModels: "Which of them shall apps be able to ask for?",
+    chooseModelsLead: "Each gets a pool with this provider as its only member, and a model of the same name.",
+    modelPart: "Name, or a part of one",
+    modelPartHelp: "One that the provider does not list can be written whole.",
+    moreModels: (count: number) => `${count} more: write a part of the name.`,
+    makeModels: (count: number) =>
+      count === 0 ? "Make models" : count === 1 ? "Make 1 model" : `Make ${count} models`,
+    madeModels: "Made",
+    madeModelsLead: "Without prices their use has no cost. Set them at the pools.",
+    setPrice: "Set prices",
     other: "Another server",
     otherHelp: "Anything that speaks OpenAI's or Anthropic's API.",
     address: "Its own address",
@@ -431,6 +458,7 @@ export const texts = {
     table: "As a table",
     time: "Time",
   },
+  bulk,
   firstCall,
   picker,
   playground,

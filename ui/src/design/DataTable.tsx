@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useRef } from "react";
 import { texts } from "../texts";
+import type { Selection } from "./Bulk";
 import { Button } from "./Button";
 import { count } from "./format";
 import { Empty, Failed, Loading, NothingFound } from "./States";
@@ -41,6 +42,7 @@ export function DataTable<T>({
   rowKey,
   empty,
   onClearFilters,
+  selection,
 }: {
   label: string;
   list: Listed<T>;
@@ -50,6 +52,8 @@ export function DataTable<T>({
   empty: ReactNode;
   /** Given while a filter is set. */
   onClearFilters?: () => void;
+  /** Given where several can be chosen. */
+  selection?: Selection<T>;
 }) {
   if (list.isPending) return <Loading />;
   if (list.error && !list.data) return <Failed error={list.error} onRetry={() => list.refetch()} />;
@@ -59,7 +63,7 @@ export function DataTable<T>({
   }
   return (
     <>
-      <Rows label={label} items={items} columns={columns} rowKey={rowKey} />
+      <Rows label={label} items={items} columns={columns} rowKey={rowKey} selection={selection} />
       <div className="mt-3 flex flex-wrap items-center justify-between gap-3 text-sm text-ink-soft">
         <p aria-live="polite">
           {texts.common.shown(items.length, list.hasNextPage).replace(String(items.length), count(items.length))}
@@ -80,11 +84,13 @@ export function Rows<T>({
   items,
   columns,
   rowKey,
+  selection,
 }: {
   label: string;
   items: T[];
   columns: Column<T>[];
   rowKey: (item: T) => string;
+  selection?: Selection<T>;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
   const isVirtual = items.length > VIRTUAL_FROM;
@@ -94,7 +100,8 @@ export function Rows<T>({
     estimateSize: () => ROW,
     overscan: 12,
   });
-  const template = columns.map((column) => column.width ?? "minmax(0,1fr)").join(" ");
+  const widths = columns.map((column) => column.width ?? "minmax(0,1fr)");
+  const template = (selection ? ["1.5rem", ...widths] : widths).join(" ");
   const row = (item: T, index: number, ref?: (element: Element | null) => void) => (
     <div
       key={rowKey(item)}
@@ -103,13 +110,14 @@ export function Rows<T>({
       data-index={index}
       aria-rowindex={index + 2}
       style={{ "--columns": template } as React.CSSProperties}
-      className="grid grid-cols-1 gap-x-6 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken md:grid-cols-[var(--columns)] md:items-center md:py-2"
+      className="relative grid grid-cols-1 gap-x-6 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken md:grid-cols-[var(--columns)] md:items-center md:py-2"
     >
+      {selection && <Choice selection={selection} items={[item]} label={texts.bulk.choose(selection.nameOf(item))} />}
       {columns.map((column, at) => (
         <div
           key={column.title}
           role={at === 0 ? "rowheader" : "cell"}
-          className={`flex min-h-7 min-w-0 items-center gap-2 ${column.secondary ? "hidden md:flex" : ""} ${column.numeric ? "tabular-nums md:justify-end md:text-right" : ""}`}
+          className={`flex min-h-7 min-w-0 items-start gap-2 md:items-center ${column.secondary ? "hidden md:flex" : ""} ${column.numeric ? "tabular-nums md:justify-end md:text-right" : ""}`}
         >
           {at > 0 && <span className="w-32 shrink-0 text-ink-soft md:hidden">{column.title}</span>}
           <span className="min-w-0 flex-1 break-words md:truncate">{column.cell(item)}</span>
@@ -130,6 +138,7 @@ export function Rows<T>({
         style={{ "--columns": template } as React.CSSProperties}
         className="sr-only border-b border-line bg-sunken px-4 py-2 text-xs font-medium text-ink-soft md:not-sr-only md:grid md:grid-cols-[var(--columns)] md:gap-x-6 md:border-b md:px-4 md:py-2"
       >
+        {selection && <Choice selection={selection} items={items} label={texts.bulk.chooseAll} isHeading />}
         {columns.map((column) => (
           <div key={column.title} role="columnheader" className={column.numeric ? "md:text-right" : ""}>
             {column.title}
@@ -151,6 +160,48 @@ export function Rows<T>({
         </div>
       ) : (
         <div role="rowgroup">{items.map((item, index) => row(item, index))}</div>
+      )}
+    </div>
+  );
+}
+
+/** Chooses these of a list; on a phone it stands above what a row says. */
+function Choice<T>({
+  selection,
+  items,
+  label,
+  isHeading = false,
+}: {
+  selection: Selection<T>;
+  items: T[];
+  label: string;
+  isHeading?: boolean;
+}) {
+  const { chosen, keyOf, set } = selection;
+  const selectable = items.filter(selection.isSelectable);
+  const isChosen = selectable.length > 0 && selectable.every((item) => chosen.has(keyOf(item)));
+  const toggle = () => {
+    const next = new Map(chosen);
+    for (const item of selectable) {
+      if (isChosen) next.delete(keyOf(item));
+      else next.set(keyOf(item), item);
+    }
+    set(next);
+  };
+  return (
+    <div role={isHeading ? "columnheader" : "cell"} className="absolute top-0.5 right-1 md:static md:-m-3">
+      {selectable.length > 0 ? (
+        <label className="flex size-11 items-center justify-center">
+          <input
+            type="checkbox"
+            aria-label={label}
+            checked={isChosen}
+            onChange={toggle}
+            className="size-5 accent-accent"
+          />
+        </label>
+      ) : (
+        <span className="sr-only">{isHeading ? texts.bulk.column : texts.common.none}</span>
       )}
     </div>
   );

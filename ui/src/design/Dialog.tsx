@@ -104,10 +104,13 @@ export function SecretOnce({
   label,
   secret,
   onDone,
+  children,
 }: {
   label: string;
   secret: string | undefined;
   onDone: () => void;
+  /** What can be done with it while it is known. */
+  children?: ReactNode;
 }) {
   return (
     <Dialog title={texts.secret.title} isOpen={secret !== undefined} onClose={onDone} firm alert>
@@ -119,6 +122,7 @@ export function SecretOnce({
         </code>
         <CopyButton text={secret ?? ""} />
       </div>
+      {children && <div className="mt-6">{children}</div>}
       <div className="mt-6 flex justify-end">
         <Button kind="primary" onPress={onDone}>
           {texts.secret.done}

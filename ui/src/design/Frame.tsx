@@ -70,15 +70,15 @@ export function Frame({
         </div>
         <nav aria-label={texts.nav.label} className="min-h-0 flex-1 px-3 py-2 lg:overflow-y-auto">
           {groups.map((group, index) => (
-            <div key={group.label ?? index} className="mb-4 lg:mb-3">
-              {group.label && <p className="px-2 pb-1 text-xs font-medium text-ink-soft">{group.label}</p>}
+            <div key={group.label ?? index} className="mb-4 lg:mb-1.5">
+              {group.label && <p className="px-2 pb-1 text-xs font-medium text-ink-soft lg:pb-0.5">{group.label}</p>}
               <ul>
                 {group.entries.map(({ to, label, icon }) => (
                   <li key={to}>
                     <AppLink
                       to={to}
                       aria-current={to === current ? "page" : undefined}
-                      className={`flex min-h-11 items-center gap-3 rounded-md px-2 text-sm lg:min-h-8 ${to === current ? "bg-sunken font-semibold" : "text-ink-soft hover:bg-sunken hover:text-ink"}`}
+                      className={`flex min-h-11 items-center gap-3 rounded-md px-2 text-sm lg:min-h-7 ${to === current ? "bg-sunken font-semibold" : "text-ink-soft hover:bg-sunken hover:text-ink"}`}
                     >
                       {icon}
                       {label}

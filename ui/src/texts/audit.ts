@@ -27,6 +27,8 @@ export const audit = {
     revoke: "Revoked",
     rotate: "Token replaced",
     adopt: "Taken over",
+    check: "Asked for its models",
+    export: "Exported",
   } as Record<string, string>,
   kinds: {
     tenant: "Tenant",

@@ -76,6 +76,7 @@ export function AuditPage() {
         columns={[
           {
             title: words.at,
+            width: "9rem",
             cell: (entry) => (
               <button
                 type="button"
@@ -86,7 +87,7 @@ export function AuditPage() {
               </button>
             ),
           },
-          { title: words.who, width: "minmax(0,1.2fr)", cell: actor },
+          { title: words.who, width: "minmax(0,1.4fr)", cell: actor },
           { title: words.what, width: "minmax(0,1.2fr)", cell: whatHappened },
           {
             title: common.name,

@@ -47,7 +47,7 @@ export function GatewaysPage() {
             title: words.scope,
             cell: (gateway) => gateway.tenant_name ?? gateway.tenant_id ?? words.allTenants,
           },
-          { title: common.createdAt, cell: (gateway) => shortDateTime(gateway.created_at) },
+          { title: common.createdAt, width: "9rem", cell: (gateway) => shortDateTime(gateway.created_at) },
         ]}
       />
     </Page>

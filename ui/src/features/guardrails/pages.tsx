@@ -8,7 +8,7 @@ import { Badge } from "../../design/Badge";
 import { Button, IconButton, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { SelectField, TextField } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
@@ -26,7 +26,7 @@ type Profile = Item<"guardrails/profiles">;
 /** The profiles in one's scope and the platform's. */
 export function ProfilesPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q");
   const list = useList("guardrails/profiles", filters.query);
   return (
     <Page
@@ -45,11 +45,12 @@ export function ProfilesPage() {
         </>
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+      </FilterBar>
       <DataTable
         label={words.title}
         list={list}

@@ -1,20 +1,22 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Ban, Plus } from "lucide-react";
 import { useState } from "react";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList } from "../../api/resources";
+import { forget, type Item, useItem, useList, useRemove } from "../../api/resources";
 import { Badge } from "../../design/Badge";
+import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
-import { TextField } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { Select, TextField } from "../../design/Fields";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
-import { Page } from "../../design/Page";
+import { Page, Section } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, Notice } from "../../design/States";
@@ -22,16 +24,27 @@ import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
+import { Refusing } from "./Refusing";
 import { useRevoke } from "./revoke";
 import { Statistics } from "./Statistics";
+import { TestCall } from "./TestCall";
 
 const { keys: words, common } = texts;
 type Key = Item<"api-keys">;
+type Made = { id: string; key: string; tenant_id: string };
 
 /** The keys in one's scope. */
 export function KeysPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q", "state");
+  const queries = useQueryClient();
+  const revoke = useRevoke();
+  const remove = useRemove("api-keys");
+  const selection = useSelection<Key>({
+    keyOf: ({ id }) => id,
+    nameOf: ({ name }) => name,
+    isSelectable: (key) => mayWrite(key.tenant_id),
+  });
   const list = useList("api-keys", filters.query);
   return (
     <Page
@@ -45,17 +58,46 @@ export function KeysPage() {
         )
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+        <Select
+          label={words.state}
+          value={filters.values.state}
+          onChange={(state) => filters.set({ state })}
+          options={[
+            { value: "", label: common.all },
+            { value: "active", label: words.active },
+            { value: "revoked", label: words.revoked },
+            { value: "expired", label: words.expired },
+          ]}
+        />
+      </FilterBar>
+      <BulkBar
+        selection={selection}
+        onDone={() => forget(queries, "api-keys")}
+        actions={[
+          {
+            label: words.revoke,
+            consequence: words.revokeConsequence,
+            run: (key) => revoke.mutateAsync(key.id),
+          },
+          {
+            label: common.delete,
+            consequence: words.deleteConsequence,
+            run: ({ id, revision }) => remove.mutateAsync({ id, revision }),
+          },
+        ]}
+      />
       <DataTable
         label={words.title}
         list={list}
         rowKey={(key) => key.id}
         empty={words.empty}
         onClearFilters={filters.clear}
+        selection={list.data?.pages.some(({ items }) => items.some(selection.isSelectable)) ? selection : undefined}
         columns={[
           {
             title: common.name,
@@ -71,7 +113,7 @@ export function KeysPage() {
             numeric: true,
             cell: (key) => (key.requests_per_minute ? count(key.requests_per_minute) : words.noLimit),
           },
-          { title: common.createdAt, secondary: true, cell: (key) => shortDateTime(key.created_at) },
+          { title: common.createdAt, width: "9rem", secondary: true, cell: (key) => shortDateTime(key.created_at) },
         ]}
       />
     </Page>
@@ -111,7 +153,7 @@ const settings = (form: KeyValues) => ({
 /** Makes a key and shows it, this once. */
 export function NewKeyPage() {
   const navigate = useNavigate();
-  const [made, setMade] = useState<{ id: string; key: string }>();
+  const [made, setMade] = useState<Made>();
   return (
     <Page title={words.new} lead={words.lead} width="form">
       <KeyForm onMade={setMade} />
@@ -119,7 +161,10 @@ export function NewKeyPage() {
         label={words.one}
         secret={made?.key}
         onDone={() => made && void navigate({ to: paths.key(made.id) as never, replace: true })}
-      />
+      >
+        <p className="mb-2 text-sm text-ink-soft">{words.testLead}</p>
+        <TestCall secret={made?.key} tenantId={made?.tenant_id} />
+      </SecretOnce>
     </Page>
   );
 }
@@ -127,7 +172,7 @@ export function NewKeyPage() {
 export function KeyPage() {
   const { id } = useParams({ strict: false });
   const key = useItem("api-keys", id);
-  const { mayWrite } = useIdentity();
+  const { isPlatform, mayWrite } = useIdentity();
   const revoke = useRevoke();
   const [isAsking, setAsking] = useState(false);
   if (key.isPending) return <Loading />;
@@ -149,7 +194,13 @@ export function KeyPage() {
       }
     >
       {key.data.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(key.data.revoked_at))}</Notice>}
+      {key.data.revoked_at && isPlatform && <Refusing apiKey={key.data} />}
       <KeyForm key={key.data.id} apiKey={key.data} />
+      <div className="mt-6">
+        <Section title={words.testTitle} lead={words.testEnter}>
+          <TestCall tenantId={key.data.tenant_id} />
+        </Section>
+      </div>
       <Statistics keyId={key.data.id} />
       <Confirm
         title={words.revokeTitle}
@@ -166,7 +217,7 @@ export function KeyPage() {
   );
 }
 
-function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: { id: string; key: string }) => void }) {
+function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => void }) {
   const navigate = useNavigate();
   const { tenant_id: chosen } = useSearch({ strict: false }) as { tenant_id?: string };
   const { isPlatform, identity, mayWrite } = useIdentity();

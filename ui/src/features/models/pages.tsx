@@ -7,7 +7,7 @@ import { type Item, useFew, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -26,7 +26,7 @@ type Model = Item<"models">;
 /** The models in one's scope and the platform's. */
 export function ModelsPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q");
   const list = useList("models", filters.query);
   const pools = useFew("pools");
   /** As far as the first pools say it; the others' stands on their own pages. */
@@ -47,11 +47,12 @@ export function ModelsPage() {
         )
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+      </FilterBar>
       <DataTable
         label={words.title}
         list={list}
@@ -79,7 +80,7 @@ export function ModelsPage() {
             title: common.owner,
             cell: (model) => model.tenant_name ?? (model.tenant_id ? common.tenant : common.platform),
           },
-          { title: common.createdAt, secondary: true, cell: (model) => shortDateTime(model.created_at) },
+          { title: common.createdAt, width: "9rem", secondary: true, cell: (model) => shortDateTime(model.created_at) },
         ]}
       />
     </Page>

@@ -7,7 +7,7 @@ import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -26,7 +26,7 @@ type Pool = Item<"pools">;
 /** The pools in one's scope. */
 export function PoolsPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q");
   const list = useList("pools", filters.query);
   return (
     <Page
@@ -40,11 +40,12 @@ export function PoolsPage() {
         )
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+      </FilterBar>
       <DataTable
         label={words.title}
         list={list}
@@ -66,7 +67,7 @@ export function PoolsPage() {
                 },
               ]
             : []),
-          { title: common.updatedAt, secondary: true, cell: (pool) => shortDateTime(pool.updated_at) },
+          { title: common.updatedAt, width: "9rem", secondary: true, cell: (pool) => shortDateTime(pool.updated_at) },
         ]}
       />
     </Page>

@@ -14,7 +14,7 @@ export function NewProviderPage() {
   const [kind, setKind] = useState<Kind>();
   if (!kind) {
     return (
-      <Page title={words.new} lead={words.step(1, 2)} width="form">
+      <Page title={words.new} lead={words.step(1, 3)} width="form">
         <Section title={words.kind} lead={words.kindLead}>
           <ul className="grid grid-cols-1 gap-2 sm:grid-cols-2 lg:grid-cols-3">
             {[...kinds, other].map((each) => (
@@ -39,7 +39,7 @@ export function NewProviderPage() {
   return (
     <Page
       title={words.new}
-      lead={`${words.step(2, 2)}: ${kind.label}`}
+      lead={`${words.step(2, 3)}: ${kind.label}`}
       width="form"
       actions={
         <Button icon={<ArrowLeft aria-hidden className="size-4" />} onPress={() => setKind(undefined)}>

@@ -81,7 +81,8 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
       toPatch={(form) => ({ ...settings(form, provider), ...(form.credential ? { credential: form.credential } : {}) })}
       onMade={(made) => {
         toast(common.created(made.name));
-        void navigate({ to: paths.providers as never });
+        // A provider whose models nobody can ask for does nothing yet.
+        void navigate({ to: paths.providerModels(made.id) as never, replace: true });
       }}
       onRemoved={() => void navigate({ to: paths.providers as never })}
     >

@@ -5,7 +5,7 @@ import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
@@ -20,7 +20,7 @@ const { providers: words, common } = texts;
 /** The providers in one's scope. */
 export function ProvidersPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q");
   const list = useList("providers", filters.query);
   return (
     <Page
@@ -34,11 +34,12 @@ export function ProvidersPage() {
         )
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+      </FilterBar>
       <DataTable
         label={words.title}
         list={list}
@@ -83,11 +84,20 @@ export function ProvidersPage() {
 
 export function ProviderPage() {
   const { id } = useParams({ strict: false });
+  const { isPlatform, mayWrite } = useIdentity();
   const provider = useItem("providers", id);
   if (provider.isPending) return <Loading />;
   if (provider.error) return <Failed error={provider.error} onRetry={() => provider.refetch()} />;
   return (
-    <Page title={provider.data.name} width="form">
+    <Page
+      title={provider.data.name}
+      width="form"
+      actions={
+        (isPlatform || mayWrite(provider.data.tenant_id)) && (
+          <LinkButton to={paths.providerModels(provider.data.id)}>{texts.models.title}</LinkButton>
+        )
+      }
+    >
       <ProviderForm key={provider.data.id} provider={provider.data} />
     </Page>
   );

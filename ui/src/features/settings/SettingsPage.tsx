@@ -92,8 +92,13 @@ function Sessions() {
             width: "minmax(0,1.3fr)",
             cell: (session) => <span title={session.user_agent}>{device(session)}</span>,
           },
-          { title: words.lastUsed, cell: (session) => shortDateTime(session.last_seen_at) },
-          { title: words.expires, secondary: true, cell: (session) => shortDateTime(session.expires_at) },
+          { title: words.lastUsed, width: "9rem", cell: (session) => shortDateTime(session.last_seen_at) },
+          {
+            title: words.expires,
+            width: "11rem",
+            secondary: true,
+            cell: (session) => shortDateTime(session.expires_at),
+          },
           {
             title: common.actions,
             width: "7rem",

@@ -53,7 +53,7 @@ export function TokensPage() {
             cell: (token) => <AppLink to={paths.token(token.id)}>{token.name}</AppLink>,
           },
           { title: texts.keys.prefix, cell: (token) => <code className="font-mono text-xs">{token.prefix}…</code> },
-          { title: texts.users.role, cell: (token) => texts.nav.roles[token.role] },
+          { title: texts.users.role, width: "8rem", cell: (token) => texts.nav.roles[token.role] },
           ...(isPlatform
             ? [{ title: common.owner, cell: (token: ServiceToken) => token.tenant_name ?? common.platform }]
             : []),
@@ -63,7 +63,7 @@ export function TokensPage() {
             secondary: true,
             cell: (token) => (token.last_used_at ? ago(token.last_used_at, serverNow()) : common.never),
           },
-          { title: words.expires, secondary: true, cell: (token) => shortDateTime(token.expires_at) },
+          { title: words.expires, width: "11rem", secondary: true, cell: (token) => shortDateTime(token.expires_at) },
         ]}
       />
     </Page>

@@ -49,7 +49,12 @@ export function TenantsPage() {
             title: words.profile,
             cell: (tenant) => tenant.guardrail_profile_name ?? tenant.guardrail_profile_id ?? common.none,
           },
-          { title: common.createdAt, secondary: true, cell: (tenant) => shortDateTime(tenant.created_at) },
+          {
+            title: common.createdAt,
+            width: "9rem",
+            secondary: true,
+            cell: (tenant) => shortDateTime(tenant.created_at),
+          },
         ]}
       />
     </Page>

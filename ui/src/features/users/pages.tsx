@@ -1,12 +1,14 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList } from "../../api/resources";
+import { forget, type Item, useItem, useList, useRemove } from "../../api/resources";
+import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
-import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -23,7 +25,15 @@ const { users: words, common } = texts;
 /** The people in one's scope. */
 export function UsersPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id");
+  const filters = useFilters("tenant_id", "q");
+  const queries = useQueryClient();
+  const remove = useRemove("users");
+  const selection = useSelection<Item<"users">>({
+    keyOf: ({ id }) => id,
+    nameOf: ({ email }) => email,
+    // Nobody deletes themselves.
+    isSelectable: (user) => mayWrite(user.tenant_id) && user.id !== identity?.id,
+  });
   const list = useList("users", filters.query);
   return (
     <Page
@@ -37,17 +47,30 @@ export function UsersPage() {
         )
       }
     >
-      {isPlatform && (
-        <FilterBar onClear={filters.clear}>
+      <FilterBar onClear={filters.clear}>
+        <TextFilter label={words.emailHas} value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        </FilterBar>
-      )}
+        )}
+      </FilterBar>
+      <BulkBar
+        selection={selection}
+        onDone={() => forget(queries, "users")}
+        actions={[
+          {
+            label: common.delete,
+            consequence: words.deleteConsequence,
+            run: ({ id, revision }) => remove.mutateAsync({ id, revision }),
+          },
+        ]}
+      />
       <DataTable
         label={words.title}
         list={list}
         rowKey={(user) => user.id}
         empty={words.empty}
         onClearFilters={filters.clear}
+        selection={list.data?.pages.some(({ items }) => items.some(selection.isSelectable)) ? selection : undefined}
         columns={[
           {
             title: words.email,
@@ -63,7 +86,7 @@ export function UsersPage() {
                 },
               ]
             : []),
-          { title: common.createdAt, secondary: true, cell: (user) => shortDateTime(user.created_at) },
+          { title: common.createdAt, width: "9rem", secondary: true, cell: (user) => shortDateTime(user.created_at) },
         ]}
       />
     </Page>
