@@ -18,7 +18,7 @@ CODE = re.compile(r'"([a-z]+(?:_[a-z]+)+)"')
 CHOOSERS = {
     "filters/core/llm/src/error/provider.rs": ("client_code", "protocol"),
     "filters/core/metering/src/filter.rs": ("fill_in",),
-    "filters/core/metering/src/outcome.rs": ("error_code",),
+    "filters/core/metering/src/outcome.rs": ("verdict", "code_of_status"),
     "filters/core/provider/src/answer.rs": ("recorded_code",),
 }
 # Names of the standard library of Rust that Python has otherwise.
