@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use weir_gateway_tests::{SCHEMAS, World, ask, check_error, check_error_body, said};
 use weir_test_proxy::{Received, Request};
 
+/// All schemas of clients and of providers.
+const CLIENTS: [&str; 3] = ["openai", "anthropic", "openai_responses"];
 const WORDS: &str = "temperature must be below 2";
 
 fn status(code: u16, body: Value) -> Value {
@@ -208,4 +210,77 @@ fn a_request_is_recorded_and_its_cost_told_once_whatever_is_reported() {
     assert_eq!(asked(&mut world, "anthropic", "m", false).status(), 502);
     let record = world.record();
     assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(100), &json!(20)), "{record}");
+}
+
+/// What the first member's credential is, in the forms in which a server may quote it.
+fn quoted() -> [&'static str; 6] {
+    [
+        "Bearer sk-canary-0",
+        "sk%2Dcanary%2D0",
+        // In base64: alone, as basic authentication, within a dump of the request's headers.
+        "c2stY2FuYXJ5LTA=",
+        "Basic dXNlcjpzay1jYW5hcnktMA==",
+        "eyJhdXRob3JpemF0aW9uIjoiQmVhcmVyIHNrLWNhbmFyeS0wIn0",
+        "c2stY2FuYXJ5LTA%3D",
+    ]
+}
+
+/// Forms of `canary` as they stand in any of these.
+const CANARIES: [&str; 4] = ["canary", "Y2FuYXJ5", "5hcnktM", "stY2Fu"];
+
+#[test]
+fn a_credential_that_a_provider_quotes_in_an_error_reaches_no_client_in_any_form() {
+    for client in CLIENTS {
+        for provider in CLIENTS {
+            for form in quoted() {
+                let message = format!("temperature is wrong; you sent {form} with it");
+                for body in [
+                    json!({"error": {"message": message, "type": "invalid_request_error", "param": form}}),
+                    json!({"object": "error", "message": message, "code": 400}),
+                    json!({"detail": [{"loc": ["header", form], "msg": message}]}),
+                    json!({"error": {"message": "temperature is wrong", "headers": {"authorization": form}}, "request": [form]}),
+                    json!(message),
+                ] {
+                    for streamed in [false, true] {
+                        let mut world = World::new();
+                        world.model("m", provider, status(400, body.clone()));
+                        let received = asked(&mut world, client, "m", streamed);
+                        assert_eq!(received.status(), 400);
+                        let all = format!("{} {:?}", received.text(), received.headers);
+                        assert!(
+                            !CANARIES.iter().any(|canary| all.contains(canary)),
+                            "{client} {provider} {body}: {all}"
+                        );
+                        assert!(all.contains("temperature is wrong"), "{body}: {all}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_credential_in_the_headers_of_an_error_reaches_no_client_whole_or_in_pieces() {
+    for client in CLIENTS {
+        for (one, other) in [("sk-canary-0", "1"), ("sk-can", "ary-0"), ("ary-0", "sk-can"), ("c2stY2FuYXJ5LTA", "1")] {
+            let mut world = World::new();
+            let error = json!({"error": {"message": WORDS}});
+            let headers = json!({"content-type": "application/json", "x-request-id": one, "request-id": other, "www-authenticate": one});
+            world.model("m", client, json!({"type": "status", "status": 400, "body": error, "headers": headers}));
+            let received = asked(&mut world, client, "m", false);
+            assert_eq!(received.status(), 400);
+            let all = format!("{:?}", received.headers);
+            assert!(!all.contains(one) && !all.contains(&format!("{other:?}")), "{all}");
+        }
+        // What shows nothing of it is passed on.
+        let mut world = World::new();
+        let headers = json!({"content-type": "application/json", "x-request-id": "req-7", "request-id": "req-8"});
+        world.model(
+            "m",
+            client,
+            json!({"type": "status", "status": 400, "body": {"error": {"message": WORDS}}, "headers": headers}),
+        );
+        let received = asked(&mut world, client, "m", false);
+        assert_eq!((received.header("x-request-id"), received.header("request-id")), (Some("req-7"), Some("req-8")));
+    }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use weir_config::{ProviderConfig, parse};
-use weir_exchange::{Exchange, Principal, Shared};
+use weir_exchange::{Body, Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host, Message, StreamFilter};
 use weir_llm::{Operation, Schema, read_head};
@@ -72,10 +72,10 @@ fn run(case: &Case) -> (String, Option<String>, Value) {
     host.properties.insert(METADATA.into(), deployment(provider).to_string().into_bytes());
     let operation = Operation::of("POST", case.path, &|_| false).expect("an operation");
     let mut exchange = Exchange::new(Uuid::nil(), 0);
-    exchange.operation = Some(operation);
-    exchange.head = read_head(operation, body.as_bytes()).ok();
-    exchange.body = Some(Rc::new(body.clone().into_bytes()));
-    exchange.principal = Some(Rc::new(Principal { tenant_id: "t".into(), ..Principal::default() }));
+    let request = exchange.prepare().expect("no attempt was made");
+    request.operation = Some(operation);
+    request.body = Body::new(Rc::new(body.clone().into_bytes()), read_head(operation, body.as_bytes()).ok());
+    request.principal = Some(Rc::new(Principal { tenant_id: "t".into(), ..Principal::default() }));
     let shared = Shared::new(exchange);
 
     let config = parse(br#"{"sink": "log"}"#).expect("a good configuration");

@@ -189,7 +189,7 @@ impl Answer {
                 };
                 let mut translator = StreamTranslator::new(self.asked.provider, self.asked.client, options);
                 if let Some(credential) = self.asked.credential.clone() {
-                    translator = translator.hiding(Rc::new(move |text| credential.hidden_in(text)));
+                    translator = translator.hiding(Rc::new(move |text| credential.hidden_in_error(text)));
                 }
                 State::Opening { translator: Box::new(translator), read: 0, out: Vec::new() }
             }

@@ -1,3 +1,5 @@
+mod base64;
+
 use std::fmt;
 
 use weir_llm::ProviderError;
@@ -30,7 +32,38 @@ impl Credential {
 
     /// An error without it, in any of its texts.
     pub(crate) fn out_of(&self, error: ProviderError) -> ProviderError {
-        error.hiding(&|text| self.hidden_in(text))
+        error.hiding(&|text| self.hidden_in_error(text))
+    }
+
+    /// A text of an error without it, also where it stands in base64; `None`: it does not stand there.
+    pub(crate) fn hidden_in_error(&self, text: &str) -> Option<String> {
+        let plain = self.hidden_in(text);
+        let bytes = plain.as_deref().unwrap_or(text).as_bytes();
+        let runs = if self.is_short() { Vec::new() } else { base64::runs(bytes, &self.0) };
+        if runs.is_empty() {
+            return plain;
+        }
+        let (mut kept, mut at) = (Vec::new(), 0);
+        for run in runs {
+            kept.extend_from_slice(bytes.get(at..run.start).unwrap_or_default());
+            kept.extend_from_slice(REMOVED);
+            at = run.end;
+        }
+        kept.extend_from_slice(bytes.get(at..).unwrap_or_default());
+        Some(String::from_utf8_lossy(&kept).into_owned())
+    }
+
+    /// Whether the headers of a failure show it together: as it is, escaped, in base64, or a piece of it in each.
+    pub(crate) fn is_in_any(&self, values: &[&[u8]]) -> bool {
+        let forward = values.concat();
+        let backward: Vec<u8> = values.iter().rev().copied().flatten().copied().collect();
+        [forward, backward]
+            .iter()
+            .any(|text| self.is_in(text) || (!self.is_short() && !base64::runs(text, &self.0).is_empty()))
+    }
+
+    fn is_short(&self) -> bool {
+        self.0.len() < SHORTEST
     }
 
     /// Whether it stands in a text, as it is or escaped.
@@ -58,7 +91,7 @@ impl Credential {
 
     /// Where it stands next, from a place on. A hostile provider chooses the text: each place is looked at for as long as it fits.
     fn find(&self, text: &[u8], from: usize, has_escapes: bool) -> Option<(usize, usize)> {
-        let first = *self.0.first().filter(|_| self.0.len() >= SHORTEST)?;
+        let first = *self.0.first().filter(|_| !self.is_short())?;
         if !has_escapes {
             let start = from.saturating_add(memchr::memmem::find(text.get(from..)?, &self.0)?);
             return Some((start, start.saturating_add(self.0.len())));
@@ -132,6 +165,19 @@ mod tests {
         check("sk/12345678", r"sk\/12345678 sk/12345678", "[removed] [removed]");
         check(r#"sk-"1\23456"#, r#"{"m":"sk-\"1\\23456"} sk-"1\23456"#, r#"{"m":"[removed]"} [removed]"#);
         check("sk-12345678", r"\\\\\\\\\\\\ \u007 %7", r"\\\\\\\\\\\\ \u007 %7");
+        // In an error it is found in base64 too, as it is and with a name before it.
+        let credential = Credential::new("sk-12345678".into());
+        for (text, expect) in [
+            ("Basic dTpzay0xMjM0NTY3OA== was sk-12345678", Some("Basic [removed]== was [removed]")),
+            ("c2stMTIzNDU2Nzg=", Some("[removed]=")),
+            ("nothing of it", None),
+        ] {
+            assert_eq!(credential.hidden_in_error(text).as_deref(), expect);
+        }
+        let split = |values: &[&[u8]]| credential.is_in_any(values);
+        assert!(split(&[b"sk-1234", b"5678"]) && split(&[b"5678", b"sk-1234"]) && split(&[b"c2stMTIzNDU2Nzg", b"1"]));
+        assert!(!split(&[b"sk-1234", b"567"]) && !split(&[]));
+        assert!(Credential::new("none".into()).hidden_in_error("none bm9uZQ==").is_none());
         // A word that is a credential only by name.
         check("none", "there is none", "there is none");
         assert_eq!(format!("{:?}", Credential::new(b"sk-12345678".to_vec())), "Credential");

@@ -157,11 +157,18 @@ pub(crate) fn downstream(
 ) -> Headers {
     let mut headers = Headers::with_capacity(16, 512);
     headers.push(":status", status.to_string());
-    for (name, form) in KEPT_OF_RESPONSE {
-        let is_quoted = |value: &[u8]| credential.is_some_and(|credential| credential.is_in(value));
-        if let Some(value) = provider.get(name).filter(|value| form.fits(value) && !is_quoted(value)) {
-            headers.push(name, value);
-        }
+    let kept = || {
+        KEPT_OF_RESPONSE
+            .iter()
+            .filter_map(|(name, form)| Some((*name, provider.get(name).filter(|value| form.fits(value))?)))
+    };
+    let is_quoted = |value: &[u8]| credential.is_some_and(|credential| credential.is_in(value));
+    // A provider that failed may have put the request's headers anywhere.
+    let shows_it_in_pieces = status != 200
+        && credential
+            .is_some_and(|credential| credential.is_in_any(&kept().map(|(_, value)| value).collect::<Vec<_>>()));
+    for (name, value) in kept().filter(|(_, value)| !shows_it_in_pieces && !is_quoted(value)) {
+        headers.push(name, value);
     }
     headers.push("content-type", content_type);
     if let Some(length) = length {

@@ -91,6 +91,50 @@ fn every_chunk_may_say_that_it_is_the_last() {
     }
 }
 
+/// The text of one choice.
+fn text_of_choice(stream: &str, index: u64) -> String {
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    data.flat_map(|data| {
+        serde_json::from_str::<Value>(data).unwrap()["choices"].as_array().cloned().unwrap_or_default()
+    })
+    .filter(|choice| choice["index"] == index)
+    .filter_map(|choice| choice["delta"]["content"].as_str().map(str::to_owned))
+    .collect()
+}
+
+#[test]
+fn one_event_may_end_a_choice_while_another_goes_on() {
+    let piece = |index: u64, text: &str, finish: Value| json!({"index": index, "delta": {"content": text}, "finish_reason": finish});
+    let both = |one: Value, other: Value| json!({"choices": [one, other]});
+    for finish in ["stop", "length", "content_filter"] {
+        for (ended, goes_on) in [(0, 1), (1, 0)] {
+            for swapped in [false, true] {
+                let pair = |one: Value, other: Value| if swapped { both(other, one) } else { both(one, other) };
+                let events = [
+                    pair(
+                        piece(ended, "mine is 4111 1111", Value::Null),
+                        piece(goes_on, "write to jo.doe@co", Value::Null),
+                    ),
+                    pair(piece(ended, " 1111 11", json!(finish)), piece(goes_on, "rp.exa", Value::Null)),
+                    // A choice that is over may say more all the same.
+                    pair(piece(ended, "11", Value::Null), piece(goes_on, "mple or 4111 1111 ", Value::Null)),
+                    json!({"choices": [piece(goes_on, "1111 1111 now", Value::Null)]}),
+                    json!({"choices": [piece(goes_on, "", json!("stop"))]}),
+                ];
+                let events: String = events.iter().map(event).collect();
+                let (passed, findings) = run(OPENAI, Action::Redact, &(events + "data: [DONE]\n\n"));
+                assert_eq!(text_of_choice(&passed, ended), "mine is [CREDIT_CARD]", "{passed}");
+                assert_eq!(text_of_choice(&passed, goes_on), "write to [EMAIL] or [CREDIT_CARD] now", "{passed}");
+                assert_eq!(findings, [("EMAIL", "redact", 1), ("CREDIT_CARD", "redact", 2)]);
+                assert!(
+                    !passed.contains("4111") && !passed.contains("jo.doe") && passed.ends_with("[DONE]\n\n"),
+                    "{passed}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_end_of_a_choice_comes_after_all_of_its_text() {
     let events = event(&content("Hello wor"))

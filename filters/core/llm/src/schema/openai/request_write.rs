@@ -43,7 +43,7 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
         root.insert(field.into(), limit.into());
     }
     write_sampling(request, writing, &mut root);
-    write_stop(request, writing, &mut root);
+    write_stop(request, writing, &mut root)?;
     write_tools(request, writing, &mut root)?;
     if let Some(user) = &request.user {
         root.insert("user".into(), bound::user(user).into());
@@ -67,17 +67,27 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     Ok(root)
 }
 
-/// Each text once, since few are taken, and none that is empty.
-fn write_stop(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {
+/// The most texts that may end an answer: platform.openai.com, "Create chat completion", `stop`.
+const MOST_STOPS: usize = 4;
+
+/// Each text once, since few are taken, and none that is empty. More than are taken are refused: an answer that goes on where it should have
+/// ended is another answer.
+fn write_stop(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) -> Result<(), RequestError> {
     let mut said = BTreeSet::new();
     let (kept, gone): (Vec<&String>, Vec<&String>) =
         request.stop.iter().partition(|text| !text.is_empty() && said.insert(text.as_str()));
+    let path = request.origin.path_of(Setting::Stop);
+    if kept.len() > MOST_STOPS {
+        let message = format!("The API of this model's provider takes {MOST_STOPS} texts that end an answer.");
+        return Err(RequestError::unsupported(message).at(path));
+    }
     if !gone.is_empty() {
-        writing.leave_out(request.origin.path_of(Setting::Stop), "a text that is empty or stands twice");
+        writing.leave_out(path, "a text that is empty or stands twice");
     }
     if !kept.is_empty() {
         root.insert("stop".into(), kept.into_iter().map(String::as_str).collect());
     }
+    Ok(())
 }
 
 fn write_sampling(request: &Request, writing: &mut Writing<'_>, root: &mut Map<String, Value>) {

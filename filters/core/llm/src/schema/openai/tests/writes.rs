@@ -340,6 +340,15 @@ fn stops_are_said_once_and_none_that_is_empty() {
 }
 
 #[test]
+fn more_stops_than_this_api_takes_are_refused() {
+    let stop = |stop: &[&str]| Request { stop: stop.iter().map(|text| (*text).to_owned()).collect(), ..hello() };
+    let (few, left) = (["a", "b", "c", "d"], ["stop_sequences"]);
+    check_fields(&stop(&few), &Capabilities::default(), json!({"stop": few}), &[]);
+    check_fields(&stop(&["a", "b", "", "c", "d", "a"]), &Capabilities::default(), json!({"stop": few}), &left);
+    check_refused(&stop(&["a", "b", "c", "d", "e"]), &Capabilities::default(), "stop_sequences");
+}
+
+#[test]
 fn another_vendors_largest_effort_is_one_that_every_model_knows() {
     for (said, expect) in [("max", "high"), ("xhigh", "xhigh"), ("low", "low")] {
         let reasoning = Some(Reasoning { effort: Some(said.into()), ..Reasoning::default() });
