@@ -17,7 +17,7 @@ use weir_config::parse;
 use weir_exchange::{Bodies, Exchange, ExchangeTable};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Flow, Host, Message, StreamFilter};
+use weir_host::{Callouts, Flow, Host, Message, StreamFilter};
 use weir_metering::{MeteringPlugin, Outbox};
 use weir_provider::ProviderPlugin;
 use weir_route::RoutePlugin;
@@ -114,7 +114,7 @@ impl Vm {
             Box::new(self.metering.stream(shared.clone(), Rc::clone(&self.outbox))),
             Box::new(self.auth.stream(shared.clone(), Rc::clone(&self.principals))),
             Box::new(self.route.stream(shared.clone(), Rc::clone(&self.bodies))),
-            Box::new(self.guardrails.stream(Some(shared), Rc::clone(&self.profiles))),
+            Box::new(self.guardrails.stream(Some(shared), Rc::clone(&self.profiles), Callouts::default())),
         ]);
         timed(&mut times.request, || request(&mut chain, &mut host, &body))?;
         host.headers[0].push(("x-weir-credential-1".into(), b"sk-bench".to_vec()));

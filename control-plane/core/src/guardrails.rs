@@ -33,7 +33,8 @@ pub fn strictest(of_tenant: &GuardrailProfile, of_key: &GuardrailProfile) -> Gua
         }
     }
     let uninspectable = of_tenant.uninspectable.max(of_key.uninspectable);
-    GuardrailProfile { name: format!("{} + {}", of_tenant.name, of_key.name), rules, uninspectable }
+    let judges = of_tenant.judges.iter().chain(&of_key.judges).cloned().collect();
+    GuardrailProfile { name: format!("{} + {}", of_tenant.name, of_key.name), rules, uninspectable, judges }
 }
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod tests {
         let profile = |rules: &[(FindingType, Action, RuleDirection)]| GuardrailProfile {
             name: "p".into(),
             uninspectable: weir_config::Uninspectable::Allow,
+            judges: Vec::new(),
             rules: rules
                 .iter()
                 .map(|(finding, action, direction)| GuardrailRule {

@@ -201,7 +201,7 @@ fn profile(
     };
     let uninspectable =
         Uninspectable::of_name(&uninspectable).ok_or(StoreError::Corrupt("a profile's word for what is not read"))?;
-    Ok(Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable } }))
+    Ok(Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable, judges: Vec::new() } }))
 }
 
 /// The profile `all` is every detector that a caller has; of what an administrator wrote nothing is left out.

@@ -63,6 +63,14 @@ impl World {
         self
     }
 
+    /// The same profile, or one without rules, has these judges.
+    #[must_use]
+    pub fn judged(mut self, judges: Value) -> Self {
+        let profile = self.guardrail_profile.get_or_insert_with(|| json!({"name": "of the tests", "rules": []}));
+        profile["judges"] = judges;
+        self
+    }
+
     /// A model that is served by one provider of this schema.
     pub fn model(&mut self, name: &str, schema: &str, behaviour: Value) -> Rc<RefCell<Upstream>> {
         let mut upstreams = self.models(name, &[(schema, behaviour)]);

@@ -94,7 +94,12 @@ fn profile(card: Action, email: Action, others: Action) -> Profile {
 pub fn rules(card: Action, email: Action) -> GuardrailProfile {
     let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
     let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
-    GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::default() }
+    GuardrailProfile {
+        name: "test".into(),
+        rules,
+        uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
+    }
 }
 
 fn check_findings(text: &str, findings: &[Finding]) {

@@ -9,7 +9,7 @@ use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfil
 use weir_exchange::{Body, Exchange, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Host, Message, Reply, StreamFilter};
+use weir_host::{Callouts, Host, Message, Reply, StreamFilter};
 use weir_llm::{Schema, Usage, read_head};
 use weir_provider::ProviderPlugin;
 use weir_test_proxy::{Hop, Passed};
@@ -101,7 +101,11 @@ impl Proxy {
         let named = Rc::new(NamedProfile { id: "p".into(), profile });
         request.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
         let shared = Shared::new(exchange);
-        let guardrails = GuardrailsPlugin::new(GuardrailsConfig {}).stream(Some(shared.clone()), CACHE.with(Rc::clone));
+        let guardrails = GuardrailsPlugin::new(GuardrailsConfig {}).stream(
+            Some(shared.clone()),
+            CACHE.with(Rc::clone),
+            Callouts::default(),
+        );
         let mut guardrails = Hop::new(Box::new(guardrails) as Box<dyn StreamFilter>);
         let body = pass_request(&mut guardrails, &mut host, body)?;
         let headers = host.headers(Message::Request);

@@ -113,6 +113,11 @@ impl Hop {
         self.answered(host, |filter, host| filter.on_http_answer(host, call, answer))
     }
 
+    /// What the filter holds the request for may have come.
+    pub fn wake(&mut self, host: &mut FakeHost) -> Passed {
+        self.answered(host, |filter, host| filter.on_wake(host))
+    }
+
     fn answered(&mut self, host: &mut FakeHost, tell: impl FnOnce(&mut Stream, &mut FakeHost)) -> Passed {
         let of = if self.response_begun { Message::Response } else { Message::Request };
         host.bodies[index(of)] = take(&mut self.held[index(of)].bytes);

@@ -146,7 +146,10 @@ fn read_profile(
             value: word,
         })?,
     };
-    Ok(Some(NamedProfile { id, profile: GuardrailProfile { name: profile.name, rules, uninspectable } }))
+    Ok(Some(NamedProfile {
+        id,
+        profile: GuardrailProfile { name: profile.name, rules, uninspectable, judges: Vec::new() },
+    }))
 }
 
 fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {

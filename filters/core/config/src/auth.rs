@@ -86,11 +86,11 @@ impl Check for AuthConfig {
                     "must be 64 hexadecimal digits",
                 ));
             }
-            if principal.guardrail_profile.as_ref().is_some_and(|profile| profile.rules.is_empty()) {
-                return Err(ConfigError::new(
-                    format!("source.static[{index}].guardrail_profile.rules"),
-                    "must name at least one rule",
-                ));
+            if let Some(profile) = &principal.guardrail_profile {
+                profile.check().map_err(|error| {
+                    let field = format!("source.static[{index}].guardrail_profile.{}", error.field);
+                    ConfigError::new(field, error.reason)
+                })?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, ConfigError};
+use crate::{Check, ConfigError, FailMode};
 
 /// Configuration of the plugin that reads the text. There is nothing to set: the profile comes with the principal, so that
 /// the two cannot disagree.
@@ -19,6 +19,96 @@ pub struct GuardrailProfile {
     /// What becomes of a request with something that no guardrail can read. Default `allow`.
     #[serde(default)]
     pub uninspectable: Uninspectable,
+    /// Services that judge whole texts, after the rules; all of them have to agree. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeRule>,
+}
+
+/// An HTTP service of the operator's that is asked whether all the texts of a request, or of an answer, may pass. A request waits for
+/// it, and so does an answer, a stream until its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeRule {
+    /// For people: the log tells it where the judge gave no judgement.
+    pub name: String,
+    /// The Envoy cluster that leads there. No filter of Weir's may stand on its way.
+    pub cluster: String,
+    /// The `host` that it sees. Default: the cluster's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Where it is asked. Default `/`.
+    #[serde(default = "judge_path")]
+    pub path: String,
+    /// Which texts it judges. Default `both`.
+    #[serde(default)]
+    pub direction: RuleDirection,
+    /// Until when it has to have judged, in milliseconds, at most 30,000. Default 1000.
+    #[serde(default = "judge_timeout_ms")]
+    pub timeout_ms: u64,
+    /// What becomes of a text without a judgement: the judge is away, late, busy or not understood, or the question is too long. Default
+    /// `closed`.
+    #[serde(default)]
+    pub fail_mode: FailMode,
+    /// The longest question that it is asked, in bytes, at most 1,048,576. Default 262,144.
+    #[serde(default = "judge_question_bytes")]
+    pub max_question_bytes: usize,
+}
+
+fn judge_path() -> String {
+    "/".into()
+}
+
+fn judge_timeout_ms() -> u64 {
+    1000
+}
+
+fn judge_question_bytes() -> usize {
+    256 * 1024
+}
+
+/// The most judges of one profile.
+const MOST_JUDGES: usize = 4;
+const MOST_JUDGE_MS: u64 = 30_000;
+const MOST_QUESTION_BYTES: usize = 1024 * 1024;
+
+impl Check for GuardrailProfile {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.rules.is_empty() && self.judges.is_empty() {
+            return Err(ConfigError::new("rules", "must name at least one rule"));
+        }
+        if self.judges.len() > MOST_JUDGES {
+            return Err(ConfigError::new("judges", format!("must name at most {MOST_JUDGES}")));
+        }
+        for (index, judge) in self.judges.iter().enumerate() {
+            judge
+                .check()
+                .map_err(|error| ConfigError::new(format!("judges[{index}].{}", error.field), error.reason))?;
+        }
+        Ok(())
+    }
+}
+
+impl Check for JudgeRule {
+    fn check(&self) -> Result<(), ConfigError> {
+        // A pool's requests pass `weir.provider`.
+        if self.cluster.is_empty() || self.cluster.starts_with("weir.pool.") {
+            return Err(ConfigError::new("cluster", "must be a cluster, and none of a pool"));
+        }
+        if !self.path.starts_with('/') || self.path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(ConfigError::new("path", "must begin with / and hold visible ASCII only"));
+        }
+        if self.authority.as_ref().is_some_and(|name| name.is_empty() || !name.bytes().all(|it| it.is_ascii_graphic()))
+        {
+            return Err(ConfigError::new("authority", "must be a host, with its port if it has one"));
+        }
+        if !(1..=MOST_JUDGE_MS).contains(&self.timeout_ms) {
+            return Err(ConfigError::new("timeout_ms", format!("must be from 1 to {MOST_JUDGE_MS}")));
+        }
+        if !(1..=MOST_QUESTION_BYTES).contains(&self.max_question_bytes) {
+            return Err(ConfigError::new("max_question_bytes", format!("must be from 1 to {MOST_QUESTION_BYTES}")));
+        }
+        Ok(())
+    }
 }
 
 /// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, tokens, files that the

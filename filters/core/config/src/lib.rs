@@ -35,7 +35,7 @@ pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRol
 pub use chain::ChainConfig;
 pub use error::{Check, ConfigError, parse};
 pub use guardrails::{
-    Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection, Uninspectable,
+    Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, JudgeRule, RuleDirection, Uninspectable,
 };
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Price, PriceLine, Tokens};

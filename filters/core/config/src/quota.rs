@@ -22,7 +22,7 @@ fn lease_percent() -> u64 {
 }
 
 /// What happens when a dependency does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailMode {
     /// Refuse.

@@ -138,7 +138,11 @@ impl Downstream {
             stages.push(Box::new(quota.stream(shared.clone(), Rc::clone(&worker.leases))));
         }
         if let Some(guardrails) = &self.guardrails {
-            stages.push(Box::new(guardrails.stream(Some(shared.clone()), Rc::clone(&worker.profiles))));
+            stages.push(Box::new(guardrails.stream(
+                Some(shared.clone()),
+                Rc::clone(&worker.profiles),
+                worker.callouts.clone(),
+            )));
         }
         stages
     }

@@ -76,6 +76,11 @@ impl Stream {
         })))
     }
 
+    #[cfg(test)]
+    pub(crate) fn driven(&self) -> Rc<RefCell<Driven>> {
+        Rc::clone(&self.0)
+    }
+
     /// The request's headers are here.
     pub fn on_request_headers(&mut self, host: &mut dyn StreamHost, end_of_stream: bool) -> Action {
         let action =
@@ -158,6 +163,11 @@ impl Stream {
     pub fn on_http_answer(&mut self, host: &mut dyn StreamHost, call: CallId, answer: Result<&HttpAnswer, HttpError>) {
         self.drive_for(|driven| driven.on_http_answer(host, call, answer));
         self.await_lease(host);
+    }
+
+    /// What this stream holds its request for may have come, or can be asked for now.
+    pub fn on_wake(&mut self, host: &mut dyn StreamHost) {
+        self.drive_for(|driven| driven.on_wake(host));
     }
 
     /// The stream is over.

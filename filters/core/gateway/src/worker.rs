@@ -8,7 +8,7 @@ use weir_auth::PrincipalCache;
 use weir_exchange::{Bodies, Exchange, ExchangeTable, Shared};
 use weir_guardrails::ProfileCache;
 use weir_host::{
-    CallError, CallId, Contexts, Headers, Host, HttpAnswer, HttpError, Micros, RootHost, StreamHost, StreamId,
+    CallError, CallId, Callouts, Contexts, Headers, Host, HttpAnswer, HttpError, Micros, RootHost, StreamHost, StreamId,
 };
 use weir_metering::Outbox;
 use weir_quota::Leases;
@@ -24,6 +24,7 @@ pub struct Worker {
     pub(crate) bodies: Rc<Bodies>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) leases: Rc<Leases>,
+    pub(crate) callouts: Callouts,
     /// Streams that wait for leases.
     awaiting: RefCell<HashMap<StreamId, Weak<RefCell<Driven>>>>,
     /// Streams that were woken where they could make no callout, and hold on.
@@ -66,6 +67,7 @@ impl Worker {
             bodies: Rc::new(Bodies::new()),
             outbox: Rc::new(Outbox::new(random())),
             leases: Rc::new(Leases::new(name.clone(), random())),
+            callouts: Callouts::default(),
             awaiting: RefCell::default(),
             held: RefCell::default(),
             handed_on: RefCell::default(),
@@ -105,10 +107,15 @@ impl Worker {
         self.leases.on_call(host, call, answer);
         while let Some((id, stream)) = self.next_woken() {
             self.enter(host, id, &stream, &mut |host, driven| driven.on_wake(host));
-            let is_held = stream.try_borrow().is_ok_and(|driven| driven.is_held()) && !self.leases.is_waiting(id);
-            if is_held && let Ok(mut held) = self.held.try_borrow_mut() {
-                held.push((id, Rc::downgrade(&stream)));
-            }
+            self.note_held(id, &stream);
+        }
+    }
+
+    /// A stream that was woken from another one may wait for a callout that it could not make there.
+    fn note_held(&self, id: StreamId, stream: &Rc<RefCell<Driven>>) {
+        let is_held = stream.try_borrow().is_ok_and(|driven| driven.is_held()) && !self.leases.is_waiting(id);
+        if is_held && let Ok(mut held) = self.held.try_borrow_mut() {
+            held.push((id, Rc::downgrade(stream)));
         }
     }
 
@@ -229,4 +236,99 @@ impl Worker {
 
 fn bytes(random: &dyn Fn() -> u64) -> [u8; 16] {
     ((u128::from(random()) << 64) | u128::from(random())).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use weir_host::fake::FakeHost;
+    use weir_host::{CallId, Flow, Host, HostError, HttpAnswer, HttpCall, HttpError, StreamFilter, StreamHost};
+
+    use super::{Answered, Worker};
+    use crate::stream::{Driven, Stream};
+
+    /// Asks as soon as it may, and holds the request until it is answered.
+    #[derive(Default)]
+    struct Asking {
+        heard: Rc<RefCell<Vec<String>>>,
+    }
+
+    impl Asking {
+        fn ask(&self, host: &mut dyn Host) -> Flow {
+            let call = HttpCall { cluster: "c", authority: "a", path: "/", body: b"{}", timeout_ms: 1 };
+            let asked = match host.http_call(&call) {
+                Ok(_) => "asked",
+                Err(HostError::NotNow) => "not now",
+                Err(_) => "refused",
+            };
+            self.heard.borrow_mut().push(asked.into());
+            Flow::Pause
+        }
+    }
+
+    impl StreamFilter for Asking {
+        fn on_request_headers(&mut self, _: &mut dyn Host, _: bool) -> Flow {
+            Flow::Pause
+        }
+        fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
+            self.ask(host)
+        }
+        fn on_http_answer(&mut self, _: &mut dyn Host, _: CallId, answer: Result<&HttpAnswer, HttpError>) -> Flow {
+            let heard = answer.map(|answer| answer.status.to_string()).unwrap_or_else(|error| error.to_string());
+            self.heard.borrow_mut().push(heard);
+            Flow::Continue
+        }
+    }
+
+    /// A stream that is held, and what it hears.
+    fn held() -> (Rc<RefCell<Driven>>, Rc<RefCell<Vec<String>>>) {
+        let asking = Asking::default();
+        let heard = Rc::clone(&asking.heard);
+        let mut stream = Stream::from(Box::new(asking) as Box<dyn StreamFilter>);
+        stream.on_request_headers(&mut FakeHost { stream: 5, ..FakeHost::default() }, true);
+        (stream.driven(), heard)
+    }
+
+    #[test]
+    fn what_a_stream_could_not_ask_a_root_context_asks_for_it_and_hands_on_the_answer() {
+        let worker = Worker::new(Box::new(|| 1));
+        let (stream, heard) = held();
+        // Woken from another stream.
+        let mut other = FakeHost { stream: 4, ..FakeHost::default() };
+        let mut wake = |host: &mut dyn StreamHost, driven: &mut Driven| driven.on_wake(host);
+        assert!(worker.enter(&mut other, 5, &stream, &mut wake).is_empty() && other.http_calls.is_empty());
+        worker.note_held(5, &stream);
+
+        let mut root = FakeHost { is_root: true, ..FakeHost::default() };
+        worker.wake(&mut root, 1);
+        worker.wake(&mut root, 1);
+        let [call] = root.http_calls.as_slice() else { panic!("{:?}", root.http_calls) };
+        let (id, answer) = (call.id, HttpAnswer { status: 200, body: Vec::new() });
+        assert!(!worker.answered(&mut root, 1, id + 1, Answered::Http(Ok(&answer))), "nobody's");
+        assert!(worker.answered(&mut root, 1, id, Answered::Http(Ok(&answer))));
+        assert!(!worker.answered(&mut root, 1, id, Answered::Http(Ok(&answer))), "twice");
+        assert_eq!((root.resumed, &*heard.borrow()), (1, &["not now", "asked", "200"].map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn a_callout_that_ended_with_its_root_context_is_told_by_another() {
+        let worker = Worker::new(Box::new(|| 1));
+        let (stream, heard) = held();
+        let (left, _) = held();
+        let mut root = FakeHost { is_root: true, ..FakeHost::default() };
+        worker.note_held(5, &stream);
+        worker.note_held(6, &left);
+        worker.wake(&mut root, 1);
+        assert_eq!(root.http_calls.len(), 2);
+        drop(left);
+        worker.root_gone(2);
+        worker.wake(&mut root, 3);
+        assert_eq!(root.resumed, 0, "another one's");
+        worker.root_gone(1);
+        worker.wake(&mut root, 2);
+        assert_eq!((root.resumed, heard.borrow().last().cloned()), (1, Some("no answer came".to_owned())));
+        assert!(worker.handed_on.borrow().is_empty() && worker.lost.borrow().is_empty());
+    }
 }

@@ -58,8 +58,12 @@ struct Evaluation {
 
 impl Evaluation {
     fn new() -> Result<Self, Box<dyn Error>> {
-        let profile =
-            GuardrailProfile { name: "all".into(), rules: all_rules(), uninspectable: Uninspectable::default() };
+        let profile = GuardrailProfile {
+            name: "all".into(),
+            rules: all_rules(),
+            uninspectable: Uninspectable::default(),
+            judges: Vec::new(),
+        };
         let profile = Profile::compile(&profile)?;
         Ok(Self {
             profile,

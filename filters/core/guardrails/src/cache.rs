@@ -80,6 +80,7 @@ mod tests {
             name: "p".into(),
             rules: vec![rule],
             uninspectable: weir_config::Uninspectable::default(),
+            judges: Vec::new(),
         };
         Rc::new(NamedProfile { id: id.into(), profile })
     }
@@ -112,6 +113,7 @@ mod tests {
             name: "p".into(),
             rules: Vec::new(),
             uninspectable: weir_config::Uninspectable::default(),
+            judges: Vec::new(),
         };
         let empty = Rc::new(NamedProfile { id: "p".into(), profile: empty });
         assert_eq!(cache.ready(&empty).unwrap_err().field, "rules");

@@ -8,6 +8,8 @@ mod check;
 mod deltas;
 mod edit;
 mod events;
+mod judged;
+mod judging;
 mod known;
 mod refusal;
 mod request;
@@ -15,8 +17,8 @@ mod waiting;
 
 use std::rc::Rc;
 
-use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, Shared};
-use weir_host::{Flow, Host, Level, Message, StreamFilter};
+use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, NamedProfile, Shared};
+use weir_host::{CallId, Callouts, Flow, Host, HttpAnswer, HttpError, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Kind, Operation, Schema};
 
@@ -24,6 +26,8 @@ use crate::ProfileCache;
 use crate::scan::{Direction, Profile};
 use answer::AnswerStream;
 use check::Check;
+use judged::HeldAnswer;
+use judging::{Judging, has_judges};
 use known::Known;
 
 /// The guardrails' part in one stream.
@@ -31,11 +35,18 @@ use known::Known;
 pub struct GuardrailsStream {
     known: Known,
     cache: Rc<ProfileCache>,
+    callouts: Callouts,
     /// What holds for this stream; `None` if nothing does.
     watch: Option<Watch>,
     request: Request,
+    /// The request's end is here.
+    request_is_whole: bool,
+    /// Judges who have not answered about the request.
+    judging: Option<Judging>,
     /// The answer, if it comes unwatched.
     answer: Option<AnswerStream>,
+    /// The answer, if judges have to see it.
+    held: HeldAnswer,
 }
 
 /// What is watched.
@@ -43,6 +54,8 @@ pub struct GuardrailsStream {
 struct Watch {
     profile: Profile,
     operation: Operation,
+    /// The profile again, if it has judges.
+    judged: Option<Rc<NamedProfile>>,
 }
 
 /// How far the request is.
@@ -57,8 +70,18 @@ enum Request {
 }
 
 impl GuardrailsStream {
-    pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>) -> Self {
-        Self { known: Known(shared), cache, watch: None, request: Request::Decided, answer: None }
+    pub(crate) fn new(shared: Option<Shared>, cache: Rc<ProfileCache>, callouts: Callouts) -> Self {
+        Self {
+            known: Known(shared),
+            cache,
+            callouts,
+            watch: None,
+            request: Request::Decided,
+            request_is_whole: false,
+            judging: None,
+            answer: None,
+            held: HeldAnswer::None,
+        }
     }
 
     /// Finds out what holds for the stream; `None`: nothing does.
@@ -78,7 +101,10 @@ impl GuardrailsStream {
             (refusal::unavailable("the caller's guardrail profile cannot be used"), schema)
         })?;
         match asked {
-            Ok(operation) if operation.has_body() => Ok(Some(Watch { profile, operation })),
+            Ok(operation) if operation.has_body() => {
+                let judged = Some(named).filter(|named| !named.profile.judges.is_empty()).map(Rc::clone);
+                Ok(Some(Watch { profile, operation, judged }))
+            }
             Ok(_) => Ok(None),
             Err(_) => Err((refusal::request_not_inspectable(), schema)),
         }
@@ -109,6 +135,16 @@ impl Watch {
         // An embedding's answer has no text.
         self.profile.watches(Direction::Output) && self.operation.kind() == Kind::Chat
     }
+
+    fn judges_answer(&self) -> bool {
+        self.judged.as_ref().is_some_and(|profile| has_judges(profile, Direction::Output))
+            && self.operation.kind() == Kind::Chat
+    }
+
+    fn reads_request(&self) -> bool {
+        self.profile.watches(Direction::Input)
+            || self.judged.as_ref().is_some_and(|profile| has_judges(profile, Direction::Input))
+    }
 }
 
 impl AnswerFilter for Watch {
@@ -126,7 +162,7 @@ impl StreamFilter for GuardrailsStream {
         };
         self.offer(&watch);
         self.watch = Some(watch.clone());
-        if !watch.profile.watches(Direction::Input) || end_of_stream {
+        if !watch.reads_request() || end_of_stream {
             return Flow::Continue;
         }
         let body = self.known.read(|exchange| exchange.request().body.bytes.clone()).flatten();
@@ -140,6 +176,10 @@ impl StreamFilter for GuardrailsStream {
     }
 
     fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        self.request_is_whole |= end_of_stream;
+        if self.judging.is_some() {
+            return Flow::Pause;
+        }
         if matches!(self.request, Request::Decided) {
             return Flow::Continue;
         }
@@ -157,11 +197,38 @@ impl StreamFilter for GuardrailsStream {
             if let Flow::Reply(reply) = self.decide_request(host, &watch, &body) {
                 return Flow::Reply(reply);
             }
+            if self.judging.is_some() {
+                return Flow::Pause;
+            }
         }
         self.replace_request(host)
     }
 
+    fn on_http_answer(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&HttpAnswer, HttpError>) -> Flow {
+        self.judge_answered(host, call, answer)
+    }
+
+    fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
+        self.ask_again(host)
+    }
+
     fn on_response_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        let flow = self.begin_answer(host, end_of_stream);
+        self.hold_answer(host, end_of_stream, flow)
+    }
+
+    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        match (&self.held, &mut self.answer) {
+            (HeldAnswer::Gathering(_) | HeldAnswer::Judging(_), _) => self.judge_answer(host, held, end_of_stream),
+            (HeldAnswer::None, Some(answer)) => answer.on_response_body(host, held, end_of_stream),
+            (HeldAnswer::None, None) => Flow::Continue,
+        }
+    }
+}
+
+impl GuardrailsStream {
+    /// Has an answer read here that was not where it arrived.
+    fn begin_answer(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
         if self.known.read(was_checked) == Some(true) {
             return Flow::Continue;
         }
@@ -170,13 +237,6 @@ impl StreamFilter for GuardrailsStream {
                 let answer = AnswerStream::new(self.known.clone(), watch.clone());
                 self.answer.insert(answer).on_response_headers(host, end_of_stream)
             }
-            None => Flow::Continue,
-        }
-    }
-
-    fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
-        match &mut self.answer {
-            Some(answer) => answer.on_response_body(host, held, end_of_stream),
             None => Flow::Continue,
         }
     }

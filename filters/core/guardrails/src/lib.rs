@@ -5,6 +5,9 @@
 //! finding. [`GuardrailsPlugin`] and [`GuardrailsStream`] are the proxy filter around both. Requests are read whole and edited
 //! in place; whole answers too; streamed answers are edited event by event.
 //!
+//! What a profile's rules do not find, its judges may: services of the operator's that are asked about whole texts while a message
+//! waits.
+//!
 //! The engine knows no wire format: where text stands in requests, answers and events is `weir-llm`'s to say. It keeps no
 //! text beyond a call, and nothing that it finds is ever logged: findings are types, places and counts.
 
@@ -24,6 +27,7 @@ mod cache;
 mod detect;
 mod filter;
 mod json_text;
+mod judge;
 mod merge;
 mod plugin;
 pub mod scan;

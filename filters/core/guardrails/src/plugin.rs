@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use weir_config::GuardrailsConfig;
 use weir_exchange::Shared;
+use weir_host::Callouts;
 
 use crate::ProfileCache;
 use crate::filter::GuardrailsStream;
@@ -17,8 +18,8 @@ impl GuardrailsPlugin {
     }
 
     /// Its part in one stream. `shared` is the stream's exchange; without one the request is refused, since nobody can say
-    /// which profile holds for it. `cache` is the VM's.
-    pub fn stream(&self, shared: Option<Shared>, cache: Rc<ProfileCache>) -> GuardrailsStream {
-        GuardrailsStream::new(shared, cache)
+    /// which profile holds for it. `cache` and `callouts` are the VM's.
+    pub fn stream(&self, shared: Option<Shared>, cache: Rc<ProfileCache>, callouts: Callouts) -> GuardrailsStream {
+        GuardrailsStream::new(shared, cache, callouts)
     }
 }

@@ -80,7 +80,7 @@ impl Profile {
 
     /// The same for one of many profiles.
     pub(crate) fn compile_with(profile: &GuardrailProfile, engines: &mut Engines) -> Result<Self, ConfigError> {
-        if profile.rules.is_empty() {
+        if profile.rules.is_empty() && profile.judges.is_empty() {
             return Err(ConfigError::new("rules", "must name at least one rule"));
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);

@@ -482,3 +482,59 @@ mod streams {
         }
     }
 }
+
+mod judges {
+    use weir_config::{FailMode, JudgeRule, RuleDirection};
+    use weir_host::{HttpAnswer, HttpError};
+
+    use super::*;
+    use weir_test_proxy::Passed;
+
+    fn judged(fail_mode: FailMode) -> Gateway {
+        let mut gateway = redacting();
+        gateway.judge(JudgeRule {
+            name: "j".into(),
+            cluster: "judge".into(),
+            authority: Some("judge.example".into()),
+            path: "/v1".into(),
+            direction: RuleDirection::Both,
+            timeout_ms: 1000,
+            fail_mode,
+            max_question_bytes: 1000,
+        });
+        gateway
+    }
+
+    #[test]
+    fn who_cannot_be_asked_yet_is_asked_when_the_stream_is_woken() {
+        for body_known in [true, false] {
+            let mut gateway = judged(FailMode::Closed);
+            gateway.body_known = body_known;
+            gateway.host.cannot_call = true;
+            let mut hop = gateway.begin(&chat(&format!("pay with {CARD} please")));
+            assert!(gateway.host.http_calls.is_empty());
+            gateway.host.cannot_call = false;
+            assert_eq!(hop.wake(&mut gateway.host), Passed::Nothing);
+            assert_eq!(hop.wake(&mut gateway.host), Passed::Nothing);
+            assert_eq!(gateway.host.http_calls.len(), 1);
+            let answer = HttpAnswer { status: 200, body: br#"{"action":"allow"}"#.to_vec() };
+            let passed = hop.http_answer(&mut gateway.host, 1, Ok(&answer));
+            let Passed::On { body, end: true, .. } = passed else { panic!("{passed:?}") };
+            assert_eq!(String::from_utf8(body).unwrap(), chat("pay with [CREDIT_CARD] please"));
+        }
+    }
+
+    #[test]
+    fn one_who_is_not_there_is_no_judgement() {
+        let mut gateway = judged(FailMode::Closed);
+        gateway.host.refuse_calls = true;
+        gateway.request(&chat("hello"), 1).refused(503, "guardrail_unavailable");
+        let mut gateway = judged(FailMode::Open);
+        gateway.host.refuse_calls = true;
+        assert_eq!(gateway.request(&chat("hello"), 1).passed(), chat("hello"));
+        let mut gateway = judged(FailMode::Open);
+        let mut hop = gateway.begin(&chat("hello"));
+        let passed = hop.http_answer(&mut gateway.host, 1, Err(HttpError::Broken));
+        assert!(matches!(passed, Passed::On { end: true, .. }), "{passed:?}");
+    }
+}

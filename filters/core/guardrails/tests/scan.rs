@@ -8,6 +8,7 @@ fn all() -> Profile {
         name: "all".into(),
         rules: all_rules(),
         uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
     })
     .unwrap()
 }
@@ -221,6 +222,7 @@ fn rules_hold_in_their_direction_and_the_strictest_wins() {
     let profile = Profile::compile(&GuardrailProfile {
         name: "mixed".into(),
         uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
         rules: vec![
             rule(FindingType::Email, Action::Flag, RuleDirection::Both),
             rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both),
@@ -246,6 +248,7 @@ fn a_rule_that_allows_neither_finds_nor_reports() {
         name: "off".into(),
         rules,
         uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
     })
     .unwrap();
     assert!(!profile.watches(Direction::Input));
@@ -258,6 +261,7 @@ fn a_profile_without_rules_is_refused() {
         name: "empty".into(),
         rules: Vec::new(),
         uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
     })
     .unwrap_err();
     assert_eq!(error.field, "rules");

@@ -22,6 +22,7 @@ fn with_others(card: Action, email: Action, others: Action) -> Profile {
         name: "test".into(),
         rules,
         uninspectable: weir_config::Uninspectable::default(),
+        judges: Vec::new(),
     })
     .unwrap()
 }

@@ -1,8 +1,8 @@
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::{Base, CallId, HostError};
+use crate::{Base, CallId, HostError, Micros};
 
 /// The longest answer of an HTTP service that a filter gets to see, in bytes. A longer one is never brought into the filters' memory.
 pub const MOST_HTTP_ANSWER_BYTES: usize = 64 * 1024;
@@ -45,13 +45,24 @@ pub enum HttpError {
 /// The callouts to HTTP services that one worker has open, so that one service that hangs holds no more than its share. Cheap to
 /// clone; clones count together.
 #[derive(Clone, Debug, Default)]
-pub struct Callouts(Rc<RefCell<BTreeMap<String, Rc<Cell<usize>>>>>);
+pub struct Callouts(Rc<RefCell<BTreeMap<String, Rc<RefCell<Cluster>>>>>);
 
-/// A callout that is open for as long as this is kept: until it is answered, or its stream is gone.
+/// The callouts to one cluster.
+#[derive(Debug, Default)]
+struct Cluster {
+    /// Those that somebody waits for.
+    awaited: usize,
+    /// When those are over at the latest that nobody waits for any more. The proxy does not end a callout with its stream.
+    abandoned: Vec<Micros>,
+}
+
+/// A callout whose answer somebody waits for while this is kept.
 #[derive(Debug)]
 pub struct OpenCallout {
     id: CallId,
-    open: Rc<Cell<usize>>,
+    deadline: Micros,
+    cluster: Rc<RefCell<Cluster>>,
+    is_answered: bool,
 }
 
 /// Why a callout was not made.
@@ -74,24 +85,46 @@ impl Callouts {
 
     /// Asks; the answer comes to [`crate::StreamFilter::on_http_answer`] of the filter that is being called.
     pub fn ask(&self, host: &mut (impl Base + ?Sized), call: &HttpCall<'_>) -> Result<OpenCallout, CalloutError> {
-        let open = {
-            // Nothing in here calls back, so it is never lent twice.
+        let now = host.now();
+        // Nothing that holds one of the two calls back, so they are never lent twice.
+        let cluster = {
             let Ok(mut clusters) = self.0.try_borrow_mut() else { return Err(CalloutError::Busy) };
             if !clusters.contains_key(call.cluster) {
-                // Those with nobody asked: the names are an operator's, and change with the configuration.
-                clusters.retain(|_, open| open.get() > 0);
+                // The names are an operator's, and change with the configuration.
+                clusters.retain(|_, cluster| !cluster.try_borrow_mut().is_ok_and(|mut cluster| cluster.is_idle(now)));
             }
             Rc::clone(clusters.entry(call.cluster.to_owned()).or_default())
         };
-        if open.get() >= Self::MOST_OF_A_CLUSTER {
+        if cluster.try_borrow_mut().map_or(true, |mut cluster| cluster.is_full(now)) {
             return Err(CalloutError::Busy);
         }
         let id = host.http_call(call).map_err(|error| match error {
             HostError::NotNow => CalloutError::NotNow,
             HostError::Conflict | HostError::Refused => CalloutError::Refused,
         })?;
-        open.set(open.get().saturating_add(1));
-        Ok(OpenCallout { id, open })
+        if let Ok(mut cluster) = cluster.try_borrow_mut() {
+            cluster.awaited = cluster.awaited.saturating_add(1);
+        }
+        let deadline = now.saturating_add(call.timeout_ms.saturating_mul(1000));
+        Ok(OpenCallout { id, deadline, cluster, is_answered: false })
+    }
+}
+
+impl Cluster {
+    fn is_full(&mut self, now: Micros) -> bool {
+        if self.open() >= Callouts::MOST_OF_A_CLUSTER {
+            self.abandoned.retain(|deadline| *deadline > now);
+        }
+        self.open() >= Callouts::MOST_OF_A_CLUSTER
+    }
+
+    fn is_idle(&mut self, now: Micros) -> bool {
+        self.abandoned.retain(|deadline| *deadline > now);
+        self.open() == 0
+    }
+
+    fn open(&self) -> usize {
+        self.awaited.saturating_add(self.abandoned.len())
     }
 }
 
@@ -100,11 +133,21 @@ impl OpenCallout {
     pub fn id(&self) -> CallId {
         self.id
     }
+
+    /// It was answered, or will not be: it is over.
+    pub fn answered(mut self) {
+        self.is_answered = true;
+    }
 }
 
 impl Drop for OpenCallout {
     fn drop(&mut self) {
-        self.open.set(self.open.get().saturating_sub(1));
+        if let Ok(mut cluster) = self.cluster.try_borrow_mut() {
+            cluster.awaited = cluster.awaited.saturating_sub(1);
+            if !self.is_answered {
+                cluster.abandoned.push(self.deadline);
+            }
+        }
     }
 }
 
@@ -127,11 +170,20 @@ mod tests {
         }
         assert_eq!((open.len(), host.http_calls.len()), (256, 256));
         assert!(callouts.ask(&mut host, &to("other")).is_ok());
-        open.pop();
-        assert!(callouts.ask(&mut host, &to("hangs")).is_ok());
+        if let Some(one) = open.pop() {
+            one.answered();
+        }
+        open.extend(callouts.ask(&mut host, &to("hangs")).ok());
+        assert_eq!(open.len(), 256);
+        // Whose streams are gone, the proxy goes on with until their deadlines.
+        open.truncate(200);
+        assert_eq!(callouts.ask(&mut host, &to("hangs")).err(), Some(CalloutError::Busy));
+        host.now += 1001;
+        open.extend(callouts.ask(&mut host, &to("hangs")).ok());
+        assert_eq!(open.len(), 201);
         host.refuse_calls = true;
         assert_eq!(callouts.ask(&mut host, &to("hangs")).err(), Some(CalloutError::Refused));
-        drop(open);
+        open.into_iter().for_each(super::OpenCallout::answered);
         host.refuse_calls = false;
         let again: Vec<_> = (0..256).filter_map(|_| callouts.ask(&mut host, &to("hangs")).ok()).collect();
         assert_eq!(again.len(), 256);

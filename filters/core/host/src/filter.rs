@@ -16,7 +16,8 @@ pub enum Flow {
 ///
 /// A filter may ask the control plane or an HTTP service while it holds the request, or the answer. While the callout is open,
 /// every callback for that message must return [`Flow::Pause`]: the proxy lets a message go as soon as any one of them continues.
-/// A client that leaves takes the filter with it, and nobody is told what was answered.
+/// A client that leaves takes the filter with it, and nobody is told what is answered then; the proxy may go on asking until the
+/// callout's deadline.
 pub trait StreamFilter {
     /// The request's headers are here. `end_of_stream`: there is no body.
     fn on_request_headers(&mut self, _host: &mut dyn Host, _end_of_stream: bool) -> Flow {

@@ -17,6 +17,15 @@ pub(super) struct AnswerStream {
     schema: Schema,
     check: Check,
     state: State,
+    /// Bytes of the body that was put in place last.
+    pub(super) length: Option<usize>,
+}
+
+/// How an answer is written whose text can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    Json,
+    Events,
 }
 
 /// How far the answer is.
@@ -51,32 +60,29 @@ impl StreamFilter for AnswerStream {
 impl AnswerStream {
     pub(super) fn new(known: Known, watch: Watch) -> Self {
         let schema = watch.operation.schema();
-        Self { known: known.clone(), schema, check: Check::new(known, watch), state: State::Passing }
+        Self { known: known.clone(), schema, check: Check::new(known, watch), state: State::Passing, length: None }
+    }
+
+    /// What follows passes as it is.
+    pub(super) fn stop(&mut self) {
+        self.state = State::Passing;
     }
 
     /// Decides by its headers how an answer is read.
     fn begin(&mut self, host: &mut dyn Host) -> Flow {
-        let status = host.header_text(Message::Response, ":status").unwrap_or_default();
-        // Errors are not what a model says.
-        if !status.starts_with('2') {
-            return Flow::Continue;
+        match media_of(host) {
+            Ok(Some(Media::Json)) => {
+                self.state = State::Gathering;
+                Flow::Pause
+            }
+            Ok(Some(Media::Events)) => {
+                host.remove_header(Message::Response, "content-length");
+                self.state = State::Streaming;
+                Flow::Continue
+            }
+            Ok(None) => Flow::Continue,
+            Err(error) => self.known.refuse(&error, self.schema),
         }
-        let encoding = host.header_text(Message::Response, "content-encoding").unwrap_or_default();
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return self.refuse("it is compressed");
-        }
-        let content_type = host.header_text(Message::Response, "content-type").unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if media_type.eq_ignore_ascii_case("application/json") {
-            self.state = State::Gathering;
-            return Flow::Pause;
-        }
-        if media_type.eq_ignore_ascii_case("text/event-stream") {
-            host.remove_header(Message::Response, "content-length");
-            self.state = State::Streaming;
-            return Flow::Continue;
-        }
-        self.refuse("it is neither JSON nor an event stream")
     }
 
     /// An answer that is held whole, its headers too.
@@ -84,8 +90,11 @@ impl AnswerStream {
         let Ok(body) = host.body(Message::Response, 0, held) else { return self.refuse("it could not be read") };
         match self.check.whole(&body) {
             Checked::Passes => Flow::Continue,
-            Checked::Edited(body) => self.set(host, &body),
-            Checked::Refused(error) => self.replace(host, &error),
+            Checked::Edited(body) => {
+                self.length = Some(body.len());
+                set(&self.known, host, &body, self.schema)
+            }
+            Checked::Refused(error) => replace(&self.known, host, &error, self.schema),
             Checked::Unreadable(error) => Flow::Reply(refusal::reply(&error, self.schema)),
         }
     }
@@ -93,6 +102,7 @@ impl AnswerStream {
     fn piece(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         let Ok(piece) = host.body(Message::Response, 0, held) else { return self.refuse("it could not be read") };
         let edited = self.check.piece(&piece, end_of_stream);
+        self.length = Some(edited.len());
         if !equal_bytes(&edited, &piece) && host.set_body(Message::Response, &edited).is_err() {
             return self.refuse("it cannot be replaced");
         }
@@ -102,28 +112,49 @@ impl AnswerStream {
     fn refuse(&self, why: &str) -> Flow {
         self.known.refuse(&refusal::response_not_inspectable(why), self.schema)
     }
+}
 
-    /// Puts an error in the place of an answer whose headers are held.
-    fn replace(&mut self, host: &mut dyn Host, error: &ClientError) -> Flow {
-        let set = host
-            .set_header(Message::Response, ":status", error.status.to_string().as_bytes())
-            .and_then(|()| host.set_header(Message::Response, "content-type", b"application/json"));
-        if set.is_err() {
-            return Flow::Reply(refusal::reply(error, self.schema));
-        }
-        self.set(host, &error.body(self.schema))
+/// How the answer whose headers are here is written; `None`: it is an error, and not what a model says. Fails on what cannot be read.
+pub(super) fn media_of(host: &mut dyn Host) -> Result<Option<Media>, ClientError> {
+    let status = host.header_text(Message::Response, ":status").unwrap_or_default();
+    if !status.starts_with('2') {
+        return Ok(None);
     }
+    let encoding = host.header_text(Message::Response, "content-encoding").unwrap_or_default();
+    if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+        return Err(refusal::response_not_inspectable("it is compressed"));
+    }
+    let content_type = host.header_text(Message::Response, "content-type").unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        Ok(Some(Media::Json))
+    } else if media_type.eq_ignore_ascii_case("text/event-stream") {
+        Ok(Some(Media::Events))
+    } else {
+        Err(refusal::response_not_inspectable("it is neither JSON nor an event stream"))
+    }
+}
 
-    fn set(&mut self, host: &mut dyn Host, body: &[u8]) -> Flow {
-        for name in OF_THE_BODY {
-            host.remove_header(Message::Response, name);
-        }
-        let set = host
-            .set_header(Message::Response, "content-length", body.len().to_string().as_bytes())
-            .and_then(|()| host.set_body(Message::Response, body));
-        match set {
-            Ok(()) => Flow::Continue,
-            Err(_) => self.refuse("it cannot be replaced"),
-        }
+/// Puts an error in the place of an answer whose headers are held.
+pub(super) fn replace(known: &Known, host: &mut dyn Host, error: &ClientError, schema: Schema) -> Flow {
+    let set_headers = host
+        .set_header(Message::Response, ":status", error.status.to_string().as_bytes())
+        .and_then(|()| host.set_header(Message::Response, "content-type", b"application/json"));
+    if set_headers.is_err() {
+        return Flow::Reply(refusal::reply(error, schema));
+    }
+    set(known, host, &error.body(schema), schema)
+}
+
+fn set(known: &Known, host: &mut dyn Host, body: &[u8], schema: Schema) -> Flow {
+    for name in OF_THE_BODY {
+        host.remove_header(Message::Response, name);
+    }
+    let set = host
+        .set_header(Message::Response, "content-length", body.len().to_string().as_bytes())
+        .and_then(|()| host.set_body(Message::Response, body));
+    match set {
+        Ok(()) => Flow::Continue,
+        Err(_) => known.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema),
     }
 }

@@ -53,6 +53,20 @@ impl Known {
         });
     }
 
+    /// Records what became of a judge.
+    pub(super) fn record_judge(&self, finding: &'static str, action: Action) {
+        self.write(|exchange| exchange.add_finding(finding, action.name()));
+    }
+
+    /// The answer does not go on as the attempt wrote it: the client is told anew what is known of it.
+    pub(super) fn tell_anew(&self) {
+        self.write(|exchange| {
+            if let Some(attempt) = exchange.attempt_mut() {
+                attempt.is_passed_on = false;
+            }
+        });
+    }
+
     pub(super) fn refuse(&self, error: &ClientError, schema: Schema) -> Flow {
         self.decide(error);
         Flow::Reply(refusal::reply(error, schema))

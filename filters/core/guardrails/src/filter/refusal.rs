@@ -30,6 +30,18 @@ pub(super) fn blocked(what: &str, findings: &[Finding]) -> ClientError {
     )
 }
 
+/// Says what a judge said, if it said anything.
+pub(super) fn judged(what: &str, message: Option<String>) -> ClientError {
+    let message = message.unwrap_or_else(|| format!("{what} was refused by a guardrail."));
+    ClientError::new(400, CONTENT_BLOCKED, message)
+}
+
+/// A judge that has to agree did not say anything.
+pub(super) fn unjudged(what: &str) -> ClientError {
+    let message = format!("{what} cannot be checked: a guardrail that has to agree gave no judgement.");
+    ClientError::new(503, GUARDRAIL_UNAVAILABLE, message)
+}
+
 pub(super) fn unavailable(why: &str) -> ClientError {
     ClientError::new(503, GUARDRAIL_UNAVAILABLE, format!("The request cannot be checked: {why}."))
 }

@@ -11,7 +11,7 @@ use super::{GuardrailsStream, Request, Watch, refusal};
 use crate::scan::Direction;
 
 impl GuardrailsStream {
-    /// Decides about a request that is here whole. [`Flow::Pause`]: its body is to be replaced.
+    /// Decides about a request that is here whole. [`Flow::Pause`]: its body is to be replaced, or judges are asked.
     pub(super) fn decide_request(&mut self, host: &mut dyn Host, watch: &Watch, body: &[u8]) -> Flow {
         let schema = watch.operation.schema();
         self.request = Request::Decided;
@@ -31,7 +31,7 @@ impl GuardrailsStream {
             return self.known.refuse(&refusal::blocked("The request", &findings), schema);
         }
         if edits.is_empty() {
-            return Flow::Continue;
+            return self.judge_request(host, watch, body);
         }
         let edited = text::edited(body, &edits, &body_texts.spellings);
         let head = match read_head(watch.operation, &edited) {
@@ -43,8 +43,11 @@ impl GuardrailsStream {
         }
         let edited = Rc::new(edited);
         self.known.prepare(|request| request.body = Body::new(Rc::clone(&edited), Some(head)));
-        self.request = Request::Replacing(edited);
-        Flow::Pause
+        self.request = Request::Replacing(Rc::clone(&edited));
+        match self.judge_request(host, watch, &edited) {
+            reply @ Flow::Reply(_) => reply,
+            Flow::Continue | Flow::Pause => Flow::Pause,
+        }
     }
 
     /// The request is held whole: puts what replaces it in its place.

@@ -8,7 +8,7 @@ use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, Guardrai
 use weir_exchange::{Attempt, Exchange, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
-use weir_host::{Message, Reply, StreamFilter};
+use weir_host::{Callouts, Message, Reply, StreamFilter};
 use weir_llm::Operation;
 use weir_test_proxy::{Hop, Passed};
 
@@ -47,7 +47,7 @@ impl Outcome {
 pub(crate) struct Gateway {
     cache: Rc<ProfileCache>,
     plugin: GuardrailsPlugin,
-    host: FakeHost,
+    pub(crate) host: FakeHost,
     shared: Option<Shared>,
     filter: Option<Hop>,
     /// Whether the route plugin read the body before.
@@ -84,8 +84,12 @@ impl Gateway {
 
     pub(crate) fn profile_of_principal(&mut self, rules: Option<Vec<GuardrailRule>>) {
         let named = |rules| {
-            let profile =
-                GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::default() };
+            let profile = GuardrailProfile {
+                name: "test".into(),
+                rules,
+                uninspectable: weir_config::Uninspectable::default(),
+                judges: Vec::new(),
+            };
             Rc::new(NamedProfile { id: "p".into(), profile })
         };
         let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
@@ -96,8 +100,12 @@ impl Gateway {
     pub(crate) fn refuse_unread(&mut self) {
         let rules =
             vec![GuardrailRule { finding: FindingType::Email, action: Action::Redact, direction: RuleDirection::Both }];
-        let profile =
-            GuardrailProfile { name: "test".into(), rules, uninspectable: weir_config::Uninspectable::Refuse };
+        let profile = GuardrailProfile {
+            name: "test".into(),
+            rules,
+            uninspectable: weir_config::Uninspectable::Refuse,
+            judges: Vec::new(),
+        };
         let named = NamedProfile { id: "strict".into(), profile };
         let principal = Principal { guardrail_profile: Some(Rc::new(named)), ..Principal::default() };
         self.shared.as_ref().unwrap().prepare(|request| request.principal = Some(Rc::new(principal)));
@@ -112,6 +120,28 @@ impl Gateway {
     /// What was found so far.
     pub(crate) fn findings(&self) -> String {
         self.exchange(Exchange::findings_in_words).join(", ")
+    }
+
+    /// The profile has this judge, too.
+    pub(crate) fn judge(&mut self, rule: weir_config::JudgeRule) {
+        self.shared.as_ref().unwrap().prepare(|request| {
+            let mut principal = request.principal.as_deref().cloned().unwrap();
+            let mut named = principal.guardrail_profile.as_deref().cloned().unwrap();
+            named.profile.judges.push(rule);
+            principal.guardrail_profile = Some(Rc::new(named));
+            request.principal = Some(Rc::new(principal));
+        });
+    }
+
+    /// A request that is held when it is here whole.
+    pub(crate) fn begin(&mut self, body: &str) -> Hop {
+        if let (true, Some(shared)) = (self.body_known, &self.shared) {
+            shared.prepare(|request| request.body.bytes = Some(Rc::new(body.as_bytes().to_vec())));
+        }
+        let mut hop = self.hop();
+        assert_eq!(hop.headers(&mut self.host, Message::Request, false), Passed::Nothing);
+        assert_eq!(hop.piece(&mut self.host, Message::Request, body.as_bytes(), true), Passed::Nothing);
+        hop
     }
 
     pub(crate) fn forget_exchange(&mut self) {
@@ -148,7 +178,7 @@ impl Gateway {
     }
 
     fn hop(&self) -> Hop {
-        let filter = self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache));
+        let filter = self.plugin.stream(self.shared.clone(), Rc::clone(&self.cache), Callouts::default());
         Hop::new(Box::new(filter) as Box<dyn StreamFilter>)
     }
 
