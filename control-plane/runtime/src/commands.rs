@@ -23,7 +23,6 @@ pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
 /// Encrypts everything anew that is not under the first master key. Says what has become of it; fails if something cannot be read.
 pub async fn rekey(settings: &DatabaseSettings) -> anyhow::Result<String> {
     let store = connect(settings).await?;
-    store.check_schema().await?;
     let rekeyed = store.rekey().await;
     store.close().await;
     let rekeyed = rekeyed?;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use weir_dataplane::chain;
 use weir_store::{Store, StoreError};
@@ -9,9 +10,13 @@ use crate::settings::DatabaseSettings;
 /// Longest wait between two attempts to reach a database that is away.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Connects, once.
+/// Connects, once, to a database whose schema has what this version needs.
 pub(crate) async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Store> {
-    Ok(Store::connect(settings.database_url.expose_secret(), settings.encryption()?).await?)
+    let encryption = settings.encryption()?;
+    let store = Store::connect(settings.database_url.expose_secret(), encryption).await;
+    let store = store.context("the database (WEIR_DATABASE_URL) cannot be used")?;
+    store.check_schema().await?;
+    Ok(store)
 }
 
 /// What becomes of the schema.

@@ -167,12 +167,12 @@ impl Store {
     async fn check_master_key(&self) -> Result<(), StoreError> {
         if sqlx::query("SELECT 1 FROM encryption_check").fetch_optional(&self.pool).await?.is_none() {
             self.check_with_credentials().await?;
+            let encrypted = self.encryption.encrypt(Purpose::Check, CHECK_OWNER, &CHECK_TEXT.into())?;
+            sqlx::query("INSERT INTO encryption_check (text_encrypted) VALUES ($1) ON CONFLICT DO NOTHING")
+                .bind(encrypted)
+                .execute(&self.pool)
+                .await?;
         }
-        let encrypted = self.encryption.encrypt(Purpose::Check, CHECK_OWNER, &CHECK_TEXT.into())?;
-        sqlx::query("INSERT INTO encryption_check (text_encrypted) VALUES ($1) ON CONFLICT DO NOTHING")
-            .bind(encrypted)
-            .execute(&self.pool)
-            .await?;
         let (stored,): (Vec<u8>,) =
             sqlx::query_as("SELECT text_encrypted FROM encryption_check").fetch_one(&self.pool).await?;
         self.encryption.decrypt(Purpose::Check, CHECK_OWNER, &stored).map(drop).map_err(StoreError::MasterKey)
