@@ -45,10 +45,27 @@ pub enum Known {
     Unsure(Ticket),
 }
 
-/// When a look-up was sent, counted in invalidations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a look-up was sent, counted in invalidations, and what need not be answered.
+#[derive(Clone, Debug)]
 pub struct Ticket {
     generation: u64,
+    /// The catalog of the tenant that the key belonged to when it was last asked for. Kept here, since it may be forgotten before the
+    /// answer comes.
+    catalog: Option<NamedCatalog>,
+}
+
+#[derive(Clone, Debug)]
+struct NamedCatalog {
+    tenant_id: String,
+    revision: u64,
+    catalog: Rc<Catalog>,
+}
+
+impl Ticket {
+    /// The tenant whose catalog is known, and of which revision, for the control plane to leave it out.
+    pub fn known_catalog(&self) -> Option<(&str, u64)> {
+        self.catalog.as_ref().map(|known| (known.tenant_id.as_str(), known.revision))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,9 +116,10 @@ impl PrincipalCache {
     pub fn look_up(&self, digest: &Digest, now: Micros, config: &AuthConfig) -> Known {
         self.with(|state| {
             let lifetime = seconds(config.principal_lifetime_s);
-            let known = match (now < state.away_until, state.watched) {
+            let is_away = state.is_away(now);
+            let known = match (is_away, state.watched) {
                 (true, _) => state.usable(digest, now, lifetime.saturating_add(seconds(config.principal_stale_s))),
-                (false, true) if state.is_certain(digest) => state.usable(digest, now, lifetime),
+                (false, true) if state.is_certain(digest, now) => state.usable(digest, now, lifetime),
                 (false, _) => None,
             };
             if let Some((principal, catalog)) = known {
@@ -111,12 +129,12 @@ impl PrincipalCache {
                 };
             }
             if let Some((stored_at, denial)) = state.denied.get(digest)
-                && (state.watched || now < state.away_until)
-                && now.saturating_sub(*stored_at) < seconds(config.unknown_key_lifetime_s)
+                && (state.watched || is_away)
+                && now.checked_sub(*stored_at).is_some_and(|age| age < seconds(config.unknown_key_lifetime_s))
             {
                 return Known::Denied(*denial);
             }
-            Known::Unsure(Ticket { generation: state.generation })
+            Known::Unsure(Ticket { generation: state.generation, catalog: state.catalog_of(digest) })
         })
     }
 
@@ -139,6 +157,12 @@ impl PrincipalCache {
                     Known::Denied(denial)
                 }
                 Answer::Active { principal, catalog, catalog_revision, revision } => {
+                    let named = ticket.catalog.as_ref().filter(|named| named.tenant_id == principal.tenant_id);
+                    let Some(catalog) = catalog.map(Rc::new).or_else(|| named.map(|named| Rc::clone(&named.catalog)))
+                    else {
+                        // Nobody had asked for it to be left out.
+                        return Known::Unsure(ticket);
+                    };
                     let catalog = state.newest_catalog(&principal.tenant_id, catalog, catalog_revision, current);
                     let era = state.era;
                     let known = state.active.get(&digest).filter(|known| known.era == era);
@@ -236,14 +260,13 @@ impl State {
     }
 
     /// Of the tenant's known catalog and the one that was just answered, the newer; kept if `keep`.
-    fn newest_catalog(&mut self, tenant: &str, answered: Catalog, revision: u64, keep: bool) -> Rc<Catalog> {
+    fn newest_catalog(&mut self, tenant: &str, catalog: Rc<Catalog>, revision: u64, keep: bool) -> Rc<Catalog> {
         if let Some(known) = self.catalogs.get(tenant)
             && known.era == self.era
             && known.revision >= revision
         {
             return Rc::clone(&known.catalog);
         }
-        let catalog = Rc::new(answered);
         if keep {
             self.sweep();
             self.catalogs.insert(tenant.into(), Versioned { era: self.era, revision, catalog: Rc::clone(&catalog) });
@@ -251,9 +274,24 @@ impl State {
         catalog
     }
 
-    /// Whether a key was asked for since everything was last doubted.
-    fn is_certain(&self, digest: &Digest) -> bool {
-        self.active.get(digest).is_some_and(|active| active.era == self.era)
+    /// The catalog that need not be answered with this key. One that is doubtful must be: a backup may have been restored, and its
+    /// revision mean something else.
+    fn catalog_of(&self, digest: &Digest) -> Option<NamedCatalog> {
+        let tenant_id = &self.active.get(digest)?.principal.tenant_id;
+        let known = self.catalogs.get(tenant_id).filter(|known| known.era == self.era)?;
+        let (tenant_id, catalog) = (tenant_id.clone(), Rc::clone(&known.catalog));
+        Some(NamedCatalog { tenant_id, revision: known.revision, catalog })
+    }
+
+    /// Whether a key was asked for since everything was last doubted, and by a clock that has not been set back since: how old it is
+    /// could not be told.
+    fn is_certain(&self, digest: &Digest, now: Micros) -> bool {
+        self.active.get(digest).is_some_and(|active| active.era == self.era && active.stored_at <= now)
+    }
+
+    /// Whether a look-up failed a moment ago. A clock that is set back makes that moment no longer.
+    fn is_away(&self, now: Micros) -> bool {
+        now < self.away_until && self.away_until.saturating_sub(now) <= AWAY
     }
 
     /// Drops the catalogs of tenants none of whose keys is held, at a cost that is constant per insertion over time.

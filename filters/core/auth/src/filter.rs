@@ -190,10 +190,12 @@ impl AuthStream {
             Known::Denied(denial) => return self.deny(host, denial),
             Known::Unsure(ticket) => ticket,
         };
+        let (known_catalog_tenant_id, known_catalog_revision) = ticket.known_catalog().unwrap_or_default();
         let request = ResolveCredentialRequest {
             key_sha256: digest.to_vec(),
+            known_catalog_tenant_id: known_catalog_tenant_id.to_owned(),
+            known_catalog_revision,
             finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
-            ..Default::default()
         }
         .encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {

@@ -12,8 +12,8 @@ pub enum Answer {
     Active {
         /// Who it stands for.
         principal: Rc<Principal>,
-        /// The models of the principal's tenant.
-        catalog: Catalog,
+        /// The models of the principal's tenant; `None`: as the caller has them.
+        catalog: Option<Catalog>,
         /// The committed change that last changed the catalog.
         catalog_revision: u64,
         /// The committed change that the whole answer reflects.
@@ -94,7 +94,7 @@ impl Answer {
                 let catalog_revision = catalog.revision;
                 Ok(Self::Active {
                     principal: Rc::new(read_principal(principal, response.revision)?),
-                    catalog: read_catalog(catalog),
+                    catalog: (!catalog.unchanged).then(|| read_catalog(catalog)),
                     catalog_revision,
                     revision: response.revision,
                 })

@@ -6,7 +6,7 @@ use prost::Message as _;
 use sha2::Digest as _;
 use uuid::Uuid;
 use weir_config::{Action, AuthConfig, FindingType, GuardrailRule, RuleDirection, parse};
-use weir_exchange::{Exchange, Party, Shared, Step, Verdict};
+use weir_exchange::{Catalog, Exchange, Party, Shared, Step, Verdict};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, Reply, StreamFilter};
 use weir_proto::dataplane::resolve_credential_response::Status;
@@ -237,6 +237,26 @@ fn while_the_control_plane_is_away_known_keys_work_until_they_are_stale() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_nothing_known_for_longer() {
+    for set_back in [3600 * SECOND, 11 * SECOND] {
+        let mut vm = Vm::new(ASKED);
+        vm.host.now += 7200 * SECOND;
+        assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
+        assert_eq!(vm.resolve("weir_2", denied(Status::Unknown)), "401 invalid_api_key");
+        vm.host.now -= set_back;
+        assert_eq!(vm.seen_by_client("weir_2"), "asks");
+        // Also not after an outage, in which it is of use all the same.
+        assert_eq!(vm.resolve("weir_1", Err(14)), "passes");
+        assert_eq!(vm.seen_by_client("weir_1"), "passes");
+        vm.host.now -= set_back;
+        assert_eq!(vm.resolve("weir_1", active("acme", 6, "gpt")), "passes");
+        assert_eq!(vm.seen_by_client("weir_1"), "passes");
+        vm.host.now += 3600 * SECOND;
+        assert_eq!(vm.seen_by_client("weir_1"), "asks");
+    }
+}
+
+#[test]
 fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
     let digest = sha2::Sha256::digest(b"weir_1").to_vec();
     let forget: [(&str, dataplane::WatchResponse); 3] = [
@@ -262,6 +282,70 @@ fn begin(watch: &mut Watch, cache: &PrincipalCache, revision: u64) {
     assert!(watch.tick().is_some());
     let first = dataplane::WatchResponse { revision, forget_everything: true, ..Default::default() };
     watch.message(cache, &first.encode_to_vec()).expect("is decodable");
+}
+
+/// The catalog that the last look-up says is known, as `tenant @revision`.
+fn named(vm: &Vm) -> String {
+    let call = vm.host.calls.last().expect("a callout");
+    let asked = ResolveCredentialRequest::decode(call.message.as_slice()).expect("is decodable");
+    format!("{} @{}", asked.known_catalog_tenant_id, asked.known_catalog_revision)
+}
+
+/// An active key whose catalog the caller has.
+fn without_catalog(tenant: &str, revision: u64) -> Result<ResolveCredentialResponse, u32> {
+    let mut answer = active(tenant, revision, "")?;
+    answer.catalog = answer.catalog.map(|catalog| dataplane::Catalog { models: vec![], unchanged: true, ..catalog });
+    Ok(answer)
+}
+
+fn models(request: &Request) -> Vec<String> {
+    let names = |catalog: &Rc<Catalog>| catalog.models().iter().map(|model| model.name.clone()).collect();
+    request.shared.read(|exchange| exchange.request().catalog.as_ref().map(names)).flatten().unwrap_or_default()
+}
+
+#[test]
+fn a_catalog_that_is_known_is_named_and_need_not_be_answered() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
+    assert_eq!(named(&vm), " @0", "whose a new key is is not known");
+    vm.host.now += 61 * SECOND;
+
+    let mut request = vm.chat("weir_1");
+    assert_eq!(named(&vm), "acme @5");
+    // What is forgotten before the answer comes was named, and the answer says that it held then.
+    vm.cache.forget_tenants(["acme"]);
+    assert_eq!(vm.answer(&mut request, without_catalog("acme", 5)), Flow::Continue);
+    assert_eq!(models(&request), ["gpt"]);
+    let mut request = vm.chat("weir_1");
+    assert_eq!(named(&vm), " @0", "it was not kept");
+    assert_eq!(vm.answer(&mut request, active("acme", 6, "claude")), Flow::Continue);
+    assert_eq!(models(&request), ["claude"]);
+
+    vm.host.now += 61 * SECOND;
+    let mut request = vm.chat("weir_1");
+    assert_eq!(named(&vm), "acme @6");
+    assert_eq!(vm.answer(&mut request, without_catalog("acme", 6)), Flow::Continue);
+    assert_eq!(models(&vm.chat("weir_1")), ["claude"]);
+
+    // A new one comes whole.
+    vm.host.now += 61 * SECOND;
+    let mut request = vm.chat("weir_1");
+    assert_eq!(vm.answer(&mut request, active("acme", 7, "gpt")), Flow::Continue);
+    assert_eq!(models(&request), ["gpt"]);
+
+    // After a backup was restored revisions may mean something else.
+    vm.cache.doubt_everything();
+    assert_eq!(vm.seen_by_client("weir_1"), "asks");
+    assert_eq!(named(&vm), " @0");
+}
+
+#[test]
+fn a_catalog_that_was_not_named_must_be_answered() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolve("weir_1", without_catalog("acme", 5)), "503 auth_unavailable");
+    assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
+    vm.host.now += 61 * SECOND;
+    assert_eq!(vm.resolve("weir_1", without_catalog("other", 5)), "503 auth_unavailable", "another tenant's");
 }
 
 #[test]
