@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::Utc;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -74,9 +75,12 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
         store = database::connect_and_see_to(&settings.database, schema) => store?,
         () = stopped(stopping.clone()) => return Ok(()),
     };
-    let store = store
-        .with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone()))
-        .with_retention(Retention { audit_days: settings.audit_days, usage_days: settings.usage_days });
+    let store =
+        store.with_allowed_hosts(AllowedHosts::new(settings.tenant_provider_hosts.clone())).with_retention(Retention {
+            audit_days: settings.audit_days,
+            usage_days: settings.usage_days,
+            usage_sum_days: settings.usage_sum_days,
+        });
 
     setup::offer(&store, if http_tls.is_some() { "https" } else { "http" }, settings.http_addr).await?;
 
@@ -178,7 +182,7 @@ async fn bind(address: std::net::SocketAddr, variable: &str) -> anyhow::Result<T
 
 async fn maintain(store: Store) {
     loop {
-        let wait = match store.maintain().await {
+        let wait = match store.maintain(Utc::now()).await {
             Ok(()) => MAINTENANCE,
             Err(error) => {
                 let error = chain(&error);

@@ -110,9 +110,12 @@ pub struct ServeSettings {
     /// Days for which the audit log is kept.
     #[arg(long, env = "WEIR_AUDIT_DAYS", default_value_t = Retention::default().audit_days, value_parser = clap::value_parser!(u16).range(1..))]
     pub audit_days: u16,
-    /// Days for which the ledger's single records are kept.
+    /// Days for which the ledger's single records are kept, and their sums by quarter-hour.
     #[arg(long, env = "WEIR_USAGE_DAYS", default_value_t = Retention::default().usage_days, value_parser = clap::value_parser!(u16).range(2..))]
     pub usage_days: u16,
+    /// Days for which the sums of usage by day are kept.
+    #[arg(long, env = "WEIR_USAGE_SUM_DAYS", default_value_t = Retention::default().usage_sum_days, value_parser = clap::value_parser!(u16).range(2..))]
+    pub usage_sum_days: u16,
     /// Hosts that tenants' own admins may name as providers although they are inside your network, separated by commas:
     /// `vllm.models.svc.cluster.local`, `*.models.internal` (every name below), `10.0.0.7`. By default none: private addresses, names
     /// without a domain and names such as `x.internal`, `x.svc` or `x.lan` are for platform admins.

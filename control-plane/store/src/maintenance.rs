@@ -18,13 +18,15 @@ const CHANGES_KEPT: i64 = 10_000;
 pub struct Retention {
     /// Days of the audit log.
     pub audit_days: u16,
-    /// Days of the ledger's single records.
+    /// Days of the ledger's single records, and of their sums by quarter-hour.
     pub usage_days: u16,
+    /// Days of the sums by day.
+    pub usage_sum_days: u16,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { audit_days: 730, usage_days: 400 }
+        Self { audit_days: 730, usage_days: 400, usage_sum_days: 1100 }
     }
 }
 
@@ -42,14 +44,16 @@ const EXPIRED: [(&str, &str); 8] = [
 
 impl Store {
     /// Makes the ledger's coming partitions, takes records that are not part of the sums into them, and ends what is over. Call it at
-    /// least once a day; several control planes may do so at once.
-    pub async fn maintain(&self) -> Result<(), StoreError> {
+    /// least once a day; several control planes may do so at once. `now` is the control plane's clock: what administrators want kept goes
+    /// only when it is over by the database's clock too, so that one that jumps ahead ends nothing.
+    pub async fn maintain(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.ensure_partitions().await?;
         for (table, condition) in EXPIRED {
             self.purge(table, condition).await?;
         }
         self.forget_old_nodes().await?;
-        let now = Utc::now();
+        let (database_now,): (DateTime<Utc>,) = sqlx::query_as("SELECT now()").fetch_one(&self.pool).await?;
+        let now = now.min(database_now);
         self.purge_quota(now).await?;
         let kept = format!(
             "at <= now() - interval '7 days'
@@ -61,7 +65,19 @@ impl Store {
         self.purge("audit", &format!("id < '{oldest}'")).await?;
         // What is not part of the sums yet must be before it goes.
         self.roll_up_waiting().await?;
-        self.drop_usage((now - TimeDelta::days(self.retention.usage_days.into())).date_naive()).await
+        self.drop_usage((now - TimeDelta::days(self.retention.usage_days.into())).date_naive()).await?;
+        self.purge_sums(now).await
+    }
+
+    /// Of the sums the slices with odd numbers are of quarter-hours, the others of days.
+    async fn purge_sums(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for slice in 0..6_u8 {
+            let days = if slice % 2 == 1 { self.retention.usage_days } else { self.retention.usage_sum_days };
+            let oldest = (now - TimeDelta::days(days.into())).date_naive();
+            // Each from its own table: where a row stands (`ctid`) is told within one table only.
+            self.purge(&format!("usage_rollups_{slice}"), &format!("period_start < '{oldest}'")).await?;
+        }
+        Ok(())
     }
 
     async fn purge(&self, table: &str, condition: &str) -> Result<(), StoreError> {

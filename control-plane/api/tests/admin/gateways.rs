@@ -36,7 +36,7 @@ async fn a_former_token_is_accepted_until_its_end() {
     assert!(matches!(accepted(&app, &first["token"]).await, Some(Some(580..=600))));
     app.sql("UPDATE former_gateway_tokens SET valid_until = now() WHERE valid_until < now() + interval '1 hour'").await;
     assert_eq!(accepted(&app, &first["token"]).await, None);
-    app.store.maintain().await.unwrap();
+    app.store.maintain(chrono::Utc::now()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM former_gateway_tokens").await, 1);
 
     let last = rotate(&platform, &first, json!({"overlap_seconds": 0})).await.expect(200).json;

@@ -489,6 +489,6 @@ async fn each_coming_day_has_a_partition_and_a_late_one_takes_its_rows_over() {
         assert_eq!((in_default().await, stored(&l.app.database_url).await), (0, 2));
     }
     let store = &l.app.store;
-    let (first, second) = tokio::join!(store.maintain(), store.maintain());
+    let (first, second) = tokio::join!(store.maintain(chrono::Utc::now()), store.maintain(chrono::Utc::now()));
     first.and(second).unwrap();
 }

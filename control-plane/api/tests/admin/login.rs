@@ -177,7 +177,7 @@ async fn what_is_over_is_forgotten_and_refusals_are_not_kept() {
     for _ in 0..5 {
         login(&app, "admin@weir.example", PASSWORD).await.problem(429, "too_many_requests");
     }
-    app.store.maintain().await.unwrap();
+    app.store.maintain(chrono::Utc::now()).await.unwrap();
     let database = sqlx::PgPool::connect(&app.database_url).await.unwrap();
     let (kept,): (i64,) = sqlx::query_as("SELECT count(*) FROM login_attempts").fetch_one(&database).await.unwrap();
     assert_eq!(kept, 1000);

@@ -118,12 +118,12 @@ async fn several_replicas_tell_of_one_envoy() {
     assert_eq!(said(&nodes, "connected"), [json!(true)]);
 
     app.sql("UPDATE node_streams SET heard_at = heard_at - interval '15 minutes' WHERE heard_at < now() - interval '1 minute'").await;
-    app.store.maintain().await.unwrap();
+    app.store.maintain(chrono::Utc::now()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM node_streams").await, 2, "what another knows better is forgotten");
     let nodes = stream.report(after(6), NodeEvent::Seen).await;
     assert_eq!(applied(&nodes), (1, json!(8)));
     app.sql("UPDATE node_streams SET heard_at = now() - interval '8 days'").await;
-    app.store.maintain().await.unwrap();
+    app.store.maintain(chrono::Utc::now()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM node_streams").await, 0);
 }
 

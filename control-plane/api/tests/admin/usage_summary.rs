@@ -180,7 +180,7 @@ async fn sums_are_those_of_the_records_whatever_is_asked() {
     for state in ["written with the records", "waiting", "taken in"] {
         match state {
             "waiting" => forget().await,
-            "taken in" => l.app.store.maintain().await.unwrap(),
+            "taken in" => l.app.store.maintain(chrono::Utc::now()).await.unwrap(),
             _ => {}
         }
         println!("{state}");
