@@ -27,7 +27,7 @@ export const audit = {
     revoke: "Revoked",
     rotate: "Token replaced",
     adopt: "Taken over",
-    check: "Asked for its models",
+    check: "Asked",
     export: "Exported",
   } as Record<string, string>,
   kinds: {

@@ -88,7 +88,7 @@ export function AuditPage() {
             ),
           },
           { title: words.who, width: "minmax(0,1.4fr)", cell: actor },
-          { title: words.what, width: "minmax(0,1.2fr)", cell: whatHappened },
+          { title: words.what, width: "minmax(0,1.7fr)", cell: whatHappened },
           {
             title: common.name,
             width: "minmax(0,1.4fr)",
@@ -96,7 +96,7 @@ export function AuditPage() {
           },
           {
             title: words.where,
-            width: "7rem",
+            width: "5.5rem",
             secondary: true,
             cell: (entry) => <Badge>{words.origins[entry.origin.kind]}</Badge>,
           },

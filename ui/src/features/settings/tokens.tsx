@@ -49,21 +49,26 @@ export function TokensPage() {
         columns={[
           {
             title: common.name,
-            width: "minmax(0,1.5fr)",
+            width: "minmax(0,2fr)",
             cell: (token) => <AppLink to={paths.token(token.id)}>{token.name}</AppLink>,
           },
-          { title: texts.keys.prefix, cell: (token) => <code className="font-mono text-xs">{token.prefix}…</code> },
+          {
+            title: texts.keys.prefix,
+            secondary: true,
+            width: "7rem",
+            cell: (token) => <code className="font-mono text-xs">{token.prefix}…</code>,
+          },
           { title: texts.users.role, width: "8rem", cell: (token) => texts.nav.roles[token.role] },
           ...(isPlatform
             ? [{ title: common.owner, cell: (token: ServiceToken) => token.tenant_name ?? common.platform }]
             : []),
-          { title: texts.keys.state, width: "7rem", cell: (token) => <State token={token} /> },
+          { title: texts.keys.state, width: "5.5rem", cell: (token) => <State token={token} /> },
           {
             title: words.lastUsed,
             secondary: true,
             cell: (token) => (token.last_used_at ? ago(token.last_used_at, serverNow()) : common.never),
           },
-          { title: words.expires, width: "11rem", secondary: true, cell: (token) => shortDateTime(token.expires_at) },
+          { title: words.expires, width: "10.5rem", secondary: true, cell: (token) => shortDateTime(token.expires_at) },
         ]}
       />
     </Page>
