@@ -193,6 +193,39 @@ test("a machine's token is made, shown once, good for its tenant alone, and revo
   });
 });
 
+test("who may not run the platform is told so on its pages, and is offered nothing", async () => {
+  const tenant = (await machine.get("tenants")).items.find(({ name }) => name === "demo");
+  const provider = (await machine.get(`providers?tenant_id=${tenant.id}`)).items[0];
+  const gateway = (await machine.get("gateways")).items[0];
+  const password = "correct horse battery";
+  for (const role of ["tenant_admin", "viewer"]) {
+    const email = `${role}@operate.example`;
+    await machine.post("users", { tenant_id: tenant.id, email, role, password });
+    await withPage(
+      phone,
+      async (page) => {
+        for (const path of ["/nodes", "/gateways", "/tenants"]) {
+          await page.goto(path);
+          await page.getByText("You cannot see this").waitFor();
+        }
+        await page.goto(`/gateways/${gateway.id}`);
+        await page.getByText("Not found").first().waitFor();
+        await visit(page, `/providers/${provider.id}`);
+        assert.equal(
+          await page.getByRole("main").getByRole("link", { name: "Models" }).count(),
+          role === "viewer" ? 0 : 1,
+        );
+        await page.goto(`/providers/${provider.id}/models`);
+        if (role === "viewer") await page.getByText("You cannot see this").waitFor();
+        else await page.getByRole("heading", { name: "Which of them shall apps be able to ask for?" }).waitFor();
+        await visit(page, "/settings/tokens/new");
+        assert.equal(await button(page, "Create").count(), role === "viewer" ? 0 : 1);
+      },
+      [email, password],
+    );
+  }
+});
+
 test("what files manage is shown, with where it is changed, and cannot be changed here", () =>
   withPage(desktop, async (page) => {
     const { created } = await machine.post("apply?dry_run=false", {
