@@ -224,3 +224,39 @@ fn texts_of_stream(schema: Schema, body: &[u8]) -> Result<Vec<String>, ResponseE
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_llm::Schema;
+
+    use super::texts_of_stream;
+
+    #[track_caller]
+    fn check(schema: &str, events: &[&str], expect: Option<&[&str]>) {
+        let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let texts = texts_of_stream(Schema::named(schema).unwrap(), body.as_bytes()).ok();
+        let expect = expect.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(texts, expect);
+    }
+
+    #[test]
+    fn a_judge_sees_each_text_of_a_stream_once_and_whole() {
+        let delta =
+            |choice: u8, text: &str| format!(r#"{{"choices":[{{"index":{choice},"delta":{{"content":"{text}"}}}}]}}"#);
+        let events = [delta(0, "Hel"), delta(1, "other"), delta(0, "lo"), "[DONE]".to_owned()];
+        check("openai", &events.each_ref().map(String::as_str), Some(&["Hello", "other"]));
+        check("openai", &["{"], None);
+
+        let piece = r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hello"}"#;
+        let end = |text: &str| {
+            let content = format!(r#"[{{"type":"output_text","text":"{text}"}}]"#);
+            format!(
+                r#"{{"type":"response.completed","response":{{"output":[{{"type":"message","content":{content}}}]}}}}"#
+            )
+        };
+        check("openai_responses", &[piece, &end("Hello")], Some(&["Hello"]));
+        // What is said to be a copy, and is none.
+        check("openai_responses", &[piece, &end("other")], Some(&["Hello", "other"]));
+        check("openai_responses", &[&end("other")], Some(&["other"]));
+    }
+}
