@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use weir_config::{ConfigError, Deployment, ProviderConfig, parse};
@@ -14,13 +15,31 @@ use crate::stream::ProviderStream;
 /// Deployments kept in each VM; more than that, and all are read anew.
 const MOST_DEPLOYMENTS: usize = 4096;
 
+/// So many bytes of a deployment's text tell it from most others: its id stands first.
+const TELLING_BYTES: usize = 64;
+
+/// A deployment's text, cheap to look up: each attempt does, and texts are long.
+#[derive(Debug, Eq)]
+struct Text(Vec<u8>);
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        equal_bytes(&self.0, &other.0)
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.len().hash(hasher);
+        hasher.write(self.0.get(..TELLING_BYTES).unwrap_or(&self.0));
+    }
+}
+
 /// The plugin in one VM.
 #[derive(Debug, Default)]
 pub struct ProviderPlugin {
     /// Deployments by the text that they were read from.
-    deployments: RefCell<HashMap<Vec<u8>, Rc<Deployment>>>,
-    /// The one that was asked for last: often it is again.
-    last: RefCell<Option<(Vec<u8>, Rc<Deployment>)>>,
+    deployments: RefCell<HashMap<Text, Rc<Deployment>>>,
     left_out: LeftOutCounters,
 }
 
@@ -41,33 +60,41 @@ impl ProviderPlugin {
     }
 
     /// Reads the deployment of an endpoint, once for each text.
-    pub(crate) fn deployment(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
-        if let Ok(last) = self.last.try_borrow()
-            && let Some((known, deployment)) = &*last
-            && equal_bytes(known, json)
-        {
-            return Ok(Rc::clone(deployment));
-        }
-        let deployment = self.find_or_read(json)?;
-        if let Ok(mut last) = self.last.try_borrow_mut() {
-            *last = Some((json.to_vec(), Rc::clone(&deployment)));
-        }
-        Ok(deployment)
-    }
-
-    fn find_or_read(&self, json: &[u8]) -> Result<Rc<Deployment>, ConfigError> {
+    pub(crate) fn deployment(&self, json: Vec<u8>) -> Result<Rc<Deployment>, ConfigError> {
+        let text = Text(json);
         if let Ok(known) = self.deployments.try_borrow()
-            && let Some(deployment) = known.get(json)
+            && let Some(deployment) = known.get(&text)
         {
             return Ok(Rc::clone(deployment));
         }
-        let deployment = Rc::new(parse::<Deployment>(json)?);
+        let deployment = Rc::new(parse::<Deployment>(&text.0)?);
         if let Ok(mut known) = self.deployments.try_borrow_mut() {
             if known.len() >= MOST_DEPLOYMENTS {
                 known.clear();
             }
-            known.insert(json.to_vec(), Rc::clone(&deployment));
+            known.insert(text, Rc::clone(&deployment));
         }
         Ok(deployment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use weir_config::ProviderConfig;
+
+    use super::ProviderPlugin;
+
+    #[test]
+    fn a_deployment_is_read_once_and_a_changed_one_anew() {
+        let plugin = ProviderPlugin::new(ProviderConfig {});
+        let first = include_str!("tests/metadata/older.json");
+        let changed = first.replace("gpt-real", "gpt-true");
+        assert_eq!((first.len(), &first[..64]), (changed.len(), &changed[..64]), "told apart by what follows");
+        let read = |text: &str| plugin.deployment(text.as_bytes().to_vec()).expect("a deployment");
+        let known = read(first);
+        assert_eq!((known.model.as_str(), read(&changed).model.as_str()), ("gpt-real", "gpt-true"));
+        assert!(Rc::ptr_eq(&known, &read(first)));
     }
 }

@@ -66,7 +66,7 @@ impl ProviderStream {
 
         let path = ["xds", "upstream_host_metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_DEPLOYMENT];
         let metadata = host.property(&path).unwrap_or_default();
-        let deployment = self.plugin.deployment(&metadata).map_err(|error| {
+        let deployment = self.plugin.deployment(metadata).map_err(|error| {
             host.log(Level::Error, &format!("weir.provider: the endpoint's metadata says nothing of use: {error}"));
             unavailable(&format!("The gateway has no configuration that it can use for the chosen provider: {error}."))
         })?;
