@@ -1,10 +1,12 @@
 //! `test` and `lint`: everything, one after the other, with times.
 
+use std::fs;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo};
 use crate::{console, fuzz, r#gen, node, setup, wasm};
@@ -66,7 +68,31 @@ fn workspace_tests(root: &Path) -> Result<()> {
     command::run(tests.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "weir-module"]))
 }
 
+/// Two systems side by side: one whose parts are killed, stopped and filled up, which mostly waits, and one for all else.
 fn end_to_end(root: &Path) -> Result<()> {
+    let folder = root.join("tests/e2e");
+    let mut faults = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("test_faults_") {
+            faults.push(name);
+        }
+    }
+    faults.sort();
+    let program = node::setup(root)?.program;
+    let mut killed = pytest(root, &program);
+    killed.args(&faults);
+    let mut all_else = pytest(root, &program);
+    all_else.args(faults.iter().map(|name| format!("--ignore={name}")));
+    let (killed, all_else) = std::thread::scope(|scope| {
+        let killed = scope.spawn(move || command::run_apart(&mut killed));
+        let all_else = command::run(&mut all_else);
+        (killed.join().unwrap_or_else(|panic| resume_unwind(panic)), all_else)
+    });
+    all_else.and(killed)
+}
+
+fn pytest(root: &Path, node: &Path) -> Command {
     let mut pytest = Command::new(setup::tools(root).join("bin/python"));
     pytest.current_dir(root.join("tests/e2e")).args(["-m", "pytest"]);
     // Compiled files of the tests would lie in the repository.
@@ -75,8 +101,8 @@ fn end_to_end(root: &Path) -> Result<()> {
     pytest.env("WEIR_WASM", command::target(root).join("weir.wasm"));
     pytest.env("WEIR_WASM_CRASH_TRIGGER", wasm::crash_trigger(root));
     pytest.env("WEIR_TOOLS_DIR", setup::tools(root));
-    pytest.env("WEIR_NODE", node::setup(root)?.program);
-    command::run(&mut pytest)
+    pytest.env("WEIR_NODE", node);
+    pytest
 }
 
 fn weir_dev(root: &Path) -> Command {
