@@ -5,10 +5,10 @@ use crate::Lease;
 /// Tries to change a shared value that others keep changing.
 const TRIES: usize = 32;
 
-/// What came of taking one unit.
+/// What came of reserving one unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// A unit was taken; so many are left as far as is known here.
+pub(crate) enum Reserved {
+    /// A unit was reserved; so many are left as far as is known here.
     Unit(u64),
     /// This Envoy holds none: the control plane must be asked.
     Empty,
@@ -40,35 +40,35 @@ pub(crate) fn holder(host: &mut dyn Base, own: &str) -> Option<String> {
     None
 }
 
-/// Takes one unit of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
-pub(crate) fn take(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Taken {
+/// Reserves one unit of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
+pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Reserved {
     let now = host.now();
-    let mut taken = Taken::Empty;
+    let mut reserved = Reserved::Empty;
     let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(1) {
         Some(_) if lease.granted_limit > limit => {
             lease.give_back_all_but(0);
-            taken = Taken::Empty;
+            reserved = Reserved::Empty;
             true
         }
         Some(units) => {
             lease.units = units;
-            taken = Taken::Unit(units.saturating_add(lease.remaining));
+            reserved = Reserved::Unit(units.saturating_add(lease.remaining));
             true
         }
         None => {
             let refused = lease.refused_limit == limit && now < lease.refused_until;
-            taken = match refused {
-                true => Taken::Exhausted { pending: lease.refused_until != u64::MAX },
-                false => Taken::Empty,
+            reserved = match refused {
+                true => Reserved::Exhausted { pending: lease.refused_until != u64::MAX },
+                false => Reserved::Empty,
             };
             false
         }
     });
-    if changed { taken } else { Taken::Empty }
+    if changed { reserved } else { Reserved::Empty }
 }
 
-/// Puts back a unit that was taken.
-pub(crate) fn put_back(host: &mut dyn Base, counter: &str, window_start_s: i64) {
+/// Puts back a unit that was reserved.
+pub(crate) fn release(host: &mut dyn Base, counter: &str, window_start_s: i64) {
     change(host, counter, window_start_s, |lease| {
         lease.units = lease.units.saturating_add(1);
         true
@@ -155,7 +155,7 @@ mod tests {
     use weir_host::fake::FakeHost;
     use weir_host::{Base, CallId, HostError, HttpCall, Level, Micros};
 
-    use super::{Taken, put, put_back, take};
+    use super::{Reserved, put, release, reserve};
 
     /// Another worker that takes a unit between this one's reading and writing, so many times.
     struct Contended {
@@ -181,8 +181,8 @@ mod tests {
         fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
             if let Some(left) = self.interferences.checked_sub(1) {
                 self.interferences = left;
-                put_back(&mut self.other, "c", 60);
-                self.taken_by_other += usize::from(matches!(take(&mut self.other, "c", 60, 9), Taken::Unit(_)));
+                release(&mut self.other, "c", 60);
+                self.taken_by_other += usize::from(matches!(reserve(&mut self.other, "c", 60, 9), Reserved::Unit(_)));
             }
             self.host.set_shared(key, value, cas)
         }
@@ -206,7 +206,7 @@ mod tests {
             contended.interferences = interferences;
             put(&mut contended, "c", 60, 5, 0, 9);
             contended.interferences = interferences;
-            let own = (0..9).filter(|_| matches!(take(&mut contended, "c", 60, 9), Taken::Unit(_))).count();
+            let own = (0..9).filter(|_| matches!(reserve(&mut contended, "c", 60, 9), Reserved::Unit(_))).count();
             assert_eq!(own, 5, "{interferences} interferences");
             assert_eq!(contended.taken_by_other, interferences * 2, "{interferences} interferences");
         };
@@ -220,12 +220,15 @@ mod tests {
     fn what_was_granted_under_a_higher_limit_is_worth_nothing_under_a_lower_one() {
         let mut host = FakeHost::default();
         put(&mut host, "c", 0, 5, 4, 9);
-        assert_eq!(take(&mut host, "c", 0, 12), Taken::Unit(8), "a higher one");
-        assert_eq!(take(&mut host, "c", 0, 3), Taken::Empty);
-        assert_eq!(take(&mut host, "c", 0, 9), Taken::Empty, "it is gone");
+        assert_eq!(reserve(&mut host, "c", 0, 12), Reserved::Unit(8), "a higher one");
+        assert_eq!(reserve(&mut host, "c", 0, 3), Reserved::Empty);
+        assert_eq!(reserve(&mut host, "c", 0, 9), Reserved::Empty, "it is gone");
         put(&mut host, "c", 0, 5, 4, 9);
         put(&mut host, "c", 0, 1, 0, 3);
-        assert_eq!([take(&mut host, "c", 0, 3), take(&mut host, "c", 0, 3)], [Taken::Unit(0), Taken::Empty]);
+        assert_eq!(
+            [reserve(&mut host, "c", 0, 3), reserve(&mut host, "c", 0, 3)],
+            [Reserved::Unit(0), Reserved::Empty]
+        );
     }
 
     #[test]
@@ -235,6 +238,6 @@ mod tests {
         let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
         put(&mut contended, "c", 60, 5, 0, 9);
         contended.interferences = usize::MAX;
-        assert_eq!(take(&mut contended, "c", 60, 9), Taken::Empty);
+        assert_eq!(reserve(&mut contended, "c", 60, 9), Reserved::Empty);
     }
 }

@@ -6,7 +6,7 @@ use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
 
-use crate::counter::{self, Taken};
+use crate::counter::{self, Reserved};
 use crate::leases::CounterWindow;
 use crate::{Leases, Window};
 
@@ -38,7 +38,7 @@ impl QuotaPlugin {
             leases,
             schema: Schema::default(),
             principal: Rc::default(),
-            demands: Vec::new(),
+            reservations: Vec::new(),
             waits: false,
             admitted: false,
         }
@@ -60,19 +60,19 @@ pub struct QuotaStream {
     schema: Schema,
     principal: Rc<Principal>,
     /// One for each limit.
-    demands: Vec<Demand>,
+    reservations: Vec<Reservation>,
     /// It lacks units, and will be woken.
     waits: bool,
     admitted: bool,
 }
 
-/// One limit and what this request has of it.
+/// One limit, and the unit of it that this request has reserved.
 #[derive(Debug)]
-struct Demand {
+struct Reservation {
     limit: RateLimit,
     window: Window,
     /// `Unit`: it has its unit.
-    taken: Taken,
+    reserved: Reserved,
 }
 
 impl StreamFilter for QuotaStream {
@@ -91,7 +91,7 @@ impl StreamFilter for QuotaStream {
             return self.admit();
         }
         self.principal = principal;
-        self.take_all(host)
+        self.reserve_all(host)
     }
 
     fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
@@ -106,33 +106,33 @@ impl StreamFilter for QuotaStream {
         if let Some(reason) = self.leases.take_failure(host.stream()) {
             return self.without_answer(host, &reason);
         }
-        self.take_lacking(host);
+        self.reserve_lacking(host);
         self.decide(host)
     }
 
     fn on_log(&mut self, host: &mut dyn Host) {
-        if self.demands.is_empty() {
+        if self.reservations.is_empty() {
             return;
         }
         self.leases.gone(host.stream());
         // The client left while the control plane was asked: nothing went on, so nothing was used.
         if !self.admitted {
-            self.give_back(host);
+            self.release(host);
         }
     }
 }
 
 impl QuotaStream {
     /// Takes a unit of every limit, from what this Envoy holds, else waits for a lease, which it asks for unless somebody has.
-    fn take_all(&mut self, host: &mut dyn Host) -> Flow {
+    fn reserve_all(&mut self, host: &mut dyn Host) -> Flow {
         let now = host.now();
-        let demand = |limit: &RateLimit| Demand {
+        let reservation = |limit: &RateLimit| Reservation {
             limit: limit.clone(),
             window: Window::at(now, limit.window_seconds),
-            taken: Taken::Empty,
+            reserved: Reserved::Empty,
         };
-        self.demands = self.principal.rate_limits.iter().map(demand).collect();
-        self.take_lacking(host);
+        self.reservations = self.principal.rate_limits.iter().map(reservation).collect();
+        self.reserve_lacking(host);
         let flow = self.decide(host);
         if self.waits {
             let stream = host.stream();
@@ -147,18 +147,18 @@ impl QuotaStream {
     }
 
     /// Takes what it can of the units that this request lacks.
-    fn take_lacking(&mut self, host: &mut dyn Host) {
+    fn reserve_lacking(&mut self, host: &mut dyn Host) {
         let now = host.now();
-        for demand in self.demands.iter_mut().filter(|demand| !demand.has_unit()) {
-            let limit = &demand.limit;
+        for reservation in self.reservations.iter_mut().filter(|reservation| !reservation.has_unit()) {
+            let limit = &reservation.limit;
             // It may have waited into the next one.
-            demand.window = Window::at(now, limit.window_seconds);
-            demand.taken = match limit.limit {
-                0 => Taken::Exhausted { pending: false },
-                _ => counter::take(host, &limit.counter, demand.window.start_s, limit.limit),
+            reservation.window = Window::at(now, limit.window_seconds);
+            reservation.reserved = match limit.limit {
+                0 => Reserved::Exhausted { pending: false },
+                _ => counter::reserve(host, &limit.counter, reservation.window.start_s, limit.limit),
             };
-            if demand.has_unit() {
-                self.leases.used(&self.principal.tenant_id, &limit.counter, demand.window.start_s);
+            if reservation.has_unit() {
+                self.leases.used(&self.principal.tenant_id, &limit.counter, reservation.window.start_s);
             }
         }
     }
@@ -170,11 +170,11 @@ impl QuotaStream {
         if self.has_all() {
             return self.admit();
         }
-        let lacking = self.lacking().map(|demand| CounterWindow {
+        let lacking = self.lacking().map(|reservation| CounterWindow {
             tenant_id: self.principal.tenant_id.clone(),
-            counter: demand.limit.counter.clone(),
-            start_s: demand.window.start_s,
-            limit: demand.limit.limit,
+            counter: reservation.limit.counter.clone(),
+            start_s: reservation.window.start_s,
+            limit: reservation.limit.limit,
         });
         if !self.leases.wait(host.stream(), lacking.collect()) {
             return self.without_answer(host, "too many requests wait for leases");
@@ -185,8 +185,8 @@ impl QuotaStream {
 
     fn admit(&mut self) -> Flow {
         self.admitted = true;
-        if let Some(demand) = self.tightest() {
-            self.shared.prepare(|request| request.rate_limit = Some(demand.status()));
+        if let Some(reservation) = self.tightest() {
+            self.shared.prepare(|request| request.rate_limit = Some(reservation.status()));
         }
         Flow::Continue
     }
@@ -194,24 +194,24 @@ impl QuotaStream {
     fn refuse(&mut self, host: &mut dyn Host) -> Flow {
         host.count(REFUSED, 1);
         let now = host.now();
-        let Some(demand) = self.exhausted().max_by_key(|demand| demand.window.end_s) else {
+        let Some(reservation) = self.exhausted().max_by_key(|reservation| reservation.window.end_s) else {
             return self.without_answer(host, "a request was refused without a limit");
         };
         // Where others may give back what they hold, waiting for the window's end is not needed.
-        let retry_after_s = match demand.taken {
-            Taken::Exhausted { pending: true } => 1,
-            Taken::Exhausted { pending: false } | Taken::Empty | Taken::Unit(_) => {
-                demand.window.remaining_s(now).max(1)
+        let retry_after_s = match reservation.reserved {
+            Reserved::Exhausted { pending: true } => 1,
+            Reserved::Exhausted { pending: false } | Reserved::Empty | Reserved::Unit(_) => {
+                reservation.window.remaining_s(now).max(1)
             }
         };
         let message = format!(
             "The limit of {} requests in {} is used up. Try again in {}.",
-            demand.limit.limit,
-            duration(demand.limit.window_seconds.into()),
+            reservation.limit.limit,
+            duration(reservation.limit.window_seconds.into()),
             duration(retry_after_s),
         );
-        self.shared.prepare(|request| request.rate_limit = Some(demand.status()));
-        self.give_back(host);
+        self.shared.prepare(|request| request.rate_limit = Some(reservation.status()));
+        self.release(host);
         let error = ClientError::new(429, "rate_limit_exceeded", message);
         Flow::Reply(self.shared.refuse_for(self.schema, &error, retry_after_s))
     }
@@ -224,7 +224,7 @@ impl QuotaStream {
                 self.admit()
             }
             FailMode::Closed => {
-                self.give_back(host);
+                self.release(host);
                 let message = "The request's limits cannot be checked at the moment. Try again.";
                 let error = ClientError::new(503, "quota_unavailable", message);
                 Flow::Reply(self.shared.refuse_for(self.schema, &error, 1))
@@ -233,19 +233,19 @@ impl QuotaStream {
     }
 
     /// Puts back the units of a request that does not go on.
-    fn give_back(&mut self, host: &mut dyn Host) {
-        for demand in self.demands.iter_mut().filter(|demand| demand.has_unit()) {
-            counter::put_back(host, &demand.limit.counter, demand.window.start_s);
-            demand.taken = Taken::Empty;
+    fn release(&mut self, host: &mut dyn Host) {
+        for reservation in self.reservations.iter_mut().filter(|reservation| reservation.has_unit()) {
+            counter::release(host, &reservation.limit.counter, reservation.window.start_s);
+            reservation.reserved = Reserved::Empty;
         }
     }
 
-    fn lacking(&self) -> impl Iterator<Item = &Demand> {
-        self.demands.iter().filter(|demand| !demand.has_unit())
+    fn lacking(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.iter().filter(|reservation| !reservation.has_unit())
     }
 
-    fn exhausted(&self) -> impl Iterator<Item = &Demand> {
-        self.demands.iter().filter(|demand| matches!(demand.taken, Taken::Exhausted { .. }))
+    fn exhausted(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.iter().filter(|reservation| matches!(reservation.reserved, Reserved::Exhausted { .. }))
     }
 
     fn has_all(&self) -> bool {
@@ -253,20 +253,23 @@ impl QuotaStream {
     }
 
     /// Of the limits that this request counts against, the one that will be reached first.
-    fn tightest(&self) -> Option<&Demand> {
-        self.demands.iter().filter(|demand| demand.has_unit()).min_by_key(|demand| demand.remaining())
+    fn tightest(&self) -> Option<&Reservation> {
+        self.reservations
+            .iter()
+            .filter(|reservation| reservation.has_unit())
+            .min_by_key(|reservation| reservation.remaining())
     }
 }
 
-impl Demand {
+impl Reservation {
     fn has_unit(&self) -> bool {
-        matches!(self.taken, Taken::Unit(_))
+        matches!(self.reserved, Reserved::Unit(_))
     }
 
     fn remaining(&self) -> u64 {
-        match self.taken {
-            Taken::Unit(remaining) => remaining.min(self.limit.limit),
-            Taken::Empty | Taken::Exhausted { .. } => 0,
+        match self.reserved {
+            Reserved::Unit(remaining) => remaining.min(self.limit.limit),
+            Reserved::Empty | Reserved::Exhausted { .. } => 0,
         }
     }
 
