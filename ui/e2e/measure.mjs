@@ -5,6 +5,13 @@ import { api, desktop, launch, open, pages, signIn, until } from "./support.mjs"
 /** How often each page is opened; the middle one counts. */
 const TIMES = 3;
 const MOST_MS = 60_000;
+/** Views of pages that ask for more than their first one. */
+const VIEWS = {
+  "dashboard, 30 days": "/?range=month",
+  "usage by key": "/usage?group_by=api_key",
+  "usage by day and model": "/usage?bucket=day&order=bucket",
+  "keys by a part of the name": "/keys?q=9999",
+};
 const median = (values) => values.sort((left, right) => left - right)[Math.floor(values.length / 2)];
 
 const browser = await launch();
@@ -17,7 +24,9 @@ console.log("|---|---:|---:|---:|---:|---:|");
 /** Files that a page before has brought: what comes with the frame is nobody's own. */
 const frame = new Set();
 try {
-  for (const [name, path] of Object.entries(await pages(machine))) {
+  for (const [name, path] of Object.entries({ ...(await pages(machine)), ...VIEWS })) {
+    // There may be none of a kind.
+    if (path.endsWith("/undefined")) continue;
     if (wanted.length > 0 && !wanted.includes(name) && name !== "settings") continue;
     const usable = [];
     const whole = [];
