@@ -192,8 +192,9 @@ impl<'a> Simulation<'a> {
         let worker = &mut envoy.workers[envoy.next];
         self.streams += 1;
         let mut exchange = Exchange::new(Uuid::nil(), now_us);
-        exchange.operation = Operation::of("POST", "/v1/chat/completions", &|_| false).ok();
-        exchange.principal = Some(Rc::clone(&self.principal));
+        let request = exchange.prepare().expect("a request that was not passed on");
+        request.operation = Operation::of("POST", "/v1/chat/completions", &|_| false).ok();
+        request.principal = Some(Rc::clone(&self.principal));
         let mut stream = worker.plugin.stream(Shared::new(exchange), Rc::clone(&worker.leases));
         (worker.host.now, worker.host.stream) = (now_us, self.streams);
         match stream.on_request_headers(&mut worker.host, false) {
