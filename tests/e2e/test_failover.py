@@ -119,6 +119,15 @@ def test_a_provider_that_compresses_unasked_costs_the_client_nothing(world, stre
     assert first.only().header("accept-encoding") in (None, "identity")
 
 
+def test_a_request_that_a_member_cannot_be_asked_is_refused_and_not_tried_elsewhere(world):
+    """Envoy sends on what an attempt's filter answers, whatever its status."""
+    first, second = two_members(world, "anthropic", ok(), "openai")
+    response = post(world.http(), "openai", "m", n=2)
+    check_error("openai", response, 400, "unsupported_parameter", "n")
+    assert (first.received(), second.received()) == ([], [])
+    assert world.record(response.headers["x-weir-request-id"])["decided_by"] == "attempt"
+
+
 def test_every_attempt_begins_with_the_clients_own_request(world):
     first = world.upstream("anthropic", status(503))
     second = world.upstream("openai", status(503))

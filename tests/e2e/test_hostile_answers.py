@@ -83,6 +83,7 @@ def said_by(world, http, client_schema, upstream, streamed: bool) -> str:
 def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, provider_schema):
     shapes = {
         "one byte at a time": told("split_every", bytes=1),
+        "one byte at a time, with pauses": told("drip_after", chunks=1, every_ms=2),
         "gzip though identity was asked": told("gzip"),
     }
     upstreams = {name: world.upstream(provider_schema, behaviour) for name, behaviour in shapes.items()}
@@ -96,6 +97,23 @@ def test_what_is_unusual_but_an_answer_is_read(world, cases, client_schema, prov
         for streamed in (False, True):
             with cases.case(name, streamed):
                 assert said_by(world, http, client_schema, upstream, streamed) == expected
+
+
+@TRANSLATED
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_an_answer_that_is_much_longer_than_its_bytes_is_none(world, cases, client_schema, provider_schema, streamed):
+    # 34 MB of a whole answer, or 2 MB of one event, which are some kilobytes until they are decoded.
+    text = "a" * (2_000_000 if streamed else 34_000_000)
+    world.model("bomb", world.upstream(provider_schema, told("gzip", text=text)))
+    world.model("good", world.upstream(provider_schema))
+    http = world.http()
+    # The demo provider takes a while to compress so much.
+    http.timeout = 60
+    with cases.case("a bomb"):
+        # The demo provider keeps to the bound.
+        response = post(http, client_schema, "bomb", stream=streamed, max_tokens=100_000_000)
+        check_refused(client_schema, response, *INVALID)
+        assert post(http, client_schema, "good", stream=streamed).status_code == 200
 
 
 @PAIRS

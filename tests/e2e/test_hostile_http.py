@@ -1,5 +1,7 @@
 """Requests that are hostile or unusual as HTTP: types, paths, framing, headers and credentials."""
 
+import gzip
+
 import pytest
 
 from weir_e2e.hostile import (
@@ -53,6 +55,13 @@ def test_a_compressed_body_is_refused(stage, cases, schema):
             response = stage.http.post(path_of(schema), content=b"\x1f\x8b\x08\x00", headers=headers)
             check_refused(schema, response, 415, "unsupported_content_encoding")
             assert stage.received() == before
+    with cases.case("a bomb"):
+        before = stage.received()
+        bomb = gzip.compress(bytes(100_000_000))
+        headers = headers_of(schema) | {"content-type": "application/json", "content-encoding": "gzip"}
+        response = stage.http.post(path_of(schema), content=bomb, headers=headers)
+        check_refused(schema, response, 415, "unsupported_content_encoding")
+        assert stage.received() == before
     with cases.case("two encodings"):
         twice = ("content-encoding: identity", "content-encoding: gzip")
         answer = only_answer(stage.world.gateway_url, good_request(schema, stage.key.secret, *twice))

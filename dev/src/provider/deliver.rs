@@ -70,6 +70,7 @@ pub(crate) async fn chat(api: &dyn Api, ask: &Ask, behaviour: Behaviour, ending:
         Behaviour::Ok { text, reasoning, usage, chunks, delay_ms } => {
             (Told { text: text.as_deref(), reasoning: reasoning.as_deref(), usage: *usage }, *chunks, *delay_ms)
         }
+        Behaviour::Gzip { text } => (Told { text: text.as_deref(), ..Told::default() }, None, 0),
         Behaviour::Slow { delay_ms } => (Told::default(), None, *delay_ms),
         _ => (Told::default(), None, 0),
     };
@@ -250,7 +251,7 @@ pub(crate) async fn blunt(
 async fn perform(mut script: Script, behaviour: Behaviour, mut ending: Ending) -> Response {
     match behaviour {
         Behaviour::SplitEvery { bytes } => script.steps = split(&script.steps, bytes.max(1)),
-        Behaviour::Gzip {} => {
+        Behaviour::Gzip { .. } => {
             script.gzip = true;
             script.steps = compress(&script.steps);
         }

@@ -115,7 +115,11 @@ pub enum Behaviour {
         bytes: usize,
     },
     /// Answers as usual, compressed, whatever the request accepts.
-    Gzip {},
+    Gzip {
+        /// Said instead of the echo.
+        #[serde(default)]
+        text: Option<String>,
+    },
     /// Answers as usual, its events with CRLF line ends.
     Crlf {},
     /// Answers as usual, its stream with comments, fields that nobody reads and empty lines between the events.

@@ -205,3 +205,23 @@ fn an_answer_that_is_deeply_nested_harms_nobody() {
         }
     });
 }
+
+/// Some kilobytes that become more than may be held are no answer.
+#[test]
+fn an_answer_that_is_much_longer_than_its_bytes_is_none() {
+    for (client, provider, streamed) in [
+        ("openai", "anthropic", false),
+        ("openai", "anthropic", true),
+        ("anthropic", "anthropic", true),
+        ("openai_responses", "openai", true),
+    ] {
+        let text = "a".repeat(if streamed { 2_000_000 } else { 34_000_000 });
+        let mut world = World::new();
+        world.model("bomb", provider, json!({"type": "gzip", "text": text}));
+        // The demo provider keeps to the bound.
+        let bound = if client == "openai_responses" { "max_output_tokens" } else { "max_tokens" };
+        let fields = json!({"stream": streamed, bound: 100_000_000});
+        let received = world.send(client, ask(client, "bomb", fields).to_string());
+        check_error(client, &received, 502, "upstream_invalid_response", None);
+    }
+}

@@ -1,10 +1,11 @@
 //! When a pool's first provider fails, the next one answers, in its own terms and with its own credential.
 
 use serde_json::{Value, json};
-use weir_gateway_tests::{
-    SCHEMAS, World, ask, check_error, check_error_body, events, is_last, path_of, said, said_in_stream,
-};
+use weir_gateway_tests::{World, ask, check_error, check_error_body, events, is_last, path_of, said, said_in_stream};
 use weir_test_proxy::{Ended, Sent};
+
+/// All schemas of clients and of providers.
+const ALL: [&str; 3] = ["openai", "anthropic", "openai_responses"];
 
 fn status(code: u16, body: Value) -> Value {
     json!({"type": "status", "status": code, "body": body})
@@ -50,7 +51,7 @@ fn failures() -> Vec<Value> {
 fn check_apart(schemas: [&str; 2], sent: &[Sent]) {
     for (number, (sent, schema)) in sent.iter().zip(schemas).enumerate() {
         let canaries = sent.headers.iter().filter(|(_, value)| String::from_utf8_lossy(value).contains("canary"));
-        let (own, prefix) = if schema == "openai" { ("authorization", "Bearer ") } else { ("x-api-key", "") };
+        let (own, prefix) = if schema == "anthropic" { ("x-api-key", "") } else { ("authorization", "Bearer ") };
         assert_eq!(sent.header(own), Some(format!("{prefix}sk-canary-{number}").as_str()));
         assert_eq!(canaries.count(), 1, "{:?}", sent.headers);
         let is_internal = |name: &str| name.starts_with("x-weir-") || name.starts_with("x-envoy-");
@@ -65,7 +66,7 @@ fn the_next_provider_answers() {
     let whole = [after("cut_after", 2), after("reset_after", 2)];
     let streams =
         [json!({"type": "error_first_event"}), after("cut_after", 0), after("reset_after", 0), after("end_after", 0)];
-    for client in SCHEMAS {
+    for client in ALL {
         for (streamed, more) in [(false, whole.as_slice()), (true, streams.as_slice())] {
             for failure in failures().iter().chain(more) {
                 let mut world = World::new();
@@ -93,7 +94,7 @@ fn the_next_provider_answers() {
 
 #[test]
 fn when_all_fail_the_client_is_told_in_its_schema() {
-    for client in SCHEMAS {
+    for client in ALL {
         for streamed in [false, true] {
             let mut world = World::new();
             world.models("m", &[("openai", plain(503)), ("anthropic", plain(503))]);
@@ -109,8 +110,8 @@ fn when_all_fail_the_client_is_told_in_its_schema() {
 
 #[test]
 fn what_the_provider_finds_wrong_is_told_and_not_tried_elsewhere() {
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in ALL {
+        for provider in ALL {
             let mut world = World::new();
             let upstreams = world.models("m", &[(provider, plain(400)), (provider, json!({"type": "ok"}))]);
             let received = world.send(client, ask(client, "m", json!({})).to_string());
@@ -122,10 +123,28 @@ fn what_the_provider_finds_wrong_is_told_and_not_tried_elsewhere() {
     }
 }
 
+/// What a filter of an attempt answers is the client's: Envoy asks no other member then.
+#[test]
+fn what_a_member_cannot_be_asked_is_told_and_not_tried_elsewhere() {
+    for (client, fields, param) in [
+        ("openai", json!({"n": 2}), "n"),
+        ("anthropic", json!({"stop_sequences": ["a", "b", "c", "d", "e"]}), "stop_sequences"),
+        ("anthropic", json!({"top_k": 5, "new": 1}), "new"),
+    ] {
+        let mut world = World::new();
+        let upstreams = world.models("m", &[(other(client), json!({"type": "ok"})), (client, json!({"type": "ok"}))]);
+        let received = world.send(client, ask(client, "m", fields).to_string());
+        let param = (client == "openai").then_some(param);
+        check_error(client, &received, 400, "unsupported_parameter", param);
+        assert!(upstreams.iter().all(|upstream| upstream.borrow().received.is_empty()));
+        assert_eq!(world.record()["decided_by"], "attempt");
+    }
+}
+
 #[test]
 fn a_provider_that_refuses_our_credential_is_the_operators_problem() {
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in ALL {
+        for provider in ALL {
             for code in [401, 403] {
                 let mut world = World::new();
                 world.model("m", provider, plain(code));
@@ -139,8 +158,8 @@ fn a_provider_that_refuses_our_credential_is_the_operators_problem() {
 
 #[test]
 fn a_stream_that_breaks_is_broken_for_the_client_too() {
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in ALL {
+        for provider in ALL {
             for how in ["cut_after", "reset_after"] {
                 let mut world = World::new();
                 let upstreams =

@@ -1,7 +1,7 @@
 //! Servers that say they speak an API and differ from it: in their errors, their figures, their codings.
 
 use serde_json::{Value, json};
-use weir_gateway_tests::{SCHEMAS, World, ask, check_error, check_error_body, said};
+use weir_gateway_tests::{World, ask, check_error, check_error_body, said};
 use weir_test_proxy::{Received, Request};
 
 /// All schemas of clients and of providers.
@@ -32,8 +32,8 @@ fn asked(world: &mut World, client: &str, model: &str, streamed: bool) -> Receiv
 
 #[test]
 fn the_reason_of_a_refusal_is_told_whatever_its_shape() {
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in CLIENTS {
+        for provider in CLIENTS {
             for body in errors() {
                 let mut world = World::new();
                 let upstreams =
@@ -52,8 +52,8 @@ fn the_reason_of_a_refusal_is_told_whatever_its_shape() {
 #[test]
 fn the_operators_affairs_are_not_the_clients() {
     let secrets = ["credit balance", "acct_1234", "model_9", "sk-proj-9"];
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in CLIENTS {
+        for provider in CLIENTS {
             for (code, error) in [
                 (402, json!({"message": "Your credit balance is too low (acct_1234)"})),
                 (404, json!({"message": "model_9 not found", "code": "model_not_found"})),
@@ -74,7 +74,7 @@ fn the_operators_affairs_are_not_the_clients() {
 
 #[test]
 fn what_is_no_answer_is_none_under_200() {
-    for client in SCHEMAS {
+    for client in CLIENTS {
         for body in
             [json!({"code": 401, "msg": "invalid api key sk-proj-9"}), json!({"detail": "sk-proj-9 is unknown"})]
         {
@@ -101,8 +101,8 @@ fn a_prompt_that_is_too_long_is_told_in_the_clients_words() {
 
 #[test]
 fn an_answer_has_the_name_by_which_its_model_was_asked_and_is_read_if_it_is_compressed() {
-    for client in SCHEMAS {
-        for provider in SCHEMAS {
+    for client in CLIENTS {
+        for provider in CLIENTS {
             for streamed in [false, true] {
                 for kind in ["ok", "gzip"] {
                     let mut world = World::new();
@@ -144,7 +144,7 @@ fn headers_that_no_provider_needs_reach_none() {
         "x-rewrite-url",
         "x-made-up",
     ];
-    for provider in SCHEMAS {
+    for provider in CLIENTS {
         let mut world = World::new();
         let upstream = world.model("m", provider, json!({"type": "ok"}));
         let body = ask("openai", "m", json!({})).to_string();
