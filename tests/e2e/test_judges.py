@@ -1,6 +1,8 @@
 """Judges in a real Envoy: what only it can show of requests and answers that wait for a service of the operator's."""
 
+import contextlib
 import json
+import os
 import socket
 import threading
 import time
@@ -23,6 +25,7 @@ ANSWER = "from the first"
 ALLOW = {"action": "allow"}
 REFUSE = {"action": "refuse", "message": "Not about that."}
 PER_TRY_S = 1
+IDLE_S = 6
 
 
 class Judge:
@@ -44,7 +47,8 @@ class Judge:
                 self.send_response(200)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
@@ -60,8 +64,10 @@ class Judge:
         """From now on; a judgement, or bytes."""
         self.asked.clear()
         both = {"input": (about_requests, 0), "output": (about_answers, after_s)}
-        encoded = lambda body: body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.of = {direction: (encoded(body), after) for direction, (body, after) in both.items()}
+        self.of = {
+            direction: (body if isinstance(body, bytes) else json.dumps(body).encode(), after)
+            for direction, (body, after) in both.items()
+        }
 
 
 class Stage:
@@ -83,8 +89,8 @@ class Stage:
         assert "vm_reload_success" not in stats or ": 0" in stats, stats
 
 
-@pytest.fixture(scope="module")
-def stage(fake):
+@contextlib.contextmanager
+def staged(fake):
     judge = Judge()
     scenarios = [fake.scenario(ok(ANSWER)), fake.scenario(ok("from the second"))]
     urls = [urlsplit(scenario.base_url) for scenario in scenarios]
@@ -116,9 +122,18 @@ def stage(fake):
         # What a judge takes longer than.
         "per_try_timeout: 90s": f"per_try_timeout: {PER_TRY_S}s",
         "per_try_timeout: 300s": f"per_try_timeout: {PER_TRY_S}s",
+        # More than a judge has.
+        "idle_timeout: 300s": f"idle_timeout: {IDLE_S}s",
+        f"timeout: 600s\n{' ' * 28}idle_timeout: 600s": f"timeout: 600s\n{' ' * 28}idle_timeout: {IDLE_S}s",
     }
     with static_envoy(KEY, CREDENTIALS, urls[0].netloc, edits) as envoy:
         yield Stage(envoy, judge, scenarios)
+
+
+@pytest.fixture(scope="module")
+def stage(fake):
+    with staged(fake) as stage:
+        yield stage
 
 
 BY_SCHEMA = pytest.mark.parametrize("schema", SCHEMAS)
@@ -206,3 +221,23 @@ def test_a_thousand_at_once(stage):
     assert set(answers) <= {200, 503} and answers.count(200) >= 256, (answers.count(200), answers.count(503), took)
     assert stage.received()[1] == before[1]
     stage.alive()
+
+
+def test_an_answer_that_a_dying_vm_holds_goes_to_nobody_and_ends_with_its_idle_time(fake, monkeypatch):
+    monkeypatch.setenv("WEIR_WASM", os.environ["WEIR_WASM_CRASH_TRIGGER"])
+    with staged(fake) as stage, ThreadPoolExecutor(2) as pool:
+        stage.judge.behave(after_s=2)
+        held = [pool.submit(post, stage.http, "openai", "chat", stream=stream) for stream in (False, True)]
+        eventually(lambda: len(stage.judge.asked) == 4, what="the questions about the answers")
+        with httpx.Client(base_url=stage.envoy.url, headers={"crash-the-vm": "now"}, timeout=20) as http:
+            assert post(http, "openai", "chat").status_code == 503
+        # Envoy calls nobody for what a dead VM holds.
+        for future in held:
+            try:
+                answer = future.result(timeout=20)
+            except httpx.TransportError:
+                continue
+            assert answer.status_code >= 500 and ANSWER not in answer.text, (answer.status_code, answer.text)
+        stage.judge.behave()
+        assert text_of("openai", post(stage.http, "openai", "chat"), False) == ANSWER
+        assert stage.received() == [3, 0]
