@@ -1,8 +1,8 @@
 //! How much work was done, so that a test can tell whether it grows with what it is done on.
 //!
 //! What every parser and every guardrail goes by counts the bytes, fields, texts or findings that it passes. Together with the bytes that
-//! are allocated, which an allocator counts, that is what `tests/properties/tests/linear.rs` compares for inputs that grow. Counted in
-//! debug builds only.
+//! are allocated, which an allocator counts, that is what `tests/properties/tests/linear.rs` compares for inputs that grow; what nobody
+//! counts shows in the time that `tests/properties/tests/large/` takes. Counted in debug builds only.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
