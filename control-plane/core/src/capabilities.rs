@@ -38,6 +38,7 @@ overrides! {
     system_role: SystemRole,
     temperature: bool,
     temperature_with_top_p: bool,
+    many_stop_sequences: bool,
     structured_output: StructuredOutput,
     strict_tools: bool,
     parallel_tool_calls: bool,

@@ -45,7 +45,7 @@ pub const PRESETS: [Preset; 12] = [
         ..UNREMARKABLE
     },
     // api-docs.deepseek.com, "Create Chat Completion": `max_tokens`; `response_format` is `text` or `json_object`; `strict` at another base URL
-    // only; text alone.
+    // only; text alone; up to 16 texts that end an answer.
     Preset {
         name: "deepseek",
         hosts: &["api.deepseek.com"],
@@ -57,6 +57,7 @@ pub const PRESETS: [Preset; 12] = [
             images: Some(false),
             audio: Some(false),
             documents: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -76,6 +77,7 @@ pub const PRESETS: [Preset; 12] = [
             max_tokens_field: Some(MaxTokensField::MaxTokens),
             strict_tools: Some(false),
             documents: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -91,6 +93,7 @@ pub const PRESETS: [Preset; 12] = [
             max_tokens_field: Some(MaxTokensField::MaxTokens),
             stream_options: Some(false),
             reasoning_effort: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -105,6 +108,7 @@ pub const PRESETS: [Preset; 12] = [
             parallel_tool_calls: Some(false),
             audio: Some(false),
             documents: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -136,6 +140,7 @@ pub const PRESETS: [Preset; 12] = [
             max_tokens_field: Some(MaxTokensField::MaxTokens),
             strict_tools: Some(false),
             documents: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -145,7 +150,12 @@ pub const PRESETS: [Preset; 12] = [
     // operator asks for it.
     Preset {
         name: "vllm",
-        capabilities: CapabilityOverrides { documents: Some(false), state: Some(false), ..NONE },
+        capabilities: CapabilityOverrides {
+            many_stop_sequences: Some(true),
+            documents: Some(false),
+            state: Some(false),
+            ..NONE
+        },
         ..UNREMARKABLE
     },
     // docs.x.ai, "REST API reference": OpenAI's chat completions.

@@ -98,6 +98,8 @@ pub struct Capabilities {
     temperature: Option<bool>,
     /// Whether `temperature` and `top_p` may be set together. Where not, `top_p` is left out.
     temperature_with_top_p: Option<bool>,
+    /// Whether more than four texts may end an answer, which is all that OpenAI's own API takes. Where not, a request with more is refused.
+    many_stop_sequences: Option<bool>,
     /// Whether an answer's form can be asked for.
     structured_output: Option<StructuredOutput>,
     /// Whether a tool's arguments can be held to its schema (`strict`). Where not, that word is left out.

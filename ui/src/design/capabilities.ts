@@ -19,6 +19,7 @@ export const NAMES = [
   "structured_output",
   "temperature",
   "temperature_with_top_p",
+  "many_stop_sequences",
   "reasoning_effort",
   "stream_options",
   "state",

@@ -15,6 +15,7 @@ export const capabilities = {
     structured_output: "Structured output",
     temperature: "Temperature",
     temperature_with_top_p: "Temperature together with top P",
+    many_stop_sequences: "More than four stop texts",
     reasoning_effort: "Reasoning effort",
     stream_options: "stream_options",
     state: "Conversations kept at the server",

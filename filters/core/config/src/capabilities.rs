@@ -20,6 +20,8 @@ pub struct Capabilities {
     pub temperature: bool,
     /// Whether `temperature` and `top_p` may be set together. Where not, `top_p` is left out.
     pub temperature_with_top_p: bool,
+    /// Whether more than four texts may end an answer, which is all that OpenAI's own API takes. Where not, a request with more is refused.
+    pub many_stop_sequences: bool,
     /// Whether an answer's form can be asked for.
     #[serde(deserialize_with = "structured_output")]
     pub structured_output: StructuredOutput,
@@ -70,6 +72,7 @@ impl Default for Capabilities {
             system_role: SystemRole::System,
             temperature: true,
             temperature_with_top_p: true,
+            many_stop_sequences: false,
             structured_output: StructuredOutput::JsonSchema,
             strict_tools: true,
             parallel_tool_calls: true,

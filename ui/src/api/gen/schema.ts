@@ -1280,6 +1280,8 @@ export interface components {
             documents?: boolean | null;
             /** @description Whether it reads images. Where not, a request with one is refused. */
             images?: boolean | null;
+            /** @description Whether more than four texts may end an answer, which is all that OpenAI's own API takes. Where not, a request with more is refused. */
+            many_stop_sequences?: boolean | null;
             max_tokens_field?: components["schemas"]["MaxTokensField"] | null;
             /** @description Whether it may be said if the model may call several tools at once. Where not, that is left out. */
             parallel_tool_calls?: boolean | null;

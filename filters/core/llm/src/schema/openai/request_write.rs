@@ -77,7 +77,7 @@ fn write_stop(request: &Request, writing: &mut Writing<'_>, root: &mut Map<Strin
     let (kept, gone): (Vec<&String>, Vec<&String>) =
         request.stop.iter().partition(|text| !text.is_empty() && said.insert(text.as_str()));
     let path = request.origin.path_of(Setting::Stop);
-    if kept.len() > MOST_STOPS {
+    if kept.len() > MOST_STOPS && !writing.capabilities.many_stop_sequences {
         let message = format!("The API of this model's provider takes {MOST_STOPS} texts that end an answer.");
         return Err(RequestError::unsupported(message).at(path));
     }

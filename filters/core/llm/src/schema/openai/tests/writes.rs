@@ -345,7 +345,10 @@ fn more_stops_than_this_api_takes_are_refused() {
     let (few, left) = (["a", "b", "c", "d"], ["stop_sequences"]);
     check_fields(&stop(&few), &Capabilities::default(), json!({"stop": few}), &[]);
     check_fields(&stop(&["a", "b", "", "c", "d", "a"]), &Capabilities::default(), json!({"stop": few}), &left);
-    check_refused(&stop(&["a", "b", "c", "d", "e"]), &Capabilities::default(), "stop_sequences");
+    let many = ["a", "b", "c", "d", "e"];
+    check_refused(&stop(&many), &Capabilities::default(), "stop_sequences");
+    let takes_many = Capabilities { many_stop_sequences: true, ..Capabilities::default() };
+    check_fields(&stop(&many), &takes_many, json!({"stop": many}), &[]);
 }
 
 #[test]
