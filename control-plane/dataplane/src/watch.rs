@@ -162,14 +162,14 @@ impl Outbox {
 
     /// Takes new changes, and gives what can be told now that Envoy has its configuration up to `configured`.
     fn add(&mut self, changes: &Arc<Vec<Change>>, configured: u64) -> Option<WatchResponse> {
+        let known = self.pending.back().map_or(self.told, |last| last.revision);
         if let Some(last) = changes.last()
             && matches!(last.kind, ChangeKind::Unknown)
-            && last.revision < self.told
+            && last.revision < known
         {
             // The database is an older one: a backup was restored.
             return Some(self.start_over(last.revision));
         }
-        let known = self.pending.back().map_or(self.told, |last| last.revision);
         let new: Vec<Change> = changes.iter().filter(|change| change.revision > known).cloned().collect();
         self.pending.extend(new.iter().cloned());
         let mut response = self.release(configured);

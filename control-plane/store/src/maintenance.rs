@@ -20,7 +20,7 @@ pub struct Retention {
     pub audit_days: u16,
     /// Days of the ledger's single records, and of their sums by quarter-hour.
     pub usage_days: u16,
-    /// Days of the sums by day.
+    /// Days of the sums by day; never less than those of the records, which are not summed a second time.
     pub usage_sum_days: u16,
 }
 
@@ -65,17 +65,25 @@ impl Store {
         self.purge("audit", &format!("id < '{oldest}'")).await?;
         // What is not part of the sums yet must be before it goes.
         self.roll_up_waiting().await?;
-        self.drop_usage((now - TimeDelta::days(self.retention.usage_days.into())).date_naive()).await?;
+        self.drop_usage(self.records_kept_from(now)).await?;
         self.purge_sums(now).await
+    }
+
+    /// The first day of which there are single records, and sums by quarter-hour.
+    pub(crate) fn records_kept_from(&self, now: DateTime<Utc>) -> NaiveDate {
+        (now - TimeDelta::days(self.retention.usage_days.into())).date_naive()
     }
 
     /// Of the sums the slices with odd numbers are of quarter-hours, the others of days.
     async fn purge_sums(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for slice in 0..6_u8 {
-            let days = if slice % 2 == 1 { self.retention.usage_days } else { self.retention.usage_sum_days };
+            let Retention { usage_days, usage_sum_days, .. } = self.retention;
+            let days = if slice % 2 == 1 { usage_days } else { usage_sum_days.max(usage_days) };
             let oldest = (now - TimeDelta::days(days.into())).date_naive();
-            // Each from its own table: where a row stands (`ctid`) is told within one table only.
-            self.purge(&format!("usage_rollups_{slice}"), &format!("period_start < '{oldest}'")).await?;
+            // Each from its own table: where a row stands (`ctid`) is told within one table only. The slice is named for the index, which
+            // begins with it.
+            let is_over = format!("slice = {slice} AND period_start < '{oldest}'");
+            self.purge(&format!("usage_rollups_{slice}"), &is_over).await?;
         }
         Ok(())
     }

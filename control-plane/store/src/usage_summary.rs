@@ -2,7 +2,7 @@
 
 mod names;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 use weir_core::actor::Actor;
@@ -35,7 +35,8 @@ impl Store {
     /// by at most 3.1 %.
     pub async fn usage_summary(&self, actor: &Actor, request: &SummaryRequest) -> Result<Summary, StoreError> {
         let limits = self.limits(actor, request).await?;
-        let mut query = select(request, &request.group_by, &limits);
+        let kept_from = self.records_kept_from(Utc::now()).and_time(NaiveTime::MIN).and_utc();
+        let mut query = select(request, &request.group_by, &limits, kept_from);
         let order = match request.order {
             Order::Bucket => "",
             Order::Requests => "requests DESC, ",
@@ -54,7 +55,7 @@ impl Store {
             _ => {
                 let all = SummaryRequest { bucket: Bucket::None, ..request.clone() };
                 let row: Option<SumRow> =
-                    select(&all, &[], &limits).build_query_as().fetch_optional(&self.admin).await?;
+                    select(&all, &[], &limits, kept_from).build_query_as().fetch_optional(&self.admin).await?;
                 row.map(|row| row.sums()).transpose()?.unwrap_or_default()
             }
         };
@@ -100,7 +101,12 @@ impl Store {
 }
 
 /// Everything but order and part.
-fn select(request: &SummaryRequest, group_by: &[Dimension], limits: &[(Dimension, Limit)]) -> QueryBuilder<Postgres> {
+fn select(
+    request: &SummaryRequest,
+    group_by: &[Dimension],
+    limits: &[(Dimension, Limit)],
+    kept_from: DateTime<Utc>,
+) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("SELECT ");
     match request.bucket {
         Bucket::None => drop(query.push_bind(request.from).push("::timestamptz")),
@@ -129,7 +135,7 @@ fn select(request: &SummaryRequest, group_by: &[Dimension], limits: &[(Dimension
         ", max(parts.last_at) AS last_at, string_agg(parts.latency, '') AS latency,
           string_agg(parts.time_to_first_token, '') AS time_to_first_token FROM (",
     );
-    for (number, part) in parts(request, group_by, limits).into_iter().enumerate() {
+    for (number, part) in parts(request, group_by, limits, kept_from).into_iter().enumerate() {
         if number > 0 {
             query.push(" UNION ALL ");
         }
@@ -164,8 +170,13 @@ enum Source {
     Waiting,
 }
 
-/// Which stretches are summed from what. There is always one.
-fn parts(request: &SummaryRequest, group_by: &[Dimension], limits: &[(Dimension, Limit)]) -> Vec<Part> {
+/// Which stretches are summed from what. There is always one. Before `kept_from` there are sums by UTC day alone.
+fn parts(
+    request: &SummaryRequest,
+    group_by: &[Dimension],
+    limits: &[(Dimension, Limit)],
+    kept_from: DateTime<Utc>,
+) -> Vec<Part> {
     let SummaryRequest { from, to, .. } = *request;
     let asked = |dimension| group_by.contains(&dimension) || limits.iter().any(|(limited, _)| *limited == dimension);
     let level = match (asked(Dimension::ApiKey), asked(Dimension::Tenant)) {
@@ -185,6 +196,10 @@ fn parts(request: &SummaryRequest, group_by: &[Dimension], limits: &[(Dimension,
             parts.push(Part { from, to, source });
         }
     };
+    if let Some((morning, midnight)) = whole(from, to.min(kept_from), TimeDelta::days(1)) {
+        add(morning, midnight, days(quarters));
+    }
+    let from = from.max(kept_from);
     let Some((first, last)) = whole(from, to, TimeDelta::minutes(15)) else {
         add(from, to, Source::Records);
         return parts;

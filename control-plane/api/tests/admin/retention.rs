@@ -3,7 +3,9 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
+use weir_core::actor::Actor;
 use weir_core::encryption::Encryption;
+use weir_core::usage_summary::{Bucket, Order, SummaryRequest};
 use weir_store::{Retention, Store};
 
 use crate::app::{app, furnish};
@@ -197,4 +199,28 @@ async fn sums_by_quarter_hour_are_kept_as_long_as_records_and_those_by_day_longe
         days.iter().map(move |days| (slice, *days, 6000)).collect::<Vec<_>>()
     };
     assert_eq!(left, (0..6).flat_map(kept).collect::<Vec<_>>());
+    // What is left is told by day, in every time zone, and adds up to the totals.
+    let from = Utc::now() - TimeDelta::days(40);
+    for zone in ["UTC", "Europe/Berlin"] {
+        let request = SummaryRequest {
+            from,
+            to: Utc::now(),
+            group_by: Vec::new(),
+            filters: Vec::new(),
+            bucket: Bucket::Month,
+            time_zone: zone.to_owned(),
+            order: Order::Bucket,
+            limit: 100,
+            offset: 0,
+        };
+        let summary = store.usage_summary(&Actor::system(), &request).await.unwrap();
+        assert_eq!(summary.totals.requests, 18_000, "{zone}");
+        assert_eq!(summary.items.iter().map(|item| item.sums.requests).sum::<u64>(), 18_000, "{zone}");
+    }
+    // Sums by day are not ended before the records that are in them.
+    let store = store.with_retention(Retention { usage_days: 10, usage_sum_days: 2, ..Retention::default() });
+    store.maintain(Utc::now()).await.unwrap();
+    let (left,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM usage_rollups WHERE slice = 0").fetch_one(&database).await.unwrap();
+    assert_eq!(left, 6000);
 }

@@ -89,11 +89,14 @@ fn a_batch_that_comes_twice_is_told_once() {
 
 #[test]
 fn an_older_database_is_begun_with_anew() {
-    let mut outbox = Outbox::new(gateway(None), 9);
-    outbox.add(&changes(10, "models1"), 0);
-    assert_eq!(written(outbox.add(&changes(5, "unknown"), 0)), "@5 everything");
-    assert!(!outbox.is_waiting());
-    assert_eq!(written(outbox.add(&changes(6, "key1"), 0)), "@6 key1");
+    // Before what was told, and between that and what waits.
+    for told in [9, 5, 4] {
+        let mut outbox = Outbox::new(gateway(None), told);
+        outbox.add(&changes(told + 1, "models1 models1"), 0);
+        assert_eq!(written(outbox.add(&changes(5, "unknown"), 0)), "@5 everything", "{told}");
+        assert!(!outbox.is_waiting());
+        assert_eq!(written(outbox.add(&changes(6, "key1"), 0)), "@6 key1", "{told}");
+    }
 }
 
 #[test]

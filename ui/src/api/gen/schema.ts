@@ -801,7 +801,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Sums over the records in your scope, exact whatever the times are, and quick where they are whole quarter-hours.
+         * Sums over the records in your scope, exact whatever the times are, and quick where they are whole quarter-hours. Of the time before
+         *     the single records that are kept there are whole UTC days only.
          * @description A model counts as such if the gateway knew it: requests for names that nobody has are summed under the model null.
          */
         get: operations["summarize_usage"];

@@ -163,7 +163,8 @@ struct UsagePercentiles {
     p99: Option<f64>,
 }
 
-/// Sums over the records in your scope, exact whatever the times are, and quick where they are whole quarter-hours.
+/// Sums over the records in your scope, exact whatever the times are, and quick where they are whole quarter-hours. Of the time before
+/// the single records that are kept there are whole UTC days only.
 ///
 /// A model counts as such if the gateway knew it: requests for names that nobody has are summed under the model null.
 #[utoipa::path(get, path = "/usage/summary", operation_id = "summarize_usage", tag = "usage", params(SummaryQuery),
