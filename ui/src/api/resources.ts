@@ -6,6 +6,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { client, type Schemas, unwrap } from "./client";
 
 /** The collections of the API that are listed, made, changed and deleted in one way, and their bodies. */
@@ -132,6 +133,49 @@ export function useFound<R extends ResourceName>(name: R, text: string, filter: 
     placeholderData: keepPreviousData,
     staleTime: 30_000,
   });
+}
+
+/** So many the API gives at most in one part of a list. */
+const LARGEST_PART = 200;
+/** After so many parts one has to write more of the name. */
+const MOST_PARTS = 20;
+
+/**
+ * Some of a kind that have this in their names and that `accepts` takes; undefined: all. The server does not know what is accepted, so
+ * part after part is read until there are a few, or `MOST_PARTS`.
+ */
+export function useAccepted<R extends ResourceName>(
+  name: R,
+  text: string,
+  filter: Query = {},
+  accepts: ((item: Item<R>) => boolean) | undefined = undefined,
+) {
+  const limit = accepts ? LARGEST_PART : FEW;
+  const query = { ...filter, q: text.trim() || undefined, limit };
+  const { data, error, hasNextPage, isFetching, isPlaceholderData, fetchNextPage } = useInfiniteQuery({
+    queryKey: [name, "accepted", query],
+    queryFn: ({ pageParam, signal }) => collection.list(name, { ...query, cursor: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (part) => part.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+  });
+  const parts = data?.pages ?? [];
+  const accepted = parts.flatMap(({ items }) => items).filter((item) => accepts?.(item) ?? true);
+  const isIncomplete =
+    hasNextPage && !isPlaceholderData && !error && accepted.length < FEW && parts.length < MOST_PARTS;
+  // Another one for each part: the rest of the query's state may be the same again by the time it is seen.
+  const next = isIncomplete && !isFetching ? parts.at(-1)?.next_cursor : undefined;
+  useEffect(() => {
+    if (next) void fetchNextPage({ cancelRefetch: false });
+  }, [next, fetchNextPage]);
+  return {
+    items: accepted.slice(0, FEW),
+    error,
+    /** Whether there are more that could be accepted. */
+    hasMore: hasNextPage || accepted.length > FEW,
+    isSeeking: isIncomplete || isPlaceholderData || (!data && !error),
+  };
 }
 
 /** Everything that may show a changed thing is read again. */

@@ -1,7 +1,7 @@
 import { ChevronsUpDown } from "lucide-react";
 import { useDeferredValue, useId, useState } from "react";
 import { type Control, type FieldPath, type FieldValues, useController } from "react-hook-form";
-import { type Item, type ResourceName, useFew, useFound, useItem } from "../api/resources";
+import { type Item, type ResourceName, useAccepted, useFew, useItem } from "../api/resources";
 import { texts } from "../texts";
 import { Dialog } from "./Dialog";
 import { described, inputClass, Labelled } from "./Fields";
@@ -156,9 +156,8 @@ function Hits<R extends Choosable>({
   onChoose,
 }: Pick<Choosing<R>, "resource" | "filter" | "accepts" | "none"> & { onChoose: (id: string, name: string) => void }) {
   const [text, setText] = useState("");
-  const found = useFound(resource, useDeferredValue(text), filter);
-  const items = (found.data?.items ?? []).filter((item) => accepts?.(item as Item<R>) ?? true) as Named[];
-  const hits = items.map(({ id, name }) => ({ key: id, name }));
+  const { items, error, hasMore, isSeeking } = useAccepted(resource, useDeferredValue(text), filter, accepts);
+  const hits = (items as Named[]).map(({ id, name }) => ({ key: id, name }));
   const empty = none !== undefined && text === "" ? [{ key: "", name: none }] : [];
   return (
     <SearchList
@@ -169,10 +168,10 @@ function Hits<R extends Choosable>({
       hits={[...empty, ...hits]}
       onChoose={({ key, name }) => onChoose(key, key && name)}
     >
-      {found.error?.message}
-      {found.isPending && common.loading}
-      {found.data && hits.length === 0 && words.none}
-      {found.data?.next_cursor && words.more}
+      {error?.message}
+      {isSeeking && common.loading}
+      {!isSeeking && !error && hits.length === 0 && !hasMore && words.none}
+      {!isSeeking && hasMore && words.more}
     </SearchList>
   );
 }

@@ -30,13 +30,15 @@ function answers(...queue: [status: number, body: object][]) {
   });
 }
 
+/** Shows a form; the same of a newer item by `rerender`. */
 function show(item?: Item<"gateways">) {
   const onMade = vi.fn();
-  render(
-    <QueryClientProvider client={new QueryClient()}>
+  const queries = new QueryClient();
+  const form = (of?: Item<"gateways">) => (
+    <QueryClientProvider client={queries}>
       <ResourceForm
         resource="gateways"
-        item={item}
+        item={of}
         schema={z.object({ name: z.string() })}
         label="thing"
         deleteConsequence="It is gone."
@@ -48,9 +50,10 @@ function show(item?: Item<"gateways">) {
       >
         {({ control }) => <TextField control={control} name="name" label="Name" />}
       </ResourceForm>
-    </QueryClientProvider>,
+    </QueryClientProvider>
   );
-  return onMade;
+  const { rerender } = render(form(item));
+  return { onMade, hear: (newer: Item<"gateways">) => rerender(form(newer)) };
 }
 
 function enter(name: string, button: string) {
@@ -74,7 +77,7 @@ it("shows what the API says of a field at the field", async () => {
 it("makes a thing once, however often a lost answer is asked for again", async () => {
   answers([201, { ...gateway, token: "t" }]);
   vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("lost")));
-  const onMade = show();
+  const { onMade } = show();
   enter("x", "Create");
   await screen.findByText(/does not answer/);
   answers([201, { ...gateway, token: "t" }]);
@@ -96,6 +99,38 @@ it("does not write over what somebody else has changed, but shows both", async (
   fireEvent.click(screen.getByRole("button", { name: "Save mine over it" }));
   await waitFor(() => expect(sent[0]?.headers.get("if-match")).toBe('"5"'));
   expect(sent[0]?.body).toEqual({ name: "mine" });
+});
+
+it("saves what another button of the page has raised the revision of", async () => {
+  const { hear } = show(gateway);
+  hear({ ...gateway, revision: 5 });
+  answers([200, { ...gateway, name: "mine", revision: 6 }]);
+  enter("mine", "Save changes");
+  await waitFor(() => expect(sent[0]?.headers.get("if-match")).toBe('"5"'));
+});
+
+it("saves so, too, where something had been entered before the other button was pressed", async () => {
+  const { hear } = show(gateway);
+  fireEvent.change(screen.getByLabelText("Name"), { target: { value: "mine" } });
+  hear({ ...gateway, revision: 5 });
+  answers([200, { ...gateway, name: "mine", revision: 6 }]);
+  fireEvent.click(screen.getByRole("button", { name: "Save changes" }));
+  await waitFor(() => expect(sent[0]?.headers.get("if-match")).toBe('"5"'));
+  expect(sent[0]?.body).toEqual({ name: "mine" });
+});
+
+it("shows what was changed elsewhere while nothing is entered, and keeps what is", async () => {
+  const { hear } = show(gateway);
+  const field = screen.getByLabelText("Name") as HTMLInputElement;
+  hear({ ...gateway, name: "theirs", revision: 5 });
+  await waitFor(() => expect(field.value).toBe("theirs"));
+  fireEvent.change(field, { target: { value: "mine" } });
+  hear({ ...gateway, name: "theirs again", revision: 6 });
+  answers([412, { code: "stale", detail: "…" }], [200, { ...gateway, name: "theirs again", revision: 6 }]);
+  expect(field.value).toBe("mine");
+  fireEvent.click(screen.getByRole("button", { name: "Save changes" }));
+  await screen.findByText("theirs again");
+  expect(sent[0]?.headers.get("if-match")).toBe('"5"');
 });
 
 it("sends what was changed and nothing else", () => {

@@ -59,7 +59,7 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
   const [failure, setFailure] = useState<string>();
   const [conflict, setConflict] = useState<{ current: Item<R>; mine: F }>();
   const [isDeleting, setDeleting] = useState(false);
-  /** The thing as the form began with it: saving compares with this, whatever the cache has heard since. */
+  /** The thing as the form knows it: saving compares with this, whatever the cache has heard since. */
   const [base, setBase] = useState(item);
   // One key for one thing to make, so that a repeat after a lost answer makes no second one.
   const idempotencyKey = useRef<string>(undefined);
@@ -71,6 +71,16 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
     addEventListener("beforeunload", ask);
     return () => removeEventListener("beforeunload", ask);
   }, [isUnsaved]);
+
+  // What has changed since is taken where it writes over nothing: the form is as it was, or shows nothing of the change, such as that of
+  // another button of the page.
+  const { isDirty } = form.formState;
+  useEffect(() => {
+    if (!item || !base || item.revision <= base.revision) return;
+    const isElsewhere = differences(toPatch(toForm(base)), toPatch(toForm(item))).length === 0;
+    if (!isDirty) form.reset(toForm(item));
+    if (!isDirty || isElsewhere) setBase(item);
+  }, [item, base, isDirty, form, toForm, toPatch]);
 
   const settle = (saved: Item<R>) => {
     setBase(saved);
