@@ -38,6 +38,10 @@ test("a new key is tried before it is gone, and a revoked one says since when ea
     await dialog.getByLabel("Model").fill("gpt-4o");
     await button(dialog, "Test call").click();
     await dialog.getByText(/^It works/).waitFor();
+    const opened = page.waitForEvent("popup");
+    await dialog.getByRole("link", { name: /^Request/ }).click();
+    await (await opened).close();
+    assert.equal(await dialog.locator("code").textContent(), key, "looking at the request does not lose the key");
     assert.deepEqual(await axe(page), []);
     await button(dialog, "I have stored it").click();
     await page.getByRole("heading", { name: "tried at once" }).waitFor();
@@ -84,10 +88,15 @@ test("several keys are revoked at once, and each says what came of it", () =>
 
     await page.getByRole("checkbox", { name: "Choose all that are shown" }).check();
     await button(page.getByRole("toolbar", { name: "3 chosen" }), "Delete").click();
+    let reads = 0;
+    page.on("request", (request) => {
+      if (request.method() === "GET" && new URL(request.url()).pathname.endsWith("/admin/api-keys")) reads += 1;
+    });
     await button(dialog, "Delete").click();
     await dialog.getByText("All done: 3.").waitFor();
     await button(dialog, "Close").click();
     await page.getByText("Nothing matches these filters").waitFor();
+    assert.equal(reads, 1, "the list is read again once, not after each");
   }));
 
 test("who may not change anything can choose nothing, and nobody chooses themselves", async () => {

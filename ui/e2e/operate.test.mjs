@@ -72,6 +72,13 @@ test("deleting a gateway says how many Envoys it shuts out", () =>
     const dialog = page.getByRole("alertdialog");
     await dialog.getByText("1 Envoy is connected with it now.").waitFor();
     await button(dialog, "Cancel").click();
+
+    await page.route("**/api/v1/admin/nodes", (route) =>
+      route.fulfill({ status: 500, json: { code: "internal", detail: "something went wrong here" } }),
+    );
+    await visit(page, `/gateways/${serving.id}`);
+    await button(page, "Delete").click();
+    await dialog.getByText("How many are connected with it now is not known.").waitFor();
   }));
 
 test("a policy is everywhere since a second, and each Envoy and control plane says what it has", () =>
@@ -124,6 +131,31 @@ test("a refusal is told with its reason, and two Envoys with one id are noticed"
     await page.getByText("its configuration stream open at 2 control planes").waitFor();
     assert.ok((await tooWide(page)) <= 0);
     assert.deepEqual(await axe(page), []);
+  }));
+
+test("Envoys in which nothing holds yet are not told as none, and a control plane of before tells nothing of replicas", () =>
+  withPage(desktop, async (page) => {
+    const node = {
+      id: "envoy-8",
+      gateway: "fleet",
+      connected: true,
+      envoy_version: "1.40.0",
+      sent_revision: 0,
+      applied_revision: 0,
+      applied_at: null,
+      last_seen_at: new Date().toISOString(),
+      refused: null,
+    };
+    let answer = { items: [node], next_cursor: null, everywhere: null };
+    await page.route("**/api/v1/admin/nodes", (route) => route.fulfill({ json: answer }));
+    await visit(page, "/nodes");
+    await page.getByText("1 Envoy is connected, but no policy holds in it yet.").waitFor();
+    answer = { ...answer, everywhere: { revision: 0, since: node.last_seen_at } };
+    await visit(page, "/nodes");
+    await page.getByText("1 Envoy is connected, but no policy holds in it yet.").waitFor();
+    answer = { ...answer, items: [{ ...node, connected: false }], everywhere: null };
+    await visit(page, "/nodes");
+    await page.getByText("No Envoy is connected now").waitFor();
   }));
 
 test("a machine's token is made, shown once, good for its tenant alone, and revoked", async () => {

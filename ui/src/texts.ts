@@ -41,6 +41,7 @@ export const texts = {
     filtersSet: "Filters (some are set)",
     search: "Search",
     back: "Back",
+    newTab: "(opens in a new tab)",
     from: "From",
     to: "To",
     saved: "Saved",

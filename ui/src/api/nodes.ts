@@ -8,7 +8,11 @@ export type Nodes = Schemas["Nodes"];
 export function useNodes(enabled: boolean) {
   return useQuery({
     queryKey: ["nodes"],
-    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/admin/nodes", { signal })),
+    queryFn: async ({ signal }) => {
+      const nodes = await unwrap(client.GET("/api/v1/admin/nodes", { signal }));
+      // While the control plane is brought to a new version, one of before may answer, which tells nothing of replicas.
+      return { ...nodes, items: nodes.items.map((node) => ({ ...node, replicas: node.replicas ?? [] })) };
+    },
     refetchInterval: 3_000,
     enabled,
   });

@@ -90,6 +90,9 @@ const collection = {
 /** Reads one thing, past the cache: what holds at the server now. */
 export const readNow = collection.get;
 
+/** Deletes one of several things that were read at their revisions. Whoever does so calls `forget` once all are done. */
+export const removeOne = collection.remove;
+
 /** A list that grows part by part, in the order of the API. */
 export function useList<R extends ResourceName>(name: R, filter: Query = {}) {
   return useInfiniteQuery({

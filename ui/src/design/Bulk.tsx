@@ -10,7 +10,7 @@ const { bulk: words, common } = texts;
 /** Requests at a time: a change waits for its turn at the control plane anyway. */
 const AT_A_TIME = 4;
 
-/** Something that can be done to several things, one request for each. */
+/** Something that can be done to several things, one request for each: `run` reads nothing again, `onDone` does, once. */
 export interface BulkAction<T> {
   label: string;
   /** What follows from it. */

@@ -7,7 +7,7 @@ export const gateways = {
   scope: "Serves",
   allTenants: "All tenants",
   scopeHelp: "One tenant, or all.",
-  deleteConsequence: (connected: number) =>
+  deleteConsequence: (connected: number | undefined) =>
     `Its token is refused from now on: its Envoys get no policy any more. ${connectedEnvoys(connected)}`,
   empty: "No gateway yet.",
   token: "Token",
@@ -26,12 +26,13 @@ export const gateways = {
     604800: "7 days",
     2592000: "30 days",
   },
-  atOnce: (connected: number) =>
+  atOnce: (connected: number | undefined) =>
     `Envoys with another token than the new one get no policy any more, from now on. ${connectedEnvoys(connected)}`,
   newToken: "The gateway's new token",
 } as const;
 
-function connectedEnvoys(count: number): string {
+function connectedEnvoys(count: number | undefined): string {
+  if (count === undefined) return "How many are connected with it now is not known.";
   if (count === 0) return "None is connected now.";
   return count === 1 ? "1 Envoy is connected with it now." : `${count} Envoys are connected with it now.`;
 }

@@ -8,6 +8,10 @@ export const nodes = {
       ? `1 Envoy has not come to policy ${revision} yet`
       : `${count} Envoys have not come to policy ${revision} yet`,
   noneConnected: "No Envoy is connected now: no policy is in force anywhere.",
+  nothingHolds: (connected: number) =>
+    connected === 1
+      ? "1 Envoy is connected, but no policy holds in it yet."
+      : `${connected} Envoys are connected, but no policy holds in all of them yet.`,
   node: "Envoy",
   gateway: "Gateway",
   state: "State",

@@ -15,8 +15,11 @@ const { gateways: words } = texts;
 type Overlap = keyof typeof words.overlaps;
 const DAY_SECONDS = 86_400;
 
-/** A gateway's token: until when a former one holds, and how it is replaced. */
-export function Token({ gateway, connected }: { gateway: Item<"gateways">; connected: number }) {
+/**
+ * A gateway's token: until when a former one holds, and how it is replaced. `connected`: how many of its Envoys are; undefined: that is
+ * not known.
+ */
+export function Token({ gateway, connected }: { gateway: Item<"gateways">; connected?: number }) {
   const queries = useQueryClient();
   const [isAsking, setAsking] = useState(false);
   const [overlap, setOverlap] = useState(DAY_SECONDS);

@@ -73,9 +73,10 @@ export function GatewayPage() {
   const { isPlatform } = useIdentity();
   const gateway = useItem("gateways", id);
   const nodes = useNodes(isPlatform);
-  const connected = (nodes.data?.items ?? []).filter(
-    (node) => node.connected && node.gateway === gateway.data?.name,
-  ).length;
+  // Not known while it has not been told, or is no longer.
+  const connected = nodes.isSuccess
+    ? nodes.data.items.filter((node) => node.connected && node.gateway === gateway.data?.name).length
+    : undefined;
   if (gateway.isPending) return <Loading />;
   if (gateway.error) return <Failed error={gateway.error} onRetry={() => gateway.refetch()} />;
   return (
@@ -88,11 +89,11 @@ export function GatewayPage() {
 
 function GatewayForm({
   gateway,
-  connected = 0,
+  connected,
   onMade,
 }: {
   gateway?: Item<"gateways">;
-  /** Its Envoys that are connected. */
+  /** How many of its Envoys are connected; undefined: that is not known. */
   connected?: number;
   onMade?: (token: string) => void;
 }) {

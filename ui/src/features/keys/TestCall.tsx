@@ -112,7 +112,12 @@ export function TestCall({ secret, tenantId }: { secret?: string; tenantId?: str
               : texts.playground.refused(call.data.status)}
           </p>
           {call.data.reason && <p className="break-words">{call.data.reason}</p>}
-          {call.data.requestId && <AppLink to={paths.request(call.data.requestId)}>{texts.requests.one}</AppLink>}
+          {call.data.requestId && (
+            // To leave the page that shows a key this once is to lose it.
+            <AppLink to={paths.request(call.data.requestId)} inNewTab={secret !== undefined}>
+              {texts.requests.one}
+            </AppLink>
+          )}
         </Notice>
       )}
     </form>

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, useItem, useList, useRemove } from "../../api/resources";
+import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
@@ -25,7 +25,7 @@ import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
 import { Refusing } from "./Refusing";
-import { useRevoke } from "./revoke";
+import { revokeOne, useRevoke } from "./revoke";
 import { Statistics } from "./Statistics";
 import { TestCall } from "./TestCall";
 
@@ -38,8 +38,6 @@ export function KeysPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id", "q", "state");
   const queries = useQueryClient();
-  const revoke = useRevoke();
-  const remove = useRemove("api-keys");
   const selection = useSelection<Key>({
     keyOf: ({ id }) => id,
     nameOf: ({ name }) => name,
@@ -82,12 +80,12 @@ export function KeysPage() {
           {
             label: words.revoke,
             consequence: words.revokeConsequence,
-            run: (key) => revoke.mutateAsync(key.id),
+            run: ({ id }) => revokeOne(id),
           },
           {
             label: common.delete,
             consequence: words.deleteConsequence,
-            run: ({ id, revision }) => remove.mutateAsync({ id, revision }),
+            run: ({ id, revision }) => removeOne("api-keys", id, revision),
           },
         ]}
       />

@@ -62,7 +62,10 @@ function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
 }
 
 function Everywhere({ nodes: { items, everywhere } }: { nodes: Nodes }) {
-  if (!everywhere) return <Notice tone="warn">{words.noneConnected}</Notice>;
+  if (!everywhere?.revision) {
+    const connected = items.filter((node) => node.connected).length;
+    return <Notice tone="warn">{connected > 0 ? words.nothingHolds(connected) : words.noneConnected}</Notice>;
+  }
   const latest = Math.max(...items.map(({ sent_revision }) => sent_revision));
   const behind = items.filter(({ connected, applied_revision }) => connected && applied_revision < latest).length;
   return (

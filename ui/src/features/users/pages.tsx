@@ -3,7 +3,7 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, useItem, useList, useRemove } from "../../api/resources";
+import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
@@ -27,7 +27,6 @@ export function UsersPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const filters = useFilters("tenant_id", "q");
   const queries = useQueryClient();
-  const remove = useRemove("users");
   const selection = useSelection<Item<"users">>({
     keyOf: ({ id }) => id,
     nameOf: ({ email }) => email,
@@ -60,7 +59,7 @@ export function UsersPage() {
           {
             label: common.delete,
             consequence: words.deleteConsequence,
-            run: ({ id, revision }) => remove.mutateAsync({ id, revision }),
+            run: ({ id, revision }) => removeOne("users", id, revision),
           },
         ]}
       />
