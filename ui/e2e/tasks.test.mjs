@@ -302,3 +302,43 @@ test("the dashboard counts what was sent, and leads to it", async () => {
   await page.waitForURL(/\/requests/);
   assert.ok(run.gateway_url);
 });
+
+test("the dashboard leads one tenant to its first call, whatever others have", async () => {
+  const { id } = await machine.post("tenants", { name: "Without a key" });
+  const failing = "**/api/v1/admin/usage?*limit=1*";
+  await page.route(failing, (route) => route.fulfill({ status: 500, json: { code: "internal", detail: "no ledger" } }));
+  await page.goto(`/?tenant_id=${id}`);
+  await says("no ledger");
+  await page.unroute(failing);
+  await button("Try again").click();
+  const steps = page.getByRole("region", { name: "The first call" });
+  const key = steps.getByRole("listitem").filter({ hasText: "What the app shows to the gateway" });
+  await key.waitFor();
+  assert.doesNotMatch(await key.textContent(), /done/, "keys of others are none of this tenant");
+  await machine.post("api-keys", { tenant_id: id, name: "its first" });
+  await page.reload();
+  await key.getByText("done").waitFor();
+  complaintsNone();
+});
+
+test("a provider is asked for its models once, and again when that is wanted", async () => {
+  const [provider] = (await machine.get("providers")).items;
+  const other = await open(browser, desktop);
+  await signIn(other.page);
+  await other.page.clock.install();
+  let asked = 0;
+  other.page.on("request", (request) => {
+    if (request.url().endsWith(`/providers/${provider.id}/check`)) asked += 1;
+  });
+  await other.page.goto(`/providers/${provider.id}/models`);
+  await other.page.getByText(/^It answers, in/).waitFor();
+  await other.page.clock.fastForward("10:00");
+  const readAgain = other.page.waitForResponse((response) => response.url().endsWith(`/providers/${provider.id}`));
+  await other.page.evaluate(() => dispatchEvent(new Event("visibilitychange")));
+  await readAgain;
+  assert.equal(asked, 1, "nobody asked for it");
+  await button("Ask the provider again", other.page).click();
+  await until("it is asked again", () => asked === 2);
+  assert.deepEqual(other.complaints, []);
+  await other.context.close();
+});

@@ -253,6 +253,7 @@ export const texts = {
     withoutModels: "Without models for now",
     chooseModels: "Which of them shall apps be able to ask for?",
     chooseModelsLead: "Each gets a pool with this provider as its only member, and a model of the same name.",
+    askAgain: "Ask the provider again",
     modelPart: "Name, or a part of one",
     modelPartHelp: "One that the provider does not list can be written whole.",
     moreModels: (count: number) => `${count} more: write a part of the name.`,

@@ -62,7 +62,8 @@ export function DashboardPage() {
       </div>
       {(now.isPending || (hasNothing && first.isPending)) && <Loading />}
       {now.error && !now.data && <Failed error={now.error} onRetry={() => now.refetch()} />}
-      {isEmpty && <FirstCall />}
+      {hasNothing && first.error && !first.data && <Failed error={first.error} onRetry={() => first.refetch()} />}
+      {isEmpty && <FirstCall tenant={tenant} />}
       {now.data && (!hasNothing || (first.data && !isEmpty)) && (
         <>
           <Figures

@@ -2,7 +2,7 @@ import { Check, Circle } from "lucide-react";
 import type { ReactNode } from "react";
 import { useIdentity } from "../../api/identity";
 import { useGatewayUrl } from "../../api/playground";
-import { type Item, type ResourceName, useFew } from "../../api/resources";
+import { useFew } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { CopyButton } from "../../design/Dialog";
 import { Section } from "../../design/Page";
@@ -20,21 +20,24 @@ interface Step {
   action?: { to: string; label: string };
 }
 
-/** What is still missing before an app's first request, for whom none has come yet; then the request itself. */
-export function FirstCall() {
+/**
+ * What is still missing before an app's first request, for whom none has come yet; then the request itself. `tenant`: the one whose app it
+ * is; undefined: any in one's scope.
+ */
+export function FirstCall({ tenant }: { tenant?: string }) {
   const { isPlatform, identity, mayWrite } = useIdentity();
   const tenants = useFew("tenants", {}, isPlatform);
-  const providers = useFew("providers");
-  const pools = useFew("pools");
-  const models = useFew("models");
-  const keys = useFew("api-keys");
+  const providers = useServing("providers", tenant);
+  const pools = useServing("pools", tenant);
+  const models = useServing("models", tenant);
+  const keys = useFew("api-keys", tenant ? { tenant_id: tenant } : {});
   const gateway = useGatewayUrl();
   const all = [providers, pools, models, keys, ...(isPlatform ? [tenants] : [])];
   const failed = all.find(({ error, data }) => error && !data);
   if (failed) return <Failed error={failed.error} onRetry={() => failed.refetch()} />;
   if (all.some(({ isPending }) => isPending)) return <Loading />;
 
-  const has = <R extends ResourceName>({ data }: { data?: { items: Item<R>[] } }) => (data?.items.length ?? 0) > 0;
+  const has = ({ data }: { data?: { items: unknown[] } }) => (data?.items.length ?? 0) > 0;
   const maySet = isPlatform || mayWrite(identity?.tenant_id);
   const step = (title: string, body: string, isDone: boolean, to: string, label: string): Step => ({
     title,
@@ -43,13 +46,14 @@ export function FirstCall() {
     action: maySet ? { to, label } : undefined,
   });
   const hasModel = has(models);
+  const keyNew = tenant ? `${paths.keyNew}?${new URLSearchParams({ tenant_id: tenant })}` : paths.keyNew;
   const steps: Step[] = [
     ...(isPlatform ? [step(texts.tenants.one, words.tenant, has(tenants), paths.tenantNew, texts.tenants.new)] : []),
     // Whoever is served a model need not know by whom.
     step(texts.providers.one, words.provider, hasModel || has(providers), paths.providerNew, texts.providers.new),
     step(texts.pools.one, words.pool, hasModel || has(pools), paths.poolNew, texts.pools.new),
     step(texts.models.one, words.model, hasModel, paths.modelNew, texts.models.new),
-    step(texts.keys.one, words.key, has(keys), paths.keyNew, texts.keys.new),
+    step(texts.keys.one, words.key, has(keys), keyNew, texts.keys.new),
   ];
   const next = steps.find(({ isDone }) => !isDone);
   const model = models.data?.items[0]?.name ?? words.modelName;
@@ -81,6 +85,16 @@ export function FirstCall() {
       </ol>
     </Section>
   );
+}
+
+/** Some of a kind that serve a tenant: its own, and those of the platform among the first. Without a tenant: all in one's scope. */
+function useServing<R extends "providers" | "pools" | "models">(name: R, tenant: string | undefined) {
+  const own = useFew(name, tenant ? { tenant_id: tenant } : {});
+  const first = useFew(name, {}, tenant !== undefined);
+  if (!tenant || own.error || !own.data) return own;
+  if (!first.data) return first;
+  const shared = first.data.items.filter(({ tenant_id }) => !tenant_id);
+  return { ...own, data: { ...own.data, items: [...own.data.items, ...shared] } };
 }
 
 function Line({

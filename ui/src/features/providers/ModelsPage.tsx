@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { Check, CircleAlert } from "lucide-react";
+import { Check, CircleAlert, RefreshCw } from "lucide-react";
 import { useId, useRef, useState } from "react";
 import { client, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
@@ -45,9 +45,12 @@ interface Made {
 
 function Models({ provider }: { provider: Item<"providers"> }) {
   const check = useQuery({
-    queryKey: ["providers", "models", provider.id],
+    // Each time it is asked, with the credential, and the audit log says so: only when somebody wants it, and of a changed provider.
+    queryKey: ["provider-check", provider.id, provider.revision],
     queryFn: () => unwrap(client.POST("/api/v1/admin/providers/{id}/check", { params: { path: { id: provider.id } } })),
-    staleTime: 60_000,
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
     retry: false,
   });
   const queries = useQueryClient();
@@ -116,7 +119,19 @@ function Models({ provider }: { provider: Item<"providers"> }) {
       )}
       {check.data?.ok && <Notice tone="good">{words.checkOk(check.data.took_ms, known.length)}</Notice>}
       {made && <Results made={made} />}
-      <Section title={words.chooseModels} lead={words.chooseModelsLead}>
+      <Section
+        title={words.chooseModels}
+        lead={words.chooseModelsLead}
+        actions={
+          <Button
+            icon={<RefreshCw aria-hidden className="size-4" />}
+            isDisabled={check.isFetching}
+            onPress={() => void check.refetch()}
+          >
+            {words.askAgain}
+          </Button>
+        }
+      >
         <Labelled id={id} label={words.modelPart} help={words.modelPartHelp}>
           <input
             id={id}
