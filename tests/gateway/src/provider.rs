@@ -11,8 +11,8 @@ pub struct Upstream {
     runtime: Runtime,
     /// The requests so far.
     pub received: Vec<Sent>,
-    /// The end of an answer comes with an empty piece, as Envoy has it where nobody said how long the body is.
-    pub ends_alone: bool,
+    /// How an answer ends that is not broken off. Alone, as Envoy has it where nobody said how long the body is, unless told otherwise.
+    pub end: End,
 }
 
 impl Upstream {
@@ -21,7 +21,7 @@ impl Upstream {
             behaviour: serde_json::from_value(behaviour).expect("a behaviour of the demo provider"),
             runtime: Builder::new_current_thread().enable_time().build().expect("a runtime"),
             received: Vec::new(),
-            ends_alone: true,
+            end: End::Alone,
         }
     }
 
@@ -48,8 +48,7 @@ impl Provider for Upstream {
             };
         }
         let request = request.body(Bytes::from(sent.body.clone())).expect("a request");
-        let end = if self.ends_alone { End::Alone } else { End::WithLastPiece };
-        self.runtime.block_on(played(request, self.behaviour.clone(), end))
+        self.runtime.block_on(played(request, self.behaviour.clone(), self.end))
     }
 }
 

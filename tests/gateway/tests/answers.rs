@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_gateway_tests::{SCHEMAS, World, ask, check_error, check_error_body, events, is_last, said, said_in_stream};
+use weir_test_proxy::End;
 
 fn ok() -> Value {
     json!({"type": "ok"})
@@ -98,10 +99,10 @@ fn what_is_no_answer_is_an_error_in_the_clients_schema() {
     for (streamed, table) in [(false, no_answers()), (true, no_streams())] {
         everyone(|client, provider| {
             for (name, behaviour, (code, error)) in &table {
-                for ends_alone in [false, true] {
+                for end in [End::WithLastPiece, End::Alone] {
                     let mut world = World::new();
                     let upstream = world.model("m", provider, behaviour.clone());
-                    upstream.borrow_mut().ends_alone = ends_alone;
+                    upstream.borrow_mut().end = end;
                     let received = world.send(client, ask(client, "m", json!({"stream": streamed})).to_string());
                     assert_eq!(received.status(), *code, "{name}: {}", received.text());
                     let message = check_error(client, &received, *code, error, None);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weir_gateway_tests::{SCHEMAS, World, ask, check_error, said, said_in_stream};
 use weir_host::fake::FakeHttpCall;
 use weir_host::{Callouts, HttpError};
-use weir_test_proxy::{Ended, Received, Served, When};
+use weir_test_proxy::{End, Ended, Received, Served, When};
 
 const ANSWER: &str = "Grüße an ada@example.com 👋, and so on.";
 const REFUSED: &str = r#"{"action":"refuse","message":"Not about that."}"#;
@@ -313,6 +313,30 @@ fn a_question_has_a_bound_and_what_is_beyond_is_not_judged() {
                 assert_eq!(received.status(), status, "{direction} {most} {fail_mode}");
                 assert_eq!(asked.borrow().len(), usize::from(most == 4000));
             });
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_long_to_be_held_is_not_judged_and_nothing_of_it_follows_its_refusal() {
+    let long = "word and ".repeat(20 * 1024 * 1024 / 9);
+    for client in SCHEMAS {
+        for (end, fail_mode) in [(End::Alone, "closed"), (End::WithTrailers, "closed"), (End::Alone, "open")] {
+            let judges = json!([{"name": "j", "cluster": "judge", "direction": "output", "fail_mode": fail_mode}]);
+            let mut world = World::new().judged(judges);
+            let upstream = world.model("m", client, json!({"type": "ok", "text": long, "chunks": 21}));
+            upstream.borrow_mut().end = end;
+            let asked = serve(&mut world, |_| allow());
+            let body = ask(client, "m", json!({"stream": true, "max_tokens": long.len()})).to_string();
+            let received = world.send(client, body);
+            assert_eq!(asked.borrow().len(), 0);
+            if fail_mode == "open" {
+                assert!(text_of(client, &received, true) == long, "what is not judged comes whole");
+                continue;
+            }
+            check_error(client, &received, 503, "guardrail_unavailable", None);
+            assert_eq!(received.header("content-length"), Some(received.text().len().to_string().as_str()));
+            assert_eq!(received.ended, Ended::Whole);
         }
     }
 }

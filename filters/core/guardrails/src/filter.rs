@@ -220,6 +220,7 @@ impl StreamFilter for GuardrailsStream {
     fn on_response_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
         match (&self.held, &mut self.answer) {
             (HeldAnswer::Gathering(_) | HeldAnswer::Judging(_), _) => self.judge_answer(host, held, end_of_stream),
+            (HeldAnswer::Refused, _) => self.drop_piece(host, held),
             (HeldAnswer::None, Some(answer)) => answer.on_response_body(host, held, end_of_stream),
             (HeldAnswer::None, None) => Flow::Continue,
         }

@@ -99,28 +99,27 @@ pub(crate) fn read(answer: Result<&HttpAnswer, HttpError>) -> Result<Judgement, 
     if answer.status != 200 {
         return Err(NoJudgement::Status);
     }
+    // A list of the fields' values would be read as well.
+    if answer.body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(NoJudgement::NotUnderstood);
+    }
     let Answer { action, message } = serde_json::from_slice(&answer.body).map_err(|_| NoJudgement::NotUnderstood)?;
-    Ok(match action {
-        Action::Allow => Judgement::Allow,
-        Action::Refuse => {
+    match action.as_str() {
+        "allow" => Ok(Judgement::Allow),
+        "refuse" => {
             let message = message.map(|message| message.chars().take(MOST_OF_A_MESSAGE).collect::<String>());
-            Judgement::Refuse { message: message.filter(|message| !message.trim().is_empty()) }
+            Ok(Judgement::Refuse { message: message.filter(|message| !message.trim().is_empty()) })
         }
-    })
+        _ => Err(NoJudgement::NotUnderstood),
+    }
 }
 
 #[derive(Deserialize)]
 struct Answer {
-    action: Action,
+    /// A word, not an enum of serde's, for which `{"allow":null}` is one too.
+    action: String,
     #[serde(default)]
     message: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Action {
-    Allow,
-    Refuse,
 }
 
 #[cfg(test)]
@@ -137,6 +136,7 @@ mod tests {
         let refused = |message: Option<&str>| Ok(Judgement::Refuse { message: message.map(str::to_owned) });
         check(200, r#"{"action":"allow"}"#, Ok(Judgement::Allow));
         check(200, r#"{"action":"allow","score":0.1,"message":null}"#, Ok(Judgement::Allow));
+        check(200, " \r\n\t{\"action\":\"allow\"}\n", Ok(Judgement::Allow));
         check(200, r#"{"action":"refuse"}"#, refused(None));
         check(200, r#"{"action":"refuse","message":" "}"#, refused(None));
         check(200, r#"{"action":"refuse","message":"Not here."}"#, refused(Some("Not here.")));
@@ -155,7 +155,10 @@ mod tests {
             r#"{"action":true}"#,
             r#"{"action":null}"#,
             r#"{"action":{"allow":1}}"#,
+            r#"{"action":{"allow":null}}"#,
             r#"{"action":["allow"]}"#,
+            r#"["allow"]"#,
+            r#"["allow",null]"#,
             r#"{"action":"refuse","action":"allow"}"#,
             r#"{"action":"allow","message":7}"#,
         ] {

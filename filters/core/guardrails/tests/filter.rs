@@ -490,14 +490,14 @@ mod judges {
     use super::*;
     use weir_test_proxy::Passed;
 
-    fn judged(fail_mode: FailMode) -> Gateway {
+    fn judged(direction: RuleDirection, fail_mode: FailMode) -> Gateway {
         let mut gateway = redacting();
         gateway.judge(JudgeRule {
             name: "j".into(),
             cluster: "judge".into(),
             authority: Some("judge.example".into()),
             path: "/v1".into(),
-            direction: RuleDirection::Both,
+            direction,
             timeout_ms: 1000,
             fail_mode,
             max_question_bytes: 1000,
@@ -508,7 +508,7 @@ mod judges {
     #[test]
     fn who_cannot_be_asked_yet_is_asked_when_the_stream_is_woken() {
         for body_known in [true, false] {
-            let mut gateway = judged(FailMode::Closed);
+            let mut gateway = judged(RuleDirection::Both, FailMode::Closed);
             gateway.body_known = body_known;
             gateway.host.cannot_call = true;
             let mut hop = gateway.begin(&chat(&format!("pay with {CARD} please")));
@@ -525,14 +525,33 @@ mod judges {
     }
 
     #[test]
+    fn no_fail_mode_of_a_judge_lets_a_long_answer_past_the_rules() {
+        let event = |text: &str| {
+            format!("data: {}\n\n", serde_json::json!({"choices": [{"index": 0, "delta": {"content": text}}]}))
+        };
+        let long = event(&"word ".repeat(200_000));
+        let card = event(CARD);
+        let mut pieces = vec![long.as_str(); 18];
+        pieces.push(&card);
+        for fail_mode in [FailMode::Open, FailMode::Closed] {
+            let mut gateway = judged(RuleDirection::Output, fail_mode);
+            gateway.request(&chat("hello"), 1).passed();
+            let body = gateway.response(200, &[("content-type", "text/event-stream")], &pieces).passed();
+            assert!(body.contains("response_not_inspectable") && !body.contains("word") && !body.contains("4111"));
+            assert_eq!(gateway.response_header(":status").as_deref(), Some("502"));
+            assert_eq!(gateway.response_header("content-length"), Some(body.len().to_string()));
+        }
+    }
+
+    #[test]
     fn one_who_is_not_there_is_no_judgement() {
-        let mut gateway = judged(FailMode::Closed);
+        let mut gateway = judged(RuleDirection::Both, FailMode::Closed);
         gateway.host.refuse_calls = true;
         gateway.request(&chat("hello"), 1).refused(503, "guardrail_unavailable");
-        let mut gateway = judged(FailMode::Open);
+        let mut gateway = judged(RuleDirection::Both, FailMode::Open);
         gateway.host.refuse_calls = true;
         assert_eq!(gateway.request(&chat("hello"), 1).passed(), chat("hello"));
-        let mut gateway = judged(FailMode::Open);
+        let mut gateway = judged(RuleDirection::Both, FailMode::Open);
         let mut hop = gateway.begin(&chat("hello"));
         let passed = hop.http_answer(&mut gateway.host, 1, Err(HttpError::Broken));
         assert!(matches!(passed, Passed::On { end: true, .. }), "{passed:?}");

@@ -63,11 +63,6 @@ impl AnswerStream {
         Self { known: known.clone(), schema, check: Check::new(known, watch), state: State::Passing, length: None }
     }
 
-    /// What follows passes as it is.
-    pub(super) fn stop(&mut self) {
-        self.state = State::Passing;
-    }
-
     /// Decides by its headers how an answer is read.
     fn begin(&mut self, host: &mut dyn Host) -> Flow {
         match media_of(host) {

@@ -28,6 +28,8 @@ pub(super) enum HeldAnswer {
     Gathering(Media),
     /// Held until the judges have answered.
     Judging(Judging),
+    /// An error stands in its place: what still comes of it is dropped.
+    Refused,
 }
 
 impl GuardrailsStream {
@@ -92,7 +94,11 @@ impl GuardrailsStream {
         let Some(watch) = self.watch.clone() else { return Flow::Continue };
         let Some(profile) = &watch.judged else { return Flow::Continue };
         if held > MOST_HELD_BYTES {
-            let judged = Judging::without_texts(host, &self.known, profile, Direction::Output);
+            let judged = match self.answer {
+                // Its rules cannot be kept either, whatever may be where a judge is silent.
+                Some(_) => Judged::Refused(refusal::response_not_inspectable("it is too long")),
+                None => Judging::without_texts(host, &self.known, profile, Direction::Output),
+            };
             return self.take_answer(host, &watch, judged);
         }
         if !end_of_stream {
@@ -101,7 +107,7 @@ impl GuardrailsStream {
         self.held = HeldAnswer::None;
         let mut length = held;
         // An answer that was not read where it arrived.
-        if let Some(answer) = &mut self.answer {
+        if let Some(mut answer) = self.answer.take() {
             match answer.on_response_body(host, held, true) {
                 Flow::Continue => length = answer.length.unwrap_or(held),
                 other => return other,
@@ -134,18 +140,25 @@ impl GuardrailsStream {
                 Flow::Pause
             }
             Judged::Passes => {
-                if let Some(answer) = &mut self.answer {
-                    answer.stop();
-                }
                 // What was found since belongs into the headers, too.
                 self.known.tell_anew();
                 Flow::Continue
             }
             Judged::Refused(error) => {
+                self.held = HeldAnswer::Refused;
                 self.known.decide(&error);
                 replace(&self.known, host, &error, watch.operation.schema())
             }
         }
+    }
+
+    /// A piece is here of an answer in whose place the client gets an error.
+    pub(super) fn drop_piece(&self, host: &mut dyn Host, held: usize) -> Flow {
+        if held == 0 || host.set_body(Message::Response, &[]).is_ok() {
+            return Flow::Continue;
+        }
+        let schema = self.watch.as_ref().map(|watch| watch.operation.schema()).unwrap_or_default();
+        self.known.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema)
     }
 
     /// A judge answered, or will not.

@@ -141,7 +141,11 @@ impl Judging {
         }
     }
 
-    fn go_on(self) -> Judged {
+    fn go_on(mut self) -> Judged {
+        if self.unasked.is_empty() {
+            // Who was asked may take long, and each stream that waits would hold its texts.
+            self.question = Vec::new();
+        }
         if self.open.is_empty() && self.unasked.is_empty() { Judged::Passes } else { Judged::Waits(self) }
     }
 }
