@@ -54,6 +54,20 @@ fn a_card_number_reaches_the_provider_redacted() {
     });
 }
 
+#[test]
+fn an_answer_that_no_rule_can_read_is_refused_where_it_arrives_and_not_asked_for_again() {
+    let message = format!(r#"{{"role": "assistant", "content": "{CARD}"}}"#);
+    let choices = format!(r#""choices": [{{"index": 0, "message": {message}, "finish_reason": "stop"}}]"#);
+    let answer = format!(r#"{{"id": "1", "object": "chat.completion", "created": 1, {choices}, {choices}}}"#);
+    let mut world = World::new().guarded(&[("CREDIT_CARD", "redact", "output")]);
+    let headers = json!({"content-type": "application/json"});
+    world.model("m", "openai", json!({"type": "status", "status": 200, "body": answer, "headers": headers}));
+    let received = world.send("openai", ask("openai", "m", json!({})).to_string());
+    check_error("openai", &received, 502, "response_not_inspectable", None);
+    assert!(!received.text().contains("4111"));
+    assert_eq!(received.header("x-should-retry"), Some("false"), "an answer is paid for");
+}
+
 /// The messages of a request that says this.
 fn saying(content: &str) -> Value {
     json!([{"role": "user", "content": content}])

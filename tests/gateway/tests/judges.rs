@@ -157,6 +157,23 @@ fn an_answer_that_its_judge_refuses_is_an_error_and_billed() {
 }
 
 #[test]
+fn an_answer_that_nobody_may_judge_is_owed_though_its_provider_gives_no_figures() {
+    let choice = json!({"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"});
+    let answer = json!({"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [choice]});
+    for client in SCHEMAS {
+        let mut world = World::new().judged(judge("output"));
+        world.model("m", "openai", json!({"type": "status", "status": 200, "body": answer}));
+        let received = send(&mut world, client, false);
+        check_error(client, &received, 503, "guardrail_unavailable", None);
+        let record = world.record();
+        assert_eq!((&record["outcome"], &record["decided_by"]), (&json!("failed"), &json!("guardrails")));
+        assert_eq!((&record["input_source"], &record["output_source"]), (&json!("estimated"), &json!("estimated")));
+        assert!(record["output_tokens"].as_u64() > Some(0) && record["cost_microusd"].as_u64() > Some(0), "{record}");
+        assert_eq!(record["time_to_first_token_us"], Value::Null, "its client got none");
+    }
+}
+
+#[test]
 fn what_is_no_judgement_is_decided_by_the_fail_mode() {
     let broken: [(&str, Served); 9] = [
         ("no_answer", Served::failing(HttpError::Broken)),
@@ -187,6 +204,8 @@ fn what_is_no_judgement_is_decided_by_the_fail_mode() {
                     } else {
                         check_error(client, &received, 503, "guardrail_unavailable", None);
                         assert!(!received.text().contains("ada@example.com"));
+                        let should_retry = (direction == "output").then_some("false");
+                        assert_eq!(received.header("x-should-retry"), should_retry, "an answer is paid for");
                         assert_eq!(findings, json!([]));
                     }
                     assert_eq!(world.envoy().counters.get(&format!("weir_guardrails_unjudged.{reason}")), Some(&1));

@@ -16,9 +16,9 @@ pub enum Party {
     Gateway(Step),
     /// A guardrail.
     Guardrail,
-    /// The provider, by what it answered.
+    /// The provider, by what it answered, or by breaking off its answer.
     Provider,
-    /// Envoy and the connections: limits, routes, time-outs, a provider that cannot be reached, an answer that is broken off.
+    /// Envoy and the connections: limits, routes, time-outs, a provider that cannot be reached.
     #[default]
     Network,
 }

@@ -525,6 +525,18 @@ mod judges {
     }
 
     #[test]
+    fn content_that_was_held_is_not_said_to_have_gone_when_it_came() {
+        let mut gateway = judged(RuleDirection::Output, FailMode::Open);
+        gateway.request(&chat("hello"), 1).passed();
+        gateway.attempted(true);
+        gateway.first_content(Some(7));
+        gateway.host.refuse_calls = true;
+        let json = &[("content-type", "application/json")];
+        assert_eq!(gateway.response(200, json, &[&answer("hi")]).passed(), answer("hi"));
+        assert_eq!(gateway.exchange(|exchange| exchange.attempt().map(|attempt| attempt.first_content)), Some(None));
+    }
+
+    #[test]
     fn no_fail_mode_of_a_judge_lets_a_long_answer_past_the_rules() {
         let event = |text: &str| {
             format!("data: {}\n\n", serde_json::json!({"choices": [{"index": 0, "delta": {"content": text}}]}))

@@ -121,7 +121,8 @@ impl StreamFilter for MeteringStream {
         self.logged = true;
         let ending = self.ending(host);
         let now = host.now();
-        let record = self.shared.read(|exchange| record(exchange, &ending, self.first_content(exchange), now));
+        let record =
+            self.shared.read(|exchange| record(exchange, &ending, self.first_content(exchange, ending.status), now));
         match (record, &self.config.sink) {
             (Some(Some(record)), UsageSink::ControlPlane(_)) => self.outbox.push(host, &self.config, record),
             (Some(Some(record)), UsageSink::Log) => {
@@ -163,8 +164,12 @@ impl MeteringStream {
     }
 
     /// When content first went to the client. Without a word from `weir.provider` the first byte of a good answer stands
-    /// for it, but not that of a stream without text, whose first events carry none.
-    fn first_content(&self, exchange: &Exchange) -> Option<Micros> {
+    /// for it, but not that of a stream without text, whose first events carry none. An error has no content, whatever was meant to
+    /// go in its place.
+    fn first_content(&self, exchange: &Exchange, status: u16) -> Option<Micros> {
+        if !(200..300).contains(&status) {
+            return None;
+        }
         let attempt = exchange.attempt()?;
         let good = (200..300).contains(&attempt.status);
         let has_content = good && (!exchange.body().asks_for_stream() || attempt.usage.output_characters > 0);

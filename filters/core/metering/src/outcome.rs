@@ -75,13 +75,15 @@ impl Outcome {
         }
     }
 
-    /// Whether a provider that gave no figure did work all the same, by the status that it answered with, or 0. One that a client did
-    /// not wait for did.
-    pub(crate) fn owes(self, attempt_status: u16) -> bool {
+    /// Whether a provider that gave no figure did work all the same. One that a client did not wait for did, and one whose answer no
+    /// guardrail let pass.
+    pub(crate) fn is_owed(self, exchange: &Exchange) -> bool {
+        let Some(attempt) = exchange.attempt() else { return false };
+        let has_answered = matches!(attempt.status, 200..300);
         match self {
-            Self::Failed => false,
-            Self::ClientDisconnect => matches!(attempt_status, 0 | 200..300),
-            Self::Complete | Self::Refused | Self::UpstreamBroken => matches!(attempt_status, 200..300),
+            Self::Failed => has_answered && exchange.verdict.is_some_and(|verdict| verdict.by == Party::Guardrail),
+            Self::ClientDisconnect => has_answered || attempt.status == 0,
+            Self::Complete | Self::Refused | Self::UpstreamBroken => has_answered,
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn record(
     let principal = request.principal.as_ref()?;
     let outcome = Outcome::of(exchange, ending);
     let verdict = outcome.verdict(exchange, ending);
-    let is_owed = exchange.attempt().is_some_and(|attempt| outcome.owes(attempt.status));
+    let is_owed = outcome.is_owed(exchange);
     let settlement = exchange.settlement(is_owed);
     let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;

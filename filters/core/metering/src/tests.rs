@@ -332,6 +332,22 @@ fn streams_end_in_many_ways() {
             expect: ("upstream_broken", "upstream_incomplete", 3, Estimated, 2, Estimated, 7),
             ..case()
         },
+        // A guardrail that had to see the answer did not: its provider answered all the same.
+        Case {
+            output_characters: 8,
+            complete: true,
+            verdict: Some((Party::Guardrail, "guardrail_unavailable")),
+            ending: (503, ""),
+            expect: ("failed", "guardrail_unavailable", 3, Estimated, 2, Estimated, 7),
+            ..case()
+        },
+        Case {
+            attempts: vec![attempt(500)],
+            verdict: Some((Party::Guardrail, "response_not_inspectable")),
+            ending: (502, ""),
+            expect: ("failed", "response_not_inspectable", 0, None, 0, None, 0),
+            ..case()
+        },
         // A guardrail ended a stream.
         Case {
             output_characters: 8,
@@ -384,14 +400,14 @@ fn input_that_nobody_counted_is_counted_from_the_body() {
 
 #[test]
 fn the_first_token_is_the_first_content() {
-    let check = |streamed: bool, output_characters: u64, told: Option<u64>, expect: Option<u64>| {
+    let check_ending = |streamed: bool, output_characters: u64, told: Option<u64>, status: u64, expect: Option<u64>| {
         let mut vm = Vm::new(LEDGER);
         let mut exchange = asking(body(streamed));
         let mut answering = Attempt { first_content: told, ..attempt(200) };
         answering.usage.output_characters = output_characters;
         exchange.attempts = vec![answering];
         let mut stream = vm.stream(exchange);
-        vm.end(200, "via_upstream");
+        vm.end(status, "via_upstream");
         for held in [0, 5, 5] {
             vm.host.now += SECOND;
             assert_eq!(stream.on_response_body(&mut vm.host, held, false), Flow::Continue);
@@ -399,10 +415,16 @@ fn the_first_token_is_the_first_content() {
         stream.on_log(&mut vm.host);
         assert_eq!(vm.due().first().and_then(|record| record.time_to_first_token_us), expect);
     };
+    let check = |streamed, characters, told, expect| check_ending(streamed, characters, told, 200, expect);
     check(true, 9, Some(99 * SECOND), Some(SECOND));
     check(true, 9, None, Some(4 * SECOND));
     check(true, 0, None, None);
     check(false, 0, None, Some(4 * SECOND));
+    // An error in the place of the content, and a client that left while it was held.
+    for status in [0, 400, 503] {
+        check_ending(true, 9, Some(99 * SECOND), status, None);
+        check_ending(false, 0, None, status, None);
+    }
 }
 
 #[test]

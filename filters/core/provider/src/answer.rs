@@ -12,7 +12,7 @@ use weir_llm::{AnswerOutline, Operation, Schema, chat, equal_bytes, text, usage_
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
 use crate::headers::downstream;
-use crate::refusal::{invalid_response, reply};
+use crate::refusal::{invalid_response, reply_to_answer};
 
 /// How much of an error's body is read.
 const ERROR_LIMIT_BYTES: usize = 1024 * 1024;
@@ -259,7 +259,7 @@ impl Answer {
             None | Some(Checked::Passes) => (200, translated),
             Some(Checked::Edited(edited)) => (200, Some(edited)),
             Some(Checked::Refused(error)) => (error.status, Some(error.body(client))),
-            Some(Checked::Unreadable(error)) => return Flow::Reply(reply(client, &error)),
+            Some(Checked::Unreadable(error)) => return Flow::Reply(reply_to_answer(client, &error)),
         };
         let length = translated.as_deref().unwrap_or(body).len();
         let written = self.write_headers(host, exchange, status, JSON, Some(length));

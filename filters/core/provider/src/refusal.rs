@@ -12,6 +12,13 @@ pub(crate) fn reply(schema: Schema, error: &ClientError) -> Reply {
     }
 }
 
+/// [`reply`] in the place of an answer, which is paid for. Official clients would ask again by the status alone.
+pub(crate) fn reply_to_answer(schema: Schema, error: &ClientError) -> Reply {
+    let mut reply = reply(schema, error);
+    reply.headers.push(("x-should-retry".into(), "false".into()));
+    reply
+}
+
 /// The request is one that this provider cannot be asked.
 pub(crate) fn bad_request(error: RequestError) -> ClientError {
     let refusal = ClientError::new(400, error.code, error.message);

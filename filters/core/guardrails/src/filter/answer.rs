@@ -76,7 +76,7 @@ impl AnswerStream {
                 Flow::Continue
             }
             Ok(None) => Flow::Continue,
-            Err(error) => self.known.refuse(&error, self.schema),
+            Err(error) => self.known.refuse_answer(&error, self.schema),
         }
     }
 
@@ -90,7 +90,7 @@ impl AnswerStream {
                 set(&self.known, host, &body, self.schema)
             }
             Checked::Refused(error) => replace(&self.known, host, &error, self.schema),
-            Checked::Unreadable(error) => Flow::Reply(refusal::reply(&error, self.schema)),
+            Checked::Unreadable(error) => Flow::Reply(refusal::reply_to_answer(&error, self.schema)),
         }
     }
 
@@ -105,7 +105,7 @@ impl AnswerStream {
     }
 
     fn refuse(&self, why: &str) -> Flow {
-        self.known.refuse(&refusal::response_not_inspectable(why), self.schema)
+        self.known.refuse_answer(&refusal::response_not_inspectable(why), self.schema)
     }
 }
 
@@ -134,9 +134,10 @@ pub(super) fn media_of(host: &mut dyn Host) -> Result<Option<Media>, ClientError
 pub(super) fn replace(known: &Known, host: &mut dyn Host, error: &ClientError, schema: Schema) -> Flow {
     let set_headers = host
         .set_header(Message::Response, ":status", error.status.to_string().as_bytes())
-        .and_then(|()| host.set_header(Message::Response, "content-type", b"application/json"));
+        .and_then(|()| host.set_header(Message::Response, "content-type", b"application/json"))
+        .and_then(|()| host.set_header(Message::Response, refusal::SHOULD_RETRY, refusal::NO.as_bytes()));
     if set_headers.is_err() {
-        return Flow::Reply(refusal::reply(error, schema));
+        return Flow::Reply(refusal::reply_to_answer(error, schema));
     }
     set(known, host, &error.body(schema), schema)
 }
@@ -150,6 +151,6 @@ fn set(known: &Known, host: &mut dyn Host, body: &[u8], schema: Schema) -> Flow 
         .and_then(|()| host.set_body(Message::Response, body));
     match set {
         Ok(()) => Flow::Continue,
-        Err(_) => known.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema),
+        Err(_) => known.refuse_answer(&refusal::response_not_inspectable("it cannot be replaced"), schema),
     }
 }

@@ -84,7 +84,7 @@ impl GuardrailsStream {
             }
             // Errors are not what a model says.
             Ok(None) => flow,
-            Err(error) => self.known.refuse(&error, watch.operation.schema()),
+            Err(error) => self.known.refuse_answer(&error, watch.operation.schema()),
         }
     }
 
@@ -118,7 +118,7 @@ impl GuardrailsStream {
         }
         let schema = watch.operation.schema();
         let Ok(body) = host.body(Message::Response, 0, length) else {
-            return self.known.refuse(&refusal::response_not_inspectable("it could not be read"), schema);
+            return self.known.refuse_answer(&refusal::response_not_inspectable("it could not be read"), schema);
         };
         let texts = match media {
             Media::Json => text::response_texts(schema, watch.operation, &body)
@@ -158,7 +158,7 @@ impl GuardrailsStream {
             return Flow::Continue;
         }
         let schema = self.watch.as_ref().map(|watch| watch.operation.schema()).unwrap_or_default();
-        self.known.refuse(&refusal::response_not_inspectable("it cannot be replaced"), schema)
+        self.known.refuse_answer(&refusal::response_not_inspectable("it cannot be replaced"), schema)
     }
 
     /// A judge answered, or will not.

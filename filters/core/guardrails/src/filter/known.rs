@@ -58,11 +58,12 @@ impl Known {
         self.write(|exchange| exchange.add_finding(finding, action.name()));
     }
 
-    /// The answer does not go on as the attempt wrote it: the client is told anew what is known of it.
+    /// The answer does not go on as the attempt wrote it, nor when: the client is told anew what is known of it.
     pub(super) fn tell_anew(&self) {
         self.write(|exchange| {
             if let Some(attempt) = exchange.attempt_mut() {
                 attempt.is_passed_on = false;
+                attempt.first_content = None;
             }
         });
     }
@@ -70,6 +71,12 @@ impl Known {
     pub(super) fn refuse(&self, error: &ClientError, schema: Schema) -> Flow {
         self.decide(error);
         Flow::Reply(refusal::reply(error, schema))
+    }
+
+    /// [`Known::refuse`] for an answer.
+    pub(super) fn refuse_answer(&self, error: &ClientError, schema: Schema) -> Flow {
+        self.decide(error);
+        Flow::Reply(refusal::reply_to_answer(error, schema))
     }
 
     pub(super) fn decide(&self, error: &ClientError) {

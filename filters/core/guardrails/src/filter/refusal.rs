@@ -62,6 +62,18 @@ pub(super) fn response_not_inspectable(why: &str) -> ClientError {
     ClientError::new(502, RESPONSE_NOT_INSPECTABLE, message)
 }
 
+/// The header by which official clients decide whether they try again, before they look at the status.
+pub(super) const SHOULD_RETRY: &str = "x-should-retry";
+/// Its value beside the refusal of an answer: asking again costs the same once more, and gives the same.
+pub(super) const NO: &str = "false";
+
+/// [`reply`] in the place of an answer, which is paid for.
+pub(super) fn reply_to_answer(error: &ClientError, schema: Schema) -> Reply {
+    let mut reply = reply(error, schema);
+    reply.headers.push((SHOULD_RETRY.into(), NO.into()));
+    reply
+}
+
 pub(super) fn reply(error: &ClientError, schema: Schema) -> Reply {
     Reply {
         status: error.status,

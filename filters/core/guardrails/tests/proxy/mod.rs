@@ -38,6 +38,10 @@ impl Outcome {
             Self::Passed(body) => panic!("passed: {body}"),
             Self::Refused(reply) => {
                 assert_eq!((reply.status, reply.code), (status, code));
+                // What refuses an answer, which is paid for, asks not to be tried again.
+                let should_retry = reply.headers.iter().find(|(name, _)| name == "x-should-retry");
+                let expect = (code == "response_not_inspectable").then_some("false");
+                assert_eq!(should_retry.map(|(_, value)| value.as_str()), expect, "{code}");
                 String::from_utf8(reply.body).unwrap()
             }
         }
@@ -115,6 +119,11 @@ impl Gateway {
     pub(crate) fn attempted(&self, is_checked: bool) {
         let attempt = Attempt { status: 200, is_checked, ..Attempt::default() };
         self.shared.as_ref().unwrap().write(|exchange| exchange.attempts.push(attempt));
+    }
+
+    /// When the attempt let its first content go.
+    pub(crate) fn first_content(&self, at: Option<u64>) {
+        self.shared.as_ref().unwrap().write(|exchange| exchange.attempt_mut().unwrap().first_content = at);
     }
 
     /// What was found so far.
