@@ -8,22 +8,30 @@ use super::{MOST_BACKSLASHES, hex};
 const BITS: u32 = 6;
 
 /// The runs of symbols that say the secret, alone or among more, in their order. What is escaped for JSON or a URL is a symbol too.
+/// Line breaks within a run do not end it (RFC 2045, section 6.8), and are no symbols in any spelling.
 pub(super) fn runs(text: &[u8], secret: &[u8]) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let (mut start, mut at) = (0_usize, 0_usize);
+    let (mut start, mut end, mut at) = (0_usize, 0_usize, 0_usize);
     let mut symbols = Vec::new();
     while let Some(rest) = text.get(at..) {
-        if let Some((symbol, length)) = symbol(rest) {
-            symbols.push(symbol);
-            at = at.saturating_add(length);
-            continue;
+        match read(rest) {
+            Some((Read::Symbol(symbol), length)) => {
+                if symbols.is_empty() {
+                    start = at;
+                }
+                symbols.push(symbol);
+                at = at.saturating_add(length);
+                end = at;
+            }
+            Some((Read::LineBreak, length)) => at = at.saturating_add(length),
+            None => {
+                if says(&symbols, secret) {
+                    runs.push(start..end);
+                }
+                symbols.clear();
+                at = at.saturating_add(1);
+            }
         }
-        if says(&symbols, secret) {
-            runs.push(start..at);
-        }
-        symbols.clear();
-        at = at.saturating_add(1);
-        start = at;
     }
     runs
 }
@@ -50,8 +58,15 @@ fn decoded(symbols: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The symbol at the beginning of a text, and its bytes there.
-fn symbol(text: &[u8]) -> Option<(u8, usize)> {
+/// What has a meaning in base64.
+#[derive(Clone, Copy)]
+enum Read {
+    Symbol(u8),
+    LineBreak,
+}
+
+/// What stands at the beginning of a text, and its bytes there.
+fn read(text: &[u8]) -> Option<(Read, usize)> {
     match text {
         [b'%', high, low, ..] => Some((value(hex(&[*high, *low])?)?, 3)),
         [b'\\', ..] => {
@@ -59,6 +74,7 @@ fn symbol(text: &[u8]) -> Option<(u8, usize)> {
             match text.get(backslashes..)? {
                 [b'u', digits @ ..] => Some((value(hex(digits.get(..4)?)?)?, backslashes.saturating_add(5))),
                 [b'/', ..] => Some((value(u32::from(b'/'))?, backslashes.saturating_add(1))),
+                [b'n' | b'r', ..] => Some((Read::LineBreak, backslashes.saturating_add(1))),
                 _ => None,
             }
         }
@@ -68,16 +84,18 @@ fn symbol(text: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// What a character stands for, in either alphabet.
-fn value(character: u32) -> Option<u8> {
+fn value(character: u32) -> Option<Read> {
     let byte = u8::try_from(character).ok()?;
-    match byte {
+    let symbol = match byte {
+        b'\r' | b'\n' => return Some(Read::LineBreak),
         b'A'..=b'Z' => byte.checked_sub(b'A'),
         b'a'..=b'z' => byte.checked_sub(b'a')?.checked_add(26),
         b'0'..=b'9' => byte.checked_sub(b'0')?.checked_add(52),
         b'+' | b'-' => Some(62),
         b'/' | b'_' => Some(63),
         _ => None,
-    }
+    };
+    symbol.map(Read::Symbol)
 }
 
 #[cfg(test)]
@@ -98,6 +116,11 @@ mod tests {
         check("keyc2stMTIzNDU2Nzg c2stMTIzNDU2Nzg", &["keyc2stMTIzNDU2Nzg", "c2stMTIzNDU2Nzg"]);
         check(r"c2st\u004dTIzNDU2Nzg", &[r"c2st\u004dTIzNDU2Nzg"]);
         check("%632stMTIzNDU2Nzg%3D", &["%632stMTIzNDU2Nzg"]);
+        // Wrapped, as MIME has it, and what is about a run is left.
+        for wrap in ["\r\n", "\n", r"\r\n", r"\\n", r"\u000a", "%0D%0A"] {
+            check(&format!("a {wrap}c2stMTIz{wrap}NDU2Nzg={wrap}b"), &[&format!("c2stMTIz{wrap}NDU2Nzg")]);
+            check(&format!("{wrap}OnNr{wrap}LTEyMzQ1Njc4{wrap} no"), &[&format!("OnNr{wrap}LTEyMzQ1Njc4")]);
+        }
         check("c2stMTIzNDU2Nz c2stMTIzNDU2Nzk sk-12345678 %zz \\\\ ", &[]);
         check("", &[]);
     }
