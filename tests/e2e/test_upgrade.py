@@ -78,10 +78,10 @@ def loaded(own, world):
         yield load
 
 
-def served_once_more(load) -> None:
-    """Each client was served since now."""
+def served_once_more(load, times: int = 4) -> None:
+    """Each client was served since now, so many times."""
     so_far = len(load.asked())
-    eventually(lambda: len(load.asked()) >= so_far + 4 * CLIENTS, within_s=30, what="clients that are served")
+    eventually(lambda: len(load.asked()) >= so_far + times * CLIENTS, within_s=30, what="clients that are served")
 
 
 def impatient(world, key) -> httpx.Client:
@@ -140,7 +140,10 @@ def test_what_a_later_version_writes_is_followed_and_costs_no_request(seen):
                     lambda: said("openai", post(http, "openai", "m").json()) == "from there", since, BAR_S, "the provider moved"
                 )
 
-            # And it starts on that schema.
+            # And it starts on that schema. What each worker was told to forget it has asked for again by then.
+            world.key()
+            world.admin.settle()
+            served_once_more(load, times=20)
             restart(own)
             served_once_more(load)
         check(own, world, load, seen, f"schema of a later version (moved after {moved * 1000:.0f} ms)", times)
