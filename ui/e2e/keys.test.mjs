@@ -1,7 +1,7 @@
 // Keys: a test call, when each Envoy refuses a revoked one, and several at once.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { api, axe, chat, desktop, launch, open, phone, run, signIn, tooWide, until, visit } from "./support.mjs";
+import { api, axe, button, chat, desktop, launch, phone, run, signedIn, tooWide, until, visit } from "./support.mjs";
 
 let browser;
 let machine;
@@ -14,18 +14,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-async function withPage(options, body, who) {
-  const { context, page, complaints } = await open(browser, options);
-  try {
-    await signIn(page, ...(who ?? []));
-    await body(page);
-    assert.deepEqual(complaints, [], "the browser complains about nothing");
-  } finally {
-    await context.close();
-  }
-}
-
-const button = (within, name) => within.getByRole("button", { name, exact: true });
+const withPage = (options, body, who) => signedIn(browser, options, body, who);
 const keyOf = (name) => machine.post("api-keys", { tenant_id: tenant.id, name });
 
 test("a new key is tried before it is gone, and a revoked one says since when each Envoy refuses it", () =>

@@ -1,7 +1,7 @@
 // Gateways and their tokens, nodes, tokens for machines, what files manage.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { api, axe, desktop, launch, open, phone, run, signIn, tooWide, until, visit } from "./support.mjs";
+import { api, axe, button, desktop, launch, phone, run, signedIn, tooWide, until, visit } from "./support.mjs";
 
 let browser;
 let machine;
@@ -11,18 +11,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-async function withPage(options, body, who) {
-  const { context, page, complaints } = await open(browser, options);
-  try {
-    await signIn(page, ...(who ?? []));
-    await body(page);
-    assert.deepEqual(complaints, [], "the browser complains about nothing");
-  } finally {
-    await context.close();
-  }
-}
-
-const button = (within, name) => within.getByRole("button", { name, exact: true });
+const withPage = (options, body, who) => signedIn(browser, options, body, who);
 
 /** What an answer of the admin API to this bearer token has for a status. */
 async function asMachine(token, path = "auth/me") {

@@ -1,4 +1,5 @@
 // What tests and screenshots share: the running parts, a browser, and people who are signed in.
+import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -55,6 +56,20 @@ export async function signIn(page, email = run.admin_email, password = run.admin
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL((url) => url.pathname !== "/sign-in");
 }
+
+/** Does something on a page of its own as somebody who signed in, and asserts that the browser complained about nothing. */
+export async function signedIn(browser, options, body, who = []) {
+  const { context, page, complaints } = await open(browser, options);
+  try {
+    await signIn(page, ...who);
+    await body(page);
+    assert.deepEqual(complaints, [], "the browser complains about nothing");
+  } finally {
+    await context.close();
+  }
+}
+
+export const button = (within, name) => within.getByRole("button", { name, exact: true });
 
 /** Opens a page and waits until what it shows has come. */
 export async function visit(page, path) {
