@@ -4,6 +4,7 @@ mod api_keys;
 mod apply;
 mod audit;
 mod auth;
+mod departments;
 mod events;
 mod export;
 mod features;
@@ -18,6 +19,7 @@ mod provider_check;
 mod providers;
 mod revert;
 mod search;
+mod service_accounts;
 mod service_tokens;
 mod sessions;
 mod setup;
@@ -31,14 +33,16 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 9] = [
+pub(crate) const RESOURCES: [Resource; 11] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
     pools::RESOURCE,
     models::RESOURCE,
-    api_keys::RESOURCE,
+    departments::RESOURCE,
     users::RESOURCE,
+    service_accounts::RESOURCE,
+    api_keys::RESOURCE,
     service_tokens::RESOURCE,
     gateways::RESOURCE,
 ];
@@ -53,7 +57,9 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(export::router())
         .merge(revert::router())
         .merge(tenants::router())
+        .merge(departments::router())
         .merge(users::router())
+        .merge(service_accounts::router())
         .merge(service_tokens::router())
         .merge(api_keys::router())
         .merge(providers::router())

@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use weir_core::page::{ListPage, ListRequest, Order, Page, SortKey};
+use weir_core::labels::Environment;
+use weir_core::page::{Filter, ListPage, ListRequest, Order, Page, SortKey};
 
 use crate::cursor;
 use crate::etag::etag;
@@ -78,6 +79,18 @@ pub(crate) struct ResourceQuery {
     sort: Option<Sort>,
     /// Only what is in this state.
     state: Option<String>,
+    /// Only what is of this department, or of one beneath it.
+    department_id: Option<Uuid>,
+    /// Only the departments right beneath this one.
+    parent_id: Option<Uuid>,
+    /// Only what is this user's.
+    user_id: Option<Uuid>,
+    /// Only what is this service account's.
+    service_account_id: Option<Uuid>,
+    /// Only what is used for this.
+    environment: Option<Environment>,
+    /// Only what has this label: a name, or `name=value`.
+    label: Option<String>,
 }
 
 /// The order of a list.
@@ -113,6 +126,18 @@ impl ResourceQuery {
     /// Checks it.
     pub(crate) fn page(self) -> Result<ListRequest, Problem> {
         let order = self.sort.map(Sort::order).unwrap_or_default();
+        let label = |label: String| match label.split_once('=') {
+            Some((name, value)) => Filter::Label(name.to_owned(), Some(value.to_owned())),
+            None => Filter::Label(label, None),
+        };
+        let filters = [
+            self.department_id.map(Filter::Department),
+            self.parent_id.map(Filter::Parent),
+            self.user_id.map(Filter::User),
+            self.service_account_id.map(Filter::ServiceAccount),
+            self.environment.map(Filter::Environment),
+            self.label.map(label),
+        ];
         Ok(ListRequest {
             limit: limit(self.limit)?,
             order,
@@ -121,6 +146,7 @@ impl ResourceQuery {
             name: self.name,
             part_of_name: self.q,
             state: self.state,
+            filters: filters.into_iter().flatten().collect(),
         })
     }
 }

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::labels::Environment;
+
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
@@ -31,6 +33,43 @@ pub struct ListRequest {
     pub part_of_name: Option<String>,
     /// Only what is in this state.
     pub state: Option<String>,
+    /// Only what all of these hold of.
+    pub filters: Vec<Filter>,
+}
+
+/// What a list of resources can be narrowed to, where its kind has such a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// What is of this department, or of one beneath it.
+    Department(Uuid),
+    /// Departments right beneath this one.
+    Parent(Uuid),
+    /// What is this user's.
+    User(Uuid),
+    /// What is this service account's.
+    ServiceAccount(Uuid),
+    /// What is used for this.
+    Environment(Environment),
+    /// What has a label of this name; with this value, if one is said.
+    Label(String, Option<String>),
+}
+
+impl Filter {
+    /// All names.
+    pub const NAMES: [&'static str; 6] =
+        ["department_id", "parent_id", "user_id", "service_account_id", "environment", "label"];
+
+    /// Its name in a query.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Department(_) => "department_id",
+            Self::Parent(_) => "parent_id",
+            Self::User(_) => "user_id",
+            Self::ServiceAccount(_) => "service_account_id",
+            Self::Environment(_) => "environment",
+            Self::Label(..) => "label",
+        }
+    }
 }
 
 /// The order of a list.

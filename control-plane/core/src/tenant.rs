@@ -1,11 +1,14 @@
 //! Tenants and the people who administer them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::actor::Role;
 use crate::field::{FieldError, Fields};
+use crate::labels::check_labels;
 
 /// What is decided about a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,14 +52,35 @@ pub struct UserSettings {
     pub email: String,
     /// What they may do. It is not changed from or to `platform_admin`.
     pub role: Role,
+    /// Their department, one of their tenant's; absent or null: none.
+    #[serde(default)]
+    pub department_id: Option<Uuid>,
+    /// Names with values, chosen freely; at most 50.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub labels: BTreeMap<String, String>,
+    /// A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
+    #[serde(default)]
+    pub guardrail_profile_id: Option<Uuid>,
+    /// Whether they cannot sign in, and all keys of theirs are refused. Default false.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub disabled: bool,
 }
 
 impl UserSettings {
+    /// Those of somebody of whom nothing else is decided.
+    pub fn new(email: String, role: Role) -> Self {
+        let labels = BTreeMap::new();
+        Self { email, role, department_id: None, labels, guardrail_profile_id: None, disabled: false }
+    }
+
     /// All that is wrong with them, for a user of this tenant.
     pub fn check(&self, tenant_id: Option<Uuid>) -> Result<(), Vec<FieldError>> {
         let mut fields = Fields::default();
         fields.email("email", &self.email);
         self.role.check(&mut fields, tenant_id);
+        check_labels(&mut fields, &self.labels);
         fields.finish()
     }
 }

@@ -85,13 +85,7 @@ impl ControlPlane {
             self.store.create(kind, &actor, tenant_id, spec, SecretChange::Keep, None).await.unwrap()
         };
         let tenant = make(TENANT, None, write(&tenant)).await.stored;
-        let key = ApiKeySettings {
-            name: "k".into(),
-            allowed_models: None,
-            requests_per_minute: Some(5),
-            guardrail_profile_id: None,
-            expires_at: None,
-        };
+        let key = ApiKeySettings { name: "k".into(), requests_per_minute: Some(5), ..ApiKeySettings::default() };
         let key = make(API_KEY, Some(tenant.id), write(&key)).await;
         (tenant.id, key.stored.id, key.secret)
     }

@@ -43,7 +43,7 @@ pub async fn create_admin(settings: &DatabaseSettings, email: String, password: 
     }
     let hash = weir_api::hash_password(password).await.context("the password was not accepted")?;
     let store = connect(settings).await?;
-    let user = UserSettings { email, role: Role::PlatformAdmin };
+    let user = UserSettings::new(email, Role::PlatformAdmin);
     let created = store.create_user(&Actor::system(), None, user, &hash, None).await;
     store.close().await;
     created.map_err(explain)?;

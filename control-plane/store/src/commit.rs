@@ -229,6 +229,9 @@ impl<'a> Write<'a> {
 
     /// Notes a change of an object.
     pub(crate) fn note(&mut self, kind: &dyn Kind, verb: &str, stored: &Stored, changes: Vec<Difference>) {
+        let is_felt = kind.felt_by_callers().is_none_or(|fields| {
+            verb == "update" && changes.iter().any(|change| fields.contains(&change.path.as_str()))
+        });
         self.items.push(Item {
             action: format!("{}.{verb}", kind.name()),
             kind: kind.name(),
@@ -238,7 +241,7 @@ impl<'a> Write<'a> {
             // What is managed here is changed by way of the console or the API.
             origin: if stored.origin.is_here() { self.actor.origin() } else { stored.origin.clone() },
             changes,
-            outdates: kind.outdates(stored),
+            outdates: if is_felt { kind.outdates(stored) } else { ChangeKind::Administration },
             affects_configuration: kind.affects_configuration(),
         });
     }
@@ -347,7 +350,7 @@ async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(
     let query = if actor.via.service_token {
         "SELECT role, tenant_id FROM service_tokens WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()"
     } else {
-        "SELECT role, tenant_id FROM users WHERE id = $1"
+        "SELECT role, tenant_id FROM users WHERE id = $1 AND NOT disabled"
     };
     let now: Option<(String, Option<Uuid>)> =
         sqlx::query_as(query).bind(actor.user_id).fetch_optional(connection).await?;

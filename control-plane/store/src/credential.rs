@@ -14,13 +14,15 @@ use weir_core::guardrails::strictest;
 use crate::row::{signed, unsigned};
 use crate::{PROFILE_ALL, Store, StoreError};
 
-/// One statement, so that it is one round trip and of one revision: whether the key may be used, what holds for it, and the models of its
+/// One statement, so that it is one round trip and of one revision: whether the key may be used (its owner is not
+/// disabled either), what holds for it, and the models of its
 /// tenant, the tenant's own before the platform's of the same name. $1: the key's digest, $2: the only tenant that the gateway serves,
 /// $3 and $4: a tenant whose catalog the caller has, and of which revision.
 pub const RESOLVE_CREDENTIAL: &str = "
 WITH key AS (
     SELECT key.id, key.tenant_id, tenant.name AS tenant_name, key.allowed_models, key.requests_per_minute, key.expires_at,
-        key.revoked_at IS NOT NULL AS revoked, coalesce(key.expires_at <= now(), false) AS expired,
+        (key.revoked_at IS NOT NULL OR coalesce(person.disabled, machine.disabled, false)) AS revoked,
+        coalesce(key.expires_at <= now(), false) AS expired,
         profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
         profile.uninspectable AS profile_uninspectable,
         general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
@@ -30,6 +32,8 @@ WITH key AS (
     LEFT JOIN guardrail_profiles profile ON profile.id = key.guardrail_profile_id
     LEFT JOIN guardrail_profiles general ON general.id = tenant.guardrail_profile_id
         AND NOT (tenant.keys_may_loosen_guardrails AND key.guardrail_profile_id IS NOT NULL)
+    LEFT JOIN users person ON person.id = key.user_id
+    LEFT JOIN service_accounts machine ON machine.id = key.service_account_id
     LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
     LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
     WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod apply;
+mod department;
 mod export;
 mod gateway;
 mod kind;
@@ -14,6 +15,7 @@ mod reference;
 mod revert;
 mod revoke;
 mod search;
+mod service_account;
 mod service_token;
 mod tenant;
 mod typed;
@@ -25,6 +27,7 @@ pub use export::{Export, ExportedObject};
 pub use kind::{Kind, Owner, Secret};
 pub use profile::PROFILE_ALL;
 pub(crate) use provider::{Said, authentication, capabilities};
+pub use read::takes_filter;
 pub use reference::Reference;
 pub use revert::Irrevertible;
 pub use search::Found;
@@ -40,6 +43,10 @@ pub const PROVIDER: &dyn Kind = &provider::Provider;
 pub const POOL: &dyn Kind = &pool::Pool;
 /// Models.
 pub const MODEL: &dyn Kind = &model::Model;
+/// Departments.
+pub const DEPARTMENT: &dyn Kind = &department::Department;
+/// Service accounts.
+pub const SERVICE_ACCOUNT: &dyn Kind = &service_account::ServiceAccount;
 /// API keys.
 pub const API_KEY: &dyn Kind = &api_key::ApiKey;
 /// People who administer.
@@ -50,8 +57,19 @@ pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
 
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 9] =
-    [TENANT, GUARDRAIL_PROFILE, PROVIDER, POOL, MODEL, API_KEY, USER, SERVICE_TOKEN, GATEWAY];
+pub const KINDS: [&dyn Kind; 11] = [
+    TENANT,
+    GUARDRAIL_PROFILE,
+    PROVIDER,
+    POOL,
+    MODEL,
+    DEPARTMENT,
+    USER,
+    SERVICE_ACCOUNT,
+    API_KEY,
+    SERVICE_TOKEN,
+    GATEWAY,
+];
 
 /// The kind of this name.
 pub fn kind_named(name: &str) -> Option<&'static dyn Kind> {

@@ -20,7 +20,8 @@ impl Store {
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
         let row: Option<(Uuid, String, String, Option<Uuid>, String)> = sqlx::query_as(
-            "SELECT id, email, role, tenant_id, password_hash FROM users WHERE lower(email) = lower($1)",
+            "SELECT id, email, role, tenant_id, password_hash FROM users
+             WHERE lower(email) = lower($1) AND NOT disabled",
         )
         .bind(as_text(email))
         .fetch_optional(&self.admin)
@@ -51,7 +52,7 @@ impl Store {
     pub async fn actor_by_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
         let row: Option<(Uuid, String, String, Option<Uuid>, bool)> = sqlx::query_as(
             "SELECT u.id, u.email, u.role, u.tenant_id, s.last_seen_at < now() - interval '1 minute'
-             FROM sessions s JOIN users u ON u.id = s.user_id
+             FROM sessions s JOIN users u ON u.id = s.user_id AND NOT u.disabled
              WHERE s.token_sha256 = $1 AND s.expires_at > now()
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )
@@ -72,7 +73,7 @@ impl Store {
     /// The same, without counting as a use: for what stays open by itself.
     pub async fn peek_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
         let row: Option<(Uuid, String, String, Option<Uuid>)> = sqlx::query_as(
-            "SELECT u.id, u.email, u.role, u.tenant_id FROM sessions s JOIN users u ON u.id = s.user_id
+            "SELECT u.id, u.email, u.role, u.tenant_id FROM sessions s JOIN users u ON u.id = s.user_id AND NOT u.disabled
              WHERE s.token_sha256 = $1 AND s.expires_at > now()
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )

@@ -42,7 +42,7 @@ impl Store {
     /// Makes the first administrator; all tokens end with it. `password_hash` is an argon2id hash in PHC form.
     pub async fn set_up(&self, token_sha256: &[u8], email: String, password_hash: &str) -> Result<Stored, StoreError> {
         let system = Actor::system();
-        let settings = UserSettings { email, role: Role::PlatformAdmin };
+        let settings = UserSettings::new(email, Role::PlatformAdmin);
         // Writers take turns: of two with one token the second finds an administrator.
         let mut first = self.begin(&system).await?;
         let (has_administrator,): (bool,) = sqlx::query_as(HAS_ADMINISTRATOR).fetch_one(first.connection()).await?;

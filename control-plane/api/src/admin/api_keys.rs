@@ -46,6 +46,8 @@ struct Status {
     prefix: String,
     /// Since when it is refused; null: it is not revoked.
     revoked_at: Option<DateTime<Utc>>,
+    /// Whether it is refused because the user or service account whose it is is disabled.
+    owner_disabled: bool,
 }
 
 /// Revokes a key for good. A key that is revoked already stays as it is. Wherever it is managed, it is revoked here.

@@ -22,7 +22,7 @@ pub(crate) const RESOURCE: Resource = Resource {
     schema: "User",
     about: "Somebody who administers.",
     listed: "The users in your scope, oldest first.",
-    deletable: "Deletes a user. You cannot delete yourself.",
+    deletable: "Deletes a user who has no keys any more. You cannot delete yourself.",
     secret: "12 to 256 characters. Never shown. A new one ends the user's sessions.",
     seal: Some(hashed),
 };

@@ -7,8 +7,9 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
+use weir_core::page::Filter;
 use weir_core::resource::Origin;
-use weir_store::{Owner, Secret};
+use weir_store::{Owner, Secret, takes_filter};
 
 use crate::extract::Named;
 use crate::problem::{Reading, Writing};
@@ -100,6 +101,9 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
                 continue;
             }
             parameter.schema = Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).into());
+        }
+        if Filter::NAMES.contains(&parameter.name.as_str()) && !takes_filter(resource.kind, &parameter.name) {
+            continue;
         }
         listing = listing.parameter(parameter);
     }

@@ -111,7 +111,7 @@ impl App {
     /// A user with a session.
     pub(crate) async fn user(&self, role: Role, tenant_id: Option<Uuid>) -> Client {
         let email = format!("{}@weir.example", Uuid::now_v7());
-        let settings = UserSettings { email: email.clone(), role };
+        let settings = UserSettings::new(email.clone(), role);
         let user = self.store.create_user(&Actor::system(), tenant_id, settings, "no hash", None).await.unwrap();
         let actor = Actor::user(user.id, email.clone(), role, tenant_id);
         self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
@@ -251,6 +251,8 @@ pub(crate) struct Furnished {
     pub(crate) profile: Value,
     pub(crate) user: Value,
     pub(crate) service_token: Value,
+    pub(crate) department: Value,
+    pub(crate) service_account: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -275,7 +277,10 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let token =
         json!({"tenant_id": tenant_id, "name": "pipeline", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"});
     let service_token = platform.make("service-tokens", token).await;
-    Furnished { tenant, api_key, provider, pool, model, profile, user, service_token }
+    let department = platform.make("departments", json!({"tenant_id": tenant_id, "name": "research"})).await;
+    let account = json!({"tenant_id": tenant_id, "name": "bot", "department_id": department["id"]});
+    let service_account = platform.make("service-accounts", account).await;
+    Furnished { tenant, api_key, provider, pool, model, profile, user, service_token, department, service_account }
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {

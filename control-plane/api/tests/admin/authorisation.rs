@@ -58,6 +58,18 @@ const TABLE: &[Row] = &[
     row("update_user", 403, 404),
     row("replace_user", 403, 404),
     row("delete_user", 403, 404),
+    row("list_departments", 200, 200),
+    row("create_department", 403, 404),
+    row("get_department", 200, 404),
+    row("update_department", 403, 404),
+    row("replace_department", 403, 404),
+    row("delete_department", 403, 404),
+    row("list_service_accounts", 200, 200),
+    row("create_service_account", 403, 404),
+    row("get_service_account", 200, 404),
+    row("update_service_account", 403, 404),
+    row("replace_service_account", 403, 404),
+    row("delete_service_account", 403, 404),
     row("list_api_keys", 200, 200),
     row("create_api_key", 403, 404),
     row("get_api_key", 200, 404),
@@ -144,9 +156,18 @@ async fn nobody_gets_at_what_is_not_theirs() {
             let answer = operation.send(caller, &request).await;
             assert_eq!(answer.status.as_u16(), expect, "{name}: {} {}", row.operation, answer.text);
             if name == "another tenant" {
-                for foreign in
-                    [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token]
-                {
+                for foreign in [
+                    &a.tenant,
+                    &a.api_key,
+                    &a.provider,
+                    &a.pool,
+                    &a.model,
+                    &a.profile,
+                    &a.user,
+                    &a.service_token,
+                    &a.department,
+                    &a.service_account,
+                ] {
                     assert!(
                         !answer.text.contains(foreign["id"].as_str().unwrap()),
                         "{}: {}",

@@ -14,7 +14,7 @@ const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 async fn with_admin() -> App {
     let app = app().await;
-    let settings = UserSettings { email: EMAIL.into(), role: Role::PlatformAdmin };
+    let settings = UserSettings::new(EMAIL.into(), Role::PlatformAdmin);
     let hash = hash_password(PASSWORD.into()).await.unwrap();
     app.store.create_user(&Actor::system(), None, settings, &hash, None).await.unwrap();
     app

@@ -19,7 +19,7 @@ async fn with_admin() -> App {
 }
 
 async fn make_admin(app: &App, email: &str) {
-    let settings = UserSettings { email: email.into(), role: Role::PlatformAdmin };
+    let settings = UserSettings::new(email.into(), Role::PlatformAdmin);
     let hash = hash_password(PASSWORD.into()).await.unwrap();
     app.store.create_user(&Actor::system(), None, settings, &hash, None).await.unwrap();
 }

@@ -11,6 +11,7 @@ mod client;
 mod contract;
 mod credentials;
 mod dataplane;
+mod departments;
 mod document;
 mod events;
 mod gateways;

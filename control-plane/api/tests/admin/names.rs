@@ -22,6 +22,8 @@ async fn every_kind_is_found_by_its_name() {
         ("models", "gpt", &a.model),
         ("guardrails/profiles", "p", &a.profile),
         ("service-tokens", "pipeline", &a.service_token),
+        ("departments", "research", &a.department),
+        ("service-accounts", "bot", &a.service_account),
     ] {
         let found = platform.get(&format!("{path}/{name}")).await.expect(200).json;
         assert_eq!(found["id"], resource["id"], "{path}");

@@ -93,6 +93,8 @@ impl Operation {
             "models" => &a.model,
             "guardrails/profiles" => &a.profile,
             "service-tokens" => &a.service_token,
+            "departments" => &a.department,
+            "service-accounts" => &a.service_account,
             "gateways" => gateway,
             // No id of a request: it has made none.
             "usage" => &a.user,
@@ -111,6 +113,7 @@ impl Operation {
             "replace_service_token" => {
                 json!({"name": "new", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"})
             }
+            "create_department" | "create_service_account" => json!({"tenant_id": tenant_id, "name": "new"}),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),

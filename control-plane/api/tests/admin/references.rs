@@ -22,10 +22,39 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_provider", "tenant_id", 404, None),
     ("create_service_token", "tenant_id", 404, None),
     ("create_user", "tenant_id", 404, None),
+    ("create_department", "tenant_id", 404, None),
+    ("create_service_account", "tenant_id", 404, None),
     // As if they did not exist.
     ("create_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("update_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("replace_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("create_api_key", "user_id", 422, Some("user_id")),
+    ("create_api_key", "service_account_id", 422, Some("service_account_id")),
+    ("create_api_key", "department_id", 422, Some("department_id")),
+    ("create_department", "parent_id", 422, Some("parent_id")),
+    ("create_department", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("create_service_account", "department_id", 422, Some("department_id")),
+    ("create_service_account", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("create_user", "department_id", 422, Some("department_id")),
+    ("create_user", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("update_api_key", "user_id", 422, Some("user_id")),
+    ("update_api_key", "service_account_id", 422, Some("service_account_id")),
+    ("update_api_key", "department_id", 422, Some("department_id")),
+    ("update_department", "parent_id", 422, Some("parent_id")),
+    ("update_department", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("update_service_account", "department_id", 422, Some("department_id")),
+    ("update_service_account", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("update_user", "department_id", 422, Some("department_id")),
+    ("update_user", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("replace_api_key", "user_id", 422, Some("user_id")),
+    ("replace_api_key", "service_account_id", 422, Some("service_account_id")),
+    ("replace_api_key", "department_id", 422, Some("department_id")),
+    ("replace_department", "parent_id", 422, Some("parent_id")),
+    ("replace_department", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("replace_service_account", "department_id", 422, Some("department_id")),
+    ("replace_service_account", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("replace_user", "department_id", 422, Some("department_id")),
+    ("replace_user", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("create_model", "pool_id", 422, Some("pool_id")),
     ("update_model", "pool_id", 422, Some("pool_id")),
     ("replace_model", "pool_id", 422, Some("pool_id")),
@@ -49,6 +78,9 @@ fn named<'a>(field: &str, of: &'a Furnished) -> &'a Value {
     match field.rsplit('.').next().unwrap() {
         "tenant_id" => &of.tenant["id"],
         "guardrail_profile_id" | "profile" => &of.profile["id"],
+        "department_id" | "parent_id" => &of.department["id"],
+        "user_id" => &of.user["id"],
+        "service_account_id" => &of.service_account["id"],
         "pool_id" => &of.pool["id"],
         "provider_id" => &of.provider["id"],
         "id" => &of.pool["members"][0]["id"],
@@ -105,7 +137,9 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     let records = [&a, &b].map(record);
     app.store.record_usage(&gateway, records.to_vec()).await.unwrap();
     let viewer = app.user(Role::Viewer, Some(id(&b.tenant))).await;
-    let of_a = [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id);
+    let mut of_a =
+        [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id).to_vec();
+    of_a.extend([&a.department, &a.service_account].map(id));
 
     for operation in operations().iter().filter(|operation| operation.is_list()) {
         // The cursor of a part that shows only A.
@@ -127,6 +161,12 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
                 "q" => "q=P".to_owned(),
                 "sort" => "sort=-name".to_owned(),
                 "state" => "state=active".to_owned(),
+                "department_id" => format!("department_id={}", id(&a.department)),
+                "parent_id" => format!("parent_id={}", id(&a.department)),
+                "user_id" => format!("user_id={}", id(&a.user)),
+                "service_account_id" => format!("service_account_id={}", id(&a.service_account)),
+                "environment" => "environment=production".to_owned(),
+                "label" => "label=team".to_owned(),
                 "actor" => "actor=weir".to_owned(),
                 "resource_type" => "resource_type=model".to_owned(),
                 "resource_id" => format!("resource_id={}", id(&a.model)),

@@ -42,6 +42,18 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
             json!({"tenant_id": tenant_id, "name": "new", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"}),
             json!({"role": "tenant_admin"}),
         ),
+        (
+            "departments",
+            json!({"tenant_id": tenant_id, "name": "new", "parent_id": f.department["id"], "labels": {"cost": "7"},
+                "guardrail_profile_id": f.profile["id"]}),
+            json!({"parent_id": null, "guardrail_profile_id": null}),
+        ),
+        (
+            "service-accounts",
+            json!({"tenant_id": tenant_id, "name": "new", "department_id": f.department["id"], "environment": "staging",
+                "labels": {"cost": "7"}, "guardrail_profile_id": f.profile["id"], "disabled": false}),
+            json!({"disabled": true, "environment": null, "department_id": null}),
+        ),
         ("gateways", json!({"tenant_id": tenant_id, "name": "new"}), json!({"name": "newer"})),
     ] {
         let revision = app.store.revision().await.unwrap();
@@ -79,7 +91,8 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
         assert_eq!(changed.json["revision"], revision + 2);
         for (field, value) in read.json.as_object().unwrap() {
             // What something else is called follows its id.
-            if !["revision", "updated_at", "guardrail_profile_name"].contains(&field.as_str()) {
+            let follows = ["guardrail_profile_name", "parent_name", "department_name"];
+            if !["revision", "updated_at"].contains(&field.as_str()) && !follows.contains(&field.as_str()) {
                 assert_eq!(changed.json[field], *patch.get(field).unwrap_or(value), "{path} {field}");
             }
         }
@@ -211,7 +224,8 @@ async fn what_others_refer_to_is_not_deleted() {
         ("providers", &f.provider, "pool pool"),
         ("pools", &f.pool, "model gpt"),
         ("guardrails/profiles", &f.profile, "API key app"),
-        ("tenants", &f.tenant, "user f@weir.example"),
+        ("departments", &f.department, "service account bot"),
+        ("tenants", &f.tenant, "service account bot"),
     ] {
         let answer =
             platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.problem(409, "in_use");
@@ -226,6 +240,8 @@ async fn what_others_refer_to_is_not_deleted() {
         ("guardrails/profiles", &f.profile),
         ("users", &f.user),
         ("service-tokens", &f.service_token),
+        ("service-accounts", &f.service_account),
+        ("departments", &f.department),
         ("tenants", &f.tenant),
     ] {
         platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.expect(200);

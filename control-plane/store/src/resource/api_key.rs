@@ -10,7 +10,7 @@ use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
 use crate::StoreError;
 use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
-use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference};
+use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::row::{bytea, from_bytea};
 
 /// In the one spelling of the API.
@@ -21,6 +21,19 @@ pub(super) const STATES: [(&str, &str); 3] = [
     ("expired", "t.revoked_at IS NULL AND t.expires_at <= now()"),
     ("revoked", "t.revoked_at IS NOT NULL"),
 ];
+
+const USER: Reference =
+    Reference { list: None, field: "user_id", kind: "user", within: Within::Owner, uses: "t.user_id = $1" };
+const SERVICE_ACCOUNT: Reference = Reference {
+    list: None,
+    field: "service_account_id",
+    kind: "service_account",
+    within: Within::Owner,
+    uses: "t.service_account_id = $1",
+};
+const OWNER_DISABLED: &str = "(SELECT bool_or(owner.disabled) IS TRUE FROM (
+    SELECT disabled FROM users WHERE id = t.user_id
+    UNION ALL SELECT disabled FROM service_accounts WHERE id = t.service_account_id) owner)";
 
 pub(super) struct ApiKey;
 
@@ -38,11 +51,27 @@ impl Kind for ApiKey {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "allowed_models", "requests_per_minute", "guardrail_profile_id", "expires_at"]
+        &[
+            "name",
+            "allowed_models",
+            "requests_per_minute",
+            "guardrail_profile_id",
+            "expires_at",
+            "user_id",
+            "service_account_id",
+            "department_id",
+            "labels",
+            "environment",
+        ]
     }
 
     fn expressions(&self) -> &'static [(&'static str, &'static str)] {
-        &[("prefix", "t.prefix"), ("revoked_at", REVOKED_AT), ("_key_sha256", "t.key_sha256")]
+        &[
+            ("prefix", "t.prefix"),
+            ("revoked_at", REVOKED_AT),
+            ("owner_disabled", OWNER_DISABLED),
+            ("_key_sha256", "t.key_sha256"),
+        ]
     }
 
     fn owner(&self) -> Owner {
@@ -62,7 +91,15 @@ impl Kind for ApiKey {
     }
 
     fn references(&self) -> &'static [Reference] {
-        &[PROFILE_OF_OWNER_OR_PLATFORM]
+        &[PROFILE_OF_OWNER_OR_PLATFORM, USER, SERVICE_ACCOUNT, DEPARTMENT_OF_OWNER]
+    }
+
+    /// Its own, or else its owner's.
+    fn department(&self) -> Option<&'static str> {
+        Some(
+            "coalesce(t.department_id, (SELECT owner.department_id FROM users owner WHERE owner.id = t.user_id),
+                (SELECT owner.department_id FROM service_accounts owner WHERE owner.id = t.service_account_id))",
+        )
     }
 
     fn secret(&self) -> Secret {
@@ -97,8 +134,10 @@ impl Kind for ApiKey {
         Ok(Some(Issued { secret, columns: Object::from_iter(columns) }))
     }
 
-    /// It no longer holds a profile in use.
+    /// It no longer holds a profile or an owner in use.
     fn deletion(&self) -> &'static [&'static str] {
-        &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL WHERE id = $1"]
+        &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
+               department_id = NULL
+           WHERE id = $1"]
     }
 }

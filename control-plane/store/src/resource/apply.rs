@@ -11,7 +11,7 @@ use weir_core::resource::{Origin, Stored};
 
 use crate::commit::{Idempotency, Write, authorise, authorise_kind};
 use crate::resource::kind::{Kind, Owner};
-use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, tenant_named};
+use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference, tenant_named};
 use crate::resource::write::SecretChange;
 use crate::resource::{GUARDRAIL_PROFILE, KINDS, TENANT, kind_named, read};
 use crate::row::unsigned;
@@ -115,8 +115,8 @@ impl Store {
         }
         let mut run = Run::default();
         for kind in KINDS {
-            for (index, object) in apply.objects.iter().enumerate() {
-                if object.kind.name() != kind.name() || run.postpones(&mut write, index, object).await? {
+            for (index, object) in in_order(kind, &apply.objects) {
+                if run.postpones(&mut write, index, object).await? {
                     continue;
                 }
                 let done = run.bring_about(self, &mut write, &apply, object).await;
@@ -284,7 +284,12 @@ impl<'a> Run<'a> {
                 if authorise_kind(write.actor(), *kind, *owner).is_err() {
                     continue;
                 }
-                let found = read::of_origin(write.connection(), *kind, *owner, &apply.origin).await?;
+                let mut found = read::of_origin(write.connection(), *kind, *owner, &apply.origin).await?;
+                if let Some(own) = of_own_kind(*kind) {
+                    let referred = |stored: &Stored| stored.text(own.field).parse().ok();
+                    found = referred_first(found, |stored| Some(stored.id), referred);
+                    found.reverse();
+                }
                 superfluous.extend(found.into_iter().filter_map(|stored| {
                     let key = (kind.name(), *owner, stored.text(kind.natural_key()).to_owned());
                     let is_superfluous = !self.named.contains(&key) && kind.refuses(&stored).is_ok();
@@ -391,6 +396,43 @@ impl<'a> Run<'a> {
         let AppliedObject { kind, name, tenant, .. } = object.clone();
         self.application.differences.push(ObjectDifferences { kind, name, tenant, changes });
     }
+}
+
+/// The objects of a kind with their places in the set, so that one that another of them refers to comes before it.
+fn in_order<'a>(kind: &dyn Kind, objects: &'a [NamedObject]) -> Vec<(usize, &'a NamedObject)> {
+    let of_kind = objects.iter().enumerate().filter(|(_, object)| object.kind.name() == kind.name());
+    let Some(own) = of_own_kind(kind) else { return of_kind.collect() };
+    referred_first(
+        of_kind.collect(),
+        |(_, object)| Some((object.tenant.as_deref(), object.name.as_str())),
+        |(_, object)| Some((object.tenant.as_deref(), object.spec.get(own.short())?.as_str()?)),
+    )
+}
+
+/// The field by which resources of a kind refer to others of it.
+fn of_own_kind(kind: &dyn Kind) -> Option<&'static Reference> {
+    kind.references().iter().find(|reference| reference.kind == kind.name())
+}
+
+/// Items so that what one refers to comes before it. Where they refer to each other in a circle, it begins somewhere: each of them is
+/// refused in its turn.
+fn referred_first<T: Clone, N: Ord>(
+    items: Vec<T>,
+    name: impl Fn(&T) -> Option<N>,
+    referred: impl Fn(&T) -> Option<N>,
+) -> Vec<T> {
+    let places: BTreeMap<N, usize> =
+        items.iter().enumerate().filter_map(|(place, item)| Some((name(item)?, place))).collect();
+    let (mut ordered, mut seen) = (Vec::with_capacity(items.len()), vec![false; items.len()]);
+    for first in 0..items.len() {
+        let (mut way, mut next) = (Vec::new(), Some(first));
+        while let Some(place) = next.filter(|place| !std::mem::replace(&mut seen[*place], true)) {
+            way.push(place);
+            next = referred(&items[place]).and_then(|named| places.get(&named).copied());
+        }
+        ordered.extend(way.into_iter().rev().map(|place| items[place].clone()));
+    }
+    ordered
 }
 
 /// Refuses a set that names an object twice.

@@ -141,6 +141,11 @@ pub trait Kind: Send + Sync {
         &[]
     }
 
+    /// The department that one of them is of, an expression over `t`; `None`: of none.
+    fn department(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it has to do with secrets.
     fn secret(&self) -> Secret {
         Secret::None
@@ -161,6 +166,12 @@ pub trait Kind: Send + Sync {
 
     /// Whose copies a change makes out of date.
     fn outdates(&self, stored: &Stored) -> ChangeKind;
+
+    /// The fields whose changes alone make copies out of date, as nobody can have a copy of what is new or gone; `None`: whatever
+    /// is written does.
+    fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
+        None
+    }
 
     /// Whether Envoy is configured from it.
     fn affects_configuration(&self) -> bool {

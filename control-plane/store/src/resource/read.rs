@@ -8,7 +8,7 @@ use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::field::FieldError;
 use weir_core::json::Object;
-use weir_core::page::{After, AfterValue, ListPage, ListRequest, SortKey};
+use weir_core::page::{After, AfterValue, Filter, ListPage, ListRequest, SortKey};
 use weir_core::resource::{Origin, OriginKind, Stored};
 
 use crate::commit::authorise;
@@ -36,6 +36,7 @@ impl Store {
             None => "true",
             Some(state) => condition_of(kind, state)?,
         };
+        let filters = narrowed(kind, &request.filters)?;
         let (tenant, key) = (tenant_of(kind), kind.natural_key());
         let (direction, beyond) = if request.order.descending { ("DESC", "<") } else { ("ASC", ">") };
         // Ids are in the order of making.
@@ -57,9 +58,9 @@ impl Store {
             Some(After { id, value: AfterValue::UpdatedAt(at) }) => (Some(*id), None, Some(*at)),
         };
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
-            "{} WHERE {} AND {} AND {state} AND ($2::uuid IS NULL OR {tenant} = $2) AND ($3::uuid IS NULL OR {after})
+            "{} WHERE {} AND {} AND {state}{filters} AND ($2::uuid IS NULL OR {tenant} = $2) AND ($3::uuid IS NULL OR {after})
                AND ($4::text IS NULL OR t.{key} = $4) AND ($5::text IS NULL OR position(lower($5) in lower(t.{key})) > 0)
-               AND ($7::text IS NULL OR true) AND ($8::timestamptz IS NULL OR true)
+               AND ($7::text IS NULL OR true) AND ($8::timestamptz IS NULL OR true) AND ($9::jsonb IS NULL OR true)
              ORDER BY {} LIMIT $6",
             select(kind),
             scope(kind),
@@ -74,6 +75,7 @@ impl Store {
         .bind(i64::from(request.limit) + 1)
         .bind(name)
         .bind(at)
+        .bind(Json(request.filters.iter().map(value_of).collect::<Vec<_>>()))
         .fetch_all(&self.admin)
         .await?;
         let mut items: Vec<Stored> = rows.into_iter().map(|row| row.into_stored(kind)).collect::<Result<_, _>>()?;
@@ -277,6 +279,53 @@ fn condition_of(kind: &dyn Kind, state: &str) -> Result<&'static str, StoreError
         };
         StoreError::WrongFilter(FieldError::new("state", reason))
     })
+}
+
+/// Whether a list of this kind can be narrowed so.
+pub fn takes_filter(kind: &dyn Kind, name: &str) -> bool {
+    let has = |column| kind.columns().contains(&column);
+    match name {
+        "department_id" => kind.department().is_some_and(|department| department != "t.id"),
+        "label" => has("labels"),
+        name => has(name),
+    }
+}
+
+/// What holds of what is listed, with values in the list $9.
+fn narrowed(kind: &dyn Kind, filters: &[Filter]) -> Result<String, StoreError> {
+    let mut conditions = String::new();
+    for (index, filter) in filters.iter().enumerate() {
+        let name = filter.name();
+        if !takes_filter(kind, name) {
+            return Err(StoreError::WrongFilter(FieldError::new(name, "is not known of this kind")));
+        }
+        let condition = match filter {
+            Filter::Department(_) => {
+                let department = kind.department().unwrap_or("NULL::uuid");
+                format!("{department} IN (SELECT departments_beneath(($9->>{index})::uuid))")
+            }
+            Filter::Parent(_) | Filter::User(_) | Filter::ServiceAccount(_) => {
+                format!("t.{name} = ($9->>{index})::uuid")
+            }
+            Filter::Environment(_) => format!("t.{name} = $9->>{index}"),
+            Filter::Label(_, None) => format!("t.labels ? ($9->>{index})"),
+            Filter::Label(_, Some(_)) => format!("t.labels @> ($9->{index})"),
+        };
+        conditions.push_str(" AND ");
+        conditions.push_str(&condition);
+    }
+    Ok(conditions)
+}
+
+fn value_of(filter: &Filter) -> Value {
+    match filter {
+        Filter::Department(id) | Filter::Parent(id) | Filter::User(id) | Filter::ServiceAccount(id) => {
+            id.to_string().into()
+        }
+        Filter::Environment(environment) => environment.name().into(),
+        Filter::Label(name, None) => name.clone().into(),
+        Filter::Label(name, Some(value)) => serde_json::json!({ name: value }),
+    }
 }
 
 fn tenant_of(kind: &dyn Kind) -> &'static str {

@@ -39,7 +39,16 @@ pub(crate) enum Within {
     OwnerOrPlatform,
 }
 
-/// Of tenants and keys.
+/// Of those who are of a department.
+pub(crate) const DEPARTMENT_OF_OWNER: Reference = Reference {
+    list: None,
+    field: "department_id",
+    kind: "department",
+    within: Within::Owner,
+    uses: "t.department_id = $1",
+};
+
+/// Of tenants, keys, and all in between.
 pub(crate) const PROFILE_OF_OWNER_OR_PLATFORM: Reference = Reference {
     list: None,
     field: "guardrail_profile_id",

@@ -11,6 +11,8 @@ use weir_core::resource::Stored;
 use weir_core::tenant::UserSettings;
 
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
+use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference};
+use crate::resource::service_account::STATES;
 use crate::{Store, StoreError};
 
 pub(super) struct User;
@@ -25,7 +27,19 @@ impl Kind for User {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["email", "role"]
+        &["email", "role", "department_id", "labels", "guardrail_profile_id", "disabled"]
+    }
+
+    fn states(&self) -> &'static [(&'static str, &'static str)] {
+        &STATES
+    }
+
+    fn references(&self) -> &'static [Reference] {
+        &[DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM]
+    }
+
+    fn department(&self) -> Option<&'static str> {
+        Some("t.department_id")
     }
 
     fn owner(&self) -> Owner {
@@ -52,14 +66,18 @@ impl Kind for User {
         Ok(write(&settings))
     }
 
-    fn outdates(&self, _: &Stored) -> ChangeKind {
-        ChangeKind::Administration
+    fn outdates(&self, stored: &Stored) -> ChangeKind {
+        stored.tenant_id.map_or(ChangeKind::Administration, |tenant_id| ChangeKind::Tenant { tenant_id })
+    }
+
+    fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
+        Some(&["department_id", "guardrail_profile_id", "disabled"])
     }
 
     /// Two who delete each other are two changes, one after the other: who is deleted first deletes nobody.
     fn must_hold(&self, before: &Stored) -> Option<(&'static str, &'static str)> {
         (before.text("role") == Role::PlatformAdmin.name()).then_some((
-            "EXISTS (SELECT 1 FROM users WHERE role = 'platform_admin')",
+            "EXISTS (SELECT 1 FROM users WHERE role = 'platform_admin' AND NOT disabled)",
             "this is the last platform admin: nobody could let another one in",
         ))
     }
@@ -68,7 +86,7 @@ impl Kind for User {
         if actor.user_id == stored.id { Err(StoreError::in_use_by("yourself")) } else { Ok(()) }
     }
 
-    /// A new password or role ends the user's sessions.
+    /// A new password or role, or being disabled, ends the user's sessions.
     fn project<'a>(
         &'a self,
         connection: &'a mut PgConnection,
@@ -76,7 +94,8 @@ impl Kind for User {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let has_new_role = written.before.is_some_and(|before| before.spec.get("role") != written.spec.get("role"));
-            if written.before.is_some() && (written.has_new_secret || has_new_role) {
+            let is_disabled = written.spec.get("disabled") == Some(&true.into());
+            if written.before.is_some() && (written.has_new_secret || has_new_role || is_disabled) {
                 sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(written.id).execute(connection).await?;
             }
             Ok(())

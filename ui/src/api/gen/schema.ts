@@ -227,6 +227,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/departments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The departments in your scope, oldest first. */
+        get: operations["list_departments"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_department"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/departments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A part of a tenant, with people, service accounts and keys of its own; departments form a tree. */
+        get: operations["get_department"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_department"];
+        post?: never;
+        /** Deletes a department that nothing is of any more, and that none is beneath. */
+        delete: operations["delete_department"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_department"];
+        trace?: never;
+    };
     "/api/v1/admin/events": {
         parameters: {
             query?: never;
@@ -644,6 +682,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/service-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The service accounts in your scope, oldest first. */
+        get: operations["list_service_accounts"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_service_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/service-accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An app or a machine that has keys. While it is disabled, all of them are refused. */
+        get: operations["get_service_account"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_service_account"];
+        post?: never;
+        /** Deletes a service account that has no keys any more. */
+        delete: operations["delete_service_account"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_service_account"];
+        trace?: never;
+    };
     "/api/v1/admin/service-tokens": {
         parameters: {
             query?: never;
@@ -864,7 +940,7 @@ export interface paths {
         /** Replaces one; what is absent has its default. */
         put: operations["replace_user"];
         post?: never;
-        /** Deletes a user. You cannot delete yourself. */
+        /** Deletes a user who has no keys any more. You cannot delete yourself. */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
@@ -986,6 +1062,14 @@ export interface components {
              */
             created_at: string;
             /**
+             * Format: uuid
+             * @description Whose it is: a department of the tenant.
+             */
+            department_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            department_name: string | null;
+            environment: components["schemas"]["Environment"] | null;
+            /**
              * Format: date-time
              * @description Absent or null: never.
              */
@@ -1002,10 +1086,16 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
             /** @description 1 to 100 characters. */
             name: string;
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
+            /** @description Whether it is refused because the user or service account whose it is is disabled. */
+            owner_disabled: boolean;
             /** @description Its first 12 characters. */
             prefix: string;
             /**
@@ -1025,6 +1115,13 @@ export interface components {
             revoked_at: string | null;
             /**
              * Format: uuid
+             * @description Whose it is: a service account of the tenant.
+             */
+            service_account_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            service_account_name: string | null;
+            /**
+             * Format: uuid
              * @description To whom it belongs.
              */
             tenant_id: string;
@@ -1035,11 +1132,25 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /**
+             * Format: uuid
+             * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
+             *     the tenant's own.
+             */
+            user_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            user_name: string | null;
         };
         /** @description What an app shows to the gateway. */
         ApiKeyPatch: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a department of the tenant.
+             */
+            department_id?: string | null;
+            environment?: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
              * @description Absent or null: never.
@@ -1050,6 +1161,10 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description 1 to 100 characters. */
             name?: string;
             /**
@@ -1057,11 +1172,28 @@ export interface components {
              * @description Requests in one UTC minute, at least 1; absent or null: no limit.
              */
             requests_per_minute?: number | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a service account of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
+             *     the tenant's own.
+             */
+            user_id?: string | null;
         };
         /** @description What an app shows to the gateway. */
         ApiKeySpec: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a department of the tenant.
+             */
+            department_id?: string | null;
+            environment?: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
              * @description Absent or null: never.
@@ -1072,6 +1204,10 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description 1 to 100 characters. */
             name: string;
             /**
@@ -1079,6 +1215,17 @@ export interface components {
              * @description Requests in one UTC minute, at least 1; absent or null: no limit.
              */
             requests_per_minute?: number | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a service account of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
+             *     the tenant's own.
+             */
+            user_id?: string | null;
         };
         /** @description What a key was used for in the last 30 UTC days. */
         ApiKeyStatistics: components["schemas"]["UsageSums"] & {
@@ -1143,7 +1290,10 @@ export interface components {
         };
         /** @description An object as it should be. */
         ApplyObject: {
-            /** @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `api_key`, `user`, `service_token` or `gateway`. */
+            /**
+             * @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `user`, `service_account`, `api_key`, `service_token`
+             *     or `gateway`.
+             */
             kind: string;
             /** @description What it is called; of a user, the address. */
             name: string;
@@ -1326,6 +1476,14 @@ export interface components {
              */
             created_at: string;
             /**
+             * Format: uuid
+             * @description Whose it is: a department of the tenant.
+             */
+            department_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            department_name: string | null;
+            environment: components["schemas"]["Environment"] | null;
+            /**
              * Format: date-time
              * @description Absent or null: never.
              */
@@ -1344,10 +1502,16 @@ export interface components {
             id: string;
             /** @description The key itself. It is shown this once. */
             key: string;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
             /** @description 1 to 100 characters. */
             name: string;
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
+            /** @description Whether it is refused because the user or service account whose it is is disabled. */
+            owner_disabled: boolean;
             /** @description Its first 12 characters. */
             prefix: string;
             /**
@@ -1367,6 +1531,13 @@ export interface components {
             revoked_at: string | null;
             /**
              * Format: uuid
+             * @description Whose it is: a service account of the tenant.
+             */
+            service_account_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            service_account_name: string | null;
+            /**
+             * Format: uuid
              * @description To whom it belongs.
              */
             tenant_id: string;
@@ -1377,6 +1548,14 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /**
+             * Format: uuid
+             * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
+             *     the tenant's own.
+             */
+            user_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            user_name: string | null;
         };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         CreatedGateway: {
@@ -1499,6 +1678,99 @@ export interface components {
              */
             revision: number;
         };
+        /** @description A part of a tenant, with people, service accounts and keys of its own; departments form a tree. */
+        Department: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of this department and of those beneath it. The strictest of all that
+             *     apply holds. Absent or null: none.
+             */
+            guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: uuid
+             * @description The department above it; absent or null: none. Neither itself nor one beneath it.
+             */
+            parent_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            parent_name: string | null;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description A part of a tenant, with people, service accounts and keys of its own; departments form a tree. */
+        DepartmentPatch: {
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of this department and of those beneath it. The strictest of all that
+             *     apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name?: string;
+            /**
+             * Format: uuid
+             * @description The department above it; absent or null: none. Neither itself nor one beneath it.
+             */
+            parent_id?: string | null;
+        };
+        /** @description A part of a tenant, with people, service accounts and keys of its own; departments form a tree. */
+        DepartmentSpec: {
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of this department and of those beneath it. The strictest of all that
+             *     apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The department above it; absent or null: none. Neither itself nor one beneath it.
+             */
+            parent_id?: string | null;
+        };
         /**
          * @description Where a rule looks.
          * @enum {string}
@@ -1509,6 +1781,11 @@ export interface components {
          * @enum {string}
          */
         EndReason: "session_ended" | "rights_changed" | "unavailable";
+        /**
+         * @description What something is used for.
+         * @enum {string}
+         */
+        Environment: "development" | "staging" | "production";
         /** @description An object that was changed. */
         EventObject: {
             /** @description `create`, `update`, `delete`, or another verb. */
@@ -1693,6 +1970,13 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_Department: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["Department"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_Gateway: {
             /** @description In the order of the list. */
             items: components["schemas"]["Gateway"][];
@@ -1738,6 +2022,13 @@ export interface components {
         List_Provider: {
             /** @description In the order of the list. */
             items: components["schemas"]["Provider"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_ServiceAccount: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["ServiceAccount"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -1858,6 +2149,12 @@ export interface components {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
             /**
+             * Format: uuid
+             * @description Whose it is: a department of the tenant.
+             */
+            department_id?: string | null;
+            environment?: components["schemas"]["Environment"] | null;
+            /**
              * Format: date-time
              * @description Absent or null: never.
              */
@@ -1867,6 +2164,10 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /** @description 1 to 100 characters. */
             name: string;
             /**
@@ -1874,6 +2175,42 @@ export interface components {
              * @description Requests in one UTC minute, at least 1; absent or null: no limit.
              */
             requests_per_minute?: number | null;
+            /**
+             * Format: uuid
+             * @description Whose it is: a service account of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
+             *     the tenant's own.
+             */
+            user_id?: string | null;
+        };
+        /** @description A part of a tenant, with people, service accounts and keys of its own; departments form a tree. */
+        NewDepartment: {
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of this department and of those beneath it. The strictest of all that
+             *     apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The department above it; absent or null: none. Neither itself nor one beneath it.
+             */
+            parent_id?: string | null;
             /**
              * Format: uuid
              * @description To whom it belongs.
@@ -2006,6 +2343,33 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description An app or a machine that has keys. While it is disabled, all of them are refused. */
+        NewServiceAccount: {
+            /**
+             * Format: uuid
+             * @description Its department; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether all its keys are refused. Default false. */
+            disabled?: boolean;
+            environment?: components["schemas"]["Environment"] | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all its keys. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+        };
         /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
         NewServiceToken: {
             /**
@@ -2040,8 +2404,24 @@ export interface components {
         };
         /** @description Somebody who administers. */
         NewUser: {
+            /**
+             * Format: uuid
+             * @description Their department, one of their tenant's; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether they cannot sign in, and all keys of theirs are refused. Default false. */
+            disabled?: boolean;
             /** @description Unique, whatever its case. */
             email: string;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /**
              * Format: password
              * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
@@ -2634,6 +3014,105 @@ export interface components {
             /** @description At most `limit` of each kind. */
             items: components["schemas"]["SearchItem"][];
         };
+        /** @description An app or a machine that has keys. While it is disabled, all of them are refused. */
+        ServiceAccount: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Its department; absent or null: none.
+             */
+            department_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            department_name: string | null;
+            /** @description Whether all its keys are refused. Default false. */
+            disabled: boolean;
+            environment: components["schemas"]["Environment"] | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all its keys. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description An app or a machine that has keys. While it is disabled, all of them are refused. */
+        ServiceAccountPatch: {
+            /**
+             * Format: uuid
+             * @description Its department; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether all its keys are refused. Default false. */
+            disabled?: boolean;
+            environment?: components["schemas"]["Environment"] | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all its keys. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name?: string;
+        };
+        /** @description An app or a machine that has keys. While it is disabled, all of them are refused. */
+        ServiceAccountSpec: {
+            /**
+             * Format: uuid
+             * @description Its department; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether all its keys are refused. Default false. */
+            disabled?: boolean;
+            environment?: components["schemas"]["Environment"] | null;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all its keys. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. */
+            name: string;
+        };
         /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
         ServiceToken: {
             /**
@@ -3220,13 +3699,33 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             created_at: string;
+            /**
+             * Format: uuid
+             * @description Their department, one of their tenant's; absent or null: none.
+             */
+            department_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            department_name: string | null;
+            /** @description Whether they cannot sign in, and all keys of theirs are refused. Default false. */
+            disabled: boolean;
             /** @description Unique, whatever its case. */
             email: string;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            guardrail_profile_name: string | null;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
              */
             id: string;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
             /**
@@ -3251,8 +3750,24 @@ export interface components {
         };
         /** @description Somebody who administers. */
         UserPatch: {
+            /**
+             * Format: uuid
+             * @description Their department, one of their tenant's; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether they cannot sign in, and all keys of theirs are refused. Default false. */
+            disabled?: boolean;
             /** @description Unique, whatever its case. */
             email?: string;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /**
              * Format: password
              * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
@@ -3263,8 +3778,24 @@ export interface components {
         };
         /** @description Somebody who administers. */
         UserSpec: {
+            /**
+             * Format: uuid
+             * @description Their department, one of their tenant's; absent or null: none.
+             */
+            department_id?: string | null;
+            /** @description Whether they cannot sign in, and all keys of theirs are refused. Default false. */
+            disabled?: boolean;
             /** @description Unique, whatever its case. */
             email: string;
+            /**
+             * Format: uuid
+             * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
+             */
+            guardrail_profile_id?: string | null;
+            /** @description Names with values, chosen freely; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
             /**
              * Format: password
              * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
@@ -3299,6 +3830,16 @@ export interface operations {
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
                 /** @description Only what is in this state. */
                 state?: "active" | "expired" | "revoked";
+                /** @description Only what is of this department, or of one beneath it. */
+                department_id?: string;
+                /** @description Only what is this user's. */
+                user_id?: string;
+                /** @description Only what is this service account's. */
+                service_account_id?: string;
+                /** @description Only what is used for this. */
+                environment?: components["schemas"]["Environment"];
+                /** @description Only what has this label: a name, or `name=value`. */
+                label?: string;
             };
             header?: never;
             path?: never;
@@ -5118,6 +5659,847 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_departments: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only the departments right beneath this one. */
+                parent_id?: string;
+                /** @description Only what has this label: a name, or `name=value`. */
+                label?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Department"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_department: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDepartment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_department: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_department: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DepartmentSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_department: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_department: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DepartmentPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
@@ -10780,6 +12162,851 @@ export interface operations {
             };
         };
     };
+    list_service_accounts: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is in this state. */
+                state?: "active" | "disabled";
+                /** @description Only what is of this department, or of one beneath it. */
+                department_id?: string;
+                /** @description Only what is used for this. */
+                environment?: components["schemas"]["Environment"];
+                /** @description Only what has this label: a name, or `name=value`. */
+                label?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ServiceAccount"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_service_account: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewServiceAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_service_account: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_service_account: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceAccountSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_service_account: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_service_account: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceAccountPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_service_tokens: {
         parameters: {
             query?: {
@@ -13160,6 +15387,12 @@ export interface operations {
                 q?: string;
                 /** @description The order; with `-` before it, the largest first. Default `created_at`. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is in this state. */
+                state?: "active" | "disabled";
+                /** @description Only what is of this department, or of one beneath it. */
+                department_id?: string;
+                /** @description Only what has this label: a name, or `name=value`. */
+                label?: string;
             };
             header?: never;
             path?: never;
