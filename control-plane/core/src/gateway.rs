@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use weir_config::GuardrailProfile;
+use weir_config::{GuardrailProfile, Limit, Unit, Window};
 
 /// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub struct Principal {
     pub allowed_models: Option<Vec<String>>,
     /// What holds of the key's own profile and its tenant's.
     pub guardrail_profile: Option<PrincipalProfile>,
-    /// Fixed windows that apply.
-    pub rate_limits: Vec<RateLimit>,
+    /// What it is held to.
+    pub limits: Vec<Limit>,
     /// `None`: never.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -74,17 +74,6 @@ pub struct PrincipalProfile {
     pub id: Uuid,
     /// What it says.
     pub profile: GuardrailProfile,
-}
-
-/// A fixed window on UTC boundaries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Names the counter in [`QuotaDemand`].
-    pub counter: String,
-    /// How much one window holds.
-    pub limit: u64,
-    /// Length of a window.
-    pub window_seconds: u32,
 }
 
 /// The models that one tenant's clients can ask for: its own and the platform's; of two with one name its own.
@@ -131,7 +120,7 @@ pub struct QuotaDemand {
     pub minimum: u64,
     /// What the gateway would like to hold; read of gateways that name no holder.
     pub wanted: u64,
-    /// Requests that wait for the answer; read of gateways that name a holder.
+    /// Units that requests which wait for the answer lack; read of gateways that name a holder.
     pub waiting: u64,
 }
 
@@ -184,7 +173,7 @@ pub struct QuotaGrant {
     pub ask_again_ms: u32,
 }
 
-/// The name of a quota counter.
+/// What limits count, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Requests of one key in one minute: `key/<id>/requests/60`.
@@ -210,11 +199,23 @@ impl Counter {
         }
     }
 
-    /// Length of its window.
-    pub fn window_seconds(self) -> u32 {
+    /// What it counts.
+    pub fn unit(self) -> Unit {
         match self {
-            Self::KeyRequestsPerMinute { .. } => 60,
+            Self::KeyRequestsPerMinute { .. } => Unit::Requests,
         }
+    }
+
+    /// The time in which it counts.
+    pub fn window(self) -> Window {
+        match self {
+            Self::KeyRequestsPerMinute { .. } => Window::of_seconds(60),
+        }
+    }
+
+    /// The limit of so many units on it.
+    pub fn limit(self, amount: u64) -> Limit {
+        Limit { counter: self.name(), unit: self.unit(), window: self.window(), amount }
     }
 }
 

@@ -27,11 +27,12 @@ pub(crate) fn resolved(resolved: Resolved) -> wire::ResolveCredentialResponse {
 }
 
 fn principal(principal: Principal) -> wire::Principal {
-    let rate_limit = |limit: weir_core::gateway::RateLimit| wire::RateLimit {
+    let rate_limits = principal.limits.into_iter().map(|limit| wire::RateLimit {
         counter: limit.counter,
-        limit: limit.limit,
-        window_seconds: limit.window_seconds,
-    };
+        limit: limit.amount,
+        window_seconds: limit.window.seconds(),
+        unit: limit.unit.name().into(),
+    });
     let guardrail_profile = principal.guardrail_profile.map(guardrail_profile);
     wire::Principal {
         tenant_id: principal.tenant_id.to_string(),
@@ -39,7 +40,7 @@ fn principal(principal: Principal) -> wire::Principal {
         allowed_models: principal.allowed_models.map(|names| wire::AllowedModels { names }),
         guardrail_profile_id: guardrail_profile.as_ref().map(|profile| profile.id.clone()).unwrap_or_default(),
         guardrail_profile,
-        rate_limits: principal.rate_limits.into_iter().map(rate_limit).collect(),
+        rate_limits: rate_limits.collect(),
         expires_at_unix_ms: principal.expires_at.map_or(0, |at| at.timestamp_millis()),
     }
 }

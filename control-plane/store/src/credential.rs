@@ -6,8 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::{FindingType, GuardrailProfile, GuardrailRule, Uninspectable};
 use weir_core::gateway::{
-    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, RateLimit,
-    Resolved,
+    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, Resolved,
 };
 use weir_core::guardrails::strictest;
 
@@ -164,13 +163,9 @@ impl Key {
     fn into_principal(self, finds: &[FindingType]) -> Result<Principal, StoreError> {
         let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
-        let rate_limits = match columns.requests_per_minute {
+        let limits = match columns.requests_per_minute {
             None => Vec::new(),
-            Some(limit) => vec![RateLimit {
-                counter: counter.name(),
-                limit: unsigned(limit)?,
-                window_seconds: counter.window_seconds(),
-            }],
+            Some(amount) => vec![counter.limit(unsigned(amount)?)],
         };
         let of_key =
             profile(columns.profile_id, columns.profile_name, columns.profile_rules, columns.profile_uninspectable)?;
@@ -188,7 +183,7 @@ impl Key {
             key_id: self.id,
             allowed_models: columns.allowed_models,
             guardrail_profile,
-            rate_limits,
+            limits,
             expires_at: columns.expires_at,
         })
     }

@@ -224,9 +224,10 @@ struct Lease {
 /// The counter and the window that a message names, if there can be such a window now.
 fn window(counter: &str, start: i64, now: DateTime<Utc>) -> Option<(Counter, DateTime<Utc>)> {
     let counter = Counter::parse(counter)?;
-    let length = i64::from(counter.window_seconds());
+    let window = counter.window();
     let away = now.timestamp().checked_sub(start)?;
-    if start % length != 0 || away.checked_abs()? > WINDOWS_AWAY * length {
+    let is_near = away.checked_abs()? <= WINDOWS_AWAY * i64::from(window.seconds());
+    if window.period_at(start).start_s != start || !is_near {
         return None;
     }
     Some((counter, DateTime::from_timestamp(start, 0)?))

@@ -142,6 +142,10 @@ pub struct RateLimit {
     pub limit: u64,
     #[prost(uint32, tag = "3")]
     pub window_seconds: u32,
+    /// What is counted: "requests". Empty: "requests". A filter that does not know the unit refuses the whole answer: it cannot keep the
+    /// limit.
+    #[prost(string, tag = "4")]
+    pub unit: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Catalog {

@@ -80,7 +80,8 @@ fn controlled(answer: Answer) -> Controlled {
 }
 
 fn credential() -> ResolveCredentialResponse {
-    let limit = RateLimit { counter: "key/k/requests/60".into(), limit: 2, window_seconds: 60 };
+    let limit =
+        RateLimit { counter: "key/k/requests/60".into(), limit: 2, window_seconds: 60, unit: "requests".into() };
     let model = CatalogModel { name: "m".into(), pool_id: "pool".into(), ..CatalogModel::default() };
     ResolveCredentialResponse {
         status: Status::Active.into(),
@@ -153,6 +154,25 @@ fn leases_are_spent_by_all_streams_and_then_refused() {
     assert_eq!(statuses, [200, 200, 200, 200], "the fake control plane grants two each time it is asked");
     let asked = controlled.called.borrow().iter().filter(|method| *method == "AcquireQuota").count();
     assert_eq!(asked, 2, "two units a lease");
+}
+
+#[test]
+fn what_went_on_to_no_provider_spends_no_lease() {
+    let mut controlled = controlled(whole());
+    let pool = |envoy: &mut Envoy, provider: &Rc<RefCell<Scripted>>, credential: &str| {
+        envoy.pool("pool", vec![Endpoint::new(&deployment("openai", 0), credential, Rc::clone(provider) as _)]);
+    };
+    let asked =
+        |controlled: &Controlled| controlled.called.borrow().iter().filter(|method| *method == "AcquireQuota").count();
+    pool(&mut controlled.envoy, &controlled.provider, "");
+    for _ in 0..5 {
+        check_error("openai", &controlled.envoy.send(&request()), 502, "upstream_auth_failed", None);
+    }
+    assert_eq!((asked(&controlled), controlled.provider.borrow().received.len()), (1, 0));
+    pool(&mut controlled.envoy, &controlled.provider, "sk-canary-0");
+    for expect in [1, 1, 2] {
+        assert_eq!((controlled.envoy.send(&request()).status(), asked(&controlled)), (200, expect));
+    }
 }
 
 #[test]

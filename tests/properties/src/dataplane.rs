@@ -5,8 +5,8 @@ use std::rc::Rc;
 use prost::Message as _;
 use uuid::Uuid;
 use weir_auth::{Answer, AuthPlugin, PrincipalCache, Watch};
-use weir_config::{AuthConfig, AuthSource, ControlPlane, FailMode, QuotaConfig};
-use weir_exchange::{Exchange, Principal, RateLimit, Shared};
+use weir_config::{AuthConfig, AuthSource, ControlPlane, FailMode, Limit, QuotaConfig, Unit, Window};
+use weir_exchange::{Exchange, Principal, Shared};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, StreamFilter};
 use weir_proto::dataplane::{
@@ -64,7 +64,7 @@ fn check_credential(message: &[u8]) {
         );
         assert!(profile.is_none_or(|profile| !profile.profile.rules.is_empty()), "guardrails without a rule");
         assert_eq!(principal.allowed_models, said.allowed_models.map(|allowed| allowed.names));
-        assert!(principal.rate_limits.iter().all(|limit| limit.window_seconds > 0));
+        assert!(principal.limits.iter().all(|limit| limit.window.seconds() > 0));
     }
 
     let mut host = host();
@@ -111,9 +111,13 @@ fn check_watch(message: &[u8]) {
 }
 
 fn check_quota(message: &[u8]) {
-    let limit = |counter: &str| RateLimit { counter: counter.into(), limit: 5, window_seconds: 60 };
-    let principal =
-        Principal { tenant_id: "t".into(), rate_limits: vec![limit("a"), limit("b")], ..Principal::default() };
+    let limit = |counter: &str| Limit {
+        counter: counter.into(),
+        unit: Unit::Requests,
+        window: Window::of_seconds(60),
+        amount: 5,
+    };
+    let principal = Principal { tenant_id: "t".into(), limits: vec![limit("a"), limit("b")], ..Principal::default() };
     let mut host = host();
     let mut exchange = Exchange::new(Uuid::nil(), 0);
     let request = exchange.prepare().expect("no attempt was made");

@@ -31,9 +31,9 @@ async fn a_key_is_active_until_it_is_revoked_deleted_or_expired() {
         assert_eq!(resolved.revision, app.store.revision().await.unwrap());
         let principal = resolved.principal.unwrap();
         assert_eq!((principal.tenant_id, principal.key_id), (id(&f.tenant), id(&f.api_key)));
-        let limit = &principal.rate_limits[0];
+        let limit = &principal.limits[0];
         let counter = format!("key/{}/requests/60", principal.key_id);
-        assert_eq!((limit.counter.as_str(), limit.limit, limit.window_seconds), (counter.as_str(), 5, 60));
+        assert_eq!((limit.counter.as_str(), limit.amount, limit.window.seconds()), (counter.as_str(), 5, 60));
         assert_eq!(resolved.catalog.unwrap().models.unwrap()[0].pool_id, id(&f.pool));
     }
     let unknown = resolve(&app, &elsewhere, &f.api_key).await;

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 use weir_config::{QuotaConfig, parse};
 use weir_core::gateway::{Counter, Gateway, LeaseTerms, QuotaDemand, QuotaSettlement};
-use weir_exchange::{Exchange, Principal, RateLimit, Shared};
+use weir_exchange::{Exchange, Principal, Shared};
 use weir_host::fake::{FakeHost, SharedData};
 use weir_host::{CallError, CallId, Flow, StreamFilter as _, StreamId};
 use weir_llm::Operation;
@@ -136,10 +136,8 @@ impl<'a> Simulation<'a> {
         let tenant = platform.make("tenants", json!({"name": Uuid::now_v7()})).await;
         let body = json!({"tenant_id": tenant["id"], "name": "app", "requests_per_minute": LIMIT});
         let key_id = id(&platform.make("api-keys", body).await);
-        let limit =
-            RateLimit { counter: Counter::KeyRequestsPerMinute { key_id }.name(), limit: LIMIT, window_seconds: 60 };
-        let principal =
-            Principal { tenant_id: id(&tenant).to_string(), rate_limits: vec![limit], ..Principal::default() };
+        let limits = vec![Counter::KeyRequestsPerMinute { key_id }.limit(LIMIT)];
+        let principal = Principal { tenant_id: id(&tenant).to_string(), limits, ..Principal::default() };
         let envoys = (0..envoys as u64).map(|number| {
             let shared = SharedData::default();
             let workers = [0, 1].map(|worker| Worker::new(&shared, number * 2 + worker + 1));

@@ -1,8 +1,10 @@
 use std::rc::Rc;
 
 use prost::Message;
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
-use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
+use weir_config::{
+    Action, FindingType, GuardrailProfile, GuardrailRule, Limit, RuleDirection, Uninspectable, Unit, Window,
+};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -62,15 +64,18 @@ pub enum MalformedAnswer {
         /// What is in it.
         value: String,
     },
+    /// It has a limit of a later version, which this one cannot keep.
+    #[error("the key has a limit in the unit {0:?}, which this version does not know")]
+    UnitUnknown(String),
 }
 
 impl MalformedAnswer {
-    /// Whether what was known before may still be used. Not if the answer demands guardrails that cannot be kept: what was
+    /// Whether what was known before may still be used. Not if the answer demands guardrails or limits that cannot be kept: what was
     /// known before may lack them.
     pub(crate) fn may_use_stale(&self) -> bool {
         match self {
             Self::Undecodable(_) | Self::Status(_) | Self::Incomplete => true,
-            Self::ProfileMissing(_) | Self::RuleUnknown { .. } => false,
+            Self::ProfileMissing(_) | Self::RuleUnknown { .. } | Self::UnitUnknown(_) => false,
         }
     }
 }
@@ -111,18 +116,20 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
         key_id: principal.key_id,
         allowed_models: principal.allowed_models.map(|allowed| allowed.names),
         guardrail_profile: guardrail_profile.map(Rc::new),
-        rate_limits: principal
-            .rate_limits
-            .into_iter()
-            .map(|limit| RateLimit {
-                counter: limit.counter,
-                limit: limit.limit,
-                window_seconds: limit.window_seconds.max(1),
-            })
-            .collect(),
+        limits: principal.rate_limits.into_iter().map(read_limit).collect::<Result<_, _>>()?,
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
         revision,
     })
+}
+
+fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
+    let unit = match limit.unit.as_str() {
+        // An older control plane knows of no other.
+        "" => Unit::Requests,
+        name => Unit::of_name(name).ok_or_else(|| MalformedAnswer::UnitUnknown(limit.unit.clone()))?,
+    };
+    let window = Window::of_seconds(limit.window_seconds);
+    Ok(Limit { counter: limit.counter, unit, window, amount: limit.limit })
 }
 
 /// Reads the profile that holds for a principal. What cannot be kept whole is refused: a caller whose guardrails are not

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use sha2::Digest as _;
 use uuid::Uuid;
-use weir_config::{Action, AuthConfig, FindingType, GuardrailRule, RuleDirection, parse};
+use weir_config::{Action, AuthConfig, FindingType, GuardrailRule, RuleDirection, Unit, parse};
 use weir_exchange::{Catalog, Exchange, Party, Shared, Step, Verdict};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, Reply, StreamFilter};
@@ -102,7 +102,7 @@ fn active(tenant: &str, revision: u64, model: &str) -> Result<ResolveCredentialR
             tenant_id: tenant.into(),
             key_id: "key-1".into(),
             allowed_models: Some(dataplane::AllowedModels { names: vec!["gpt".into()] }),
-            rate_limits: vec![dataplane::RateLimit { counter: "c".into(), limit: 5, window_seconds: 0 }],
+            rate_limits: vec![dataplane::RateLimit { counter: "c".into(), limit: 5, ..Default::default() }],
             ..Default::default()
         }),
         catalog: Some(dataplane::Catalog { tenant_id: tenant.into(), revision, models: vec![model], unchanged: false }),
@@ -171,7 +171,10 @@ fn nothing_passes_before_the_answer_has_come() {
         let principal = exchange.request().principal.as_ref().expect("a principal");
         assert_eq!((principal.tenant_id.as_str(), principal.key_id.as_str()), ("acme", "key-1"));
         assert!(principal.may_use("gpt") && !principal.may_use("claude"));
-        assert_eq!(principal.rate_limits.first().map(|limit| limit.window_seconds), Some(1));
+        assert_eq!(
+            principal.limits.first().map(|limit| (limit.unit, limit.window.seconds())),
+            Some((Unit::Requests, 1))
+        );
         assert!(exchange.request().catalog.as_ref().is_some_and(|catalog| catalog.find("gpt").is_some()));
         assert_eq!(exchange.request().operation.map(|operation| operation.name()), Some("chat.completions"));
         assert_eq!((exchange.request().revision(), exchange.verdict), (5, None));
@@ -471,6 +474,15 @@ fn answers_that_cannot_be_admit_nobody() {
     assert!(vm.host.logged.iter().all(|(_, line)| !line.contains("weir_1")), "{:?}", vm.host.logged);
 }
 
+/// A key with a limit of five of these.
+fn counting(unit: &str) -> Result<ResolveCredentialResponse, u32> {
+    active("acme", 5, "gpt").map(|mut answer| {
+        let limits = answer.principal.iter_mut().flat_map(|principal| &mut principal.rate_limits);
+        limits.for_each(|limit| limit.unit = unit.into());
+        answer
+    })
+}
+
 fn guarded(id: &str, rules: &[[&str; 3]]) -> Result<ResolveCredentialResponse, u32> {
     let rule = |[finding, action, direction]: &[&str; 3]| dataplane::GuardrailRule {
         r#type: (*finding).into(),
@@ -514,7 +526,7 @@ fn the_guardrail_profile_comes_with_the_principal() {
 }
 
 #[test]
-fn guardrails_that_cannot_be_kept_admit_nobody() {
+fn what_holds_for_a_key_and_cannot_be_kept_admits_nobody() {
     let good = ["EMAIL", "flag", "both"];
     let without = |answer: Result<ResolveCredentialResponse, u32>, id: &str| {
         answer.map(|mut answer| {
@@ -537,13 +549,14 @@ fn guardrails_that_cannot_be_kept_admit_nobody() {
         (guarded("profile-2", &[good]), r#""profile-1""#),
         (without(guarded("", &[good]), "profile-1"), r#""profile-1""#),
         (nameless, r#""""#),
+        (counting("parsecs"), r#"unit "parsecs""#),
     ] {
         let mut vm = Vm::new(ASKED);
         assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
         vm.host.now += 61 * SECOND;
         assert_eq!(vm.resolve("weir_1", answer), "503 auth_unavailable", "not even with the principal that was known");
         let (_, line) = vm.host.logged.last().expect("a line in the log");
-        assert!(line.contains("guardrail profile") && line.contains(logged), "{line}");
+        assert!(line.contains(logged), "{line}");
     }
 }
 

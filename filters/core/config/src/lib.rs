@@ -23,6 +23,7 @@ mod capabilities;
 mod chain;
 mod error;
 mod guardrails;
+mod limit;
 mod metering;
 mod price;
 mod provider;
@@ -37,6 +38,7 @@ pub use error::{Check, ConfigError, parse};
 pub use guardrails::{
     Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, JudgeRule, RuleDirection, Uninspectable,
 };
+pub use limit::{Limit, Period, Unit, Window};
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Price, PriceLine, Tokens};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};

@@ -23,6 +23,8 @@ pub struct Attempt {
     pub status: u16,
     /// When it began.
     pub started: Micros,
+    /// The request went on towards the provider.
+    pub is_sent: bool,
     /// When the head of the provider's answer came.
     pub answered: Option<Micros>,
     /// When the first content went towards the client.

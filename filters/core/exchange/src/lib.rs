@@ -37,7 +37,7 @@ pub use answer::{AnswerCheck, AnswerFilter, Checked};
 pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use attempt::Attempt;
 pub use bodies::{Bodies, HeldBody};
-pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, RateLimit};
+pub use principal::{Catalog, CatalogModel, NamedProfile, Principal};
 pub use rate_limit::{RateLimitStatus, duration};
 pub use request::{Body, Request};
 pub use table::{ExchangeTable, Shared};
@@ -104,6 +104,11 @@ impl Exchange {
     /// The request's body as it was last seen.
     pub fn body(&self) -> &Body {
         self.attempts.iter().rev().find_map(|attempt| attempt.body.as_ref()).unwrap_or(&self.request.body)
+    }
+
+    /// Whether something of the request may have reached a provider.
+    pub fn has_reached_provider(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.is_sent)
     }
 
     /// Whether the answer is whole, as its protocol says.

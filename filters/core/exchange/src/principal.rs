@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use weir_config::GuardrailProfile;
+use weir_config::{GuardrailProfile, Limit};
 use weir_host::Micros;
 
 /// Who is calling, and what holds for them.
@@ -14,8 +14,8 @@ pub struct Principal {
     pub allowed_models: Option<Vec<String>>,
     /// The guardrail profile that holds for it, if any.
     pub guardrail_profile: Option<Rc<NamedProfile>>,
-    /// Limits in fixed windows.
-    pub rate_limits: Vec<RateLimit>,
+    /// What it is held to.
+    pub limits: Vec<Limit>,
     /// When the key stops being valid, if ever.
     pub expires_at: Option<Micros>,
     /// The committed change that all of this reflects; 0 without a control plane.
@@ -36,17 +36,6 @@ impl Principal {
     pub fn may_use(&self, model: &str) -> bool {
         self.allowed_models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))
     }
-}
-
-/// So many units in each window of so many seconds, on UTC boundaries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Names the counter.
-    pub counter: String,
-    /// Units in one window.
-    pub limit: u64,
-    /// Length of a window in seconds, at least 1.
-    pub window_seconds: u32,
 }
 
 /// The models of one tenant.

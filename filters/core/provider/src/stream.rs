@@ -134,6 +134,13 @@ impl ProviderStream {
             host.log(Level::Error, "weir.provider: Envoy refused the headers or the body of an attempt");
             return Err(lost());
         }
+        if let Some(exchange) = &self.exchange {
+            exchange.write(|exchange| {
+                if let Some(attempt) = exchange.attempt_mut() {
+                    attempt.is_sent = true;
+                }
+            });
+        }
         let head = body.head;
         let request_id = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.request().id));
         let request_id = request_id.map(|id| id.simple().to_string()).unwrap_or_default();

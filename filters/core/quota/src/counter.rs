@@ -5,15 +5,18 @@ use crate::Lease;
 /// Tries to change a shared value that others keep changing.
 const TRIES: usize = 32;
 
-/// What came of reserving one unit.
+/// What came of reserving units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// A unit was reserved; so many are left as far as is known here.
-    Unit(u64),
-    /// This Envoy holds none: the control plane must be asked.
-    Empty,
-    /// This Envoy holds none, and the control plane has refused more: for this window, or (`pending`) for now, since others
-    /// may give back what they hold.
+    /// They were reserved.
+    Units {
+        /// So many are left, as far as is known here.
+        remaining: u64,
+    },
+    /// This Envoy does not hold so many: the control plane must be asked.
+    Lacking,
+    /// This Envoy does not hold so many, and the control plane has refused more: for this window, or (`pending`) for now, since
+    /// others may give back what they hold.
     Exhausted {
         /// Whether asking again soon may bring something.
         pending: bool,
@@ -40,37 +43,37 @@ pub(crate) fn holder(host: &mut dyn Base, own: &str) -> Option<String> {
     None
 }
 
-/// Reserves one unit of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
-pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64) -> Reserved {
+/// Reserves so many units of what this Envoy holds of a counter in the window that starts then. `limit` is the one that holds now.
+pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, units: u64) -> Reserved {
     let now = host.now();
-    let mut reserved = Reserved::Empty;
-    let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(1) {
+    let mut reserved = Reserved::Lacking;
+    let changed = change(host, counter, window_start_s, |lease| match lease.units.checked_sub(units) {
         Some(_) if lease.granted_limit > limit => {
             lease.give_back_all_but(0);
-            reserved = Reserved::Empty;
+            reserved = Reserved::Lacking;
             true
         }
-        Some(units) => {
-            lease.units = units;
-            reserved = Reserved::Unit(units.saturating_add(lease.remaining));
+        Some(left) => {
+            lease.units = left;
+            reserved = Reserved::Units { remaining: left.saturating_add(lease.remaining) };
             true
         }
         None => {
             let refused = lease.refused_limit == limit && now < lease.refused_until;
             reserved = match refused {
                 true => Reserved::Exhausted { pending: lease.refused_until != u64::MAX },
-                false => Reserved::Empty,
+                false => Reserved::Lacking,
             };
             false
         }
     });
-    if changed { reserved } else { Reserved::Empty }
+    if changed { reserved } else { Reserved::Lacking }
 }
 
-/// Puts back a unit that was reserved.
-pub(crate) fn release(host: &mut dyn Base, counter: &str, window_start_s: i64) {
+/// Puts back units that were reserved.
+pub(crate) fn release(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64) {
     change(host, counter, window_start_s, |lease| {
-        lease.units = lease.units.saturating_add(1);
+        lease.units = lease.units.saturating_add(units);
         true
     });
 }
@@ -155,7 +158,7 @@ mod tests {
     use weir_host::fake::FakeHost;
     use weir_host::{Base, CallId, HostError, HttpCall, Level, Micros};
 
-    use super::{Reserved, put, release, reserve};
+    use super::{Reserved, exhaust, put, release, reserve};
 
     /// Another worker that takes a unit between this one's reading and writing, so many times.
     struct Contended {
@@ -181,8 +184,9 @@ mod tests {
         fn set_shared(&mut self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), HostError> {
             if let Some(left) = self.interferences.checked_sub(1) {
                 self.interferences = left;
-                release(&mut self.other, "c", 60);
-                self.taken_by_other += usize::from(matches!(reserve(&mut self.other, "c", 60, 9), Reserved::Unit(_)));
+                release(&mut self.other, "c", 60, 1);
+                self.taken_by_other +=
+                    usize::from(matches!(reserve(&mut self.other, "c", 60, 9, 1), Reserved::Units { .. }));
             }
             self.host.set_shared(key, value, cas)
         }
@@ -206,7 +210,8 @@ mod tests {
             contended.interferences = interferences;
             put(&mut contended, "c", 60, 5, 0, 9);
             contended.interferences = interferences;
-            let own = (0..9).filter(|_| matches!(reserve(&mut contended, "c", 60, 9), Reserved::Unit(_))).count();
+            let own =
+                (0..9).filter(|_| matches!(reserve(&mut contended, "c", 60, 9, 1), Reserved::Units { .. })).count();
             assert_eq!(own, 5, "{interferences} interferences");
             assert_eq!(contended.taken_by_other, interferences * 2, "{interferences} interferences");
         };
@@ -220,15 +225,28 @@ mod tests {
     fn what_was_granted_under_a_higher_limit_is_worth_nothing_under_a_lower_one() {
         let mut host = FakeHost::default();
         put(&mut host, "c", 0, 5, 4, 9);
-        assert_eq!(reserve(&mut host, "c", 0, 12), Reserved::Unit(8), "a higher one");
-        assert_eq!(reserve(&mut host, "c", 0, 3), Reserved::Empty);
-        assert_eq!(reserve(&mut host, "c", 0, 9), Reserved::Empty, "it is gone");
+        assert_eq!(reserve(&mut host, "c", 0, 12, 1), Reserved::Units { remaining: 8 }, "a higher one");
+        assert_eq!(reserve(&mut host, "c", 0, 3, 1), Reserved::Lacking);
+        assert_eq!(reserve(&mut host, "c", 0, 9, 1), Reserved::Lacking, "it is gone");
         put(&mut host, "c", 0, 5, 4, 9);
         put(&mut host, "c", 0, 1, 0, 3);
         assert_eq!(
-            [reserve(&mut host, "c", 0, 3), reserve(&mut host, "c", 0, 3)],
-            [Reserved::Unit(0), Reserved::Empty]
+            [reserve(&mut host, "c", 0, 3, 1), reserve(&mut host, "c", 0, 3, 1)],
+            [Reserved::Units { remaining: 0 }, Reserved::Lacking]
         );
+    }
+
+    #[test]
+    fn so_many_units_are_reserved_at_once_or_none() {
+        let mut host = FakeHost::default();
+        put(&mut host, "c", 0, 5, 4, 9);
+        assert_eq!(reserve(&mut host, "c", 0, 9, 3), Reserved::Units { remaining: 6 });
+        assert_eq!(reserve(&mut host, "c", 0, 9, 3), Reserved::Lacking);
+        assert_eq!(reserve(&mut host, "c", 0, 9, 2), Reserved::Units { remaining: 4 }, "what is left is still there");
+        release(&mut host, "c", 0, 3);
+        exhaust(&mut host, "c", 0, 9, u64::MAX);
+        assert_eq!(reserve(&mut host, "c", 0, 9, 4), Reserved::Exhausted { pending: false });
+        assert_eq!(reserve(&mut host, "c", 0, 9, 3), Reserved::Units { remaining: 0 });
     }
 
     #[test]
@@ -238,6 +256,6 @@ mod tests {
         let mut contended = Contended { host, other, interferences: 0, taken_by_other: 0 };
         put(&mut contended, "c", 60, 5, 0, 9);
         contended.interferences = usize::MAX;
-        assert_eq!(reserve(&mut contended, "c", 60, 9), Reserved::Empty);
+        assert_eq!(reserve(&mut contended, "c", 60, 9, 1), Reserved::Lacking);
     }
 }

@@ -1,14 +1,14 @@
 use std::rc::Rc;
 
 use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Party, Principal, RateLimit, RateLimitStatus, Shared, Step, duration};
+use weir_exchange::{Party, Principal, Shared, Step, duration};
 use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::Schema;
 use weir_llm::error::ClientError;
 
-use crate::counter::{self, Reserved};
-use crate::leases::CounterWindow;
-use crate::{Leases, Window};
+use crate::Leases;
+use crate::counter::Reserved;
+use crate::reservation::Reservation;
 
 /// Requests refused by a limit.
 const REFUSED: &str = "weir_quota_refused";
@@ -37,8 +37,7 @@ impl QuotaPlugin {
             shared: shared.held_by(Party::Gateway(Step::Quota)),
             leases,
             schema: Schema::default(),
-            principal: Rc::default(),
-            reservations: Vec::new(),
+            reservation: Reservation::default(),
             waits: false,
             admitted: false,
         }
@@ -58,21 +57,10 @@ pub struct QuotaStream {
     shared: Shared,
     leases: Rc<Leases>,
     schema: Schema,
-    principal: Rc<Principal>,
-    /// One for each limit.
-    reservations: Vec<Reservation>,
+    reservation: Reservation,
     /// It lacks units, and will be woken.
     waits: bool,
     admitted: bool,
-}
-
-/// One limit, and the unit of it that this request has reserved.
-#[derive(Debug)]
-struct Reservation {
-    limit: RateLimit,
-    window: Window,
-    /// `Unit`: it has its unit.
-    reserved: Reserved,
 }
 
 impl StreamFilter for QuotaStream {
@@ -87,11 +75,10 @@ impl StreamFilter for QuotaStream {
             return Flow::Reply(self.shared.refuse(schema, &ClientError::new(503, "gateway_misconfigured", message)));
         };
         self.schema = operation.schema();
-        if !operation.has_body() || principal.rate_limits.is_empty() {
+        if !operation.has_body() || principal.limits.is_empty() {
             return self.admit();
         }
-        self.principal = principal;
-        self.reserve_all(host)
+        self.reserve(host, &principal)
     }
 
     fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
@@ -106,33 +93,32 @@ impl StreamFilter for QuotaStream {
         if let Some(reason) = self.leases.take_failure(host.stream()) {
             return self.without_answer(host, &reason);
         }
-        self.reserve_lacking(host);
+        self.reservation.reserve(host, &self.leases);
         self.decide(host)
     }
 
     fn on_log(&mut self, host: &mut dyn Host) {
-        if self.reservations.is_empty() {
+        if self.reservation.is_empty() {
             return;
         }
         self.leases.gone(host.stream());
-        // The client left while the control plane was asked: nothing went on, so nothing was used.
         if !self.admitted {
-            self.release(host);
+            // The client left while the control plane was asked.
+            return self.reservation.release(host);
+        }
+        let Self { shared, reservation, leases, .. } = self;
+        if shared.read(|exchange| reservation.settle(host, leases, exchange)).is_none() {
+            host.log(Level::Error, "weir.quota: a stream's state was in use when it ended");
         }
     }
 }
 
 impl QuotaStream {
-    /// Takes a unit of every limit, from what this Envoy holds, else waits for a lease, which it asks for unless somebody has.
-    fn reserve_all(&mut self, host: &mut dyn Host) -> Flow {
-        let now = host.now();
-        let reservation = |limit: &RateLimit| Reservation {
-            limit: limit.clone(),
-            window: Window::at(now, limit.window_seconds),
-            reserved: Reserved::Empty,
-        };
-        self.reservations = self.principal.rate_limits.iter().map(reservation).collect();
-        self.reserve_lacking(host);
+    /// Reserves what the request takes of every limit, of what this Envoy holds, else waits for a lease, which it asks for unless
+    /// somebody has.
+    fn reserve(&mut self, host: &mut dyn Host, principal: &Principal) -> Flow {
+        self.reservation = Reservation::new(principal, host.now());
+        self.reservation.reserve(host, &self.leases);
         let flow = self.decide(host);
         if self.waits {
             let stream = host.stream();
@@ -146,37 +132,14 @@ impl QuotaStream {
         flow
     }
 
-    /// Takes what it can of the units that this request lacks.
-    fn reserve_lacking(&mut self, host: &mut dyn Host) {
-        let now = host.now();
-        for reservation in self.reservations.iter_mut().filter(|reservation| !reservation.has_unit()) {
-            let limit = &reservation.limit;
-            // It may have waited into the next one.
-            reservation.window = Window::at(now, limit.window_seconds);
-            reservation.reserved = match limit.limit {
-                0 => Reserved::Exhausted { pending: false },
-                _ => counter::reserve(host, &limit.counter, reservation.window.start_s, limit.limit),
-            };
-            if reservation.has_unit() {
-                self.leases.used(&self.principal.tenant_id, &limit.counter, reservation.window.start_s);
-            }
-        }
-    }
-
     fn decide(&mut self, host: &mut dyn Host) -> Flow {
-        if self.exhausted().next().is_some() {
+        if self.reservation.refused_by().is_some() {
             return self.refuse(host);
         }
-        if self.has_all() {
+        if self.reservation.is_complete() {
             return self.admit();
         }
-        let lacking = self.lacking().map(|reservation| CounterWindow {
-            tenant_id: self.principal.tenant_id.clone(),
-            counter: reservation.limit.counter.clone(),
-            start_s: reservation.window.start_s,
-            limit: reservation.limit.limit,
-        });
-        if !self.leases.wait(host.stream(), lacking.collect()) {
+        if !self.leases.wait(host.stream(), self.reservation.lacking()) {
             return self.without_answer(host, "too many requests wait for leases");
         }
         self.waits = true;
@@ -185,8 +148,8 @@ impl QuotaStream {
 
     fn admit(&mut self) -> Flow {
         self.admitted = true;
-        if let Some(reservation) = self.tightest() {
-            self.shared.prepare(|request| request.rate_limit = Some(reservation.status()));
+        if let Some(part) = self.reservation.tightest() {
+            self.shared.prepare(|request| request.rate_limit = Some(part.status()));
         }
         Flow::Continue
     }
@@ -194,24 +157,27 @@ impl QuotaStream {
     fn refuse(&mut self, host: &mut dyn Host) -> Flow {
         host.count(REFUSED, 1);
         let now = host.now();
-        let Some(reservation) = self.exhausted().max_by_key(|reservation| reservation.window.end_s) else {
+        let Some(part) = self.reservation.refused_by() else {
             return self.without_answer(host, "a request was refused without a limit");
         };
         // Where others may give back what they hold, waiting for the window's end is not needed.
-        let retry_after_s = match reservation.reserved {
+        let retry_after_s = match part.reserved {
             Reserved::Exhausted { pending: true } => 1,
-            Reserved::Exhausted { pending: false } | Reserved::Empty | Reserved::Unit(_) => {
-                reservation.window.remaining_s(now).max(1)
+            Reserved::Exhausted { pending: false } | Reserved::Lacking | Reserved::Units { .. } => {
+                part.period.remaining_s(now).max(1)
             }
         };
+        let limit = &part.limit;
         let message = format!(
-            "The limit of {} requests in {} is used up. Try again in {}.",
-            reservation.limit.limit,
-            duration(reservation.limit.window_seconds.into()),
+            "The limit of {} {} in {} is used up ({}). Try again in {}.",
+            limit.amount,
+            limit.unit.name(),
+            duration(limit.window.seconds().into()),
+            limit.counter,
             duration(retry_after_s),
         );
-        self.shared.prepare(|request| request.rate_limit = Some(reservation.status()));
-        self.release(host);
+        self.shared.prepare(|request| request.rate_limit = Some(part.status()));
+        self.reservation.release(host);
         let error = ClientError::new(429, "rate_limit_exceeded", message);
         Flow::Reply(self.shared.refuse_for(self.schema, &error, retry_after_s))
     }
@@ -224,58 +190,11 @@ impl QuotaStream {
                 self.admit()
             }
             FailMode::Closed => {
-                self.release(host);
+                self.reservation.release(host);
                 let message = "The request's limits cannot be checked at the moment. Try again.";
                 let error = ClientError::new(503, "quota_unavailable", message);
                 Flow::Reply(self.shared.refuse_for(self.schema, &error, 1))
             }
         }
-    }
-
-    /// Puts back the units of a request that does not go on.
-    fn release(&mut self, host: &mut dyn Host) {
-        for reservation in self.reservations.iter_mut().filter(|reservation| reservation.has_unit()) {
-            counter::release(host, &reservation.limit.counter, reservation.window.start_s);
-            reservation.reserved = Reserved::Empty;
-        }
-    }
-
-    fn lacking(&self) -> impl Iterator<Item = &Reservation> {
-        self.reservations.iter().filter(|reservation| !reservation.has_unit())
-    }
-
-    fn exhausted(&self) -> impl Iterator<Item = &Reservation> {
-        self.reservations.iter().filter(|reservation| matches!(reservation.reserved, Reserved::Exhausted { .. }))
-    }
-
-    fn has_all(&self) -> bool {
-        self.lacking().next().is_none()
-    }
-
-    /// Of the limits that this request counts against, the one that will be reached first.
-    fn tightest(&self) -> Option<&Reservation> {
-        self.reservations
-            .iter()
-            .filter(|reservation| reservation.has_unit())
-            .min_by_key(|reservation| reservation.remaining())
-    }
-}
-
-impl Reservation {
-    fn has_unit(&self) -> bool {
-        matches!(self.reserved, Reserved::Unit(_))
-    }
-
-    fn remaining(&self) -> u64 {
-        match self.reserved {
-            Reserved::Unit(remaining) => remaining.min(self.limit.limit),
-            Reserved::Empty | Reserved::Exhausted { .. } => 0,
-        }
-    }
-
-    /// What the client is told of it.
-    fn status(&self) -> RateLimitStatus {
-        let window_end = u64::try_from(self.window.end_s).unwrap_or_default().saturating_mul(1_000_000);
-        RateLimitStatus { limit: self.limit.limit, remaining: self.remaining(), window_end }
     }
 }

@@ -57,6 +57,22 @@ pub(crate) struct CounterWindow {
     pub(crate) limit: u64,
 }
 
+/// What a request lacks of a counter.
+#[derive(Clone, Debug)]
+pub(crate) struct Lack {
+    pub(crate) window: CounterWindow,
+    pub(crate) units: u64,
+}
+
+/// What all requests that wait lack of a counter.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// The least that lets one of them go on.
+    minimum: u64,
+    /// What lets all of them.
+    waiting: u64,
+}
+
 /// What one worker knows of leases: which it has asked for, the requests that wait for them, and what it has taken of which.
 ///
 /// However many requests lack units of a counter, one call asks for them; the others wait for its answer and are then woken, in
@@ -102,7 +118,7 @@ struct Asked {
 #[derive(Debug)]
 struct Waiting {
     stream: StreamId,
-    windows: Vec<CounterWindow>,
+    lacks: Vec<Lack>,
 }
 
 impl Leases {
@@ -111,18 +127,18 @@ impl Leases {
         Self { name, state: Cell::default(), settlements: Journal::new(&SETTLEMENTS, owner) }
     }
 
-    /// Notes that a unit was taken, so that what nobody takes any longer is given back.
+    /// Notes that units were taken or put back, so that what nobody takes any longer is given back.
     pub(crate) fn used(&self, tenant_id: &str, counter: &str, start_s: i64) {
         self.with(|state| state.consumption.note(tenant_id, counter, start_s));
     }
 
     /// Has a stream wait for these. `false`: too many wait.
-    pub(crate) fn wait(&self, stream: StreamId, windows: Vec<CounterWindow>) -> bool {
+    pub(crate) fn wait(&self, stream: StreamId, lacks: Vec<Lack>) -> bool {
         self.with(|state| {
             if state.waiting.len() >= MOST_WAITING {
                 return false;
             }
-            state.waiting.push(Waiting { stream, windows });
+            state.waiting.push(Waiting { stream, lacks });
             true
         })
     }
@@ -139,18 +155,19 @@ impl Leases {
             let now = host.now();
             state.calls.retain(|asked| now < asked.deadline);
             let asked: HashSet<&CounterWindow> = state.calls.iter().flat_map(|asked| &asked.windows).collect();
-            let mut lacking: BTreeMap<&CounterWindow, u64> = BTreeMap::new();
-            for window in state.waiting.iter().flat_map(|waiting| &waiting.windows) {
+            let mut lacking: BTreeMap<&CounterWindow, Wanted> = BTreeMap::new();
+            for Lack { window, units } in state.waiting.iter().flat_map(|waiting| &waiting.lacks) {
                 if !asked.contains(window) {
-                    let waiting = lacking.entry(window).or_default();
-                    *waiting = waiting.saturating_add(1);
+                    let wanted = lacking.entry(window).or_insert(Wanted { minimum: *units, waiting: 0 });
+                    wanted.minimum = wanted.minimum.min(*units);
+                    wanted.waiting = wanted.waiting.saturating_add(*units);
                 }
             }
             if lacking.is_empty() {
                 return;
             }
-            let lacking: Vec<(CounterWindow, u64)> =
-                lacking.into_iter().map(|(window, waiting)| (window.clone(), waiting)).collect();
+            let lacking: Vec<(CounterWindow, Wanted)> =
+                lacking.into_iter().map(|(window, wanted)| (window.clone(), wanted)).collect();
             let holder = state.holder(host, &self.name);
             for of_tenant in lacking.chunk_by(|(one, _), (next, _)| one.tenant_id == next.tenant_id) {
                 for demands in of_tenant.chunks(MOST_DEMANDS) {
@@ -266,14 +283,14 @@ impl State {
         config: &QuotaConfig,
         by: Option<StreamId>,
         holder: &str,
-        lacking: &[(CounterWindow, u64)],
+        lacking: &[(CounterWindow, Wanted)],
     ) {
-        let demands = lacking.iter().map(|(window, waiting)| QuotaDemand {
+        let demands = lacking.iter().map(|(window, wanted)| QuotaDemand {
             counter: window.counter.clone(),
             window_start_unix_s: window.start_s,
-            minimum: 1,
-            wanted: (window.limit.saturating_mul(config.lease_percent) / 100).max(*waiting),
-            waiting: *waiting,
+            minimum: wanted.minimum,
+            wanted: (window.limit.saturating_mul(config.lease_percent) / 100).max(wanted.waiting),
+            waiting: wanted.waiting,
         });
         let tenant_id = lacking.first().map(|(window, _)| window.tenant_id.clone()).unwrap_or_default();
         let request = AcquireQuotaRequest { tenant_id, demands: demands.collect(), holder: holder.to_owned() };
@@ -294,7 +311,7 @@ impl State {
     }
 
     fn wake(&mut self, windows: &[CounterWindow], failure: Option<Rc<str>>) {
-        let concerned = |waiting: &Waiting| waiting.windows.iter().any(|window| windows.contains(window));
+        let concerned = |waiting: &Waiting| waiting.lacks.iter().any(|lack| windows.contains(&lack.window));
         let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(concerned);
         self.waiting = waiting;
         let woken: Vec<Waiting> = woken;

@@ -1,12 +1,16 @@
 //! `weir.quota`: whether a caller's limits allow one more request.
 //!
-//! A limit is so many units in each fixed window on UTC boundaries. The control plane leases units of a counter ahead of use; a
-//! lease lies in Envoy's shared data ([`Lease`]), so that all workers of one Envoy draw from it and most requests ask nobody. A
-//! worker asks once for a counter however many requests lack it; the others wait for the answer ([`Leases`]). What the control
-//! plane refuses is remembered for as long as it says. What an Envoy holds and does not use it gives back within seconds, by
-//! settlements, which also say what it spent. A request that several limits apply to takes one unit of each or none of any.
+//! A [`Limit`](weir_config::Limit) is so many units in each window. What a request takes of it at most is estimated at its admission
+//! (`Estimate`) and reserved of every limit that applies, or of none (`Reservation`); what it took is known at its end
+//! (`Settlement`), and the rest is free again, also if it failed, its client left or nothing of it reached a provider.
 //!
-//! This crate knows no tokens and no money, only requests.
+//! The control plane leases units of a counter ahead of use; a lease lies in Envoy's shared data ([`Lease`]), so that all workers of
+//! one Envoy draw from it and most requests ask nobody. A worker asks once for a counter however many requests lack it; the others
+//! wait for the answer ([`Leases`]). What the control plane refuses is remembered for as long as it says. What an Envoy holds and does
+//! not use it gives back within seconds, and says what it spent.
+//!
+//! A further unit is a variant of [`Unit`](weir_config::Unit), what of it a request may take (`estimate.rs`) and what it took
+//! (`settlement.rs`).
 #![cfg_attr(
     not(test),
     deny(
@@ -21,14 +25,15 @@
 
 mod consumption;
 mod counter;
+mod estimate;
 mod filter;
 mod lease;
 mod leases;
+mod reservation;
+mod settlement;
 #[cfg(test)]
 mod tests;
-mod window;
 
 pub use filter::{QuotaPlugin, QuotaStream};
 pub use lease::Lease;
 pub use leases::Leases;
-pub use window::Window;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use prost::Message as _;
 use uuid::Uuid;
-use weir_config::{QuotaConfig, parse};
-use weir_exchange::{Exchange, Principal, RateLimit, Shared};
+use weir_config::{Limit, QuotaConfig, Unit, Window, parse};
+use weir_exchange::{Attempt, Exchange, Party, Principal, Shared};
 use weir_host::fake::{FakeHost, SharedData};
 use weir_host::{CallError, CallId, Flow, Reply, StreamFilter, StreamId};
 use weir_llm::Operation;
@@ -52,7 +52,7 @@ struct Worker {
     plugin: QuotaPlugin,
     leases: Rc<Leases>,
     streams: u32,
-    limits: Vec<RateLimit>,
+    limits: Vec<Limit>,
 }
 
 struct Request {
@@ -69,11 +69,7 @@ impl Worker {
                 "fail_mode": "{fail_mode}"}}"#
         );
         let config: QuotaConfig = parse(config.as_bytes()).expect("a good configuration");
-        let limit = |(counter, limit, window_seconds): &(&str, u64, u32)| RateLimit {
-            counter: (*counter).into(),
-            limit: *limit,
-            window_seconds: *window_seconds,
-        };
+        let limit = |(counter, amount, seconds): &(&str, u64, u32)| requests(counter, *amount, *seconds);
         Self {
             host: FakeHost { now: 600 * SECOND, shared: Rc::clone(shared), ..FakeHost::default() },
             plugin: QuotaPlugin::new(config),
@@ -87,11 +83,8 @@ impl Worker {
         let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
-        request.principal = Some(Rc::new(Principal {
-            tenant_id: "acme".into(),
-            rate_limits: self.limits.clone(),
-            ..Principal::default()
-        }));
+        request.principal =
+            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.limits.clone(), ..Principal::default() }));
         let shared = Shared::new(exchange);
         self.streams += 1;
         self.host.stream = self.streams;
@@ -151,6 +144,10 @@ impl Worker {
         let value = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
         ["limit", "remaining", "reset"].map(|name| value(&format!("x-ratelimit-{name}-requests"))).into()
     }
+}
+
+fn requests(counter: &str, amount: u64, seconds: u32) -> Limit {
+    Limit { counter: counter.into(), unit: Unit::Requests, window: Window::of_seconds(seconds), amount }
 }
 
 fn ledger(limits: &[(&str, u64)]) -> Ledger {
@@ -374,7 +371,7 @@ fn a_limit_that_was_raised_holds_at_once() {
     assert_eq!(worker.passing(5, &mut ledger), 2);
     ledger.limits.insert("key".into(), 4);
     for limit in &mut worker.limits {
-        limit.limit = 4;
+        limit.amount = 4;
     }
     assert_eq!(worker.passing(5, &mut ledger), 2);
 }
@@ -384,7 +381,7 @@ fn a_client_that_leaves_while_waiting_uses_nothing() {
     let (mut worker, mut ledger) = one(&[("minute", 10, 60), ("day", 5, 86_400)], 100);
     worker.limits.truncate(1);
     assert_eq!(worker.passing(1, &mut ledger), 1);
-    worker.limits.push(RateLimit { counter: "day".into(), limit: 5, window_seconds: 86_400 });
+    worker.limits.push(requests("day", 5, 86_400));
     let mut leaving = worker.request();
     assert_eq!(leaving.flow, Flow::Pause);
     worker.end(&mut leaving);
@@ -393,15 +390,25 @@ fn a_client_that_leaves_while_waiting_uses_nothing() {
     assert_eq!(worker.passing(20, &mut ledger), 9);
 }
 
+/// Of a request that was admitted, its unit is free again if nothing of it reached a provider, unless a guardrail refused it.
 #[test]
-fn a_client_that_leaves_later_gets_nothing_back() {
-    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 100);
-    for _ in 0..5 {
-        let mut request = worker.admit(&mut ledger);
-        assert_eq!(request.flow, Flow::Continue);
-        worker.end(&mut request);
-    }
-    assert_eq!(worker.passing(1, &mut ledger), 0);
+fn what_a_request_took_is_settled_with_the_truth() {
+    let check = |what: &str, then: fn(&mut Exchange), free: usize| {
+        let (mut worker, mut ledger) = one(&[("key", 5, 60), ("day", 50, 86_400)], 100);
+        for _ in 0..5 {
+            let mut request = worker.admit(&mut ledger);
+            assert_eq!(request.flow, Flow::Continue);
+            request.shared.write(then);
+            worker.end(&mut request);
+            worker.end(&mut request);
+        }
+        assert_eq!(worker.passing(6, &mut ledger), free, "{what}");
+    };
+    check("the client left before an attempt", |exchange| exchange.decide(Party::Client, "client_disconnect"), 5);
+    check("Envoy found no provider", |exchange| exchange.decide(Party::Network, "upstream_unavailable"), 5);
+    check("it could not be said", |exchange| exchange.begin_attempt(Attempt::default()), 5);
+    check("a guardrail refused it", |exchange| exchange.decide(Party::Guardrail, "content_blocked"), 0);
+    check("it was answered", |exchange| exchange.begin_attempt(Attempt { is_sent: true, ..Attempt::default() }), 0);
 }
 
 #[test]
