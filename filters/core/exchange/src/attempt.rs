@@ -33,7 +33,7 @@ pub struct Attempt {
     pub usage: Usage,
     /// The provider's answer ended as its protocol says an answer ends.
     pub is_complete: bool,
-    /// Its answer passes the request's `answer_filter` on its way: the listener's own filter need not look at it.
+    /// Its answer passes the request's `answer_filters` on its way: the listener's own filter need not look at it.
     pub is_checked: bool,
     /// It has passed a good answer on, with status 200 and all of [`AnswerHeaders`](crate::AnswerHeaders). The router takes such an
     /// answer for the request's.

@@ -33,7 +33,7 @@ mod table;
 mod usage;
 mod verdict;
 
-pub use answer::{AnswerCheck, AnswerFilter, Checked};
+pub use answer::{AnswerCheck, AnswerChecks, AnswerFilter, Checked};
 pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use attempt::Attempt;
 pub use bodies::{Bodies, HeldBody};

@@ -26,8 +26,8 @@ pub struct Request {
     pub pool_id: Option<String>,
     /// What is left of the limit that the caller will reach first, or has reached; `None` if none is known.
     pub rate_limit: Option<RateLimitStatus>,
-    /// What checks the answer where it arrives.
-    pub answer_filter: Option<Rc<dyn AnswerFilter>>,
+    /// What checks the answer where it arrives, in this order.
+    pub answer_filters: Vec<Rc<dyn AnswerFilter>>,
 }
 
 /// A request's body. Empty until it was read whole.
@@ -59,7 +59,7 @@ impl Request {
             body: Body::default(),
             pool_id: None,
             rate_limit: None,
-            answer_filter: None,
+            answer_filters: Vec::new(),
         }
     }
 

@@ -125,7 +125,7 @@ impl GuardrailsStream {
     /// Has the answer watched where it arrives.
     fn offer(&self, watch: &Watch) {
         if watch.watches_answer() {
-            self.known.prepare(|request| request.answer_filter = Some(Rc::new(watch.clone())));
+            self.known.prepare(|request| request.answer_filters.push(Rc::new(watch.clone())));
         }
     }
 }

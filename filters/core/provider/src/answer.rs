@@ -2,7 +2,7 @@ mod failure;
 
 use std::rc::Rc;
 
-use weir_exchange::{AnswerCheck, Attempt, Checked, Exchange, Party, Shared};
+use weir_exchange::{AnswerChecks, Attempt, Checked, Exchange, Party, Shared};
 use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
@@ -52,7 +52,7 @@ pub(crate) struct Answer {
     asked: Asked,
     headers: Rc<Headers>,
     /// What it passes on its way to the client; none once it is an error of ours.
-    check: Option<Box<dyn AnswerCheck>>,
+    checks: Option<AnswerChecks>,
     /// For a body that is compressed.
     decoder: Option<Decoder>,
     state: State,
@@ -78,8 +78,8 @@ enum State {
 }
 
 impl Answer {
-    pub(crate) fn new(asked: Asked, check: Option<Box<dyn AnswerCheck>>) -> Self {
-        Self { asked, headers: Rc::default(), check, decoder: None, state: State::Waiting }
+    pub(crate) fn new(asked: Asked, checks: Option<AnswerChecks>) -> Self {
+        Self { asked, headers: Rc::default(), checks, decoder: None, state: State::Waiting }
     }
 
     pub(crate) fn on_headers(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, end_of_stream: bool) -> Flow {
@@ -255,7 +255,7 @@ impl Answer {
             attempt.first_content = Some(now);
             attempt.is_complete = true;
         });
-        let (status, translated) = match self.check.as_mut().map(|check| check.whole(answer)) {
+        let (status, translated) = match self.checks.as_mut().map(|checks| checks.whole(answer)) {
             None | Some(Checked::Passes) => (200, translated),
             Some(Checked::Edited(edited)) => (200, Some(edited)),
             Some(Checked::Refused(error)) => (error.status, Some(error.body(client))),
@@ -346,8 +346,8 @@ impl Answer {
 
     /// What goes on of a piece of a stream that the client gets.
     fn checked_piece(&mut self, piece: Vec<u8>, end_of_stream: bool) -> Vec<u8> {
-        match &mut self.check {
-            Some(check) => check.piece(&piece, end_of_stream),
+        match &mut self.checks {
+            Some(checks) => checks.piece(piece, end_of_stream),
             None => piece,
         }
     }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{AnswerCheck, Attempt, Body, Party, Shared, Step};
+use weir_exchange::{AnswerChecks, Attempt, Body, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -28,7 +28,7 @@ pub(crate) struct ProviderStream {
     headers: Rc<Headers>,
     client: Schema,
     /// What the answer passes, in the client's schema.
-    check: Option<Box<dyn AnswerCheck>>,
+    checks: Option<AnswerChecks>,
     begun: Option<Begun>,
     answer: Option<Answer>,
 }
@@ -48,11 +48,11 @@ struct Begun {
 impl ProviderStream {
     pub(crate) fn new(plugin: Rc<ProviderPlugin>, exchange: Option<Shared>, headers: Rc<Headers>) -> Self {
         let exchange = exchange.map(|exchange| exchange.held_by(Party::Gateway(Step::Attempt)));
-        let check = exchange.as_ref().and_then(|shared| {
-            let filter = shared.read(|exchange| exchange.request().answer_filter.clone()).flatten()?;
-            Some(filter.check(shared.clone()))
+        let checks = exchange.as_ref().and_then(|shared| {
+            let filters = shared.read(|exchange| exchange.request().answer_filters.clone())?;
+            AnswerChecks::of(&filters, shared)
         });
-        Self { plugin, exchange, headers, client: Schema::default(), check, begun: None, answer: None }
+        Self { plugin, exchange, headers, client: Schema::default(), checks, begun: None, answer: None }
     }
 
     fn begin(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Result<(), ClientError> {
@@ -77,7 +77,7 @@ impl ProviderStream {
             upstream_model: deployment.model.clone(),
             price: deployment.price.clone(),
             started: host.now(),
-            is_checked: self.check.is_some(),
+            is_checked: self.checks.is_some(),
             ..Attempt::default()
         };
         if let Some(exchange) = &self.exchange {
@@ -156,7 +156,7 @@ impl ProviderStream {
             tool_names: upstream_body.tool_names,
             echo: upstream_body.echo,
         };
-        self.answer = Some(Answer::new(asked, self.check.take()));
+        self.answer = Some(Answer::new(asked, self.checks.take()));
         Ok(())
     }
 

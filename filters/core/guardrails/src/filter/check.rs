@@ -55,4 +55,8 @@ impl AnswerCheck for Check {
         }
         edited.bytes
     }
+
+    fn has_ended(&self) -> bool {
+        self.events.as_ref().is_some_and(|events| events.over)
+    }
 }

@@ -13,7 +13,7 @@ pub(super) struct EventEditor {
     framer: Framer,
     deltas: Deltas,
     /// The stream was ended by us: what still comes is swallowed.
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// What editing a piece of a stream gave.

@@ -15,7 +15,7 @@ impl Answer {
     /// Headers only. No body can be written to such an answer. Where the next provider may do better, only the status is,
     /// for the router; else the answer is replaced by a reply, which ends the request.
     pub(super) fn without_body(&mut self, host: &mut dyn Host, exchange: Option<&Shared>) -> Flow {
-        self.check = None;
+        self.checks = None;
         let client = self.asked.client;
         let (status, code, body) = match std::mem::replace(&mut self.state, State::Discarding) {
             State::Failed { otherwise: Some(error), .. } | State::Unusable(error) => {
@@ -69,7 +69,7 @@ impl Answer {
         body: &[u8],
     ) -> Flow {
         self.state = State::Discarding;
-        self.check = None;
+        self.checks = None;
         write(exchange, |exchange| exchange.decide(Party::Provider, code));
         let headers = downstream(&self.headers, self.asked.credential.as_deref(), status, JSON, Some(body.len()));
         let written = host.set_headers(Message::Response, &headers);
