@@ -137,7 +137,7 @@ impl TextStream {
         }
         let until = until.max(self.held);
         // What was told is not told again.
-        let told = findings.last().map_or(0, |finding| finding.end);
+        let found_until = findings.last().map_or(0, |finding| finding.end);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
@@ -149,7 +149,7 @@ impl TextStream {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);
         }
-        self.decided = if at_end { undecided.max(told) } else { undecided };
+        self.decided = if at_end { undecided.max(found_until) } else { undecided };
         self.forget_before(until);
         Released { text, findings, blocked: self.blocked, crosses_parts }
     }

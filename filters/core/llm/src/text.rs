@@ -2,11 +2,11 @@
 //!
 //! A body is walked once, by `reader` rather than by serde: it must be told where each string stands, and every value of a name that
 //! stands twice must be seen, since the provider may read another one than the first. Which strings are text is decided by exclusion
-//! ([`place`]): in the parts that reach a model, an unknown field counts as text.
+//! ([`schema`]): in the parts that reach a model, an unknown field counts as text.
 
 mod base64;
-pub mod place;
 mod scan;
+pub mod schema;
 mod stream;
 
 use std::ops::Range;
@@ -16,8 +16,8 @@ use crate::json::{spliced, unescaped, write_string};
 use crate::operation::Operation;
 use crate::reader::Malformed;
 use crate::schema::{Kind, Schema};
-pub use place::{Ends, Holds, Names, Place, Texts};
 use scan::{Scanned, Unreadable, scan};
+pub use schema::{Ends, Holds, Names, TextSchema, Texts};
 
 pub use stream::{MOST_TEXTS_OF_AN_EVENT, Role, StreamEvent, StreamText, continuation};
 
@@ -77,11 +77,11 @@ pub fn request_characters(operation: Operation, body: &[u8]) -> Result<u64, Requ
     Ok(characters(body, &scan(body, place).map_err(malformed)?))
 }
 
-fn request_place(operation: Operation) -> Option<&'static Place> {
+fn request_place(operation: Operation) -> Option<&'static TextSchema> {
     place_of(operation.schema().texts().requests, operation.kind())
 }
 
-fn place_of(places: &[(Kind, &'static Place)], kind: Kind) -> Option<&'static Place> {
+fn place_of(places: &[(Kind, &'static TextSchema)], kind: Kind) -> Option<&'static TextSchema> {
     places.iter().find(|(of, _)| *of == kind).map(|(_, place)| *place)
 }
 
@@ -110,7 +110,7 @@ pub fn response_characters(client: Schema, operation: Operation, body: &[u8]) ->
     as_text(body).and_then(|body| Ok(characters(body, &scan(body, place)?))).unwrap_or(0)
 }
 
-fn answer_place(client: Schema, operation: Operation) -> Option<&'static Place> {
+fn answer_place(client: Schema, operation: Operation) -> Option<&'static TextSchema> {
     place_of(client.texts().answers, operation.kind())
 }
 

@@ -95,16 +95,16 @@ impl Consumption {
             };
             counter::give_back_all_but(host, counter, start, kept);
             let Some(lease) = counter::held(host, counter, start) else { return false };
-            let told = (lease.spent(), lease.returned);
-            if told != taken.settled {
-                taken.settled = told;
+            let totals = (lease.spent(), lease.returned);
+            if totals != taken.settled {
+                taken.settled = totals;
                 settlements.push(QuotaSettlement {
                     tenant_id: taken.tenant_id.clone(),
                     holder: holder.to_owned(),
                     counter: counter.clone(),
                     window_start_unix_s: start,
-                    spent: told.0,
-                    returned: told.1,
+                    spent: totals.0,
+                    returned: totals.1,
                 });
             }
             taken.is_held = pace > 0 || lease.units > 0;

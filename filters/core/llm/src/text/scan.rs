@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::place::{Holds, Place};
+use super::schema::{Holds, TextSchema};
 use crate::json::unescaped;
 use crate::reader::{Malformed, Reader};
 
@@ -29,7 +29,7 @@ pub(super) struct Scanned {
     pub(super) texts: Vec<Found>,
     /// Values that spell a text once more, unless they are null.
     pub(super) spellings: Vec<Range<usize>>,
-    /// Whether the whole is what an answer's place promises: an object with one list of what the model said.
+    /// Whether the whole is what an answer's schema promises: an object with one list of what the model said.
     pub(super) is_answer: bool,
     /// The value of the outermost `type`.
     pub(super) kind: Range<usize>,
@@ -48,7 +48,7 @@ pub(super) struct Scanned {
 pub(super) struct Found {
     pub(super) span: Range<usize>,
     /// Where it stands.
-    pub(super) place: &'static Place,
+    pub(super) schema: &'static TextSchema,
     /// Of an object's name: the object, counted from 1.
     pub(super) name_of: u32,
     /// The array whose parts are read as one, counted from 1; 0: it stands alone.
@@ -66,16 +66,16 @@ pub(super) struct Found {
 }
 
 /// Scans a whole JSON text.
-pub(super) fn scan(json: &str, place: &'static Place) -> Result<Scanned, Unreadable> {
-    scan_as(json, place, false)
+pub(super) fn scan(json: &str, schema: &'static TextSchema) -> Result<Scanned, Unreadable> {
+    scan_as(json, schema, false)
 }
 
 /// Scans the data of an event, in which texts have channels.
-pub(super) fn scan_event(json: &str, place: &'static Place) -> Result<Scanned, Unreadable> {
-    scan_as(json, place, true)
+pub(super) fn scan_event(json: &str, schema: &'static TextSchema) -> Result<Scanned, Unreadable> {
+    scan_as(json, schema, true)
 }
 
-fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scanned, Unreadable> {
+fn scan_as(json: &str, schema: &'static TextSchema, has_channels: bool) -> Result<Scanned, Unreadable> {
     let mut scanner = Scanner {
         json,
         out: Scanned::default(),
@@ -87,8 +87,8 @@ fn scan_as(json: &str, place: &'static Place, has_channels: bool) -> Result<Scan
     };
     let mut reader = Reader::of(json);
     let is_object = reader.next() == Some(b'{');
-    let way = Way { is_outermost: true, hash: FNV_OFFSET, joined: 0, is_beside: !place.list.is_empty() };
-    scanner.value(&mut reader, place, way)?;
+    let way = Way { is_outermost: true, hash: FNV_OFFSET, joined: 0, is_beside: !schema.list.is_empty() };
+    scanner.value(&mut reader, schema, way)?;
     reader.end()?;
     scanner.out.unread = scanner.out.unread.saturating_add(u32::from(scanner.tokens));
     scanner.out.is_answer = is_object && scanner.said == Said::List;
@@ -139,25 +139,25 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn value(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
+    fn value(&mut self, reader: &mut Reader<'a>, schema: &'static TextSchema, way: Way) -> Result<(), Unreadable> {
         let first = reader.next();
         let (start, spellings) = (reader.position(), self.out.spellings.len());
         match first {
-            Some(b'{') => self.object(reader, place, way)?,
-            Some(b'[') => self.array(reader, place, way)?,
+            Some(b'{') => self.object(reader, schema, way)?,
+            Some(b'[') => self.array(reader, schema, way)?,
             _ => {
                 reader.scalar()?;
                 let span = start..reader.position();
                 match first {
-                    Some(b'"') => self.string_at(span, place, way),
-                    Some(b'-' | b'0'..=b'9') => self.number_at(span, place, way),
+                    Some(b'"') => self.string_at(span, schema, way),
+                    Some(b'-' | b'0'..=b'9') => self.number_at(span, schema, way),
                     // Null spells nothing, either.
                     Some(b'n') => return Ok(()),
                     _ => {}
                 }
             }
         }
-        if place.holds == Holds::Spelling {
+        if schema.holds == Holds::Spelling {
             // With all that is below it. What is empty spells nothing.
             self.out.spellings.truncate(spellings);
             if !matches!(reader.since(start), "[]" | "{}" | "\"\"") {
@@ -167,29 +167,29 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number_at(&mut self, span: Range<usize>, place: &'static Place, way: Way) {
-        self.tokens |= place.holds == Holds::TextOrTokens;
-        if span.len() < LONG_NUMBER || !place.has_text_numbers() {
+    fn number_at(&mut self, span: Range<usize>, schema: &'static TextSchema, way: Way) {
+        self.tokens |= schema.holds == Holds::TextOrTokens;
+        if span.len() < LONG_NUMBER || !schema.has_text_numbers() {
             return;
         }
         let token = self.json.get(span.clone()).unwrap_or_default();
         if token.bytes().filter(u8::is_ascii_digit).count() >= LONG_NUMBER {
-            self.found(span, place, 0, way);
+            self.found(span, schema, 0, way);
         }
     }
 
-    fn string_at(&mut self, span: Range<usize>, place: &'static Place, way: Way) {
-        match place.holds {
+    fn string_at(&mut self, span: Range<usize>, schema: &'static TextSchema, way: Way) {
+        match schema.holds {
             Holds::Media => self.out.unread = self.out.unread.saturating_add(1),
             Holds::Address | Holds::File => match self.embedded(&span) {
                 Embedded::Media => self.out.unread = self.out.unread.saturating_add(1),
-                Embedded::Base64(head) => self.found_base64(span, head, place, way),
-                Embedded::Nothing if place.holds == Holds::File => self.found_base64(span, 0, place, way),
-                Embedded::Nothing | Embedded::Other => self.found(span, place, 0, way),
+                Embedded::Base64(head) => self.found_base64(span, head, schema, way),
+                Embedded::Nothing if schema.holds == Holds::File => self.found_base64(span, 0, schema, way),
+                Embedded::Nothing | Embedded::Other => self.found(span, schema, 0, way),
             },
             Holds::Word if self.is_word(&span) => {}
             Holds::Word | Holds::Text | Holds::Remark | Holds::TextOrTokens | Holds::SourceData => {
-                self.found(span, place, 0, way);
+                self.found(span, schema, 0, way);
             }
             Holds::Nothing | Holds::Spelling => {}
         }
@@ -203,22 +203,22 @@ impl<'a> Scanner<'a> {
         inner.bytes().all(is_of_a_word) || (inner.contains('\\') && unescaped(token).bytes().all(is_of_a_word))
     }
 
-    fn found_base64(&mut self, span: Range<usize>, head: usize, place: &'static Place, way: Way) {
-        self.found(span, place, 0, way);
+    fn found_base64(&mut self, span: Range<usize>, head: usize, schema: &'static TextSchema, way: Way) {
+        self.found(span, schema, 0, way);
         if let Some(found) = self.out.texts.last_mut() {
             found.base64_behind = Some(head);
         }
     }
 
-    fn found(&mut self, span: Range<usize>, place: &'static Place, name_of: u32, way: Way) {
-        let joined = if name_of == 0 && (place.is_part || place.joins_parts) { way.joined } else { 0 };
+    fn found(&mut self, span: Range<usize>, schema: &'static TextSchema, name_of: u32, way: Way) {
+        let joined = if name_of == 0 && (schema.is_part || schema.joins_parts) { way.joined } else { 0 };
         let (channel, is_beside) = (way.hash, way.is_beside);
         let run = channel;
-        let found = Found { span, place, name_of, joined, channel, run, part: 0, is_beside, base64_behind: None };
+        let found = Found { span, schema, name_of, joined, channel, run, part: 0, is_beside, base64_behind: None };
         self.out.texts.push(found);
     }
 
-    fn object(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
+    fn object(&mut self, reader: &mut Reader<'a>, schema: &'static TextSchema, way: Way) -> Result<(), Unreadable> {
         let is_outermost = way.is_outermost;
         self.objects = self.objects.saturating_add(1);
         let object = self.objects;
@@ -227,28 +227,28 @@ impl<'a> Scanner<'a> {
         let mut source = Source::default();
         let mut seen = 0_u64;
         reader.object(|reader, name, name_span| {
-            if place.has_text_name(&name) {
-                self.found(name_span, place, object, way);
+            if schema.has_text_name(&name) {
+                self.found(name_span, schema, object, way);
             }
             let first = reader.next();
             let (first_span, value_start) = (self.out.texts.len(), reader.position());
-            let known = place.field(&name);
-            let value_place = known.map_or(place.others, |(_, place)| place);
-            let is_list = !place.list.is_empty() && name == place.list;
+            let known = schema.field(&name);
+            let value_schema = known.map_or(schema.others, |(_, schema)| schema);
+            let is_list = !schema.list.is_empty() && name == schema.list;
             let way = Way {
                 is_outermost: false,
-                hash: match value_place.goes_on_as {
+                hash: match value_schema.goes_on_as {
                     _ if !self.has_channels => way.hash,
                     "" => fnv(way.hash, &name),
                     other => fnv(way.hash, other),
                 },
-                joined: if value_place.is_part { way.joined } else { 0 },
+                joined: if value_schema.is_part { way.joined } else { 0 },
                 is_beside: way.is_beside && !is_list,
             };
-            self.value(reader, value_place, way)?;
+            self.value(reader, value_schema, way)?;
             if let (true, Some((number, _))) = (self.has_channels, known) {
                 let says = self.out.texts.get(first_span..).unwrap_or_default().iter().any(|text| text.span.len() > 2);
-                if says || place.keys.contains(&&*name) || place.kind == name {
+                if says || schema.keys.contains(&&*name) || schema.kind == name {
                     let bit = 1_u64.checked_shl(number).unwrap_or_default();
                     if seen & bit != 0 {
                         return Err(Unreadable::Twice);
@@ -261,11 +261,11 @@ impl<'a> Scanner<'a> {
                 self.said = if is_list { Said::List } else { Said::Unclear };
             }
             let value = reader.since(value_start);
-            if place.is_source {
+            if schema.is_source {
                 source.field(&name, value, first_span..self.out.texts.len());
             }
-            if self.has_channels && !place.keys.is_empty() {
-                keys.field(place, &name, value);
+            if self.has_channels && !schema.keys.is_empty() {
+                keys.field(schema, &name, value);
             }
             if is_outermost {
                 if name == "type" {
@@ -280,7 +280,7 @@ impl<'a> Scanner<'a> {
             Encoding::Base64(data) => {
                 let texts = self.out.texts.get_mut(data).unwrap_or_default();
                 for found in
-                    texts.iter_mut().filter(|found| found.place.holds == Holds::SourceData && found.name_of == 0)
+                    texts.iter_mut().filter(|found| found.schema.holds == Holds::SourceData && found.name_of == 0)
                 {
                     found.base64_behind = Some(0);
                 }
@@ -292,15 +292,15 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        if self.has_channels && (is_outermost || !place.keys.is_empty()) {
-            self.close(place, &keys, first_text, is_outermost);
+        if self.has_channels && (is_outermost || !schema.keys.is_empty()) {
+            self.close(schema, &keys, first_text, is_outermost);
         }
         Ok(())
     }
 
     /// Tells the texts of an object apart from those of others by its keys.
-    fn close(&mut self, place: &Place, keys: &Keys, first_text: usize, is_outermost: bool) {
-        let is_choice = !place.reason.is_empty();
+    fn close(&mut self, schema: &TextSchema, keys: &Keys, first_text: usize, is_outermost: bool) {
+        let is_choice = !schema.reason.is_empty();
         // What stands outside of all of an event's choices is no part of the first one.
         let part = keys.hash.wrapping_add(u64::from(is_choice));
         if keys.hash != 0 || keys.kind != 0 || is_choice {
@@ -318,14 +318,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn array(&mut self, reader: &mut Reader<'a>, place: &'static Place, way: Way) -> Result<(), Unreadable> {
+    fn array(&mut self, reader: &mut Reader<'a>, schema: &'static TextSchema, way: Way) -> Result<(), Unreadable> {
         let mut joined = way.joined;
-        if place.joins_parts {
+        if schema.joins_parts {
             self.arrays = self.arrays.saturating_add(1);
             joined = self.arrays;
         }
         let way = Way { is_outermost: false, joined, ..way };
-        reader.array(|reader, _| self.value(reader, place, way))
+        reader.array(|reader, _| self.value(reader, schema, way))
     }
 
     /// What a string holds, if it is an address with the data itself, in base64.
@@ -424,14 +424,14 @@ struct Keys {
 }
 
 impl Keys {
-    fn field(&mut self, place: &Place, name: &str, value: &str) {
-        if let Some(at) = place.keys.iter().position(|key| *key == name) {
+    fn field(&mut self, schema: &TextSchema, name: &str, value: &str) {
+        if let Some(at) = schema.keys.iter().position(|key| *key == name) {
             self.hash ^= key_hash(value).rotate_left(u32::try_from(at).unwrap_or(0) * 7);
         }
-        if !place.kind.is_empty() && place.kind == name {
+        if !schema.kind.is_empty() && schema.kind == name {
             self.kind ^= key_hash(value);
         }
-        if !place.reason.is_empty() && place.reason == name {
+        if !schema.reason.is_empty() && schema.reason == name {
             let reason = unescaped(value);
             // Some servers write nothing, or the word, where others have a null.
             self.gives_reason |= !reason.trim().is_empty() && reason != "null";

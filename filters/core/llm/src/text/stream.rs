@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::place::Ends;
 use super::scan::{Found, Scanned, Unreadable, scan_event};
+use super::schema::Ends;
 use super::{Text, edited, value_of};
 use crate::error::ResponseError;
 use crate::schema::Schema;
@@ -99,10 +99,10 @@ fn ends(client: Schema, data: &str, scanned: &Scanned) -> Ends {
 impl StreamText {
     fn of(found: Found, data: &str, may_copy: bool) -> Self {
         let token = data.get(found.span.clone()).unwrap_or_default();
-        let role = match found.place {
+        let role = match found.schema {
             _ if found.name_of > 0 || !token.starts_with('"') => Role::Closed,
-            place if place.is_copy && may_copy => Role::Copy,
-            place if place.pieces => Role::Piece,
+            schema if schema.is_copy && may_copy => Role::Copy,
+            schema if schema.pieces => Role::Piece,
             _ => Role::Whole,
         };
         let (span, name_of, joined) = (found.span, found.name_of, found.joined);

@@ -14,8 +14,8 @@ const SILENT: &[&str] = &["$schema", "$id", "$anchor", "$comment", "examples", "
 /// The formats of strings that it takes.
 const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// The most notes about one schema, and the most characters of a name in their paths: names may be long and deep.
-const MOST_NOTES: usize = 100;
+/// The most that is reported of one schema, and the most characters of a name in their paths: names may be long and deep.
+const MOST_REPORTS: usize = 100;
 const MOST_NAME_CHARACTERS: usize = 64;
 
 /// Whether a schema restricts anything.
@@ -27,9 +27,9 @@ pub(super) fn says_something(schema: &Value) -> bool {
 }
 
 /// A schema as Anthropic's structured output takes it: every object has its own properties only, `oneOf` becomes `anyOf`, and what cannot
-/// be enforced is told to the model in the description. Linear in the schema's size.
+/// be enforced is said to the model in the description. Linear in the schema's size.
 pub(super) fn restricted(schema: &Value, at: &str, writing: &mut Writing<'_>) -> Value {
-    let mut rewriting = Rewriting { path: vec![at.to_owned()], notes: MOST_NOTES, writing };
+    let mut rewriting = Rewriting { path: vec![at.to_owned()], reports_left: MOST_REPORTS, writing };
     let mut written = rewriting.schema(schema);
     if let Some(fields) = written.as_object_mut()
         && !["type", "anyOf", "allOf", "$ref", "enum", "const"].iter().any(|name| fields.contains_key(*name))
@@ -76,7 +76,7 @@ fn merge(branch: &Value, is_required: bool, fields: &mut Map<String, Value>) {
 
 struct Rewriting<'a, 'b> {
     path: Vec<String>,
-    notes: usize,
+    reports_left: usize,
     writing: &'a mut Writing<'b>,
 }
 
@@ -84,12 +84,12 @@ impl Rewriting<'_, '_> {
     fn schema(&mut self, schema: &Value) -> Value {
         let Some(fields) = schema.as_object() else { return schema.clone() };
         let mut written = Map::new();
-        let mut told: Vec<String> = Vec::new();
+        let mut unenforced: Vec<String> = Vec::new();
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             match name.as_str() {
                 "additionalProperties" => {
                     if *value != Value::Bool(false) {
-                        self.note(name, "an object has its own properties only");
+                        self.report(name, "an object has its own properties only");
                     }
                     written.insert(name.clone(), false.into());
                 }
@@ -109,19 +109,19 @@ impl Rewriting<'_, '_> {
                 keyword if is_taken(keyword, value) => {
                     written.insert(name.clone(), value.clone());
                 }
-                keyword if SILENT.contains(&keyword) => self.note(name, "it says nothing about the value"),
+                keyword if SILENT.contains(&keyword) => self.report(name, "it says nothing about the value"),
                 _ => {
-                    self.note(name, "it cannot be enforced: the description tells it");
-                    told.push(format!("{name}: {value}"));
+                    self.report(name, "it cannot be enforced: the description tells it");
+                    unenforced.push(format!("{name}: {value}"));
                 }
             }
         }
         self.close(&mut written);
-        if !told.is_empty() {
-            let told = format!("({})", told.join(", "));
+        if !unenforced.is_empty() {
+            let unenforced = format!("({})", unenforced.join(", "));
             let description = match written.get("description").and_then(Value::as_str) {
-                Some(said) => format!("{said} {told}"),
-                None => told,
+                Some(said) => format!("{said} {unenforced}"),
+                None => unenforced,
             };
             written.insert("description".into(), description.into());
         }
@@ -169,9 +169,9 @@ impl Rewriting<'_, '_> {
         result
     }
 
-    fn note(&mut self, name: &str, reason: &'static str) {
-        let Some(left) = self.notes.checked_sub(1) else { return };
-        self.notes = left;
+    fn report(&mut self, name: &str, reason: &'static str) {
+        let Some(left) = self.reports_left.checked_sub(1) else { return };
+        self.reports_left = left;
         let short: String = name.chars().take(MOST_NAME_CHARACTERS).collect();
         self.writing.leave_out(format!("{}.{short}", self.path.join(".")), reason);
     }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, TEXT, WORD};
-use crate::text::{Ends, Holds, Place, Texts};
+use crate::text::schema::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, TEXT, WORD};
+use crate::text::{Ends, Holds, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &REQUEST)],
@@ -21,7 +21,7 @@ pub(super) static TEXTS: Texts = Texts {
     continued: continue_block,
 };
 
-static REQUEST: Place = Place {
+static REQUEST: TextSchema = TextSchema {
     fields: &[
         ("messages", &MESSAGE),
         ("system", &CONTENT),
@@ -38,16 +38,16 @@ static REQUEST: Place = Place {
         ("temperature", &WORD),
         ("top_p", &WORD),
     ],
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
-static MESSAGE: Place = Place {
+static MESSAGE: TextSchema = TextSchema {
     fields: &[("role", &WORD), ("content", &CONTENT), ("type", &WORD), ("id", &WORD), ("cache_control", &WORD)],
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
 /// A string, a block, or an array of blocks.
-static CONTENT: Place = Place {
+static CONTENT: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("text", &PART),
@@ -61,11 +61,11 @@ static CONTENT: Place = Place {
         ("encrypted_content", &WORD),
     ],
     joins_parts: true,
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
 /// The source of an image or a document.
-static SOURCE: Place = Place {
+static SOURCE: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("media_type", &WORD),
@@ -75,12 +75,12 @@ static SOURCE: Place = Place {
         ("file_id", &MEDIA),
     ],
     is_source: true,
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
-static SOURCE_DATA: Place = Place::of(Holds::SourceData, &TEXT);
+static SOURCE_DATA: TextSchema = TextSchema::of(Holds::SourceData, &TEXT);
 
-static ANSWER: Place = Place {
+static ANSWER: TextSchema = TextSchema {
     fields: &[
         ("content", &CONTENT),
         ("id", &WORD),
@@ -91,11 +91,11 @@ static ANSWER: Place = Place {
         ("usage", &FIGURES),
     ],
     list: "content",
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
 /// Any event. Its texts are told apart by the block that they belong to.
-static EVENT: Place = Place {
+static EVENT: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("index", &WORD),
@@ -105,10 +105,10 @@ static EVENT: Place = Place {
         ("usage", &FIGURES),
     ],
     keys: &["index"],
-    ..Place::of(Holds::Nothing, &BELOW)
+    ..TextSchema::of(Holds::Nothing, &BELOW)
 };
 
-static DELTA: Place = Place {
+static DELTA: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("text", &PIECE),
@@ -120,11 +120,11 @@ static DELTA: Place = Place {
         ("citation", &BELOW),
         ("id", &WORD),
     ],
-    ..Place::of(Holds::Text, &PIECE)
+    ..TextSchema::of(Holds::Text, &PIECE)
 };
 
 /// A block that begins. What it has of its text already goes on in deltas; the rest of it is whole.
-static BLOCK: Place = Place {
+static BLOCK: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("text", &PIECE),
@@ -136,7 +136,7 @@ static BLOCK: Place = Place {
         ("content", &CONTENT),
     ],
     goes_on_as: "delta",
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
 /// A block may begin with text: the rest of that comes as a delta.

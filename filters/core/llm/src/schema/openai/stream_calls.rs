@@ -26,10 +26,10 @@ pub(super) struct Piece<'a> {
 
 /// The calls of a stream: which piece belongs to which.
 ///
-/// A call is told by its id, else by its index, else by following the last piece. Servers differ: some give all calls one index, some
+/// A call is known by its id, else by its index, else by following the last piece. Servers differ: some give all calls one index, some
 /// none, some repeat id and name in every chunk, some give the name after the id or in pieces.
 ///
-/// Where another schema follows, a call is told with its first arguments, when its name is whole, and text that stands between the pieces of a call's
+/// Where another schema follows, a call is emitted with its first arguments, when its name is whole, and text that stands between the pieces of a call's
 /// arguments follows them: in other schemas one thing ends before the next begins.
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -39,13 +39,13 @@ pub(super) struct Calls {
     by_id: BTreeMap<(u32, String), usize>,
     last: BTreeMap<u32, usize>,
     /// Calls that wait for their name or arguments.
-    untold: BTreeSet<usize>,
+    pending: BTreeSet<usize>,
     /// Bytes of all ids and names.
     name_bytes: usize,
     /// Bytes of arguments that wait.
     held_bytes: usize,
-    /// The call told last.
-    told: Option<usize>,
+    /// The call emitted last.
+    emitted: Option<usize>,
     text: HeldText,
 }
 
@@ -55,7 +55,7 @@ struct Call {
     name: String,
     has_own_id: bool,
     has_index: bool,
-    is_told: bool,
+    is_emitted: bool,
     /// Arguments that wait.
     held: String,
     shape: Shape,
@@ -99,10 +99,10 @@ impl Calls {
             by_index: BTreeMap::new(),
             by_id: BTreeMap::new(),
             last: BTreeMap::new(),
-            untold: BTreeSet::new(),
+            pending: BTreeSet::new(),
             name_bytes: 0,
             held_bytes: 0,
-            told: None,
+            emitted: None,
             text: HeldText::default(),
         }
     }
@@ -137,7 +137,7 @@ impl Calls {
             call.has_own_id = is_own;
             call.id = id.into_owned();
         }
-        if !call.is_told
+        if !call.is_emitted
             && let Some(name) = piece.name.filter(|name| *name != call.name)
         {
             self.name_bytes = self.name_bytes.saturating_add(name.len());
@@ -146,7 +146,7 @@ impl Calls {
         if let Some(arguments) = &piece.arguments {
             call.shape.push(arguments);
         }
-        if call.is_told {
+        if call.is_emitted {
             deltas.extend(piece.arguments.map(|json| Delta::Arguments { key: key(at), json }));
         } else {
             // White space before the JSON says nothing.
@@ -154,7 +154,7 @@ impl Calls {
             call.held.push_str(arguments);
             self.held_bytes = self.held_bytes.saturating_add(arguments.len());
             if !self.translated || call.is_ready() || self.held_bytes > MOST_HELD_BYTES {
-                self.tell(at, deltas)?;
+                self.emit(at, deltas)?;
             }
         }
         if self.translated && !self.is_open() {
@@ -168,7 +168,7 @@ impl Calls {
         if text.is_empty() {
             return;
         }
-        if !self.translated || self.told.is_none() {
+        if !self.translated || self.emitted.is_none() {
             return deltas.push(kind.delta(text));
         }
         if !self.text.begun && text.trim().is_empty() {
@@ -189,11 +189,11 @@ impl Calls {
         }
     }
 
-    /// The answer ends: what waited is told.
+    /// The answer ends: what waited is emitted.
     pub(super) fn end(&mut self, deltas: &mut Vec<Delta<'_>>) -> Result<(), ProviderError> {
         self.text.release(deltas);
-        for at in std::mem::take(&mut self.untold) {
-            self.tell(at, deltas)?;
+        for at in std::mem::take(&mut self.pending) {
+            self.emit(at, deltas)?;
         }
         Ok(())
     }
@@ -243,12 +243,12 @@ impl Calls {
             return None;
         }
         self.calls.push(Call::default());
-        self.untold.insert(at);
+        self.pending.insert(at);
         Some(at)
     }
 
-    fn tell(&mut self, at: usize, deltas: &mut Vec<Delta<'_>>) -> Result<(), ProviderError> {
-        self.untold.remove(&at);
+    fn emit(&mut self, at: usize, deltas: &mut Vec<Delta<'_>>) -> Result<(), ProviderError> {
+        self.pending.remove(&at);
         let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
         if self.translated && call.name.is_empty() {
             // An empty place in the list is no call.
@@ -260,8 +260,8 @@ impl Calls {
         self.text.release(deltas);
         self.text.begun = false;
         self.text.blank.clear();
-        call.is_told = true;
-        self.told = Some(at);
+        call.is_emitted = true;
+        self.emitted = Some(at);
         deltas.push(Delta::ToolCall {
             key: key(at),
             id: if call.has_own_id { call.id.clone() } else { String::new() }.into(),
@@ -276,9 +276,11 @@ impl Calls {
         Ok(())
     }
 
-    /// Whether the arguments of the call told last go on.
+    /// Whether the arguments of the call emitted last go on.
     fn is_open(&self) -> bool {
-        self.told.and_then(|at| self.calls.get(at)).is_some_and(|call| call.shape.has_begun && !call.shape.is_complete)
+        self.emitted
+            .and_then(|at| self.calls.get(at))
+            .is_some_and(|call| call.shape.has_begun && !call.shape.is_complete)
     }
 }
 

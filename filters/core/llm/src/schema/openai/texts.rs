@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::place::{
+use crate::text::schema::{
     ADDRESS, BELOW, FIGURES, MEDIA, NOTHING, PART, PIECE, SCHEMA, SPELLING, TEXT, TEXT_OR_TOKENS, WORD,
 };
-use crate::text::{Holds, Place, Texts};
+use crate::text::{Holds, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &CHAT_REQUEST), (Kind::Embeddings, &EMBEDDINGS_REQUEST)],
@@ -19,7 +19,7 @@ pub(super) static TEXTS: Texts = Texts {
     continued: continue_chunk,
 };
 
-const WORDS_OF_A_REQUEST: &[(&str, &Place)] = &[
+const WORDS_OF_A_REQUEST: &[(&str, &TextSchema)] = &[
     ("messages", &MESSAGE),
     ("model", &WORD),
     ("tools", &SCHEMA),
@@ -42,14 +42,14 @@ const WORDS_OF_A_REQUEST: &[(&str, &Place)] = &[
     ("top_p", &WORD),
 ];
 
-static CHAT_REQUEST: Place = Place { fields: WORDS_OF_A_REQUEST, ..Place::of(Holds::Nothing, &TEXT) };
+static CHAT_REQUEST: TextSchema = TextSchema { fields: WORDS_OF_A_REQUEST, ..TextSchema::of(Holds::Nothing, &TEXT) };
 
-static EMBEDDINGS_REQUEST: Place = Place {
+static EMBEDDINGS_REQUEST: TextSchema = TextSchema {
     fields: &[("input", &TEXT_OR_TOKENS), ("model", &WORD), ("encoding_format", &WORD)],
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
-static MESSAGE: Place = Place {
+static MESSAGE: TextSchema = TextSchema {
     fields: &[
         ("role", &WORD),
         ("content", &CONTENT),
@@ -64,11 +64,11 @@ static MESSAGE: Place = Place {
         ("logprobs", &SPELLING),
         ("token_ids", &SPELLING),
     ],
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
 /// A string, a part, or an array of parts.
-static CONTENT: Place = Place {
+static CONTENT: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("text", &PART),
@@ -87,23 +87,27 @@ static CONTENT: Place = Place {
         ("encrypted_content", &WORD),
     ],
     joins_parts: true,
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
 /// Sound that the client sends: base64.
-static SOUND: Place =
-    Place { fields: &[("data", &MEDIA), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
-
-/// What the model says, beside its transcript.
-static AUDIO: Place =
-    Place { fields: &[("data", &SPELLING), ("id", &WORD), ("format", &WORD)], ..Place::of(Holds::Nothing, &TEXT) };
-
-static TOOL_CALL: Place = Place {
-    fields: &[("function", &TOOL_CALL), ("custom", &TOOL_CALL), ("type", &WORD), ("id", &WORD), ("index", &WORD)],
-    ..Place::of(Holds::Text, &TEXT)
+static SOUND: TextSchema = TextSchema {
+    fields: &[("data", &MEDIA), ("id", &WORD), ("format", &WORD)],
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
-static CHAT_ANSWER: Place = Place {
+/// What the model says, beside its transcript.
+static AUDIO: TextSchema = TextSchema {
+    fields: &[("data", &SPELLING), ("id", &WORD), ("format", &WORD)],
+    ..TextSchema::of(Holds::Nothing, &TEXT)
+};
+
+static TOOL_CALL: TextSchema = TextSchema {
+    fields: &[("function", &TOOL_CALL), ("custom", &TOOL_CALL), ("type", &WORD), ("id", &WORD), ("index", &WORD)],
+    ..TextSchema::of(Holds::Text, &TEXT)
+};
+
+static CHAT_ANSWER: TextSchema = TextSchema {
     fields: &[
         ("choices", &CHOICE),
         ("id", &WORD),
@@ -119,10 +123,10 @@ static CHAT_ANSWER: Place = Place {
         ("prompt_logprobs", &NOTHING),
     ],
     list: "choices",
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
-static CHOICE: Place = Place {
+static CHOICE: TextSchema = TextSchema {
     fields: &[
         ("message", &MESSAGE),
         ("index", &WORD),
@@ -133,10 +137,10 @@ static CHOICE: Place = Place {
         ("token_ids", &SPELLING),
         ("content_filter_results", &FILTERS),
     ],
-    ..Place::of(Holds::Text, &TEXT)
+    ..TextSchema::of(Holds::Text, &TEXT)
 };
 
-static CHUNK: Place = Place {
+static CHUNK: TextSchema = TextSchema {
     fields: &[
         ("choices", &CHUNK_CHOICE),
         ("type", &WORD),
@@ -153,11 +157,11 @@ static CHUNK: Place = Place {
         ("prompt_token_ids", &NOTHING),
         ("prompt_logprobs", &NOTHING),
     ],
-    ..Place::of(Holds::Nothing, &BELOW)
+    ..TextSchema::of(Holds::Nothing, &BELOW)
 };
 
 /// A choice of a chunk is told from the others by its index, as clients do it.
-static CHUNK_CHOICE: Place = Place {
+static CHUNK_CHOICE: TextSchema = TextSchema {
     fields: &[
         ("delta", &DELTA),
         ("index", &WORD),
@@ -172,10 +176,10 @@ static CHUNK_CHOICE: Place = Place {
     ],
     keys: &["index"],
     reason: "finish_reason",
-    ..Place::of(Holds::Text, &BELOW)
+    ..TextSchema::of(Holds::Text, &BELOW)
 };
 
-static DELTA: Place = Place {
+static DELTA: TextSchema = TextSchema {
     fields: &[
         ("content", &PIECE),
         ("role", &WORD),
@@ -189,10 +193,10 @@ static DELTA: Place = Place {
         ("token_ids", &SPELLING),
         ("reasoning_details", &BELOW),
     ],
-    ..Place::of(Holds::Text, &PIECE)
+    ..TextSchema::of(Holds::Text, &PIECE)
 };
 
-static CALL_DELTA: Place = Place {
+static CALL_DELTA: TextSchema = TextSchema {
     fields: &[
         ("function", &CALLED),
         ("custom", &CALLED),
@@ -203,19 +207,21 @@ static CALL_DELTA: Place = Place {
         ("name", &BELOW),
     ],
     keys: &["index"],
-    ..Place::of(Holds::Text, &BELOW)
+    ..TextSchema::of(Holds::Text, &BELOW)
 };
 
-static CALLED: Place =
-    Place { fields: &[("arguments", &PIECE), ("input", &PIECE), ("name", &BELOW)], ..Place::of(Holds::Text, &BELOW) };
+static CALLED: TextSchema = TextSchema {
+    fields: &[("arguments", &PIECE), ("input", &PIECE), ("name", &BELOW)],
+    ..TextSchema::of(Holds::Text, &BELOW)
+};
 
-static AUDIO_DELTA: Place = Place {
+static AUDIO_DELTA: TextSchema = TextSchema {
     fields: &[("data", &SPELLING), ("transcript", &PIECE), ("id", &WORD), ("expires_at", &WORD)],
-    ..Place::of(Holds::Nothing, &BELOW)
+    ..TextSchema::of(Holds::Nothing, &BELOW)
 };
 
 /// What a content filter says of a text: categories and severities. What it quotes is text.
-static FILTERS: Place = Place { fields: &[("citation", &BELOW)], ..Place::of(Holds::Nothing, &FILTERS) };
+static FILTERS: TextSchema = TextSchema { fields: &[("citation", &BELOW)], ..TextSchema::of(Holds::Nothing, &FILTERS) };
 
 /// Role and ids come once, and so does usage. A name that is empty now came before.
 fn continue_chunk(chunk: &mut Value) -> Option<&'static str> {

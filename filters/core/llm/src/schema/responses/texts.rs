@@ -15,8 +15,8 @@
 use serde_json::{Value, json};
 
 use crate::schema::Kind;
-use crate::text::place::{BELOW, FIGURES, FILE, MEDIA, NOTHING, PIECE, SCHEMA, SPELLING, TEXT, WORD};
-use crate::text::{Ends, Holds, Names, Place, Texts};
+use crate::text::schema::{BELOW, FIGURES, FILE, MEDIA, NOTHING, PIECE, SCHEMA, SPELLING, TEXT, WORD};
+use crate::text::{Ends, Holds, Names, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &REQUEST)],
@@ -36,7 +36,7 @@ pub(super) static TEXTS: Texts = Texts {
     continued: continue_piece,
 };
 
-static REQUEST: Place = Place {
+static REQUEST: TextSchema = TextSchema {
     fields: &[
         ("input", &ITEM),
         ("tools", &SCHEMA),
@@ -51,11 +51,11 @@ static REQUEST: Place = Place {
         ("temperature", &WORD),
         ("top_p", &WORD),
     ],
-    ..Place::of(Holds::Nothing, &TEXT)
+    ..TextSchema::of(Holds::Nothing, &TEXT)
 };
 
 /// A message, a call, a result, reasoning, of either side. In a stream it says what was streamed before.
-static ITEM: Place = Place {
+static ITEM: TextSchema = TextSchema {
     fields: &[
         ("type", &COPIED_WORD),
         ("id", &COPIED_WORD),
@@ -73,7 +73,7 @@ static ITEM: Place = Place {
 };
 
 /// A string, a part, or an array of parts.
-static CONTENT: Place = Place {
+static CONTENT: TextSchema = TextSchema {
     fields: &[
         ("type", &COPIED_WORD),
         ("text", &COPIED_PART),
@@ -93,10 +93,10 @@ static CONTENT: Place = Place {
 };
 
 /// Sound that the client sends: base64.
-static SOUND: Place =
-    Place { fields: &[("data", &MEDIA), ("format", &COPIED_WORD)], ..Place::of(Holds::Nothing, &COPY) };
+static SOUND: TextSchema =
+    TextSchema { fields: &[("data", &MEDIA), ("format", &COPIED_WORD)], ..TextSchema::of(Holds::Nothing, &COPY) };
 
-static ANSWER: Place = Place {
+static ANSWER: TextSchema = TextSchema {
     fields: &[
         ("output", &ITEM),
         // What it says of itself, and what the client had said.
@@ -128,11 +128,11 @@ static ANSWER: Place = Place {
         ("truncation", &NOTHING),
     ],
     list: "output",
-    ..Place::of(Holds::Nothing, &COPY)
+    ..TextSchema::of(Holds::Nothing, &COPY)
 };
 
 /// Any event. Its texts are told apart by the item and the part that they belong to, and pieces by the event's type as well.
-static EVENT: Place = Place {
+static EVENT: TextSchema = TextSchema {
     fields: &[
         ("type", &WORD),
         ("sequence_number", &WORD),
@@ -161,25 +161,25 @@ static EVENT: Place = Place {
     ],
     keys: &["output_index", "content_index", "summary_index"],
     kind: "type",
-    ..Place::of(Holds::Nothing, &BELOW)
+    ..TextSchema::of(Holds::Nothing, &BELOW)
 };
 
-const COPY_OF_TEXT: Place = Place { is_copy: true, ..Place::of(Holds::Text, &COPY) };
+const COPY_OF_TEXT: TextSchema = TextSchema { is_copy: true, ..TextSchema::of(Holds::Text, &COPY) };
 
 /// Every string below is a text, and in a stream one that is whole in itself.
-static COPY: Place = Place { names: Names::Texts, is_copy: true, ..Place::of(Holds::Text, &COPY) };
+static COPY: TextSchema = TextSchema { names: Names::Texts, is_copy: true, ..TextSchema::of(Holds::Text, &COPY) };
 
-static COPIED_PART: Place = Place { is_part: true, ..COPY_OF_TEXT };
+static COPIED_PART: TextSchema = TextSchema { is_part: true, ..COPY_OF_TEXT };
 
-static COPIED_ADDRESS: Place =
-    Place { fields: &[("url", &COPIED_ADDRESS)], is_copy: true, ..Place::of(Holds::Address, &COPY) };
+static COPIED_ADDRESS: TextSchema =
+    TextSchema { fields: &[("url", &COPIED_ADDRESS)], is_copy: true, ..TextSchema::of(Holds::Address, &COPY) };
 
 /// An id or a fixed word: no text, unless it is an object after all.
-static COPIED_WORD: Place = Place {
+static COPIED_WORD: TextSchema = TextSchema {
     names: Names::TextsBut(&["type", "mode", "ttl"]),
     fields: &[("type", &COPIED_WORD)],
     is_copy: true,
-    ..Place::of(Holds::Word, &COPY)
+    ..TextSchema::of(Holds::Word, &COPY)
 };
 
 /// The rest of a piece is a piece. It spells nothing once more.

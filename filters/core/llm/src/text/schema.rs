@@ -11,11 +11,11 @@ use crate::schema::Kind;
 #[derive(Debug)]
 pub struct Texts {
     /// Where the search begins in a request of each kind.
-    pub requests: &'static [(Kind, &'static Place)],
+    pub requests: &'static [(Kind, &'static TextSchema)],
     /// The same in a whole answer. What stands in none of these kinds has no texts.
-    pub answers: &'static [(Kind, &'static Place)],
+    pub answers: &'static [(Kind, &'static TextSchema)],
     /// The same in the data of a stream's event, whatever its type.
-    pub event: &'static Place,
+    pub event: &'static TextSchema,
     /// The data of a stream's last event, where that is no JSON; empty: there is none.
     pub last_data: &'static str,
     /// What an event ends, by its `type`. One that begins with a `*` fits whatever ends so.
@@ -75,9 +75,10 @@ pub enum Names {
     TextsBut(&'static [&'static str]),
 }
 
-/// One place. The elements of an array have the place of the array.
+/// What stands at one level of a body, and below it, as a JSON Schema and its subschemas say it. The elements of an array have the
+/// schema of the array.
 #[derive(Debug)]
-pub struct Place {
+pub struct TextSchema {
     /// What a string here is.
     pub holds: Holds,
     /// What the names of an object's fields are.
@@ -108,7 +109,7 @@ pub struct Place {
     pub goes_on_as: &'static str,
 }
 
-impl Place {
+impl TextSchema {
     /// One where strings are this and fields lead there.
     pub const fn of(holds: Holds, others: &'static Self) -> Self {
         Self {
@@ -129,10 +130,10 @@ impl Place {
         }
     }
 
-    /// The number and the place of a field that the table has.
+    /// The number and the schema of a field that the table has.
     pub(crate) fn field(&self, name: &str) -> Option<(u32, &'static Self)> {
         let known = (0..).zip(self.fields).find(|(_, (known, _))| *known == name);
-        known.map(|(number, (_, place))| (number, *place))
+        known.map(|(number, (_, schema))| (number, *schema))
     }
 
     /// Whether a long number here is text.
@@ -151,45 +152,46 @@ impl Place {
 }
 
 /// Every string below is text.
-pub static TEXT: Place = Place { names: Names::Texts, ..Place::of(Holds::Text, &TEXT) };
+pub static TEXT: TextSchema = TextSchema { names: Names::Texts, ..TextSchema::of(Holds::Text, &TEXT) };
 
 /// A text among others that are read as one.
-pub static PART: Place = Place { is_part: true, ..Place::of(Holds::Text, &TEXT) };
+pub static PART: TextSchema = TextSchema { is_part: true, ..TextSchema::of(Holds::Text, &TEXT) };
 
 /// No string below is text.
-pub static NOTHING: Place = Place::of(Holds::Nothing, &NOTHING);
+pub static NOTHING: TextSchema = TextSchema::of(Holds::Nothing, &NOTHING);
 
 /// Figures. What is said beside them is text.
-pub static FIGURES: Place = Place::of(Holds::Remark, &FIGURES);
+pub static FIGURES: TextSchema = TextSchema::of(Holds::Remark, &FIGURES);
 
 /// An id, a fixed word, a setting: no text, unless it is an object after all, or has what no word has.
-pub static WORD: Place = Place {
+pub static WORD: TextSchema = TextSchema {
     // What the schemas have where a word is expected.
     names: Names::TextsBut(&["type", "name", "function", "ttl"]),
     fields: &[("type", &WORD)],
-    ..Place::of(Holds::Word, &TEXT)
+    ..TextSchema::of(Holds::Word, &TEXT)
 };
 
 /// The text once more.
-pub static SPELLING: Place = Place::of(Holds::Spelling, &SPELLING);
+pub static SPELLING: TextSchema = TextSchema::of(Holds::Spelling, &SPELLING);
 
 /// An address, or an object with one.
-pub static ADDRESS: Place = Place {
+pub static ADDRESS: TextSchema = TextSchema {
     fields: &[("url", &ADDRESS), ("file_data", &FILE), ("file_id", &MEDIA)],
-    ..Place::of(Holds::Address, &TEXT)
+    ..TextSchema::of(Holds::Address, &TEXT)
 };
 
 /// What a file holds.
-pub static FILE: Place = Place::of(Holds::File, &TEXT);
+pub static FILE: TextSchema = TextSchema::of(Holds::File, &TEXT);
 
 /// A picture or sound, or a file that the provider has.
-pub static MEDIA: Place = Place::of(Holds::Media, &TEXT);
+pub static MEDIA: TextSchema = TextSchema::of(Holds::Media, &TEXT);
 
 /// Texts to embed, or their tokens.
-pub static TEXT_OR_TOKENS: Place = Place { names: Names::Texts, ..Place::of(Holds::TextOrTokens, &TEXT) };
+pub static TEXT_OR_TOKENS: TextSchema =
+    TextSchema { names: Names::Texts, ..TextSchema::of(Holds::TextOrTokens, &TEXT) };
 
 /// The definition of a tool, or a JSON Schema in it.
-pub static SCHEMA: Place = Place {
+pub static SCHEMA: TextSchema = TextSchema {
     // Words of the schemas and of JSON Schema: most of what stands in a definition.
     names: Names::TextsBut(&[
         "type",
@@ -226,25 +228,25 @@ pub static SCHEMA: Place = Place {
         ("$defs", &PROPERTIES),
         ("definitions", &PROPERTIES),
     ],
-    ..Place::of(Holds::Text, &SCHEMA)
+    ..TextSchema::of(Holds::Text, &SCHEMA)
 };
 
 /// An object whose names the client chose, each with a JSON Schema.
-static PROPERTIES: Place = Place { names: Names::Texts, ..Place::of(Holds::Text, &SCHEMA) };
+static PROPERTIES: TextSchema = TextSchema { names: Names::Texts, ..TextSchema::of(Holds::Text, &SCHEMA) };
 
 /// A field of a delta: a piece of a text, also in fields that nobody knows, since a new kind of text looks like that.
-pub static PIECE: Place =
-    Place { names: NAMES_BELOW, fields: &BELOW_A_DELTA, pieces: true, ..Place::of(Holds::Text, &BELOW) };
+pub static PIECE: TextSchema =
+    TextSchema { names: NAMES_BELOW, fields: &BELOW_A_DELTA, pieces: true, ..TextSchema::of(Holds::Text, &BELOW) };
 
 /// Deeper down, and in what is no delta, a string is whole in itself, unless it is known to come in pieces: holding back part of a
 /// link or a type would spoil it.
-pub static BELOW: Place =
-    Place { names: NAMES_BELOW, fields: &BELOW_A_DELTA, keys: &["index"], ..Place::of(Holds::Text, &BELOW) };
+pub static BELOW: TextSchema =
+    TextSchema { names: NAMES_BELOW, fields: &BELOW_A_DELTA, keys: &["index"], ..TextSchema::of(Holds::Text, &BELOW) };
 
 const NAMES_BELOW: Names =
     Names::TextsBut(&["type", "text", "index", "id", "format", "summary", "content", "name", "data"]);
 
-static BELOW_A_DELTA: [(&str, &Place); 14] = [
+static BELOW_A_DELTA: [(&str, &TextSchema); 14] = [
     ("arguments", &PIECE),
     ("content", &PIECE),
     ("input", &PIECE),
