@@ -95,6 +95,8 @@ test("a refusal is told with its reason, and two Envoys with one id are noticed"
       watched: true,
       acknowledged_revision: 811,
       forgotten_revision: 811,
+      streams: 1,
+      waiting_records: 0,
     });
     const node = {
       id: "envoy-7",
@@ -105,6 +107,7 @@ test("a refusal is told with its reason, and two Envoys with one id are noticed"
       applied_revision: 811,
       applied_at: at,
       last_seen_at: at,
+      waiting_records: 1234,
       refused: { revision: 812, resource: "weir.chain", reason: "unknown field 'x'", at },
       replicas: [
         replica("0193a1c2-0000-7000-8000-000000000001", true),
@@ -118,8 +121,16 @@ test("a refusal is told with its reason, and two Envoys with one id are noticed"
     await page.getByText(/envoy-7 refused policy 812 at \d\d:\d\d:\d\d \(NACK\)/).waitFor();
     await page.getByText("weir.chain: unknown field 'x'").waitFor();
     await page.getByText("its configuration stream open at 2 control planes").waitFor();
+    const row = page.getByRole("table", { name: "Nodes" }).getByRole("row").nth(1);
+    await row.getByText("1,234").waitFor();
     assert.ok((await tooWide(page)) <= 0);
     assert.deepEqual(await axe(page), []);
+    // Both at one control plane, and what waits in them is not known.
+    answer.items[0] = { ...node, waiting_records: null, replicas: [{ ...node.replicas[0], streams: 2 }] };
+    await visit(page, "/nodes");
+    await page.getByText("envoy-7 is the id of 2 Envoys at one control plane").waitFor();
+    await page.getByText("Give each Envoy an id of its own").waitFor();
+    await row.getByText("–", { exact: true }).waitFor();
   }));
 
 test("Envoys in which nothing holds yet are not told as none, and a control plane of before tells nothing of replicas", () =>

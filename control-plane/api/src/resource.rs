@@ -70,6 +70,9 @@ pub(crate) struct ResourceQuery {
     cursor: Option<String>,
     /// Only what belongs to this tenant.
     tenant_id: Option<Uuid>,
+    /// Only what belongs to no tenant: `platform`.
+    #[param(inline)]
+    owner: Option<ListOwner>,
     /// Only what is called so.
     name: Option<String>,
     /// Only what has this in its name, whatever its case.
@@ -91,6 +94,13 @@ pub(crate) struct ResourceQuery {
     environment: Option<Environment>,
     /// Only what has this label: a name, or `name=value`.
     label: Option<String>,
+}
+
+/// To whom what is listed belongs.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ListOwner {
+    Platform,
 }
 
 /// The order of a list.
@@ -143,6 +153,7 @@ impl ResourceQuery {
             order,
             after: self.cursor.as_deref().map(|cursor| cursor::read_after(cursor, order.by)).transpose()?,
             tenant_id: self.tenant_id,
+            platforms_alone: matches!(self.owner, Some(ListOwner::Platform)),
             name: self.name,
             part_of_name: self.q,
             state: self.state,

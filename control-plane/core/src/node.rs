@@ -25,7 +25,10 @@ pub enum NodeEvent {
         envoy_version: String,
     },
     /// Its configuration stream is still open, and the connection under it answers pings.
-    Seen,
+    Seen {
+        /// How many streams stay open under its id, for longer than one can that is dead. More than one: so many Envoys have this id.
+        streams: u32,
+    },
     /// Its configuration stream ended.
     Disconnected,
     /// Everything up to this revision was sent to it.
@@ -54,6 +57,11 @@ pub enum NodeEvent {
     },
     /// None of its filter VMs has its watch here any more.
     Unwatched,
+    /// So many usage records wait in its filter VMs that have their watch here.
+    Waiting {
+        /// Not acknowledged yet; `None`: one of the VMs, of an older gateway, does not tell.
+        records: Option<u64>,
+    },
 }
 
 /// All that one control plane was reported about one Envoy, put together.
@@ -67,6 +75,8 @@ pub struct NodeState {
     pub connected: bool,
     /// Since when, or since when it was last; `None`: never.
     pub connected_at: Option<DateTime<Utc>>,
+    /// Streams that stay open here under its id: more than one if so many Envoys have it.
+    pub streams: u32,
     /// As Envoy says it; empty: it said nothing yet.
     pub envoy_version: String,
     /// Everything up to this revision was sent to it.
@@ -77,6 +87,8 @@ pub struct NodeState {
     pub watched: bool,
     /// What its VMs have forgotten, or had before the last watch ended.
     pub forgotten: Option<Reached>,
+    /// Usage records that wait in its VMs that have their watch here; `None`: not known.
+    pub waiting_records: Option<u64>,
     /// What it refused and has not accepted since.
     pub refused: Option<Refusal>,
     /// When it last said anything.
@@ -113,11 +125,13 @@ impl NodeState {
             node_id,
             connected: false,
             connected_at: None,
+            streams: 1,
             envoy_version: String::new(),
             sent_revision: 0,
             acknowledged: None,
             watched: false,
             forgotten: None,
+            waiting_records: None,
             refused: None,
             last_seen_at: at,
         }
@@ -132,7 +146,7 @@ impl NodeState {
     pub fn observe(&mut self, event: NodeEvent, at: DateTime<Utc>) {
         self.last_seen_at = self.last_seen_at.max(at);
         match event {
-            NodeEvent::Seen => {}
+            NodeEvent::Seen { streams } => self.streams = streams,
             NodeEvent::Connected { envoy_version } => {
                 self.connected = true;
                 self.connected_at = Some(at);
@@ -143,6 +157,7 @@ impl NodeState {
             NodeEvent::Disconnected => {
                 if self.connected_at.is_none_or(|connected_at| connected_at <= at) {
                     self.connected = false;
+                    self.streams = 1;
                 }
             }
             NodeEvent::Sent { revision } => self.sent_revision = self.sent_revision.max(revision),
@@ -162,7 +177,11 @@ impl NodeState {
                     self.forgotten = Some(Reached { revision, at });
                 }
             }
-            NodeEvent::Unwatched => self.watched = false,
+            NodeEvent::Unwatched => {
+                self.watched = false;
+                self.waiting_records = None;
+            }
+            NodeEvent::Waiting { records } => self.waiting_records = records,
         }
     }
 }

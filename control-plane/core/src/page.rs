@@ -27,6 +27,8 @@ pub struct ListRequest {
     pub after: Option<After>,
     /// Only what belongs to this tenant.
     pub tenant_id: Option<Uuid>,
+    /// Only what belongs to no tenant, but to the platform.
+    pub platforms_alone: bool,
     /// Only what is called so.
     pub name: Option<String>,
     /// Only what has this in its name, whatever its case.

@@ -65,7 +65,7 @@ pub(crate) async fn serve(
         }
         tokio::select! {
             request = requests.message() => match request? {
-                Some(request) => vm.forgot(request.applied_revision),
+                Some(request) => vm.said(request.applied_revision, request.waiting_records),
                 None => return Ok(()),
             },
             batch = changes.recv() => match batch {

@@ -146,7 +146,10 @@ async fn an_open_watch_ends_once_its_gateway_is_gone() {
     let control_plane = ControlPlane::start().await;
     let mut client = control_plane.client.clone();
     let (requests, stream) = mpsc::channel(8);
-    requests.send(WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: 0 }).await.unwrap();
+    requests
+        .send(WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: 0, waiting_records: None })
+        .await
+        .unwrap();
     let request = control_plane.with_token(ReceiverStream::new(stream));
     let mut responses = client.watch(request).await.unwrap().into_inner();
     assert!(responses.message().await.unwrap().unwrap().forget_everything);
@@ -286,8 +289,13 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
     let mut control_plane = ControlPlane::start().await;
     let mut client = control_plane.client.clone();
     let (requests, stream) = mpsc::channel(8);
-    let acknowledge = |revision| WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: revision };
-    requests.send(acknowledge(0)).await.unwrap();
+    let acknowledge = |applied_revision, waiting_records| WatchRequest {
+        vm: "vm".into(),
+        node: "node".into(),
+        applied_revision,
+        waiting_records,
+    };
+    requests.send(acknowledge(0, Some(9))).await.unwrap();
     let request = control_plane.with_token(ReceiverStream::new(stream));
     let mut responses = client.watch(request).await.unwrap().into_inner();
     let mut next = async || tokio::time::timeout(DEADLINE, responses.message()).await.unwrap().unwrap().unwrap();
@@ -310,7 +318,20 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
     };
     assert_eq!(told.forget_keys_sha256, [sha256(&secret).to_vec()]);
 
-    requests.send(acknowledge(told.revision)).await.unwrap();
-    let report = tokio::time::timeout(DEADLINE, control_plane.reports.recv()).await.unwrap().unwrap();
-    assert_eq!((report.node_id.as_str(), report.event), ("node", NodeEvent::Forgot { revision: told.revision }));
+    requests.send(acknowledge(told.revision, Some(3))).await.unwrap();
+    let (of_before, stream) = mpsc::channel(8);
+    let watch_of_before = control_plane.with_token(ReceiverStream::new(stream));
+    let reports = &mut control_plane.reports;
+    let mut report = async || tokio::time::timeout(DEADLINE, reports.recv()).await.unwrap().unwrap();
+    let forgot = report().await;
+    assert_eq!((forgot.node_id.as_str(), forgot.event), ("node", NodeEvent::Forgot { revision: told.revision }));
+    assert_eq!(report().await.event, NodeEvent::Waiting { records: Some(3) });
+    requests.send(acknowledge(told.revision, Some(u64::MAX))).await.unwrap();
+    assert_eq!(report().await.event, NodeEvent::Waiting { records: Some(1_000_000_000) }, "what can be believed");
+
+    // A VM of the version before, in the same Envoy: what waits in all of it is not known.
+    of_before.send(WatchRequest { vm: "of before".into(), ..acknowledge(told.revision, None) }).await.unwrap();
+    let _open = client.watch(watch_of_before).await.unwrap();
+    of_before.send(WatchRequest { vm: "of before".into(), ..acknowledge(told.revision, None) }).await.unwrap();
+    assert_eq!(report().await.event, NodeEvent::Waiting { records: None });
 }

@@ -38,6 +38,8 @@ pub struct Node {
     pub applied_revision: u64,
     /// What it refused and has not accepted since.
     pub refused: Option<Refusal>,
+    /// Usage records that wait in its VMs, wherever these have their watches; `None`: not known.
+    pub waiting_records: Option<u64>,
     /// When it had come so far, at the latest; `None`: nothing holds in it yet.
     pub applied_at: Option<DateTime<Utc>>,
     /// The control planes that were heard of lately and have its stream or a watch of its VMs, in the order of their ids.
@@ -59,6 +61,10 @@ pub struct NodeReplica {
     pub acknowledged_revision: u64,
     /// The VMs that have their watch there have forgotten what changed up to this revision.
     pub forgotten_revision: u64,
+    /// Configuration streams that stay open there under this id: more than one if so many Envoys have it.
+    pub streams: u32,
+    /// Usage records that wait in the VMs that have their watch there; `None`: not known.
+    pub waiting_records: Option<u64>,
 }
 
 /// All Envoys.
@@ -92,15 +98,16 @@ impl Store {
         sqlx::query(
             "INSERT INTO node_streams (gateway_id, node_id, replica_id, connected, connected_at, envoy_version, sent_revision,
                  acknowledged_revision, acknowledged_at, watched, forgotten_revision, forgotten_at, refused_revision,
-                 refused_resource, refused_reason, refused_at, last_seen_at)
+                 refused_resource, refused_reason, refused_at, last_seen_at, streams, waiting_records)
              SELECT DISTINCT ON (gateway.id, node.id) gateway.id, node.id, $1, connected, connected_at, envoy_version, sent,
                  acknowledged, acknowledged_at, watched, forgotten, forgotten_at, refused, refused_resource, refused_reason,
-                 refused_at, last_seen_at
+                 refused_at, last_seen_at, streams, waiting
              FROM unnest($2::uuid[], $3::text[], $4::bool[], $5::timestamptz[], $6::text[], $7::bigint[], $8::bigint[],
                      $9::timestamptz[], $10::bool[], $11::bigint[], $12::timestamptz[], $13::bigint[], $14::text[], $15::text[],
-                     $16::timestamptz[], $17::timestamptz[])
+                     $16::timestamptz[], $17::timestamptz[], $18::integer[], $19::bigint[])
                  AS node (gateway_id, id, connected, connected_at, envoy_version, sent, acknowledged, acknowledged_at, watched,
-                     forgotten, forgotten_at, refused, refused_resource, refused_reason, refused_at, last_seen_at)
+                     forgotten, forgotten_at, refused, refused_resource, refused_reason, refused_at, last_seen_at, streams,
+                     waiting)
              JOIN gateways gateway ON gateway.id = node.gateway_id
              ORDER BY gateway.id, node.id, connected_at DESC NULLS LAST
              ON CONFLICT (gateway_id, node_id, replica_id) DO UPDATE SET connected = excluded.connected,
@@ -110,7 +117,8 @@ impl Store {
                  forgotten_revision = excluded.forgotten_revision, forgotten_at = excluded.forgotten_at,
                  refused_revision = excluded.refused_revision, refused_resource = excluded.refused_resource,
                  refused_reason = excluded.refused_reason, refused_at = excluded.refused_at,
-                 last_seen_at = excluded.last_seen_at, heard_at = now()",
+                 last_seen_at = excluded.last_seen_at, streams = excluded.streams,
+                 waiting_records = excluded.waiting_records, heard_at = now()",
         )
         .bind(replica_id)
         .bind(column(nodes, |node| node.gateway_id))
@@ -129,6 +137,8 @@ impl Store {
         .bind(column(nodes, |node| refused(node, |refused| &refused.reason)))
         .bind(column(nodes, |node| node.refused.as_ref().map(|refused| refused.at)))
         .bind(column(nodes, |node| node.last_seen_at))
+        .bind(column(nodes, |node| i32::try_from(node.streams).unwrap_or(i32::MAX)))
+        .bind(column(nodes, |node| node.waiting_records.map(signed)))
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -157,14 +167,17 @@ impl Store {
              ), memory AS (
                  SELECT gateway_id, node_id, min(forgotten_revision) FILTER (WHERE is_watched) AS watched_revision,
                      max(forgotten_at) FILTER (WHERE is_watched) AS forgotten_at,
+                     CASE WHEN bool_and(waiting_records IS NOT NULL) FILTER (WHERE is_watched)
+                         THEN sum(waiting_records) FILTER (WHERE is_watched)::bigint END AS waiting_records,
                      max(forgotten_revision) AS last_revision, max(last_seen_at) AS last_seen_at,
                      coalesce(jsonb_agg(jsonb_build_object('id', replica_id, 'connected', is_connected, 'watched', is_watched,
-                         'acknowledged_revision', acknowledged_revision, 'forgotten_revision', forgotten_revision)
+                         'acknowledged_revision', acknowledged_revision, 'forgotten_revision', forgotten_revision,
+                         'streams', streams, 'waiting_records', CASE WHEN is_watched THEN waiting_records END)
                          ORDER BY replica_id) FILTER (WHERE is_connected OR is_watched), '[]') AS replicas
                  FROM stream GROUP BY gateway_id, node_id
              ), node AS (
                  SELECT gateway_id, node_id, is_connected, envoy_version, sent_revision, refused_revision, refused_resource,
-                     refused_reason, refused_at, memory.last_seen_at,
+                     refused_reason, refused_at, memory.last_seen_at, memory.waiting_records,
                      memory.replicas,
                      least(acknowledged_revision, CASE WHEN is_connected THEN coalesce(watched_revision, 0)
                          ELSE last_revision END) AS applied_revision,
@@ -221,6 +234,7 @@ struct NodeRow {
     refused_reason: Option<String>,
     refused_at: Option<DateTime<Utc>>,
     last_seen_at: DateTime<Utc>,
+    waiting_records: Option<i64>,
     replicas: Json<Vec<NodeReplica>>,
     applied_at: Option<DateTime<Utc>>,
     everywhere_revision: Option<i64>,
@@ -247,6 +261,7 @@ impl NodeRow {
             sent_revision: unsigned(self.sent_revision)?,
             applied_revision: unsigned(self.applied_revision)?,
             refused,
+            waiting_records: self.waiting_records.map(unsigned).transpose()?,
             applied_at: self.applied_at.filter(|_| self.applied_revision > 0),
             replicas: self.replicas.0,
             last_seen_at: self.last_seen_at,

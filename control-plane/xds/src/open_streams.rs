@@ -49,11 +49,11 @@ impl OpenStreams {
         last
     }
 
-    /// Whether several Envoys have this name: more than one stream is open, for longer than a dead one can be.
-    pub(crate) fn is_shared(&self, node: &Node, now: Instant) -> bool {
+    /// How many Envoys have this name: more than one if more than one stream is open, for longer than a dead one can be.
+    pub(crate) fn envoys(&self, node: &Node, now: Instant) -> usize {
         let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = nodes.get(node).and_then(|streams| streams.several_since);
-        since.is_some_and(|since| now.duration_since(since) >= DEAD_AFTER)
+        let Some(Streams { count, several_since: Some(since) }) = nodes.get(node) else { return 1 };
+        if now.duration_since(*since) >= DEAD_AFTER { *count } else { 1 }
     }
 }
 
@@ -68,19 +68,19 @@ mod tests {
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
         streams.open(&node, begin);
-        assert!(!streams.is_shared(&node, after(1000)));
+        assert_eq!(streams.envoys(&node, after(1000)), 1);
         // It comes back before its old stream is noticed to be dead.
         streams.open(&node, after(1000));
-        assert!(!streams.is_shared(&node, after(1030)));
+        assert_eq!(streams.envoys(&node, after(1030)), 1);
         assert!(!streams.close(&node));
-        assert!(!streams.is_shared(&node, after(2000)));
+        assert_eq!(streams.envoys(&node, after(2000)), 1);
         streams.open(&node, after(2000));
         streams.open(&node, after(2050));
-        assert!(streams.is_shared(&node, after(2060)));
-        assert!(!streams.is_shared(&(Uuid::nil(), "other".to_owned()), after(2060)));
+        assert_eq!(streams.envoys(&node, after(2060)), 3);
+        assert_eq!(streams.envoys(&(Uuid::nil(), "other".to_owned()), after(2060)), 1);
         assert!(!streams.close(&node));
         assert!(!streams.close(&node));
-        assert!(!streams.is_shared(&node, after(9000)));
+        assert_eq!(streams.envoys(&node, after(9000)), 1);
         assert!(streams.close(&node), "the last one");
     }
 }

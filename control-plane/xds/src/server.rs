@@ -256,8 +256,9 @@ impl<'a> Connection<'a> {
     }
 
     fn seen(&mut self) {
-        self.report(NodeEvent::Seen);
-        let shared = self.ads.open.is_shared(&(self.gateway_id, self.node_id.clone()), Instant::now());
+        let envoys = self.ads.open.envoys(&(self.gateway_id, self.node_id.clone()), Instant::now());
+        self.report(NodeEvent::Seen { streams: u32::try_from(envoys).unwrap_or(u32::MAX) });
+        let shared = envoys > 1;
         if shared && !self.shared {
             metrics::counter!("weir_xds_shared_node_ids_total").increment(1);
             tracing::warn!(

@@ -405,6 +405,9 @@ pub struct WatchRequest {
     /// All changes up to this revision have been applied in this VM.
     #[prost(uint64, tag = "3")]
     pub applied_revision: u64,
+    /// Usage records that this VM holds and that are not acknowledged yet. Absent: an older gateway, which does not tell.
+    #[prost(uint64, optional, tag = "4")]
+    pub waiting_records: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchResponse {

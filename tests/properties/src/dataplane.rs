@@ -97,9 +97,9 @@ fn check_credential(message: &[u8]) {
 fn check_watch(message: &[u8]) {
     let cache = PrincipalCache::new();
     let mut watch = Watch::new("vm", "node");
-    assert!(watch.tick().is_some());
+    assert!(watch.tick(0).is_some());
     let before = watch.applied_revision();
-    match (watch.message(&cache, message), WatchResponse::decode(message)) {
+    match (watch.message(&cache, message, 0), WatchResponse::decode(message)) {
         (Ok(acknowledged), Ok(said)) => {
             let acknowledged = WatchRequest::decode(acknowledged.as_slice()).expect("an acknowledgement is a message");
             assert_eq!(acknowledged.applied_revision, watch.applied_revision());

@@ -10,8 +10,11 @@ export function useNodes(enabled: boolean) {
     queryKey: ["nodes"],
     queryFn: async ({ signal }) => {
       const nodes = await unwrap(client.GET("/api/v1/admin/nodes", { signal }));
-      // While the control plane is brought to a new version, one of before may answer, which tells nothing of replicas.
-      return { ...nodes, items: nodes.items.map((node) => ({ ...node, replicas: node.replicas ?? [] })) };
+      // While the control plane is brought to a new version, one of before may answer, which tells nothing of replicas, or of
+      // their streams.
+      const replicas = (node: Node) =>
+        (node.replicas ?? []).map((replica) => ({ ...replica, streams: replica.streams ?? 1 }));
+      return { ...nodes, items: nodes.items.map((node) => ({ ...node, replicas: replicas(node) })) };
     },
     refetchInterval: 3_000,
     enabled,

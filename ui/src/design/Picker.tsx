@@ -17,8 +17,8 @@ interface Choosing<R extends Choosable> {
   resource: R;
   /** What stands for none; undefined: there must be one. */
   none?: string;
-  /** What the server is asked for: those of one tenant. */
-  filter?: { tenant_id?: string };
+  /** What the server is asked for: those of one tenant, or the platform's own. */
+  filter?: { tenant_id?: string; owner?: "platform" };
   /** Which of those can be chosen; undefined: all. */
   accepts?: (item: Item<R>) => boolean;
   label: string;

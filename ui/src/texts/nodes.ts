@@ -23,11 +23,15 @@ export const nodes = {
   sent: "Sent",
   applied: "Holds",
   since: "Since",
+  waiting: "Records waiting",
   lastSeen: "Last seen",
   refusal: (revision: string, at: string) =>
     `refused policy ${revision} at ${at} (NACK); the last good configuration goes on serving.`,
   duplicate: (count: number) =>
     `has its configuration stream open at ${count} control planes: two Envoys have this id, or the end of an old stream has not been noticed yet. Each Envoy needs an id of its own.`,
+  shared: (count: number) =>
+    `is the id of ${count} Envoys at one control plane: what this page says of it is true of none of them.`,
+  ownId: "Give each Envoy an id of its own (WEIR_NODE_ID, or --service-node) and restart it.",
   replicas: "By control plane",
   replicasLead:
     "An Envoy's configuration and its filters' memory may be served by different control planes. A policy holds once both have it.",

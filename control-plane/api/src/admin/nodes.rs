@@ -35,11 +35,15 @@ pub(crate) struct Node {
     applied_revision: u64,
     /// What it refused and has not accepted since; its last good configuration goes on serving.
     refused: Option<Refusal>,
+    /// Usage records that wait in its filters and are not in the ledger yet, as they said a moment ago; null: not known, since it is away
+    /// or one of its filters is of a version that does not tell.
+    #[schema(required)]
+    waiting_records: Option<u64>,
     /// When `applied_revision` came to hold in it, at the latest; null: nothing holds in it yet.
     #[schema(required)]
     applied_at: Option<DateTime<Utc>>,
     /// The control planes that were heard of in the last minute and have its configuration stream or a watch of its filters. Two that
-    /// have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet.
+    /// have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet. See also their `streams`.
     replicas: Vec<NodeReplica>,
     /// When it last said anything.
     last_seen_at: DateTime<Utc>,
@@ -58,6 +62,12 @@ struct NodeReplica {
     acknowledged_revision: u64,
     /// The filters that hear of changes there have forgotten what is older than this revision.
     forgotten_revision: u64,
+    /// Configuration streams that stay open there under this id. More than one: so many Envoys have the id, and what is said of it is
+    /// true of none of them.
+    streams: u32,
+    /// Usage records that wait in the filters that hear of changes there; null: not known.
+    #[schema(required)]
+    waiting_records: Option<u64>,
 }
 
 /// A configuration that an Envoy refused.
@@ -120,6 +130,7 @@ impl From<weir_store::Node> for Node {
                 reason: refusal.reason,
                 at: refusal.at,
             }),
+            waiting_records: node.waiting_records,
             applied_at: node.applied_at,
             replicas: node.replicas.into_iter().map(NodeReplica::from).collect(),
             last_seen_at: node.last_seen_at,
@@ -129,8 +140,16 @@ impl From<weir_store::Node> for Node {
 
 impl From<weir_store::NodeReplica> for NodeReplica {
     fn from(replica: weir_store::NodeReplica) -> Self {
-        let weir_store::NodeReplica { id, connected, watched, acknowledged_revision, forgotten_revision } = replica;
-        Self { id, connected, watched, acknowledged_revision, forgotten_revision }
+        let weir_store::NodeReplica {
+            id,
+            connected,
+            watched,
+            acknowledged_revision,
+            forgotten_revision,
+            streams,
+            waiting_records,
+        } = replica;
+        Self { id, connected, watched, acknowledged_revision, forgotten_revision, streams, waiting_records }
     }
 }
 

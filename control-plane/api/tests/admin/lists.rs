@@ -1,6 +1,6 @@
 //! Lists, part by part.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use weir_core::actor::Role;
 
@@ -55,6 +55,25 @@ async fn a_list_can_be_narrowed_to_a_tenant() {
     }
     let entries = platform.get(&format!("audit?tenant_id={tenant_id}")).await.expect(200).json["items"].clone();
     assert_eq!(entries.as_array().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_list_can_be_narrowed_to_the_platforms_own() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&a.tenant))).await;
+    let rules = json!([{"type": "EMAIL", "action": "flag"}]);
+    platform.make("guardrails/profiles", json!({"name": "everybody's", "rules": rules})).await;
+    for client in [&platform, &admin] {
+        let items = client.get("guardrails/profiles?owner=platform").await.expect(200).json["items"].clone();
+        let names: Vec<&Value> = items.as_array().unwrap().iter().map(|item| &item["name"]).collect();
+        assert_eq!(names, ["all", "everybody's"]);
+    }
+    let keys = admin.get("api-keys?owner=platform").await.expect(200).json;
+    assert_eq!(keys["items"], json!([]), "there are none, and what a tenant may not see stays unseen");
+    let refused = platform.get("guardrails/profiles?owner=somebody").await.expect(400).json;
+    assert_eq!(refused["code"], "invalid_query");
 }
 
 #[tokio::test]

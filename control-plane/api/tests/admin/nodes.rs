@@ -120,7 +120,7 @@ async fn several_replicas_tell_of_one_envoy() {
     app.sql("UPDATE node_streams SET heard_at = heard_at - interval '15 minutes' WHERE heard_at < now() - interval '1 minute'").await;
     app.store.maintain(chrono::Utc::now()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM node_streams").await, 2, "what another knows better is forgotten");
-    let nodes = stream.report(after(6), NodeEvent::Seen).await;
+    let nodes = stream.report(after(6), NodeEvent::Seen { streams: 1 }).await;
     assert_eq!(applied(&nodes), (1, json!(8)));
     app.sql("UPDATE node_streams SET heard_at = now() - interval '8 days'").await;
     app.store.maintain(chrono::Utc::now()).await.unwrap();
@@ -146,12 +146,50 @@ async fn a_revision_is_everywhere_once_the_last_connected_envoy_has_it() {
         let since: DateTime<Utc> = nodes["everywhere"]["since"].as_str().unwrap().parse().unwrap();
         assert_eq!((&nodes["everywhere"]["revision"], since), (&json!(revision), after(at)));
     };
-    check(one.report(after(3), NodeEvent::Seen).await, 4, 2);
+    check(one.report(after(3), NodeEvent::Seen { streams: 1 }).await, 4, 2);
     other.report(after(4), NodeEvent::Applied { revision: 5 }).await;
     check(other.report(after(5), NodeEvent::Forgot { revision: 5 }).await, 5, 5);
     // What is heard again does not move it, and whoever is gone does not count.
     check(one.report(after(6), NodeEvent::Applied { revision: 5 }).await, 5, 5);
     check(other.report(after(7), NodeEvent::Disconnected).await, 5, 1);
+}
+
+#[tokio::test]
+async fn what_waits_in_an_envoy_is_known_only_if_all_of_it_is() {
+    let app = app().await;
+    let gateway = app.gateway(None).await;
+    let new = |id| Replica::new(&app, Uuid::from_u128(id), gateway.id, "envoy-1");
+    let (mut one, mut other) = (new(1), new(2));
+    let waiting = |nodes: &Value| {
+        let node = &nodes["items"][0];
+        let replicas = node["replicas"].as_array().unwrap().iter().map(|replica| replica["waiting_records"].clone());
+        (node["waiting_records"].clone(), Value::Array(replicas.collect()))
+    };
+    one.report(now(), NodeEvent::Connected { envoy_version: "1.40.0".into() }).await;
+    let nodes = one.report(now(), NodeEvent::Forgot { revision: 1 }).await;
+    assert_eq!(waiting(&nodes), (Value::Null, json!([null])), "nobody told");
+    let nodes = one.report(now(), NodeEvent::Waiting { records: Some(0) }).await;
+    assert_eq!(waiting(&nodes), (json!(0), json!([0])));
+    let nodes = other.report(now(), NodeEvent::Forgot { revision: 1 }).await;
+    assert_eq!(waiting(&nodes), (Value::Null, json!([0, null])), "a VM at another control plane does not tell");
+    one.report(now(), NodeEvent::Waiting { records: Some(7) }).await;
+    let nodes = other.report(now(), NodeEvent::Waiting { records: Some(5) }).await;
+    assert_eq!(waiting(&nodes), (json!(12), json!([7, 5])));
+    let nodes = other.report(now(), NodeEvent::Unwatched).await;
+    assert_eq!(waiting(&nodes), (json!(7), json!([7])));
+    let nodes = one.report(now(), NodeEvent::Unwatched).await;
+    assert_eq!(waiting(&nodes), (Value::Null, json!([null])), "nobody is left who could tell");
+}
+
+#[tokio::test]
+async fn two_envoys_of_one_id_at_one_control_plane_are_told() {
+    let app = app().await;
+    let gateway = app.gateway(None).await;
+    let mut replica = Replica::new(&app, REPLICA, gateway.id, "envoy-1");
+    let streams = |nodes: Value| nodes["items"][0]["replicas"][0]["streams"].clone();
+    assert_eq!(streams(replica.report(now(), NodeEvent::Connected { envoy_version: "1.40.0".into() }).await), 1);
+    assert_eq!(streams(replica.report(now(), NodeEvent::Seen { streams: 2 }).await), 2);
+    assert_eq!(streams(replica.report(now(), NodeEvent::Seen { streams: 1 }).await), 1, "one of them has left");
 }
 
 #[tokio::test]

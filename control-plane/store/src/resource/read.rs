@@ -59,6 +59,7 @@ impl Store {
         };
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
             "{} WHERE {} AND {} AND {state}{filters} AND ($2::uuid IS NULL OR {tenant} = $2) AND ($3::uuid IS NULL OR {after})
+               AND (NOT $10 OR {tenant} IS NULL)
                AND ($4::text IS NULL OR t.{key} = $4) AND ($5::text IS NULL OR position(lower($5) in lower(t.{key})) > 0)
                AND ($7::text IS NULL OR true) AND ($8::timestamptz IS NULL OR true) AND ($9::jsonb IS NULL OR true)
              ORDER BY {} LIMIT $6",
@@ -76,6 +77,7 @@ impl Store {
         .bind(name)
         .bind(at)
         .bind(Json(request.filters.iter().map(value_of).collect::<Vec<_>>()))
+        .bind(request.platforms_alone)
         .fetch_all(&self.admin)
         .await?;
         let mut items: Vec<Stored> = rows.into_iter().map(|row| row.into_stored(kind)).collect::<Result<_, _>>()?;

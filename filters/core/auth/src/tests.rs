@@ -273,7 +273,7 @@ fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
         begin(&mut watch, &vm.cache, 4);
         assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
         assert_eq!(vm.resolve("weir_2", active("other", 5, "gpt")), "passes");
-        watch.message(&vm.cache, &message.encode_to_vec()).expect("is decodable");
+        watch.message(&vm.cache, &message.encode_to_vec(), 0).expect("is decodable");
         assert_eq!(vm.resolve("weir_1", Err(14)), "503 auth_unavailable", "forgot {what}");
         let other = if message.forget_everything { "asks" } else { "passes" };
         assert_eq!(vm.seen_by_client("weir_2"), other, "forgot {what}");
@@ -282,9 +282,9 @@ fn what_is_forgotten_must_be_asked_again_and_is_not_usable_meanwhile() {
 }
 
 fn begin(watch: &mut Watch, cache: &PrincipalCache, revision: u64) {
-    assert!(watch.tick().is_some());
+    assert!(watch.tick(0).is_some());
     let first = dataplane::WatchResponse { revision, forget_everything: true, ..Default::default() };
-    watch.message(cache, &first.encode_to_vec()).expect("is decodable");
+    watch.message(cache, &first.encode_to_vec(), 0).expect("is decodable");
 }
 
 /// The catalog that the last look-up says is known, as `tenant @revision`.
@@ -359,9 +359,9 @@ fn what_was_known_before_a_stream_began_is_asked_again_and_is_usable_if_nobody_a
     assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
     assert_eq!(vm.resolve("weir_2", denied(Status::Unknown)), "401 invalid_api_key");
     watch.closed(&vm.cache);
-    while watch.tick().is_none() {}
+    while watch.tick(0).is_none() {}
     let begins = dataplane::WatchResponse { revision: 3, forget_everything: true, ..Default::default() };
-    watch.message(&vm.cache, &begins.encode_to_vec()).expect("is decodable");
+    watch.message(&vm.cache, &begins.encode_to_vec(), 0).expect("is decodable");
     assert_eq!(vm.seen_by_client("weir_1"), "asks");
     assert_eq!(vm.seen_by_client("weir_2"), "asks");
     assert_eq!(vm.resolve("weir_1", Err(14)), "passes");

@@ -1,4 +1,5 @@
 use prost::Message;
+use weir_host::Micros;
 use weir_proto::dataplane::{WatchRequest, WatchResponse};
 
 use crate::PrincipalCache;
@@ -6,13 +7,19 @@ use crate::PrincipalCache;
 /// The longest wait between two attempts to open the stream, in ticks.
 const LONGEST_WAIT: u32 = 32;
 
-/// One VM's side of the `Watch` stream: what must be forgotten, as it is committed. The shell moves the bytes, one message
-/// at a time, and says when the stream closed.
+/// The shortest time between two messages that only tell how many records wait.
+const TELL_EVERY: Micros = 5_000_000;
+
+/// One VM's side of the `Watch` stream: what must be forgotten, as it is committed, and how many usage records wait for the control
+/// plane. The shell moves the bytes, one message at a time, and says when the stream closed.
 #[derive(Debug)]
 pub struct Watch {
     vm: String,
     node: String,
     applied_revision: u64,
+    /// As the open stream was told last.
+    told_waiting: u64,
+    told_at: Micros,
     open: bool,
     /// Whether the open stream has brought a message.
     heard: bool,
@@ -30,12 +37,22 @@ pub struct WatchError(#[from] prost::DecodeError);
 impl Watch {
     /// For the VM of this name, which is drawn at random, on the proxy of this `node.id`.
     pub fn new(vm: impl Into<String>, node: impl Into<String>) -> Self {
-        Self { vm: vm.into(), node: node.into(), applied_revision: 0, open: false, heard: false, wait: 0, failures: 0 }
+        Self {
+            vm: vm.into(),
+            node: node.into(),
+            applied_revision: 0,
+            told_waiting: 0,
+            told_at: 0,
+            open: false,
+            heard: false,
+            wait: 0,
+            failures: 0,
+        }
     }
 
-    /// To be called on every tick. `Some`: open the stream now, and send this first; if it cannot be opened, call
-    /// [`Watch::closed`].
-    pub fn tick(&mut self) -> Option<Vec<u8>> {
+    /// To be called on every tick; `waiting`: usage records that are not acknowledged. `Some`: open the stream now, and send this first;
+    /// if it cannot be opened, call [`Watch::closed`].
+    pub fn tick(&mut self, waiting: usize) -> Option<Vec<u8>> {
         if self.open {
             return None;
         }
@@ -45,11 +62,20 @@ impl Watch {
         }
         self.open = true;
         self.heard = false;
-        Some(self.request())
+        Some(self.request(waiting))
+    }
+
+    /// What to send if the open stream was told of another number of waiting records, and not a moment ago.
+    pub fn news(&mut self, waiting: usize, now: Micros) -> Option<Vec<u8>> {
+        let is_due = self.open && self.heard && now >= self.told_at.saturating_add(TELL_EVERY);
+        (is_due && count(waiting) != self.told_waiting).then(|| {
+            self.told_at = now;
+            self.request(waiting)
+        })
     }
 
     /// A message came in: does what it says and gives the acknowledgement to send.
-    pub fn message(&mut self, cache: &PrincipalCache, bytes: &[u8]) -> Result<Vec<u8>, WatchError> {
+    pub fn message(&mut self, cache: &PrincipalCache, bytes: &[u8], waiting: usize) -> Result<Vec<u8>, WatchError> {
         let message = WatchResponse::decode(bytes).inspect_err(|_| cache.forget_everything())?;
         self.failures = 0;
         cache.set_watched(true);
@@ -70,7 +96,7 @@ impl Watch {
             true => message.revision,
             false => self.applied_revision.max(message.revision),
         };
-        Ok(self.request())
+        Ok(self.request(waiting))
     }
 
     /// The stream is closed, or could not be opened. The wait until the next attempt doubles with each failure in a row.
@@ -86,11 +112,20 @@ impl Watch {
         self.applied_revision
     }
 
-    fn request(&self) -> Vec<u8> {
-        let request =
-            WatchRequest { vm: self.vm.clone(), node: self.node.clone(), applied_revision: self.applied_revision };
+    fn request(&mut self, waiting: usize) -> Vec<u8> {
+        self.told_waiting = count(waiting);
+        let request = WatchRequest {
+            vm: self.vm.clone(),
+            node: self.node.clone(),
+            applied_revision: self.applied_revision,
+            waiting_records: Some(self.told_waiting),
+        };
         request.encode_to_vec()
     }
+}
+
+fn count(waiting: usize) -> u64 {
+    u64::try_from(waiting).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -102,25 +137,50 @@ mod tests {
     use crate::PrincipalCache;
 
     fn ticks_until_open(watch: &mut Watch) -> usize {
-        (1..100).find(|_| watch.tick().is_some()).expect("opens again")
+        (1..100).find(|_| watch.tick(0).is_some()).expect("opens again")
     }
 
     #[test]
     fn messages_are_acknowledged_with_their_revision() {
         let mut watch = Watch::new("vm", "node");
         let cache = PrincipalCache::new();
-        let opened = watch.tick().expect("opens on the first tick");
-        let expect = |applied_revision| WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision };
-        assert_eq!(WatchRequest::decode(opened.as_slice()), Ok(expect(0)));
+        let opened = watch.tick(3).expect("opens on the first tick");
+        let expect = |applied_revision, waiting| WatchRequest {
+            vm: "vm".into(),
+            node: "node".into(),
+            applied_revision,
+            waiting_records: Some(waiting),
+        };
+        assert_eq!(WatchRequest::decode(opened.as_slice()), Ok(expect(0, 3)));
         let mut check = |revision, forget_everything, acknowledged| {
             let message = WatchResponse { revision, forget_everything, ..Default::default() };
-            let answer = watch.message(&cache, &message.encode_to_vec()).expect("is decodable");
-            assert_eq!(WatchRequest::decode(answer.as_slice()), Ok(expect(acknowledged)));
+            let answer = watch.message(&cache, &message.encode_to_vec(), 0).expect("is decodable");
+            assert_eq!(WatchRequest::decode(answer.as_slice()), Ok(expect(acknowledged, 0)));
         };
         check(7, true, 7);
         check(9, false, 9);
         check(8, false, 9);
         check(3, true, 3);
+    }
+
+    #[test]
+    fn waiting_records_are_told_when_their_number_changes_and_not_too_often() {
+        let (mut watch, cache) = (Watch::new("vm", "node"), PrincipalCache::new());
+        let told = |message: Option<Vec<u8>>| {
+            message.map(|bytes| WatchRequest::decode(bytes.as_slice()).expect("a message").waiting_records)
+        };
+        let second = 1_000_000;
+        assert_eq!(watch.news(4, 100 * second), None, "no stream is open");
+        assert_eq!(told(watch.tick(0)), Some(Some(0)));
+        assert_eq!(watch.news(4, 100 * second), None, "the control plane has not said yet that it listens");
+        let hello = WatchResponse { revision: 1, forget_everything: true, ..Default::default() }.encode_to_vec();
+        assert_eq!(told(watch.message(&cache, &hello, 4).ok()), Some(Some(4)));
+        assert_eq!(watch.news(4, 100 * second), None, "nothing new");
+        assert_eq!(told(watch.news(9, 101 * second)), Some(Some(9)));
+        assert_eq!(watch.news(0, 105 * second), None, "a moment ago");
+        assert_eq!(told(watch.news(0, 106 * second)), Some(Some(0)));
+        watch.closed(&cache);
+        assert_eq!(watch.news(7, 200 * second), None);
     }
 
     #[test]
@@ -134,13 +194,13 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 3, 5, 9, 17, 33, 33, 33]);
         let message = WatchResponse { revision: 1, ..Default::default() }.encode_to_vec();
-        assert!(watch.message(&cache, &message).is_ok());
+        assert!(watch.message(&cache, &message, 0).is_ok());
         watch.closed(&cache);
         assert_eq!(ticks_until_open(&mut watch), 2, "a stream that worked is soon opened again");
     }
 
     #[test]
     fn a_message_that_cannot_be_read_is_an_error() {
-        assert!(Watch::new("vm", "node").message(&PrincipalCache::new(), b"\xff").is_err());
+        assert!(Watch::new("vm", "node").message(&PrincipalCache::new(), b"\xff", 0).is_err());
     }
 }

@@ -2,8 +2,9 @@ use std::rc::Rc;
 
 use weir_auth::{PrincipalCache, Watch};
 use weir_host::{CallId, Level, RootHost};
+use weir_metering::Outbox;
 
-/// Keeps one `Watch` stream of this worker open.
+/// Keeps one `Watch` stream of this worker open, and tells by it how many usage records wait.
 ///
 /// A gRPC stream belongs to the root context that opened it, and each configuration has a root context of its own. The newest
 /// of them opens the stream; it stays there until that context goes.
@@ -11,6 +12,7 @@ use weir_host::{CallId, Level, RootHost};
 pub(crate) struct Watcher {
     worker: String,
     principals: Rc<PrincipalCache>,
+    outbox: Rc<Outbox>,
     watch: Option<Watch>,
     /// Root contexts that can watch, by the order of their making.
     roots: Vec<u32>,
@@ -24,8 +26,8 @@ struct Open {
 }
 
 impl Watcher {
-    pub(crate) fn new(worker: String, principals: Rc<PrincipalCache>) -> Self {
-        Self { worker, principals, watch: None, roots: Vec::new(), open: None }
+    pub(crate) fn new(worker: String, principals: Rc<PrincipalCache>, outbox: Rc<Outbox>) -> Self {
+        Self { worker, principals, outbox, watch: None, roots: Vec::new(), open: None }
     }
 
     /// A root context whose configuration names a control plane.
@@ -41,15 +43,23 @@ impl Watcher {
         }
     }
 
-    /// Opens the stream if it is time to. Called on the ticks of `root`.
+    /// Opens the stream if it is time to, and tells what is new. Called on the ticks of `root`.
     pub(crate) fn tick(&mut self, host: &mut dyn RootHost, root: u32, cluster: &str) {
-        if self.open.is_some() || self.roots.last() != Some(&root) {
+        if let Some(open) = self.open {
+            if open.root == root
+                && let Some(news) = self.watch.as_mut().and_then(|watch| watch.news(self.outbox.len(), host.now()))
+            {
+                self.send(host, &news);
+            }
+            return;
+        }
+        if self.roots.last() != Some(&root) {
             return;
         }
         let worker = &self.worker;
         let node = || host.node_property(&["node", "id"]).unwrap_or_default();
         let watch = self.watch.get_or_insert_with(|| Watch::new(worker.clone(), node()));
-        let Some(first) = watch.tick() else { return };
+        let Some(first) = watch.tick(self.outbox.len()) else { return };
         match host.open_stream(cluster, "Watch") {
             Ok(stream) => {
                 self.open = Some(Open { root, stream });
@@ -66,7 +76,8 @@ impl Watcher {
             return;
         }
         let Some(watch) = &mut self.watch else { return };
-        let reason = match bytes.map(|bytes| watch.message(&self.principals, bytes)) {
+        let waiting = self.outbox.len();
+        let reason = match bytes.map(|bytes| watch.message(&self.principals, bytes, waiting)) {
             Some(Ok(acknowledgement)) => return self.send(host, &acknowledgement),
             Some(Err(error)) => error.to_string(),
             None => "a message of the Watch stream could not be read".to_owned(),

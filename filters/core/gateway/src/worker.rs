@@ -60,19 +60,19 @@ impl Worker {
     /// another must not have its names.
     pub fn new(random: Box<dyn Fn() -> u64>) -> Rc<Self> {
         let name = Builder::from_random_bytes(bytes(&random)).into_uuid().to_string();
-        let principals = Rc::new(PrincipalCache::new());
+        let (principals, outbox) = (Rc::new(PrincipalCache::new()), Rc::new(Outbox::new(random())));
         Rc::new(Self {
             principals: Rc::clone(&principals),
             profiles: Rc::new(ProfileCache::new()),
             bodies: Rc::new(Bodies::new()),
-            outbox: Rc::new(Outbox::new(random())),
+            outbox: Rc::clone(&outbox),
             leases: Rc::new(Leases::new(name.clone(), random())),
             callouts: Callouts::default(),
             awaiting: RefCell::default(),
             held: RefCell::default(),
             handed_on: RefCell::default(),
             lost: RefCell::default(),
-            watcher: RefCell::new(Watcher::new(name, principals)),
+            watcher: RefCell::new(Watcher::new(name, principals, outbox)),
             exchanges: RefCell::new(ExchangeTable::new(random())),
             roots: Cell::new(0),
             random,

@@ -2463,7 +2463,7 @@ export interface components {
             refused: components["schemas"]["Refusal"] | null;
             /**
              * @description The control planes that were heard of in the last minute and have its configuration stream or a watch of its filters. Two that
-             *     have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet.
+             *     have its stream: two Envoys have this id, or the end of an old stream has not been noticed yet. See also their `streams`.
              */
             replicas: components["schemas"]["NodeReplica"][];
             /**
@@ -2471,6 +2471,12 @@ export interface components {
              * @description Everything up to this revision was sent to it.
              */
             sent_revision: number;
+            /**
+             * Format: int64
+             * @description Usage records that wait in its filters and are not in the ledger yet, as they said a moment ago; null: not known, since it is away
+             *     or one of its filters is of a version that does not tell.
+             */
+            waiting_records: number | null;
         };
         /** @description What one control plane says of an Envoy. */
         NodeReplica: {
@@ -2491,6 +2497,17 @@ export interface components {
              * @description The process; another one after each start.
              */
             id: string;
+            /**
+             * Format: int32
+             * @description Configuration streams that stay open there under this id. More than one: so many Envoys have the id, and what is said of it is
+             *     true of none of them.
+             */
+            streams: number;
+            /**
+             * Format: int64
+             * @description Usage records that wait in the filters that hear of changes there; null: not known.
+             */
+            waiting_records: number | null;
             /** @description Whether filters of the Envoy hear of changes there. */
             watched: boolean;
         };
@@ -3822,6 +3839,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -5703,6 +5722,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -6798,6 +6819,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -7801,6 +7824,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -8812,6 +8837,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -9944,6 +9971,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -10781,6 +10810,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -12171,6 +12202,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -13016,6 +13049,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -14149,6 +14184,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */
@@ -15381,6 +15418,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what belongs to this tenant. */
                 tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
                 /** @description Only what is called so. */
                 name?: string;
                 /** @description Only what has this in its name, whatever its case. */

@@ -87,14 +87,13 @@ export function FirstCall({ tenant }: { tenant?: string }) {
   );
 }
 
-/** Some of a kind that serve a tenant: its own, and those of the platform among the first. Without a tenant: all in one's scope. */
+/** Some of a kind that serve a tenant: its own, and the platform's. Without a tenant: all in one's scope. */
 function useServing<R extends "providers" | "pools" | "models">(name: R, tenant: string | undefined) {
   const own = useFew(name, tenant ? { tenant_id: tenant } : {});
-  const first = useFew(name, {}, tenant !== undefined);
+  const shared = useFew(name, { owner: "platform" }, tenant !== undefined);
   if (!tenant || own.error || !own.data) return own;
-  if (!first.data) return first;
-  const shared = first.data.items.filter(({ tenant_id }) => !tenant_id);
-  return { ...own, data: { ...own.data, items: [...own.data.items, ...shared] } };
+  if (!shared.data) return shared;
+  return { ...own, data: { ...own.data, items: [...own.data.items, ...shared.data.items] } };
 }
 
 function Line({

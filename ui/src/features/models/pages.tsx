@@ -164,8 +164,7 @@ function PoolField({ control }: { control: Parameters<typeof TextField<z.infer<t
       name="pool_id"
       label={words.pool}
       help={words.poolHelp}
-      filter={tenantId ? { tenant_id: tenantId } : undefined}
-      accepts={({ tenant_id }) => (tenant_id ?? "") === tenantId}
+      filter={tenantId ? { tenant_id: tenantId } : { owner: "platform" }}
     />
   );
 }

@@ -53,6 +53,12 @@ function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
             width: "8.5rem",
             cell: (node) => (node.applied_at ? shortDateTime(node.applied_at) : "–"),
           },
+          {
+            title: words.waiting,
+            width: "7rem",
+            numeric: true,
+            cell: ({ waiting_records }) => (typeof waiting_records === "number" ? count(waiting_records) : "–"),
+          },
           { title: words.lastSeen, width: "8.5rem", cell: (node) => ago(node.last_seen_at, readAt) },
         ]}
       />
@@ -79,7 +85,8 @@ function Everywhere({ nodes: { items, everywhere } }: { nodes: Nodes }) {
 }
 
 function Warnings({ node }: { node: Node }) {
-  const streams = node.replicas.filter(({ connected }) => connected).length;
+  const connected = node.replicas.filter((replica) => replica.connected);
+  const most = Math.max(...connected.map(({ streams }) => streams));
   return (
     <>
       {node.refused && (
@@ -92,9 +99,17 @@ function Warnings({ node }: { node: Node }) {
           </p>
         </Notice>
       )}
-      {streams > 1 && (
+      {most > 1 && (
         <Notice tone="warn">
-          {node.id} {words.duplicate(streams)}
+          <p className="font-medium">
+            {node.id} {words.shared(most)}
+          </p>
+          <p className="mt-1">{words.ownId}</p>
+        </Notice>
+      )}
+      {most === 1 && connected.length > 1 && (
+        <Notice tone="warn">
+          {node.id} {words.duplicate(connected.length)}
         </Notice>
       )}
     </>

@@ -77,8 +77,7 @@ export function MemberDialog({
           control={control}
           name="provider_id"
           label={words.provider}
-          filter={owner ? { tenant_id: owner } : undefined}
-          accepts={({ tenant_id }) => (tenant_id ?? "") === owner}
+          filter={owner ? { tenant_id: owner } : { owner: "platform" }}
           onName={(name) => setValue("provider_name", name)}
         />
         <TextField control={control} name="model" label={words.model} mono />
