@@ -223,23 +223,28 @@ def test_three_envoys_let_a_limit_pass_whole_and_no_more(run, world, measured):
         assert (minute_now(), passed.in_minute[minute]) == (minute, SHARED_LIMIT)
 
 
-def test_an_idle_envoy_gives_back_what_it_holds(run, world, measured):
+def test_an_idle_envoy_and_a_drained_one_give_back_what_they_hold(run, world, measured):
+    """What a drained Envoy held is nobody's loss when it is ended then."""
     upstream = world.upstream("openai")
     world.model("m", upstream)
     key = world.key(requests_per_minute=SHARED_LIMIT)
     world.admin.settle()
     passed = Passed()
-    with two_more_envoys(run, world) as (second, _):
-        idle, busy = clients_of([world.gateway_url, second.url], key)
-        eventually(lambda: passed.passes(busy), within_s=30, what="a route")
+    with two_more_envoys(run, world) as (second, third):
+        idle, busy, leaving = clients_of([world.gateway_url, second.url, third.url], key)
+        for client in (busy, leaving):
+            eventually(lambda: passed.passes(client), within_s=30, what="a route")
         wait_for_a_minute_with(40)
         minute = minute_now()
-        # It holds a good part of the limit now.
-        assert passed.passes(idle)
+        # They hold a good part of the limit now.
+        assert passed.passes(idle) and passed.passes(leaving)
+        third.admin.post("/drain_listeners").raise_for_status()
         since = time.monotonic()
         took = seconds_until(
             lambda: passed.passes(busy) and passed.in_minute[minute] == SHARED_LIMIT, since, within_s=30, what="all"
         )
-        measured("all that an idle Envoy held passes elsewhere", took)
+        measured("all that an idle Envoy and a drained one held passes elsewhere", took)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{third.url}/v1/models")
         assert not any(passed.passes(client) for client in (idle, busy) for _ in range(3))
         assert minute_now() == minute

@@ -474,15 +474,6 @@ fn answers_that_cannot_be_admit_nobody() {
     assert!(vm.host.logged.iter().all(|(_, line)| !line.contains("weir_1")), "{:?}", vm.host.logged);
 }
 
-/// A key with a limit of five of these.
-fn counting(unit: &str) -> Result<ResolveCredentialResponse, u32> {
-    active("acme", 5, "gpt").map(|mut answer| {
-        let limits = answer.principal.iter_mut().flat_map(|principal| &mut principal.rate_limits);
-        limits.for_each(|limit| limit.unit = unit.into());
-        answer
-    })
-}
-
 fn guarded(id: &str, rules: &[[&str; 3]]) -> Result<ResolveCredentialResponse, u32> {
     let rule = |[finding, action, direction]: &[&str; 3]| dataplane::GuardrailRule {
         r#type: (*finding).into(),
@@ -541,6 +532,10 @@ fn what_holds_for_a_key_and_cannot_be_kept_admits_nobody() {
         answer.principal.iter_mut().for_each(|principal| principal.guardrail_profile_id.clear());
         answer
     });
+    let counting = active("acme", 5, "gpt").map(|mut answer| {
+        answer.principal.iter_mut().flat_map(|it| &mut it.rate_limits).for_each(|limit| limit.unit = "parsecs".into());
+        answer
+    });
     for (answer, logged) in [
         (guarded("profile-1", &[good, ["SOUL", "flag", "both"]]), r#"type "SOUL""#),
         (guarded("profile-1", &[["EMAIL", "mask", "both"]]), r#"action "mask""#),
@@ -549,7 +544,7 @@ fn what_holds_for_a_key_and_cannot_be_kept_admits_nobody() {
         (guarded("profile-2", &[good]), r#""profile-1""#),
         (without(guarded("", &[good]), "profile-1"), r#""profile-1""#),
         (nameless, r#""""#),
-        (counting("parsecs"), r#"unit "parsecs""#),
+        (counting, r#"unit "parsecs""#),
     ] {
         let mut vm = Vm::new(ASKED);
         assert_eq!(vm.resolve("weir_1", active("acme", 5, "gpt")), "passes");
