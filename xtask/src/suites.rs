@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{console, fuzz, r#gen, node, setup, wasm};
+use crate::{console, r#gen, node, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -29,9 +29,9 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     // Nothing below makes sense without these.
     if report.failed() == 0 {
         report.step("unit, property and structure tests", || workspace_tests(root));
-        report.step("fuzz targets", || fuzz::repeat(root));
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
-        report.step("end to end", || end_to_end(root));
+        report
+            .step("end to end, with the fuzz targets beside it", || beside(|| fuzz_targets(root), || end_to_end(root)));
         report.step("console", || console::unit_tests(root));
         report.step("console in a browser", || console::browser_tests(root));
     }
@@ -68,28 +68,44 @@ fn workspace_tests(root: &Path) -> Result<()> {
     command::run(tests.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "weir-module"]))
 }
 
-/// Two systems side by side: one whose parts are killed, stopped and filled up, which mostly waits, and one for all else.
+/// Two systems side by side: one for the files that mostly wait, and one for all else.
 fn end_to_end(root: &Path) -> Result<()> {
     let folder = root.join("tests/e2e");
-    let mut faults = Vec::new();
+    let mut waiting = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.starts_with("test_faults_") {
-            faults.push(name);
+        if mostly_waits(&name) {
+            waiting.push(name);
         }
     }
-    faults.sort();
+    waiting.sort();
     let program = node::setup(root)?.program;
-    let mut killed = pytest(root, &program);
-    killed.args(&faults);
+    let mut first = pytest(root, &program);
+    first.args(&waiting);
     let mut all_else = pytest(root, &program);
-    all_else.args(faults.iter().map(|name| format!("--ignore={name}")));
-    let (killed, all_else) = std::thread::scope(|scope| {
-        let killed = scope.spawn(move || command::run_apart(&mut killed));
-        let all_else = command::run(&mut all_else);
-        (killed.join().unwrap_or_else(|panic| resume_unwind(panic)), all_else)
-    });
-    all_else.and(killed)
+    all_else.args(waiting.iter().map(|name| format!("--ignore={name}")));
+    beside(move || command::run_apart(&mut first), || command::run(&mut all_else))
+}
+
+/// For what was killed, stopped or filled up to come back, or for the minute in which a limit counts.
+fn mostly_waits(file: &str) -> bool {
+    file.starts_with("test_faults_") || file == "test_quota.py"
+}
+
+/// What they compute, the end-to-end tests leave to be had: those mostly wait, and come first wherever both want a processor.
+fn fuzz_targets(root: &Path) -> Result<()> {
+    let mut nice = Command::new("nice");
+    nice.current_dir(root).arg("-n10").arg(std::env::current_exe()?);
+    command::run_apart(nice.args(["fuzz", "--repeat"]))
+}
+
+/// Runs both at the same time; an error if one of them fails.
+fn beside(one: impl FnOnce() -> Result<()> + Send, other: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        other.and(one.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 fn pytest(root: &Path, node: &Path) -> Command {
