@@ -345,6 +345,7 @@ export const texts = {
       IN_PAN: "Indian tax numbers (PAN)",
       IN_VOTER_ID: "Indian voter numbers (EPIC)",
       IP_ADDRESS: "Internet addresses",
+      SECRET: "Keys, passwords and tokens",
     },
     deleteConsequence: "A profile that a tenant or a key still uses cannot be deleted.",
     empty: "No profile yet.",

@@ -210,6 +210,8 @@ finding_types! {
     InVoterId = "IN_VOTER_ID",
     /// An Internet address, version 4 or 6.
     IpAddress = "IP_ADDRESS",
+    /// A key, a password, a token: what lets whoever has it in. The detector's name says which.
+    Secret = "SECRET",
 }
 
 impl FindingType {

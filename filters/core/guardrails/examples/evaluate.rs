@@ -1,11 +1,12 @@
 //! How well the detectors find what people have marked, with the code that runs in the filter.
 //!
 //! ```text
-//! cargo run --release -p weir-guardrails --example evaluate -- [--show N] [--as IN_VOTER=IN_VOTER_ID]… FILE…
+//! cargo run --release -p weir-guardrails --example evaluate -- [--show N] [--as IN_VOTER=IN_VOTER_ID]… [--labels TYPE] FILE…
 //! ```
 //!
-//! A file holds a JSON object a line: `{"text", "spans": [{"start", "end", "type"}]}` with places in Unicode characters, or
-//! `{"input", "valid", "kind"}` for one value alone. A find is right if it shares at least half of its characters with a span of its
+//! A file holds a JSON object a line: `{"text", "spans": [{"start", "end", "type"}]}` with places in Unicode characters,
+//! `{"input", "valid", "kind"}` for one value alone, or `{"text", "label"}` with 1 where something of the type that `--labels` names
+//! (`SECRET`) is in the text, and 0 where nothing is. A find is right if it shares at least half of its characters with a span of its
 //! type. `--show` prints so many mistakes of each kind.
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let (theirs, ours) = value.split_once('=').ok_or("--as takes THEIRS=OURS")?;
                 evaluation.names.insert(theirs.to_owned(), ours.to_owned());
             }
+            "--labels" => evaluation.labels = value()?,
             file => evaluation.read(file)?,
         }
     }
@@ -44,8 +46,13 @@ struct Tally {
     missed: usize,
 }
 
+/// Characters of a text that are shown of a mistake.
+const LONGEST_NOTE: usize = 240;
+
 struct Evaluation {
     profile: Profile,
+    /// The type that labels speak of.
+    labels: String,
     /// Our names of their types.
     names: BTreeMap<String, String>,
     /// By file and type.
@@ -67,6 +74,7 @@ impl Evaluation {
         let profile = Profile::compile(&profile)?;
         Ok(Self {
             profile,
+            labels: "SECRET".into(),
             names: BTreeMap::new(),
             tallies: BTreeMap::new(),
             clean: BTreeMap::new(),
@@ -80,7 +88,13 @@ impl Evaluation {
             let row: Value = serde_json::from_str(line)?;
             match row["input"].as_str() {
                 Some(input) => self.value(&name, input, &row),
-                None => self.text(&name, row["text"].as_str().ok_or("a row without a text")?, &row),
+                None => {
+                    let text = row["text"].as_str().ok_or("a row without a text")?;
+                    match row["label"].as_i64() {
+                        Some(label) => self.labelled(&name, text, label == 1),
+                        None => self.text(&name, text, &row),
+                    }
+                }
             }
         }
         Ok(())
@@ -94,6 +108,27 @@ impl Evaluation {
         }
         let is_found = self.find(input).iter().any(|(found, _)| found == &kind);
         let is_valid = row["valid"].as_bool().unwrap_or_default();
+        self.count(file, kind, is_valid, is_found, input);
+    }
+
+    /// A text that is right or wrong as a whole.
+    fn labelled(&mut self, file: &str, text: &str, is_positive: bool) {
+        let is_found = self.find(text).iter().any(|(found, _)| found == &self.labels);
+        if !is_positive {
+            let (texts, flagged) = self.clean.entry(file.to_owned()).or_default();
+            *texts += 1;
+            *flagged += usize::from(is_found);
+        }
+        self.count(
+            file,
+            self.labels.clone(),
+            is_positive,
+            is_found,
+            &text.chars().take(LONGEST_NOTE).collect::<String>(),
+        );
+    }
+
+    fn count(&mut self, file: &str, kind: String, is_valid: bool, is_found: bool, input: &str) {
         let tally = self.tallies.entry((file.to_owned(), kind.clone())).or_default();
         let mistake = match (is_valid, is_found) {
             (true, true) => {

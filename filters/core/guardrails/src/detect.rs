@@ -19,10 +19,12 @@ mod ip_address;
 mod number;
 mod pan;
 mod phone;
+mod secret;
 mod ssn;
 mod token;
 mod voter_id;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -32,7 +34,7 @@ use weir_config::FindingType;
 pub(crate) const CONTEXT: usize = 64;
 
 /// Every detector. Each has a file beside this one, and a line here.
-static DETECTORS: [&dyn Detector; 10] = [
+static DETECTORS: [&dyn Detector; 14] = [
     &credit_card::CreditCard,
     &email::Email,
     &phone::Phone,
@@ -43,13 +45,17 @@ static DETECTORS: [&dyn Detector; 10] = [
     &pan::Pan,
     &voter_id::VoterId,
     &ip_address::IpAddress,
+    &secret::key::Key,
+    &secret::private_key::PrivateKey,
+    &secret::url_password::UrlPassword,
+    &secret::assignment::Assignment,
 ];
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.
-pub(crate) const LONGEST_MATCH: usize =
-    if email::LONGEST > credit_card::LONGEST { email::LONGEST } else { credit_card::LONGEST };
+pub(crate) const LONGEST_MATCH: usize = secret::LONGEST;
 
 const _: () = assert!(LONGEST_MATCH >= number::LONGEST && LONGEST_MATCH >= iban::LONGEST);
+const _: () = assert!(LONGEST_MATCH >= email::LONGEST && LONGEST_MATCH >= credit_card::LONGEST);
 
 /// What finds things of one type.
 pub(crate) trait Detector: Debug + Sync {
@@ -117,16 +123,18 @@ pub(crate) enum Trigger {
     Dot,
     /// What parts those of version 6.
     Colon,
+    /// How a secret begins, or what it is called.
+    Secret,
 }
 
 impl Trigger {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Digits, Self::At, Self::Dot, Self::Colon];
+    pub(crate) const ALL: [Self; 5] = [Self::Digits, Self::At, Self::Dot, Self::Colon, Self::Secret];
 
     /// Its pattern in the shared automaton, which reads bytes. Patterns of two triggers never begin in one place, nor one within
     /// the other: the search goes on behind each.
-    pub(crate) fn pattern(self) -> &'static str {
-        match self {
+    pub(crate) fn pattern(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Digits => concat!(
                 r"(?:[0-9]|\xEF\xBC[\x90-\x99]|\xD9[\xA0-\xA9]|\xDB[\xB0-\xB9]",
                 r"|\xE0[\xA5\xA7\xA9\xAB\xAD\xAF\xB1\xB3\xB5][\xA6-\xAF]|\xE0[\xB9\xBB][\x90-\x99]|\xF0\x9D\x9F[\x8E-\xBF]",
@@ -135,7 +143,8 @@ impl Trigger {
             Self::At => r"@|\xEF\xBC\xA0|\xEF\xB9\xAB|\\{1,8}u0040|%40|&#64;",
             Self::Dot => r"\.",
             Self::Colon => r":",
-        }
+            Self::Secret => return Cow::Owned(secret::trigger_pattern()),
+        })
     }
 }
 

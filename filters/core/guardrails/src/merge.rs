@@ -12,7 +12,7 @@ pub(crate) struct Span {
     pub(crate) start: usize,
     /// Behind the last byte.
     pub(crate) end: usize,
-    /// The type of the strictest match; of equally strict ones the longest, then the first.
+    /// The type of the strictest match; of equally strict ones a secret, then the longest, then the first.
     pub(crate) finding: FindingType,
     /// Who found it.
     pub(crate) detector: &'static str,
@@ -44,12 +44,14 @@ impl Merger {
             return self.open.replace(new);
         }
         let end = open.end.max(found.end);
-        if end.saturating_sub(open.start) > LONGEST_SPAN {
+        if found.end > open.end && end.saturating_sub(open.start) > LONGEST_SPAN {
             let start = open.end;
             return self.open.replace(Span { start, ..new });
         }
         open.end = end;
-        if (action, length) > (open.action, open.length) {
+        // Half of an address with a password in it looks like one of e-mail.
+        let rank = |action, finding, length| (action, finding == FindingType::Secret, length);
+        if rank(action, finding, length) > rank(open.action, open.finding, open.length) {
             *open = Span { start: open.start, end, ..new };
         }
         None

@@ -8,7 +8,7 @@ use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
 use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 
-use crate::detect::{self, Detector, Match, Trigger};
+use crate::detect::{self, CONTEXT, Detector, Match, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
 use weir_llm::steps;
@@ -204,7 +204,9 @@ impl Rules {
             return;
         }
         steps::count(text.len().saturating_sub(starts.start));
-        for place in engine.find_iter(Input::new(text).range(starts.start..)) {
+        // What leads to a match may stand before it.
+        let from = starts.start.saturating_sub(CONTEXT);
+        for place in engine.find_iter(Input::new(text).range(from..)) {
             let Some((_, called)) = self.triggers.get(place.pattern().as_usize()) else { continue };
             for (detector, action) in called {
                 detector.matches(text, place.range(), &mut |one| {

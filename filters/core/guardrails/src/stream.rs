@@ -16,7 +16,7 @@ use weir_llm::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
-pub const MOST_HELD: usize = LONGEST_SPAN + LONGEST_MATCH;
+pub const MOST_HELD: usize = LONGEST_SPAN + 2 * LONGEST_MATCH;
 
 /// So many digits at the end of a text may be half of a number. Fewer end the names of tools.
 const DIGITS_OF_HALF_A_NUMBER: usize = 4;

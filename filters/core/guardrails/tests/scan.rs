@@ -274,3 +274,58 @@ fn a_chain_of_overlapping_findings_is_cut_and_stays_hidden() {
     assert!(verdict.findings.len() > 1 && verdict.findings.len() < 20);
     assert_eq!(verdict.text, "[EMAIL]".repeat(verdict.findings.len()));
 }
+
+#[test]
+fn passwords_are_found_by_their_names() {
+    for (before, secret, after) in [
+        ("password=", "k9mQ2xvL", ""),
+        ("\"db_password\": \"", "k9#mQ2x!vL", "\","),
+        ("DB_PASSWORD='", "k9mQ2xvL", "'"),
+        ("password: str = \"", "k9mQ2xvL", "\""),
+        ("var authToken string = \"", "8Kq2Zx7Wm4Pn1Vb9", "\""),
+        ("my password is ", "k9mQ2xvL", ", why?"),
+        ("password for bob: ", "k9mQ2xvL", ""),
+        ("mysql --password ", "k9mQ2xvL", " -h db"),
+        ("CREATE USER a IDENTIFIED BY '", "k9mQ2xvL", "';"),
+        ("<apiKey>", "8Kq2Zx7Wm4Pn1Vb9", "</apiKey>"),
+        ("AWS_SECRET_ACCESS_KEY=", "wZ8qLr2TnXvK5mPd7YbGh3JcFs9AeUo1iNtRxQwE", ""),
+        ("AccountKey=", "lJzRc1YdHaAA2KCNJJ1tkYwFmKK6Ygw0NGe170Xu592euJv2wYUtBlV8zqnlcNQSnIYVTkLWntUO1F8j8rQ==", ""),
+        ("curl -u admin:", "k9mQ2xvL", " http://x.io"),
+        ("Authorization: Basic ", "YWxhZGRpbjpPcGVuU2VzYW1l", ""),
+        (r#"{"args":"{\"token\":\""#, "8Kq2Zx7Wm4Pn1Vb9", r#"\"}"}"#),
+        ("postgres://app:", "s3cret", "@db:5432/app"),
+        ("mongodb+srv://app:", "p@ss!1", "@db/test"),
+    ] {
+        check(&format!("{before}{secret}{after}"), &format!("{before}[SECRET]{after}"));
+    }
+}
+
+#[test]
+fn what_is_named_a_secret_and_is_none_stays() {
+    for text in [
+        "password = os.environ[\"DB_PASSWORD\"]",
+        "password = getpass()",
+        "password=your_password_here",
+        "password: ${DB_PASSWORD}",
+        "password = config.db.password2",
+        "The password must be at least 12 characters long.",
+        "max_tokens: 4096, token_count = 123456",
+        "const key = event.key; if (key === \"Enter\") return",
+        "public_key = 8Kq2Zx7Wm4Pn1Vb9",
+        "primary_key=8Kq2Zx7Wm4Pn1Vb9",
+        "sorted(items, key=lambda item: item.price)",
+        "Authorization: Bearer $TOKEN",
+        "Authorization: Bearer <token>",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "checksum = \"27a7a9b72ba121f6f1f6c3632b85604cac41aedb5ddc70accbebb6cac83de846\"",
+        "\"integrity\": \"sha512-Lcvm7MGST/4fup+ifyKi2hjyIAwcdI4HRgtvTpIUxBRhB+RFtUh8XtDOxUfctVCnhVi+QQj49i91OyvzkJl6cg==\"",
+        "trace 4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        "session: e5d3d961-e31c-4719-9b3e-0730e2d8cfa1",
+        "https://host:8080/path?user=a@b",
+        "https://{user}:{password}@host/",
+        "-----BEGIN PUBLIC KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nanything\n-----END PRIVATE KEY-----",
+    ] {
+        check(text, text);
+    }
+}

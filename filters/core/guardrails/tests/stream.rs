@@ -114,6 +114,32 @@ fn every_detector_finds_in_pieces_what_it_finds_in_the_whole() {
             "from 203.0.113.7:443 or 2001:db8::8a2e:370:7334, v. 1.2.3.4",
             "from [IP_ADDRESS]:443 or [IP_ADDRESS], v. 1.2.3.4",
         ),
+        (
+            "key sk-ant-api03-Zq8vT2mN4pK7wX1yB5dF9gH3jL6rS0cV8eU2iO4aQ7tW1zY5xM9nP3kD6fG0hJ4lR8sC2vE6uI1oA5qW7xY, then",
+            "key [SECRET], then",
+        ),
+        (
+            "aws AKIAZ7QX4M2NPLWK5RTB; clone https://ci:s3cr3tPw9@git/a.git",
+            "aws [SECRET]; clone https://ci:[SECRET]@git/a.git",
+        ),
+        (
+            r#"{"a":"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAx7Zq8vT2mN4pK7wX1yB5dF9gH3jL6rS0\n-----END RSA PRIVATE KEY-----\n"}"#,
+            r#"{"a":"[SECRET]\n"}"#,
+        ),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBGPx7Zq8vT2mN4pK7wX1yB5dF9gH3jL6rS0cV8eU2i", "[SECRET]"),
+        (
+            "db_password = \"k9#mQ2x!vL\" # and api_key: 7f3a9c1e5b8d2046",
+            "db_password = \"[SECRET]\" # and api_key: [SECRET]",
+        ),
+        (
+            "my password is hunter2x9. --token 8Kq2Zx7Wm4Pn1Vb9 -u bob:Tr0ub4dor",
+            "my password is [SECRET]. --token [SECRET] -u bob:[SECRET]",
+        ),
+        (
+            "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIiwiaWF0IjoxfQ.k5HibIuLnRTuPcaCNkaVaQH2y5q6 end",
+            "Authorization: Bearer [SECRET] end",
+        ),
+        ("secretoken=8Kq2Zx7Wm4Pn1Vb9 &key%3D8Kq2Zx7Wm4Pn1Vb9", "secretoken=[SECRET] &key%3D[SECRET]"),
         ("536-22-1234 4111 1111 1111 1111 jane@x.org +1 555 507 8075", "[US_SSN] [CREDIT_CARD] [EMAIL] [PHONE]"),
     ] {
         assert_eq!(redact.apply(Direction::Output, text).text, expect);

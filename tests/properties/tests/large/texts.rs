@@ -90,10 +90,20 @@ const TEXTS: &[&str] = &[
     "ABCDE1234F ",
     "2345 6789 0123 ",
     "sk-",
+    "sk-ant-api03-",
+    "AKIA",
+    "-----BEGIN ",
+    "password=",
+    "token: 8Kq2Zx7Wm4Pn1Vb9",
+    "https://a:b",
+    "https://a:b@",
     "{\"",
     "\u{ff14}",
     "word ",
 ];
+
+/// What a stream holds back for as long as a secret may be: 4,096 bytes.
+const LONG_TEXTS: &[&str] = &["eyJhbGciOiJIUzI1NiJ9.", "-----BEGIN PRIVATE KEY-----\n"];
 
 #[test]
 fn every_detector_on_a_whole_text_and_on_pieces() {
@@ -104,13 +114,14 @@ fn every_detector_on_a_whole_text_and_on_pieces() {
         judges: Vec::new(),
     };
     let profile = Profile::compile(&every).expect("good rules");
-    for text in TEXTS {
+    let texts = LONG_TEXTS.iter().map(|text| (text, 16_000)).chain(TEXTS.iter().map(|text| (text, 1_000)));
+    for (text, held) in texts {
         // As many pieces as fill what is looked at again with each.
         let make = |count: usize| text.repeat(count).into_bytes();
         check(&format!("{text:?}"), 2_000, &make, &|text| {
             _ = profile.apply(Direction::Output, std::str::from_utf8(text).expect("text"));
         });
-        check(&format!("{text:?} in pieces"), 100.max(1_000 / text.len()), &make, &|whole| {
+        check(&format!("{text:?} in pieces"), 100.max(held / text.len()), &make, &|whole| {
             let mut stream = TextStream::default();
             for piece in std::str::from_utf8(whole).expect("text").split_inclusive(text) {
                 _ = stream.push(&profile, Direction::Output, piece);

@@ -1873,9 +1873,10 @@ export interface components {
          *     - `IN_PAN`: A permanent account number of the Indian tax department.
          *     - `IN_VOTER_ID`: The number of an Indian voter's card (EPIC).
          *     - `IP_ADDRESS`: An Internet address, version 4 or 6.
+         *     - `SECRET`: A key, a password, a token: what lets whoever has it in. The detector's name says which.
          * @enum {string}
          */
-        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS";
+        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET";
         /** @description Who was made. */
         FirstAdministrator: {
             /**

@@ -13,6 +13,7 @@ export const findings = [
   "IN_PAN",
   "IN_VOTER_ID",
   "IP_ADDRESS",
+  "SECRET",
 ] as const satisfies readonly Schemas["FindingType"][];
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];
