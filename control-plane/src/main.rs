@@ -43,6 +43,8 @@ enum Command {
     Export(ExportSettings),
     /// Makes the objects of a revision as they were before it, as a new revision. Exit codes as with `apply`.
     Revert(RevertSettings),
+    /// Prints the roles that always exist, and what each operation of the admin API takes.
+    Roles,
     /// Prints the admin API's OpenAPI document.
     Openapi,
     /// Prints the part of an Envoy's bootstrap that writes Envoy's own refusals in the client's schema.
@@ -183,5 +185,6 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Apply(_) | Command::Export(_) | Command::Revert(_) => Ok(()),
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
+        Command::Roles => Ok(std::io::stdout().write_all(weir_runtime::roles().as_bytes())?),
     }
 }

@@ -69,6 +69,11 @@ async function make(machine) {
     role: "platform_admin",
     expires_at: new Date(Date.now() + 90 * 86_400_000).toISOString(),
   });
+  const { tenant_id } = keys[0];
+  const research = await machine.post("departments", { tenant_id, name: "Research", labels: { cost_centre: "4100" } });
+  await machine.post("departments", { tenant_id, name: "Laboratory", parent_id: research.id });
+  await machine.post("service-accounts", { tenant_id, name: "Nightly report", department_id: research.id });
+  await machine.post("roles", { tenant_id, name: "Auditor", permissions: ["audit.read", "usage.read"] });
   const revoked = await machine.post("api-keys", { tenant_id: keys[0].tenant_id, name: "Old laptop" });
   await machine.post(`api-keys/${revoked.id}/revoke`);
   await traffic(keys);

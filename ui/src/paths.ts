@@ -11,6 +11,15 @@ export const paths = {
   users: "/users",
   userNew: "/users/new",
   user: (id: string) => `/users/${id}`,
+  departments: "/departments",
+  departmentNew: "/departments/new",
+  department: (id: string) => `/departments/${id}`,
+  accounts: "/service-accounts",
+  accountNew: "/service-accounts/new",
+  account: (id: string) => `/service-accounts/${id}`,
+  roles: "/roles",
+  roleNew: "/roles/new",
+  role: (id: string) => `/roles/${id}`,
   keys: "/keys",
   keyNew: "/keys/new",
   key: (id: string) => `/keys/${id}`,
@@ -52,6 +61,26 @@ export function usageWith(filter: Record<string, string>): string {
   return `${paths.usage}?${new URLSearchParams(filter)}`;
 }
 
+/** The keys of a department and of those beneath it. */
+export function departmentKeys(id: string): string {
+  return `${paths.keys}?${new URLSearchParams({ department_id: id })}`;
+}
+
+/** The people of a department and of those beneath it. */
+export function departmentUsers(id: string): string {
+  return `${paths.users}?${new URLSearchParams({ department_id: id })}`;
+}
+
+/** A new department beneath another. */
+export function newDepartmentBeneath(parent_id: string, tenant_id: string): string {
+  return `${paths.departmentNew}?${new URLSearchParams({ parent_id, tenant_id })}`;
+}
+
+/** The keys of a service account. */
+export function accountKeys(id: string): string {
+  return `${paths.keys}?${new URLSearchParams({ service_account_id: id })}`;
+}
+
 /** The audit log with a filter set. */
 export function auditWith(filter: Record<string, string>): string {
   return `${paths.audit}?${new URLSearchParams(filter)}`;
@@ -73,6 +102,9 @@ export function resourcePath(kind: string, id: string): string | undefined {
   const pages: Record<string, (id: string) => string> = {
     tenant: paths.tenant,
     user: paths.user,
+    department: paths.department,
+    service_account: paths.account,
+    role: paths.role,
     api_key: paths.key,
     provider: paths.provider,
     model: paths.model,

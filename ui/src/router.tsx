@@ -25,6 +25,9 @@ const id = "$id";
 
 const tenants = () => import("./features/tenants/pages");
 const users = () => import("./features/users/pages");
+const departments = () => import("./features/departments/pages");
+const accounts = () => import("./features/service-accounts/pages");
+const roles = () => import("./features/roles/pages");
 const keys = () => import("./features/keys/pages");
 const providers = () => import("./features/providers/pages");
 const models = () => import("./features/models/pages");
@@ -48,6 +51,15 @@ const routes = root.addChildren([
     page(paths.users, users, "UsersPage"),
     page(paths.userNew, users, "NewUserPage"),
     page(paths.user(id), users, "UserPage"),
+    page(paths.departments, departments, "DepartmentsPage"),
+    page(paths.departmentNew, departments, "NewDepartmentPage"),
+    page(paths.department(id), departments, "DepartmentPage"),
+    page(paths.accounts, accounts, "ServiceAccountsPage"),
+    page(paths.accountNew, accounts, "NewServiceAccountPage"),
+    page(paths.account(id), accounts, "ServiceAccountPage"),
+    page(paths.roles, roles, "RolesPage"),
+    page(paths.roleNew, roles, "NewRolePage"),
+    page(paths.role(id), roles, "RolePage"),
     page(paths.keys, keys, "KeysPage"),
     page(paths.keyNew, keys, "NewKeyPage"),
     page(paths.key(id), keys, "KeyPage"),

@@ -3,6 +3,7 @@ import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
+import { identity } from "./texts/identity";
 import { nodes } from "./texts/nodes";
 import { picker } from "./texts/picker";
 import { playground } from "./texts/playground";
@@ -90,7 +91,10 @@ export const texts = {
     signOut: "Sign out",
     theme: { light: "Light", dark: "Dark", system: "System" },
     themeLabel: "Appearance",
-    roles: { platform_admin: "Platform admin", tenant_admin: "Tenant admin", viewer: "Viewer" },
+    roles: { platform_admin: "Platform admin", tenant_admin: "Tenant admin", viewer: "Viewer", user: "User" },
+    departments: "Departments",
+    accounts: "Service accounts",
+    customRoles: "Roles",
   },
   states: {
     noAccess: "You cannot see this",
@@ -148,10 +152,11 @@ export const texts = {
     empty: "Make a tenant, then its first API key.",
     firstKey: "Create its first API key",
   },
+  identity,
   users: {
     title: "Users",
     one: "User",
-    lead: "People who administer.",
+    lead: "People who administer, or have keys of their own.",
     new: "New user",
     email: "E-mail",
     emailHas: "E-mail has",
@@ -160,6 +165,7 @@ export const texts = {
       platform_admin: "Everything, for all tenants and the platform.",
       tenant_admin: "Reads and writes one tenant.",
       viewer: "Reads one tenant.",
+      user: "Their own keys and what these use; more by grants.",
     },
     password: "Password",
     passwordHelp: "12 to 256 characters. It is stored as a slow hash.",

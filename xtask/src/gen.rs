@@ -10,6 +10,8 @@ use crate::console;
 const PROTO: &str = "proto/weir/dataplane/v1/dataplane.proto";
 const PROTO_OUT: &str = "proto/src/gen";
 const OPENAPI: &str = "control-plane/api/openapi.json";
+/// The table of roles, for people.
+const ROLES: &str = "docs/roles.md";
 /// Configurations of Envoy's that have its own refusals in them.
 const WITH_REPLIES: [&str; 2] = ["envoy/bootstrap.yaml", "envoy/static.yaml"];
 /// The key of them.
@@ -23,6 +25,7 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
         write_changed(&files)?;
     }
     files.push((root.join(OPENAPI), control_plane_says(root, "openapi")?));
+    files.push((root.join(ROLES), control_plane_says(root, "roles")?));
     let replies = String::from_utf8(control_plane_says(root, "local-replies")?).context("not text")?;
     for name in WITH_REPLIES {
         files.push((root.join(name), with_replies(root, name, &replies)?));

@@ -18,6 +18,7 @@ mod profiles;
 mod provider_check;
 mod providers;
 mod revert;
+mod roles;
 mod search;
 mod service_accounts;
 mod service_tokens;
@@ -33,13 +34,14 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 11] = [
+pub(crate) const RESOURCES: [Resource; 12] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
     pools::RESOURCE,
     models::RESOURCE,
     departments::RESOURCE,
+    roles::RESOURCE,
     users::RESOURCE,
     service_accounts::RESOURCE,
     api_keys::RESOURCE,
@@ -58,6 +60,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(revert::router())
         .merge(tenants::router())
         .merge(departments::router())
+        .merge(roles::router())
         .merge(users::router())
         .merge(service_accounts::router())
         .merge(service_tokens::router())

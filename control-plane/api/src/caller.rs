@@ -2,19 +2,21 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::{header, request::Parts};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::secret::{SERVICE_TOKEN_PREFIX, sha256};
 
 use crate::ApiState;
+use crate::authorisation;
 use crate::browser;
 use crate::client_address::address;
 use crate::observe::RequestId;
 use crate::problem::{Code, Problem};
 
-/// The user behind the request's session, or the service token. Extracting it refuses everybody else.
+/// The user behind the request's session, or the service token. Extracting it refuses everybody else, and whoever has no permission for
+/// anything of the kind that the operation does.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// The user or service token.
@@ -65,6 +67,8 @@ impl FromRequestParts<ApiState> for Caller {
             state.store.actor_by_session(&session_sha256).await?
         };
         let mut actor = found.ok_or_else(refused)?;
+        let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+        authorisation::check(&actor, &parts.method, path)?;
         actor.via.console = is_browser;
         actor.via.request_id = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
         actor.via.address = address(parts, state.trusted_proxies);

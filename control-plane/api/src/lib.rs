@@ -7,6 +7,7 @@
 //! Knows no SQL, no gRPC and no Envoy.
 
 mod admin;
+mod authorisation;
 mod browser;
 mod caller;
 mod client_address;
@@ -36,6 +37,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use weir_store::Store;
 
 pub use admin::playground::{Gateway, GatewayError};
+pub use authorisation::{Requirement, requirement, requirements, roles};
 pub use console::{Console, ConsoleError};
 pub use health::metrics_router;
 pub use openapi::openapi;

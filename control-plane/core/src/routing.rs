@@ -6,10 +6,11 @@ use uuid::Uuid;
 use weir_config::{GuardrailProfile, Price};
 use weir_llm::Schema;
 
-use crate::actor::{Actor, Role};
+use crate::actor::{Actor, Sees};
 use crate::capabilities::CapabilityOverrides;
 use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
+use crate::permission::Permission;
 use crate::presets::{PRESETS, Preset};
 use crate::schemas::Capabilities;
 use crate::snapshot::BaseUrl;
@@ -126,7 +127,7 @@ impl ProviderSettings {
         tenant_id: Option<Uuid>,
         allowed: &AllowedHosts,
     ) -> Result<(), Vec<FieldError>> {
-        if actor.role == Role::PlatformAdmin || tenant_id.is_none() {
+        if actor.sees(Permission::ProvidersWrite) == Sees::Everything || tenant_id.is_none() {
             return Ok(());
         }
         let mut fields = Fields::default();

@@ -26,6 +26,7 @@ impl ServiceTokenSettings {
         let mut fields = Fields::default();
         fields.name("name", &self.name);
         self.role.check(&mut fields, tenant_id);
+        fields.require(self.role != Role::User, "role", "is one of people: a machine has nothing of its own");
         fields.finish()
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::actor::Role;
 use crate::field::{FieldError, Fields};
 use crate::labels::check_labels;
+use crate::role::{UserGrant, check_grants};
 
 /// What is decided about a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,8 +51,12 @@ impl TenantSettings {
 pub struct UserSettings {
     /// Unique, whatever its case.
     pub email: String,
-    /// What they may do. It is not changed from or to `platform_admin`.
+    /// What they may do in all of their tenant, or of the platform. It is not changed from or to `platform_admin`.
     pub role: Role,
+    /// What they may do besides; at most 50. Nobody grants more than they have themselves.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub grants: Vec<UserGrant>,
     /// Their department, one of their tenant's; absent or null: none.
     #[serde(default)]
     pub department_id: Option<Uuid>,
@@ -72,7 +77,8 @@ impl UserSettings {
     /// Those of somebody of whom nothing else is decided.
     pub fn new(email: String, role: Role) -> Self {
         let labels = BTreeMap::new();
-        Self { email, role, department_id: None, labels, guardrail_profile_id: None, disabled: false }
+        let grants = Vec::new();
+        Self { email, role, grants, department_id: None, labels, guardrail_profile_id: None, disabled: false }
     }
 
     /// All that is wrong with them, for a user of this tenant.
@@ -81,6 +87,7 @@ impl UserSettings {
         fields.email("email", &self.email);
         self.role.check(&mut fields, tenant_id);
         check_labels(&mut fields, &self.labels);
+        check_grants(&mut fields, &self.grants);
         fields.finish()
     }
 }

@@ -134,6 +134,11 @@ pub fn openapi() -> String {
     weir_api::openapi()
 }
 
+/// The roles that always exist, and what each operation of the admin API takes, in Markdown.
+pub fn roles() -> String {
+    weir_api::roles()
+}
+
 /// Names the fields that a rule is broken in.
 fn explain(error: StoreError) -> anyhow::Error {
     match &error {

@@ -21,7 +21,8 @@ mod telemetry;
 mod tls;
 
 pub use commands::{
-    GatewayLine, create_admin, create_gateway, delete_gateway, list_gateways, migrate, openapi, rekey, rotate_gateway,
+    GatewayLine, create_admin, create_gateway, delete_gateway, list_gateways, migrate, openapi, rekey, roles,
+    rotate_gateway,
 };
 pub use demo::seed_demo;
 pub use serve::serve;

@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::page::{Page, PageRequest};
+use weir_core::permission::Permission;
 use weir_core::resource::{Origin, OriginKind};
 
+use crate::authorisation::authorise;
 use crate::row::unsigned;
 use crate::{Store, StoreError};
 
@@ -69,6 +71,7 @@ impl Store {
         filter: AuditFilter,
         request: PageRequest,
     ) -> Result<Page<AuditEntry>, StoreError> {
+        authorise(actor, Permission::AuditRead, actor.scope().tenant())?;
         let rows: Vec<AuditRow> = sqlx::query_as(
             "SELECT id, at, action, resource_type, resource_id, tenant_id, revision, resource_name, origin_kind, origin_ref, changes,
                     actor_kind,

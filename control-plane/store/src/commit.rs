@@ -17,8 +17,10 @@ use weir_core::change::ChangeKind;
 use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object};
 use weir_core::resource::{Origin, OriginKind, Stored, WithSecret};
+use weir_core::role::UserGrant;
 use weir_core::secret::sha256;
 
+use crate::authorisation::{authorise_kind, grants};
 use crate::changes::CHANNEL;
 use crate::resource::Kind;
 use crate::row::unsigned;
@@ -348,46 +350,26 @@ async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(
         return Ok(());
     }
     let query = if actor.via.service_token {
-        "SELECT role, tenant_id FROM service_tokens WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()"
+        "SELECT role, tenant_id, '[]'::jsonb FROM service_tokens
+         WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()"
     } else {
-        "SELECT role, tenant_id FROM users WHERE id = $1 AND NOT disabled"
+        "SELECT role, tenant_id, grants FROM users WHERE id = $1 AND NOT disabled"
     };
-    let now: Option<(String, Option<Uuid>)> =
-        sqlx::query_as(query).bind(actor.user_id).fetch_optional(connection).await?;
-    match now {
-        Some((role, tenant_id)) if role == actor.role.name() && tenant_id == actor.tenant_id => Ok(()),
-        _ if actor.via.service_token => Err(StoreError::Forbidden("this token was revoked or changed meanwhile")),
-        _ => Err(StoreError::Forbidden("your account was changed meanwhile; sign in again")),
+    let now: Option<(String, Option<Uuid>, Json<Vec<UserGrant>>)> =
+        sqlx::query_as(query).bind(actor.user_id).fetch_optional(&mut *connection).await?;
+    let is_same = match now {
+        Some((role, tenant_id, Json(given))) => {
+            role == actor.role.name()
+                && tenant_id == actor.tenant_id
+                && grants(connection, tenant_id, &given).await? == actor.grants
+        }
+        None => false,
+    };
+    match is_same {
+        true => Ok(()),
+        false if actor.via.service_token => Err(StoreError::Forbidden("this token was revoked or changed meanwhile")),
+        false => Err(StoreError::Forbidden("your account was changed meanwhile; sign in again")),
     }
-}
-
-/// Refuses unless the actor may write what belongs to this tenant (`None`: to the platform). What the actor may not even see is not
-/// found.
-pub(crate) fn authorise(actor: &Actor, tenant_id: Option<Uuid>) -> Result<(), StoreError> {
-    if actor.may_write(tenant_id) {
-        return Ok(());
-    }
-    match actor.scope().tenant() {
-        Some(own) if tenant_id != Some(own) => Err(StoreError::NotFound),
-        _ => Err(StoreError::Forbidden("this role only reads")),
-    }
-}
-
-/// The same for what is of a kind.
-pub(crate) fn authorise_kind(actor: &Actor, kind: &dyn Kind, tenant_id: Option<Uuid>) -> Result<(), StoreError> {
-    if kind.is_written_by_people_alone() && actor.via.service_token {
-        return Err(StoreError::Forbidden("a service token does not write service tokens"));
-    }
-    if kind.is_written_by_platform_alone() && actor.scope().tenant().is_some() {
-        // It is seen if it may be read at all, and it is the reader's own.
-        let is_seen = !kind.is_platforms_alone() && tenant_id.is_some() && tenant_id == actor.scope().tenant();
-        return Err(if is_seen {
-            StoreError::Forbidden("only the platform's admins change it")
-        } else {
-            StoreError::NotFound
-        });
-    }
-    authorise(actor, tenant_id)
 }
 
 /// Refuses a write that was made for another revision than the current one.

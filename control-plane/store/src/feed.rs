@@ -4,9 +4,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
-use weir_core::actor::{Actor, Scope};
+use weir_core::actor::{Actor, Scope, Sees};
 
-use crate::resource::kind_named;
+use crate::resource::{Kind, kind_named};
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -30,8 +30,13 @@ pub struct ChangedObject {
 }
 
 impl ChangedObject {
-    /// Whether this actor may know of it, as it may read it.
+    /// Whether this actor may know of it, as it may read it. Who sees a part of a kind is told of none: which part one is of, only its
+    /// row says, and that may be gone.
     pub fn is_shown_to(&self, actor: &Actor) -> bool {
+        let is_seen = |kind: &dyn Kind| matches!(actor.sees(kind.reading()), Sees::Everything | Sees::Tenant(_));
+        if !kind_named(&self.kind).is_none_or(is_seen) {
+            return false;
+        }
         match (actor.scope(), self.tenant_id) {
             (Scope::Everything, _) => true,
             (Scope::Tenant(own), Some(tenant_id)) => own == tenant_id,

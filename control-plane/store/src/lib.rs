@@ -8,6 +8,7 @@
 //! Knows no HTTP, no gRPC and no Envoy.
 
 mod audit;
+mod authorisation;
 mod browser_sessions;
 mod changes;
 mod commit;

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::actor::{Actor, Scope};
+use weir_core::actor::{Actor, Sees};
 use weir_core::node::{NodeState, Reached, Refusal};
+use weir_core::permission::Permission;
 
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
@@ -146,7 +147,7 @@ impl Store {
 
     /// All Envoys.
     pub async fn list_nodes(&self, actor: &Actor) -> Result<Nodes, StoreError> {
-        if actor.scope() != Scope::Everything {
+        if actor.sees(Permission::NodesRead) != Sees::Everything {
             return Err(StoreError::NotFound);
         }
         // What an Envoy has acknowledged is said by the one replica that has its stream, or had it last; what its VMs have forgotten is

@@ -14,6 +14,7 @@ mod read;
 mod reference;
 mod revert;
 mod revoke;
+mod role;
 mod search;
 mod service_account;
 mod service_token;
@@ -43,6 +44,8 @@ pub const PROVIDER: &dyn Kind = &provider::Provider;
 pub const POOL: &dyn Kind = &pool::Pool;
 /// Models.
 pub const MODEL: &dyn Kind = &model::Model;
+/// Roles that administrators make.
+pub const ROLE: &dyn Kind = &role::Role;
 /// Departments.
 pub const DEPARTMENT: &dyn Kind = &department::Department;
 /// Service accounts.
@@ -57,13 +60,14 @@ pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
 
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 11] = [
+pub const KINDS: [&dyn Kind; 12] = [
     TENANT,
     GUARDRAIL_PROFILE,
     PROVIDER,
     POOL,
     MODEL,
     DEPARTMENT,
+    ROLE,
     USER,
     SERVICE_ACCOUNT,
     API_KEY,

@@ -1,9 +1,12 @@
 //! Signing in.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
+use weir_core::role::UserGrant;
 
+use crate::authorisation::grants;
 use crate::logins::as_text;
 use crate::{Store, StoreError};
 
@@ -19,17 +22,15 @@ pub struct Login {
 impl Store {
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        let row: Option<(Uuid, String, String, Option<Uuid>, String)> = sqlx::query_as(
-            "SELECT id, email, role, tenant_id, password_hash FROM users
+        let row: Option<WithPassword> = sqlx::query_as(
+            "SELECT id, email, role, tenant_id, grants, password_hash FROM users
              WHERE lower(email) = lower($1) AND NOT disabled",
         )
         .bind(as_text(email))
         .fetch_optional(&self.admin)
         .await?;
-        row.map(|(id, email, role, tenant_id, password_hash)| {
-            Ok(Login { actor: actor(id, email, &role, tenant_id)?, password_hash })
-        })
-        .transpose()
+        let Some(WithPassword { holder, password_hash }) = row else { return Ok(None) };
+        Ok(Some(Login { actor: self.actor_of(holder).await?, password_hash }))
     }
 
     /// Opens a session.
@@ -50,8 +51,8 @@ impl Store {
 
     /// Who holds this session; `None` if there is none, if it is over, or if it is a browser's that was not used for two hours.
     pub async fn actor_by_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
-        let row: Option<(Uuid, String, String, Option<Uuid>, bool)> = sqlx::query_as(
-            "SELECT u.id, u.email, u.role, u.tenant_id, s.last_seen_at < now() - interval '1 minute'
+        let row: Option<WithSession> = sqlx::query_as(
+            "SELECT u.id, u.email, u.role, u.tenant_id, u.grants, s.last_seen_at < now() - interval '1 minute' AS outdated
              FROM sessions s JOIN users u ON u.id = s.user_id AND NOT u.disabled
              WHERE s.token_sha256 = $1 AND s.expires_at > now()
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
@@ -59,7 +60,7 @@ impl Store {
         .bind(token_sha256)
         .fetch_optional(&self.admin)
         .await?;
-        let Some((id, email, role, tenant_id, outdated)) = row else { return Ok(None) };
+        let Some(WithSession { holder, outdated }) = row else { return Ok(None) };
         // To the minute is enough, and spares a write for each request.
         if outdated {
             sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE token_sha256 = $1")
@@ -67,13 +68,13 @@ impl Store {
                 .execute(&self.admin)
                 .await?;
         }
-        actor(id, email, &role, tenant_id).map(Some)
+        self.actor_of(holder).await.map(Some)
     }
 
     /// The same, without counting as a use: for what stays open by itself.
     pub async fn peek_session(&self, token_sha256: &[u8]) -> Result<Option<Actor>, StoreError> {
-        let row: Option<(Uuid, String, String, Option<Uuid>)> = sqlx::query_as(
-            "SELECT u.id, u.email, u.role, u.tenant_id FROM sessions s JOIN users u ON u.id = s.user_id AND NOT u.disabled
+        let row: Option<Holder> = sqlx::query_as(
+            "SELECT u.id, u.email, u.role, u.tenant_id, u.grants FROM sessions s JOIN users u ON u.id = s.user_id AND NOT u.disabled
              WHERE s.token_sha256 = $1 AND s.expires_at > now()
                AND (s.kind = 'bearer' OR s.last_seen_at > now() - interval '2 hours')",
         )
@@ -81,7 +82,7 @@ impl Store {
         .fetch_optional(&self.admin)
         .await?;
         match row {
-            Some((id, email, role, tenant_id)) => actor(id, email, &role, tenant_id).map(Some),
+            Some(holder) => self.actor_of(holder).await.map(Some),
             None => self.peek_service_token(token_sha256).await,
         }
     }
@@ -93,7 +94,41 @@ impl Store {
     }
 }
 
-fn actor(user_id: Uuid, email: String, role: &str, tenant_id: Option<Uuid>) -> Result<Actor, StoreError> {
-    let role = Role::from_name(role).ok_or(StoreError::Corrupt("a user's role"))?;
-    Ok(Actor::user(user_id, email, role, tenant_id))
+/// A user's columns.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Holder {
+    id: Uuid,
+    email: String,
+    role: String,
+    tenant_id: Option<Uuid>,
+    grants: Json<Vec<UserGrant>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct WithPassword {
+    #[sqlx(flatten)]
+    holder: Holder,
+    password_hash: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct WithSession {
+    #[sqlx(flatten)]
+    holder: Holder,
+    outdated: bool,
+}
+
+impl Store {
+    /// A user with all that they may do.
+    pub(crate) async fn actor_of(&self, holder: Holder) -> Result<Actor, StoreError> {
+        let Holder { id, email, role, tenant_id, grants: Json(given) } = holder;
+        let role = Role::from_name(&role).ok_or(StoreError::Corrupt("a user's role"))?;
+        let actor = Actor::user(id, email, role, tenant_id);
+        // For most there is nothing more to ask.
+        if given.is_empty() {
+            return Ok(actor);
+        }
+        let mut connection = self.admin.acquire().await?;
+        Ok(Actor { grants: grants(&mut connection, tenant_id, &given).await?, ..actor })
+    }
 }

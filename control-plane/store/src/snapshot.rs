@@ -5,10 +5,11 @@ use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Purpose;
+use weir_core::permission::Permission;
 use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
 use weir_llm::Schema;
 
-use crate::commit::authorise;
+use crate::authorisation::authorise;
 use crate::members::{MEMBER_COLUMNS, MemberRow};
 use crate::resource::{PROVIDER, Said, authentication, capabilities};
 use crate::row::unsigned;
@@ -85,7 +86,7 @@ impl Store {
     /// A provider with its credential, for one who may write it: to ask it whether it answers.
     pub async fn provider_to_check(&self, actor: &Actor, id: Uuid) -> Result<Provider, StoreError> {
         let stored = self.get(PROVIDER, actor, id).await?;
-        authorise(actor, stored.tenant_id)?;
+        authorise(actor, Permission::ProvidersWrite, stored.tenant_id)?;
         let row: ProviderRow = sqlx::query_as(
             "SELECT id, tenant_id, name, schema, base_url, preset, capabilities, auth_header, auth_prefix, query, also_speaks,
                     credential_encrypted

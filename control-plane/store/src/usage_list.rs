@@ -7,9 +7,12 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
-use weir_core::actor::Actor;
+use weir_core::actor::{Actor, Sees};
 use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
+use weir_core::permission::Permission;
 
+use crate::authorisation::condition;
+use crate::resource::API_KEY;
 use crate::row::unsigned;
 use crate::{Store, StoreError};
 
@@ -50,6 +53,10 @@ impl Store {
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new("SELECT * FROM usage_records WHERE true");
         for tenant_id in [actor.scope().tenant(), filter.tenant_id].into_iter().flatten() {
             query.push(" AND tenant_id = ").push_bind(tenant_id);
+        }
+        if let sees @ (Sees::Part { .. } | Sees::Nothing) = actor.sees(Permission::UsageRead) {
+            let keys = format!(" AND key_id IN (SELECT t.id FROM api_keys t WHERE {})", condition(API_KEY, &sees));
+            query.push(keys);
         }
         if let Some(key_id) = filter.key_id {
             query.push(" AND key_id = ").push_bind(key_id);

@@ -3,12 +3,15 @@
 mod names;
 
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
-use weir_core::actor::Actor;
+use weir_core::actor::{Actor, Sees};
+use weir_core::permission::Permission;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Bucket, Dimension, GroupValue, Order, Summary, SummaryItem, SummaryRequest, Sums};
 
+use crate::authorisation::condition;
+use crate::resource::API_KEY;
 use crate::row::unsigned;
 use crate::{Store, StoreError};
 
@@ -86,6 +89,11 @@ impl Store {
         let mut limits = Vec::new();
         if let Some(tenant_id) = actor.scope().tenant() {
             limits.push((Dimension::Tenant, Limit::Ids(vec![tenant_id])));
+        }
+        if let sees @ (Sees::Part { .. } | Sees::Nothing) = actor.sees(Permission::UsageRead) {
+            let query = format!("SELECT t.id FROM api_keys t WHERE {}", condition(API_KEY, &sees));
+            let keys: Vec<(Uuid,)> = sqlx::query_as(AssertSqlSafe(query)).fetch_all(&self.admin).await?;
+            limits.push((Dimension::ApiKey, Limit::Ids(keys.into_iter().map(|(id,)| id).collect())));
         }
         for (dimension, value) in &request.filters {
             let limit = match (dimension, value.parse::<Uuid>()) {

@@ -13,6 +13,13 @@ import { client, type Schemas, unwrap } from "./client";
 export interface Resources {
   tenants: { item: Schemas["Tenant"]; create: Schemas["NewTenant"]; patch: Schemas["TenantPatch"] };
   users: { item: Schemas["User"]; create: Schemas["NewUser"]; patch: Schemas["UserPatch"] };
+  departments: { item: Schemas["Department"]; create: Schemas["NewDepartment"]; patch: Schemas["DepartmentPatch"] };
+  "service-accounts": {
+    item: Schemas["ServiceAccount"];
+    create: Schemas["NewServiceAccount"];
+    patch: Schemas["ServiceAccountPatch"];
+  };
+  roles: { item: Schemas["CustomRole"]; create: Schemas["NewCustomRole"]; patch: Schemas["CustomRolePatch"] };
   "api-keys": {
     item: Schemas["ApiKey"];
     create: Schemas["NewApiKey"];

@@ -4,7 +4,7 @@ import { texts } from "../texts";
 import { SelectField } from "./Fields";
 import { TenantField } from "./TenantField";
 
-export const ROLES = ["platform_admin", "tenant_admin", "viewer"] as const;
+export const ROLES = ["platform_admin", "tenant_admin", "viewer", "user"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Which role somebody or something may be given here. One of the platform's stays one of the platform's. */

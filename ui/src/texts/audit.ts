@@ -33,6 +33,9 @@ export const audit = {
   kinds: {
     tenant: "Tenant",
     user: "User",
+    department: "Department",
+    service_account: "Service account",
+    role: "Role",
     api_key: "API key",
     provider: "Provider",
     model: "Model",

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
+use weir_core::permission::Permission;
 use weir_core::secret::{SecretKind, generate, sha256};
 use weir_store::{LoginAdmission, LoginAttempt};
 
@@ -69,11 +70,15 @@ pub(crate) struct Identity {
     role: Role,
     /// The user's tenant; null for the platform's.
     tenant_id: Option<Uuid>,
+    /// What the user may do anywhere, by all roles together; for what of it, each operation says.
+    permissions: Vec<Permission>,
 }
 
 impl From<Actor> for Identity {
     fn from(actor: Actor) -> Self {
-        Self { id: actor.user_id, email: actor.email, role: actor.role, tenant_id: actor.tenant_id }
+        let permissions = Permission::ALL.iter().copied().filter(|permission| actor.holds(*permission)).collect();
+        let Actor { user_id: id, email, role, tenant_id, .. } = actor;
+        Self { id, email, role, tenant_id, permissions }
     }
 }
 

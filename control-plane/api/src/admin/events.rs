@@ -19,7 +19,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_core::actor::{Actor, Scope};
+use weir_core::actor::{Actor, Sees};
+use weir_core::permission::Permission;
 use weir_store::{ChangedObject, Store, TenantUsage};
 
 use crate::admin::nodes::Node;
@@ -297,12 +298,19 @@ impl Reader {
             News::NodeGone { id, gateway } => self
                 .is_platforms()
                 .then(|| write(&AdminEvent::NodeGone { id: id.clone(), gateway: gateway.clone() }, None)),
-            News::Usage { from, to, tenants } => Some(write(&self.usage(*from, *to, tenants), None)),
+            // What is used of a part only, nobody has summed up.
+            News::Usage { from, to, tenants } => {
+                self.sees_usage().then(|| write(&self.usage(*from, *to, tenants), None))
+            }
         }
     }
 
+    fn sees_usage(&self) -> bool {
+        matches!(self.actor.sees(Permission::UsageRead), Sees::Everything | Sees::Tenant(_))
+    }
+
     fn is_platforms(&self) -> bool {
-        self.actor.scope() == Scope::Everything
+        self.actor.sees(Permission::NodesRead) == Sees::Everything
     }
 
     fn changed(&self, objects: &[ChangedObject]) -> Option<Event> {

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_core::actor::Role;
+use weir_core::actor::{Sees, Target};
 use weir_core::json::{Strict, read};
+use weir_core::permission::Permission;
 use weir_core::routing::{ProviderSettings, check_credential};
 use weir_core::snapshot::Provider;
 use weir_store::StoreError;
@@ -123,10 +124,10 @@ fn draft(state: &ApiState, caller: &Caller, body: Value) -> Result<Provider, Pro
         Some(_) => return Err(field("credential", "must be a string")),
     };
     let settings = read::<ProviderSettings>(spec.into()).and_then(ProviderSettings::check).map_err(invalid)?;
-    if !caller.actor.may_write(tenant_id) {
+    if !caller.actor.allows(Permission::ProvidersWrite, &Target { tenant_id, ..Target::default() }) {
         return Err(match caller.actor.scope().tenant() {
             Some(own) if tenant_id != Some(own) => StoreError::NotFound.into(),
-            _ => StoreError::Forbidden("this role only reads").into(),
+            _ => StoreError::Forbidden("your roles do not allow this").into(),
         });
     }
     settings.check_destination(&caller.actor, tenant_id, state.store.allowed_hosts()).map_err(invalid)?;
@@ -158,8 +159,8 @@ async fn run(
     let _turn = turns
         .take(tenant_id)
         .ok_or_else(|| Problem::too_many_requests("other providers are being checked at the moment", 1))?;
-    let may_be_inside =
-        caller.actor.role == Role::PlatformAdmin || state.store.allowed_hosts().include(&provider.base_url.host);
+    let may_be_inside = caller.actor.sees(Permission::ProvidersWrite) == Sees::Everything
+        || state.store.allowed_hosts().include(&provider.base_url.host);
     let mut path_and_query = format!("{}{MODELS}", provider.base_url.base_path());
     if !provider.query.is_empty() {
         path_and_query.push('?');

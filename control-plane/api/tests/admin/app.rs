@@ -118,6 +118,17 @@ impl App {
         Client { router: self.router.clone(), token: Some(email) }
     }
 
+    /// Somebody of a tenant, of the role `user`, with these grants besides.
+    pub(crate) async fn granted(&self, tenant_id: Uuid, grants: Value) -> Client {
+        let email = format!("{}@weir.example", Uuid::now_v7());
+        let grants = serde_json::from_value(grants).unwrap();
+        let settings = UserSettings { grants, ..UserSettings::new(email.clone(), Role::User) };
+        let user = self.store.create_user(&Actor::system(), Some(tenant_id), settings, "no hash", None).await.unwrap();
+        let actor = Actor::user(user.id, email.clone(), Role::User, Some(tenant_id));
+        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
+        Client { router: self.router.clone(), token: Some(email) }
+    }
+
     /// A gateway of a tenant, or of all.
     pub(crate) async fn gateway(&self, tenant_id: Option<Uuid>) -> Gateway {
         let platform = self.platform().await;
@@ -242,6 +253,7 @@ pub(crate) fn id(resource: &Value) -> Uuid {
 }
 
 /// A tenant with one of everything, made by a platform admin.
+#[derive(Clone)]
 pub(crate) struct Furnished {
     pub(crate) tenant: Value,
     pub(crate) api_key: Value,
@@ -252,6 +264,7 @@ pub(crate) struct Furnished {
     pub(crate) user: Value,
     pub(crate) service_token: Value,
     pub(crate) department: Value,
+    pub(crate) role: Value,
     pub(crate) service_account: Value,
 }
 
@@ -278,9 +291,23 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
         json!({"tenant_id": tenant_id, "name": "pipeline", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"});
     let service_token = platform.make("service-tokens", token).await;
     let department = platform.make("departments", json!({"tenant_id": tenant_id, "name": "research"})).await;
+    let role = json!({"tenant_id": tenant_id, "name": "auditor", "permissions": ["audit.read"]});
+    let role = platform.make("roles", role).await;
     let account = json!({"tenant_id": tenant_id, "name": "bot", "department_id": department["id"]});
     let service_account = platform.make("service-accounts", account).await;
-    Furnished { tenant, api_key, provider, pool, model, profile, user, service_token, department, service_account }
+    Furnished {
+        tenant,
+        api_key,
+        provider,
+        pool,
+        model,
+        profile,
+        user,
+        service_token,
+        department,
+        role,
+        service_account,
+    }
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {

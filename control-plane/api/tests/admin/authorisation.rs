@@ -70,6 +70,12 @@ const TABLE: &[Row] = &[
     row("update_service_account", 403, 404),
     row("replace_service_account", 403, 404),
     row("delete_service_account", 403, 404),
+    row("list_roles", 200, 200),
+    row("create_role", 403, 404),
+    row("get_role", 200, 404),
+    row("update_role", 403, 404),
+    row("replace_role", 403, 404),
+    row("delete_role", 403, 404),
     row("list_api_keys", 200, 200),
     row("create_api_key", 403, 404),
     row("get_api_key", 200, 404),
@@ -166,6 +172,7 @@ async fn nobody_gets_at_what_is_not_theirs() {
                     &a.user,
                     &a.service_token,
                     &a.department,
+                    &a.role,
                     &a.service_account,
                 ] {
                     assert!(

@@ -34,6 +34,7 @@ mod references;
 mod resources;
 mod retention;
 mod revisions;
+mod roles;
 mod search;
 mod service_tokens;
 mod setup;

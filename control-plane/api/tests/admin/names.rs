@@ -23,6 +23,7 @@ async fn every_kind_is_found_by_its_name() {
         ("guardrails/profiles", "p", &a.profile),
         ("service-tokens", "pipeline", &a.service_token),
         ("departments", "research", &a.department),
+        ("roles", "auditor", &a.role),
         ("service-accounts", "bot", &a.service_account),
     ] {
         let found = platform.get(&format!("{path}/{name}")).await.expect(200).json;

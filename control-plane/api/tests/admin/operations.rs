@@ -94,6 +94,7 @@ impl Operation {
             "guardrails/profiles" => &a.profile,
             "service-tokens" => &a.service_token,
             "departments" => &a.department,
+            "roles" => &a.role,
             "service-accounts" => &a.service_account,
             "gateways" => gateway,
             // No id of a request: it has made none.
@@ -114,6 +115,8 @@ impl Operation {
                 json!({"name": "new", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"})
             }
             "create_department" | "create_service_account" => json!({"tenant_id": tenant_id, "name": "new"}),
+            "create_role" => json!({"tenant_id": tenant_id, "name": "new", "permissions": ["keys.read"]}),
+            "replace_role" => json!({"name": "new", "permissions": ["keys.read"]}),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),

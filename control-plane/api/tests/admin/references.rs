@@ -22,6 +22,7 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_provider", "tenant_id", 404, None),
     ("create_service_token", "tenant_id", 404, None),
     ("create_user", "tenant_id", 404, None),
+    ("create_role", "tenant_id", 404, None),
     ("create_department", "tenant_id", 404, None),
     ("create_service_account", "tenant_id", 404, None),
     // As if they did not exist.
@@ -55,6 +56,12 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("replace_service_account", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("replace_user", "department_id", 422, Some("department_id")),
     ("replace_user", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
+    ("create_user", "grants[0].custom_role_id", 422, Some("grants[0].custom_role_id")),
+    ("create_user", "grants[0].department_id", 422, Some("grants[0].department_id")),
+    ("update_user", "grants[0].custom_role_id", 422, Some("grants[0].custom_role_id")),
+    ("update_user", "grants[0].department_id", 422, Some("grants[0].department_id")),
+    ("replace_user", "grants[0].custom_role_id", 422, Some("grants[0].custom_role_id")),
+    ("replace_user", "grants[0].department_id", 422, Some("grants[0].department_id")),
     ("create_model", "pool_id", 422, Some("pool_id")),
     ("update_model", "pool_id", 422, Some("pool_id")),
     ("replace_model", "pool_id", 422, Some("pool_id")),
@@ -80,6 +87,7 @@ fn named<'a>(field: &str, of: &'a Furnished) -> &'a Value {
         "guardrail_profile_id" | "profile" => &of.profile["id"],
         "department_id" | "parent_id" => &of.department["id"],
         "user_id" => &of.user["id"],
+        "custom_role_id" => &of.role["id"],
         "service_account_id" => &of.service_account["id"],
         "pool_id" => &of.pool["id"],
         "provider_id" => &of.provider["id"],
@@ -139,7 +147,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     let viewer = app.user(Role::Viewer, Some(id(&b.tenant))).await;
     let mut of_a =
         [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id).to_vec();
-    of_a.extend([&a.department, &a.service_account].map(id));
+    of_a.extend([&a.department, &a.role, &a.service_account].map(id));
 
     for operation in operations().iter().filter(|operation| operation.is_list()) {
         // The cursor of a part that shows only A.
@@ -161,6 +169,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
                 "q" => "q=P".to_owned(),
                 "sort" => "sort=-name".to_owned(),
                 "state" => "state=active".to_owned(),
+                "owner" => "owner=platform".to_owned(),
                 "department_id" => format!("department_id={}", id(&a.department)),
                 "parent_id" => format!("parent_id={}", id(&a.department)),
                 "user_id" => format!("user_id={}", id(&a.user)),
@@ -191,7 +200,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     }
 }
 
-fn record(of: &Furnished) -> UsageRecord {
+pub(crate) fn record(of: &Furnished) -> UsageRecord {
     UsageRecord {
         request_id: Uuid::now_v7(),
         started_at: Utc::now(),

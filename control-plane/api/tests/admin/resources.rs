@@ -49,6 +49,11 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
             json!({"parent_id": null, "guardrail_profile_id": null}),
         ),
         (
+            "roles",
+            json!({"tenant_id": tenant_id, "name": "new", "permissions": ["keys.read", "usage.read"]}),
+            json!({"permissions": ["keys.read"]}),
+        ),
+        (
             "service-accounts",
             json!({"tenant_id": tenant_id, "name": "new", "department_id": f.department["id"], "environment": "staging",
                 "labels": {"cost": "7"}, "guardrail_profile_id": f.profile["id"], "disabled": false}),
@@ -242,6 +247,7 @@ async fn what_others_refer_to_is_not_deleted() {
         ("service-tokens", &f.service_token),
         ("service-accounts", &f.service_account),
         ("departments", &f.department),
+        ("roles", &f.role),
         ("tenants", &f.tenant),
     ] {
         platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.expect(200);

@@ -5,6 +5,7 @@ use weir_core::api_key::ApiKeySettings;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
@@ -78,6 +79,14 @@ impl Kind for ApiKey {
         Owner::Tenant
     }
 
+    fn reading(&self) -> Permission {
+        Permission::KeysRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::KeysWrite
+    }
+
     fn twin(&self) -> Option<&'static str> {
         Some("t.name = $1 AND t.tenant_id = $2::uuid AND t.deleted_at IS NULL")
     }
@@ -92,6 +101,10 @@ impl Kind for ApiKey {
 
     fn references(&self) -> &'static [Reference] {
         &[PROFILE_OF_OWNER_OR_PLATFORM, USER, SERVICE_ACCOUNT, DEPARTMENT_OF_OWNER]
+    }
+
+    fn user(&self) -> Option<&'static str> {
+        Some("t.user_id")
     }
 
     /// Its own, or else its owner's.

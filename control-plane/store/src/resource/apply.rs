@@ -7,9 +7,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::json::{Difference, Object};
+use weir_core::permission::Permission;
 use weir_core::resource::{Origin, Stored};
 
-use crate::commit::{Idempotency, Write, authorise, authorise_kind};
+use crate::authorisation::{authorise, authorise_kind};
+use crate::commit::{Idempotency, Write};
 use crate::resource::kind::{Kind, Owner};
 use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference, tenant_named};
 use crate::resource::write::SecretChange;
@@ -106,7 +108,7 @@ impl Store {
     ) -> Result<Application, StoreError> {
         refuse_twins(&apply.objects)?;
         // Who only reads cannot hold up writers.
-        authorise(actor, actor.scope().tenant())?;
+        authorise(actor, Permission::PoliciesApply, actor.scope().tenant())?;
         let mut write = self.begin(actor).await?;
         let idempotency = idempotency.filter(|_| !apply.dry_run);
         if let Some(mut earlier) = self.earlier::<Application>(&mut write, idempotency).await? {

@@ -7,6 +7,7 @@ use weir_core::change::ChangeKind;
 use weir_core::department::DepartmentSettings;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
 use crate::StoreError;
@@ -33,6 +34,14 @@ impl Kind for Department {
 
     fn owner(&self) -> Owner {
         Owner::Tenant
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::DepartmentsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::DepartmentsWrite
     }
 
     fn references(&self) -> &'static [Reference] {

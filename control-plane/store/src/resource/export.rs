@@ -73,7 +73,7 @@ impl Store {
             if !is_wanted || !is_written {
                 continue;
             }
-            let rows = read::all(&mut transaction, kind, tenant_id, most + 1).await?;
+            let rows = read::all(&mut transaction, kind, actor, tenant_id, most + 1).await?;
             found.extend(rows.into_iter().filter(|stored| is_exported(kind, stored)).map(|stored| (kind, stored)));
             if found.len() > most {
                 return Err(StoreError::TooManyObjects { most });

@@ -6,6 +6,7 @@ use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Difference, Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::{Stored, WithSecret};
 use weir_core::secret::{SecretKind, generate, sha256};
 use weir_core::tenant::GatewaySettings;
@@ -46,6 +47,14 @@ impl Kind for Gateway {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::GatewaysRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::GatewaysWrite
     }
 
     fn is_platforms_alone(&self) -> bool {

@@ -10,9 +10,11 @@ use weir_core::change::ChangeKind;
 use weir_core::destination::AllowedHosts;
 use weir_core::field::FieldError;
 use weir_core::json::Object;
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
 use crate::StoreError;
+use crate::authorisation::Gives;
 use crate::resource::reference::Reference;
 use crate::resource::write::SecretChange;
 
@@ -91,7 +93,13 @@ pub trait Kind: Send + Sync {
     /// To whom its resources belong.
     fn owner(&self) -> Owner;
 
-    /// Whether only the platform's admins see them at all.
+    /// What it takes to see them.
+    fn reading(&self) -> Permission;
+
+    /// What it takes to write them.
+    fn writing(&self) -> Permission;
+
+    /// Whether only the platform's people see them at all.
     fn is_platforms_alone(&self) -> bool {
         false
     }
@@ -144,6 +152,16 @@ pub trait Kind: Send + Sync {
     /// The department that one of them is of, an expression over `t`; `None`: of none.
     fn department(&self) -> Option<&'static str> {
         None
+    }
+
+    /// The user whose one of them is, an expression over `t`; `None`: nobody's.
+    fn user(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What one gives to whoever holds it.
+    fn gives(&self, _spec: &Object) -> Gives {
+        Gives::default()
     }
 
     /// What it has to do with secrets.

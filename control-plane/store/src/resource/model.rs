@@ -3,6 +3,7 @@
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::routing::ModelSettings;
 
@@ -26,6 +27,14 @@ impl Kind for Model {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::ModelsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::ModelsWrite
     }
 
     fn shows_platforms(&self) -> bool {

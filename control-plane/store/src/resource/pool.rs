@@ -10,6 +10,7 @@ use weir_core::capabilities::CapabilityOverrides;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::routing::{MemberSettings, PoolSettings};
 
@@ -52,6 +53,14 @@ impl Kind for Pool {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::PoolsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::PoolsWrite
     }
 
     fn references(&self) -> &'static [Reference] {

@@ -5,6 +5,7 @@ use weir_config::GuardrailProfile as Settings;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::routing::check_profile;
 
@@ -35,6 +36,14 @@ impl Kind for GuardrailProfile {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::GuardrailsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::GuardrailsWrite
     }
 
     fn shows_platforms(&self) -> bool {

@@ -5,6 +5,7 @@ use weir_core::capabilities::CapabilityOverrides;
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::routing::{Authentication, ProviderSettings};
 use weir_core::snapshot::BaseUrl;
@@ -34,6 +35,14 @@ impl Kind for Provider {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::ProvidersRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::ProvidersWrite
     }
 
     /// It is stored encrypted and never read by an administrator again.

@@ -11,7 +11,7 @@ use weir_core::json::Object;
 use weir_core::page::{After, AfterValue, Filter, ListPage, ListRequest, SortKey};
 use weir_core::resource::{Origin, OriginKind, Stored};
 
-use crate::commit::authorise;
+use crate::authorisation::{authorise, condition};
 use crate::resource::kind::{Kind, Owner, Secret};
 use crate::resource::kind_named;
 use crate::resource::reference::tenant_named;
@@ -30,7 +30,7 @@ impl Store {
         request: ListRequest,
     ) -> Result<ListPage<Stored>, StoreError> {
         if kind.is_platforms_alone() {
-            authorise(actor, None)?;
+            authorise(actor, kind.reading(), None)?;
         }
         let state = match &request.state {
             None => "true",
@@ -58,7 +58,7 @@ impl Store {
             Some(After { id, value: AfterValue::UpdatedAt(at) }) => (Some(*id), None, Some(*at)),
         };
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
-            "{} WHERE {} AND {} AND {state}{filters} AND ($2::uuid IS NULL OR {tenant} = $2) AND ($3::uuid IS NULL OR {after})
+            "{} WHERE {} AND {} AND {state}{filters} AND {} AND ($2::uuid IS NULL OR {tenant} = $2) AND ($3::uuid IS NULL OR {after})
                AND (NOT $10 OR {tenant} IS NULL)
                AND ($4::text IS NULL OR t.{key} = $4) AND ($5::text IS NULL OR position(lower($5) in lower(t.{key})) > 0)
                AND ($7::text IS NULL OR true) AND ($8::timestamptz IS NULL OR true) AND ($9::jsonb IS NULL OR true)
@@ -66,6 +66,7 @@ impl Store {
             select(kind),
             scope(kind),
             kind.condition(),
+            condition(kind, &actor.sees(kind.reading())),
             order.join(", "),
         )))
         .bind(actor.scope().tenant())
@@ -106,7 +107,7 @@ impl Store {
         tenant: Option<&str>,
     ) -> Result<Uuid, StoreError> {
         if kind.is_platforms_alone() {
-            authorise(actor, None)?;
+            authorise(actor, kind.reading(), None)?;
         }
         if let Some(id) = Some(id_or_name).filter(|text| text.len() == 36).and_then(|text| text.parse().ok()) {
             return Ok(id);
@@ -123,12 +124,13 @@ impl Store {
         let owner = tenant_of(kind);
         let found: Vec<(Uuid, Option<Uuid>)> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT t.id, {owner} FROM {} t
-             WHERE t.{} = $2 AND {} AND {} AND ($3::uuid IS NULL OR {owner} = $3)
+             WHERE t.{} = $2 AND {} AND {} AND {} AND ($3::uuid IS NULL OR {owner} = $3)
              ORDER BY {owner} NULLS LAST, t.id LIMIT 2",
             kind.table(),
             kind.natural_key(),
             scope(kind),
             kind.condition(),
+            condition(kind, &actor.sees(kind.reading())),
         )))
         .bind(actor.scope().tenant())
         .bind(id_or_name)
@@ -176,13 +178,14 @@ pub(crate) async fn get(
     id: Uuid,
 ) -> Result<Stored, StoreError> {
     if kind.is_platforms_alone() {
-        authorise(actor, None)?;
+        authorise(actor, kind.reading(), None)?;
     }
     let row: Option<Row> = sqlx::query_as(AssertSqlSafe(format!(
-        "{} WHERE t.id = $2 AND {} AND {}",
+        "{} WHERE t.id = $2 AND {} AND {} AND {}",
         select(kind),
         scope(kind),
-        kind.condition()
+        kind.condition(),
+        condition(kind, &actor.sees(kind.reading()))
     )))
     .bind(actor.scope().tenant())
     .bind(id)
@@ -241,14 +244,16 @@ pub(crate) async fn of_origin(
 pub(crate) async fn all(
     connection: &mut PgConnection,
     kind: &dyn Kind,
+    actor: &Actor,
     tenant_id: Option<Uuid>,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
-        "{} WHERE ($1::uuid IS NULL OR {} = $1) AND {} ORDER BY t.id LIMIT $2",
+        "{} WHERE ($1::uuid IS NULL OR {} = $1) AND {} AND {} ORDER BY t.id LIMIT $2",
         select(kind),
         tenant_of(kind),
-        kind.condition()
+        kind.condition(),
+        condition(kind, &actor.sees(kind.reading()))
     )))
     .bind(tenant_id)
     .bind(i64::try_from(most).unwrap_or(i64::MAX))

@@ -90,7 +90,8 @@ impl Reference {
 
     fn refusal(&self, kind: &dyn Kind) -> String {
         match self.within {
-            Within::OwnerOrPlatform => "there is no such profile".into(),
+            Within::OwnerOrPlatform if self.kind == "guardrail_profile" => "there is no such profile".into(),
+            Within::OwnerOrPlatform => format!("there is no such {}", self.kind),
             Within::Owner => format!("there is no such {} of the {}'s owner", self.kind, kind.name()),
         }
     }

@@ -6,9 +6,11 @@ use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::json::{Difference, Object, undone};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
-use crate::commit::{Write, authorise, authorise_kind};
+use crate::authorisation::{authorise, authorise_kind};
+use crate::commit::Write;
 use crate::resource::apply::{Application, Run};
 use crate::resource::kind::{Kind, Secret};
 use crate::resource::write::SecretChange;
@@ -59,7 +61,7 @@ impl Store {
     /// Makes the objects of a revision as they were before it, as a new revision. Refused whole, with all reasons, if one of them was
     /// changed since or needs a secret. What was deleted comes back under its id.
     pub async fn revert(&self, actor: &Actor, revision: u64, dry_run: bool) -> Result<Application, StoreError> {
-        authorise(actor, actor.scope().tenant())?;
+        authorise(actor, Permission::PoliciesApply, actor.scope().tenant())?;
         let mut write = self.begin(actor).await?;
         let items: Vec<Item> = sqlx::query_as(
             "SELECT action, resource_type, resource_id, resource_name, tenant_id, changes FROM audit

@@ -14,6 +14,7 @@ impl Store {
     pub async fn revoke(&self, kind: &dyn Kind, actor: &Actor, id: Uuid) -> Result<Stored, StoreError> {
         let mut write = self.begin_on(kind, actor, id).await?;
         let before = write.current(kind, id).await?;
+        write.expect_within(kind, id).await?;
         if before.status.get("revoked_at").is_some_and(|at| !at.is_null()) {
             return Ok(before);
         }

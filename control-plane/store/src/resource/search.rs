@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use weir_core::actor::Actor;
 
+use crate::authorisation::condition;
 use crate::resource::KINDS;
 use crate::resource::kind::{Kind, Owner};
 use crate::resource::read::scope;
@@ -46,7 +47,7 @@ impl Store {
             if kind.is_platforms_alone() && actor.scope().tenant().is_some() {
                 continue;
             }
-            let rows: Vec<Found> = sqlx::query_as(AssertSqlSafe(statement(kind)))
+            let rows: Vec<Found> = sqlx::query_as(AssertSqlSafe(statement(kind, actor)))
                 .bind(actor.scope().tenant())
                 .bind(id)
                 .bind(&beginning)
@@ -69,10 +70,11 @@ impl Store {
 }
 
 /// By id, by the beginning of a key, by the beginning of the name, by a part of it: each from an index of its own.
-fn statement(kind: &dyn Kind) -> String {
+fn statement(kind: &dyn Kind, actor: &Actor) -> String {
     let (table, name) = (kind.table(), kind.natural_key());
     let tenant = if kind.owner() == Owner::Itself { "t.id" } else { "t.tenant_id" };
-    let rest = format!("{} AND {}", scope(kind), kind.condition());
+    let seen = condition(kind, &actor.sees(kind.reading()));
+    let rest = format!("{} AND {} AND {seen}", scope(kind), kind.condition());
     let one = |matched: &str, condition: &str, order: &str| {
         format!(
             "(SELECT '{}' AS kind, t.id, t.{name} AS name, {tenant} AS tenant_id, '{matched}' AS matched FROM {table} t

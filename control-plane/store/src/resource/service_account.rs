@@ -3,6 +3,7 @@
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::service_account::ServiceAccountSettings;
 
@@ -33,6 +34,14 @@ impl Kind for ServiceAccount {
 
     fn owner(&self) -> Owner {
         Owner::Tenant
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::ServiceAccountsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::ServiceAccountsWrite
     }
 
     fn states(&self) -> &'static [(&'static str, &'static str)] {

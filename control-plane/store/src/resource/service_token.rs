@@ -6,10 +6,13 @@ use weir_core::actor::{Actor, Role, Via};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
+use weir_core::role::UserGrant;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 use weir_core::service_token::ServiceTokenSettings;
 
+use crate::authorisation::Gives;
 use crate::resource::api_key::{REVOKED_AT, STATES};
 use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
 use crate::row::bytea;
@@ -42,6 +45,20 @@ impl Kind for ServiceToken {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::ServiceTokensRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::ServiceTokensWrite
+    }
+
+    fn gives(&self, spec: &Object) -> Gives {
+        let Ok(token) = read::<ServiceTokenSettings>(spec.clone().into()) else { return Gives::default() };
+        let of_role = UserGrant { role: Some(token.role.built_in()), custom_role_id: None, department_id: None };
+        Gives { grants: vec![of_role], ..Gives::default() }
     }
 
     /// Or one that leaks could outlive its end.

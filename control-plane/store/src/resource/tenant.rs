@@ -3,6 +3,7 @@
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::tenant::TenantSettings;
 
@@ -26,6 +27,14 @@ impl Kind for Tenant {
 
     fn owner(&self) -> Owner {
         Owner::Itself
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::TenantsRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::TenantsWrite
     }
 
     /// A tenant's users read their own.

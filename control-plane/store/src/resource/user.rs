@@ -7,13 +7,31 @@ use weir_core::actor::{Actor, Role};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
 use weir_core::resource::Stored;
+use weir_core::role::UserGrant;
 use weir_core::tenant::UserSettings;
 
+use crate::authorisation::Gives;
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
-use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference};
+use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::resource::service_account::STATES;
 use crate::{Store, StoreError};
+
+const GRANTED_ROLE: Reference = Reference {
+    list: Some("grants"),
+    field: "custom_role_id",
+    kind: "role",
+    within: Within::OwnerOrPlatform,
+    uses: "t.grants @> jsonb_build_array(jsonb_build_object('custom_role_id', ($1::uuid)::text))",
+};
+const GRANTED_DEPARTMENT: Reference = Reference {
+    list: Some("grants"),
+    field: "department_id",
+    kind: "department",
+    within: Within::Owner,
+    uses: "t.grants @> jsonb_build_array(jsonb_build_object('department_id', ($1::uuid)::text))",
+};
 
 pub(super) struct User;
 
@@ -27,7 +45,7 @@ impl Kind for User {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["email", "role", "department_id", "labels", "guardrail_profile_id", "disabled"]
+        &["email", "role", "grants", "department_id", "labels", "guardrail_profile_id", "disabled"]
     }
 
     fn states(&self) -> &'static [(&'static str, &'static str)] {
@@ -35,7 +53,17 @@ impl Kind for User {
     }
 
     fn references(&self) -> &'static [Reference] {
-        &[DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM]
+        &[DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, GRANTED_ROLE, GRANTED_DEPARTMENT]
+    }
+
+    fn user(&self) -> Option<&'static str> {
+        Some("t.id")
+    }
+
+    fn gives(&self, spec: &Object) -> Gives {
+        let Ok(user) = read::<UserSettings>(spec.clone().into()) else { return Gives::default() };
+        let of_role = UserGrant { role: Some(user.role.built_in()), custom_role_id: None, department_id: None };
+        Gives { grants: std::iter::once(of_role).chain(user.grants).collect(), ..Gives::default() }
     }
 
     fn department(&self) -> Option<&'static str> {
@@ -44,6 +72,14 @@ impl Kind for User {
 
     fn owner(&self) -> Owner {
         Owner::TenantOrPlatform
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::UsersRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::UsersWrite
     }
 
     fn natural_key(&self) -> &'static str {
@@ -84,6 +120,12 @@ impl Kind for User {
 
     fn keeps(&self, stored: &Stored, actor: &Actor) -> Result<(), StoreError> {
         if actor.user_id == stored.id { Err(StoreError::in_use_by("yourself")) } else { Ok(()) }
+    }
+
+    /// The one spelling of grants, with all their fields.
+    fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
+        let spec: UserSettings = read(row.into()).map_err(|_| StoreError::Corrupt("a user"))?;
+        Ok((write(&spec), Object::new()))
     }
 
     /// A new password or role, or being disabled, ends the user's sessions.

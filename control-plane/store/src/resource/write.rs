@@ -11,7 +11,8 @@ use weir_core::json::{Difference, Object, differences, merge, without_nulls};
 use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::routing::check_credential;
 
-use crate::commit::{Idempotency, Write, authorise_kind, expect_revision};
+use crate::authorisation::{authorise_kind, expect_no_more, expect_within};
+use crate::commit::{Idempotency, Write, expect_revision};
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
 use crate::resource::{read, reference};
 use crate::row::{bytea, from_bytea, require_tenant};
@@ -198,6 +199,7 @@ impl Write<'_> {
             allowed_hosts: &store.allowed_hosts,
         };
         let spec = kind.check(spec, &checking)?;
+        self.expect_no_more(kind, tenant_id, &spec).await?;
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
@@ -237,6 +239,7 @@ impl Write<'_> {
         let has_new_secret = matches!(secret, SecretChange::Set(_) | SecretChange::SetHash { .. });
         let written = Written { id, tenant_id, revision, before: None, spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
+        self.expect_within(kind, id).await?;
         let stored = self.current(kind, id).await?;
         self.record(kind, "create", None, Some(&stored), has_new_secret);
         let secret = issued.map_or_else(String::new, |issued| issued.secret.expose_secret().to_owned());
@@ -254,6 +257,8 @@ impl Write<'_> {
         origin: &Origin,
     ) -> Result<Option<Stored>, StoreError> {
         let (id, tenant_id) = (before.id, before.tenant_id);
+        self.expect_within(kind, id).await?;
+        self.expect_no_more(kind, tenant_id, &before.spec).await?;
         reference::resolve(self.connection(), kind, tenant_id, &mut spec).await?;
         let checking = Checking {
             actor: self.actor(),
@@ -267,6 +272,7 @@ impl Write<'_> {
         if spec == before.spec && !has_new_secret && *origin == before.origin {
             return Ok(None);
         }
+        self.expect_no_more(kind, tenant_id, &spec).await?;
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
@@ -296,12 +302,15 @@ impl Write<'_> {
         let written = Written { id, tenant_id, revision, before: Some(before), spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
         self.expect_to_hold(kind, before).await?;
+        self.expect_within(kind, id).await?;
         let stored = self.current(kind, id).await?;
         self.record(kind, "update", Some(before), Some(&stored), has_new_secret);
         Ok(Some(stored))
     }
 
     pub(crate) async fn delete(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
+        self.expect_within(kind, before.id).await?;
+        self.expect_no_more(kind, before.tenant_id, &before.spec).await?;
         let users = reference::users(self.connection(), kind, before.id).await?;
         if !users.is_empty() {
             return Err(StoreError::InUse { users });
@@ -313,6 +322,23 @@ impl Write<'_> {
         self.expect_to_hold(kind, before).await?;
         self.record(kind, "delete", Some(before), None, false);
         Ok(())
+    }
+
+    /// Refuses a row that the actor may not write, as it is now.
+    pub(crate) async fn expect_within(&mut self, kind: &dyn Kind, id: Uuid) -> Result<(), StoreError> {
+        let actor = self.actor();
+        expect_within(self.connection(), actor, kind, id).await
+    }
+
+    /// Refuses what gives somebody more than the actor has. Who has more is not changed either, or could be taken over.
+    async fn expect_no_more(
+        &mut self,
+        kind: &dyn Kind,
+        tenant_id: Option<Uuid>,
+        spec: &Object,
+    ) -> Result<(), StoreError> {
+        let actor = self.actor();
+        expect_no_more(self.connection(), actor, tenant_id, kind.gives(spec)).await
     }
 
     /// Refuses a write after which something would not hold that must. Writers take turns, so no other one is under way.

@@ -11,37 +11,39 @@ import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
-import { Select, TextField } from "../../design/Fields";
-import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
+import { Select, SelectField, TextAreaField, TextField } from "../../design/Fields";
+import { FilterBar, NameFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
+import { patchLabels, readLabels, writeLabels } from "../../design/labels";
 import { Page, Section } from "../../design/Page";
-import { PickerField } from "../../design/Picker";
+import { Picker, PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, Notice } from "../../design/States";
 import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
+import { OwnerFields, ownerKind, ownerOf, ownerSchema, toOwner } from "./OwnerFields";
 import { Refusing } from "./Refusing";
 import { revokeOne, useRevoke } from "./revoke";
 import { Statistics } from "./Statistics";
 import { TestCall } from "./TestCall";
 
-const { keys: words, common } = texts;
+const { keys: words, common, identity: shared } = texts;
 type Key = Item<"api-keys">;
 type Made = { id: string; key: string; tenant_id: string };
 
 /** The keys in one's scope. */
 export function KeysPage() {
-  const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id", "q", "state");
+  const { isPlatform, identity, may } = useIdentity();
+  const filters = useFilters("tenant_id", "q", "state", "department_id", "service_account_id", "environment", "label");
   const queries = useQueryClient();
   const selection = useSelection<Key>({
     keyOf: ({ id }) => id,
     nameOf: ({ name }) => name,
-    isSelectable: (key) => mayWrite(key.tenant_id),
+    isSelectable: (key) => may("keys.write", key.tenant_id),
   });
   const list = useList("api-keys", filters.query);
   return (
@@ -49,7 +51,7 @@ export function KeysPage() {
       title={words.title}
       lead={words.lead}
       actions={
-        (isPlatform || mayWrite(identity?.tenant_id)) && (
+        may("keys.write", identity?.tenant_id) && (
           <LinkButton to={paths.keyNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
             {words.new}
           </LinkButton>
@@ -72,6 +74,36 @@ export function KeysPage() {
             { value: "expired", label: words.expired },
           ]}
         />
+        {may("departments.read", identity?.tenant_id) && (
+          <Picker
+            resource="departments"
+            label={shared.department}
+            none={common.all}
+            filter={{ tenant_id: filters.values.tenant_id || undefined }}
+            value={filters.values.department_id}
+            onChange={(department_id) => filters.set({ department_id })}
+          />
+        )}
+        {may("service_accounts.read", identity?.tenant_id) && (
+          <Picker
+            resource="service-accounts"
+            label={shared.accounts.one}
+            none={common.all}
+            filter={{ tenant_id: filters.values.tenant_id || undefined }}
+            value={filters.values.service_account_id}
+            onChange={(service_account_id) => filters.set({ service_account_id })}
+          />
+        )}
+        <Select
+          label={shared.environment}
+          value={filters.values.environment}
+          onChange={(environment) => filters.set({ environment })}
+          options={[
+            { value: "", label: common.all },
+            ...Object.entries(shared.environments).map(([value, label]) => ({ value, label })),
+          ]}
+        />
+        <TextFilter label={shared.label} value={filters.values.label} onChange={(label) => filters.set({ label })} />
       </FilterBar>
       <BulkBar
         selection={selection}
@@ -104,6 +136,7 @@ export function KeysPage() {
           },
           { title: words.prefix, cell: (key) => <code className="font-mono text-xs">{key.prefix}…</code> },
           ...(isPlatform ? [{ title: common.tenant, cell: (key: Key) => key.tenant_name ?? key.tenant_id }] : []),
+          { title: shared.owner, secondary: true, cell: (key) => ownerOf(key) },
           { title: words.state, width: "7rem", cell: (key) => <KeyState apiKey={key} /> },
           {
             title: words.requestsPerMinute,
@@ -122,6 +155,7 @@ function KeyState({ apiKey }: { apiKey: Key }) {
   if (apiKey.revoked_at) return <Badge tone="bad">{words.revoked}</Badge>;
   if (apiKey.expires_at && Date.parse(apiKey.expires_at) <= Date.now())
     return <Badge tone="warn">{words.expired}</Badge>;
+  if (apiKey.owner_disabled) return <Badge tone="bad">{shared.ownerDisabled}</Badge>;
   return <Badge tone="good">{words.active}</Badge>;
 }
 
@@ -132,10 +166,13 @@ const schema = z.object({
   requests_per_minute: z.string().regex(/^\d*$/, common.number),
   guardrail_profile_id: z.string(),
   expires_at: z.string(),
+  ...ownerSchema,
+  environment: z.string(),
+  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
 });
 type KeyValues = z.infer<typeof schema>;
 
-const settings = (form: KeyValues) => ({
+const settings = (form: KeyValues, before: Record<string, string> = {}) => ({
   name: form.name,
   allowed_models: form.allowed_models.trim()
     ? form.allowed_models
@@ -146,6 +183,9 @@ const settings = (form: KeyValues) => ({
   requests_per_minute: form.requests_per_minute ? Number(form.requests_per_minute) : null,
   guardrail_profile_id: form.guardrail_profile_id || null,
   expires_at: fromLocalInput(form.expires_at),
+  ...toOwner(form),
+  environment: (form.environment || null) as Key["environment"],
+  labels: patchLabels(before, readLabels(form.labels) ?? {}) as Record<string, string>,
 });
 
 /** Makes a key and shows it, this once. */
@@ -218,7 +258,7 @@ export function KeyPage() {
 function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => void }) {
   const navigate = useNavigate();
   const { tenant_id: chosen } = useSearch({ strict: false }) as { tenant_id?: string };
-  const { isPlatform, identity, mayWrite } = useIdentity();
+  const { isPlatform, identity, may } = useIdentity();
   const owner = apiKey?.tenant_id ?? identity?.tenant_id ?? null;
   return (
     <ResourceForm
@@ -227,7 +267,7 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
       schema={schema}
       label={apiKey?.name ?? words.one}
       deleteConsequence={words.deleteConsequence}
-      readOnly={isPlatform || mayWrite(owner) ? undefined : texts.states.readOnly}
+      readOnly={isPlatform || may("keys.write", owner) ? undefined : texts.states.readOnly}
       toForm={(item) => ({
         tenant_id: item?.tenant_id ?? owner ?? chosen ?? "",
         name: item?.name ?? "",
@@ -235,9 +275,16 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
         requests_per_minute: item?.requests_per_minute?.toString() ?? "",
         guardrail_profile_id: item?.guardrail_profile_id ?? "",
         expires_at: toLocalInput(item?.expires_at),
+        // Who sees nobody else's makes keys of their own.
+        owner: item ? ownerKind(item) : may("users.write", owner) || isPlatform ? "" : "user",
+        user_id: item ? (item.user_id ?? "") : may("users.write", owner) || isPlatform ? "" : (identity?.id ?? ""),
+        service_account_id: item?.service_account_id ?? "",
+        department_id: item?.department_id ?? "",
+        environment: item?.environment ?? "",
+        labels: writeLabels(item?.labels),
       })}
       toCreate={(form) => ({ tenant_id: form.tenant_id, ...settings(form) })}
-      toPatch={settings}
+      toPatch={(form) => settings(form, apiKey?.labels)}
       onMade={(made) => onMade?.(made)}
       onRemoved={() => void navigate({ to: paths.keys as never })}
     >
@@ -260,6 +307,16 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
             help={words.allowedModelsHelp}
             optional
           />
+          <OwnerFields control={control} />
+          <SelectField
+            control={control}
+            name="environment"
+            label={shared.environment}
+            options={[
+              { value: "", label: shared.anyEnvironment },
+              ...Object.entries(shared.environments).map(([value, label]) => ({ value, label })),
+            ]}
+          />
           <ProfileField control={control} />
           <TextField
             control={control}
@@ -268,6 +325,15 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
             help={words.expiresHelp}
             type="datetime-local"
             optional
+          />
+          <TextAreaField
+            control={control}
+            name="labels"
+            label={shared.labels}
+            help={shared.labelsHelp}
+            rows={3}
+            optional
+            mono
           />
         </>
       )}

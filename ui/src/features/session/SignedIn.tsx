@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useLocation, useRouter } from "@tanstack/react-router";
 import {
   Activity,
+  Bot,
   Boxes,
   Building2,
   Cable,
@@ -16,11 +17,13 @@ import {
   Server,
   Settings,
   ShieldCheck,
+  UserCog,
   Users,
+  Workflow,
 } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { ApiProblem, client, onSessionExpired, unwrap } from "../../api/client";
-import { identityQuery } from "../../api/identity";
+import { type Identity, identityQuery, type Permission } from "../../api/identity";
 import { Dialog } from "../../design/Dialog";
 import { Frame, type NavigationGroup } from "../../design/Frame";
 import { Failed, Loading, Notice } from "../../design/States";
@@ -54,7 +57,7 @@ export function SignedIn() {
     router.history.push(paths.signIn);
   };
   return (
-    <Frame groups={navigation(identity.data.role)} identity={identity.data} onSignOut={signOut}>
+    <Frame groups={navigation(identity.data)} identity={identity.data} onSignOut={signOut}>
       <Outlet />
       <Dialog title={texts.signIn.title} isOpen={isExpired} onClose={() => setExpired(false)} firm>
         <Notice>{texts.signIn.again}</Notice>
@@ -71,9 +74,11 @@ export function SignedIn() {
 }
 
 /** Everybody sees what they can use. Later pages are added here. */
-function navigation(role: keyof typeof texts.nav.roles): NavigationGroup[] {
+function navigation({ role, permissions }: Identity): NavigationGroup[] {
   const { nav } = texts;
   const forPlatform = role === "platform_admin";
+  const may = (permission: Permission, ...entries: NavigationGroup["entries"]) =>
+    permissions.includes(permission) ? entries : [];
   const icon = (Icon: typeof Activity): ReactNode => <Icon aria-hidden className="size-4 shrink-0" />;
   const entry = (to: string, label: string, Icon: typeof Activity) => ({ to, label, icon: icon(Icon) });
   return [
@@ -90,27 +95,33 @@ function navigation(role: keyof typeof texts.nav.roles): NavigationGroup[] {
       label: nav.groups.route,
       entries: [
         entry(paths.models, nav.models, Boxes),
-        entry(paths.pools, nav.pools, Layers),
-        entry(paths.providers, nav.providers, Cable),
+        ...may("pools.read", entry(paths.pools, nav.pools, Layers)),
+        ...may("providers.read", entry(paths.providers, nav.providers, Cable)),
       ],
     },
     {
       label: nav.groups.access,
       entries: [
         ...(forPlatform ? [entry(paths.tenants, nav.tenants, Building2)] : []),
+        ...may("departments.read", entry(paths.departments, nav.departments, Workflow)),
         entry(paths.users, nav.users, Users),
+        ...may("service_accounts.read", entry(paths.accounts, nav.accounts, Bot)),
+        ...may("roles.read", entry(paths.roles, nav.customRoles, UserCog)),
         entry(paths.keys, nav.keys, KeyRound),
       ],
     },
     {
       label: nav.groups.protect,
-      entries: [entry(paths.profiles, nav.guardrails, ShieldCheck), entry(paths.bench, nav.bench, FlaskConical)],
+      entries: [
+        ...may("guardrails.read", entry(paths.profiles, nav.guardrails, ShieldCheck)),
+        ...may("guardrails.test", entry(paths.bench, nav.bench, FlaskConical)),
+      ],
     },
     {
       label: nav.groups.operate,
       entries: [
         ...(forPlatform ? [entry(paths.nodes, nav.nodes, Network), entry(paths.gateways, nav.gateways, Server)] : []),
-        entry(paths.audit, nav.audit, ScrollText),
+        ...may("audit.read", entry(paths.audit, nav.audit, ScrollText)),
         entry(paths.settings, nav.settings, Settings),
       ],
     },

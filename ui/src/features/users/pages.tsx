@@ -1,37 +1,41 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
+import { useController, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { TextField } from "../../design/Fields";
+import { CheckboxField, Select, TextAreaField, TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
+import { patchLabels, readLabels, writeLabels } from "../../design/labels";
 import { Page } from "../../design/Page";
+import { Picker, PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { ROLES, RoleFields } from "../../design/RoleFields";
 import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { type Grant, GrantsField } from "./GrantsField";
 
-const { users: words, common } = texts;
+const { users: words, common, identity: shared } = texts;
 
 /** The people in one's scope. */
 export function UsersPage() {
-  const { isPlatform, identity, mayWrite } = useIdentity();
-  const filters = useFilters("tenant_id", "q");
+  const { isPlatform, identity, may } = useIdentity();
+  const filters = useFilters("tenant_id", "q", "department_id", "state");
   const queries = useQueryClient();
   const selection = useSelection<Item<"users">>({
     keyOf: ({ id }) => id,
     nameOf: ({ email }) => email,
     // Nobody deletes themselves.
-    isSelectable: (user) => mayWrite(user.tenant_id) && user.id !== identity?.id,
+    isSelectable: (user) => may("users.write", user.tenant_id) && user.id !== identity?.id,
   });
   const list = useList("users", filters.query);
   return (
@@ -39,7 +43,7 @@ export function UsersPage() {
       title={words.title}
       lead={words.lead}
       actions={
-        mayWrite(identity?.tenant_id) && (
+        may("users.write", identity?.tenant_id) && (
           <LinkButton to={paths.userNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
             {words.new}
           </LinkButton>
@@ -51,6 +55,26 @@ export function UsersPage() {
         {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
         )}
+        {may("departments.read", identity?.tenant_id) && (
+          <Picker
+            resource="departments"
+            label={shared.department}
+            none={common.all}
+            filter={{ tenant_id: filters.values.tenant_id || undefined }}
+            value={filters.values.department_id}
+            onChange={(department_id) => filters.set({ department_id })}
+          />
+        )}
+        <Select
+          label={shared.state}
+          value={filters.values.state}
+          onChange={(state) => filters.set({ state })}
+          options={[
+            { value: "", label: common.all },
+            { value: "active", label: shared.active },
+            { value: "disabled", label: shared.disabled },
+          ]}
+        />
       </FilterBar>
       <BulkBar
         selection={selection}
@@ -76,7 +100,11 @@ export function UsersPage() {
             width: "minmax(0,2fr)",
             cell: (user) => <AppLink to={paths.user(user.id)}>{user.email}</AppLink>,
           },
-          { title: words.role, cell: (user) => texts.nav.roles[user.role] },
+          {
+            title: words.role,
+            cell: (user) => (user.disabled ? shared.disabled : texts.nav.roles[user.role]),
+          },
+          { title: shared.department, secondary: true, cell: (user) => user.department_name ?? shared.noDepartment },
           ...(isPlatform
             ? [
                 {
@@ -96,6 +124,10 @@ const schema = z.object({
   email: z.email(),
   role: z.enum(ROLES),
   tenant_id: z.string(),
+  department_id: z.string(),
+  grants: z.array(z.custom<Grant>()),
+  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  disabled: z.boolean(),
   password: z.union([z.literal(""), z.string().min(12, words.passwordHelp).max(256, words.passwordHelp)]),
 });
 
@@ -121,7 +153,8 @@ export function UserPage() {
 
 function UserForm({ user }: { user?: Item<"users"> }) {
   const navigate = useNavigate();
-  const { identity, mayWrite } = useIdentity();
+  const { identity, may } = useIdentity();
+  const labels = (text: string) => patchLabels(user?.labels ?? {}, readLabels(text) ?? {}) as Record<string, string>;
   return (
     <ResourceForm
       resource="users"
@@ -131,19 +164,33 @@ function UserForm({ user }: { user?: Item<"users"> }) {
       }
       label={user?.email ?? words.one}
       deleteConsequence={words.deleteConsequence}
-      readOnly={mayWrite(user ? user.tenant_id : identity?.tenant_id) ? undefined : texts.states.readOnly}
+      readOnly={may("users.write", user ? user.tenant_id : identity?.tenant_id) ? undefined : texts.states.readOnly}
       toForm={(item) => ({
         email: item?.email ?? "",
         role: item?.role ?? "tenant_admin",
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
+        department_id: item?.department_id ?? "",
+        grants: item?.grants ?? [],
+        labels: writeLabels(item?.labels),
+        disabled: item?.disabled ?? false,
         password: "",
       })}
-      toCreate={({ tenant_id, role, ...form }) => ({
+      toCreate={({ tenant_id, role, department_id, ...form }) => ({
         ...form,
         role,
+        labels: labels(form.labels),
+        department_id: department_id || null,
         tenant_id: role === "platform_admin" ? null : tenant_id || null,
       })}
-      toPatch={({ email, role, password }) => ({ email, role, ...(password ? { password } : {}) })}
+      toPatch={({ email, role, department_id, grants, disabled, password, ...form }) => ({
+        email,
+        role,
+        department_id: department_id || null,
+        grants,
+        labels: labels(form.labels),
+        disabled,
+        ...(password ? { password } : {}),
+      })}
       onMade={(made) => {
         toast(common.created(made.email));
         void navigate({ to: paths.users as never });
@@ -161,6 +208,7 @@ function UserForm({ user }: { user?: Item<"users"> }) {
             autoFocus={!user}
           />
           <RoleFields control={control} item={user} />
+          <ScopeFields control={control} />
           <TextField
             control={control}
             name="password"
@@ -170,8 +218,38 @@ function UserForm({ user }: { user?: Item<"users"> }) {
             type="password"
             autoComplete="new-password"
           />
+          <TextAreaField
+            control={control}
+            name="labels"
+            label={shared.labels}
+            help={shared.labelsHelp}
+            rows={3}
+            optional
+            mono
+          />
+          {user && <CheckboxField control={control} name="disabled" label={shared.disabledUser} />}
         </>
       )}
     </ResourceForm>
+  );
+}
+
+/** The department and the grants, of the chosen tenant. */
+function ScopeFields({ control }: { control: Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"] }) {
+  const [tenantId, role] = useWatch({ control, name: ["tenant_id", "role"] });
+  const { field } = useController({ control, name: "grants" });
+  if (role === "platform_admin") return null;
+  return (
+    <>
+      <PickerField
+        resource="departments"
+        control={control}
+        name="department_id"
+        label={shared.department}
+        none={shared.noDepartment}
+        filter={{ tenant_id: tenantId || undefined }}
+      />
+      <GrantsField tenantId={tenantId} value={field.value} onChange={field.onChange} isDisabled={field.disabled} />
+    </>
   );
 }

@@ -1,0 +1,283 @@
+//! Roles, their permissions and their scopes: what each operation takes, whom it is given to, and that nobody gives more than they have.
+
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+use weir_api::Requirement;
+use weir_core::actor::{Actor, Grant, GrantScope, GrantedRole, Role};
+use weir_core::permission::BuiltInRole;
+
+use crate::app::{App, Client, Furnished, app, furnish, id};
+use crate::operations::operations;
+
+#[test]
+fn every_operation_says_what_it_takes() {
+    for (operation, requirement) in weir_api::requirements() {
+        assert!(requirement.is_some(), "{operation} needs a row in control-plane/api/src/authorisation.rs");
+    }
+    for operation in operations() {
+        assert!(weir_api::requirements().iter().any(|(id, _)| *id == operation.id), "{}", operation.id);
+    }
+    let document = include_str!("../../../../docs/roles.md");
+    assert!(document == weir_api::roles(), "docs/roles.md is out of date: run `make gen`");
+}
+
+#[tokio::test]
+async fn each_operation_is_refused_to_every_role_that_lacks_its_permission() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let gateway = platform.make("gateways", json!({"name": "g"})).await;
+    let tenant_id = id(&a.tenant);
+    let before = app.store.revision().await.unwrap();
+    let mut refused = 0;
+    for (role, department) in BuiltInRole::ALL.into_iter().flat_map(|role| [(role, None), (role, Some(&a.department))])
+    {
+        let grants = json!([{"role": role, "department_id": department.map(|department| &department["id"])}]);
+        let caller = app.granted(tenant_id, grants).await;
+        let scope = match department {
+            None => GrantScope::Tenant(tenant_id),
+            Some(department) => GrantScope::Department { tenant_id, department_id: id(department) },
+        };
+        let grant = Grant { role: GrantedRole::BuiltIn(role), scope };
+        let actor =
+            Actor { grants: vec![grant], ..Actor::user(uuid::Uuid::now_v7(), "x".into(), Role::User, Some(tenant_id)) };
+        for operation in operations() {
+            let Some(Requirement::Has(permission)) = weir_api::requirement(&operation.id) else { continue };
+            if actor.holds(permission) {
+                continue;
+            }
+            refused += 1;
+            let answer = operation.send(&caller, &operation.request(&a, &gateway)).await;
+            let expect = if permission.is_platforms() { vec![403, 404] } else { vec![403] };
+            assert!(
+                expect.contains(&answer.status.as_u16()),
+                "{role:?} {department:?} {}: {}",
+                operation.id,
+                answer.text
+            );
+        }
+    }
+    assert!(refused > 150, "{refused}");
+    // But for the eight who asked.
+    assert_eq!(app.store.revision().await.unwrap(), before + 8, "nothing was written");
+}
+
+/// A tenant with two departments, one of them with one beneath it, and a key in each.
+struct Tree {
+    of: Furnished,
+    laboratory: Value,
+    sales: Value,
+    keys: Vec<Value>,
+}
+
+async fn tree(platform: &Client) -> Tree {
+    let of = furnish(platform, "acme").await;
+    let tenant_id = &of.tenant["id"];
+    let laboratory = json!({"tenant_id": tenant_id, "name": "laboratory", "parent": "research"});
+    let laboratory = platform.make("departments", laboratory).await;
+    let sales = platform.make("departments", json!({"tenant_id": tenant_id, "name": "sales"})).await;
+    let mut keys = Vec::new();
+    for department in [&of.department, &laboratory, &sales] {
+        let body = json!({"tenant_id": tenant_id, "name": department["name"], "department_id": department["id"]});
+        keys.push(platform.make("api-keys", body).await);
+    }
+    Tree { of, laboratory, sales, keys }
+}
+
+async fn names(client: &Client, path: &str) -> Vec<String> {
+    let items = client.get(path).await.expect(200).json["items"].clone();
+    let name = |item: &Value| item.get("name").unwrap_or(&item["email"]).as_str().unwrap().to_owned();
+    items.as_array().unwrap().iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn a_manager_of_a_department_sees_and_manages_that_part_of_the_tree_only() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let tenant_id = &tree.of.tenant["id"];
+    let grants = json!([{"role": "manager", "department_id": tree.of.department["id"]}]);
+    let manager = app.granted(id(&tree.of.tenant), grants).await;
+    assert_eq!(names(&manager, "departments").await, ["research", "laboratory"]);
+    assert_eq!(names(&manager, "api-keys").await, ["research", "laboratory"]);
+    assert_eq!(names(&manager, "service-accounts").await, ["bot"]);
+    // Themselves alone, as nobody else is of the department.
+    assert_eq!(names(&manager, "users").await, [manager.token()]);
+    assert_eq!(names(&manager, "models").await, ["gpt"]);
+    manager.get("audit").await.problem(403, "forbidden");
+    let [_, beneath, elsewhere] = &tree.keys[..] else { panic!("three keys") };
+    let path = format!("api-keys/{}", id(elsewhere));
+    manager.get(&path).await.problem(404, "not_found");
+    manager.patch(&path, &elsewhere["revision"], json!({"name": "x"})).await.problem(404, "not_found");
+    manager.post(&format!("{path}/revoke"), Value::Null).await.problem(404, "not_found");
+    let found = manager.get("search?q=sales").await.expect(200);
+    assert!(!found.text.contains("sales"), "{}", found.text);
+
+    // Neither made elsewhere nor moved there, nor taken from there.
+    let key = |department: &Value| json!({"tenant_id": tenant_id, "name": "new", "department_id": department["id"]});
+    manager.post("api-keys", key(&tree.sales)).await.problem(403, "forbidden");
+    manager.post("api-keys", json!({"tenant_id": tenant_id, "name": "new"})).await.problem(403, "forbidden");
+    manager.make("api-keys", key(&tree.laboratory)).await;
+    let path = format!("api-keys/{}", id(beneath));
+    let moved = json!({"department_id": tree.sales["id"]});
+    manager.patch(&path, &beneath["revision"], moved).await.problem(403, "forbidden");
+    let under = |parent: &Value| json!({"tenant_id": tenant_id, "name": "new", "parent_id": parent["id"]});
+    manager.post("departments", under(&tree.sales)).await.problem(403, "forbidden");
+    manager.post("departments", under(&Value::Null)).await.problem(403, "forbidden");
+    manager.make("departments", under(&tree.laboratory)).await;
+    let object = |name: &str| json!({"objects": [{"kind": "api_key", "name": name, "tenant": "acme", "spec": {"department": "research"}}]});
+    manager.post("apply?dry_run=false", object("sales")).await.problem(403, "forbidden");
+    manager.post("apply?dry_run=false", object("applied")).await.expect(200);
+    // What is shared is not theirs to write.
+    let path = format!("models/{}", id(&tree.of.model));
+    manager.patch(&path, &tree.of.model["revision"], json!({"name": "x"})).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_user_has_keys_of_their_own() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let tenant_id = &tree.of.tenant["id"];
+    let user = app.granted(id(&tree.of.tenant), json!([])).await;
+    let me = user.get("auth/me").await.expect(200).json;
+    assert_eq!(names(&user, "users").await, [user.token()]);
+    assert!(names(&user, "api-keys").await.is_empty());
+    user.post("api-keys", json!({"tenant_id": tenant_id, "name": "mine"})).await.problem(403, "forbidden");
+    let body = json!({"tenant_id": tenant_id, "name": "mine", "user_id": me["id"]});
+    let mine = user.make("api-keys", body).await;
+    assert_eq!(names(&user, "api-keys").await, ["mine"]);
+    let path = format!("api-keys/{}", id(&mine));
+    let given = json!({"user_id": tree.of.user["id"]});
+    user.patch(&path, &mine["revision"], given).await.problem(403, "forbidden");
+    user.post(&format!("{path}/revoke"), Value::Null).await.expect(200);
+    assert_eq!(names(&user, "models").await, ["gpt"]);
+    user.get("departments").await.problem(403, "forbidden");
+    // Not even their own rights.
+    let own = format!("users/{}", me["id"].as_str().unwrap());
+    let revision = user.get(&own).await.expect(200).json["revision"].clone();
+    user.patch(&own, &revision, json!({"role": "tenant_admin"})).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn one_sees_the_usage_of_what_one_sees() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let tenant_id = id(&tree.of.tenant);
+    let gateway = app.gateway(None).await;
+    let mut records = Vec::new();
+    for (key, cost) in tree.keys.iter().zip([1, 10, 100]) {
+        let of = Furnished { api_key: key.clone(), ..tree.of.clone() };
+        records.push(weir_core::ledger::UsageRecord { cost_microusd: cost, ..crate::references::record(&of) });
+    }
+    let elsewhere = records[2].request_id;
+    app.store.record_usage(&gateway, records).await.unwrap();
+    let of_research = json!([{"role": "manager", "department_id": tree.of.department["id"]}]);
+    let of_sales = json!([{"role": "viewer", "department_id": tree.sales["id"]}]);
+    for (grants, requests, cost) in [
+        (of_research, 2, 0.000011),
+        (of_sales, 1, 0.0001),
+        (json!([{"role": "viewer"}]), 3, 0.000111),
+        (json!([]), 0, 0.0),
+    ] {
+        let reader = app.granted(tenant_id, grants.clone()).await;
+        let list = reader.get("usage").await.expect(200).json;
+        assert_eq!(list["items"].as_array().unwrap().len(), requests, "{grants}");
+        let [from, to] = [-1, 1].map(|days| (Utc::now() + TimeDelta::days(days)).format("%Y-%m-%dT00:00:00Z"));
+        let sums = reader.get(&format!("usage/summary?from={from}&to={to}")).await.expect(200).json;
+        assert_eq!(sums["totals"]["requests"], requests, "{grants}");
+        assert_eq!(sums["totals"]["cost_usd"].as_str().unwrap().parse::<f64>().unwrap(), cost, "{grants}");
+        let status = if requests == 3 || requests == 1 { 200 } else { 404 };
+        assert_eq!(reader.get(&format!("usage/{elsewhere}")).await.status.as_u16(), status, "{grants}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gives_more_than_they_have() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let (tenant_id, research, sales) = (&tree.of.tenant["id"], &tree.of.department["id"], &tree.sales["id"]);
+    let keeper = json!({"tenant_id": tenant_id, "name": "keeper",
+        "permissions": ["roles.read", "roles.write", "users.read", "users.write"]});
+    let keeper = platform.make("roles", keeper).await;
+    let holder = app.granted(id(&tree.of.tenant), json!([{"custom_role_id": keeper["id"]}])).await;
+
+    // A role that would give itself more.
+    let path = format!("roles/{}", id(&keeper));
+    let more = json!({"permissions": ["roles.read", "roles.write", "users.read", "users.write", "audit.read"]});
+    holder.patch(&path, &keeper["revision"], more).await.problem(403, "forbidden");
+    let another = json!({"tenant_id": tenant_id, "name": "another", "permissions": ["audit.read"]});
+    holder.post("roles", another).await.problem(403, "forbidden");
+    let less = json!({"tenant_id": tenant_id, "name": "less", "permissions": ["users.read"]});
+    holder.make("roles", less).await;
+    let me = holder.get("auth/me").await.expect(200).json;
+    let own = format!("users/{}", me["id"].as_str().unwrap());
+    let revision = holder.get(&own).await.expect(200).json["revision"].clone();
+    for patch in [
+        json!({"role": "tenant_admin"}),
+        json!({"role": "viewer"}),
+        json!({"grants": [{"role": "manager"}]}),
+        json!({"grants": [{"custom_role": "auditor"}]}),
+        json!({"grants": [{"role": "viewer", "department_id": research}]}),
+    ] {
+        holder.patch(&own, &revision, patch).await.problem(403, "forbidden");
+    }
+    // Whoever has more is not taken over by a new password either, and not shut out.
+    let admin = json!({"tenant_id": tenant_id, "email": "admin@weir.example", "role": "tenant_admin",
+        "password": "a long password"});
+    let admin = platform.make("users", admin).await;
+    let path = format!("users/{}", id(&admin));
+    for patch in [json!({"password": "another long password"}), json!({"disabled": true})] {
+        holder.patch(&path, &admin["revision"], patch).await.problem(403, "forbidden");
+    }
+    holder.delete(&path, &admin["revision"]).await.problem(403, "forbidden");
+
+    // Within a department: what one has there, and beneath.
+    let manager = app.granted(id(&tree.of.tenant), json!([{"role": "manager", "department_id": research}])).await;
+    let person = |name: &str, grants: Value| {
+        json!({"tenant_id": tenant_id, "email": format!("{name}@weir.example"), "role": "user",
+            "department_id": research, "password": "a long password", "grants": grants})
+    };
+    for (name, grants) in [
+        ("one", json!([])),
+        ("two", json!([{"role": "manager", "department_id": research}])),
+        ("three", json!([{"role": "viewer", "department_id": tree.laboratory["id"]}])),
+    ] {
+        manager.make("users", person(name, grants)).await;
+    }
+    for grants in
+        [json!([{"role": "manager"}]), json!([{"role": "manager", "department_id": sales}]), json!([{"role": "admin"}])]
+    {
+        manager.post("users", person("four", grants)).await.problem(403, "forbidden");
+    }
+    let viewer = json!({"tenant_id": tenant_id, "email": "five@weir.example", "role": "viewer",
+        "department_id": research, "password": "a long password"});
+    manager.post("users", viewer).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_role_that_is_granted_is_in_use_and_a_change_of_it_holds_at_once() {
+    let app: App = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let auditor = app.granted(id(&f.tenant), json!([{"custom_role_id": f.role["id"]}])).await;
+    auditor.get("audit").await.expect(200);
+    platform.delete("roles/auditor", &f.role["revision"]).await.problem(409, "in_use");
+    let changed = json!({"permissions": ["usage.read"]});
+    platform.patch("roles/auditor", &f.role["revision"], changed).await.expect(200);
+    auditor.get("audit").await.problem(403, "forbidden");
+    let wrong = json!({"tenant_id": f.tenant["id"], "name": "x", "permissions": ["nodes.read"]});
+    platform.post("roles", wrong).await.problem(422, "invalid_fields").field("permissions");
+    let wrong = json!({"name": "x", "permissions": ["fly"]});
+    platform.post("roles", wrong).await.expect(422);
+    // Departments that grants name are in use, too.
+    let manager = json!([{"role": "manager", "department_id": f.department["id"]}]);
+    let path = format!("users/{}", id(&f.user));
+    platform.patch(&path, &f.user["revision"], json!({"grants": manager})).await.expect(200);
+    let bot = format!("service-accounts/{}", id(&f.service_account));
+    platform.delete(&bot, &f.service_account["revision"]).await.expect(200);
+    let refused = platform.delete("departments/research", &f.department["revision"]).await.problem(409, "in_use");
+    assert!(refused.text.contains("f@weir.example"), "{}", refused.text);
+}
