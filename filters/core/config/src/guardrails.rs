@@ -212,6 +212,32 @@ finding_types! {
     IpAddress = "IP_ADDRESS",
     /// A key, a password, a token: what lets whoever has it in. The detector's name says which.
     Secret = "SECRET",
+    /// A taxpayer number of the United States (ITIN).
+    UsItin = "US_ITIN",
+    /// A routing number of a bank in the United States, with a valid check digit, where the words before it say so.
+    UsBankRouting = "US_BANK_ROUTING",
+    /// A tax number of an Indian business, with a valid check character.
+    InGstin = "IN_GSTIN",
+    /// The code of an Indian bank's branch.
+    InIfsc = "IN_IFSC",
+    /// An address of Indian payments: a name at the handle of a bank or an application.
+    InUpi = "IN_UPI",
+    /// A national insurance number of the United Kingdom.
+    UkNino = "UK_NINO",
+    /// A patient's number of the United Kingdom, with a valid check digit, where the words before it say so.
+    UkNhs = "UK_NHS",
+    /// The number of a passport, where the words before it say so.
+    Passport = "PASSPORT",
+    /// The number of a driving licence, where the words before it say so.
+    DriverLicense = "DRIVER_LICENSE",
+    /// The number of a patient's record, where the words before it say so.
+    MedicalRecord = "MEDICAL_RECORD",
+    /// The number of an insured or of a policy, where the words before it say so.
+    InsuranceNumber = "INSURANCE_NUMBER",
+    /// A date of birth in numbers, where the words before it say so.
+    DateOfBirth = "DATE_OF_BIRTH",
+    /// The number of a vehicle, with a valid check character (ISO 3779).
+    Vin = "VIN",
 }
 
 impl FindingType {

@@ -10,18 +10,28 @@
 
 mod aadhaar;
 mod bank_account;
+mod bank_routing;
+mod birth;
 mod context;
 mod credit_card;
 mod email;
 mod glyph;
+mod gstin;
 mod iban;
+mod ifsc;
 mod ip_address;
+mod itin;
+mod named;
+mod nhs;
+mod nino;
 mod number;
 mod pan;
 mod phone;
 mod secret;
 mod ssn;
 mod token;
+mod upi;
+mod vin;
 mod voter_id;
 
 use std::borrow::Cow;
@@ -34,7 +44,7 @@ use weir_config::FindingType;
 pub(crate) const CONTEXT: usize = 64;
 
 /// Every detector. Each has a file beside this one, and a line here.
-static DETECTORS: [&dyn Detector; 14] = [
+static DETECTORS: [&dyn Detector; 27] = [
     &credit_card::CreditCard,
     &email::Email,
     &phone::Phone,
@@ -49,6 +59,19 @@ static DETECTORS: [&dyn Detector; 14] = [
     &secret::private_key::PrivateKey,
     &secret::url_password::UrlPassword,
     &secret::assignment::Assignment,
+    &itin::Itin,
+    &bank_routing::BankRouting,
+    &gstin::Gstin,
+    &ifsc::Ifsc,
+    &upi::Upi,
+    &nino::Nino,
+    &nhs::Nhs,
+    &named::PASSPORT,
+    &named::DRIVER_LICENSE,
+    &named::MEDICAL_RECORD,
+    &named::INSURANCE_NUMBER,
+    &birth::Birth,
+    &vin::Vin,
 ];
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.

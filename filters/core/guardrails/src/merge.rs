@@ -12,7 +12,8 @@ pub(crate) struct Span {
     pub(crate) start: usize,
     /// Behind the last byte.
     pub(crate) end: usize,
-    /// The type of the strictest match; of equally strict ones a secret, then the longest, then the first.
+    /// The type of the strictest match; of equally strict ones a secret, then the longest, then the surest, then the
+    /// first.
     pub(crate) finding: FindingType,
     /// Who found it.
     pub(crate) detector: &'static str,
@@ -50,8 +51,8 @@ impl Merger {
         }
         open.end = end;
         // Half of an address with a password in it looks like one of e-mail.
-        let rank = |action, finding, length| (action, finding == FindingType::Secret, length);
-        if rank(action, finding, length) > rank(open.action, open.finding, open.length) {
+        let rank = |action, finding, length, score| (action, finding == FindingType::Secret, length, score);
+        if rank(action, finding, length, score) > rank(open.action, open.finding, open.length, open.score) {
             *open = Span { start: open.start, end, ..new };
         }
         None

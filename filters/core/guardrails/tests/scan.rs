@@ -329,3 +329,48 @@ fn what_is_named_a_secret_and_is_none_stays() {
         check(text, text);
     }
 }
+
+#[test]
+fn numbers_of_persons_are_found_where_their_form_or_their_words_tell() {
+    check("021000021", "[US_BANK_ROUTING]");
+    check("Wire to ABA 021000021.", "Wire to ABA [US_BANK_ROUTING].");
+    check("taxpayer id 988-70-1234", "taxpayer id [US_ITIN]");
+    check("my NHS number is 9434765919", "my NHS number is [UK_NHS]");
+    check("pay 9876543210@ybl today", "pay [IN_UPI] today");
+    check(r#"{"to":"a\nrahul@oksbi"}"#, r#"{"to":"a\n[IN_UPI]"}"#);
+    check("Passport: X12345678", "Passport: [PASSPORT]");
+    check("driving licence MORGA657054SM9IJ", "driving licence [DRIVER_LICENSE]");
+    check("date of birth is 4.3.1971", "date of birth is [DATE_OF_BIRTH]");
+    check("insurance policy number HX4419273", "insurance policy number [INSURANCE_NUMBER]");
+}
+
+#[test]
+fn numbers_of_nobody_stay() {
+    for text in [
+        "the number is 021000021",
+        "routing 021000022",
+        "912-40-3456",
+        "NHS number 9434765918",
+        "order 9434765919 for the NHS",
+        "27AAPFU0939F1ZA",
+        "99AAPFU0939F1ZVX",
+        "SBIN1001234",
+        "ask @jane or jane@work about lodash@latest",
+        "jane@upi.1",
+        "tests passed: 12abc34",
+        "QQ123456C",
+        "GB123456A",
+        "AB123456E",
+        "renew my passport before 2031",
+        "passport office, ticket K1234567",
+        "the driver version 1234567",
+        "license key 1234567",
+        "the policy of 1234567 members",
+        "born in 1984, paid on 31/12/1984 and 12/31/2024",
+        "born on 45/13/1984",
+        "1M8GDM9A1KP042788",
+        "11111111111111111",
+    ] {
+        check(text, text);
+    }
+}

@@ -140,6 +140,21 @@ fn every_detector_finds_in_pieces_what_it_finds_in_the_whole() {
             "Authorization: Bearer [SECRET] end",
         ),
         ("secretoken=8Kq2Zx7Wm4Pn1Vb9 &key%3D8Kq2Zx7Wm4Pn1Vb9", "secretoken=[SECRET] &key%3D[SECRET]"),
+        ("ITIN 912-90-3456, tax 912903457; no. 912-40-3456", "ITIN [US_ITIN], tax [US_ITIN]; no. 912-40-3456"),
+        ("routing 021000021, order 021000021", "routing [US_BANK_ROUTING], order 021000021"),
+        ("GSTIN 27AAPFU0939F1ZV and 27AAPFU0939F1ZA", "GSTIN [IN_GSTIN] and 27AAPFU0939F1ZA"),
+        ("IFSC SBIN0001234 to jane.d5@okaxis, not b@c.io.", "IFSC [IN_IFSC] to [IN_UPI], not [EMAIL]."),
+        ("NINO AB123456C, NHS 943 476 5919; BG123456C", "NINO [UK_NINO], NHS [UK_NHS]; BG123456C"),
+        (
+            "passport no. K1234567, driver's license number D1234567",
+            "passport no. [PASSPORT], driver's license number [DRIVER_LICENSE]",
+        ),
+        ("MRN: 00482913, member ID XQ4482913", "MRN: [MEDICAL_RECORD], member ID [INSURANCE_NUMBER]"),
+        (
+            "born on 31/12/1984, DOB: 1984-12-31; due 31/12/1984",
+            "born on [DATE_OF_BIRTH], DOB: [DATE_OF_BIRTH]; due 31/12/1984",
+        ),
+        ("car 1M8GDM9AXKP042788, not 1M8GDM9A1KP042788", "car [VIN], not 1M8GDM9A1KP042788"),
         ("536-22-1234 4111 1111 1111 1111 jane@x.org +1 555 507 8075", "[US_SSN] [CREDIT_CARD] [EMAIL] [PHONE]"),
     ] {
         assert_eq!(redact.apply(Direction::Output, text).text, expect);

@@ -1976,9 +1976,22 @@ export interface components {
          *     - `IN_VOTER_ID`: The number of an Indian voter's card (EPIC).
          *     - `IP_ADDRESS`: An Internet address, version 4 or 6.
          *     - `SECRET`: A key, a password, a token: what lets whoever has it in. The detector's name says which.
+         *     - `US_ITIN`: A taxpayer number of the United States (ITIN).
+         *     - `US_BANK_ROUTING`: A routing number of a bank in the United States, with a valid check digit, where the words before it say so.
+         *     - `IN_GSTIN`: A tax number of an Indian business, with a valid check character.
+         *     - `IN_IFSC`: The code of an Indian bank's branch.
+         *     - `IN_UPI`: An address of Indian payments: a name at the handle of a bank or an application.
+         *     - `UK_NINO`: A national insurance number of the United Kingdom.
+         *     - `UK_NHS`: A patient's number of the United Kingdom, with a valid check digit, where the words before it say so.
+         *     - `PASSPORT`: The number of a passport, where the words before it say so.
+         *     - `DRIVER_LICENSE`: The number of a driving licence, where the words before it say so.
+         *     - `MEDICAL_RECORD`: The number of a patient's record, where the words before it say so.
+         *     - `INSURANCE_NUMBER`: The number of an insured or of a policy, where the words before it say so.
+         *     - `DATE_OF_BIRTH`: A date of birth in numbers, where the words before it say so.
+         *     - `VIN`: The number of a vehicle, with a valid check character (ISO 3779).
          * @enum {string}
          */
-        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET";
+        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET" | "US_ITIN" | "US_BANK_ROUTING" | "IN_GSTIN" | "IN_IFSC" | "IN_UPI" | "UK_NINO" | "UK_NHS" | "PASSPORT" | "DRIVER_LICENSE" | "MEDICAL_RECORD" | "INSURANCE_NUMBER" | "DATE_OF_BIRTH" | "VIN";
         /** @description Who was made. */
         FirstAdministrator: {
             /**

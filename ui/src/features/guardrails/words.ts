@@ -14,6 +14,19 @@ export const findings = [
   "IN_VOTER_ID",
   "IP_ADDRESS",
   "SECRET",
+  "US_ITIN",
+  "US_BANK_ROUTING",
+  "IN_GSTIN",
+  "IN_IFSC",
+  "IN_UPI",
+  "UK_NINO",
+  "UK_NHS",
+  "PASSPORT",
+  "DRIVER_LICENSE",
+  "MEDICAL_RECORD",
+  "INSURANCE_NUMBER",
+  "DATE_OF_BIRTH",
+  "VIN",
 ] as const satisfies readonly Schemas["FindingType"][];
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];

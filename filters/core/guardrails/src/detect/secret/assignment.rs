@@ -308,7 +308,7 @@ impl NameKind {
     /// `None`: the value is something about a secret, not one.
     fn of(name: &[u8]) -> Option<Self> {
         /// Parts of names of what may be public.
-        const PUBLIC: [&str; 32] = [
+        const PUBLIC: [&str; 37] = [
             "authority",
             "cachekey",
             "compass",
@@ -328,7 +328,12 @@ impl NameKind {
             "monkey",
             "name",
             "partition",
+            "passed",
             "passenger",
+            "passing",
+            "passive",
+            "passport",
+            "bypass",
             "path",
             "policy",
             "primary",
