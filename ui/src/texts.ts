@@ -329,6 +329,8 @@ export const texts = {
     uninspectable: "What no guardrail can read",
     uninspectableHelp: "Pictures, sound, documents that are no text, and files that the provider has.",
     uninspectableActions: { allow: "Passes", refuse: "Is refused" },
+    forEverybody: "Holds for everybody",
+    forEverybodyHelp: "For every key of every tenant, beside what these have. Only of the platform's profiles.",
     rules: "Rules",
     rulesHelp: "Checked together; where findings overlap, the strictest action wins.",
     finding: "Looks for",

@@ -5,6 +5,7 @@ mod apply;
 mod audit;
 mod auth;
 mod departments;
+mod effective;
 mod events;
 mod export;
 mod features;
@@ -65,6 +66,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(service_accounts::router())
         .merge(service_tokens::router())
         .merge(api_keys::router())
+        .merge(effective::router())
         .merge(providers::router())
         .merge(provider_check::router())
         .merge(pools::router())

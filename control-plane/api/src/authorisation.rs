@@ -41,6 +41,10 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("apply", Requirement::Has(Permission::PoliciesApply)),
     ("revert", Requirement::Has(Permission::PoliciesApply)),
     ("export", Requirement::Has(Permission::PoliciesExport)),
+    ("get_effective_of_department", Requirement::Has(Permission::DepartmentsRead)),
+    ("get_effective_of_user", Requirement::Has(Permission::UsersRead)),
+    ("get_effective_of_service_account", Requirement::Has(Permission::ServiceAccountsRead)),
+    ("get_effective_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("revoke_api_key", Requirement::Has(Permission::KeysWrite)),
     ("get_api_key_statistics", Requirement::Has(Permission::KeysRead)),
     ("revoke_service_token", Requirement::Has(Permission::ServiceTokensWrite)),
@@ -75,9 +79,12 @@ pub fn requirement(operation: &str) -> Option<Requirement> {
     }
 }
 
-/// All operations of the document by method and path, with what they take.
-fn operations() -> &'static HashMap<(Method, String), (String, Option<Requirement>)> {
-    static OPERATIONS: OnceLock<HashMap<(Method, String), (String, Option<Requirement>)>> = OnceLock::new();
+/// Operations by method and path: their ids, and what they take.
+type Operations = HashMap<(Method, String), (String, Option<Requirement>)>;
+
+/// All operations of the document.
+fn operations() -> &'static Operations {
+    static OPERATIONS: OnceLock<Operations> = OnceLock::new();
     OPERATIONS.get_or_init(|| {
         let document = serde_json::to_value(crate::documented().into_openapi()).unwrap_or_default();
         let paths = document["paths"].as_object().into_iter().flatten();

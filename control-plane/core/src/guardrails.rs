@@ -1,6 +1,10 @@
 //! Which guardrails hold where several profiles apply.
 
+use std::collections::BTreeSet;
+
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+
+use crate::gateway::PrincipalProfile;
 
 /// What a module finds that names these types. The first ones found two, and did not say so.
 pub fn found_by(names: &[String]) -> Vec<FindingType> {
@@ -8,6 +12,14 @@ pub fn found_by(names: &[String]) -> Vec<FindingType> {
         [] => vec![FindingType::CreditCard, FindingType::Email],
         names => names.iter().filter_map(|name| FindingType::of_name(name)).collect(),
     }
+}
+
+/// What holds where all of these apply, the widest first: the strictest of them, under the id of the last; `None`: there are none. A
+/// profile that applies twice is as one.
+pub fn strictest_of_all(profiles: impl IntoIterator<Item = PrincipalProfile>) -> Option<PrincipalProfile> {
+    let mut seen = BTreeSet::new();
+    let distinct = profiles.into_iter().filter(|profile| seen.insert(profile.id));
+    distinct.reduce(|wider, own| PrincipalProfile { id: own.id, profile: strictest(&wider.profile, &own.profile) })
 }
 
 /// What holds where both apply: for each type of finding and direction the stricter action.

@@ -64,13 +64,13 @@ macro_rules! permissions {
 permissions! {
     //                                      Admin   Manager User    Viewer
     TenantsRead "tenants.read"             [All     All     All     All]     Shared  "See the tenant.";
-    TenantsWrite "tenants.write"           [All     Nothing Nothing Nothing] Nothing "Make, change and delete tenants; the platform's alone.";
+    TenantsWrite "tenants.write"           [All     Nothing Nothing Nothing] Nothing "Write tenants; the platform's alone.";
     DepartmentsRead "departments.read"     [All     All     Nothing All]     Divided "See departments.";
     DepartmentsWrite "departments.write"   [All     All     Nothing Nothing] Divided "Make, change, move and delete departments.";
     UsersRead "users.read"                 [All     All     Own     All]     Divided "See people.";
-    UsersWrite "users.write"               [All     All     Nothing Nothing] Divided "Invite, change, disable and delete people, and grant what one has.";
+    UsersWrite "users.write"               [All     All     Nothing Nothing] Divided "Write people, and grant what one has.";
     ServiceAccountsRead "service_accounts.read" [All All    Nothing All]     Divided "See service accounts.";
-    ServiceAccountsWrite "service_accounts.write" [All All  Nothing Nothing] Divided "Make, change, disable and delete service accounts.";
+    ServiceAccountsWrite "service_accounts.write" [All All  Nothing Nothing] Divided "Write and disable service accounts.";
     KeysRead "keys.read"                   [All     All     Own     All]     Divided "See API keys, never the key itself.";
     KeysWrite "keys.write"                 [All     All     Own     Nothing] Divided "Make, change, revoke and delete API keys.";
     UsageRead "usage.read"                 [All     All     Own     All]     Divided "See requests and their sums.";
@@ -80,20 +80,20 @@ permissions! {
     PoolsRead "pools.read"                 [All     All     Nothing All]     Shared  "See pools.";
     PoolsWrite "pools.write"               [All     Nothing Nothing Nothing] Nothing "Make, change and delete pools.";
     ProvidersRead "providers.read"         [All     All     Nothing All]     Shared  "See providers, never their credentials.";
-    ProvidersWrite "providers.write"       [All     Nothing Nothing Nothing] Nothing "Make, change, check and delete providers.";
+    ProvidersWrite "providers.write"       [All     Nothing Nothing Nothing] Nothing "Write and check providers.";
     GuardrailsRead "guardrails.read"       [All     All     Nothing All]     Shared  "See guardrail profiles.";
-    GuardrailsWrite "guardrails.write"     [All     Nothing Nothing Nothing] Nothing "Make, change and delete guardrail profiles.";
+    GuardrailsWrite "guardrails.write"     [All     Nothing Nothing Nothing] Nothing "Write guardrail profiles.";
     GuardrailsTest "guardrails.test"       [All     All     Nothing All]     Shared  "Try a guardrail profile on a text.";
     PlaygroundUse "playground.use"         [All     All     All     All]     Shared  "Send requests from the console, with a key.";
     RolesRead "roles.read"                 [All     All     Nothing All]     Shared  "See custom roles.";
-    RolesWrite "roles.write"               [All     Nothing Nothing Nothing] Nothing "Make, change and delete custom roles of what one has.";
-    ServiceTokensRead "service_tokens.read" [All    All     Nothing All]     Nothing "See service tokens, never the token itself.";
-    ServiceTokensWrite "service_tokens.write" [All  Nothing Nothing Nothing] Nothing "Make, revoke and delete service tokens.";
+    RolesWrite "roles.write"               [All     Nothing Nothing Nothing] Nothing "Write custom roles of what one has.";
+    ServiceTokensRead "service_tokens.read" [All    All     Nothing All]     Nothing "See service tokens, not the token itself.";
+    ServiceTokensWrite "service_tokens.write" [All  Nothing Nothing Nothing] Nothing "Write and revoke service tokens.";
     AuditRead "audit.read"                 [All     All     Nothing All]     Nothing "See who changed what.";
-    PoliciesApply "policies.apply"         [All     All     Nothing Nothing] Shared  "Apply sets of objects and undo revisions, of what one may write.";
+    PoliciesApply "policies.apply"         [All     All     Nothing Nothing] Shared  "Apply sets and undo revisions, of what one may write.";
     PoliciesExport "policies.export"       [All     All     Nothing All]     Shared  "Export objects, of what one may see.";
     GatewaysRead "gateways.read"           [All     Nothing Nothing All]     Nothing "See gateways; the platform's alone.";
-    GatewaysWrite "gateways.write"         [All     Nothing Nothing Nothing] Nothing "Make, change and delete gateways and their tokens; the platform's alone.";
+    GatewaysWrite "gateways.write"         [All     Nothing Nothing Nothing] Nothing "Write gateways and tokens; the platform's alone.";
     NodesRead "nodes.read"                 [All     Nothing Nothing All]     Nothing "See connected Envoys; the platform's alone.";
 }
 

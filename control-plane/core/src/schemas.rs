@@ -29,6 +29,9 @@ pub struct ProfileSettings {
     /// What becomes of a request with something that no guardrail can read. Default `allow`.
     #[schema(required = false)]
     uninspectable: UninspectableAction,
+    /// Whether it holds for every key of every tenant, beside what these have; only of the platform's. Default false.
+    #[schema(required = false)]
+    for_everybody: bool,
 }
 
 /// What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, files that the provider has.

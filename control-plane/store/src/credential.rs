@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::{FindingType, GuardrailProfile, GuardrailRule, Uninspectable};
+use weir_config::FindingType;
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, Resolved,
 };
-use weir_core::guardrails::strictest;
+use weir_core::guardrails::strictest_of_all;
 
+use crate::effective::ProfileRow;
 use crate::row::{signed, unsigned};
 use crate::{PROFILE_ALL, Store, StoreError};
 
@@ -22,17 +23,21 @@ WITH key AS (
     SELECT key.id, key.tenant_id, tenant.name AS tenant_name, key.allowed_models, key.requests_per_minute, key.expires_at,
         (key.revoked_at IS NOT NULL OR coalesce(person.disabled, machine.disabled, false)) AS revoked,
         coalesce(key.expires_at <= now(), false) AS expired,
-        profile.id AS profile_id, profile.name AS profile_name, profile.rules AS profile_rules,
-        profile.uninspectable AS profile_uninspectable,
-        general.id AS general_id, general.name AS general_name, general.rules AS general_rules,
-        general.uninspectable AS general_uninspectable,
+        guardrails.profiles AS profiles,
         greatest(own.revision, everybodys.revision) AS catalog_revision
     FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
-    LEFT JOIN guardrail_profiles profile ON profile.id = key.guardrail_profile_id
-    LEFT JOIN guardrail_profiles general ON general.id = tenant.guardrail_profile_id
-        AND NOT (tenant.keys_may_loosen_guardrails AND key.guardrail_profile_id IS NOT NULL)
     LEFT JOIN users person ON person.id = key.user_id
     LEFT JOIN service_accounts machine ON machine.id = key.service_account_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('id', profile.id, 'name', profile.name, 'rules', profile.rules,
+            'uninspectable', profile.uninspectable) ORDER BY source.rank, profile.id) AS profiles
+        FROM (
+            SELECT profile_id, rank FROM guardrail_sources(key.tenant_id,
+                coalesce(key.department_id, person.department_id, machine.department_id), key.user_id, key.service_account_id,
+                key.guardrail_profile_id IS NOT NULL)
+            UNION ALL SELECT key.guardrail_profile_id, 2000000 WHERE key.guardrail_profile_id IS NOT NULL
+        ) source JOIN guardrail_profiles profile ON profile.id = source.profile_id
+    ) guardrails ON true
     LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
     LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
     WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)
@@ -134,14 +139,7 @@ struct KeyColumns {
     allowed_models: Option<Vec<String>>,
     requests_per_minute: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
-    profile_id: Option<Uuid>,
-    profile_name: Option<String>,
-    profile_rules: Option<Json<Vec<GuardrailRule>>>,
-    profile_uninspectable: Option<String>,
-    general_id: Option<Uuid>,
-    general_name: Option<String>,
-    general_rules: Option<Json<Vec<GuardrailRule>>>,
-    general_uninspectable: Option<String>,
+    profiles: Option<Json<Vec<ProfileRow>>>,
 }
 
 struct Key {
@@ -167,17 +165,12 @@ impl Key {
             None => Vec::new(),
             Some(amount) => vec![counter.limit(unsigned(amount)?)],
         };
-        let of_key =
-            profile(columns.profile_id, columns.profile_name, columns.profile_rules, columns.profile_uninspectable)?;
-        let of_tenant =
-            profile(columns.general_id, columns.general_name, columns.general_rules, columns.general_uninspectable)?;
-        let [of_tenant, of_key] = [of_tenant, of_key].map(|profile| profile.map(|profile| found_by(profile, finds)));
-        let guardrail_profile = match (of_tenant, of_key) {
-            (Some(general), Some(own)) if general != own => {
-                Some(PrincipalProfile { id: own.id, profile: strictest(&general.profile, &own.profile) })
-            }
-            (general, own) => own.or(general),
-        };
+        let profiles = columns.profiles.map(|Json(profiles)| profiles).unwrap_or_default();
+        let profiles: Vec<PrincipalProfile> = profiles
+            .into_iter()
+            .map(|profile| Ok(found_by(profile.read()?, finds)))
+            .collect::<Result<_, StoreError>>()?;
+        let guardrail_profile = strictest_of_all(profiles);
         Ok(Principal {
             tenant_id: self.tenant_id,
             key_id: self.id,
@@ -187,20 +180,6 @@ impl Key {
             expires_at: columns.expires_at,
         })
     }
-}
-
-fn profile(
-    id: Option<Uuid>,
-    name: Option<String>,
-    rules: Option<Json<Vec<GuardrailRule>>>,
-    uninspectable: Option<String>,
-) -> Result<Option<PrincipalProfile>, StoreError> {
-    let Some(((id, name), (Json(rules), uninspectable))) = id.zip(name).zip(rules.zip(uninspectable)) else {
-        return Ok(None);
-    };
-    let uninspectable =
-        Uninspectable::of_name(&uninspectable).ok_or(StoreError::Corrupt("a profile's word for what is not read"))?;
-    Ok(Some(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable, judges: Vec::new() } }))
 }
 
 /// The profile `all` is every detector that a caller has; of what an administrator wrote nothing is left out.

@@ -63,8 +63,8 @@ struct ApplyRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApplyObject {
-    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`, `service_token`
-    /// or `gateway`.
+    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
+    /// `service_token` or `gateway`.
     kind: String,
     /// What it is called; of a user, the address.
     name: String,

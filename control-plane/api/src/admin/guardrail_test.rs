@@ -117,10 +117,11 @@ async fn test(
         Err(_) if profile.contains('\0') => Err(StoreError::NotFound),
         Err(_) => state.store.get_by_name(GUARDRAIL_PROFILE, &caller.actor, profile).await,
     };
-    let stored = stored.map_err(|error| match error {
+    let mut stored = stored.map_err(|error| match error {
         StoreError::NotFound => Problem::field(Code::InvalidFields, "profile", "there is no such profile"),
         error => error.into(),
     })?;
+    stored.spec.remove("for_everybody");
     let profile: GuardrailProfile =
         json::read(stored.spec.into()).map_err(|errors| Problem::fields(Code::InvalidFields, errors))?;
     // Not on a thread that answers others. The turn lasts as long as the work does, also if nobody waits for it any more.

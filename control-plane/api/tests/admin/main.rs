@@ -17,6 +17,7 @@ mod events;
 mod gateways;
 mod guardrail_test;
 mod idempotency;
+mod inheritance;
 mod leases;
 mod ledger;
 mod lists;

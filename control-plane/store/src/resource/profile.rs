@@ -1,5 +1,6 @@
 //! Guardrail profiles.
 
+use serde_json::Value;
 use uuid::Uuid;
 use weir_config::GuardrailProfile as Settings;
 use weir_core::change::ChangeKind;
@@ -14,6 +15,15 @@ use crate::resource::kind::{Checking, Kind, Owner};
 
 /// The platform's profile `all`: every detector, redacting. It always exists and cannot be changed.
 pub const PROFILE_ALL: Uuid = Uuid::from_u128(0x00000000_0000_7000_8000_000000000a11);
+
+/// Beside what the filters read of a profile.
+const FOR_EVERYBODY: &str = "for_everybody";
+
+fn with_everybody(profile: &Settings, for_everybody: bool) -> Object {
+    let mut spec = write(profile);
+    spec.insert(FOR_EVERYBODY.into(), for_everybody.into());
+    spec
+}
 
 pub(super) struct GuardrailProfile;
 
@@ -31,7 +41,7 @@ impl Kind for GuardrailProfile {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "rules", "uninspectable"]
+        &["name", "rules", "uninspectable", "for_everybody"]
     }
 
     fn owner(&self) -> Owner {
@@ -50,16 +60,25 @@ impl Kind for GuardrailProfile {
         true
     }
 
-    fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+    fn check(&self, mut spec: Object, checking: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+        let for_everybody = match spec.remove(FOR_EVERYBODY) {
+            None => false,
+            Some(Value::Bool(value)) => value,
+            Some(_) => return Err(vec![FieldError::new(FOR_EVERYBODY, "must be a boolean")]),
+        };
         let profile: Settings = read(spec.into())?;
         check_profile(&profile)?;
-        Ok(write(&profile))
+        if for_everybody && checking.tenant_id.is_some() {
+            return Err(vec![FieldError::new(FOR_EVERYBODY, "must be false: only the platform's hold for everybody")]);
+        }
+        Ok(with_everybody(&profile, for_everybody))
     }
 
-    fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
+    fn read(&self, mut row: Object) -> Result<(Object, Object), StoreError> {
         // Rules in the one spelling of the API, with their defaults.
+        let for_everybody = row.remove(FOR_EVERYBODY) == Some(Value::Bool(true));
         let profile: Settings = read(row.into()).map_err(|_| StoreError::Corrupt("a guardrail profile"))?;
-        Ok((write(&profile), Object::new()))
+        Ok((with_everybody(&profile, for_everybody), Object::new()))
     }
 
     /// It travels with the principals for whom it holds.

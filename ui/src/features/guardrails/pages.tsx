@@ -7,7 +7,7 @@ import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { Button, IconButton, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
-import { SelectField, TextField } from "../../design/Fields";
+import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { AppLink } from "../../design/Link";
@@ -89,6 +89,7 @@ const schema = z.object({
     .array(z.object({ type: z.enum(findings), action: z.enum(actions), direction: z.enum(directions) }))
     .min(1, words.noRule),
   uninspectable: z.enum(uninspectableActions),
+  for_everybody: z.boolean(),
 });
 type Values = z.infer<typeof schema>;
 
@@ -145,9 +146,14 @@ function ProfileForm({ profile }: { profile?: Profile }) {
           direction: rule.direction ?? "both",
         })),
         uninspectable: item?.uninspectable ?? "allow",
+        for_everybody: item?.for_everybody ?? false,
       })}
-      toCreate={(form) => ({ ...form, tenant_id: form.tenant_id || null })}
-      toPatch={({ name, rules, uninspectable }) => ({ name, rules, uninspectable })}
+      toCreate={(form) => ({
+        ...form,
+        tenant_id: form.tenant_id || null,
+        for_everybody: form.for_everybody && !form.tenant_id,
+      })}
+      toPatch={({ name, rules, uninspectable, for_everybody }) => ({ name, rules, uninspectable, for_everybody })}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.profiles as never });
@@ -170,6 +176,14 @@ function ProfileForm({ profile }: { profile?: Profile }) {
             help={words.uninspectableHelp}
             options={uninspectableActions.map((value) => ({ value, label: words.uninspectableActions[value] }))}
           />
+          {isPlatform && !profile?.tenant_id && (
+            <CheckboxField
+              control={control}
+              name="for_everybody"
+              label={words.forEverybody}
+              help={words.forEverybodyHelp}
+            />
+          )}
         </>
       )}
     </ResourceForm>

@@ -25,6 +25,7 @@ import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
+import { EffectiveGuardrails } from "./EffectiveGuardrails";
 import { OwnerFields, ownerKind, ownerOf, ownerSchema, toOwner } from "./OwnerFields";
 import { Refusing } from "./Refusing";
 import { revokeOne, useRevoke } from "./revoke";
@@ -238,6 +239,9 @@ export function KeyPage() {
         <Section title={words.testTitle} lead={words.testEnter}>
           <TestCall tenantId={key.data.tenant_id} />
         </Section>
+      </div>
+      <div className="mt-6">
+        <EffectiveGuardrails keyId={key.data.id} />
       </div>
       <Statistics keyId={key.data.id} />
       <Confirm

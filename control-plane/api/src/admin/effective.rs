@@ -1,0 +1,106 @@
+//! Which guardrails hold for keys, and where each of them comes from.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+use weir_core::schemas::{Rule, UninspectableAction};
+use weir_store::{API_KEY, DEPARTMENT, Kind, SERVICE_ACCOUNT, USER};
+
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::extract::Named;
+use crate::problem::{Problem, Reading};
+
+pub(crate) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(of_department))
+        .routes(routes!(of_user))
+        .routes(routes!(of_service_account))
+        .routes(routes!(of_api_key))
+}
+
+/// What holds: the strictest of all that apply.
+#[derive(Debug, Serialize, ToSchema)]
+struct Effective {
+    /// The profiles and what each is attached to, the widest first; empty: there are no guardrails.
+    sources: Vec<EffectiveSource>,
+    /// For each type of finding and direction the strictest action.
+    #[schema(value_type = Vec<Rule>)]
+    rules: serde_json::Value,
+    /// What becomes of a request with something that no guardrail can read.
+    #[schema(value_type = UninspectableAction)]
+    uninspectable: &'static str,
+}
+
+/// A profile, and what it is attached to.
+#[derive(Debug, Serialize, ToSchema)]
+struct EffectiveSource {
+    /// `platform`, `tenant`, `department`, `user`, `service_account` or `api_key`.
+    kind: String,
+    /// Null: the platform.
+    #[schema(required)]
+    id: Option<Uuid>,
+    /// What it is called; null: the platform.
+    #[schema(required)]
+    name: Option<String>,
+    /// The profile.
+    profile_id: Uuid,
+    /// What the profile is called.
+    profile_name: String,
+}
+
+/// The guardrails of all keys of a department: its own, those of the departments above it, its tenant's and everybody's.
+#[utoipa::path(get, path = "/departments/{id}/effective", operation_id = "get_effective_of_department", tag = "departments",
+    params(Named), responses((status = 200, body = Effective), Reading))]
+async fn of_department(state: State<ApiState>, caller: Caller, named: Named) -> Result<Json<Effective>, Problem> {
+    effective(state, DEPARTMENT, caller, named).await
+}
+
+/// The guardrails of all keys of a user.
+#[utoipa::path(get, path = "/users/{id}/effective", operation_id = "get_effective_of_user", tag = "users",
+    params(Named), responses((status = 200, body = Effective), Reading))]
+async fn of_user(state: State<ApiState>, caller: Caller, named: Named) -> Result<Json<Effective>, Problem> {
+    effective(state, USER, caller, named).await
+}
+
+/// The guardrails of all keys of a service account.
+#[utoipa::path(get, path = "/service-accounts/{id}/effective", operation_id = "get_effective_of_service_account",
+    tag = "service-accounts", params(Named), responses((status = 200, body = Effective), Reading))]
+async fn of_service_account(state: State<ApiState>, caller: Caller, named: Named) -> Result<Json<Effective>, Problem> {
+    effective(state, SERVICE_ACCOUNT, caller, named).await
+}
+
+/// The guardrails of a key, as the gateways have them.
+#[utoipa::path(get, path = "/api-keys/{id}/effective", operation_id = "get_effective_of_api_key", tag = "api-keys",
+    params(Named), responses((status = 200, body = Effective), Reading))]
+async fn of_api_key(state: State<ApiState>, caller: Caller, named: Named) -> Result<Json<Effective>, Problem> {
+    effective(state, API_KEY, caller, named).await
+}
+
+async fn effective(
+    State(state): State<ApiState>,
+    kind: &'static dyn Kind,
+    caller: Caller,
+    named: Named,
+) -> Result<Json<Effective>, Problem> {
+    let id = state.store.id_of(kind, &caller.actor, &named.id_or_name, named.tenant.as_deref()).await?;
+    let found = state.store.effective_guardrails(kind, &caller.actor, id).await?;
+    let source = |source: weir_store::GuardrailSource| EffectiveSource {
+        kind: source.kind,
+        id: source.id,
+        name: source.name,
+        profile_id: source.profile.id,
+        profile_name: source.profile.profile.name,
+    };
+    let profile = found.profile;
+    let rules = profile.as_ref().and_then(|profile| serde_json::to_value(&profile.rules).ok());
+    Ok(Json(Effective {
+        sources: found.sources.into_iter().map(source).collect(),
+        rules: rules.unwrap_or_else(|| serde_json::json!([])),
+        uninspectable: profile.map(|profile| profile.uninspectable).unwrap_or_default().name(),
+    }))
+}
