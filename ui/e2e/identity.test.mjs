@@ -101,22 +101,22 @@ test("a role is made of permissions, and what one does not allow cannot be reach
   await withPage(desktop, async (page) => {
     await visit(page, "/roles/new");
     await page.getByLabel("Tenant", { exact: true }).selectOption({ label: "demo" });
-    await page.getByLabel("Name").fill("Auditor");
+    await page.getByLabel("Name").fill("Audit reader");
     await button(page, "Create").click();
     await page.getByText("Choose at least one.").waitFor();
     await page.getByLabel("See the audit log").check();
     assert.deepEqual(await axe(page), []);
     await button(page, "Create").click();
-    await page.getByRole("link", { name: "Auditor" }).waitFor();
+    await page.getByRole("link", { name: "Audit reader" }).waitFor();
   });
-  const role = (await machine.get("roles")).items.find(({ name }) => name === "Auditor");
+  const role = (await machine.get("roles")).items.find(({ name }) => name === "Audit reader");
   const grants = [{ custom_role_id: role.id }];
   await make("users", { email: "auditor@weir.example", role: "user", grants, password: PASSWORD });
   await withPage(
     desktop,
     async (page) => {
       await visit(page, "/audit");
-      await page.getByText("Service account").first().waitFor();
+      await page.getByText("Audit reader").first().waitFor();
       await visit(page, "/keys");
       await page.getByText("No key yet").waitFor();
     },

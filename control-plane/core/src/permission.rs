@@ -90,7 +90,7 @@ permissions! {
     ServiceTokensRead "service_tokens.read" [All    All     Nothing All]     Nothing "See service tokens, not the token itself.";
     ServiceTokensWrite "service_tokens.write" [All  Nothing Nothing Nothing] Nothing "Write and revoke service tokens.";
     AuditRead "audit.read"                 [All     All     Nothing All]     Nothing "See who changed what.";
-    PoliciesApply "policies.apply"         [All     All     Nothing Nothing] Shared  "Apply sets and undo revisions, of what one may write.";
+    PoliciesApply "policies.apply"        [All     All     Nothing Nothing] Shared  "Apply sets and undo revisions, of what one may write.";
     PoliciesExport "policies.export"       [All     All     Nothing All]     Shared  "Export objects, of what one may see.";
     GatewaysRead "gateways.read"           [All     Nothing Nothing All]     Nothing "See gateways; the platform's alone.";
     GatewaysWrite "gateways.write"         [All     Nothing Nothing Nothing] Nothing "Write gateways and tokens; the platform's alone.";
