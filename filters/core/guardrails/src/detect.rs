@@ -98,6 +98,11 @@ pub(crate) trait Detector: Debug + Sync {
     /// length if there is none. Everything that begins before it is decided.
     fn undecided(&self, text: &[u8], from: usize) -> usize;
 
+    /// What it has in common with others that say the same of what is undecided: one of them is asked. Otherwise its name.
+    fn waits_like(&self) -> &'static str {
+        self.name()
+    }
+
     /// A match of this detector. `score`: how sure it is, in hundredths.
     fn found(&self, start: usize, end: usize, score: u8) -> Match {
         Match { start, end, finding: self.finding(), detector: self.name(), score }

@@ -147,6 +147,8 @@ type Enabled = (&'static dyn Detector, Action);
 pub(crate) struct Rules {
     /// Who looks, and what becomes of what they find.
     enabled: Vec<Enabled>,
+    /// Those of them that are asked what is undecided.
+    waiting: Vec<&'static dyn Detector>,
     /// By what they are called, in the order of the engine's patterns, and which of them by each.
     triggers: Vec<(Trigger, Vec<Enabled>)>,
     /// The patterns of all triggers; `None` if there are none.
@@ -169,6 +171,9 @@ impl Rules {
             .filter_map(|finding| Some((finding, strictest(finding)?)))
             .flat_map(|(finding, action)| detect::of_type(finding).map(move |detector| (detector, action)))
             .collect();
+        let mut waiting: Vec<&'static dyn Detector> = enabled.iter().map(|(detector, _)| *detector).collect();
+        waiting.sort_by_key(|detector| detector.waits_like());
+        waiting.dedup_by_key(|detector| detector.waits_like());
         let called_by = |trigger: Trigger| -> Vec<_> {
             enabled.iter().filter(|(detector, _)| detector.triggers().contains(&trigger)).copied().collect()
         };
@@ -182,7 +187,7 @@ impl Rules {
         } else {
             Some(engines.of_triggers(triggers.iter().map(|(trigger, _)| *trigger).collect())?)
         };
-        Ok(Self { enabled, triggers, engine })
+        Ok(Self { enabled, waiting, triggers, engine })
     }
 
     fn scan(&self, text: &str) -> Vec<Finding> {
@@ -230,7 +235,7 @@ impl Rules {
 
     /// The first byte, at or after `from`, of what is not decided before more text is here.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        self.enabled.iter().map(|(detector, _)| detector.undecided(text, from)).min().unwrap_or(text.len())
+        self.waiting.iter().map(|detector| detector.undecided(text, from)).min().unwrap_or(text.len())
     }
 }
 

@@ -46,6 +46,10 @@ impl Detector for Aadhaar {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "number"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         number::undecided(text, from)
     }

@@ -60,6 +60,10 @@ impl Detector for BankAccount {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "number"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         number::undecided(text, from)
     }

@@ -52,6 +52,10 @@ impl Detector for Birth {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "number"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         number::undecided(text, from)
     }

@@ -39,6 +39,10 @@ impl Detector for Gstin {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "token"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         token::undecided(text, from)
     }

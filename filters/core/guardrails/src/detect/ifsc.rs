@@ -44,6 +44,10 @@ impl Detector for Ifsc {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "token"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         token::undecided(text, from)
     }

@@ -105,6 +105,10 @@ impl Detector for Named {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "named"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         undecided(text, from)
     }

@@ -39,6 +39,10 @@ impl Detector for Nhs {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "number"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         number::undecided(text, from)
     }

@@ -49,6 +49,10 @@ impl Detector for Nino {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "token"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         token::undecided(text, from)
     }

@@ -80,6 +80,10 @@ impl Detector for Phone {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "number"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         number::undecided(text, from)
     }

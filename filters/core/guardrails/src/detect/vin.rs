@@ -36,6 +36,10 @@ impl Detector for Vin {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "named"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         undecided(text, from)
     }

@@ -50,6 +50,10 @@ impl Detector for VoterId {
         }
     }
 
+    fn waits_like(&self) -> &'static str {
+        "token"
+    }
+
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         token::undecided(text, from)
     }

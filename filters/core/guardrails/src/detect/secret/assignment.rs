@@ -69,9 +69,12 @@ impl Detector for Assignment {
             return text.len();
         }
         let earliest = text.len().saturating_sub(run).saturating_sub(FARTHEST);
-        (earliest..text.len())
-            .filter(|at| word_at(text, *at).is_some())
-            .filter_map(|at| Value::after(text, at))
+        text.get(earliest..)
+            .unwrap_or_default()
+            .windows(2)
+            .enumerate()
+            .filter(|(_, pair)| matches!(pair, [first, second] if may_begin(*first, *second)))
+            .filter_map(|(at, _)| Value::after(text, earliest.saturating_add(at)))
             .filter(|value| value.start >= from && value.end(text, false) == Look::Undecided)
             .map(|value| value.start)
             .min()
@@ -79,13 +82,10 @@ impl Detector for Assignment {
     }
 }
 
-/// The word of the list that stands at `at`.
+/// Whether a word of the list may begin with these: hardly any place does.
 #[inline]
-fn word_at(text: &[u8], at: usize) -> Option<&'static str> {
-    let rest = text.get(at..)?;
-    let [first, second, ..] = rest else { return None };
-    // How all of them begin: hardly any place does.
-    let is_beginning = matches!(
+fn may_begin(first: u8, second: u8) -> bool {
+    matches!(
         (first | 0x20, second | 0x20),
         (b'p', b'a' | b's' | b'w')
             | (b's' | b'k' | b'b', b'e')
@@ -94,8 +94,14 @@ fn word_at(text: &[u8], at: usize) -> Option<&'static str> {
             | (b'c', b'r')
             | (b'i', b'd')
             | (b'-', b'-')
-    );
-    if !is_beginning {
+    )
+}
+
+/// The word of the list that stands at `at`.
+fn word_at(text: &[u8], at: usize) -> Option<&'static str> {
+    let rest = text.get(at..)?;
+    let [first, second, ..] = rest else { return None };
+    if !may_begin(*first, *second) {
         return None;
     }
     WORDS
