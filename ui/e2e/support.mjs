@@ -172,6 +172,8 @@ export async function pages(machine) {
     ["roles", "/roles"],
     await one("role", "/roles", "roles"),
     ["role-new", "/roles/new"],
+    ["sign-in-providers", "/identity-providers"],
+    ["sign-in-provider-new", "/identity-providers/new"],
     ["keys", "/keys"],
     await one("key", "/keys", "api-keys"),
     ["key-new", "/keys/new"],
@@ -189,5 +191,6 @@ export async function pages(machine) {
     await one("token", "/settings/tokens", "service-tokens"),
     ["token-new", "/settings/tokens/new"],
     ["setup", "/setup"],
+    ["password", "/password"],
   ]);
 }

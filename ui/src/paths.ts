@@ -3,6 +3,7 @@ export const paths = {
   dashboard: "/",
   signIn: "/sign-in",
   setup: "/setup",
+  password: "/password",
   requests: "/requests",
   request: (id: string) => `/requests/${id}`,
   tenants: "/tenants",
@@ -20,6 +21,9 @@ export const paths = {
   roles: "/roles",
   roleNew: "/roles/new",
   role: (id: string) => `/roles/${id}`,
+  signInProviders: "/identity-providers",
+  signInProviderNew: "/identity-providers/new",
+  signInProvider: (id: string) => `/identity-providers/${id}`,
   keys: "/keys",
   keyNew: "/keys/new",
   key: (id: string) => `/keys/${id}`,
@@ -113,6 +117,7 @@ export function resourcePath(kind: string, id: string): string | undefined {
     profile: paths.profile,
     gateway: paths.gateway,
     service_token: paths.token,
+    sign_in_provider: paths.signInProvider,
     usage: paths.request,
   };
   return pages[kind]?.(id);

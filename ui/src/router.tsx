@@ -11,6 +11,11 @@ const setup = createRoute({
   path: paths.setup,
   component: lazyRouteComponent(() => import("./features/session/SetupPage"), "SetupPage"),
 });
+const password = createRoute({
+  getParentRoute: () => root,
+  path: paths.password,
+  component: lazyRouteComponent(() => import("./features/session/PasswordPage"), "PasswordPage"),
+});
 const frame = createRoute({ getParentRoute: () => root, id: "frame", component: SignedIn });
 
 // biome-ignore lint/suspicious/noExplicitAny: a page takes no properties, whatever its module also holds
@@ -28,6 +33,7 @@ const users = () => import("./features/users/pages");
 const departments = () => import("./features/departments/pages");
 const accounts = () => import("./features/service-accounts/pages");
 const roles = () => import("./features/roles/pages");
+const signInProviders = () => import("./features/sign-in/pages");
 const keys = () => import("./features/keys/pages");
 const providers = () => import("./features/providers/pages");
 const models = () => import("./features/models/pages");
@@ -41,6 +47,7 @@ const gateways = () => import("./features/gateways/pages");
 const routes = root.addChildren([
   signIn,
   setup,
+  password,
   frame.addChildren([
     page(paths.dashboard, () => import("./features/dashboard/DashboardPage"), "DashboardPage"),
     page(paths.requests, requests, "RequestsPage"),
@@ -60,6 +67,9 @@ const routes = root.addChildren([
     page(paths.roles, roles, "RolesPage"),
     page(paths.roleNew, roles, "NewRolePage"),
     page(paths.role(id), roles, "RolePage"),
+    page(paths.signInProviders, signInProviders, "SignInProvidersPage"),
+    page(paths.signInProviderNew, signInProviders, "NewSignInProviderPage"),
+    page(paths.signInProvider(id), signInProviders, "SignInProviderPage"),
     page(paths.keys, keys, "KeysPage"),
     page(paths.keyNew, keys, "NewKeyPage"),
     page(paths.key(id), keys, "KeyPage"),

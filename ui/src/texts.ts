@@ -10,6 +10,7 @@ import { playground } from "./texts/playground";
 import { record } from "./texts/record";
 import { search } from "./texts/search";
 import { setup } from "./texts/setup";
+import { breakGlass, passwordLinks, signInProviders } from "./texts/signIn";
 import { tokens } from "./texts/tokens";
 import { usage } from "./texts/usage";
 
@@ -83,6 +84,7 @@ export const texts = {
     bench: "Bench",
     tenants: "Tenants",
     users: "Users",
+    signInProviders: "Sign-in",
     keys: "API keys",
     nodes: "Nodes",
     gateways: "Gateways",
@@ -168,7 +170,8 @@ export const texts = {
       user: "Their own keys and what these use; more by grants.",
     },
     password: "Password",
-    passwordHelp: "12 to 256 characters. It is stored as a slow hash.",
+    passwordHelp: "12 to 256 characters, and none that is easily guessed.",
+    passwordNewHelp: "Leave empty to make a link afterwards with which the user sets one.",
     newPassword: "New password",
     newPasswordHelp: "Leave empty to keep the present one. A new one ends the user's sessions.",
     deleteConsequence: "Their sessions end at once. What they did stays in the audit log.",
@@ -492,6 +495,9 @@ export const texts = {
   usage,
   record,
   setup,
+  signInProviders,
+  passwordLinks,
+  breakGlass,
   nodes,
   gateways,
   tokens,

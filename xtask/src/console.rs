@@ -75,6 +75,8 @@ fn with_browser(root: &Path, script: &str) -> Result<()> {
     let console = build(root)?;
     let node = node::find(root)?;
     node.packages(root, FOLDER, "what the console is built with")?;
+    // With it comes the OpenID provider that people sign in by.
+    node::setup(root)?;
     let state = tempfile::tempdir().context("no temporary folder")?;
     // Postgres runs as another user where we are root.
     command::run(Command::new("chmod").arg("755").arg(state.path()))?;

@@ -30,7 +30,7 @@ pub(crate) struct Node {
 /// Does what is missing for the end-to-end tests. Says nothing, and needs no network, when nothing is.
 pub(crate) fn setup(root: &Path) -> Result<Node> {
     let node = find(root)?;
-    node.packages(root, SCRIPTS, "the JavaScript SDKs")?;
+    node.packages(root, SCRIPTS, "the JavaScript SDKs and the OpenID provider")?;
     Ok(node)
 }
 

@@ -13,6 +13,8 @@ mod gateways;
 mod guardrail_test;
 mod models;
 pub(crate) mod nodes;
+mod oidc;
+mod password_links;
 pub(crate) mod playground;
 mod pools;
 mod profiles;
@@ -25,6 +27,8 @@ mod service_accounts;
 mod service_tokens;
 mod sessions;
 mod setup;
+mod sign_in_check;
+mod sign_in_providers;
 mod tenants;
 mod usage;
 mod users;
@@ -35,7 +39,7 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 12] = [
+pub(crate) const RESOURCES: [Resource; 13] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
@@ -48,6 +52,7 @@ pub(crate) const RESOURCES: [Resource; 12] = [
     api_keys::RESOURCE,
     service_tokens::RESOURCE,
     gateways::RESOURCE,
+    sign_in_providers::RESOURCE,
 ];
 
 /// Everything under `/api/v1/admin`.
@@ -55,6 +60,8 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(auth::router())
         .merge(sessions::router())
+        .merge(oidc::router())
+        .merge(password_links::router())
         .merge(setup::router())
         .merge(apply::router())
         .merge(export::router())
@@ -64,6 +71,8 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(roles::router())
         .merge(users::router())
         .merge(service_accounts::router())
+        .merge(sign_in_check::router())
+        .merge(sign_in_providers::router())
         .merge(service_tokens::router())
         .merge(api_keys::router())
         .merge(effective::router())

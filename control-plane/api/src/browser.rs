@@ -11,6 +11,9 @@ const COOKIE: &str = "__Host-weir-session";
 const DEVICE: &str = "__Host-weir-device";
 const DEVICE_SECONDS: u32 = 90 * 24 * 60 * 60;
 
+/// Keeps what a sign-in by an identity provider began with. The way back comes from the provider's page, so it is not strict.
+const PENDING: &str = "__Host-weir-sign-in";
+
 /// The token in the request's cookie.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, COOKIE)
@@ -19,6 +22,16 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
 /// By what the browser is known again.
 pub(crate) fn device(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, DEVICE)
+}
+
+/// What a sign-in by an identity provider began with, sealed.
+pub(crate) fn pending(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, PENDING)
+}
+
+/// `Set-Cookie` that keeps it; for no seconds: forgets it.
+pub(crate) fn keep_pending(sealed: &str, seconds: i64) -> String {
+    format!("{PENDING}={sealed}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax")
 }
 
 /// `Set-Cookie` by which the browser is known again.

@@ -1,5 +1,6 @@
 //! From where a request comes.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -18,6 +19,18 @@ impl FromRequestParts<ApiState> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let address = address(parts, state.trusted_proxies);
         Ok(Self(address.map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())))
+    }
+}
+
+/// The client's address, as the audit log tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerAddress(pub(crate) Option<IpAddr>);
+
+impl FromRequestParts<ApiState> for PeerAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        Ok(Self(address(parts, state.trusted_proxies)))
     }
 }
 

@@ -18,6 +18,7 @@ mod extract;
 mod feed;
 mod health;
 mod observe;
+mod oidc;
 mod openapi;
 mod password;
 mod probe;
@@ -41,7 +42,7 @@ pub use authorisation::{Requirement, requirement, requirements, roles};
 pub use console::{Console, ConsoleError};
 pub use health::metrics_router;
 pub use openapi::openapi;
-pub use password::{PasswordError, hash_password};
+pub use password::{PasswordError, check_password, hash_password};
 
 use crate::problem::{Code, Problem};
 
@@ -96,6 +97,7 @@ pub fn router(state: ApiState) -> Router {
         })
         .with_state(state)
         .layer(Extension(feed))
+        .layer(Extension(oidc::Issuers::default()))
         .merge(docs)
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(Code::Internal, "something went wrong here; the log says what").into_response()

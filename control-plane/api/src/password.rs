@@ -13,6 +13,26 @@ static TURNS: Semaphore = Semaphore::const_new(4);
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$d2VpcndlaXJ3ZWlyd2Vpcg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// Guesses, as a power of ten, that a password must withstand: what zxcvbn calls safely unguessable begins there.
+const LEAST_GUESSES_LOG10: f64 = 8.0;
+
+/// Why a password may not be chosen. It must have 12 to 256 characters and withstand a hundred million guesses by zxcvbn, which knows the
+/// thirty thousand most common passwords, names and words, dates, keyboard walks and repeats, and takes the user's own address for one.
+pub fn check_password(password: &str, email: Option<&str>) -> Result<(), &'static str> {
+    if !(12..=256).contains(&password.chars().count()) {
+        return Err("must have 12 to 256 characters");
+    }
+    // Whole, its name and its domain, and what these are made of.
+    let email = email.unwrap_or_default();
+    let own: Vec<&str> = std::iter::once(email).chain(email.split('@')).chain(email.split(['@', '.'])).collect();
+    // Its work grows faster than the text; what follows makes a password only better.
+    let begin: String = password.chars().take(72).collect();
+    if zxcvbn::zxcvbn(&begin, &own).guesses_log10() < LEAST_GUESSES_LOG10 {
+        return Err("is too easily guessed: it is common, or made of common words, repeats or your address");
+    }
+    Ok(())
+}
+
 /// A password could not be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the password could not be hashed")]
@@ -48,6 +68,26 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn what_is_easily_guessed_is_no_password() {
+        for easy in [
+            "short",
+            "password1234",
+            "aaaaaaaaaaaaaaaa",
+            "qwertyuiop[]",
+            "123456789012",
+            "iloveyou2024",
+            "abcabcabcabcabc",
+            "maria.weber1",
+        ] {
+            assert!(check_password(easy, Some("maria.weber@acme.example")).is_err(), "{easy}");
+        }
+        for good in ["correct horse battery", "a long password", "vK3-tulip-Ozean-92", &"x7#Lq".repeat(40)] {
+            assert_eq!(check_password(good, Some("maria.weber@acme.example")), Ok(()), "{good}");
+        }
+        assert!(check_password(&"ä".repeat(257), None).is_err());
+    }
 
     #[tokio::test]
     async fn only_the_password_has_its_hash() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,6 +41,8 @@ pub(crate) struct Question<'a> {
     pub(crate) may_be_inside: bool,
     /// Authorities to trust, in PEM; those of the public web if there is no such file.
     pub(crate) authorities: Option<&'a Path>,
+    /// What is posted, form-encoded; `None`: it is a GET.
+    pub(crate) form: Option<String>,
 }
 
 /// What came back.
@@ -132,10 +134,16 @@ where
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
         // Ends with the answer, or when this is given up: then its other half is gone.
         let connection = tokio::spawn(connection);
-        let mut request = Request::get(&question.path_and_query)
-            .header(header::HOST, authority(question.url))
-            .body(Body::empty())
-            .map_err(|error| Failure::Http(error.to_string()))?;
+        let request = match &question.form {
+            None => Request::get(&question.path_and_query).body(Body::empty()),
+            Some(form) => Request::post(&question.path_and_query)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(header::CONTENT_LENGTH, form.len())
+                .body(Body::from(form.clone())),
+        };
+        let mut request = request.map_err(|error| Failure::Http(error.to_string()))?;
+        let host = HeaderValue::try_from(authority(question.url)).map_err(|error| Failure::Http(error.to_string()))?;
+        request.headers_mut().insert(header::HOST, host);
         request.headers_mut().extend(question.headers.clone());
         let response = sender.send_request(request).await.map_err(http)?;
         let status = response.status();

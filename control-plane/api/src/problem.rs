@@ -54,6 +54,8 @@ pub enum Code {
     Irrevertible,
     /// Too many attempts.
     TooManyRequests,
+    /// An identity provider cannot be asked.
+    SignInProviderUnreachable,
     /// The gateway does not answer, or the control plane does not know where it is.
     GatewayUnreachable,
     /// A fault of the control plane.
@@ -84,7 +86,7 @@ impl Code {
             Self::InvalidFields | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::GatewayUnreachable => StatusCode::BAD_GATEWAY,
+            Self::GatewayUnreachable | Self::SignInProviderUnreachable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -113,6 +115,7 @@ impl Code {
             Self::TooManyDeletions => "Too much would be deleted",
             Self::Irrevertible => "Cannot be undone",
             Self::TooManyRequests => "Too many attempts",
+            Self::SignInProviderUnreachable => "The identity provider cannot be used",
             Self::GatewayUnreachable => "The gateway does not answer",
             Self::Internal => "A fault of the control plane",
             Self::Unavailable => "The database does not answer",
@@ -301,6 +304,12 @@ impl From<StoreError> for Problem {
                 Code::InvalidCredentials,
                 "token",
                 "does not hold, or no longer; restart the control plane for another",
+            ),
+            StoreError::SignIn(refusal) => Self::new(Code::Forbidden, refusal.to_string()),
+            StoreError::PasswordLink => Self::field(
+                Code::InvalidCredentials,
+                "token",
+                "does not hold, or no longer; ask an administrator for another link",
             ),
             error if error.is_busy() => Self::overloaded("others write at the moment; try again"),
             error if error.is_away() => {

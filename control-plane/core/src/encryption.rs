@@ -31,6 +31,8 @@ pub enum Purpose {
     ProviderCredential,
     /// The result of a request, kept for its repeats; the owner is who asked.
     StoredResult,
+    /// What a browser keeps while its user is at an identity provider; it has no owner.
+    SignIn,
     /// A known text, by which the keyring is known.
     Check,
 }
@@ -41,6 +43,7 @@ impl Purpose {
         match self {
             Self::ProviderCredential => "provider_credential",
             Self::StoredResult => "stored_result",
+            Self::SignIn => "sign_in",
             Self::Check => "check",
         }
     }

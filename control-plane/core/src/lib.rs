@@ -30,6 +30,7 @@ pub mod schemas;
 pub mod secret;
 pub mod service_account;
 pub mod service_token;
+pub mod sign_in;
 pub mod sketch;
 pub mod snapshot;
 pub mod tenant;

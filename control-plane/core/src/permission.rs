@@ -89,6 +89,8 @@ permissions! {
     RolesWrite "roles.write"               [All     Nothing Nothing Nothing] Nothing "Write custom roles of what one has.";
     ServiceTokensRead "service_tokens.read" [All    All     Nothing All]     Nothing "See service tokens, not the token itself.";
     ServiceTokensWrite "service_tokens.write" [All  Nothing Nothing Nothing] Nothing "Write and revoke service tokens.";
+    SignInRead "sign_in.read"              [All     All     Nothing All]     Nothing "See identity providers, not their secrets.";
+    SignInWrite "sign_in.write"            [All     Nothing Nothing Nothing] Nothing "Write and check identity providers.";
     AuditRead "audit.read"                 [All     All     Nothing All]     Nothing "See who changed what.";
     PoliciesApply "policies.apply"        [All     All     Nothing Nothing] Shared  "Apply sets and undo revisions, of what one may write.";
     PoliciesExport "policies.export"       [All     All     Nothing All]     Shared  "Export objects, of what one may see.";

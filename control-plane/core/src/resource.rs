@@ -36,7 +36,8 @@ impl Stored {
 }
 
 /// Fields of specifications that hold a secret which people give, by kinds.
-pub const SECRET_FIELDS: [(&str, &str); 2] = [("provider", "credential"), ("user", "password")];
+pub const SECRET_FIELDS: [(&str, &str); 3] =
+    [("provider", "credential"), ("user", "password"), ("sign_in_provider", "client_secret")];
 
 /// What was made, with a secret that is shown this once.
 #[derive(Clone, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub enum SecretKind {
     SetupToken,
     /// What a machine that administers sends.
     ServiceToken,
+    /// What sets a user's password once.
+    PasswordLink,
 }
 
 /// What service tokens begin with.
@@ -36,6 +38,7 @@ impl SecretKind {
             Self::Device => "weird_",
             Self::SetupToken => "weirsetup_",
             Self::ServiceToken => SERVICE_TOKEN_PREFIX,
+            Self::PasswordLink => "weirpw_",
         }
     }
 }

@@ -71,6 +71,11 @@ pub struct UserSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub disabled: bool,
+    /// A platform admin's account for when the identity provider is away: its password holds where passwords are refused, and each
+    /// sign-in with it is told to all platform admins. Default false.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub is_break_glass: bool,
 }
 
 impl UserSettings {
@@ -78,7 +83,16 @@ impl UserSettings {
     pub fn new(email: String, role: Role) -> Self {
         let labels = BTreeMap::new();
         let grants = Vec::new();
-        Self { email, role, grants, department_id: None, labels, guardrail_profile_id: None, disabled: false }
+        Self {
+            email,
+            role,
+            grants,
+            department_id: None,
+            labels,
+            guardrail_profile_id: None,
+            disabled: false,
+            is_break_glass: false,
+        }
     }
 
     /// All that is wrong with them, for a user of this tenant.
@@ -88,6 +102,8 @@ impl UserSettings {
         self.role.check(&mut fields, tenant_id);
         check_labels(&mut fields, &self.labels);
         check_grants(&mut fields, &self.grants);
+        let may_break_glass = self.role == Role::PlatformAdmin || !self.is_break_glass;
+        fields.require(may_break_glass, "is_break_glass", "is for a platform_admin only");
         fields.finish()
     }
 }

@@ -11,9 +11,6 @@ use weir_store::{Store, StoreError};
 use crate::database::{Schema, connect, connect_and_see_to};
 use crate::settings::DatabaseSettings;
 
-/// As in the admin API.
-const SHORTEST_PASSWORD: usize = 12;
-
 /// Brings the database's schema up to date, waiting for Postgres if need be.
 pub async fn migrate(settings: &DatabaseSettings) -> anyhow::Result<()> {
     connect_and_see_to(settings, Schema::Migrate).await?.close().await;
@@ -38,8 +35,8 @@ pub async fn rekey(settings: &DatabaseSettings) -> anyhow::Result<String> {
 
 /// Makes a platform administrator.
 pub async fn create_admin(settings: &DatabaseSettings, email: String, password: SecretString) -> anyhow::Result<()> {
-    if password.expose_secret().chars().count() < SHORTEST_PASSWORD {
-        anyhow::bail!("the password must have at least {SHORTEST_PASSWORD} characters");
+    if let Err(reason) = weir_api::check_password(password.expose_secret(), Some(&email)) {
+        anyhow::bail!("the password {reason}");
     }
     let hash = weir_api::hash_password(password).await.context("the password was not accepted")?;
     let store = connect(settings).await?;

@@ -135,7 +135,7 @@ impl Store {
 
     /// Notes what changes nothing: at the revision that holds now.
     #[allow(clippy::too_many_arguments, reason = "the columns of a row")]
-    async fn note(
+    pub(crate) async fn note(
         &self,
         actor: &Actor,
         action: &str,

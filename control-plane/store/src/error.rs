@@ -7,6 +7,7 @@ use weir_core::resource::Origin;
 use weir_core::secret::NoRandomness;
 
 use crate::resource::Irrevertible;
+use crate::sign_in::SignInRefusal;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,12 @@ pub enum StoreError {
     /// No such token, or its time is over.
     #[error("the set-up token does not hold")]
     SetupToken,
+    /// Somebody whom an identity provider knows is not let in.
+    #[error("{0}")]
+    SignIn(#[from] SignInRefusal),
+    /// No such link, or its time is over, or it was used.
+    #[error("the link does not hold")]
+    PasswordLink,
     /// Others write, and it would take too long to wait for them.
     #[error("too many write at once")]
     Busy,
@@ -177,7 +184,7 @@ impl StoreError {
     }
 
     /// One field that breaks a rule.
-    pub(crate) fn invalid(field: &str, reason: &str) -> Self {
+    pub(crate) fn invalid(field: impl Into<String>, reason: &str) -> Self {
         Self::Invalid(vec![FieldError::new(field, reason)])
     }
 }

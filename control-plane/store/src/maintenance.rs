@@ -31,13 +31,16 @@ impl Default for Retention {
 }
 
 /// What is deleted in bounded batches: the table, and which of its rows.
-const EXPIRED: [(&str, &str); 8] = [
+const EXPIRED: [(&str, &str); 10] = [
     ("sessions", "expires_at <= now()"),
     ("sessions", "kind = 'browser' AND last_seen_at <= now() - interval '2 hours'"),
     ("login_attempts", "at <= now() - interval '15 minutes'"),
     ("login_addresses", "at <= now() - interval '90 days'"),
     ("login_devices", "at <= now() - interval '90 days'"),
     ("setup_tokens", "expires_at <= now()"),
+    ("password_links", "expires_at <= now()"),
+    // A browser keeps one for ten minutes.
+    ("used_sign_in_states", "at <= now() - interval '1 hour'"),
     ("idempotency_keys", "created_at <= now() - interval '24 hours'"),
     ("former_gateway_tokens", "valid_until <= now()"),
 ];

@@ -1,6 +1,7 @@
 //! Writing everything that is encrypted anew, under the first master key, while control planes serve.
 
 use secrecy::SecretString;
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use weir_core::encryption::Purpose;
 
@@ -8,6 +9,9 @@ use crate::{CHECK_OWNER, Store, StoreError};
 
 /// Rows that are read at a time.
 const BATCH: i64 = 200;
+/// Where secrets of resources are.
+const SECRETS: [(&str, &str); 2] =
+    [("providers", "credential_encrypted"), ("sign_in_providers", "client_secret_encrypted")];
 
 /// What has become of what is encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +20,7 @@ pub struct Rekeyed {
     pub rewritten: u64,
     /// Rows that were under the first key already.
     pub current: u64,
-    /// Providers whose credential no key of the ring reads. They stay as they are.
+    /// Providers, of models or for signing in, whose secret no key of the ring reads. They stay as they are.
     pub unreadable: Vec<Uuid>,
 }
 
@@ -25,7 +29,9 @@ impl Store {
     /// row that is written meanwhile keeps what was written.
     pub async fn rekey(&self) -> Result<Rekeyed, StoreError> {
         let mut rekeyed = Rekeyed::default();
-        self.rekey_providers(&mut rekeyed).await?;
+        for (table, column) in SECRETS {
+            self.rekey_secrets(table, column, &mut rekeyed).await?;
+        }
         self.rekey_results(&mut rekeyed).await?;
         // Last: while the check is under the old key, a start without it is refused.
         if rekeyed.unreadable.is_empty() {
@@ -34,13 +40,12 @@ impl Store {
         Ok(rekeyed)
     }
 
-    async fn rekey_providers(&self, rekeyed: &mut Rekeyed) -> Result<(), StoreError> {
+    async fn rekey_secrets(&self, table: &str, column: &str, rekeyed: &mut Rekeyed) -> Result<(), StoreError> {
         let mut last = Uuid::nil();
         loop {
-            let rows: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(
-                "SELECT id, credential_encrypted FROM providers WHERE id > $1 AND credential_encrypted IS NOT NULL
-                 ORDER BY id LIMIT $2",
-            )
+            let rows: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(format!(
+                "SELECT id, {column} FROM {table} WHERE id > $1 AND {column} IS NOT NULL ORDER BY id LIMIT $2"
+            )))
             .bind(last)
             .bind(BATCH)
             .fetch_all(&self.admin)
@@ -51,9 +56,9 @@ impl Store {
                 match self.anew(Purpose::ProviderCredential, id, &old) {
                     Ok(None) => rekeyed.current += 1,
                     Ok(Some(new)) => {
-                        let written = sqlx::query(
-                            "UPDATE providers SET credential_encrypted = $3 WHERE id = $1 AND credential_encrypted = $2",
-                        )
+                        let written = sqlx::query(AssertSqlSafe(format!(
+                            "UPDATE {table} SET {column} = $3 WHERE id = $1 AND {column} = $2"
+                        )))
                         .bind(id)
                         .bind(&old)
                         .bind(new)

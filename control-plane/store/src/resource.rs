@@ -18,6 +18,7 @@ mod role;
 mod search;
 mod service_account;
 mod service_token;
+mod sign_in_provider;
 mod tenant;
 mod typed;
 mod user;
@@ -59,8 +60,11 @@ pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 /// Gateways.
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
 
+/// Identity providers by which people sign in.
+pub const SIGN_IN_PROVIDER: &dyn Kind = &sign_in_provider::SignInProvider;
+
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 12] = [
+pub const KINDS: [&dyn Kind; 13] = [
     TENANT,
     GUARDRAIL_PROFILE,
     PROVIDER,
@@ -73,6 +77,7 @@ pub const KINDS: [&dyn Kind; 12] = [
     API_KEY,
     SERVICE_TOKEN,
     GATEWAY,
+    SIGN_IN_PROVIDER,
 ];
 
 /// The kind of this name.

@@ -15,22 +15,28 @@ use crate::{Store, StoreError};
 pub struct Login {
     /// Who it would be.
     pub actor: Actor,
-    /// argon2id in PHC form.
-    pub password_hash: String,
+    /// argon2id in PHC form; `None`: there is no password.
+    pub password_hash: Option<String>,
+    /// Whether a password is of no use: an identity provider is the only way in.
+    pub is_refused: bool,
+    /// Whether it is an account for when the identity provider is away.
+    pub is_break_glass: bool,
 }
 
 impl Store {
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
         let row: Option<WithPassword> = sqlx::query_as(
-            "SELECT id, email, role, tenant_id, grants, password_hash FROM users
-             WHERE lower(email) = lower($1) AND NOT disabled",
+            "SELECT id, email, role, tenant_id, grants, password_hash, is_break_glass,
+                    NOT is_break_glass AND EXISTS (SELECT 1 FROM sign_in_providers p WHERE p.is_only_way_in
+                        AND (p.tenant_id IS NULL OR p.tenant_id = u.tenant_id)) AS is_refused
+             FROM users u WHERE lower(email) = lower($1) AND NOT disabled",
         )
         .bind(as_text(email))
         .fetch_optional(&self.admin)
         .await?;
-        let Some(WithPassword { holder, password_hash }) = row else { return Ok(None) };
-        Ok(Some(Login { actor: self.actor_of(holder).await?, password_hash }))
+        let Some(WithPassword { holder, password_hash, is_break_glass, is_refused }) = row else { return Ok(None) };
+        Ok(Some(Login { actor: self.actor_of(holder).await?, password_hash, is_refused, is_break_glass }))
     }
 
     /// Opens a session.
@@ -97,10 +103,10 @@ impl Store {
 /// A user's columns.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Holder {
-    id: Uuid,
+    pub(crate) id: Uuid,
     email: String,
-    role: String,
-    tenant_id: Option<Uuid>,
+    pub(crate) role: String,
+    pub(crate) tenant_id: Option<Uuid>,
     grants: Json<Vec<UserGrant>>,
 }
 
@@ -108,7 +114,9 @@ pub(crate) struct Holder {
 struct WithPassword {
     #[sqlx(flatten)]
     holder: Holder,
-    password_hash: String,
+    password_hash: Option<String>,
+    is_break_glass: bool,
+    is_refused: bool,
 }
 
 #[derive(sqlx::FromRow)]

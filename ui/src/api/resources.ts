@@ -36,6 +36,11 @@ export interface Resources {
     patch: Schemas["GatewayPatch"];
     made: Schemas["CreatedGateway"];
   };
+  "sign-in-providers": {
+    item: Schemas["SignInProvider"];
+    create: Schemas["NewSignInProvider"];
+    patch: Schemas["SignInProviderPatch"];
+  };
   "service-tokens": {
     item: Schemas["ServiceToken"];
     create: Schemas["NewServiceToken"];

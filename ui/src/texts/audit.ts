@@ -29,6 +29,10 @@ export const audit = {
     adopt: "Taken over",
     check: "Asked",
     export: "Exported",
+    invite: "Invited",
+    reset_password: "Reset link made",
+    connect: "Connected with an identity provider",
+    break_glass_sign_in: "Break-glass sign-in",
   } as Record<string, string>,
   kinds: {
     tenant: "Tenant",
@@ -43,5 +47,6 @@ export const audit = {
     guardrail_profile: "Guardrail profile",
     gateway: "Gateway",
     service_token: "Token for machines",
+    sign_in_provider: "Sign-in provider",
   } as Record<string, string>,
 } as const;

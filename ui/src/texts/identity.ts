@@ -82,6 +82,8 @@ export const identity = {
       "roles.write": "Change roles",
       "service_tokens.read": "See tokens for machines",
       "service_tokens.write": "Change tokens for machines",
+      "sign_in.read": "See identity providers",
+      "sign_in.write": "Change identity providers",
       "audit.read": "See the audit log",
       "policies.apply": "Apply files and undo revisions",
       "policies.export": "Export policies",

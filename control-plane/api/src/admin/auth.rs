@@ -1,9 +1,9 @@
 //! Signing in and out.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,12 +18,15 @@ use weir_core::secret::{SecretKind, generate, sha256};
 use weir_store::{LoginAdmission, LoginAttempt};
 
 use crate::ApiState;
+use crate::admin::oidc::logout_url;
 use crate::browser;
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
 use crate::extract::Body;
+use crate::oidc::Issuers;
 use crate::password::verify_password;
 use crate::problem::{Code, Problem, Reading};
+use crate::resource::List;
 
 /// How long a session lasts.
 pub(crate) const SESSION: TimeDelta = TimeDelta::hours(12);
@@ -34,7 +37,7 @@ static TURNS: Semaphore = Semaphore::const_new(4);
 static PLACES: Semaphore = Semaphore::const_new(64);
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(login)).routes(routes!(logout)).routes(routes!(me))
+    OpenApiRouter::new().routes(routes!(login)).routes(routes!(logout)).routes(routes!(me)).routes(routes!(break_glass))
 }
 
 /// Who signs in.
@@ -125,7 +128,7 @@ pub(crate) async fn authenticate(
         }
     };
     let login = state.store.login_user(&credentials.email).await?;
-    let hash = login.as_ref().map(|login| login.password_hash.clone());
+    let hash = login.as_ref().and_then(|login| login.password_hash.clone());
     let matches = verify_password(credentials.password, hash)
         .await
         .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
@@ -133,6 +136,16 @@ pub(crate) async fn authenticate(
         note("failed");
         return Err(Problem::new(Code::InvalidCredentials, "there is no such user, or the password is another one"));
     };
+    // Told only to whoever has the password.
+    if login.is_refused {
+        note("refused");
+        return Err(Problem::new(Code::Forbidden, "passwords are refused here; sign in by your identity provider"));
+    }
+    if login.is_break_glass {
+        state.store.note_break_glass(&login.actor, address).await?;
+        metrics::counter!("weir_api_break_glass_sign_ins_total").increment(1);
+        tracing::warn!(user = %login.actor.user_id, "somebody has signed in with a break-glass account");
+    }
     Ok((login.actor, attempt))
 }
 
@@ -141,11 +154,53 @@ pub(crate) fn note(outcome: &'static str) {
     metrics::counter!("weir_api_logins_total", "outcome" => outcome).increment(1);
 }
 
-/// Signs out: the session's token is refused from now on, and a browser forgets it.
-#[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204), Reading))]
-async fn logout(State(state): State<ApiState>, caller: Caller) -> Result<impl IntoResponse, Problem> {
+/// Where signing out goes on.
+#[derive(Serialize, ToSchema)]
+struct SignedOut {
+    /// The identity provider's page that ends its own session, and leads back to the console's sign-in.
+    continue_at: String,
+}
+
+/// Signs out: the session's token is refused from now on, and a browser forgets it. Where an identity provider vouched for the session
+/// and has a page for signing out, the answer says so.
+#[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204), (status = 200, body = SignedOut), Reading))]
+async fn logout(
+    State(state): State<ApiState>,
+    Extension(issuers): Extension<Issuers>,
+    headers: HeaderMap,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let provider_id = state.store.provider_of_session(&caller.session_sha256).await?;
     state.store.delete_session(&caller.session_sha256).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, browser::forget())]))
+    let forget = [(header::SET_COOKIE, browser::forget())];
+    let page = match provider_id {
+        None => None,
+        Some(provider_id) => logout_url(&state, &issuers, provider_id, &headers).await,
+    };
+    Ok(match page {
+        None => (StatusCode::NO_CONTENT, forget).into_response(),
+        Some(continue_at) => (forget, Json(SignedOut { continue_at })).into_response(),
+    })
+}
+
+/// A sign-in with an account that works without the identity provider.
+#[derive(Serialize, ToSchema)]
+struct BreakGlassSignIn {
+    /// The account's address.
+    email: String,
+    /// When it was.
+    at: DateTime<Utc>,
+    /// From where.
+    address: String,
+}
+
+/// The sign-ins with break-glass accounts within seven days, the latest first; at most 20, in one part. For platform admins.
+#[utoipa::path(get, path = "/auth/break-glass", operation_id = "break_glass_sign_ins", tag = "auth",
+    responses((status = 200, body = List<BreakGlassSignIn>), Reading))]
+async fn break_glass(State(state): State<ApiState>, caller: Caller) -> Result<Json<List<BreakGlassSignIn>>, Problem> {
+    let sign_ins = state.store.break_glass_sign_ins(&caller.actor).await?;
+    let items = sign_ins.into_iter().map(|(email, at, address)| BreakGlassSignIn { email, at, address }).collect();
+    Ok(Json(List { items, next_cursor: None }))
 }
 
 /// Who is signed in.

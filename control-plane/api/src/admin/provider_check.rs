@@ -172,6 +172,7 @@ async fn run(
         headers: headers(provider)?,
         may_be_inside,
         authorities: state.upstream_ca_file.as_deref(),
+        form: None,
     };
     let started = Instant::now();
     let found = ask(&question).await;
@@ -262,14 +263,14 @@ fn models(body: &[u8]) -> Option<Vec<String>> {
 
 /// How many checks there were in this minute. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-struct Rates(Arc<Mutex<Minutes>>);
+pub(crate) struct Rates(Arc<Mutex<Minutes>>);
 
 /// Since when whose checks are counted, and how many there were.
 type Minutes = HashMap<Option<Uuid>, (Instant, u32)>;
 
 impl Rates {
     /// Counts one; else the seconds after which there is room again.
-    fn take(&self, tenant_id: Option<Uuid>, now: Instant) -> Result<(), u64> {
+    pub(crate) fn take(&self, tenant_id: Option<Uuid>, now: Instant) -> Result<(), u64> {
         let minute = Duration::from_secs(60);
         let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // So only those of this minute take room.

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::secret::{SecretKind, generate, sha256};
-use weir_store::SessionView;
+use weir_store::{BrowserSession as NewSession, SessionView};
 
 use crate::ApiState;
 use crate::admin::auth::{Credentials, Identity, SESSION, authenticate, note};
@@ -58,6 +58,9 @@ struct OwnSession {
     kind: SessionKind,
     /// As the browser called itself; empty for machines.
     user_agent: String,
+    /// The identity provider by which you signed in; null: by a password.
+    #[schema(required)]
+    provider_name: Option<String>,
     /// When it began.
     created_at: DateTime<Utc>,
     /// When it was last used, to a minute.
@@ -74,6 +77,7 @@ impl From<SessionView> for OwnSession {
             id: session.id,
             kind: if session.browser { SessionKind::Browser } else { SessionKind::Bearer },
             user_agent: session.user_agent,
+            provider_name: session.provider_name,
             created_at: session.created_at,
             last_seen_at: session.last_seen_at,
             expires_at: session.expires_at,
@@ -109,16 +113,10 @@ async fn sign_in(
     let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let expires_at = Utc::now() + SESSION;
     let replaced = browser::token(&headers).map(sha256);
-    let user_agent: String = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .chars()
-        .take(LONGEST_USER_AGENT)
-        .collect();
-    let digest = sha256(token.expose_secret());
-    let replaced = replaced.as_ref().map(<[u8; 32]>::as_slice);
-    state.store.create_browser_session(&actor, &digest, replaced, &user_agent, expires_at).await?;
+    let user_agent = user_agent(&headers);
+    let token_sha256 = sha256(token.expose_secret());
+    let session = NewSession { token_sha256, replaced, user_agent: &user_agent, expires_at, provider: None };
+    state.store.create_browser_session(&actor, &session).await?;
     // A new one each time: what was shown to another end before it was known here is worth nothing.
     let device = generate(SecretKind::Device).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     state.store.forgive_login(&attempt, Some(device.expose_secret())).await?;
@@ -128,6 +126,12 @@ async fn sign_in(
         (header::SET_COOKIE, browser::keep_device(device.expose_secret())),
     ];
     Ok((AppendHeaders(cookies), Json(BrowserSession { expires_at, user: actor.into() })))
+}
+
+/// As the browser calls itself.
+pub(crate) fn user_agent(headers: &HeaderMap) -> String {
+    let name = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    name.chars().take(LONGEST_USER_AGENT).collect()
 }
 
 /// Your sessions that have not ended, the latest used first; at most 200, in one part.

@@ -13,7 +13,7 @@ use weir_core::secret::sha256;
 use weir_store::StoreError;
 
 use crate::ApiState;
-use crate::admin::users::hashed;
+use crate::admin::users::hashed_for;
 use crate::extract::Body;
 use crate::problem::Problem;
 
@@ -77,7 +77,7 @@ async fn set_up(
     if !state.store.is_setup_token(&token_sha256).await? {
         return Err(StoreError::SetupToken.into());
     }
-    let hash = hashed(setup.password).await?;
+    let hash = hashed_for(setup.password, Some(setup.email.clone())).await?;
     let created = state.store.set_up(&token_sha256, setup.email, hash.expose_secret()).await?;
     Ok((StatusCode::CREATED, Json(FirstAdministrator { id: created.id, revision: created.revision })))
 }

@@ -266,6 +266,7 @@ pub(crate) struct Furnished {
     pub(crate) department: Value,
     pub(crate) role: Value,
     pub(crate) service_account: Value,
+    pub(crate) sign_in_provider: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -295,6 +296,7 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let role = platform.make("roles", role).await;
     let account = json!({"tenant_id": tenant_id, "name": "bot", "department_id": department["id"]});
     let service_account = platform.make("service-accounts", account).await;
+    let sign_in_provider = platform.make("sign-in-providers", sign_in_provider_body(tenant_id, "Company")).await;
     Furnished {
         tenant,
         api_key,
@@ -307,12 +309,18 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
         department,
         role,
         service_account,
+        sign_in_provider,
     }
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {
     json!({"tenant_id": tenant_id, "name": name, "schema": "openai", "base_url": "https://api.openai.com/v1",
         "credential": CREDENTIAL})
+}
+
+pub(crate) fn sign_in_provider_body(tenant_id: &Value, name: &str) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "issuer": "https://login.example.com", "client_id": "weir",
+        "client_secret": CREDENTIAL, "rules": [{"group": "staff", "role": "viewer"}], "creates_users": true})
 }
 
 pub(crate) fn pool_body(tenant_id: &Value, name: &str, provider: &Value) -> Value {

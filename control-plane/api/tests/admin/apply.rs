@@ -195,7 +195,8 @@ async fn one_that_is_wrong_keeps_all_others_out() {
         "objects[6].spec.members[0].provider",
     )
     .await;
-    check(object("user", "a@b.example", t, json!({"role": "viewer"})), "objects[6].spec.password").await;
+    check(object("user", "a@b.example", t, json!({"role": "viewer", "password": "short"})), "objects[6].spec.password")
+        .await;
 }
 
 #[tokio::test]

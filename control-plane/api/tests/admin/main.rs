@@ -25,6 +25,7 @@ mod login;
 mod names;
 mod nodes;
 mod operations;
+mod passwords;
 mod playground;
 mod postgres;
 mod protocol;

@@ -25,6 +25,7 @@ async fn every_kind_is_found_by_its_name() {
         ("departments", "research", &a.department),
         ("roles", "auditor", &a.role),
         ("service-accounts", "bot", &a.service_account),
+        ("sign-in-providers", "Company", &a.sign_in_provider),
     ] {
         let found = platform.get(&format!("{path}/{name}")).await.expect(200).json;
         assert_eq!(found["id"], resource["id"], "{path}");

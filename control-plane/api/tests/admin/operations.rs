@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, Furnished, etag, pool_body, provider_body};
+use crate::app::{Answer, Client, Furnished, etag, pool_body, provider_body, sign_in_provider_body};
 
 /// An operation as the document describes it.
 pub(crate) struct Operation {
@@ -96,16 +96,19 @@ impl Operation {
             "departments" => &a.department,
             "roles" => &a.role,
             "service-accounts" => &a.service_account,
+            "sign-in-providers" => &a.sign_in_provider,
             "gateways" => gateway,
             // No id of a request: it has made none.
             "usage" => &a.user,
             // No id of a session: there is none that others could know.
             "auth/sessions" => &a.user,
+            "auth/oidc" => &a.sign_in_provider,
             other => panic!("what does the id of {other} name?"),
         };
         let tenant_id = &a.tenant["id"];
         let body = match self.id.as_str() {
-            "login" | "sign_in" | "set_up" => json!({}),
+            "login" | "sign_in" | "set_up" | "start_sign_in" | "look_at_password_link" | "set_password" => json!({}),
+            "check_sign_in_provider" => json!({"tenant_id": tenant_id, "issuer": "https://login.example.com"}),
             "create_tenant" | "create_gateway" => json!({"name": "new"}),
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),
@@ -117,6 +120,9 @@ impl Operation {
             "create_department" | "create_service_account" => json!({"tenant_id": tenant_id, "name": "new"}),
             "create_role" => json!({"tenant_id": tenant_id, "name": "new", "permissions": ["keys.read"]}),
             "replace_role" => json!({"name": "new", "permissions": ["keys.read"]}),
+            "create_sign_in_provider" => sign_in_provider_body(tenant_id, "new"),
+            "update_sign_in_provider" => json!({"rules": [{"group": "staff", "role": "viewer"}]}),
+            "replace_sign_in_provider" => without_owner(sign_in_provider_body(tenant_id, "new")),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),

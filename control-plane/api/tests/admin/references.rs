@@ -21,6 +21,8 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_profile", "tenant_id", 404, None),
     ("create_provider", "tenant_id", 404, None),
     ("create_service_token", "tenant_id", 404, None),
+    ("create_sign_in_provider", "tenant_id", 404, None),
+    ("check_sign_in_provider", "tenant_id", 404, None),
     ("create_user", "tenant_id", 404, None),
     ("create_role", "tenant_id", 404, None),
     ("create_department", "tenant_id", 404, None),
@@ -68,6 +70,9 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
     ("update_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
     ("replace_pool", "members[0].provider_id", 422, Some("members[0].provider_id")),
+    ("create_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
+    ("update_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
+    ("replace_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
     ("test_guardrails", "profile", 422, Some("profile")),
     // Only the platform writes tenants.
     ("create_tenant", "guardrail_profile_id", 404, None),
@@ -147,7 +152,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     let viewer = app.user(Role::Viewer, Some(id(&b.tenant))).await;
     let mut of_a =
         [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id).to_vec();
-    of_a.extend([&a.department, &a.role, &a.service_account].map(id));
+    of_a.extend([&a.department, &a.role, &a.service_account, &a.sign_in_provider].map(id));
 
     for operation in operations().iter().filter(|operation| operation.is_list()) {
         // The cursor of a part that shows only A.

@@ -59,6 +59,12 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
                 "labels": {"cost": "7"}, "guardrail_profile_id": f.profile["id"], "disabled": false}),
             json!({"disabled": true, "environment": null, "department_id": null}),
         ),
+        (
+            "sign-in-providers",
+            json!({"tenant_id": tenant_id, "name": "new", "issuer": "https://login.example.com", "client_id": "weir",
+                "rules": [{"group": "staff", "role": "viewer", "tenant_id": tenant_id}], "creates_users": true}),
+            json!({"is_only_way_in": true, "claims": {"groups": "roles"}}),
+        ),
         ("gateways", json!({"tenant_id": tenant_id, "name": "new"}), json!({"name": "newer"})),
     ] {
         let revision = app.store.revision().await.unwrap();
@@ -248,6 +254,7 @@ async fn what_others_refer_to_is_not_deleted() {
         ("service-accounts", &f.service_account),
         ("departments", &f.department),
         ("roles", &f.role),
+        ("sign-in-providers", &f.sign_in_provider),
         ("tenants", &f.tenant),
     ] {
         platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.expect(200);

@@ -120,8 +120,8 @@ pub trait Kind: Send + Sync {
     }
 
     /// What must hold after a write to this one, and why.
-    fn must_hold(&self, _before: &Stored) -> Option<(&'static str, &'static str)> {
-        None
+    fn must_hold(&self, _before: &Stored) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 
     /// Whether a tenant's users see the platform's, too.

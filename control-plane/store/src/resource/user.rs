@@ -16,6 +16,7 @@ use crate::authorisation::Gives;
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::resource::service_account::STATES;
+use crate::resource::sign_in_provider::{BREAK_GLASS_HOLDS, BREAK_GLASS_REASON};
 use crate::{Store, StoreError};
 
 const GRANTED_ROLE: Reference = Reference {
@@ -45,7 +46,7 @@ impl Kind for User {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["email", "role", "grants", "department_id", "labels", "guardrail_profile_id", "disabled"]
+        &["email", "role", "grants", "department_id", "labels", "guardrail_profile_id", "disabled", "is_break_glass"]
     }
 
     fn states(&self) -> &'static [(&'static str, &'static str)] {
@@ -91,9 +92,13 @@ impl Kind for User {
         Some("lower(t.email) = lower($1)")
     }
 
-    /// The password comes as an argon2id hash in PHC form.
+    fn expressions(&self) -> &'static [(&'static str, &'static str)] {
+        &[("has_password", "t.password_hash IS NOT NULL")]
+    }
+
+    /// The password comes as an argon2id hash in PHC form. Whoever has none is let in by a link or an identity provider.
     fn secret(&self) -> Secret {
-        Secret::Given { field: "password", column: "password_hash", digest: "password_digest", is_required: true }
+        Secret::Given { field: "password", column: "password_hash", digest: "password_digest", is_required: false }
     }
 
     fn check(&self, spec: Object, checking: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
@@ -111,11 +116,14 @@ impl Kind for User {
     }
 
     /// Two who delete each other are two changes, one after the other: who is deleted first deletes nobody.
-    fn must_hold(&self, before: &Stored) -> Option<(&'static str, &'static str)> {
-        (before.text("role") == Role::PlatformAdmin.name()).then_some((
-            "EXISTS (SELECT 1 FROM users WHERE role = 'platform_admin' AND NOT disabled)",
-            "this is the last platform admin: nobody could let another one in",
-        ))
+    fn must_hold(&self, before: &Stored) -> &'static [(&'static str, &'static str)] {
+        if before.text("role") != Role::PlatformAdmin.name() {
+            return &[];
+        }
+        &[
+            (ADMIN_HOLDS, "this is the last platform admin who can sign in: nobody could let another one in"),
+            (BREAK_GLASS_HOLDS, BREAK_GLASS_REASON),
+        ]
     }
 
     fn keeps(&self, stored: &Stored, actor: &Actor) -> Result<(), StoreError> {
@@ -124,8 +132,10 @@ impl Kind for User {
 
     /// The one spelling of grants, with all their fields.
     fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
-        let spec: UserSettings = read(row.into()).map_err(|_| StoreError::Corrupt("a user"))?;
-        Ok((write(&spec), Object::new()))
+        let (spec, status): (Object, Object) =
+            row.into_iter().partition(|(name, _)| self.columns().contains(&name.as_str()));
+        let spec: UserSettings = read(spec.into()).map_err(|_| StoreError::Corrupt("a user"))?;
+        Ok((write(&spec), status))
     }
 
     /// A new password or role, or being disabled, ends the user's sessions.
@@ -149,6 +159,10 @@ impl Kind for User {
         &["DELETE FROM users WHERE id = $1"]
     }
 }
+
+/// Somebody administers the platform, and can sign in.
+const ADMIN_HOLDS: &str = "EXISTS (SELECT 1 FROM users u WHERE role = 'platform_admin' AND NOT disabled
+    AND (password_hash IS NOT NULL OR EXISTS (SELECT 1 FROM user_identities i WHERE i.user_id = u.id)))";
 
 impl Store {
     /// Whether anybody can sign in at all.

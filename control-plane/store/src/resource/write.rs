@@ -208,7 +208,7 @@ impl Write<'_> {
             columns.extend(issued.columns.clone());
         }
         if let Secret::Given { field, column, digest, is_required } = kind.secret() {
-            match sealed(store, id, &secret)? {
+            match sealed(store, id, field, &secret)? {
                 Some(sealed) => columns.extend(sealed.columns(column, digest)),
                 None if is_required => return Err(StoreError::invalid(field, "is required")),
                 None => {}
@@ -276,10 +276,12 @@ impl Write<'_> {
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
-        if let Secret::Given { column, digest, .. } = kind.secret()
+        if let Secret::Given { field, column, digest, .. } = kind.secret()
             && has_new_secret
         {
-            columns.extend(sealed(store, id, &secret)?.into_iter().flat_map(|sealed| sealed.columns(column, digest)));
+            columns.extend(
+                sealed(store, id, field, &secret)?.into_iter().flat_map(|sealed| sealed.columns(column, digest)),
+            );
             names.extend([column, digest]);
         }
         let query = format!(
@@ -343,10 +345,14 @@ impl Write<'_> {
 
     /// Refuses a write after which something would not hold that must. Writers take turns, so no other one is under way.
     async fn expect_to_hold(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
-        let Some((condition, reason)) = kind.must_hold(before) else { return Ok(()) };
-        let (holds,): (bool,) =
-            sqlx::query_as(AssertSqlSafe(format!("SELECT {condition}"))).fetch_one(self.connection()).await?;
-        if holds { Ok(()) } else { Err(StoreError::Forbidden(reason)) }
+        for (condition, reason) in kind.must_hold(before) {
+            let (holds,): (bool,) =
+                sqlx::query_as(AssertSqlSafe(format!("SELECT {condition}"))).fetch_one(self.connection()).await?;
+            if !holds {
+                return Err(StoreError::Forbidden(reason));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a name that another has. Writers take turns, so it stays free; and Postgres, which would find out too, would write
@@ -453,14 +459,17 @@ impl Sealed {
     }
 }
 
-fn sealed(store: &Store, id: Uuid, secret: &SecretChange) -> Result<Option<Sealed>, StoreError> {
+fn sealed(store: &Store, id: Uuid, field: &str, secret: &SecretChange) -> Result<Option<Sealed>, StoreError> {
     let digest = |kept: &[u8], secret: &SecretString| {
         store.encryption.digest(id, kept, secret).map_or(Value::Null, |digest| bytea(&digest))
     };
     match secret {
         SecretChange::Keep | SecretChange::Remove => Ok(None),
         SecretChange::Set(secret) => {
-            check_credential(secret.expose_secret())?;
+            check_credential(secret.expose_secret()).map_err(|mut errors| {
+                errors.iter_mut().for_each(|error| error.field = field.into());
+                errors
+            })?;
             let kept = store.encryption.encrypt(Purpose::ProviderCredential, id, secret)?;
             Ok(Some(Sealed { digest: digest(&kept, secret), kept: bytea(&kept) }))
         }

@@ -131,6 +131,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/auth/break-glass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sign-ins with break-glass accounts within seven days, the latest first; at most 20, in one part. For platform admins. */
+        get: operations["break_glass_sign_ins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/auth/login": {
         parameters: {
             query?: never;
@@ -162,7 +179,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs out: the session's token is refused from now on, and a browser forgets it. */
+        /**
+         * Signs out: the session's token is refused from now on, and a browser forgets it. Where an identity provider vouched for the session
+         *     and has a page for signing out, the answer says so.
+         */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -179,6 +199,114 @@ export interface paths {
         };
         /** Who is signed in. */
         get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/oidc/{id}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Takes an identity provider's answer from the browser, and sends it on to the console: signed in, or with what went wrong
+         *     (`/sign-in?problem=…`).
+         */
+        get: operations["finish_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/oidc/{id}/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends sessions that an identity provider says are over. */
+        post: operations["end_provider_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/oidc/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins a sign-in by an identity provider (authorization code with PKCE) from a page of the console, and says where to send the browser.
+         * @description What the way back must show is kept in the cookie `__Host-weir-sign-in` for ten minutes, sealed.
+         */
+        post: operations["start_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets the password that a link is for. The link ends, and so do the user's sessions. */
+        post: operations["set_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/password-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says whose password a link sets. */
+        post: operations["look_at_password_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The identity providers that one can sign in by: the platform's, and those of a tenant that is named. */
+        get: operations["sign_in_choices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -882,6 +1010,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/sign-in-providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The identity providers in your scope, oldest first. */
+        get: operations["list_sign_in_providers"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_sign_in_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sign-in-providers/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks an issuer, stored or not, for its discovery document and its keys, and says what it can do. The client and its secret are tried
+         *     by signing in. At most 30 a minute for each tenant.
+         */
+        post: operations["check_sign_in_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sign-in-providers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An identity provider (OpenID Connect) by which people sign in. Its client's redirect URI is `…/api/v1/admin/auth/oidc/{id}/callback` at the console's origin. */
+        get: operations["get_sign_in_provider"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_sign_in_provider"];
+        post?: never;
+        /** Deletes an identity provider. Whoever has signed in by it is signed out, and nobody signs in by it any more. */
+        delete: operations["delete_sign_in_provider"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_sign_in_provider"];
+        trace?: never;
+    };
     "/api/v1/admin/tenants": {
         parameters: {
             query?: never;
@@ -1048,6 +1234,26 @@ export interface paths {
         get: operations["get_effective_of_user"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/password-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a link with which a user sets a password, once: an invitation of somebody who has none, a reset for somebody else. The user's
+         *     earlier links end; an earlier password holds until the new one is set.
+         */
+        post: operations["make_password_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1398,7 +1604,7 @@ export interface components {
         ApplyObject: {
             /**
              * @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
-             *     `service_token` or `gateway`.
+             *     `service_token`, `gateway` or `sign_in_provider`.
              */
             kind: string;
             /** @description What it is called; of a user, the address. */
@@ -1516,6 +1722,18 @@ export interface components {
             /** @description What stands before the credential there, with its blank: `Bearer `. Absent: nothing. */
             prefix?: string;
         };
+        /** @description A sign-in with an account that works without the identity provider. */
+        BreakGlassSignIn: {
+            /** @description From where. */
+            address: string;
+            /**
+             * Format: date-time
+             * @description When it was.
+             */
+            at: string;
+            /** @description The account's address. */
+            email: string;
+        };
         /** @description A browser's session; its token is in a cookie. */
         BrowserSession: {
             /**
@@ -1567,11 +1785,18 @@ export interface components {
             /** @description Whether the model may call tools at all. Where not, a request with tools is refused. */
             tools?: boolean | null;
         };
+        /** @description The names of claims. A name with dots is looked up whole first, then as a path: `realm_access.roles`. */
+        ClaimNames: {
+            /** @description The e-mail address. It counts only if the claim `email_verified` is true. */
+            email: string;
+            /** @description The groups: a list of texts, or one text. */
+            groups: string;
+        };
         /**
          * @description Stable codes of problems. Clients may rely on them.
          * @enum {string}
          */
-        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "irrevertible" | "too_many_requests" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
+        Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "irrevertible" | "too_many_requests" | "sign_in_provider_unreachable" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
         /**
          * @description Whether a cost can be explained.
          * @enum {string}
@@ -2150,6 +2375,18 @@ export interface components {
             /** @description 1 to 100 characters; unique. */
             name: string;
         };
+        /** @description What members of a group may do. */
+        GroupRule: {
+            /** @description The group, as the claim says it; `*`: everybody whom the provider knows. */
+            group: string;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description In which tenant; null for `platform_admin`, and for a `user` of the platform. A tenant's own provider leads to that tenant only, and may leave it out.
+             */
+            tenant_id: string | null;
+        };
         /** @description Who is signed in. */
         Identity: {
             /** @description The user's address. */
@@ -2169,6 +2406,26 @@ export interface components {
              */
             tenant_id: string | null;
         };
+        /** @description What a link is for. */
+        LinkFor: {
+            /** @description Whose password it sets. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description Whether the user has none yet. */
+            is_invitation: boolean;
+        };
+        /** @description A link's token. */
+        LinkToken: {
+            /**
+             * Format: password
+             * @description As it stands in the link.
+             */
+            token: string;
+        };
         /** @description One part of a list. */
         List_ApiKey: {
             /** @description In the order of the list. */
@@ -2180,6 +2437,13 @@ export interface components {
         List_AuditEntry: {
             /** @description In the order of the list. */
             items: components["schemas"]["AuditEntry"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_BreakGlassSignIn: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["BreakGlassSignIn"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -2261,6 +2525,20 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_SignInChoice: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["SignInChoice"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_SignInProvider: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["SignInProvider"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_Tenant: {
             /** @description In the order of the list. */
             items: components["schemas"]["Tenant"][];
@@ -2278,6 +2556,11 @@ export interface components {
         ListedUsageRecord: components["schemas"]["UsageRecord"] & {
             /** @description What the key is called, also if it was deleted; null: it is not known any more. */
             key_name: string | null;
+        };
+        /** @description What an identity provider says of sessions that are over (OpenID Connect Back-Channel Logout 1.0). */
+        Logout: {
+            /** @description A JWT of the issuer's. */
+            logout_token: string;
         };
         /**
          * @description The field that bounds the output in OpenAI's chat schema.
@@ -2496,6 +2779,19 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description A password that is set by a link. */
+        NewPassword: {
+            /**
+             * Format: password
+             * @description 12 to 256 characters, and none that is easily guessed.
+             */
+            password: string;
+            /**
+             * Format: password
+             * @description As it stands in the link.
+             */
+            token: string;
+        };
         /** @description Deployments that serve the same models, in the order in which they are tried. */
         NewPool: {
             /**
@@ -2625,6 +2921,41 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description An identity provider (OpenID Connect) by which people sign in. Its client's redirect URI is `…/api/v1/admin/auth/oidc/{id}/callback` at the console's origin. */
+        NewSignInProvider: {
+            /** @description Where its claims stand. Default `email` and `groups`. */
+            claims?: components["schemas"]["ClaimNames"];
+            /** @description By what the issuer knows this installation. 1 to 500 visible ASCII characters. */
+            client_id: string;
+            /**
+             * Format: password
+             * @description What this installation shows to the issuer, 1 to 8192 visible ASCII characters. Kept encrypted, never shown. Null: a public client.
+             */
+            client_secret?: string | null;
+            /**
+             * @description Whether somebody whom a rule matches becomes a user at the first sign-in. Default false: only users who have connected
+             *     themselves with it sign in by it.
+             */
+            creates_users?: boolean;
+            /**
+             * @description Whether those whom it concerns (users of its tenant; all, if it is the platform's) sign in by it alone: their passwords are
+             *     refused, but for break-glass accounts. Default false.
+             */
+            is_only_way_in?: boolean;
+            /** @description The issuer's URL, as its tokens say it: `https://login.example.com/realms/acme`. `http://` only inside the operator's network. */
+            issuer: string;
+            /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
+            name: string;
+            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            rules?: components["schemas"]["GroupRule"][];
+            /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
+            scopes?: string[];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id?: string | null;
+        };
         /** @description A customer, a department or a team: what it has, nobody else sees. */
         NewTenant: {
             /**
@@ -2658,15 +2989,20 @@ export interface components {
              * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
              */
             guardrail_profile_id?: string | null;
+            /**
+             * @description A platform admin's account for when the identity provider is away: its password holds where passwords are refused, and each
+             *     sign-in with it is told to all platform admins. Default false.
+             */
+            is_break_glass?: boolean;
             /** @description Names with values, chosen freely; at most 50. */
             labels?: {
                 [key: string]: string;
             };
             /**
              * Format: password
-             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
+             * @description 12 to 256 characters, and none that is easily guessed. Never shown. A new one ends the user's sessions. Null or absent: the user signs in by an identity provider, or is sent a link (`POST /users/{id}/password-link`).
              */
-            password: string | null;
+            password?: string | null;
             /** @description What they may do in all of their tenant, or of the platform. It is not changed from or to `platform_admin`. */
             role: components["schemas"]["Role"];
             /**
@@ -2811,14 +3147,28 @@ export interface components {
              * @description When it was last used, to a minute.
              */
             last_seen_at: string;
+            /** @description The identity provider by which you signed in; null: by a password. */
+            provider_name: string | null;
             /** @description As the browser called itself; empty for machines. */
             user_agent: string;
+        };
+        /** @description A link that was made. */
+        PasswordLink: {
+            /**
+             * Format: date-time
+             * @description When it ends: an invitation after seven days, a reset after one.
+             */
+            expires_at: string;
+            /** @description Whether the user has no password yet. */
+            is_invitation: boolean;
+            /** @description The link's path at the console's origin, its token behind `#`. It is shown this once; hand it to the user alone. */
+            path: string;
         };
         /**
          * @description Something that may be allowed or not.
          * @enum {string}
          */
-        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
+        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
         /** @description Where the playground sends to. */
         Playground: {
             /** @description The gateway's URL, as apps use it; null: none is set (`WEIR_GATEWAY_URL`), and nothing can be sent. */
@@ -3495,6 +3845,177 @@ export interface components {
             /** @description Nobody administers the platform yet: the control plane has printed a token with which somebody may. */
             is_needed: boolean;
         };
+        /** @description What came of asking an issuer for its discovery document and its keys. */
+        SignInCheck: {
+            /** @description Whether one is signed out there, too. */
+            ends_its_session: boolean;
+            /** @description The same in words. */
+            message: string;
+            /** @description Whether its answers say whose they are (RFC 9207). */
+            names_itself: boolean;
+            /** @description Whether people can be sent there. */
+            ok: boolean;
+            /**
+             * @description `ok`; `destination`: the address is inside the operator's network; `unreachable`; `status`: it refuses; `malformed`: it is no
+             *     OpenID Connect; `issuer`: it calls itself otherwise; `endpoint`: an endpoint without TLS; `unsupported`: it lacks what is needed.
+             */
+            result: string;
+            /** @description Whether it says which sessions are over. */
+            tells_of_ended_sessions: boolean;
+        };
+        /** @description Whom to ask. */
+        SignInCheckRequest: {
+            /** @description The issuer's URL. */
+            issuer: string;
+            /**
+             * Format: uuid
+             * @description Whose the identity provider is or will be; null: the platform's.
+             */
+            tenant_id?: string | null;
+        };
+        /** @description An identity provider that one can sign in by. */
+        SignInChoice: {
+            /**
+             * Format: uuid
+             * @description Names it.
+             */
+            id: string;
+            /** @description The page says `Continue with` it. */
+            name: string;
+        };
+        /** @description An identity provider (OpenID Connect) by which people sign in. Its client's redirect URI is `…/api/v1/admin/auth/oidc/{id}/callback` at the console's origin. */
+        SignInProvider: {
+            /** @description Where its claims stand. Default `email` and `groups`. */
+            claims: components["schemas"]["ClaimNames"];
+            /** @description By what the issuer knows this installation. 1 to 500 visible ASCII characters. */
+            client_id: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * @description Whether somebody whom a rule matches becomes a user at the first sign-in. Default false: only users who have connected
+             *     themselves with it sign in by it.
+             */
+            creates_users: boolean;
+            /** @description Whether there is a secret. */
+            has_client_secret: boolean;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /**
+             * @description Whether those whom it concerns (users of its tenant; all, if it is the platform's) sign in by it alone: their passwords are
+             *     refused, but for break-glass accounts. Default false.
+             */
+            is_only_way_in: boolean;
+            /** @description The issuer's URL, as its tokens say it: `https://login.example.com/realms/acme`. `http://` only inside the operator's network. */
+            issuer: string;
+            /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            rules: components["schemas"]["GroupRule"][];
+            /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
+            scopes: string[];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description An identity provider (OpenID Connect) by which people sign in. Its client's redirect URI is `…/api/v1/admin/auth/oidc/{id}/callback` at the console's origin. */
+        SignInProviderPatch: {
+            /** @description Where its claims stand. Default `email` and `groups`. */
+            claims?: components["schemas"]["ClaimNames"];
+            /** @description By what the issuer knows this installation. 1 to 500 visible ASCII characters. */
+            client_id?: string;
+            /**
+             * Format: password
+             * @description What this installation shows to the issuer, 1 to 8192 visible ASCII characters. Kept encrypted, never shown. Null: a public client.
+             */
+            client_secret?: string | null;
+            /**
+             * @description Whether somebody whom a rule matches becomes a user at the first sign-in. Default false: only users who have connected
+             *     themselves with it sign in by it.
+             */
+            creates_users?: boolean;
+            /**
+             * @description Whether those whom it concerns (users of its tenant; all, if it is the platform's) sign in by it alone: their passwords are
+             *     refused, but for break-glass accounts. Default false.
+             */
+            is_only_way_in?: boolean;
+            /** @description The issuer's URL, as its tokens say it: `https://login.example.com/realms/acme`. `http://` only inside the operator's network. */
+            issuer?: string;
+            /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
+            name?: string;
+            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            rules?: components["schemas"]["GroupRule"][];
+            /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
+            scopes?: string[];
+        };
+        /** @description An identity provider (OpenID Connect) by which people sign in. Its client's redirect URI is `…/api/v1/admin/auth/oidc/{id}/callback` at the console's origin. */
+        SignInProviderSpec: {
+            /** @description Where its claims stand. Default `email` and `groups`. */
+            claims?: components["schemas"]["ClaimNames"];
+            /** @description By what the issuer knows this installation. 1 to 500 visible ASCII characters. */
+            client_id: string;
+            /**
+             * Format: password
+             * @description What this installation shows to the issuer, 1 to 8192 visible ASCII characters. Kept encrypted, never shown. Null: a public client.
+             */
+            client_secret?: string | null;
+            /**
+             * @description Whether somebody whom a rule matches becomes a user at the first sign-in. Default false: only users who have connected
+             *     themselves with it sign in by it.
+             */
+            creates_users?: boolean;
+            /**
+             * @description Whether those whom it concerns (users of its tenant; all, if it is the platform's) sign in by it alone: their passwords are
+             *     refused, but for break-glass accounts. Default false.
+             */
+            is_only_way_in?: boolean;
+            /** @description The issuer's URL, as its tokens say it: `https://login.example.com/realms/acme`. `http://` only inside the operator's network. */
+            issuer: string;
+            /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
+            name: string;
+            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            rules?: components["schemas"]["GroupRule"][];
+            /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
+            scopes?: string[];
+        };
+        /** @description Where signing out goes on. */
+        SignedOut: {
+            /** @description The identity provider's page that ends its own session, and leads back to the console's sign-in. */
+            continue_at: string;
+        };
+        /** @description How a sign-in begins. */
+        Start: {
+            /** @description Whether whoever is signed in now wants to sign in by it from now on. Default false. */
+            connect?: boolean;
+            /** @description The console's page to come to afterwards. Default the first one. */
+            next?: string | null;
+        };
+        /** @description Where to send the browser. */
+        Started: {
+            /** @description The identity provider's page. */
+            url: string;
+        };
         /**
          * @description What can be asked of an answer's form.
          * @enum {string}
@@ -3987,11 +4508,18 @@ export interface components {
             guardrail_profile_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             guardrail_profile_name: string | null;
+            /** @description Whether there is a password. */
+            has_password: boolean;
             /**
              * Format: uuid
              * @description UUIDv7, immutable.
              */
             id: string;
+            /**
+             * @description A platform admin's account for when the identity provider is away: its password holds where passwords are refused, and each
+             *     sign-in with it is told to all platform admins. Default false.
+             */
+            is_break_glass: boolean;
             /** @description Names with values, chosen freely; at most 50. */
             labels: {
                 [key: string]: string;
@@ -4050,13 +4578,18 @@ export interface components {
              * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
              */
             guardrail_profile_id?: string | null;
+            /**
+             * @description A platform admin's account for when the identity provider is away: its password holds where passwords are refused, and each
+             *     sign-in with it is told to all platform admins. Default false.
+             */
+            is_break_glass?: boolean;
             /** @description Names with values, chosen freely; at most 50. */
             labels?: {
                 [key: string]: string;
             };
             /**
              * Format: password
-             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
+             * @description 12 to 256 characters, and none that is easily guessed. Never shown. A new one ends the user's sessions. Null or absent: the user signs in by an identity provider, or is sent a link (`POST /users/{id}/password-link`).
              */
             password?: string | null;
             /** @description What they may do in all of their tenant, or of the platform. It is not changed from or to `platform_admin`. */
@@ -4080,13 +4613,18 @@ export interface components {
              * @description A profile of the tenant or of the platform, for all keys of theirs. The strictest of all that apply holds. Absent or null: none.
              */
             guardrail_profile_id?: string | null;
+            /**
+             * @description A platform admin's account for when the identity provider is away: its password holds where passwords are refused, and each
+             *     sign-in with it is told to all platform admins. Default false.
+             */
+            is_break_glass?: boolean;
             /** @description Names with values, chosen freely; at most 50. */
             labels?: {
                 [key: string]: string;
             };
             /**
              * Format: password
-             * @description 12 to 256 characters. Never shown. A new one ends the user's sessions.
+             * @description 12 to 256 characters, and none that is easily guessed. Never shown. A new one ends the user's sessions. Null or absent: the user signs in by an identity provider, or is sent a link (`POST /users/{id}/password-link`).
              */
             password?: string | null;
             /** @description What they may do in all of their tenant, or of the platform. It is not changed from or to `platform_admin`. */
@@ -5525,6 +6063,86 @@ export interface operations {
             };
         };
     };
+    break_glass_sign_ins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_BreakGlassSignIn"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -5642,6 +6260,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
             204: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
@@ -5763,6 +6391,570 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_sign_in: {
+        parameters: {
+            query?: {
+                /** @description What is exchanged for tokens. */
+                code?: string;
+                /** @description What the sign-in began with. */
+                state?: string;
+                /** @description The issuer (RFC 9207). */
+                iss?: string;
+                /** @description Why there is no code. */
+                error?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To a page of the console. */
+            303: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is given twice. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_provider_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["Logout"];
+            };
+        };
+        responses: {
+            /** @description They are over. */
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The token does not hold. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such provider. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no logout_token. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many at once. */
+            429: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Start"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Started"];
+                };
+            };
+            /** @description To connect, sign in first. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another site's page asks. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such provider. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many at once. */
+            429: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The issuer cannot be asked. */
+            502: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description It is set: sign in with it. */
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The link does not hold. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_password_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkToken"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkFor"];
+                };
+            };
+            /** @description The link does not hold. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in_choices: {
+        parameters: {
+            query?: {
+                /** @description A tenant's name: its own identity providers are among them. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_SignInChoice"];
                 };
             };
             /** @description A fault of the control plane. */
@@ -15543,6 +16735,1019 @@ export interface operations {
             };
         };
     };
+    list_sign_in_providers: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_SignInProvider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_sign_in_provider: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSignInProvider"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_sign_in_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInCheckRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInCheck"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many checks. */
+            429: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sign_in_provider: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_sign_in_provider: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInProviderSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_sign_in_provider: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_sign_in_provider: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInProviderPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_tenants: {
         parameters: {
             query?: {
@@ -17673,6 +19878,145 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_password_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordLink"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;

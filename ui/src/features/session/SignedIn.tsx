@@ -11,6 +11,7 @@ import {
   KeyRound,
   Layers,
   LayoutDashboard,
+  LogIn,
   MessagesSquare,
   Network,
   ScrollText,
@@ -29,6 +30,7 @@ import { Frame, type NavigationGroup } from "../../design/Frame";
 import { Failed, Loading, Notice } from "../../design/States";
 import { paths, signInThenBack } from "../../paths";
 import { texts } from "../../texts";
+import { BreakGlass } from "./BreakGlass";
 import { SignInForm } from "./SignInForm";
 
 /** The frame around every page but the sign-in. If the session ends, one signs in above the page, which keeps what was entered. */
@@ -52,12 +54,18 @@ export function SignedIn() {
 
   const signOut = async () => {
     // Whoever has no session any more is signed out, too.
-    await unwrap(client.POST("/api/v1/admin/auth/logout")).catch(() => undefined);
+    const signedOut = await unwrap(client.POST("/api/v1/admin/auth/logout")).catch(() => undefined);
     queries.clear();
+    // An identity provider ends its own session, and leads back to the sign-in.
+    if (signedOut?.continue_at) {
+      globalThis.location.assign(signedOut.continue_at);
+      return;
+    }
     router.history.push(paths.signIn);
   };
   return (
     <Frame groups={navigation(identity.data)} identity={identity.data} onSignOut={signOut}>
+      <BreakGlass isPlatform={identity.data.role === "platform_admin"} />
       <Outlet />
       <Dialog title={texts.signIn.title} isOpen={isExpired} onClose={() => setExpired(false)} firm>
         <Notice>{texts.signIn.again}</Notice>
@@ -107,6 +115,7 @@ function navigation({ role, permissions }: Identity): NavigationGroup[] {
         entry(paths.users, nav.users, Users),
         ...may("service_accounts.read", entry(paths.accounts, nav.accounts, Bot)),
         ...may("roles.read", entry(paths.roles, nav.customRoles, UserCog)),
+        ...may("sign_in.read", entry(paths.signInProviders, nav.signInProviders, LogIn)),
         entry(paths.keys, nav.keys, KeyRound),
       ],
     },

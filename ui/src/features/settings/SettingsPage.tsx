@@ -15,6 +15,7 @@ import { chooseTheme, type Theme, useTheme } from "../../design/theme";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { browserName } from "./browserName";
+import { Connections } from "./Connections";
 
 const { settings: words, common } = texts;
 type OwnSession = Schemas["OwnSession"];
@@ -38,6 +39,7 @@ export function SettingsPage() {
       <Section title={words.sessions} lead={words.sessionsLead}>
         <Sessions />
       </Section>
+      <Connections />
       <Section
         title={texts.tokens.title}
         lead={texts.tokens.lead}
@@ -91,6 +93,12 @@ function Sessions() {
             title: words.device,
             width: "minmax(0,1.3fr)",
             cell: (session) => <span title={session.user_agent}>{device(session)}</span>,
+          },
+          {
+            title: texts.signInProviders.by,
+            width: "9rem",
+            secondary: true,
+            cell: (session) => session.provider_name ?? texts.signInProviders.byPassword,
           },
           { title: words.lastUsed, width: "9rem", cell: (session) => shortDateTime(session.last_seen_at) },
           {

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useController, useWatch } from "react-hook-form";
+import { type Control, useController, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
@@ -23,6 +23,7 @@ import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { type Grant, GrantsField } from "./GrantsField";
+import { PasswordLink } from "./PasswordLink";
 
 const { users: words, common, identity: shared } = texts;
 
@@ -128,6 +129,7 @@ const schema = z.object({
   grants: z.array(z.custom<Grant>()),
   labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
   disabled: z.boolean(),
+  is_break_glass: z.boolean(),
   password: z.union([z.literal(""), z.string().min(12, words.passwordHelp).max(256, words.passwordHelp)]),
 });
 
@@ -147,6 +149,7 @@ export function UserPage() {
   return (
     <Page title={user.data.email} width="form">
       <UserForm key={user.data.id} user={user.data} />
+      <PasswordLink user={user.data} />
     </Page>
   );
 }
@@ -159,9 +162,7 @@ function UserForm({ user }: { user?: Item<"users"> }) {
     <ResourceForm
       resource="users"
       item={user}
-      schema={
-        user ? schema : schema.refine((form) => form.password !== "", { path: ["password"], message: common.required })
-      }
+      schema={schema}
       label={user?.email ?? words.one}
       deleteConsequence={words.deleteConsequence}
       readOnly={may("users.write", user ? user.tenant_id : identity?.tenant_id) ? undefined : texts.states.readOnly}
@@ -173,27 +174,32 @@ function UserForm({ user }: { user?: Item<"users"> }) {
         grants: item?.grants ?? [],
         labels: writeLabels(item?.labels),
         disabled: item?.disabled ?? false,
+        is_break_glass: item?.is_break_glass ?? false,
         password: "",
       })}
-      toCreate={({ tenant_id, role, department_id, ...form }) => ({
+      toCreate={({ tenant_id, role, department_id, password, is_break_glass, ...form }) => ({
         ...form,
         role,
         labels: labels(form.labels),
         department_id: department_id || null,
+        is_break_glass: role === "platform_admin" && is_break_glass,
+        ...(password ? { password } : {}),
         tenant_id: role === "platform_admin" ? null : tenant_id || null,
       })}
-      toPatch={({ email, role, department_id, grants, disabled, password, ...form }) => ({
+      toPatch={({ email, role, department_id, grants, disabled, is_break_glass, password, ...form }) => ({
         email,
         role,
         department_id: department_id || null,
         grants,
         labels: labels(form.labels),
         disabled,
+        is_break_glass,
         ...(password ? { password } : {}),
       })}
       onMade={(made) => {
         toast(common.created(made.email));
-        void navigate({ to: paths.users as never });
+        // Whoever has no password is sent a link, which is made on the user's page.
+        void navigate({ to: (made.has_password ? paths.users : paths.user(made.id)) as never });
       }}
       onRemoved={() => void navigate({ to: paths.users as never })}
     >
@@ -209,12 +215,13 @@ function UserForm({ user }: { user?: Item<"users"> }) {
           />
           <RoleFields control={control} item={user} />
           <ScopeFields control={control} />
+          <BreakGlassField control={control} />
           <TextField
             control={control}
             name="password"
             label={user ? words.newPassword : words.password}
-            help={user ? words.newPasswordHelp : words.passwordHelp}
-            optional={!!user}
+            help={user ? words.newPasswordHelp : `${words.passwordHelp} ${words.passwordNewHelp}`}
+            optional
             type="password"
             autoComplete="new-password"
           />
@@ -251,5 +258,19 @@ function ScopeFields({ control }: { control: Parameters<typeof TextField<z.infer
       />
       <GrantsField tenantId={tenantId} value={field.value} onChange={field.onChange} isDisabled={field.disabled} />
     </>
+  );
+}
+
+/** For the platform's admins only. */
+function BreakGlassField({ control }: { control: Control<z.infer<typeof schema>> }) {
+  const role = useWatch({ control, name: "role" });
+  if (role !== "platform_admin") return null;
+  return (
+    <CheckboxField
+      control={control}
+      name="is_break_glass"
+      label={texts.breakGlass.label}
+      help={texts.breakGlass.help}
+    />
   );
 }

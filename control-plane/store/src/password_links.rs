@@ -1,0 +1,85 @@
+//! Links with which users set their passwords: invitations of those who have none, and resets.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use uuid::Uuid;
+use weir_core::actor::{Actor, Via};
+
+use crate::authorisation::{expect_no_more, expect_within};
+use crate::resource::{SecretChange, USER};
+use crate::{Store, StoreError};
+
+/// What a link is for.
+#[derive(Clone, Debug)]
+pub struct PasswordLink {
+    /// Whose password it sets.
+    pub email: String,
+    /// Whether that user has none yet.
+    pub is_invitation: bool,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Lets the holder of a token set a user's password once, until it expires. Links of before end, the password does not.
+    pub async fn allow_password(
+        &self,
+        actor: &Actor,
+        user_id: Uuid,
+        token_sha256: &[u8],
+        expires_at: DateTime<Utc>,
+    ) -> Result<PasswordLink, StoreError> {
+        let mut writing = self.begin_on(USER, actor, user_id).await?;
+        let user = writing.current(USER, user_id).await?;
+        // Whoever sets the password has what the user has.
+        expect_within(writing.connection(), actor, USER, user_id).await?;
+        expect_no_more(writing.connection(), actor, user.tenant_id, USER.gives(&user.spec)).await?;
+        // Files that say the password would set it again.
+        writing.expect_managed_here(&user)?;
+        sqlx::query("DELETE FROM password_links WHERE user_id = $1")
+            .bind(user_id)
+            .execute(writing.connection())
+            .await?;
+        sqlx::query("INSERT INTO password_links (token_sha256, user_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(token_sha256)
+            .bind(user_id)
+            .bind(expires_at)
+            .execute(writing.connection())
+            .await?;
+        let is_invitation = user.status.get("has_password") != Some(&true.into());
+        writing.note(USER, if is_invitation { "invite" } else { "reset_password" }, &user, Vec::new());
+        writing.commit().await?;
+        Ok(PasswordLink { email: user.text("email").to_owned(), is_invitation, expires_at })
+    }
+
+    /// What a link's token stands for; `None`: nothing, or no longer.
+    pub async fn password_link(&self, token_sha256: &[u8]) -> Result<Option<PasswordLink>, StoreError> {
+        let row: Option<(String, bool, DateTime<Utc>)> = sqlx::query_as(
+            "SELECT u.email, u.password_hash IS NULL, l.expires_at FROM password_links l JOIN users u ON u.id = l.user_id
+             WHERE l.token_sha256 = $1 AND l.expires_at > now()",
+        )
+        .bind(token_sha256)
+        .fetch_optional(&self.admin)
+        .await?;
+        Ok(row.map(|(email, is_invitation, expires_at)| PasswordLink { email, is_invitation, expires_at }))
+    }
+
+    /// Sets the password that a link is for; the link and the user's sessions end with it. `hash`: argon2id in PHC form.
+    pub async fn set_password(&self, token_sha256: &[u8], hash: SecretString, via: &Via) -> Result<(), StoreError> {
+        let system = Actor { via: via.clone(), ..Actor::system() };
+        let mut writing = self.begin(&system).await?;
+        let used: Option<(Uuid,)> = sqlx::query_as(
+            "DELETE FROM password_links WHERE token_sha256 = $1 AND expires_at > now() RETURNING user_id",
+        )
+        .bind(token_sha256)
+        .fetch_optional(writing.connection())
+        .await?;
+        let Some((user_id,)) = used else { return Err(StoreError::PasswordLink) };
+        let user = writing.current(USER, user_id).await?;
+        let (spec, origin) = (user.spec.clone(), user.origin.clone());
+        let secret = SecretChange::SetHash { hash, secret: None };
+        writing.update(self, USER, &user, spec, secret, &origin).await?;
+        writing.commit().await?;
+        Ok(())
+    }
+}
