@@ -6,6 +6,7 @@ import secrets
 
 import pytest
 
+from weir_e2e.everywhere import files
 from weir_e2e.sse import ask, check_error, headers_of, path_of, post
 from weir_e2e.waiting import eventually
 
@@ -55,7 +56,7 @@ def test_a_wrong_key_is_not_echoed(gateway, served, schema):
 
 
 @SCHEMAS
-@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key"])
+@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
 def test_a_key_may_come_in_any_usual_header(world, gateway, served, schema, header):
     key = world.key()
     value = f"Bearer {key.secret}" if header == "authorization" else key.secret
@@ -76,6 +77,78 @@ def test_the_same_key_twice_is_one_key(world, gateway, served):
     key = world.key()
     both = {"authorization": f"Bearer {key.secret}", "x-api-key": key.secret}
     assert gateway.post("/v1/chat/completions", json=ask("openai", "m"), headers=both).status_code == 200
+
+
+@SCHEMAS
+def test_a_key_that_the_app_has_already_serves_and_reaches_no_provider(world, served, schema):
+    given = f"sk-proj-{secrets.token_urlsafe(24)}"
+    http = world.http(world.key(key=given))
+    assert post(http, schema, "m").status_code == 200
+    assert not served.only().holds(given)
+
+
+def test_beside_a_key_of_weirs_another_credential_counts_for_nothing_and_is_not_forwarded(world, gateway, served):
+    key, other = world.key(), f"sk-other-{secrets.token_urlsafe(24)}"
+    world.admin.settle()
+    for headers in (
+        {"authorization": f"Bearer {other}", "x-api-key": key.secret},
+        {"authorization": f"Bearer {key.secret}", "x-api-key": other, "api-key": other, "x-goog-api-key": other},
+    ):
+        response = gateway.post("/v1/chat/completions", json=ask("openai", "m"), headers=headers)
+        assert response.status_code == 200, response.text
+    for received in served.received():
+        assert not received.holds(other) and not received.holds(key.secret)
+
+
+def test_a_key_with_a_wrong_checksum_is_refused(world, gateway, served):
+    secret = world.key().secret
+    guess = secret[:-1] + ("A" if secret[-1] != "A" else "B")
+    refused(gateway, "openai", 401, "invalid_api_key", authorization=f"Bearer {guess}")
+    assert served.received() == []
+
+
+def test_a_key_in_the_url_is_no_key_and_in_no_log(world, gateway, served, system):
+    key = world.key()
+    world.admin.settle()
+    response = gateway.post(f"/v1/chat/completions?key={key.secret}", json=ask("openai", "m"))
+    check_error("openai", response, 401, "invalid_api_key")
+    headers = {"authorization": f"Bearer {key.secret}"}
+    both = gateway.post(f"/v1/chat/completions?key={key.secret}", json=ask("openai", "m"), headers=headers)
+    assert both.status_code == 200
+    assert not served.only().holds(key.secret)
+    request_id = both.headers["x-weir-request-id"]
+    # Envoy writes its log from time to time.
+    eventually(
+        lambda: any(request_id.encode() in text for name, text in files(system).items() if "pg" not in name),
+        within_s=20,
+        what="a log line",
+    )
+    assert not [name for name, text in files(system).items() if key.secret.encode() in text]
+
+
+@SCHEMAS
+def test_a_disabled_key_is_refused_until_it_is_enabled(world, served, schema):
+    key = world.key()
+    http = world.http(key)
+    for disabled, status in ((False, 200), (True, 401), (False, 200)):
+        world.admin.change("api-keys", key.id, disabled=disabled)
+        world.admin.settle()
+        assert post(http, schema, "m").status_code == status
+
+
+@SCHEMAS
+def test_a_key_is_refused_for_operations_and_from_addresses_that_it_does_not_name(world, served, schema):
+    check_error(schema, post(world.http(world.key(allowed_operations=["embeddings"])), schema, "m"), 403, "operation_not_allowed")
+    check_error(schema, post(world.http(world.key(source_cidrs=["198.51.100.0/24"])), schema, "m"), 403, "source_not_allowed")
+    assert served.received() == []
+    here = world.http(world.key(source_cidrs=["0.0.0.0/0", "::/0"]))
+    assert post(here, schema, "m").status_code == 200
+    # What the client says of where it is counts for nothing.
+    there = world.http(world.key(source_cidrs=["198.51.100.0/24"]))
+    there.headers["x-forwarded-for"] = "198.51.100.7"
+    check_error(schema, post(there, schema, "m"), 403, "source_not_allowed")
+    record = world.record(post(there, schema, "m").headers["x-weir-request-id"])
+    assert (record["error_code"], record["outcome"], record["attempts"]) == ("source_not_allowed", "refused", 0)
 
 
 @SCHEMAS

@@ -53,6 +53,28 @@ test("a new key is tried before it is gone, and a revoked one says since when ea
     assert.ok((await tooWide(page)) <= 0);
   }));
 
+test("a key that an app has already is given, works at once, and is disabled and enabled again", () =>
+  withPage(desktop, async (page) => {
+    const given = `sk-proj-${crypto.randomUUID()}`;
+    await visit(page, `/keys/new?tenant_id=${tenant.id}`);
+    await page.getByLabel("Name").fill("brought along");
+    await page.getByLabel("A key that the app has already").fill(given);
+    await page.getByLabel("Allowed operations").fill("chat.completions");
+    await button(page, "Create").click();
+    await page.getByRole("heading", { name: "brought along" }).waitFor();
+    assert.ok(!(await page.content()).includes(given), "it is not shown again");
+    assert.deepEqual(await axe(page), []);
+    assert.equal((await chat("gpt-4o", { key: given })).status, 200);
+    for (const [is, status] of [
+      ["check", 401],
+      ["uncheck", 200],
+    ]) {
+      await page.getByLabel("Disabled")[is]();
+      await button(page, "Save").click();
+      await until(`HTTP ${status}`, async () => (await chat("gpt-4o", { key: given })).status === status);
+    }
+  }));
+
 test("several keys are revoked at once, and each says what came of it", () =>
   withPage(desktop, async (page) => {
     const keys = [await keyOf("bulk 1"), await keyOf("bulk 2"), await keyOf("bulk 3")];

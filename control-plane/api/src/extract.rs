@@ -9,6 +9,7 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
+use weir_core::change::Streams;
 use weir_core::json::{data_error, rule};
 use weir_core::secret::sha256_bytes;
 use weir_store::Idempotency;
@@ -83,11 +84,14 @@ pub(crate) struct Named {
     pub(crate) id_or_name: String,
     /// A tenant, by name or id.
     pub(crate) tenant: Option<String>,
+    /// What becomes of its streams under way; `None`: that is not said.
+    pub(crate) streams: Option<Streams>,
 }
 
 #[derive(serde::Deserialize)]
 struct Owner {
     tenant: Option<String>,
+    streams: Option<Streams>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
@@ -97,8 +101,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(id_or_name) =
             path.map_err(|_| Problem::new(Code::NotFound, "the path holds no id or name of anything"))?;
-        let Query(Owner { tenant }) = Query::from_request_parts(parts, state).await?;
-        Ok(Self { id_or_name, tenant })
+        let Query(Owner { tenant, streams }) = Query::from_request_parts(parts, state).await?;
+        Ok(Self { id_or_name, tenant, streams })
     }
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct ResourceQuery {
     environment: Option<Environment>,
     /// Only what has this label: a name, or `name=value`.
     label: Option<String>,
+    /// Only what was not used for so many days, and is older than that; 1 to 1000.
+    unused_for_days: Option<u16>,
 }
 
 /// To whom what is listed belongs.
@@ -147,7 +149,11 @@ impl ResourceQuery {
             self.service_account_id.map(Filter::ServiceAccount),
             self.environment.map(Filter::Environment),
             self.label.map(label),
+            self.unused_for_days.map(Filter::UnusedForDays),
         ];
+        if self.unused_for_days.is_some_and(|days| !(1..=1000).contains(&days)) {
+            return Err(Problem::field(Code::InvalidQuery, "unused_for_days", "must be between 1 and 1000"));
+        }
         Ok(ListRequest {
             limit: limit(self.limit)?,
             order,

@@ -1,6 +1,8 @@
 //! What a committed change means for those who hold copies of the policy.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One committed change. Revisions have no gaps.
@@ -14,13 +16,27 @@ pub struct Change {
     pub kind: ChangeKind,
     /// What has changed of that which Envoy is configured from ([`crate::snapshot::Snapshot`]).
     pub configuration: Affected,
+    /// Keys whose streams under way are to be ended.
+    pub ends_streams_of: Vec<Uuid>,
 }
 
 impl Change {
     /// One of which only its revision is known.
     pub fn unknown(revision: u64, at: DateTime<Utc>) -> Self {
-        Self { revision, at, kind: ChangeKind::Unknown, configuration: Affected::Everything }
+        let (kind, configuration) = (ChangeKind::Unknown, Affected::Everything);
+        Self { revision, at, kind, configuration, ends_streams_of: Vec::new() }
     }
+}
+
+/// What becomes of streams under way of whom a change concerns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    /// They go on to their end.
+    #[default]
+    Finish,
+    /// They are ended within a second: with an error event, or broken off.
+    End,
 }
 
 /// Whose part of Envoy's configuration a change concerns.
@@ -39,7 +55,7 @@ pub enum Affected {
 pub enum ChangeKind {
     /// One key's principal.
     Key {
-        /// SHA-256 of the key.
+        /// SHA-256 of the key; while a change is written, as its row keeps it.
         sha256: Vec<u8>,
         /// Its tenant.
         tenant_id: Uuid,

@@ -29,6 +29,8 @@ const MOST_KEYS: usize = 16;
 pub enum Purpose {
     /// A provider's credential; the owner is the provider.
     ProviderCredential,
+    /// The SHA-256 of an API key, in hexadecimal digits; the owner is the key. Told to gateways that must forget it.
+    KeyDigest,
     /// The result of a request, kept for its repeats; the owner is who asked.
     StoredResult,
     /// What a browser keeps while its user is at an identity provider; it has no owner.
@@ -42,6 +44,7 @@ impl Purpose {
     fn name(self) -> &'static str {
         match self {
             Self::ProviderCredential => "provider_credential",
+            Self::KeyDigest => "key_digest",
             Self::StoredResult => "stored_result",
             Self::SignIn => "sign_in",
             Self::Check => "check",
@@ -61,6 +64,8 @@ struct MasterKey {
     key: LessSafeKey,
     /// Of a purpose of its own, so that no digest tells anything of the other key.
     digests: hmac::Key,
+    /// Of another purpose.
+    lookups: hmac::Key,
 }
 
 impl fmt::Debug for Encryption {
@@ -118,6 +123,18 @@ impl Encryption {
         context.update(&sha256_bytes(kept));
         context.update(secret.expose_secret().as_bytes());
         Some(context.sign().as_ref().to_vec())
+    }
+
+    /// By what an API key is found: a digest of its SHA-256 that is keyed with each master key in turn, the first one first. Who only has
+    /// what is stored can neither search for a key nor make one that counts.
+    pub fn lookup_digests(&self, sha256: &[u8]) -> Vec<Vec<u8>> {
+        self.keys.iter().map(|master| hmac::sign(&master.lookups, sha256).as_ref().to_vec()).collect()
+    }
+
+    /// The one of these that is stored: of the first master key.
+    pub fn lookup_digest(&self, sha256: &[u8]) -> Result<Vec<u8>, EncryptionError> {
+        let master = self.keys.first().ok_or(EncryptionError::NoMasterKey)?;
+        Ok(hmac::sign(&master.lookups, sha256).as_ref().to_vec())
     }
 
     /// Takes the master keys in standard base64, one a line, as `openssl rand -base64 32` prints them. The first one encrypts. Empty
@@ -198,9 +215,10 @@ impl MasterKey {
         let named = Zeroizing::new([b"weir master key\n", bytes].concat());
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&sha256_bytes(&named)[..KEY_ID_LEN]);
-        let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"weir: digests of secrets");
-        let digests = hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref());
-        Ok(Self { id, key: LessSafeKey::new(key), digests })
+        let master = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let of = |purpose: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, purpose).as_ref());
+        let (digests, lookups) = (of(b"weir: digests of secrets"), of(b"weir: digests of API keys"));
+        Ok(Self { id, key: LessSafeKey::new(key), digests, lookups })
     }
 
     /// Opens a nonce and what follows it.
@@ -320,6 +338,15 @@ mod tests {
         ] {
             assert_ne!(one, another);
         }
+    }
+
+    #[test]
+    fn a_key_is_found_by_each_key_of_the_ring_and_stored_by_the_first() {
+        let [old, both, new] = [ring(&[7]), ring(&[8, 7]), ring(&[8])];
+        let stored = old.lookup_digest(b"sha256").unwrap();
+        assert!(both.lookup_digests(b"sha256").contains(&stored) && !new.lookup_digests(b"sha256").contains(&stored));
+        assert_eq!(both.lookup_digest(b"sha256").unwrap(), new.lookup_digest(b"sha256").unwrap());
+        assert_ne!(stored, old.lookup_digest(b"other").unwrap());
     }
 
     #[test]

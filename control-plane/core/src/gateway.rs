@@ -15,6 +15,8 @@ pub struct Gateway {
     pub name: String,
     /// `None`: it serves all tenants.
     pub tenant_id: Option<Uuid>,
+    /// How many proxies of the operator's stand before it.
+    pub trusted_hops: u8,
 }
 
 impl Gateway {
@@ -48,6 +50,8 @@ pub enum CredentialStatus {
     Revoked,
     /// Its time is over.
     Expired,
+    /// An administrator put it out of use, maybe for a time.
+    Disabled,
 }
 
 /// Who is calling, and what holds for them.
@@ -59,6 +63,12 @@ pub struct Principal {
     pub key_id: Uuid,
     /// `None`: every model of the catalog.
     pub allowed_models: Option<Vec<String>>,
+    /// `None`: every operation.
+    pub allowed_operations: Option<Vec<String>>,
+    /// Ranges of addresses from which the key may be used; empty: from everywhere.
+    pub source_cidrs: Vec<String>,
+    /// How many proxies of the operator's stand before the gateway that asks.
+    pub trusted_hops: u8,
     /// What holds of the key's own profile and its tenant's.
     pub guardrail_profile: Option<PrincipalProfile>,
     /// What it is held to.

@@ -59,7 +59,7 @@ pub struct UsageRecord {
     pub status: u32,
     /// A stable error code, empty on success.
     pub error_code: String,
-    /// `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`.
+    /// `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`.
     pub outcome: String,
     /// Whether the client asked for a stream.
     pub streamed: bool,

@@ -54,12 +54,14 @@ pub enum Filter {
     Environment(Environment),
     /// What has a label of this name; with this value, if one is said.
     Label(String, Option<String>),
+    /// What was not used for so many days, and is older than that.
+    UnusedForDays(u16),
 }
 
 impl Filter {
     /// All names.
-    pub const NAMES: [&'static str; 6] =
-        ["department_id", "parent_id", "user_id", "service_account_id", "environment", "label"];
+    pub const NAMES: [&'static str; 7] =
+        ["department_id", "parent_id", "user_id", "service_account_id", "environment", "label", "unused_for_days"];
 
     /// Its name in a query.
     pub fn name(&self) -> &'static str {
@@ -70,6 +72,7 @@ impl Filter {
             Self::ServiceAccount(_) => "service_account_id",
             Self::Environment(_) => "environment",
             Self::Label(..) => "label",
+            Self::UnusedForDays(_) => "unused_for_days",
         }
     }
 }

@@ -114,6 +114,11 @@ impl UserSettings {
 pub struct GatewaySettings {
     /// 1 to 100 characters; unique.
     pub name: String,
+    /// How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+    /// adds, are believed, 0 to 16. Default 0: a client is who connects.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub trusted_hops: u8,
 }
 
 impl GatewaySettings {
@@ -121,6 +126,7 @@ impl GatewaySettings {
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut fields = Fields::default();
         fields.name("name", &self.name);
+        fields.range("trusted_hops", self.trusted_hops.into(), 0, 16);
         fields.finish()
     }
 }

@@ -10,13 +10,25 @@ use weir_core::gateway::{
 use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
-pub(crate) fn resolved(resolved: Resolved) -> wire::ResolveCredentialResponse {
+/// `keeps_restrictions`: whether whoever asks knows that keys may be disabled or restricted. To others such a key is revoked.
+pub(crate) fn resolved(resolved: Resolved, keeps_restrictions: bool) -> wire::ResolveCredentialResponse {
     use wire::resolve_credential_response::Status;
+    let is_restricted =
+        |principal: &Principal| principal.allowed_operations.is_some() || !principal.source_cidrs.is_empty();
+    if !keeps_restrictions && resolved.principal.as_ref().is_some_and(is_restricted) {
+        return wire::ResolveCredentialResponse {
+            status: Status::Revoked.into(),
+            revision: resolved.revision,
+            ..Default::default()
+        };
+    }
     let status = match resolved.status {
         CredentialStatus::Active => Status::Active,
         CredentialStatus::Unknown => Status::Unknown,
         CredentialStatus::Revoked => Status::Revoked,
         CredentialStatus::Expired => Status::Expired,
+        CredentialStatus::Disabled if keeps_restrictions => Status::Disabled,
+        CredentialStatus::Disabled => Status::Revoked,
     };
     wire::ResolveCredentialResponse {
         status: status.into(),
@@ -38,6 +50,9 @@ fn principal(principal: Principal) -> wire::Principal {
         tenant_id: principal.tenant_id.to_string(),
         key_id: principal.key_id.to_string(),
         allowed_models: principal.allowed_models.map(|names| wire::AllowedModels { names }),
+        allowed_operations: principal.allowed_operations.map(|names| wire::AllowedOperations { names }),
+        source_cidrs: principal.source_cidrs,
+        trusted_hops: principal.trusted_hops.into(),
         guardrail_profile_id: guardrail_profile.as_ref().map(|profile| profile.id.clone()).unwrap_or_default(),
         guardrail_profile,
         rate_limits: rate_limits.collect(),

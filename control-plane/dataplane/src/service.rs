@@ -119,7 +119,7 @@ impl DataPlane for Service {
         let request = request.into_inner();
         let known = convert::known_catalog(&request);
         let finds = found_by(&request.finding_types);
-        let digest = request.key_sha256;
+        let (digest, keeps_restrictions) = (request.key_sha256, request.keeps_restrictions);
         if digest.len() != 32 {
             return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
         }
@@ -127,7 +127,7 @@ impl DataPlane for Service {
         let resolved = self.store.resolve_credential(&gateway, &digest, known, &finds).await;
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
-        Ok(Response::new(convert::resolved(resolved)))
+        Ok(Response::new(convert::resolved(resolved, keeps_restrictions)))
     }
 
     async fn acquire_quota(

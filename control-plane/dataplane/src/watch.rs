@@ -3,13 +3,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use weir_core::change::{Change, ChangeKind};
 use weir_core::gateway::Gateway;
-use weir_proto::dataplane::{WatchRequest, WatchResponse};
+use weir_proto::dataplane::{EndedStreams, WatchRequest, WatchResponse};
 
 use crate::hub::ChangeHub;
 use crate::progress::{Progress, WatchedVm};
@@ -41,6 +42,7 @@ pub(crate) async fn serve(
         return Err(Status::invalid_argument(format!("vm and node must have at most {LONGEST_NAME} bytes")));
     }
     let turn = turn_of(&first.vm);
+    let node = first.node.clone();
     let mut vm = progress.watch((gateway.id, first.node));
     let (mut changes, revision) = hub.subscribe();
     let mut outbox = Outbox::new(gateway, revision);
@@ -65,7 +67,10 @@ pub(crate) async fn serve(
         }
         tokio::select! {
             request = requests.message() => match request? {
-                Some(request) => vm.said(request.applied_revision, request.waiting_records),
+                Some(request) => {
+                    note_ended(&node, &request.ended_streams);
+                    vm.said(request.applied_revision, request.waiting_records);
+                }
                 None => return Ok(()),
             },
             batch = changes.recv() => match batch {
@@ -86,6 +91,15 @@ pub(crate) async fn serve(
             () = sleep_until(held.as_ref().map(|held| held.until)), if held.is_some() => {}
             () = responses.closed() => return Ok(()),
         }
+    }
+}
+
+/// Notes when the last byte of streams went that were to be ended.
+fn note_ended(node: &str, ended: &[EndedStreams]) {
+    for EndedStreams { key_id, streams, last_byte_unix_ms } in ended.iter().filter(|ended| ended.streams > 0) {
+        metrics::counter!("weir_streams_ended_by_policy_total").increment(u64::from(*streams));
+        let last_byte = DateTime::from_timestamp_millis(*last_byte_unix_ms).map(|at| at.to_rfc3339());
+        tracing::info!(node, key_id, streams, last_byte, "streams under way were ended");
     }
 }
 
@@ -111,8 +125,14 @@ impl Held {
     /// Only what makes a VM forget everything waits, and what comes meanwhile is a part of that.
     fn add(waiting: Option<Self>, response: WatchResponse, now: Instant, wait: Duration) -> Self {
         match waiting {
-            Some(Self { response: waiting, until }) => {
-                Self { response: WatchResponse { revision: waiting.revision.max(response.revision), ..waiting }, until }
+            Some(Self { response: mut waiting, until }) => {
+                waiting.revision = waiting.revision.max(response.revision);
+                if response.end_streams_of_keys.is_empty() {
+                    return Self { response: waiting, until };
+                }
+                // Streams are not ended by forgetting whose they are, and within a second.
+                waiting.end_streams_of_keys.extend(response.end_streams_of_keys);
+                Self { response: waiting, until: now }
             }
             None if response.forget_everything => Self { response, until: now + wait },
             None => Self { response, until: now },
@@ -143,11 +163,13 @@ struct Outbox {
     pending: VecDeque<Change>,
     /// Everything up to this revision has been told.
     told: u64,
+    /// The streams that changes up to this one end were told of, maybe before the changes' turn.
+    ended: u64,
 }
 
 impl Outbox {
     fn new(gateway: Gateway, revision: u64) -> Self {
-        Self { gateway, pending: VecDeque::new(), told: revision }
+        Self { gateway, pending: VecDeque::new(), told: revision, ended: revision }
     }
 
     fn start_over(&mut self, revision: u64) -> WatchResponse {
@@ -178,6 +200,7 @@ impl Outbox {
                 let overtaking =
                     response.get_or_insert_with(|| WatchResponse { revision: self.told, ..WatchResponse::default() });
                 tell(&self.gateway, change, overtaking);
+                self.ended = change.revision;
             }
         }
         response
@@ -187,7 +210,11 @@ impl Outbox {
     fn release(&mut self, configured: u64) -> Option<WatchResponse> {
         let waits = |change: &Change| matches!(change.kind, ChangeKind::Catalog { .. }) && change.revision > configured;
         let mut response = None;
-        while let Some(change) = self.pending.pop_front_if(|change| !waits(change)) {
+        while let Some(mut change) = self.pending.pop_front_if(|change| !waits(change)) {
+            // Streams that have begun since are others.
+            if change.revision <= self.ended {
+                change.ends_streams_of.clear();
+            }
             let telling: &mut WatchResponse = response.get_or_insert_default();
             tell(&self.gateway, &change, telling);
             telling.revision = change.revision;
@@ -208,6 +235,11 @@ fn concerns_callers(kind: &ChangeKind) -> bool {
 }
 
 fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
+    if let ChangeKind::Key { tenant_id, .. } | ChangeKind::Tenant { tenant_id } = change.kind
+        && gateway.serves(tenant_id)
+    {
+        response.end_streams_of_keys.extend(change.ends_streams_of.iter().map(|key| key.to_string()));
+    }
     match &change.kind {
         ChangeKind::Key { sha256, tenant_id } if gateway.serves(*tenant_id) => {
             if !response.forget_keys_sha256.contains(sha256) {
@@ -225,6 +257,8 @@ fn tell(gateway: &Gateway, change: &Change, response: &mut WatchResponse) {
         ChangeKind::Everyone | ChangeKind::Catalog { tenant_id: None } | ChangeKind::Unknown => {
             response.forget_everything = true;
         }
+        // How many hops are trusted travels with each principal.
+        ChangeKind::Gateway { gateway_id } if *gateway_id == gateway.id => response.forget_everything = true,
         ChangeKind::Key { .. }
         | ChangeKind::Tenant { .. }
         | ChangeKind::Catalog { .. }

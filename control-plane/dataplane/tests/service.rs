@@ -12,6 +12,7 @@ use tonic::{Code, Request};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::api_key::ApiKeySettings;
+use weir_core::change::Streams;
 use weir_core::encryption::Encryption;
 use weir_core::json::write;
 use weir_core::node::{NodeEvent, NodeReport};
@@ -53,7 +54,7 @@ async fn fresh_store() -> Store {
 impl ControlPlane {
     async fn start() -> Self {
         let store = fresh_store().await;
-        let settings = GatewaySettings { name: "gateway".into() };
+        let settings = GatewaySettings { name: "gateway".into(), trusted_hops: 0 };
         let token = store.create_gateway(&Actor::system(), None, settings, None).await.unwrap().secret;
         let gateways = Gateways::new(store.clone());
         let hub = ChangeHub::new(store.revision().await.unwrap());
@@ -147,7 +148,7 @@ async fn an_open_watch_ends_once_its_gateway_is_gone() {
     let mut client = control_plane.client.clone();
     let (requests, stream) = mpsc::channel(8);
     requests
-        .send(WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: 0, waiting_records: None })
+        .send(WatchRequest { vm: "vm".into(), node: "node".into(), applied_revision: 0, ..WatchRequest::default() })
         .await
         .unwrap();
     let request = control_plane.with_token(ReceiverStream::new(stream));
@@ -156,7 +157,7 @@ async fn an_open_watch_ends_once_its_gateway_is_gone() {
 
     let gateway = control_plane.gateways.authenticate(&control_plane.token).await.unwrap().unwrap();
     let gateway = control_plane.store.get(GATEWAY, &Actor::system(), gateway.id).await.unwrap();
-    control_plane.store.delete(GATEWAY, &Actor::system(), gateway.id, gateway.revision).await.unwrap();
+    control_plane.store.delete(GATEWAY, &Actor::system(), gateway.id, gateway.revision, Streams::Finish).await.unwrap();
     let told = std::time::Instant::now();
     control_plane.gateways.forget();
     let ended = tokio::time::timeout(DEADLINE, responses.message()).await.expect("in time");
@@ -232,7 +233,7 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     let before = control_plane.store.get(TENANT, &actor, tenant).await.unwrap();
     let guarded = Update::Merge([("guardrail_profile_id".to_owned(), all.to_string().into())].into_iter().collect());
     let (store, revision) = (&control_plane.store, before.revision);
-    store.update(TENANT, &actor, tenant, revision, guarded, SecretChange::Keep).await.unwrap();
+    store.update(TENANT, &actor, tenant, revision, guarded, SecretChange::Keep, Streams::Finish).await.unwrap();
     let principal = resolve(sha256(&secret).to_vec()).await.unwrap().principal.unwrap();
     let profile = principal.guardrail_profile.unwrap();
     assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
@@ -294,6 +295,7 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
         node: "node".into(),
         applied_revision,
         waiting_records,
+        ..WatchRequest::default()
     };
     requests.send(acknowledge(0, Some(9))).await.unwrap();
     let request = control_plane.with_token(ReceiverStream::new(stream));
@@ -308,7 +310,7 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
     assert_eq!(made.forget_keys_sha256, [sha256(&secret).to_vec()]);
 
     let before = control_plane.store.revision().await.unwrap();
-    let revoked = control_plane.store.revoke(weir_store::API_KEY, &Actor::system(), key).await.unwrap();
+    let revoked = control_plane.store.revoke(weir_store::API_KEY, &Actor::system(), key, Streams::End).await.unwrap();
     control_plane.publish_changes(before).await;
     let told = loop {
         let told = next().await;

@@ -2,6 +2,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Role};
+use weir_core::change::Streams;
 use weir_core::json::Object;
 use weir_core::page::{After, ListRequest};
 use weir_core::resource::Stored;
@@ -54,7 +55,8 @@ pub async fn create_gateway(
     tenant_id: Option<Uuid>,
 ) -> anyhow::Result<String> {
     let store = connect(settings).await?;
-    let created = store.create_gateway(&Actor::system(), tenant_id, GatewaySettings { name }, None).await;
+    let created =
+        store.create_gateway(&Actor::system(), tenant_id, GatewaySettings { name, trusted_hops: 0 }, None).await;
     store.close().await;
     Ok(created.map_err(explain)?.secret)
 }
@@ -107,7 +109,8 @@ pub async fn rotate_gateway(settings: &DatabaseSettings, name: &str, overlap_sec
 pub async fn delete_gateway(settings: &DatabaseSettings, name: &str) -> anyhow::Result<()> {
     let store = connect(settings).await?;
     let gateway = gateway_of_name(&store, name).await?;
-    let deleted = store.delete(weir_store::GATEWAY, &Actor::system(), gateway.id, gateway.revision).await;
+    let deleted =
+        store.delete(weir_store::GATEWAY, &Actor::system(), gateway.id, gateway.revision, Streams::Finish).await;
     store.close().await;
     deleted.map_err(explain)?;
     Ok(())

@@ -7,7 +7,9 @@ use futures::Stream;
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 use weir_core::change::{Affected, Change, ChangeKind};
+use weir_core::encryption::Encryption;
 
+use crate::key_digest::sha256_of;
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -32,9 +34,11 @@ impl Store {
     /// whose revision is the database's.
     pub async fn changes_since(&self, revision: u64) -> Result<Vec<Change>, StoreError> {
         let rows: Vec<FollowedRow> = sqlx::query_as(
-            "SELECT policy_revision.revision AS current, clock_timestamp() AS now, change.*
+            "SELECT policy_revision.revision AS current, clock_timestamp() AS now, change.*,
+                 (SELECT array_agg(key.id) FROM api_keys key WHERE change.ends_streams AND change.resource_id
+                      IN (key.id, key.user_id, key.service_account_id)) AS ends_streams_of
              FROM policy_revision LEFT JOIN (
-                 SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration, position
+                 SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration, ends_streams, position
                  FROM changes WHERE revision > $1 ORDER BY revision, position FETCH FIRST $2 ROWS WITH TIES
              ) change ON true ORDER BY change.revision, change.position",
         )
@@ -51,7 +55,8 @@ impl Store {
         if next != Some(revision.saturating_add(1)) {
             return Ok(vec![Change::unknown(current, first.now)]);
         }
-        rows.into_iter().filter_map(|row| row.change.into_row()).map(ChangeRow::into_change).collect()
+        let rows = rows.into_iter().filter_map(|row| row.change.into_row());
+        rows.map(|row| row.into_change(&self.encryption)).collect()
     }
 
     /// Yields once at the start, at each hint that something was committed, and after each reconnection, since hints may
@@ -105,6 +110,7 @@ struct MaybeChange {
     key_sha256: Option<Vec<u8>>,
     resource_id: Option<Uuid>,
     affects_configuration: Option<bool>,
+    ends_streams_of: Option<Vec<Uuid>>,
 }
 
 struct ChangeRow {
@@ -115,11 +121,13 @@ struct ChangeRow {
     key_sha256: Option<Vec<u8>>,
     resource_id: Uuid,
     affects_configuration: bool,
+    ends_streams_of: Vec<Uuid>,
 }
 
 impl MaybeChange {
     fn into_row(self) -> Option<ChangeRow> {
-        let Self { revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration } = self;
+        let Self { revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration, ends_streams_of } =
+            self;
         Some(ChangeRow {
             revision: revision?,
             at: at?,
@@ -128,18 +136,24 @@ impl MaybeChange {
             key_sha256,
             resource_id: resource_id?,
             affects_configuration: affects_configuration?,
+            ends_streams_of: ends_streams_of.unwrap_or_default(),
         })
     }
 }
 
 impl ChangeRow {
-    fn into_change(self) -> Result<Change, StoreError> {
+    fn into_change(self, encryption: &Encryption) -> Result<Change, StoreError> {
         let tenant = self.tenant_id.ok_or(StoreError::Corrupt("a change without its tenant"));
         let kind = match self.kind.as_str() {
-            "key" => ChangeKind::Key {
-                sha256: self.key_sha256.ok_or(StoreError::Corrupt("a change without its key"))?,
-                tenant_id: tenant?,
-            },
+            "key" => {
+                let (tenant_id, kept) = (tenant?, self.key_sha256);
+                let kept = kept.ok_or(StoreError::Corrupt("a change without its key"))?;
+                // One that was encrypted with a former master key may be any of the tenant's.
+                match sha256_of(encryption, self.resource_id, kept) {
+                    Some(sha256) => ChangeKind::Key { sha256, tenant_id },
+                    None => ChangeKind::Tenant { tenant_id },
+                }
+            }
             "tenant" => ChangeKind::Tenant { tenant_id: tenant? },
             "everyone" => ChangeKind::Everyone,
             "catalog" => ChangeKind::Catalog { tenant_id: self.tenant_id },
@@ -153,6 +167,7 @@ impl ChangeRow {
             revision: unsigned(self.revision)?,
             at: self.at,
             kind,
+            ends_streams_of: self.ends_streams_of,
             configuration: if self.affects_configuration { Affected::Owner(self.tenant_id) } else { Affected::Nothing },
         })
     }

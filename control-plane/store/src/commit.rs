@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgTransaction};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 use weir_core::actor::Actor;
-use weir_core::change::ChangeKind;
+use weir_core::change::{ChangeKind, Streams};
 use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object};
 use weir_core::resource::{Origin, OriginKind, Stored, WithSecret};
@@ -92,6 +92,7 @@ pub(crate) struct Write<'a> {
     actor: &'a Actor,
     revision: i64,
     items: Vec<Item>,
+    streams: Streams,
     /// Dropped after the transaction, so that the next writer does not wait for this one's connection.
     _turn: OwnedSemaphorePermit,
 }
@@ -124,7 +125,7 @@ impl Store {
                 .fetch_one(&mut *transaction)
                 .await?;
         require_actor(&mut transaction, actor).await?;
-        Ok(Write { transaction, actor, revision, items: Vec::new(), _turn: turn })
+        Ok(Write { transaction, actor, revision, items: Vec::new(), streams: Streams::Finish, _turn: turn })
     }
 
     /// Begins a write to a resource once the actor is known to be allowed it, so that whoever is not cannot hold up other
@@ -219,6 +220,11 @@ impl<'a> Write<'a> {
         &mut self.transaction
     }
 
+    /// What becomes of streams under way of keys that this write changes.
+    pub(crate) fn streams(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
     /// On whose behalf.
     pub(crate) fn actor(&self) -> &'a Actor {
         self.actor
@@ -257,7 +263,7 @@ impl<'a> Write<'a> {
     pub(crate) async fn commit(mut self) -> Result<u64, StoreError> {
         let mut changes: Vec<(ChangeRow, Uuid)> = Vec::new();
         for item in &self.items {
-            let row = ChangeRow::of(item);
+            let row = ChangeRow::of(item, self.streams);
             if changes.iter().all(|(known, _)| *known != row) {
                 changes.push((row, item.resource_id));
             }
@@ -266,8 +272,9 @@ impl<'a> Write<'a> {
         changes.sort_by_key(|(row, _)| row.kind == "catalog");
         for (position, (row, resource_id)) in changes.into_iter().enumerate() {
             sqlx::query(
-                "INSERT INTO changes (revision, position, kind, tenant_id, key_sha256, resource_id, affects_configuration)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO changes (revision, position, kind, tenant_id, key_sha256, resource_id, affects_configuration,
+                     ends_streams)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(self.revision)
             .bind(position as i32)
@@ -276,6 +283,7 @@ impl<'a> Write<'a> {
             .bind(row.key_sha256)
             .bind(resource_id)
             .bind(row.affects_configuration)
+            .bind(row.ends_streams)
             .execute(&mut *self.transaction)
             .await?;
         }
@@ -322,12 +330,13 @@ struct ChangeRow {
     tenant_id: Option<Uuid>,
     key_sha256: Option<Vec<u8>>,
     affects_configuration: bool,
+    ends_streams: bool,
     /// Set where the row is about this resource alone.
     gateway_id: Option<Uuid>,
 }
 
 impl ChangeRow {
-    fn of(item: &Item) -> Self {
+    fn of(item: &Item, streams: Streams) -> Self {
         let (kind, tenant_id, key_sha256, gateway_id) = match &item.outdates {
             ChangeKind::Key { sha256, tenant_id } => ("key", Some(*tenant_id), Some(sha256.clone()), None),
             ChangeKind::Tenant { tenant_id } => ("tenant", Some(*tenant_id), None, None),
@@ -339,7 +348,15 @@ impl ChangeRow {
             // No kind of resource outdates what is not known; if one did, all would be told.
             ChangeKind::Unknown => ("everyone", None, None, None),
         };
-        Self { kind, tenant_id, key_sha256, affects_configuration: item.affects_configuration, gateway_id }
+        let ends_streams = matches!(kind, "key" | "tenant") && streams == Streams::End;
+        Self {
+            kind,
+            tenant_id,
+            key_sha256,
+            affects_configuration: item.affects_configuration,
+            ends_streams,
+            gateway_id,
+        }
     }
 }
 

@@ -14,13 +14,15 @@ use crate::effective::ProfileRow;
 use crate::row::{signed, unsigned};
 use crate::{PROFILE_ALL, Store, StoreError};
 
-/// One statement, so that it is one round trip and of one revision: whether the key may be used (its owner is not
-/// disabled either), what holds for it, and the models of its
-/// tenant, the tenant's own before the platform's of the same name. $1: the key's digest, $2: the only tenant that the gateway serves,
+/// One statement, so that it is one round trip and of one revision: whether the key may be used (its owner is not disabled either), what
+/// holds for it, and the models of its tenant, the tenant's own before the platform's of the same name. $1: the key's digests under the
+/// master keys, $5: its plain one, by which a key is found that a control plane of the version before has made; $2: the only tenant that the
+/// gateway serves,
 /// $3 and $4: a tenant whose catalog the caller has, and of which revision.
 pub const RESOLVE_CREDENTIAL: &str = "
 WITH key AS (
     SELECT key.id, key.tenant_id, tenant.name AS tenant_name, key.allowed_models, key.requests_per_minute, key.expires_at,
+        key.allowed_operations, key.source_cidrs, key.disabled,
         (key.revoked_at IS NOT NULL OR coalesce(person.disabled, machine.disabled, false)) AS revoked,
         coalesce(key.expires_at <= now(), false) AS expired,
         guardrails.profiles AS profiles,
@@ -40,7 +42,8 @@ WITH key AS (
     ) guardrails ON true
     LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
     LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
-    WHERE key.key_sha256 = $1 AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)
+    WHERE (key.key_hmac = ANY($1) OR key.key_hmac IS NULL AND key.key_sha256 = $5) AND key.deleted_at IS NULL
+        AND ($2::uuid IS NULL OR key.tenant_id = $2)
 )
 SELECT policy_revision.revision, key.*, catalog.models
 FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
@@ -51,7 +54,7 @@ FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
         WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')
         ORDER BY model.name, model.tenant_id NULLS LAST
     ) model
-) catalog ON NOT key.revoked AND NOT key.expired AND NOT coalesce(key.tenant_id = $3 AND key.catalog_revision <= $4, false)";
+) catalog ON NOT key.revoked AND NOT key.expired AND NOT key.disabled AND NOT coalesce(key.tenant_id = $3 AND key.catalog_revision <= $4, false)";
 
 impl Store {
     /// Turns an API key's digest into a principal and the models that its tenant has, unless `known` is the catalog that holds. A key
@@ -65,10 +68,11 @@ impl Store {
     ) -> Result<Resolved, StoreError> {
         self.unless_away()?;
         let row: Row = sqlx::query_as(RESOLVE_CREDENTIAL)
-            .bind(sha256)
+            .bind(self.encryption.lookup_digests(sha256))
             .bind(gateway.tenant_id)
             .bind(known.map(|known| known.tenant_id))
             .bind(known.map(|known| signed(known.revision)))
+            .bind(sha256)
             .fetch_one(&self.pool)
             .await?;
         let revision = unsigned(row.revision)?;
@@ -76,6 +80,7 @@ impl Store {
         Ok(match row.key.into_key() {
             None => refused(CredentialStatus::Unknown),
             Some(key) if key.revoked => refused(CredentialStatus::Revoked),
+            Some(key) if key.disabled => refused(CredentialStatus::Disabled),
             Some(key) if key.expired => refused(CredentialStatus::Expired),
             Some(key) => {
                 // What was there before revisions of catalogs were noted has that of this answer.
@@ -91,7 +96,7 @@ impl Store {
                 Resolved {
                     status: CredentialStatus::Active,
                     catalog: Some(catalog),
-                    principal: Some(key.into_principal(finds)?),
+                    principal: Some(key.into_principal(gateway, finds)?),
                     revision,
                 }
             }
@@ -130,12 +135,15 @@ struct MaybeKey {
     tenant_id: Option<Uuid>,
     revoked: Option<bool>,
     expired: Option<bool>,
+    disabled: Option<bool>,
     #[sqlx(flatten)]
     rest: KeyColumns,
 }
 
 #[derive(sqlx::FromRow)]
 struct KeyColumns {
+    allowed_operations: Option<Vec<String>>,
+    source_cidrs: Option<Vec<String>>,
     allowed_models: Option<Vec<String>>,
     requests_per_minute: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
@@ -147,18 +155,19 @@ struct Key {
     tenant_id: Uuid,
     revoked: bool,
     expired: bool,
+    disabled: bool,
     columns: KeyColumns,
 }
 
 impl MaybeKey {
     fn into_key(self) -> Option<Key> {
-        let Self { id, tenant_id, revoked, expired, rest: columns } = self;
-        Some(Key { id: id?, tenant_id: tenant_id?, revoked: revoked?, expired: expired?, columns })
+        let Self { id, tenant_id, revoked, expired, disabled, rest: columns } = self;
+        Some(Key { id: id?, tenant_id: tenant_id?, revoked: revoked?, expired: expired?, disabled: disabled?, columns })
     }
 }
 
 impl Key {
-    fn into_principal(self, finds: &[FindingType]) -> Result<Principal, StoreError> {
+    fn into_principal(self, gateway: &Gateway, finds: &[FindingType]) -> Result<Principal, StoreError> {
         let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
         let limits = match columns.requests_per_minute {
@@ -175,6 +184,9 @@ impl Key {
             tenant_id: self.tenant_id,
             key_id: self.id,
             allowed_models: columns.allowed_models,
+            allowed_operations: columns.allowed_operations,
+            source_cidrs: columns.source_cidrs.unwrap_or_default(),
+            trusted_hops: gateway.trusted_hops,
             guardrail_profile,
             limits,
             expires_at: columns.expires_at,

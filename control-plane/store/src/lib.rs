@@ -17,6 +17,7 @@ mod effective;
 mod error;
 mod feed;
 mod gateways;
+mod key_digest;
 mod ledger;
 mod logins;
 mod maintenance;
@@ -149,6 +150,7 @@ impl Store {
         migrations().run(&mut connection).await?;
         connection.close().await?;
         self.check_master_key().await?;
+        self.keep_key_digests().await?;
         self.ensure_partitions().await
     }
 
@@ -165,7 +167,10 @@ impl Store {
         let lacking = migrations().iter().map(|one| one.version).find(|version| !applied.contains(&(*version,)));
         match lacking {
             Some(needed) => Err(StoreError::SchemaOutdated { needed }),
-            None => self.check_master_key().await,
+            None => {
+                self.check_master_key().await?;
+                self.keep_key_digests().await
+            }
         }
     }
 

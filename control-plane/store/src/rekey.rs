@@ -20,7 +20,7 @@ pub struct Rekeyed {
     pub rewritten: u64,
     /// Rows that were under the first key already.
     pub current: u64,
-    /// Providers, of models or for signing in, whose secret no key of the ring reads. They stay as they are.
+    /// Providers, of models or for signing in, whose secret, and API keys whose digest, no key of the ring reads. They stay as they are.
     pub unreadable: Vec<Uuid>,
 }
 
@@ -32,6 +32,7 @@ impl Store {
         for (table, column) in SECRETS {
             self.rekey_secrets(table, column, &mut rekeyed).await?;
         }
+        self.rekey_key_digests(&mut rekeyed).await?;
         self.rekey_results(&mut rekeyed).await?;
         // Last: while the check is under the old key, a start without it is refused.
         if rekeyed.unreadable.is_empty() {

@@ -49,7 +49,9 @@ impl ControlPlane {
             Box::pin(async move {
                 match token.as_str() {
                     _ if is_revoked => Ok(None),
-                    "good" => Ok(Some(Gateway { id: Uuid::from_u128(7), name: "g".into(), tenant_id: None })),
+                    "good" => {
+                        Ok(Some(Gateway { id: Uuid::from_u128(7), name: "g".into(), tenant_id: None, trusted_hops: 0 }))
+                    }
                     "unknowable" => Err(AuthenticationUnavailable),
                     _ => Ok(None),
                 }

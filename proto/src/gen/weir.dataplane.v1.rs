@@ -13,6 +13,9 @@ pub struct ResolveCredentialRequest {
     /// The types of findings that the caller has detectors for: the profile "all" has a rule for each of them. Empty: CREDIT_CARD and EMAIL.
     #[prost(string, repeated, tag = "4")]
     pub finding_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The caller knows STATUS_DISABLED, and keeps allowed_operations and source_cidrs. Others are told that a key which has them is revoked.
+    #[prost(bool, tag = "5")]
+    pub keeps_restrictions: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveCredentialResponse {
@@ -49,6 +52,8 @@ pub mod resolve_credential_response {
         Unknown = 2,
         Revoked = 3,
         Expired = 4,
+        /// Somebody put it out of use, maybe for a time.
+        Disabled = 5,
     }
     impl Status {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -62,6 +67,7 @@ pub mod resolve_credential_response {
                 Self::Unknown => "STATUS_UNKNOWN",
                 Self::Revoked => "STATUS_REVOKED",
                 Self::Expired => "STATUS_EXPIRED",
+                Self::Disabled => "STATUS_DISABLED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -72,6 +78,7 @@ pub mod resolve_credential_response {
                 "STATUS_UNKNOWN" => Some(Self::Unknown),
                 "STATUS_REVOKED" => Some(Self::Revoked),
                 "STATUS_EXPIRED" => Some(Self::Expired),
+                "STATUS_DISABLED" => Some(Self::Disabled),
                 _ => None,
             }
         }
@@ -98,6 +105,22 @@ pub struct Principal {
     /// Set if and only if guardrail_profile_id is; of the same revision as the principal.
     #[prost(message, optional, tag = "7")]
     pub guardrail_profile: ::core::option::Option<GuardrailProfile>,
+    /// Absent: every operation.
+    #[prost(message, optional, tag = "8")]
+    pub allowed_operations: ::core::option::Option<AllowedOperations>,
+    /// Ranges of addresses (CIDR) from which the key may be used; empty: from everywhere.
+    #[prost(string, repeated, tag = "9")]
+    pub source_cidrs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many proxies of the operator's stand before this gateway: so many entries at the right of x-forwarded-for, behind the one that
+    /// Envoy itself adds, are believed.
+    #[prost(uint32, tag = "10")]
+    pub trusted_hops: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AllowedOperations {
+    /// As in UsageRecord.operation.
+    #[prost(string, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What is looked for in the text, and what happens when it is found.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -329,7 +352,7 @@ pub struct UsageRecord {
     /// A stable error code, empty on success.
     #[prost(string, tag = "20")]
     pub error_code: ::prost::alloc::string::String,
-    /// "complete", "refused", "failed", "client_disconnect", "upstream_broken".
+    /// "complete", "refused", "failed", "client_disconnect", "upstream_broken", "ended_by_policy".
     #[prost(string, tag = "21")]
     pub outcome: ::prost::alloc::string::String,
     #[prost(bool, tag = "22")]
@@ -369,7 +392,7 @@ pub struct UsageRecord {
     /// Each attempt in order, at most 16: the first ones where there were more. Empty: nothing was forwarded, or an older gateway.
     #[prost(message, repeated, tag = "34")]
     pub attempt_details: ::prost::alloc::vec::Vec<UsageAttempt>,
-    /// Who decided on the error: "metering", "auth", "route", "quota", "guardrails", "attempt", "provider", "envoy" or "client". Empty
+    /// Who decided on the error: "metering", "auth", "route", "quota", "guardrails", "attempt", "policy", "provider", "envoy" or "client". Empty
     /// where error_code is, and from older gateways.
     #[prost(string, tag = "35")]
     pub decided_by: ::prost::alloc::string::String,
@@ -394,7 +417,7 @@ pub struct UsageAttempt {
     #[prost(uint64, optional, tag = "6")]
     pub answered_after_us: ::core::option::Option<u64>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRequest {
     /// Names one VM of one Envoy for as long as it lives.
     #[prost(string, tag = "1")]
@@ -408,6 +431,21 @@ pub struct WatchRequest {
     /// Usage records that this VM holds and that are not acknowledged yet. Absent: an older gateway, which does not tell.
     #[prost(uint64, optional, tag = "4")]
     pub waiting_records: ::core::option::Option<u64>,
+    /// What became of end_streams_of_keys, since the last message.
+    #[prost(message, repeated, tag = "5")]
+    pub ended_streams: ::prost::alloc::vec::Vec<EndedStreams>,
+}
+/// Streams of one key that one VM has ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndedStreams {
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+    /// How many there were; 0: the VM had none.
+    #[prost(uint32, tag = "2")]
+    pub streams: u32,
+    /// When the last of them was over, so that no byte came later: Unix time in milliseconds.
+    #[prost(int64, tag = "3")]
+    pub last_byte_unix_ms: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchResponse {
@@ -422,6 +460,9 @@ pub struct WatchResponse {
     /// Tenants whose principals and catalogs are to be forgotten.
     #[prost(string, repeated, tag = "4")]
     pub forget_tenants: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Ids of keys whose streams under way are to be ended.
+    #[prost(string, repeated, tag = "5")]
+    pub end_streams_of_keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

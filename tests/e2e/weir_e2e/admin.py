@@ -44,9 +44,9 @@ class Admin:
         etag = self._get(f"/{resource}/{id}").headers["etag"]
         self._write("DELETE", f"/{resource}/{id}", 200, headers={"if-match": etag})
 
-    def revoke(self, key_id: str) -> dict[str, Any]:
+    def revoke(self, key_id: str, **query: str) -> dict[str, Any]:
         """Withdraws an API key."""
-        return self._write("POST", f"/api-keys/{key_id}/revoke", 200).json()
+        return self._write("POST", f"/api-keys/{key_id}/revoke", 200, params=query).json()
 
     def rotate(self, gateway_id: str, overlap_seconds: int) -> dict[str, Any]:
         """Gives a gateway another token."""

@@ -121,7 +121,8 @@ class World:
     def key(self, **fields: Any) -> Key:
         """An API key of this tenant."""
         made = self.admin.create("api-keys", tenant_id=self.tenant_id, name=f"key-{next(_numbers)}", **fields)
-        return Key(made["id"], made["key"])
+        # A key that was given is not shown.
+        return Key(made["id"], made["key"] or fields["key"])
 
     def openai(self, key: Key | None = None) -> OpenAI:
         """The official client, pointed at the gateway."""

@@ -15,6 +15,7 @@ const gateway = {
   tenant_id: null,
   tenant_name: null,
   former_tokens_until: null,
+  trusted_hops: 0,
   origin: { kind: "console" as const },
 };
 const sent: { method: string; headers: Headers; body: unknown }[] = [];

@@ -6,6 +6,9 @@ export const gateways = {
   new: "New gateway",
   scope: "Serves",
   allTenants: "All tenants",
+  trustedHops: "Trusted hops",
+  trustedHopsHelp:
+    "Proxies of your own before its Envoys: so many further entries of X-Forwarded-For are believed, 0 to 16.",
   scopeHelp: "One tenant, or all.",
   deleteConsequence: (connected: number | undefined) =>
     `Its token is refused from now on: its Envoys get no policy any more. ${connectedEnvoys(connected)}`,

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use weir_core::api_key::ApiKeySettings;
+use weir_core::change::Streams;
 
 use crate::caller::Caller;
 use crate::extract::Named;
@@ -27,7 +28,7 @@ pub(crate) const RESOURCE: Resource = Resource {
     about: "What an app shows to the gateway.",
     listed: "The keys in your scope, oldest first.",
     deletable: "Deletes a key. Its usage stays in the ledger.",
-    secret: "The key itself. It is shown this once.",
+    secret: "The key itself. It is shown this once; null: it was given.",
     seal: None,
 };
 
@@ -42,17 +43,19 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "documentation only")]
 struct Status {
-    /// Its first 12 characters.
+    /// Its first 12 characters; of one that was given, at most a quarter of them; of one that was given as a digest, that digest's.
     prefix: String,
     /// Since when it is refused; null: it is not revoked.
     revoked_at: Option<DateTime<Utc>>,
     /// Whether it is refused because the user or service account whose it is is disabled.
     owner_disabled: bool,
+    /// When it was last used; null: never.
+    last_used_at: Option<DateTime<Utc>>,
 }
 
 /// Revokes a key for good. A key that is revoked already stays as it is. Wherever it is managed, it is revoked here.
 #[utoipa::path(post, path = "/api-keys/{id}/revoke", operation_id = "revoke_api_key", tag = "api-keys",
-    params(Named),
+    params(Named, ("streams" = inline(Option<Streams>), Query, description = "What becomes of its streams under way. Default `end`: they are ended within a second.")),
     responses((status = 200, body = ref("#/components/schemas/ApiKey")), Writing))]
 async fn revoke(State(state): State<ApiState>, caller: Caller, named: Named) -> Result<Response, Problem> {
     RESOURCE.revoke(state, caller, named).await

@@ -109,7 +109,7 @@ struct UsageRecord {
     status: u32,
     /// A stable error code, empty on success.
     error_code: String,
-    /// `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`.
+    /// `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`.
     outcome: String,
     /// Whether the client asked for a stream.
     streamed: bool,

@@ -56,7 +56,11 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
     let mut made = whole.clone();
     let answered = match resource.kind.secret() {
         Secret::Issued { field } => {
-            made.properties.insert(field.into(), text(resource.secret).into());
+            let shown = match resource.kind.digest_field() {
+                None => text(resource.secret),
+                Some(_) => nullable(None, resource.secret),
+            };
+            made.properties.insert(field.into(), shown.into());
             made.required.push(field.into());
             format!("Created{schema}")
         }
@@ -80,6 +84,10 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
     let if_match = || header("If-Match", true, "The ETag that you have read.");
     let named = |operation: OperationBuilder| {
         Named::into_params(|| None).into_iter().fold(operation, OperationBuilder::parameter)
+    };
+    let ending = |operation: OperationBuilder| match resource.kind.has_streams() {
+        true => operation.parameter(streams_parameter("finish")),
+        false => operation,
     };
     let reading = |name: String, summary: &str, answer: &str| {
         operation(resource, name, summary)
@@ -123,13 +131,13 @@ pub(crate) fn describe(resource: &Resource, schemas: Schemas, many: &str, one: &
         (HttpMethod::Put, "replace", "Replaces one; what is absent has its default.", "Spec"),
         (HttpMethod::Patch, "update", "Changes one (RFC 7396): what is absent stays, null takes away.", "Patch"),
     ] {
-        let changing = named(writing(format!("{verb}_{singular}"), summary, "200", schema))
+        let changing = ending(named(writing(format!("{verb}_{singular}"), summary, "200", schema)))
             .parameter(if_match())
             .request_body(Some(body(&format!("{schema}{written}"))));
         single.add_path_operation(one, vec![method], changing);
     }
-    let deleting =
-        named(writing(format!("delete_{singular}"), resource.deletable, "200", "Deleted")).parameter(if_match());
+    let deleting = ending(named(writing(format!("delete_{singular}"), resource.deletable, "200", "Deleted")))
+        .parameter(if_match());
     single.add_path_operation(one, vec![HttpMethod::Delete], deleting);
     (components, collection, single)
 }
@@ -171,6 +179,13 @@ fn new_schema(resource: &Resource, schemas: &Schemas) -> utoipa::openapi::Object
     }
     if let Secret::Given { field, is_required: true, .. } = resource.kind.secret() {
         new.required.push(field.into());
+    }
+    if let (Secret::Issued { field }, Some(digest)) = (resource.kind.secret(), resource.kind.digest_field()) {
+        let given = "One that apps have already, of 20 to 512 characters. Absent or null: a new one is made.";
+        let password = SchemaFormat::KnownFormat(KnownFormat::Password);
+        new.properties.insert(field.into(), nullable(Some(password), given).into());
+        let given = "In its place its SHA-256, 64 hexadecimal digits. For the platform's admins only.";
+        new.properties.insert(digest.into(), nullable(None, given).into());
     }
     new
 }
@@ -229,6 +244,18 @@ fn header(name: &str, is_required: bool, description: &str) -> Parameter {
         .required(required)
         .description(Some(description))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+/// What becomes of streams under way; `usual`: if it is not said.
+fn streams_parameter(usual: &str) -> Parameter {
+    let about = format!("What becomes of its streams under way: `end` ends them within a second. Default `{usual}`.");
+    ParameterBuilder::new()
+        .name("streams")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["finish", "end"]))))
         .build()
 }
 

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
+use weir_core::change::Streams;
 use weir_core::json::{Object, Strict};
 use weir_core::resource::Stored;
 use weir_store::{Kind, Owner, Secret, SecretChange, Update};
@@ -87,14 +88,14 @@ impl Resource {
         let mut spec = object(body)?;
         let tenant_id = self.take_tenant(&mut spec)?;
         let secret = match self.take_secret(&mut spec).await? {
-            SecretChange::Remove => SecretChange::Keep,
+            SecretChange::Keep | SecretChange::Remove => self.take_given(&mut spec)?,
             secret => secret,
         };
         let made = state.store.create(self.kind, &caller.actor, tenant_id, spec, secret, idempotency.as_ref()).await?;
         let (id, revision) = (made.stored.id, made.stored.revision);
         let mut answer = self.answer(made.stored);
         if let Secret::Issued { field } = self.kind.secret() {
-            answer.insert(field.into(), made.secret.into());
+            answer.insert(field.into(), Some(made.secret).filter(|secret| !secret.is_empty()).into());
         }
         Ok(created(self.path, id, revision, answer))
     }
@@ -117,7 +118,8 @@ impl Resource {
         let id = self.id(&state, &caller, &named).await?;
         let mut spec = object(body)?;
         let secret = self.take_secret(&mut spec).await?;
-        let stored = state.store.update(self.kind, &caller.actor, id, expected, update(spec), secret).await?;
+        let streams = self.streams(&named, Streams::Finish)?;
+        let stored = state.store.update(self.kind, &caller.actor, id, expected, update(spec), secret, streams).await?;
         Ok(found(stored.revision, self.answer(stored)))
     }
 
@@ -129,14 +131,26 @@ impl Resource {
         IfMatch(expected): IfMatch,
     ) -> Result<Response, Problem> {
         let id = self.id(&state, &caller, &named).await?;
-        Ok(deleted(id, state.store.delete(self.kind, &caller.actor, id, expected).await?))
+        let streams = self.streams(&named, Streams::Finish)?;
+        Ok(deleted(id, state.store.delete(self.kind, &caller.actor, id, expected, streams).await?))
     }
 
     /// Revokes what was issued.
     pub(crate) async fn revoke(self, state: ApiState, caller: Caller, named: Named) -> Result<Response, Problem> {
         let id = self.id(&state, &caller, &named).await?;
-        let stored = state.store.revoke(self.kind, &caller.actor, id).await?;
+        let streams = self.streams(&named, Streams::End)?;
+        let stored = state.store.revoke(self.kind, &caller.actor, id, streams).await?;
         Ok(found(stored.revision, self.answer(stored)))
+    }
+
+    /// What becomes of streams under way, as the query says, or else as is usual.
+    fn streams(&self, named: &Named, usual: Streams) -> Result<Streams, Problem> {
+        match named.streams {
+            Some(_) if !self.kind.has_streams() => {
+                Err(Problem::field(Code::InvalidQuery, "streams", "is not known of this kind"))
+            }
+            streams => Ok(streams.unwrap_or(usual)),
+        }
     }
 
     async fn id(&self, state: &ApiState, caller: &Caller, named: &Named) -> Result<Uuid, Problem> {
@@ -169,6 +183,26 @@ impl Resource {
             None | Some(Value::Null) if self.kind.owner() == Owner::Tenant => Err(invalid("is required")),
             None | Some(Value::Null) => Ok(None),
             Some(_) => Err(invalid("must be a UUID")),
+        }
+    }
+
+    /// Takes out of the body of a new one what is given in the place of a secret that would be made.
+    fn take_given(&self, spec: &mut Object) -> Result<SecretChange, Problem> {
+        let (Secret::Issued { field }, Some(digest)) = (self.kind.secret(), self.kind.digest_field()) else {
+            return Ok(SecretChange::Keep);
+        };
+        let mut take = |field| match spec.remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(text))),
+            Some(_) => Err(Problem::field(Code::InvalidFields, field, "must be a string")),
+        };
+        match (take(field)?, take(digest)?) {
+            (None, None) => Ok(SecretChange::Keep),
+            (Some(secret), None) => Ok(SecretChange::Set(secret)),
+            (None, Some(hash)) => Ok(SecretChange::SetHash { hash, secret: None }),
+            (Some(_), Some(_)) => {
+                Err(Problem::field(Code::InvalidFields, digest, "cannot stand beside the key itself"))
+            }
         }
     }
 

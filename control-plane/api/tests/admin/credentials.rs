@@ -7,6 +7,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 use weir_core::encryption::Encryption;
+use weir_core::gateway::CredentialStatus;
+use weir_core::secret::sha256;
 use weir_store::{Rekeyed, Store, StoreError};
 
 use crate::app::{CREDENTIAL, admin, app, furnish, id, provider_body};
@@ -184,11 +186,18 @@ async fn everything_is_encrypted_anew_under_the_first_key_while_others_serve() {
     };
     let body = json!({"tenant_id": f.tenant["id"], "name": "kept"}).to_string();
     let path = "/api/v1/admin/api-keys";
-    platform.send(Method::POST, path, &[("idempotency-key", "k")], Some(body)).await.expect(201);
+    let kept = platform.send(Method::POST, path, &[("idempotency-key", "k")], Some(body)).await.expect(201).json;
+    let gateway = app.gateway(None).await;
+    let status = async |store: &Store| {
+        let digest = sha256(f.api_key["key"].as_str().unwrap());
+        store.resolve_credential(&gateway, &digest, None, &[]).await.unwrap().status
+    };
 
     // A ring that lacks the old key changes nothing, and names what it cannot read.
     let lacking = with_ring(&[8]).await;
-    assert_eq!(lacking.rekey().await.unwrap().unreadable, [id(&f.provider)]);
+    let mut unreadable = lacking.rekey().await.unwrap().unreadable;
+    unreadable.sort_unstable();
+    assert_eq!(unreadable, [id(&f.provider), id(&f.api_key), id(&kept)]);
     let ring = with_ring(&[8, 7]).await;
     ring.migrate().await.unwrap();
     let credential = async |store: &Store| {
@@ -198,15 +207,17 @@ async fn everything_is_encrypted_anew_under_the_first_key_while_others_serve() {
     };
     assert_eq!(credential(&ring).await, CREDENTIAL);
     let revision = app.store.revision().await.unwrap();
-    // The credential, the stored result, the check.
-    let done = Rekeyed { rewritten: 3, current: 0, unreadable: Vec::new() };
+    assert_eq!(status(&ring).await, CredentialStatus::Active, "found by the digest under the old key");
+    // The credential, two API keys, the stored result, the check.
+    let done = Rekeyed { rewritten: 5, current: 0, unreadable: Vec::new() };
     assert_eq!(ring.rekey().await.unwrap(), done);
-    assert_eq!(ring.rekey().await.unwrap(), Rekeyed { rewritten: 0, current: 3, unreadable: Vec::new() });
+    assert_eq!(ring.rekey().await.unwrap(), Rekeyed { rewritten: 0, current: 5, unreadable: Vec::new() });
     assert_eq!(app.store.revision().await.unwrap(), revision, "nothing has changed for anybody");
     // The old key is needed no more, and of no use any more.
     let new = with_ring(&[8]).await;
     new.migrate().await.unwrap();
     assert_eq!(credential(&new).await, CREDENTIAL);
+    assert_eq!(status(&new).await, CredentialStatus::Active);
     assert!(matches!(with_ring(&[7]).await.migrate().await, Err(StoreError::MasterKey(_))));
 }
 

@@ -207,8 +207,9 @@ async fn a_look_up_reads_no_table_whole() {
         "INSERT INTO tenants (id, name, time_zone, revision)
          SELECT lpad(to_hex(n), 32, '0')::uuid, 'tenant-' || n, 'UTC', 1 FROM generate_series(1, 1000) n",
         "INSERT INTO catalog_revisions (owner_id, revision) SELECT id, 1 FROM tenants ON CONFLICT DO NOTHING",
-        "INSERT INTO api_keys (id, tenant_id, name, key_sha256, prefix, revision)
-         SELECT gen_random_uuid(), lpad(to_hex(1 + n % 1000), 32, '0')::uuid, 'key-' || n, sha256(n::text::bytea), 'weir_', 1
+        "INSERT INTO api_keys (id, tenant_id, name, key_sha256, key_hmac, prefix, revision)
+         SELECT gen_random_uuid(), lpad(to_hex(1 + n % 1000), 32, '0')::uuid, 'key-' || n,
+             CASE WHEN n % 2 = 1 THEN sha256(n::text::bytea) END, CASE WHEN n % 2 = 0 THEN sha256(n::text::bytea) END, 'weir_', 1
          FROM generate_series(1, 100000) n",
         "INSERT INTO pools (id, tenant_id, name, first_byte_timeout_ms, idle_timeout_ms, request_timeout_ms, revision)
          SELECT id, id, 'pool', 1, 1, 1, 1 FROM tenants WHERE name LIKE 'tenant-%'",
@@ -225,13 +226,20 @@ async fn a_look_up_reads_no_table_whole() {
 
     let database = PgPool::connect(&app.database_url).await.unwrap();
     let statement = sqlx::AssertSqlSafe(format!("EXPLAIN (ANALYZE, BUFFERS) {}", weir_store::RESOLVE_CREDENTIAL));
-    let query = sqlx::query_as(statement).bind(sha256("77")).bind(None::<Uuid>).bind(None::<Uuid>).bind(None::<i64>);
+    let query = sqlx::query_as(statement)
+        .bind(vec![sha256("78").to_vec()])
+        .bind(None::<Uuid>)
+        .bind(None::<Uuid>)
+        .bind(None::<i64>)
+        .bind(sha256("77"));
     let plan: Vec<(String,)> = query.fetch_all(&database).await.unwrap();
     let plan = plan.into_iter().map(|(line,)| line).collect::<Vec<_>>().join("\n");
     for table in ["api_keys", "models", "tenants", "catalog_revisions"] {
         assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
     }
-    assert!(plan.contains("api_keys_key_sha256_key"), "{plan}");
+    for index in ["api_keys_key_hmac_key", "api_keys_key_sha256_key"] {
+        assert!(plan.contains(index), "{plan}");
+    }
 }
 
 #[tokio::test]

@@ -291,7 +291,7 @@ async fn a_key_is_shown_once_and_revoking_it_twice_is_one_change() {
     let tenant = platform.make("tenants", json!({"name": "a"})).await;
     let made = platform.make("api-keys", json!({"tenant_id": tenant["id"], "name": "app"})).await;
     let key = made["key"].as_str().unwrap();
-    assert_eq!((key.len(), &key[..12]), (48, made["prefix"].as_str().unwrap()));
+    assert_eq!((key.len(), &key[..12]), (56, made["prefix"].as_str().unwrap()));
     let one = format!("api-keys/{}", id(&made));
     assert!(!platform.get(&one).await.text.contains(key));
     let revoked = platform.post(&format!("{one}/revoke"), Value::Null).await.expect(200).json;

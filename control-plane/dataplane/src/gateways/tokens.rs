@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn gateway() -> Gateway {
-        Gateway { id: Uuid::from_u128(1), name: "g".into(), tenant_id: None }
+        Gateway { id: Uuid::from_u128(1), name: "g".into(), tenant_id: None, trusted_hops: 0 }
     }
 
     fn known() -> Known {

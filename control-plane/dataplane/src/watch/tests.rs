@@ -6,9 +6,10 @@ use super::*;
 
 const TENANT: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
+const KEY: Uuid = Uuid::from_u128(3);
 
 fn gateway(tenant_id: Option<Uuid>) -> Gateway {
-    Gateway { id: Uuid::nil(), name: "gateway".into(), tenant_id }
+    Gateway { id: Uuid::nil(), name: "gateway".into(), tenant_id, trusted_hops: 0 }
 }
 
 /// Changes from `key1 tenant2 everyone config admin gateway` and the like: the first gets revision 1, and so on.
@@ -16,6 +17,8 @@ fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
     let kind = |word: &str| match word {
         "key1" => ChangeKind::Key { sha256: vec![1], tenant_id: TENANT },
         "key2" => ChangeKind::Key { sha256: vec![2], tenant_id: OTHER },
+        "ended" => ChangeKind::Key { sha256: vec![3], tenant_id: TENANT },
+        "all-ended" => ChangeKind::Tenant { tenant_id: TENANT },
         "tenant1" => ChangeKind::Tenant { tenant_id: TENANT },
         "tenant2" => ChangeKind::Tenant { tenant_id: OTHER },
         "everyone" => ChangeKind::Everyone,
@@ -31,6 +34,7 @@ fn changes(first: u64, words: &str) -> Arc<Vec<Change>> {
         revision,
         at: DateTime::UNIX_EPOCH,
         kind: kind(word),
+        ends_streams_of: if word.ends_with("ended") { vec![KEY] } else { vec![] },
         configuration: if word == "config" { Affected::Owner(None) } else { Affected::Nothing },
     };
     Arc::new((first..).zip(words.split(' ')).map(change).collect())
@@ -42,6 +46,9 @@ fn written(response: Option<WatchResponse>) -> String {
     let mut words = vec![format!("@{}", response.revision)];
     words.extend(response.forget_everything.then(|| "everything".to_owned()));
     words.extend(response.forget_keys_sha256.iter().map(|key| format!("key{}", key[0])));
+    words.extend(
+        response.end_streams_of_keys.iter().map(|key| if *key == KEY.to_string() { "end" } else { key }.into()),
+    );
     words.extend(
         response.forget_tenants.iter().map(|id| if *id == TENANT.to_string() { "tenant1" } else { "tenant2" }.into()),
     );
@@ -59,7 +66,12 @@ fn what_holds_for_callers_never_waits_and_a_catalog_waits_for_its_routes() {
     };
     check(None, "key1", 0, "@1 key1", "");
     check(None, "config", 0, "@1", "");
-    check(None, "admin gateway", 0, "@2", "");
+    check(None, "admin gateway", 0, "@2 everything", "");
+    check(None, "ended", 0, "@1 key3 end", "");
+    check(None, "all-ended", 0, "@1 end tenant1", "");
+    // Streams that begin in between go on.
+    check(None, "models1 ended", 0, "@0 key3 end", "@2 key3 tenant1");
+    check(Some(OTHER), "ended", 0, "@1", "");
     check(None, "tenant1", 0, "@1 tenant1", "");
     check(None, "everyone", 0, "@1 everything", "");
     check(None, "config tenant1", 0, "@2 tenant1", "");
@@ -130,5 +142,11 @@ fn what_makes_all_vms_ask_is_told_to_one_after_the_other() {
     let held = add(None, 2, "everyone");
     assert_eq!(held.until, now + wait);
     let held = add(Some(held), 3, "key2 tenant1");
-    assert_eq!((held.until, written(Some(held.response))), (now + wait, "@4 everything".into()));
+    assert_eq!((held.until, written(Some(held.response.clone()))), (now + wait, "@4 everything".into()));
+    let held = add(Some(held), 5, "ended");
+    assert_eq!(
+        (held.until, written(Some(held.response))),
+        (now, "@5 everything end".into()),
+        "streams are ended at once"
+    );
 }

@@ -1,7 +1,7 @@
 //! API keys. A deleted key stays as a row that nobody sees: usage of its last requests may still be on its way.
 
 use secrecy::ExposeSecret;
-use weir_core::api_key::ApiKeySettings;
+use weir_core::api_key::{ApiKeySettings, check_given_key};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
@@ -10,18 +10,33 @@ use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
 use crate::StoreError;
-use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
+use crate::key_digest::KeptKey;
+use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret, SecretTwin};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
+use crate::resource::write::SecretChange;
 use crate::row::{bytea, from_bytea};
 
 /// In the one spelling of the API.
 pub(super) const REVOKED_AT: &str = "to_char(t.revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
-/// Of what is shown by whoever asks for something.
-pub(super) const STATES: [(&str, &str); 3] = [
-    ("active", "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())"),
-    ("expired", "t.revoked_at IS NULL AND t.expires_at <= now()"),
+/// The days of the sums are in the order of time, so that only those of the last one are read.
+const LAST_USED_AT: &str = "(SELECT to_char(max(used.last_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
+    FROM usage_rollups_4 used WHERE used.key_id = t.id
+        AND used.period_start = (SELECT max(last.period_start) FROM usage_rollups_4 last WHERE last.key_id = t.id))";
+/// One that is revoked and disabled is revoked; one that is expired and disabled is disabled.
+const STATES: [(&str, &str); 4] = [
+    ("active", "t.revoked_at IS NULL AND NOT t.disabled AND (t.expires_at IS NULL OR t.expires_at > now())"),
+    ("disabled", "t.revoked_at IS NULL AND t.disabled"),
+    ("expired", "t.revoked_at IS NULL AND NOT t.disabled AND t.expires_at <= now()"),
     ("revoked", "t.revoked_at IS NOT NULL"),
 ];
+/// Those that are newer have had no time to be used.
+const UNUSED: &str = "t.created_at < now() - make_interval(days => {days}) AND NOT EXISTS (
+    SELECT 1 FROM usage_rollups_4 used WHERE used.key_id = t.id AND used.period_start >= now() - make_interval(days => {days} + 1)
+        AND used.last_at >= now() - make_interval(days => {days}))";
+const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE key_hmac = ANY($1) OR key_sha256 = $2)";
+
+const KEY_FIELD: &str = "key";
+const DIGEST_FIELD: &str = "key_sha256";
 
 const USER: Reference =
     Reference { list: None, field: "user_id", kind: "user", within: Within::Owner, uses: "t.user_id = $1" };
@@ -63,6 +78,9 @@ impl Kind for ApiKey {
             "department_id",
             "labels",
             "environment",
+            "allowed_operations",
+            "source_cidrs",
+            "disabled",
         ]
     }
 
@@ -71,7 +89,8 @@ impl Kind for ApiKey {
             ("prefix", "t.prefix"),
             ("revoked_at", REVOKED_AT),
             ("owner_disabled", OWNER_DISABLED),
-            ("_key_sha256", "t.key_sha256"),
+            ("last_used_at", LAST_USED_AT),
+            ("_key_digest", "coalesce(t.key_digest_encrypted, t.key_sha256)"),
         ]
     }
 
@@ -116,7 +135,7 @@ impl Kind for ApiKey {
     }
 
     fn secret(&self) -> Secret {
-        Secret::Issued { field: "key" }
+        Secret::Issued { field: KEY_FIELD }
     }
 
     fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
@@ -135,22 +154,61 @@ impl Kind for ApiKey {
 
     fn outdates(&self, stored: &Stored) -> ChangeKind {
         ChangeKind::Key {
-            sha256: stored.status.get("_key_sha256").and_then(from_bytea).unwrap_or_default(),
+            sha256: stored.status.get("_key_digest").and_then(from_bytea).unwrap_or_default(),
             tenant_id: stored.tenant_id.unwrap_or_default(),
         }
     }
 
-    fn issue(&self) -> Result<Option<Issued>, StoreError> {
-        let secret = generate(SecretKind::ApiKey)?;
-        let digest = bytea(&sha256(secret.expose_secret()));
-        let columns = [("key_sha256".to_owned(), digest), ("prefix".to_owned(), shown_prefix(&secret).into())];
-        Ok(Some(Issued { secret, columns: Object::from_iter(columns) }))
+    fn digest_field(&self) -> Option<&'static str> {
+        Some(DIGEST_FIELD)
     }
 
-    /// It no longer holds a profile or an owner in use.
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    fn unused(&self) -> Option<&'static str> {
+        Some(UNUSED)
+    }
+
+    fn issue(&self, issuing: &Issuing<'_>) -> Result<Option<Issued>, StoreError> {
+        let (digest, prefix, secret, field) = match issuing.given {
+            SecretChange::Keep | SecretChange::Remove => {
+                let secret = generate(SecretKind::ApiKey)?;
+                (sha256(secret.expose_secret()).to_vec(), shown_prefix(&secret), Some(secret), None)
+            }
+            SecretChange::Set(key) => {
+                check_given_key(KEY_FIELD, key.expose_secret())?;
+                // The shorter a key is, the less of it is shown.
+                let shown = (key.expose_secret().len() / 4).min(12);
+                let prefix = key.expose_secret().chars().take(shown).collect();
+                (sha256(key.expose_secret()).to_vec(), prefix, None, Some(KEY_FIELD))
+            }
+            SecretChange::SetHash { hash, .. } => {
+                if issuing.actor.scope().tenant().is_some() {
+                    return Err(StoreError::Forbidden("only the platform's admins give digests of keys"));
+                }
+                let digits = hash.expose_secret();
+                let digest = from_bytea(&format!("\\x{digits}").into()).filter(|digest| digest.len() == 32);
+                let digest = digest.ok_or(StoreError::invalid(DIGEST_FIELD, "must be 64 hexadecimal digits"))?;
+                (digest, format!("sha256:{}", digits.get(..5).unwrap_or_default()), None, Some(DIGEST_FIELD))
+            }
+        };
+        let KeptKey { hmac, encrypted } = KeptKey::of(issuing.encryption, issuing.id, &digest)?;
+        let columns = [
+            ("key_hmac".to_owned(), bytea(&hmac)),
+            ("key_digest_encrypted".to_owned(), bytea(&encrypted)),
+            ("prefix".to_owned(), prefix.into()),
+        ];
+        let digests = issuing.encryption.lookup_digests(&digest);
+        let twin = field.map(|field| SecretTwin { field, query: TAKEN, digests, plain: digest });
+        Ok(Some(Issued { secret, columns: Object::from_iter(columns), twin }))
+    }
+
+    /// It no longer holds a profile or an owner in use, and whoever has the key can make it known again.
     fn deletion(&self) -> &'static [&'static str] {
         &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
-               department_id = NULL
+               department_id = NULL, key_hmac = NULL, key_digest_encrypted = NULL, key_sha256 = NULL
            WHERE id = $1"]
     }
 }

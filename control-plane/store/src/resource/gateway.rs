@@ -12,7 +12,7 @@ use weir_core::secret::{SecretKind, generate, sha256};
 use weir_core::tenant::GatewaySettings;
 
 use crate::commit::Idempotency;
-use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
+use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret};
 use crate::row::bytea;
 use crate::{Store, StoreError};
 
@@ -38,7 +38,7 @@ impl Kind for Gateway {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name"]
+        &["name", "trusted_hops"]
     }
 
     fn expressions(&self) -> &'static [(&'static str, &'static str)] {
@@ -79,10 +79,11 @@ impl Kind for Gateway {
         ChangeKind::Gateway { gateway_id: stored.id }
     }
 
-    fn issue(&self) -> Result<Option<Issued>, StoreError> {
+    fn issue(&self, _: &Issuing<'_>) -> Result<Option<Issued>, StoreError> {
         let secret = generate(SecretKind::GatewayToken)?;
         let digest = bytea(&sha256(secret.expose_secret()));
-        Ok(Some(Issued { secret, columns: Object::from_iter([("token_sha256".to_owned(), digest)]) }))
+        let columns = Object::from_iter([("token_sha256".to_owned(), digest)]);
+        Ok(Some(Issued { secret: Some(secret), columns, twin: None }))
     }
 
     fn deletion(&self) -> &'static [&'static str] {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::change::ChangeKind;
 use weir_core::destination::AllowedHosts;
+use weir_core::encryption::Encryption;
 use weir_core::field::FieldError;
 use weir_core::json::Object;
 use weir_core::permission::Permission;
@@ -52,10 +53,32 @@ pub enum Secret {
     },
 }
 
-/// A secret that was made: itself, and what is kept of it, by columns.
+/// A secret of a new resource: itself, and what is kept of it, by columns.
 pub struct Issued {
-    pub(crate) secret: SecretString,
+    /// `None`: it was given, and is not shown.
+    pub(crate) secret: Option<SecretString>,
     pub(crate) columns: Object,
+    /// `None`: it was drawn, and is nobody else's.
+    pub(crate) twin: Option<SecretTwin>,
+}
+
+/// How to tell that somebody has a given secret already.
+pub(crate) struct SecretTwin {
+    pub(crate) field: &'static str,
+    /// Whether one is found by one of the digests $1, or by the digest $2.
+    pub(crate) query: &'static str,
+    pub(crate) digests: Vec<Vec<u8>>,
+    pub(crate) plain: Vec<u8>,
+}
+
+/// What a secret is made of.
+pub struct Issuing<'a> {
+    pub(crate) actor: &'a Actor,
+    /// The resource that it is made for.
+    pub(crate) id: Uuid,
+    pub(crate) encryption: &'a Encryption,
+    /// What was given in its place; a hash is its SHA-256 in hexadecimal digits.
+    pub(crate) given: &'a SecretChange,
 }
 
 /// What a specification is checked against, besides its own rules.
@@ -206,8 +229,23 @@ pub trait Kind: Send + Sync {
         Ok(())
     }
 
+    /// Whether a secret that is made with it may be given instead: itself, or, in this field, its SHA-256.
+    fn digest_field(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its changes may end streams under way.
+    fn has_streams(&self) -> bool {
+        false
+    }
+
+    /// What holds of those that were not used for `{days}` days; `None`: that is not known of the kind.
+    fn unused(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes the secret of a new one.
-    fn issue(&self) -> Result<Option<Issued>, StoreError> {
+    fn issue(&self, _issuing: &Issuing<'_>) -> Result<Option<Issued>, StoreError> {
         Ok(None)
     }
 

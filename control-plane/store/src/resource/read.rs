@@ -294,6 +294,7 @@ pub fn takes_filter(kind: &dyn Kind, name: &str) -> bool {
     match name {
         "department_id" => kind.department().is_some_and(|department| department != "t.id"),
         "label" => has("labels"),
+        "unused_for_days" => kind.unused().is_some(),
         name => has(name),
     }
 }
@@ -317,6 +318,9 @@ fn narrowed(kind: &dyn Kind, filters: &[Filter]) -> Result<String, StoreError> {
             Filter::Environment(_) => format!("t.{name} = $9->>{index}"),
             Filter::Label(_, None) => format!("t.labels ? ($9->>{index})"),
             Filter::Label(_, Some(_)) => format!("t.labels @> ($9->{index})"),
+            Filter::UnusedForDays(_) => {
+                kind.unused().unwrap_or("true").replace("{days}", &format!("($9->>{index})::integer"))
+            }
         };
         conditions.push_str(" AND ");
         conditions.push_str(&condition);
@@ -331,6 +335,7 @@ fn value_of(filter: &Filter) -> Value {
         }
         Filter::Environment(environment) => environment.name().into(),
         Filter::Label(name, None) => name.clone().into(),
+        Filter::UnusedForDays(days) => days.to_string().into(),
         Filter::Label(name, Some(value)) => serde_json::json!({ name: value }),
     }
 }

@@ -66,6 +66,10 @@ impl Kind for ServiceAccount {
         ChangeKind::Tenant { tenant_id: stored.tenant_id.unwrap_or_default() }
     }
 
+    fn has_streams(&self) -> bool {
+        true
+    }
+
     fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
         Some(&["department_id", "guardrail_profile_id", "disabled"])
     }

@@ -13,12 +13,19 @@ use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 use weir_core::service_token::ServiceTokenSettings;
 
 use crate::authorisation::Gives;
-use crate::resource::api_key::{REVOKED_AT, STATES};
-use crate::resource::kind::{Checking, Issued, Kind, Owner, Secret};
+use crate::resource::api_key::REVOKED_AT;
+use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret};
 use crate::row::bytea;
 use crate::{Store, StoreError};
 
 const LAST_USED_AT: &str = "to_char(t.last_used_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+/// Of what is shown by whoever asks for something.
+const STATES: [(&str, &str); 3] = [
+    ("active", "t.revoked_at IS NULL AND t.expires_at > now()"),
+    ("expired", "t.revoked_at IS NULL AND t.expires_at <= now()"),
+    ("revoked", "t.revoked_at IS NOT NULL"),
+];
 
 pub(super) struct ServiceToken;
 
@@ -92,11 +99,11 @@ impl Kind for ServiceToken {
         ChangeKind::Administration
     }
 
-    fn issue(&self) -> Result<Option<Issued>, StoreError> {
+    fn issue(&self, _: &Issuing<'_>) -> Result<Option<Issued>, StoreError> {
         let secret = generate(SecretKind::ServiceToken)?;
         let digest = bytea(&sha256(secret.expose_secret()));
         let columns = [("token_sha256".to_owned(), digest), ("prefix".to_owned(), shown_prefix(&secret).into())];
-        Ok(Some(Issued { secret, columns: Object::from_iter(columns) }))
+        Ok(Some(Issued { secret: Some(secret), columns: Object::from_iter(columns), twin: None }))
     }
 
     fn deletion(&self) -> &'static [&'static str] {

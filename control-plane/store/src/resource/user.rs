@@ -111,6 +111,10 @@ impl Kind for User {
         stored.tenant_id.map_or(ChangeKind::Administration, |tenant_id| ChangeKind::Tenant { tenant_id })
     }
 
+    fn has_streams(&self) -> bool {
+        true
+    }
+
     fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
         Some(&["department_id", "guardrail_profile_id", "disabled"])
     }

@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_core::actor::Actor;
+use weir_core::change::Streams;
 use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object, differences, merge, without_nulls};
 use weir_core::resource::{Origin, Stored, WithSecret};
@@ -13,7 +14,7 @@ use weir_core::routing::check_credential;
 
 use crate::authorisation::{authorise_kind, expect_no_more, expect_within};
 use crate::commit::{Idempotency, Write, expect_revision};
-use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
+use crate::resource::kind::{Checking, Issuing, Kind, Owner, Secret, Written};
 use crate::resource::{read, reference};
 use crate::row::{bytea, from_bytea, require_tenant};
 use crate::{Store, StoreError};
@@ -71,6 +72,7 @@ impl Store {
     }
 
     /// Changes what is decided about a resource. What changes nothing is not committed.
+    #[expect(clippy::too_many_arguments, reason = "what is changed, how, and what follows")]
     pub async fn update(
         &self,
         kind: &dyn Kind,
@@ -79,8 +81,10 @@ impl Store {
         expected_revision: u64,
         update: Update,
         secret: SecretChange,
+        streams: Streams,
     ) -> Result<Stored, StoreError> {
         let mut write = self.begin_on(kind, actor, id).await?;
+        write.streams(streams);
         let before = write.current(kind, id).await?;
         kind.refuses(&before)?;
         expect_revision(&before, expected_revision)?;
@@ -112,8 +116,10 @@ impl Store {
         actor: &Actor,
         id: Uuid,
         expected_revision: u64,
+        streams: Streams,
     ) -> Result<u64, StoreError> {
         let mut write = self.begin_on(kind, actor, id).await?;
+        write.streams(streams);
         let before = write.current(kind, id).await?;
         kind.refuses(&before)?;
         expect_revision(&before, expected_revision)?;
@@ -203,7 +209,15 @@ impl Write<'_> {
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
-        let issued = kind.issue()?;
+        let issuing = Issuing { actor: self.actor(), id, encryption: &store.encryption, given: &secret };
+        let issued = kind.issue(&issuing)?;
+        if let Some(twin) = issued.as_ref().and_then(|issued| issued.twin.as_ref()) {
+            let (is_taken,): (bool,) =
+                sqlx::query_as(twin.query).bind(&twin.digests).bind(&twin.plain).fetch_one(self.connection()).await?;
+            if is_taken {
+                return Err(StoreError::Taken { field: twin.field });
+            }
+        }
         if let Some(issued) = &issued {
             columns.extend(issued.columns.clone());
         }
@@ -242,7 +256,8 @@ impl Write<'_> {
         self.expect_within(kind, id).await?;
         let stored = self.current(kind, id).await?;
         self.record(kind, "create", None, Some(&stored), has_new_secret);
-        let secret = issued.map_or_else(String::new, |issued| issued.secret.expose_secret().to_owned());
+        let secret = issued.and_then(|issued| issued.secret);
+        let secret = secret.map_or_else(String::new, |secret| secret.expose_secret().to_owned());
         Ok(WithSecret { stored, secret })
     }
 

@@ -14,6 +14,11 @@ use crate::{Answer, Denial, Digest};
 /// is away does not cost each request the callout's deadline.
 const AWAY: Micros = 1_000_000;
 
+/// Look-ups of keys that were never good here which one VM makes in a second, of each kind of key, and how many it may save up. What
+/// anybody can make up must not keep the control plane busy.
+const LOOKUPS_A_SECOND: u64 = 100;
+const LOOKUPS_SAVED: u64 = 500;
+
 const SMALLEST_SWEEP: usize = 64;
 
 /// Who stands behind which key, as far as one VM knows. Bounded; all times come from the caller.
@@ -79,6 +84,37 @@ struct State {
     era: u64,
     away_until: Micros,
     watched: bool,
+    /// For keys whose checksum says that Weir made them, and for all others: who guesses does not use up what the former need.
+    budgets: [Budget; 2],
+}
+
+/// Look-ups that may be made.
+#[derive(Debug)]
+struct Budget {
+    left: u64,
+    /// Until when they were added up.
+    at: Micros,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: LOOKUPS_SAVED, at: 0 }
+    }
+}
+
+impl Budget {
+    /// Takes one, if there is one.
+    fn take(&mut self, now: Micros) -> bool {
+        // A clock that was set back adds nothing, and is the clock from now on.
+        let earned = now.saturating_sub(self.at).saturating_mul(LOOKUPS_A_SECOND) / 1_000_000;
+        if earned > 0 || now < self.at {
+            self.left = self.left.saturating_add(earned).min(LOOKUPS_SAVED);
+            self.at = now;
+        }
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -135,6 +171,14 @@ impl PrincipalCache {
                 return Known::Denied(*denial);
             }
             Known::Unsure(Ticket { generation: state.generation, catalog: state.catalog_of(digest) })
+        })
+    }
+
+    /// Whether the control plane may be asked for a key that it is unsure of: always if it was good before, else within a budget.
+    pub fn may_ask(&self, digest: &Digest, has_checksum: bool, now: Micros) -> bool {
+        self.with(|state| {
+            let [checked, others] = &mut state.budgets;
+            state.active.get(digest).is_some() || if has_checksum { checked.take(now) } else { others.take(now) }
         })
     }
 

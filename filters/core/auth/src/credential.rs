@@ -1,34 +1,74 @@
+use std::net::IpAddr;
+
+use weir_config::api_key::{KeyForm, PREFIX};
 use weir_host::Headers;
+
+/// Keys of one request that are looked at.
+const MOST_KEYS: usize = 4;
 
 /// Why no key could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CredentialError {
     /// None of the headers holds one.
-    #[error("No API key was given. Send it as `authorization: Bearer <key>`, `x-api-key` or `api-key`.")]
+    #[error(
+        "No API key was given. Send it as `authorization: Bearer <key>`, `x-api-key`, `api-key` or `x-goog-api-key`."
+    )]
     Missing,
-    /// They hold different ones, or one of them was sent several times.
+    /// They hold different ones of Weir's, or one of them was sent several times.
     #[error("Several API keys were given. Send one.")]
     Conflicting,
+    /// The key has Weir's form and a wrong checksum.
+    #[error("The API key is not valid.")]
+    Invented,
 }
 
-/// The key that a client shows in `authorization: Bearer` (RFC 6750), `x-api-key` or `api-key`. The same key may stand in
-/// several of them. Another scheme than Bearer is no key of ours.
-pub(crate) fn read_key(headers: &Headers) -> Result<&[u8], CredentialError> {
-    let mut found: Option<&[u8]> = None;
+/// The keys that may be the client's, in `authorization: Bearer` (RFC 6750), `x-api-key`, `api-key` and `x-goog-api-key`; at least one, each
+/// once, in the order in which they are to be tried. Where one is of Weir's form it is the only one: what else stands there is meant for
+/// somebody else. The same key may stand in several headers. Another scheme than Bearer is no key of ours.
+pub(crate) fn read_keys(headers: &Headers) -> Result<Vec<&[u8]>, CredentialError> {
+    let mut found: Vec<&[u8]> = Vec::new();
     for (name, value) in headers.iter() {
         let key = match name {
             b"authorization" => bearer(value),
-            b"x-api-key" | b"api-key" => Some(value.trim_ascii()),
+            b"x-api-key" | b"api-key" | b"x-goog-api-key" => Some(value.trim_ascii()),
             _ => None,
         };
         let Some(key) = key.filter(|key| !key.is_empty()) else { continue };
         // Envoy joins headers of one name by commas, and no key holds one.
-        if found.is_some_and(|found| found != key) || key.contains(&b',') {
+        if key.contains(&b',') {
             return Err(CredentialError::Conflicting);
         }
-        found = Some(key);
+        if !found.contains(&key) {
+            found.push(key);
+        }
     }
-    found.ok_or(CredentialError::Missing)
+    if found.iter().any(|key| is_weirs(key)) {
+        found.retain(|key| is_weirs(key));
+        if found.len() > 1 {
+            return Err(CredentialError::Conflicting);
+        }
+    }
+    if found.len() > MOST_KEYS {
+        return Err(CredentialError::Conflicting);
+    }
+    match found.first() {
+        None => Err(CredentialError::Missing),
+        Some(key) if KeyForm::of(key) == KeyForm::Invented => Err(CredentialError::Invented),
+        Some(_) => Ok(found),
+    }
+}
+
+/// The address that a request came from, as the outermost of the operator's proxies saw it. Each of them, and then Envoy itself, has put
+/// at the end of `x-forwarded-for` from whom it got the request; what stands further left came with it, and can say anything. `None`: there
+/// are not so many entries, or it is no address.
+pub(crate) fn client_address(headers: &Headers, trusted_hops: u8) -> Option<IpAddr> {
+    let forwarded = std::str::from_utf8(headers.get("x-forwarded-for")?).ok()?;
+    let address: IpAddr = forwarded.rsplit(',').nth(usize::from(trusted_hops))?.trim().parse().ok()?;
+    Some(address.to_canonical())
+}
+
+fn is_weirs(key: &[u8]) -> bool {
+    key.starts_with(PREFIX.as_bytes())
 }
 
 /// What follows the scheme, which is told apart without regard to case (RFC 9110, 11.1).
@@ -41,27 +81,50 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 mod tests {
     use weir_host::Headers;
 
-    use super::{CredentialError, read_key};
-
-    fn check(headers: &[(&str, &str)], expect: Result<&str, CredentialError>) {
-        let shown: Headers = headers.iter().copied().collect();
-        assert_eq!(read_key(&shown), expect.map(str::as_bytes), "{headers:?}");
-    }
+    use super::{CredentialError, client_address, read_keys};
 
     #[test]
-    fn keys_are_read_from_three_headers() {
+    fn keys_are_read_from_four_headers() {
+        let check = |headers: &[(&str, &str)], expect: Result<&[&str], CredentialError>| {
+            let shown: Headers = headers.iter().copied().collect();
+            let expect = expect.map(|keys| keys.iter().map(|key| key.as_bytes()).collect::<Vec<_>>());
+            assert_eq!(read_keys(&shown), expect, "{headers:?}");
+        };
         check(&[], Err(CredentialError::Missing));
-        check(&[("authorization", "Bearer weir_1")], Ok("weir_1"));
-        check(&[("authorization", "bEARER  weir_1 ")], Ok("weir_1"));
+        check(&[("authorization", "Bearer weir_1")], Ok(&["weir_1"]));
+        check(&[("authorization", "bEARER  weir_1 ")], Ok(&["weir_1"]));
         check(&[("authorization", "Bearer")], Err(CredentialError::Missing));
         check(&[("authorization", "Bearer ")], Err(CredentialError::Missing));
         check(&[("authorization", "Basic d2Vpcg==")], Err(CredentialError::Missing));
-        check(&[("authorization", "Basic d2Vpcg=="), ("x-api-key", "weir_1")], Ok("weir_1"));
-        check(&[("x-api-key", "weir_1")], Ok("weir_1"));
-        check(&[("api-key", "weir_1"), ("x-api-key", "")], Ok("weir_1"));
-        check(&[("authorization", "Bearer weir_1"), ("x-api-key", "weir_1")], Ok("weir_1"));
+        check(&[("authorization", "Basic d2Vpcg=="), ("x-api-key", "weir_1")], Ok(&["weir_1"]));
+        check(&[("x-api-key", "weir_1")], Ok(&["weir_1"]));
+        check(&[("api-key", "weir_1"), ("x-api-key", "")], Ok(&["weir_1"]));
+        check(&[("x-goog-api-key", "weir_1")], Ok(&["weir_1"]));
+        check(&[("authorization", "Bearer weir_1"), ("x-api-key", "weir_1")], Ok(&["weir_1"]));
         check(&[("authorization", "Bearer weir_1"), ("x-api-key", "weir_2")], Err(CredentialError::Conflicting));
         check(&[("x-api-key", "weir_1"), ("x-api-key", "weir_2")], Err(CredentialError::Conflicting));
         check(&[("authorization", "Bearer weir_1,Bearer weir_2")], Err(CredentialError::Conflicting));
+        check(&[("authorization", "Bearer sk-other"), ("x-api-key", "weir_1")], Ok(&["weir_1"]));
+        check(&[("authorization", "Bearer sk-one"), ("api-key", "sk-two")], Ok(&["sk-one", "sk-two"]));
+        check(&[("x-api-key", "weir_1_guessed")], Err(CredentialError::Invented));
+        let many = [("api-key", "a"), ("api-key", "b"), ("api-key", "c"), ("api-key", "d"), ("api-key", "e")];
+        check(&many, Err(CredentialError::Conflicting));
+    }
+
+    #[test]
+    fn an_address_is_what_the_outermost_trusted_hop_saw() {
+        let check = |forwarded: &str, trusted_hops: u8, expect: Option<&str>| {
+            let headers: Headers = [("x-forwarded-for", forwarded)].into_iter().collect();
+            let expect = expect.map(|address| address.parse().expect("an address"));
+            assert_eq!(client_address(&headers, trusted_hops), expect, "{forwarded} {trusted_hops}");
+        };
+        check("10.0.0.9", 0, Some("10.0.0.9"));
+        check("192.0.2.1, 10.0.0.9", 0, Some("10.0.0.9"));
+        check("192.0.2.1,10.0.0.9", 1, Some("192.0.2.1"));
+        check("6.6.6.6,192.0.2.1,10.0.0.9", 1, Some("192.0.2.1"));
+        check("10.0.0.9", 1, None);
+        check("unknown,10.0.0.9", 1, None);
+        check("::ffff:192.0.2.1,10.0.0.9", 1, Some("192.0.2.1"));
+        assert_eq!(client_address(&Headers::default(), 0), None);
     }
 }

@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use prost::Message as _;
 use sha2::Digest as _;
+use weir_config::api_key::KeyForm;
 use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal};
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
@@ -10,7 +11,7 @@ use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
 use weir_proto::dataplane::ResolveCredentialRequest;
 
-use crate::credential::read_key;
+use crate::credential::{client_address, read_keys};
 use crate::{Answer, Denial, Digest, Identity, Known, PrincipalCache, Ticket};
 
 /// Look-ups that the control plane did not answer.
@@ -19,6 +20,8 @@ const LOOKUPS_FAILED: &str = "weir_auth_lookups_failed";
 const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
 /// Requests refused for their key.
 const REFUSED: &str = "weir_auth_refused";
+/// Requests refused without asking, as too many keys that are not known were shown lately.
+const LOOKUPS_WITHHELD: &str = "weir_auth_lookups_withheld";
 
 /// gRPC status codes by which the control plane refuses this gateway itself.
 const PERMISSION_DENIED: u32 = 7;
@@ -83,6 +86,21 @@ struct Lookup {
     call: CallId,
     digest: Digest,
     ticket: Ticket,
+    /// Keys of the request to be tried if this one is unknown.
+    rest: Vec<Shown>,
+}
+
+/// A key that a client has shown.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    digest: Digest,
+    has_checksum: bool,
+}
+
+impl Shown {
+    fn of(key: &[u8]) -> Self {
+        Self { digest: sha2::Sha256::digest(key).into(), has_checksum: KeyForm::of(key) == KeyForm::Checked }
+    }
 }
 
 /// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
@@ -110,8 +128,8 @@ impl StreamFilter for AuthStream {
             }
             Err(reply) => return Flow::Reply(reply),
         }
-        match read_key(&headers) {
-            Ok(key) => self.identify(host, sha2::Sha256::digest(key).into()),
+        match read_keys(&headers) {
+            Ok(keys) => self.identify(host, keys.into_iter().rev().map(Shown::of).collect()),
             Err(error) => self.refuse_key(host, error.to_string()),
         }
     }
@@ -132,7 +150,8 @@ impl StreamFilter for AuthStream {
             Ok(answer) => {
                 let config = &self.settings.config;
                 match self.cache.answered(lookup.digest, lookup.ticket, answer, host.now(), config) {
-                    Known::Active(principal, catalog) => self.admit(principal, catalog),
+                    Known::Active(principal, catalog) => self.admit(host, principal, catalog),
+                    Known::Denied(Denial::Unknown) if !lookup.rest.is_empty() => self.identify(host, lookup.rest),
                     Known::Denied(denial) => self.deny(host, denial),
                     Known::Unsure(_) => self.without_answer(host, &lookup.digest, false),
                 }
@@ -175,32 +194,52 @@ impl AuthStream {
         })
     }
 
-    fn identify(&mut self, host: &mut dyn Host, digest: Digest) -> Flow {
-        let control_plane = match &self.settings.config.source {
-            AuthSource::ControlPlane(control_plane) => control_plane,
-            AuthSource::Static(_) => {
-                return match self.settings.written_here.get(&digest).cloned() {
-                    Some((principal, catalog)) => self.admit(principal, catalog),
-                    None => self.deny(host, Denial::Unknown),
-                };
+    /// Tries keys, the last one first. Only one that nobody knows makes way for the next.
+    fn identify(&mut self, host: &mut dyn Host, mut keys: Vec<Shown>) -> Flow {
+        while let Some(key) = keys.pop() {
+            match self.look_up(host, &key) {
+                Known::Active(principal, catalog) => return self.admit(host, principal, catalog),
+                Known::Denied(Denial::Unknown) if !keys.is_empty() => {}
+                Known::Denied(denial) => return self.deny(host, denial),
+                Known::Unsure(ticket) => return self.ask(host, key, ticket, keys),
             }
+        }
+        self.deny(host, Denial::Unknown)
+    }
+
+    fn look_up(&self, host: &dyn Host, key: &Shown) -> Known {
+        let Settings { config, written_here } = &*self.settings;
+        match &config.source {
+            AuthSource::ControlPlane(_) => self.cache.look_up(&key.digest, host.now(), config),
+            AuthSource::Static(_) => match written_here.get(&key.digest).cloned() {
+                Some((principal, catalog)) => Known::Active(principal, catalog),
+                None => Known::Denied(Denial::Unknown),
+            },
+        }
+    }
+
+    fn ask(&mut self, host: &mut dyn Host, key: Shown, ticket: Ticket, rest: Vec<Shown>) -> Flow {
+        let settings = Rc::clone(&self.settings);
+        let AuthSource::ControlPlane(control_plane) = &settings.config.source else {
+            return self.deny(host, Denial::Unknown);
         };
-        let ticket = match self.cache.look_up(&digest, host.now(), &self.settings.config) {
-            Known::Active(principal, catalog) => return self.admit(principal, catalog),
-            Known::Denied(denial) => return self.deny(host, denial),
-            Known::Unsure(ticket) => ticket,
-        };
+        let Shown { digest, has_checksum } = key;
+        if !self.cache.may_ask(&digest, has_checksum, host.now()) {
+            host.count(LOOKUPS_WITHHELD, 1);
+            return Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1));
+        }
         let (known_catalog_tenant_id, known_catalog_revision) = ticket.known_catalog().unwrap_or_default();
         let request = ResolveCredentialRequest {
             key_sha256: digest.to_vec(),
             known_catalog_tenant_id: known_catalog_tenant_id.to_owned(),
             known_catalog_revision,
             finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
+            keeps_restrictions: true,
         }
         .encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
             Ok(call) => {
-                self.lookup = Some(Lookup { call, digest, ticket });
+                self.lookup = Some(Lookup { call, digest, ticket, rest });
                 Flow::Pause
             }
             Err(error) => {
@@ -210,13 +249,32 @@ impl AuthStream {
         }
     }
 
-    fn admit(&mut self, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
-        self.admitted = true;
+    /// Lets the request go on, unless its key may not be used for it. The record of one that may not is the key's all the same.
+    fn admit(&mut self, host: &mut dyn Host, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
         self.shared.prepare(|request| {
-            request.principal = Some(principal);
+            request.principal = Some(Rc::clone(&principal));
             request.catalog = Some(catalog);
         });
+        let operation = self.shared.read(|exchange| exchange.request().operation).flatten();
+        let operation = operation.map(Operation::name).unwrap_or_default();
+        if !principal.may_ask(operation) {
+            let message = format!("This API key may not be used for {operation}.");
+            return self.refuse_use(host, &ClientError::new(403, "operation_not_allowed", message));
+        }
+        // Only few keys have such a rule, and to look at the headers once more is dear.
+        if !principal.source_cidrs.is_empty()
+            && !principal.may_come_from(client_address(&host.headers(Message::Request), principal.trusted_hops))
+        {
+            let message = "This API key may not be used from this address.";
+            return self.refuse_use(host, &ClientError::new(403, "source_not_allowed", message));
+        }
+        self.admitted = true;
         Flow::Continue
+    }
+
+    fn refuse_use(&mut self, host: &mut dyn Host, error: &ClientError) -> Flow {
+        host.count(REFUSED, 1);
+        Flow::Reply(self.shared.refuse(self.schema, error))
     }
 
     fn deny(&mut self, host: &mut dyn Host, denial: Denial) -> Flow {
@@ -238,16 +296,18 @@ impl AuthStream {
             && let Some((principal, catalog)) = self.cache.unanswered(digest, host.now(), &self.settings.config)
         {
             host.count(STALE_ADMITTED, 1);
-            return self.admit(principal, catalog);
+            return self.admit(host, principal, catalog);
         }
-        let error =
-            ClientError::new(503, "auth_unavailable", "The API key cannot be checked at the moment. Try again.");
-        Flow::Reply(self.shared.refuse_for(self.schema, &error, 1))
+        Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1))
     }
 
     fn go_on_if_admitted(&self) -> Flow {
         if self.admitted { Flow::Continue } else { Flow::Pause }
     }
+}
+
+fn not_checked() -> ClientError {
+    ClientError::new(503, "auth_unavailable", "The API key cannot be checked at the moment. Try again.")
 }
 
 /// A principal written in the configuration, by its key's digest.

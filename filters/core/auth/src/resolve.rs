@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use prost::Message;
 use weir_config::{
-    Action, FindingType, GuardrailProfile, GuardrailRule, Limit, RuleDirection, Uninspectable, Unit, Window,
+    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, RuleDirection, Uninspectable, Unit, Window,
 };
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
@@ -37,6 +37,9 @@ pub enum Denial {
     /// Its time is over.
     #[error("The API key has expired.")]
     Expired,
+    /// Somebody put it out of use, maybe for a time.
+    #[error("The API key is disabled.")]
+    Disabled,
 }
 
 /// The control plane answered something that cannot be.
@@ -51,6 +54,9 @@ pub enum MalformedAnswer {
     /// An active key came without principal or catalog, or with another tenant's catalog.
     #[error("the answer for an active key lacks its principal or its tenant's catalog")]
     Incomplete,
+    /// Where the key may be used from is said in words that this version does not understand.
+    #[error("the key may be used from {0:?} only, which is no range of addresses")]
+    Source(String),
     /// Its guardrail profile is not the one that it names, or is empty.
     #[error("the guardrail profile {0:?} that the key demands is missing from the answer")]
     ProfileMissing(String),
@@ -70,12 +76,12 @@ pub enum MalformedAnswer {
 }
 
 impl MalformedAnswer {
-    /// Whether what was known before may still be used. Not if the answer demands guardrails or limits that cannot be kept: what was
-    /// known before may lack them.
+    /// Whether what was known before may still be used. Not if the answer demands guardrails, limits or restrictions that cannot be kept:
+    /// what was known before may lack them.
     pub(crate) fn may_use_stale(&self) -> bool {
         match self {
             Self::Undecodable(_) | Self::Status(_) | Self::Incomplete => true,
-            Self::ProfileMissing(_) | Self::RuleUnknown { .. } | Self::UnitUnknown(_) => false,
+            Self::Source(_) | Self::ProfileMissing(_) | Self::RuleUnknown { .. } | Self::UnitUnknown(_) => false,
         }
     }
 }
@@ -89,6 +95,7 @@ impl Answer {
             Status::Unknown => Ok(Self::Denied(Denial::Unknown)),
             Status::Revoked => Ok(Self::Denied(Denial::Revoked)),
             Status::Expired => Ok(Self::Denied(Denial::Expired)),
+            Status::Disabled => Ok(Self::Denied(Denial::Disabled)),
             Status::Active => {
                 let (Some(principal), Some(catalog)) = (response.principal, response.catalog) else {
                     return Err(MalformedAnswer::Incomplete);
@@ -115,6 +122,13 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
         tenant_id: principal.tenant_id,
         key_id: principal.key_id,
         allowed_models: principal.allowed_models.map(|allowed| allowed.names),
+        allowed_operations: principal.allowed_operations.map(|allowed| allowed.names),
+        source_cidrs: principal
+            .source_cidrs
+            .into_iter()
+            .map(|range| range.parse::<Cidr>().map_err(|_| MalformedAnswer::Source(range)))
+            .collect::<Result<_, _>>()?,
+        trusted_hops: u8::try_from(principal.trusted_hops).unwrap_or(u8::MAX),
         guardrail_profile: guardrail_profile.map(Rc::new),
         limits: principal.rate_limits.into_iter().map(read_limit).collect::<Result<_, _>>()?,
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),

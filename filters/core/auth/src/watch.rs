@@ -1,6 +1,6 @@
 use prost::Message;
 use weir_host::Micros;
-use weir_proto::dataplane::{WatchRequest, WatchResponse};
+use weir_proto::dataplane::{EndedStreams, WatchRequest, WatchResponse};
 
 use crate::PrincipalCache;
 
@@ -27,6 +27,10 @@ pub struct Watch {
     wait: u32,
     /// Attempts in a row that brought no message.
     failures: u32,
+    /// Keys whose streams under way are to be ended.
+    to_end: Vec<String>,
+    /// What became of them, to be told with the next message.
+    ended: Vec<EndedStreams>,
 }
 
 /// A message that cannot be read: everything was forgotten, and the stream must be closed and opened anew.
@@ -47,6 +51,8 @@ impl Watch {
             heard: false,
             wait: 0,
             failures: 0,
+            to_end: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -91,12 +97,25 @@ impl Watch {
         if !message.forget_tenants.is_empty() {
             cache.forget_tenants(message.forget_tenants.iter().map(String::as_str));
         }
+        self.to_end.extend(message.end_streams_of_keys);
         // A stream begins where the control plane says, which is lower after a backup was restored.
         self.applied_revision = match message.forget_everything {
             true => message.revision,
             false => self.applied_revision.max(message.revision),
         };
         Ok(self.request(waiting))
+    }
+
+    /// The keys whose streams are to be ended, each once.
+    pub fn take_to_end(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.to_end)
+    }
+
+    /// Streams that were to be ended are over. Gives the message to send; `None`: the stream is closed, and nobody waits for it.
+    /// `waiting`: usage records that wait for delivery.
+    pub fn ended(&mut self, ended: Vec<EndedStreams>, waiting: usize) -> Option<Vec<u8>> {
+        self.ended = ended;
+        self.open.then(|| self.request(waiting))
     }
 
     /// The stream is closed, or could not be opened. The wait until the next attempt doubles with each failure in a row.
@@ -119,6 +138,7 @@ impl Watch {
             node: self.node.clone(),
             applied_revision: self.applied_revision,
             waiting_records: Some(self.told_waiting),
+            ended_streams: std::mem::take(&mut self.ended),
         };
         request.encode_to_vec()
     }
@@ -150,6 +170,7 @@ mod tests {
             node: "node".into(),
             applied_revision,
             waiting_records: Some(waiting),
+            ..Default::default()
         };
         assert_eq!(WatchRequest::decode(opened.as_slice()), Ok(expect(0, 3)));
         let mut check = |revision, forget_everything, acknowledged| {

@@ -18,9 +18,11 @@
 )]
 
 mod address;
+pub mod api_key;
 mod auth;
 mod capabilities;
 mod chain;
+mod cidr;
 mod error;
 mod guardrails;
 mod limit;
@@ -34,6 +36,7 @@ pub use address::inside_address;
 pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
 pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRole};
 pub use chain::ChainConfig;
+pub use cidr::{Cidr, CidrError};
 pub use error::{Check, ConfigError, parse};
 pub use guardrails::{
     Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, JudgeRule, RuleDirection, Uninspectable,

@@ -40,7 +40,7 @@ pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, NamedProfile, Principal};
 pub use rate_limit::{RateLimitStatus, duration};
 pub use request::{Body, Request};
-pub use table::{ExchangeTable, Shared};
+pub use table::{ExchangeTable, Shared, WeakShared};
 pub use usage::{Settlement, TokenSource, Usage};
 pub use verdict::{Party, Step, Verdict};
 
@@ -61,6 +61,21 @@ pub struct Exchange {
     pub verdict: Option<Verdict>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
+    ended: Option<Ended>,
+}
+
+const BY_POLICY: Verdict = Verdict { by: Party::Policy, code: ENDED_BY_POLICY };
+
+/// The code of a stream that an administrator ended.
+pub const ENDED_BY_POLICY: &str = "ended_by_policy";
+
+/// That an administrator ended a stream, and how far that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When this worker heard of it.
+    pub at: Micros,
+    /// When the client was told by an event; `None`: it was not.
+    pub told_at: Option<Micros>,
 }
 
 impl Exchange {
@@ -72,6 +87,7 @@ impl Exchange {
             attempts: Vec::new(),
             verdict: None,
             findings: Vec::new(),
+            ended: None,
         }
     }
 
@@ -87,7 +103,7 @@ impl Exchange {
 
     /// Begins another attempt. What its predecessors said and were told is no part of its answer.
     pub fn begin_attempt(&mut self, attempt: Attempt) {
-        self.verdict = None;
+        self.verdict = self.ended.map(|_| BY_POLICY);
         self.attempts.push(attempt);
     }
 
@@ -123,7 +139,27 @@ impl Exchange {
 
     /// Decides that the stream is refused or ended.
     pub fn decide(&mut self, by: Party, code: &'static str) {
-        self.verdict = Some(Verdict { by, code });
+        self.verdict = Some(self.ended.map_or(Verdict { by, code }, |_| BY_POLICY));
+    }
+
+    /// Ends the stream by an administrator's decision, which stands above what others decide. What is over stays as it is.
+    pub fn end(&mut self, now: Micros) {
+        if !self.is_complete() && self.ended.is_none() {
+            self.ended = Some(Ended { at: now, told_at: None });
+            self.verdict = Some(BY_POLICY);
+        }
+    }
+
+    /// Whether an administrator has ended the stream.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// The client was told by an event that the stream has ended.
+    pub fn told_end(&mut self, now: Micros) {
+        if let Some(ended) = &mut self.ended {
+            ended.told_at = Some(now);
+        }
     }
 
     /// The same, unless somebody did so before.

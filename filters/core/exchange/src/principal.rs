@@ -1,6 +1,7 @@
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use weir_config::{GuardrailProfile, Limit};
+use weir_config::{Cidr, GuardrailProfile, Limit};
 use weir_host::Micros;
 
 /// Who is calling, and what holds for them.
@@ -12,6 +13,12 @@ pub struct Principal {
     pub key_id: String,
     /// The models that the key may use; `None`: every model of its tenant.
     pub allowed_models: Option<Vec<String>>,
+    /// The names of the operations that the key may be used for; `None`: all.
+    pub allowed_operations: Option<Vec<String>>,
+    /// From where the key may be used; empty: from everywhere.
+    pub source_cidrs: Vec<Cidr>,
+    /// How many entries of `x-forwarded-for` are believed, behind the one that Envoy itself adds.
+    pub trusted_hops: u8,
     /// The guardrail profile that holds for it, if any.
     pub guardrail_profile: Option<Rc<NamedProfile>>,
     /// What it is held to.
@@ -35,6 +42,17 @@ impl Principal {
     /// Whether the key may use a model of this name.
     pub fn may_use(&self, model: &str) -> bool {
         self.allowed_models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))
+    }
+
+    /// Whether the key may be used for an operation of this name.
+    pub fn may_ask(&self, operation: &str) -> bool {
+        self.allowed_operations.as_ref().is_none_or(|operations| operations.iter().any(|allowed| allowed == operation))
+    }
+
+    /// Whether the key may be used from an address; `None`: it is not known from where.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.source_cidrs.is_empty()
+            || address.is_some_and(|address| self.source_cidrs.iter().any(|range| range.contains(address)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::{Rc, Weak};
 
 use uuid::Uuid;
 use weir_config::names::{EXCHANGE_HEADER, EXCHANGE_STATE};
-use weir_host::{Headers, Host, Message};
+use weir_host::{Headers, Host, Message, Micros, StreamId};
 
 use crate::{Exchange, Party, Request};
 
@@ -48,13 +48,24 @@ impl Shared {
     }
 }
 
-/// All exchanges of one VM, by id. Holds them weakly.
+/// A handle that does not keep the exchange.
+#[derive(Clone, Debug)]
+pub struct WeakShared(Weak<RefCell<Exchange>>);
+
+impl WeakShared {
+    /// The handle, while the stream has a filter.
+    pub fn upgrade(&self) -> Option<Shared> {
+        self.0.upgrade().map(Shared::handle)
+    }
+}
+
+/// All exchanges of one VM, by id, with the streams that they are of. Holds them weakly.
 #[derive(Debug)]
 pub struct ExchangeTable {
     /// Begins the id of each.
     birth: String,
     next: u64,
-    exchanges: HashMap<u64, Weak<RefCell<Exchange>>>,
+    exchanges: HashMap<u64, (StreamId, Weak<RefCell<Exchange>>)>,
     sweep_at: usize,
 }
 
@@ -82,7 +93,7 @@ impl ExchangeTable {
 
     fn find_by(&self, id: &[u8]) -> Option<Shared> {
         let number = std::str::from_utf8(id.strip_prefix(self.birth.as_bytes())?).ok()?;
-        self.exchanges.get(&number.parse().ok()?)?.upgrade().map(Shared::handle)
+        self.exchanges.get(&number.parse().ok()?)?.1.upgrade().map(Shared::handle)
     }
 
     /// The exchange of the stream that `host` stands for, made now if there is none. `request_id` is called only then.
@@ -102,16 +113,31 @@ impl ExchangeTable {
         let id = format!("{}{number}", self.birth);
         if host.set_filter_state(EXCHANGE_STATE, id.as_bytes()).is_ok() {
             self.sweep();
-            self.exchanges.insert(number, Rc::downgrade(&shared.exchange));
+            self.exchanges.insert(number, (host.stream(), Rc::downgrade(&shared.exchange)));
             // Whatever a client may have sent is overwritten. Without it, attempts ask for the state.
             let _ = host.set_header(Message::Request, EXCHANGE_HEADER, id.as_bytes());
         }
         shared
     }
 
+    /// Ends the streams that live now and fit, and says which.
+    pub fn end(&self, now: Micros, fits: impl Fn(&Exchange) -> bool) -> Vec<(StreamId, WeakShared)> {
+        let live = self.exchanges.values().filter_map(|(stream, exchange)| Some((*stream, exchange.upgrade()?)));
+        let ended = live.filter(|(_, exchange)| {
+            exchange.try_borrow_mut().is_ok_and(|mut exchange| {
+                let is_new = exchange.ended().is_none() && fits(&exchange);
+                if is_new {
+                    exchange.end(now);
+                }
+                is_new && exchange.ended().is_some()
+            })
+        });
+        ended.map(|(stream, exchange)| (stream, WeakShared(Rc::downgrade(&exchange)))).collect()
+    }
+
     /// Streams that live now.
     pub fn live(&self) -> usize {
-        self.exchanges.values().filter(|exchange| exchange.strong_count() > 0).count()
+        self.exchanges.values().filter(|(_, exchange)| exchange.strong_count() > 0).count()
     }
 
     /// Drops the entries of streams that are gone, at a cost that is constant per insertion over time.
@@ -119,7 +145,7 @@ impl ExchangeTable {
         if self.exchanges.len() < self.sweep_at {
             return;
         }
-        self.exchanges.retain(|_, exchange| exchange.strong_count() > 0);
+        self.exchanges.retain(|_, (_, exchange)| exchange.strong_count() > 0);
         self.sweep_at = self.exchanges.len().saturating_mul(2).max(SMALLEST_SWEEP);
     }
 }

@@ -16,6 +16,8 @@ pub enum Party {
     Gateway(Step),
     /// A guardrail.
     Guardrail,
+    /// An administrator, who ended what was under way.
+    Policy,
     /// The provider, by what it answered, or by breaking off its answer.
     Provider,
     /// Envoy and the connections: limits, routes, time-outs, a provider that cannot be reached.
@@ -49,6 +51,7 @@ impl Party {
             Self::Gateway(Step::Quota) => "quota",
             Self::Gateway(Step::Attempt) => "attempt",
             Self::Guardrail => "guardrails",
+            Self::Policy => "policy",
             Self::Provider => "provider",
             Self::Network => "envoy",
         }

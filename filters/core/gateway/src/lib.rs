@@ -20,6 +20,7 @@
     )
 )]
 
+mod ending;
 mod plugin;
 mod root;
 mod stream;

@@ -53,6 +53,7 @@ impl Root {
             quota.on_tick(host, &self.worker.leases);
         }
         self.worker.wake(host, self.serial);
+        self.worker.break_off_ended(host, self.serial);
     }
 
     /// A callout that was made outside of streams was answered.
@@ -77,7 +78,10 @@ impl Root {
     /// A message came on a stream that [`RootHost::open_stream`] opened; `None` if it could not be read.
     pub fn on_stream_message(&self, host: &mut dyn RootHost, stream: CallId, message: Option<&[u8]>) {
         match self.worker.watcher.try_borrow_mut() {
-            Ok(mut watcher) => watcher.message(host, stream, message),
+            Ok(mut watcher) => {
+                watcher.message(host, stream, message);
+                self.worker.end_streams(host.now(), watcher.take_to_end());
+            }
             // It may have told of a revoked key.
             Err(_) => self.worker.principals.forget_everything(),
         }

@@ -3,6 +3,7 @@ use std::rc::Rc;
 use weir_auth::{PrincipalCache, Watch};
 use weir_host::{CallId, Level, RootHost};
 use weir_metering::Outbox;
+use weir_proto::dataplane::EndedStreams;
 
 /// Keeps one `Watch` stream of this worker open, and tells by it how many usage records wait.
 ///
@@ -87,6 +88,23 @@ impl Watcher {
         // Cancelling gives no close callback.
         host.cancel_stream(stream);
         self.closed();
+    }
+
+    /// The keys whose streams under way are to be ended.
+    pub(crate) fn take_to_end(&mut self) -> Vec<String> {
+        self.watch.as_mut().map(Watch::take_to_end).unwrap_or_default()
+    }
+
+    /// Tells what became of them.
+    pub(crate) fn tell_ended(&mut self, host: &mut dyn RootHost, ended: Vec<EndedStreams>) {
+        if let Some(message) = self.watch.as_mut().and_then(|watch| watch.ended(ended, self.outbox.len())) {
+            self.send(host, &message);
+        }
+    }
+
+    /// The root context that holds the stream, if it is open.
+    pub(crate) fn open_in(&self) -> Option<u32> {
+        self.open.map(|open| open.root)
     }
 
     /// The proxy closed a stream.

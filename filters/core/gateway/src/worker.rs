@@ -13,6 +13,7 @@ use weir_host::{
 use weir_metering::Outbox;
 use weir_quota::Leases;
 
+use crate::ending::Ending;
 use crate::stream::Driven;
 use crate::watcher::Watcher;
 
@@ -34,6 +35,7 @@ pub struct Worker {
     /// Callouts that ended with their root context.
     lost: RefCell<Vec<(CallId, Waiter)>>,
     pub(crate) watcher: RefCell<Watcher>,
+    ending: RefCell<Vec<Ending>>,
     exchanges: RefCell<ExchangeTable>,
     /// Root contexts made so far.
     roots: Cell<u32>,
@@ -73,6 +75,7 @@ impl Worker {
             handed_on: RefCell::default(),
             lost: RefCell::default(),
             watcher: RefCell::new(Watcher::new(name, principals, outbox)),
+            ending: RefCell::default(),
             exchanges: RefCell::new(ExchangeTable::new(random())),
             roots: Cell::new(0),
             random,
@@ -150,6 +153,41 @@ impl Worker {
         if let (Ok(mut handed_on), Ok(mut lost)) = (self.handed_on.try_borrow_mut(), self.lost.try_borrow_mut()) {
             let gone = handed_on.extract_if(|_, (by, _)| *by == root);
             lost.extend(gone.map(|(call, (_, waiter))| (call, waiter)));
+        }
+    }
+
+    /// Ends the streams under way of these keys: the next piece of an answer becomes an error event, and what is silent is broken off by
+    /// [`Worker::break_off_ended`].
+    pub(crate) fn end_streams(&self, now: Micros, keys: Vec<String>) {
+        let (Ok(exchanges), Ok(mut ending)) = (self.exchanges.try_borrow(), self.ending.try_borrow_mut()) else {
+            return;
+        };
+        for key_id in keys {
+            let is_keys = |exchange: &Exchange| {
+                exchange.request().principal.as_ref().is_some_and(|principal| principal.key_id == key_id)
+            };
+            let streams = exchanges.end(now, is_keys);
+            ending.push(Ending::new(key_id, streams, now));
+        }
+    }
+
+    /// On each tick: breaks off what was ended a moment ago and has not gone by itself, and tells the control plane once all is over.
+    pub(crate) fn break_off_ended(&self, host: &mut dyn RootHost, root: u32) {
+        let (Ok(mut ending), Ok(mut watcher)) = (self.ending.try_borrow_mut(), self.watcher.try_borrow_mut()) else {
+            return;
+        };
+        for one in ending.iter_mut() {
+            one.go_on(host);
+        }
+        // Only the root context that opened the stream can send on it.
+        if watcher.open_in() == Some(root) {
+            let over: Vec<_> = ending.extract_if(.., |one| one.is_over()).map(Ending::into_report).collect();
+            if !over.is_empty() {
+                watcher.tell_ended(host, over);
+            }
+        } else if watcher.open_in().is_none() {
+            // Nobody is there to be told.
+            ending.retain(|one| !one.is_over());
         }
     }
 

@@ -47,6 +47,11 @@ impl Operation {
         if method == takes { Ok(operation) } else { Err(NoOperation::WrongMethod { takes }) }
     }
 
+    /// The names of all operations; schemas may share one.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Schema::all().flat_map(|schema| schema.endpoints()).map(|endpoint| endpoint.name)
+    }
+
     /// The operation of this kind in a schema, if it has one.
     pub fn of_kind(kind: Kind, schema: Schema) -> Option<Self> {
         let endpoint = schema.endpoints().iter().find(|endpoint| endpoint.kind == kind)?;

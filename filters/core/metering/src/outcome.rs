@@ -1,4 +1,4 @@
-use weir_exchange::{Exchange, Party, Step, Verdict};
+use weir_exchange::{ENDED_BY_POLICY, Exchange, Party, Step, Verdict};
 
 /// How a stream ended, as the proxy tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Outcome {
     ClientDisconnect,
     /// The provider broke off its answer.
     UpstreamBroken,
+    /// An administrator ended it.
+    EndedByPolicy,
 }
 
 /// `DownstreamConnectionTermination` (`DC`) in Envoy's response flags.
@@ -38,6 +40,9 @@ impl Outcome {
     pub fn of(exchange: &Exchange, ending: &Ending) -> Self {
         let client_left = ending.flags & CLIENT_CLOSED != 0
             || CLIENT_LEFT.iter().any(|beginning| ending.details.starts_with(beginning));
+        if exchange.ended().is_some() {
+            return Self::EndedByPolicy;
+        }
         if ending.status == 0 {
             return Self::ClientDisconnect;
         }
@@ -50,6 +55,7 @@ impl Outcome {
                 (Party::Gateway(_) | Party::Guardrail, _) => Self::Refused,
                 (Party::Provider | Party::Network, _) => Self::Failed,
                 (Party::Client, _) => Self::ClientDisconnect,
+                (Party::Policy, _) => Self::EndedByPolicy,
             };
         }
         if client_left {
@@ -72,6 +78,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::ClientDisconnect => "client_disconnect",
             Self::UpstreamBroken => "upstream_broken",
+            Self::EndedByPolicy => ENDED_BY_POLICY,
         }
     }
 
@@ -82,7 +89,8 @@ impl Outcome {
         let has_answered = matches!(attempt.status, 200..300);
         match self {
             Self::Failed => has_answered && exchange.verdict.is_some_and(|verdict| verdict.by == Party::Guardrail),
-            Self::ClientDisconnect => has_answered || attempt.status == 0,
+            // Whoever did not wait for the answer left the provider at work.
+            Self::ClientDisconnect | Self::EndedByPolicy => has_answered || attempt.status == 0,
             Self::Complete | Self::Refused | Self::UpstreamBroken => has_answered,
         }
     }
@@ -94,6 +102,7 @@ impl Outcome {
             (_, Self::ClientDisconnect) => verdict(Party::Client, "client_disconnect"),
             (Some(decided), _) => Some(decided),
             (None, Self::Complete) => None,
+            (None, Self::EndedByPolicy) => verdict(Party::Policy, ENDED_BY_POLICY),
             (None, Self::UpstreamBroken) => verdict(Party::Provider, "upstream_broken"),
             (None, Self::Refused | Self::Failed) => verdict(Party::Network, code_of_status(exchange, ending.status)),
         }

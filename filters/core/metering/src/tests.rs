@@ -268,6 +268,14 @@ fn streams_end_in_many_ways() {
             expect: ("client_disconnect", "client_disconnect", 3, Estimated, 0, Estimated, 3),
             ..case()
         },
+        // An administrator ended it: the provider was at work.
+        Case {
+            attempts: vec![attempt(0)],
+            verdict: Some((Party::Policy, "ended_by_policy")),
+            ending: (403, "weir.ended_by_policy"),
+            expect: ("ended_by_policy", "ended_by_policy", 3, Estimated, 0, Estimated, 3),
+            ..case()
+        },
         // The client left during a callout.
         Case {
             attempts: vec![],

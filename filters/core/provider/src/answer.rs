@@ -150,6 +150,7 @@ impl Answer {
                     Err(error) => self.flow_after(Err(error)),
                 }
             }
+            State::Streaming { .. } if is_ended(exchange) => self.end_by_policy(host, exchange, end_of_stream),
             State::Streaming { translator } => match host.body(Message::Response, 0, held) {
                 Ok(new) => match self.decoded(new) {
                     Ok(new) => self.pass(host, exchange, translator, &new, end_of_stream),
@@ -392,6 +393,11 @@ fn write(exchange: Option<&Shared>, write: impl FnOnce(&mut Exchange)) {
     if let Some(exchange) = exchange {
         exchange.write(write);
     }
+}
+
+/// Whether an administrator has ended the stream.
+fn is_ended(exchange: Option<&Shared>) -> bool {
+    exchange.and_then(|exchange| exchange.read(|exchange| exchange.ended().is_some())).unwrap_or(false)
 }
 
 /// Writes into this attempt's part of the exchange.

@@ -1368,6 +1368,8 @@ export interface components {
         ApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models: string[] | null;
+            /** @description Names of operations as usage records have them, for example `chat.completions`; absent or null: all. */
+            allowed_operations: string[] | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1380,6 +1382,8 @@ export interface components {
             department_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             department_name: string | null;
+            /** @description Whether it is refused until this is false again. Default false. */
+            disabled: boolean;
             environment: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
@@ -1402,13 +1406,18 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /**
+             * Format: date-time
+             * @description When it was last used; null: never.
+             */
+            last_used_at: string | null;
             /** @description 1 to 100 characters. */
             name: string;
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
             /** @description Whether it is refused because the user or service account whose it is is disabled. */
             owner_disabled: boolean;
-            /** @description Its first 12 characters. */
+            /** @description Its first 12 characters; of one that was given, at most a quarter of them; of one that was given as a digest, that digest's. */
             prefix: string;
             /**
              * Format: int64
@@ -1432,6 +1441,11 @@ export interface components {
             service_account_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             service_account_name: string | null;
+            /**
+             * @description Ranges of addresses from which the key may be used, for example `10.0.0.0/8`; absent or null: from everywhere. What a gateway takes
+             *     for a client's address is told by its `trusted_hops`.
+             */
+            source_cidrs: string[] | null;
             /**
              * Format: uuid
              * @description To whom it belongs.
@@ -1457,11 +1471,15 @@ export interface components {
         ApiKeyPatch: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
+            /** @description Names of operations as usage records have them, for example `chat.completions`; absent or null: all. */
+            allowed_operations?: string[] | null;
             /**
              * Format: uuid
              * @description Whose it is: a department of the tenant.
              */
             department_id?: string | null;
+            /** @description Whether it is refused until this is false again. Default false. */
+            disabled?: boolean;
             environment?: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
@@ -1490,6 +1508,11 @@ export interface components {
              */
             service_account_id?: string | null;
             /**
+             * @description Ranges of addresses from which the key may be used, for example `10.0.0.0/8`; absent or null: from everywhere. What a gateway takes
+             *     for a client's address is told by its `trusted_hops`.
+             */
+            source_cidrs?: string[] | null;
+            /**
              * Format: uuid
              * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
              *     the tenant's own.
@@ -1500,11 +1523,15 @@ export interface components {
         ApiKeySpec: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
+            /** @description Names of operations as usage records have them, for example `chat.completions`; absent or null: all. */
+            allowed_operations?: string[] | null;
             /**
              * Format: uuid
              * @description Whose it is: a department of the tenant.
              */
             department_id?: string | null;
+            /** @description Whether it is refused until this is false again. Default false. */
+            disabled?: boolean;
             environment?: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
@@ -1532,6 +1559,11 @@ export interface components {
              * @description Whose it is: a service account of the tenant.
              */
             service_account_id?: string | null;
+            /**
+             * @description Ranges of addresses from which the key may be used, for example `10.0.0.0/8`; absent or null: from everywhere. What a gateway takes
+             *     for a client's address is told by its `trusted_hops`.
+             */
+            source_cidrs?: string[] | null;
             /**
              * Format: uuid
              * @description Whose it is: a user of the tenant. Of `user_id`, `service_account_id` and `department_id` one at most is said; if none is, it is
@@ -1806,6 +1838,8 @@ export interface components {
         CreatedApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models: string[] | null;
+            /** @description Names of operations as usage records have them, for example `chat.completions`; absent or null: all. */
+            allowed_operations: string[] | null;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -1818,6 +1852,8 @@ export interface components {
             department_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             department_name: string | null;
+            /** @description Whether it is refused until this is false again. Default false. */
+            disabled: boolean;
             environment: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
@@ -1836,19 +1872,24 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
-            /** @description The key itself. It is shown this once. */
-            key: string;
+            /** @description The key itself. It is shown this once; null: it was given. */
+            key: string | null;
             /** @description Names with values, chosen freely; at most 50. */
             labels: {
                 [key: string]: string;
             };
+            /**
+             * Format: date-time
+             * @description When it was last used; null: never.
+             */
+            last_used_at: string | null;
             /** @description 1 to 100 characters. */
             name: string;
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
             /** @description Whether it is refused because the user or service account whose it is is disabled. */
             owner_disabled: boolean;
-            /** @description Its first 12 characters. */
+            /** @description Its first 12 characters; of one that was given, at most a quarter of them; of one that was given as a digest, that digest's. */
             prefix: string;
             /**
              * Format: int64
@@ -1872,6 +1913,11 @@ export interface components {
             service_account_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             service_account_name: string | null;
+            /**
+             * @description Ranges of addresses from which the key may be used, for example `10.0.0.0/8`; absent or null: from everywhere. What a gateway takes
+             *     for a client's address is told by its `trusted_hops`.
+             */
+            source_cidrs: string[] | null;
             /**
              * Format: uuid
              * @description To whom it belongs.
@@ -1928,6 +1974,12 @@ export interface components {
             tenant_name: string | null;
             /** @description What its Envoys show to the control plane. It is shown this once. */
             token: string;
+            /**
+             * Format: int32
+             * @description How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+             *     adds, are believed, 0 to 16. Default 0: a client is who connects.
+             */
+            trusted_hops: number;
             /**
              * Format: date-time
              * @description RFC 3339, UTC.
@@ -2360,6 +2412,12 @@ export interface components {
             /** @description What that tenant is called; null: it is the platform's. */
             tenant_name: string | null;
             /**
+             * Format: int32
+             * @description How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+             *     adds, are believed, 0 to 16. Default 0: a client is who connects.
+             */
+            trusted_hops: number;
+            /**
              * Format: date-time
              * @description RFC 3339, UTC.
              */
@@ -2369,11 +2427,23 @@ export interface components {
         GatewayPatch: {
             /** @description 1 to 100 characters; unique. */
             name?: string;
+            /**
+             * Format: int32
+             * @description How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+             *     adds, are believed, 0 to 16. Default 0: a client is who connects.
+             */
+            trusted_hops?: number;
         };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         GatewaySpec: {
             /** @description 1 to 100 characters; unique. */
             name: string;
+            /**
+             * Format: int32
+             * @description How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+             *     adds, are believed, 0 to 16. Default 0: a client is who connects.
+             */
+            trusted_hops?: number;
         };
         /** @description What members of a group may do. */
         GroupRule: {
@@ -2652,11 +2722,15 @@ export interface components {
         NewApiKey: {
             /** @description Names of models; absent or null: every model of the tenant's catalog. */
             allowed_models?: string[] | null;
+            /** @description Names of operations as usage records have them, for example `chat.completions`; absent or null: all. */
+            allowed_operations?: string[] | null;
             /**
              * Format: uuid
              * @description Whose it is: a department of the tenant.
              */
             department_id?: string | null;
+            /** @description Whether it is refused until this is false again. Default false. */
+            disabled?: boolean;
             environment?: components["schemas"]["Environment"] | null;
             /**
              * Format: date-time
@@ -2668,6 +2742,13 @@ export interface components {
              * @description A profile of the tenant or of the platform; absent or null: the tenant's.
              */
             guardrail_profile_id?: string | null;
+            /**
+             * Format: password
+             * @description One that apps have already, of 20 to 512 characters. Absent or null: a new one is made.
+             */
+            key?: string | null;
+            /** @description In its place its SHA-256, 64 hexadecimal digits. For the platform's admins only. */
+            key_sha256?: string | null;
             /** @description Names with values, chosen freely; at most 50. */
             labels?: {
                 [key: string]: string;
@@ -2684,6 +2765,11 @@ export interface components {
              * @description Whose it is: a service account of the tenant.
              */
             service_account_id?: string | null;
+            /**
+             * @description Ranges of addresses from which the key may be used, for example `10.0.0.0/8`; absent or null: from everywhere. What a gateway takes
+             *     for a client's address is told by its `trusted_hops`.
+             */
+            source_cidrs?: string[] | null;
             /**
              * Format: uuid
              * @description To whom it belongs.
@@ -2745,6 +2831,12 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
+            /**
+             * Format: int32
+             * @description How many proxies of your own stand before its Envoys: so many entries at the right of `X-Forwarded-For`, behind the one that Envoy
+             *     adds, are believed, 0 to 16. Default 0: a client is who connects.
+             */
+            trusted_hops?: number;
         };
         /** @description A member of a pool. One that the pool has already (same provider, same model) keeps its id. */
         NewMember: {
@@ -4325,7 +4417,7 @@ export interface components {
             model: string;
             /** @description The client's operation, for example `chat.completions`. */
             operation: string;
-            /** @description `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`. */
+            /** @description `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`. */
             outcome: string;
             /** @description Who counted the output. */
             output_source: components["schemas"]["UsageSource"];
@@ -4657,7 +4749,7 @@ export interface operations {
                 /** @description The order; with `-` before it, the largest first. Default `created_at`. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
                 /** @description Only what is in this state. */
-                state?: "active" | "expired" | "revoked";
+                state?: "active" | "disabled" | "expired" | "revoked";
                 /** @description Only what is of this department, or of one beneath it. */
                 department_id?: string;
                 /** @description Only what is this user's. */
@@ -4668,6 +4760,8 @@ export interface operations {
                 environment?: components["schemas"]["Environment"];
                 /** @description Only what has this label: a name, or `name=value`. */
                 label?: string;
+                /** @description Only what was not used for so many days, and is older than that; 1 to 1000. */
+                unused_for_days?: number;
             };
             header?: never;
             path?: never;
@@ -5007,6 +5101,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -5179,6 +5275,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -5323,6 +5421,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -5581,6 +5681,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way. Default `end`: they are ended within a second. */
+                streams?: "finish" | "end";
             };
             header?: never;
             path: {
@@ -15031,6 +15133,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -15203,6 +15307,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -15347,6 +15453,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -18816,7 +18924,7 @@ export interface operations {
                 provider?: string;
                 /** @description Only those whose model led to this pool: its id or name. */
                 pool?: string;
-                /** @description Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`. */
+                /** @description Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`. */
                 outcome?: string;
                 /** @description Items at most, 1 to 1000. Default 1000. */
                 limit?: number;
@@ -19344,6 +19452,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -19516,6 +19626,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */
@@ -19660,6 +19772,8 @@ export interface operations {
             query?: {
                 /** @description Whose it is, by the tenant's name or id, where several are called so. */
                 tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
             };
             header: {
                 /** @description The ETag that you have read. */

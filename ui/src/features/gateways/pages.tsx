@@ -54,7 +54,11 @@ export function GatewaysPage() {
   );
 }
 
-const schema = z.object({ name: z.string().trim().min(1, common.required), tenant_id: z.string() });
+const schema = z.object({
+  name: z.string().trim().min(1, common.required),
+  tenant_id: z.string(),
+  trusted_hops: z.string().regex(/^\d*$/, common.number),
+});
 
 /** Makes a gateway and shows its token, this once. */
 export function NewGatewayPage() {
@@ -105,9 +109,17 @@ function GatewayForm({
       schema={schema}
       label={gateway?.name ?? words.one}
       deleteConsequence={words.deleteConsequence(connected)}
-      toForm={(item) => ({ name: item?.name ?? "", tenant_id: item?.tenant_id ?? "" })}
-      toCreate={({ name, tenant_id }) => ({ name, tenant_id: tenant_id || null })}
-      toPatch={({ name }) => ({ name })}
+      toForm={(item) => ({
+        name: item?.name ?? "",
+        tenant_id: item?.tenant_id ?? "",
+        trusted_hops: String(item?.trusted_hops ?? 0),
+      })}
+      toCreate={({ name, tenant_id, trusted_hops }) => ({
+        name,
+        tenant_id: tenant_id || null,
+        trusted_hops: Number(trusted_hops),
+      })}
+      toPatch={({ name, trusted_hops }) => ({ name, trusted_hops: Number(trusted_hops) })}
       onMade={(made) => onMade?.(made.token)}
       onRemoved={() => void navigate({ to: paths.gateways as never })}
     >
@@ -123,6 +135,13 @@ function GatewayForm({
               help={words.scopeHelp}
             />
           )}
+          <TextField
+            control={control}
+            name="trusted_hops"
+            label={words.trustedHops}
+            help={words.trustedHopsHelp}
+            inputMode="numeric"
+          />
         </>
       )}
     </ResourceForm>

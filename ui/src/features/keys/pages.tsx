@@ -11,7 +11,7 @@ import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
-import { Select, SelectField, TextAreaField, TextField } from "../../design/Fields";
+import { CheckboxField, Select, SelectField, TextAreaField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
@@ -34,12 +34,23 @@ import { TestCall } from "./TestCall";
 
 const { keys: words, common, identity: shared } = texts;
 type Key = Item<"api-keys">;
-type Made = { id: string; key: string; tenant_id: string };
+type Made = { id: string; key: string | null; tenant_id: string };
+/** Days for which keys may be unused. */
+const UNUSED = [30, 90, 365];
 
 /** The keys in one's scope. */
 export function KeysPage() {
   const { isPlatform, identity, may } = useIdentity();
-  const filters = useFilters("tenant_id", "q", "state", "department_id", "service_account_id", "environment", "label");
+  const filters = useFilters(
+    "tenant_id",
+    "q",
+    "state",
+    "department_id",
+    "service_account_id",
+    "environment",
+    "label",
+    "unused_for_days",
+  );
   const queries = useQueryClient();
   const selection = useSelection<Key>({
     keyOf: ({ id }) => id,
@@ -71,6 +82,7 @@ export function KeysPage() {
           options={[
             { value: "", label: common.all },
             { value: "active", label: words.active },
+            { value: "disabled", label: words.disabled },
             { value: "revoked", label: words.revoked },
             { value: "expired", label: words.expired },
           ]}
@@ -105,6 +117,15 @@ export function KeysPage() {
           ]}
         />
         <TextFilter label={shared.label} value={filters.values.label} onChange={(label) => filters.set({ label })} />
+        <Select
+          label={words.unused}
+          value={filters.values.unused_for_days}
+          onChange={(unused_for_days) => filters.set({ unused_for_days })}
+          options={[
+            { value: "", label: common.all },
+            ...UNUSED.map((days) => ({ value: String(days), label: words.unusedFor(days) })),
+          ]}
+        />
       </FilterBar>
       <BulkBar
         selection={selection}
@@ -145,6 +166,12 @@ export function KeysPage() {
             numeric: true,
             cell: (key) => (key.requests_per_minute ? count(key.requests_per_minute) : words.noLimit),
           },
+          {
+            title: words.lastUsed,
+            width: "9rem",
+            secondary: true,
+            cell: (key) => (key.last_used_at ? shortDateTime(key.last_used_at) : words.never),
+          },
           { title: common.createdAt, width: "9rem", secondary: true, cell: (key) => shortDateTime(key.created_at) },
         ]}
       />
@@ -154,6 +181,7 @@ export function KeysPage() {
 
 function KeyState({ apiKey }: { apiKey: Key }) {
   if (apiKey.revoked_at) return <Badge tone="bad">{words.revoked}</Badge>;
+  if (apiKey.disabled) return <Badge tone="warn">{words.disabled}</Badge>;
   if (apiKey.expires_at && Date.parse(apiKey.expires_at) <= Date.now())
     return <Badge tone="warn">{words.expired}</Badge>;
   if (apiKey.owner_disabled) return <Badge tone="bad">{shared.ownerDisabled}</Badge>;
@@ -170,17 +198,28 @@ const schema = z.object({
   ...ownerSchema,
   environment: z.string(),
   labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  allowed_operations: z.string(),
+  source_cidrs: z.string(),
+  disabled: z.boolean(),
+  key: z.string(),
 });
 type KeyValues = z.infer<typeof schema>;
 
+/** What stands between commas; null: nothing. */
+const listed = (text: string) => {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return names.length ? names : null;
+};
+
 const settings = (form: KeyValues, before: Record<string, string> = {}) => ({
   name: form.name,
-  allowed_models: form.allowed_models.trim()
-    ? form.allowed_models
-        .split(",")
-        .map((name) => name.trim())
-        .filter(Boolean)
-    : null,
+  allowed_models: listed(form.allowed_models),
+  allowed_operations: listed(form.allowed_operations),
+  source_cidrs: listed(form.source_cidrs),
+  disabled: form.disabled,
   requests_per_minute: form.requests_per_minute ? Number(form.requests_per_minute) : null,
   guardrail_profile_id: form.guardrail_profile_id || null,
   expires_at: fromLocalInput(form.expires_at),
@@ -193,16 +232,14 @@ const settings = (form: KeyValues, before: Record<string, string> = {}) => ({
 export function NewKeyPage() {
   const navigate = useNavigate();
   const [made, setMade] = useState<Made>();
+  const leave = (id: string) => void navigate({ to: paths.key(id) as never, replace: true });
   return (
     <Page title={words.new} lead={words.lead} width="form">
-      <KeyForm onMade={setMade} />
-      <SecretOnce
-        label={words.one}
-        secret={made?.key}
-        onDone={() => made && void navigate({ to: paths.key(made.id) as never, replace: true })}
-      >
+      {/* A key that was given is known, and not shown again. */}
+      <KeyForm onMade={(made) => (made.key ? setMade(made) : leave(made.id))} />
+      <SecretOnce label={words.one} secret={made?.key ?? undefined} onDone={() => made && leave(made.id)}>
         <p className="mb-2 text-sm text-ink-soft">{words.testLead}</p>
-        <TestCall secret={made?.key} tenantId={made?.tenant_id} />
+        <TestCall secret={made?.key ?? undefined} tenantId={made?.tenant_id} />
       </SecretOnce>
     </Page>
   );
@@ -286,8 +323,12 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
         department_id: item?.department_id ?? "",
         environment: item?.environment ?? "",
         labels: writeLabels(item?.labels),
+        allowed_operations: item?.allowed_operations?.join(", ") ?? "",
+        source_cidrs: item?.source_cidrs?.join(", ") ?? "",
+        disabled: item?.disabled ?? false,
+        key: "",
       })}
-      toCreate={(form) => ({ tenant_id: form.tenant_id, ...settings(form) })}
+      toCreate={(form) => ({ tenant_id: form.tenant_id, key: form.key.trim() || null, ...settings(form) })}
       toPatch={(form) => settings(form, apiKey?.labels)}
       onMade={(made) => onMade?.(made)}
       onRemoved={() => void navigate({ to: paths.keys as never })}
@@ -339,6 +380,33 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
             optional
             mono
           />
+          <TextField
+            control={control}
+            name="allowed_operations"
+            label={words.allowedOperations}
+            help={words.allowedOperationsHelp}
+            optional
+          />
+          <TextField
+            control={control}
+            name="source_cidrs"
+            label={words.sourceCidrs}
+            help={words.sourceCidrsHelp}
+            optional
+          />
+          {apiKey ? (
+            <CheckboxField control={control} name="disabled" label={words.disabled} help={words.disabledHelp} />
+          ) : (
+            <TextField
+              control={control}
+              name="key"
+              label={words.own}
+              help={words.ownHelp}
+              type="password"
+              autoComplete="off"
+              optional
+            />
+          )}
         </>
       )}
     </ResourceForm>

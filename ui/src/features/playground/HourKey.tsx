@@ -77,7 +77,7 @@ function KeyDialog({ onClose, onMade }: { onClose: () => void; onMade: (made: { 
       expires_at: new Date(now + HOUR_MS).toISOString(),
     };
     const key = await create.mutateAsync({ body, idempotencyKey: newIdempotencyKey() }).catch(() => undefined);
-    if (key) onMade(key);
+    if (key?.key) onMade({ id: key.id, key: key.key });
   });
   return (
     <Dialog title={words.makeKey} isOpen onClose={onClose}>

@@ -7,6 +7,7 @@ const tones: Record<string, Tone> = {
   failed: "bad",
   client_disconnect: "warn",
   upstream_broken: "bad",
+  ended_by_policy: "warn",
 };
 
 /** How a request ended. One that this console does not know yet is shown by its name. */

@@ -62,7 +62,7 @@ struct SummaryQuery {
     provider: Option<String>,
     /// Only those whose model led to this pool: its id or name.
     pool: Option<String>,
-    /// Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect` or `upstream_broken`.
+    /// Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`.
     outcome: Option<String>,
     /// Items at most, 1 to 1000. Default 1000.
     limit: Option<u32>,

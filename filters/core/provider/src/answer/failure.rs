@@ -3,7 +3,7 @@
 use weir_config::names::RETRIED_BELOW_500;
 use weir_exchange::{Party, Shared};
 use weir_host::{Flow, Host, HostError, Message, Reply};
-use weir_llm::error::{ClientError, ProviderError, read_provider_error};
+use weir_llm::error::{ClientError, ProviderError, read_provider_error, stream_event};
 use weir_llm::stream::Progress;
 use weir_llm::{AnswerOutline, Operation};
 
@@ -89,6 +89,22 @@ impl Answer {
         let mut event = Vec::new();
         error.write_event(self.asked.client, &mut event);
         let event = self.checked_piece(event, end_of_stream);
+        self.flow_after(host.set_body(Message::Response, &event))
+    }
+
+    /// Ends a stream, part of which the client has, as an administrator wants it: its last event says so, and what the provider still
+    /// sends is dropped. What came with this piece is not read any more.
+    pub(super) fn end_by_policy(
+        &mut self,
+        host: &mut dyn Host,
+        exchange: Option<&Shared>,
+        end_of_stream: bool,
+    ) -> Flow {
+        self.state = State::Discarding;
+        let now = host.now();
+        write(exchange, |exchange| exchange.told_end(now));
+        let error = ClientError::new(403, "ended_by_policy", "An administrator has ended this stream.");
+        let event = self.checked_piece(stream_event(self.asked.client, &error), end_of_stream);
         self.flow_after(host.set_body(Message::Response, &event))
     }
 

@@ -1,6 +1,7 @@
-use weir_exchange::{Exchange, Party, RateLimitStatus, Shared};
+use weir_exchange::{ENDED_BY_POLICY, Exchange, Party, RateLimitStatus, Shared};
+use weir_host::Message;
 
-use super::{ANTHROPIC, Attempt, OPENAI, Received, client, exchange};
+use super::{ANTHROPIC, Attempt, OPENAI, Passed, Received, client, exchange};
 
 pub(super) const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"chat"}"#;
 pub(super) const STREAM: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"chat","stream":true}"#;
@@ -301,4 +302,45 @@ fn what_a_translation_leaves_out_is_counted_by_field() {
     let sent = Attempt::send(client("/v1/messages", &[]), Some(exchange()), OPENAI, body).unwrap();
     let counter = "weir_translation_left_out.messages.content.cache_control";
     assert_eq!(sent.host.counters.get(counter), Some(&1), "{:?}", sent.host.counters);
+}
+
+#[test]
+fn a_stream_that_an_administrator_ends_has_an_error_as_its_last_event_in_the_clients_schema() {
+    for (path, provider, last) in [
+        ("/v1/chat/completions", OPENAI, r#"data: {"error":{"message":"An administrator has ended this stream.""#),
+        ("/v1/messages", OPENAI, "event: error\ndata: {\"type\":\"error\",\"error\":{"),
+    ] {
+        let exchange = exchange();
+        let body = match path {
+            "/v1/messages" => STREAM.replace(r#","stream""#, r#","max_tokens":5,"stream""#),
+            _ => STREAM.to_owned(),
+        };
+        let mut attempt = Attempt::send(client(path, &[]), Some(exchange.clone()), provider, &body).unwrap();
+        attempt.begin_answer(&[(":status", "200"), EVENTS]);
+        attempt.passes(&chunk(r#"{"content":"be"}"#, "null"));
+        exchange.write(|exchange| exchange.end(7));
+        let mut piece = |piece: &str, end_of_stream| match attempt.hop.piece(
+            &mut attempt.host,
+            Message::Response,
+            piece.as_bytes(),
+            end_of_stream,
+        ) {
+            Passed::On { body, .. } => String::from_utf8(body).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let told = piece(&chunk(r#"{"content":"secret"}"#, "null"), false);
+        assert!(told.starts_with(last) && told.contains(ENDED_BY_POLICY) && !told.contains("secret"), "{told}");
+        assert_eq!(piece(&chunk(r#"{"content":"more"}"#, r#""stop""#), false), "");
+        assert_eq!(piece("data: [DONE]\n\n", true), "");
+        let seen = exchange.read(|exchange| (exchange.verdict.map(|verdict| verdict.by), exchange.ended())).unwrap();
+        assert_eq!(seen.0, Some(Party::Policy));
+        assert_eq!(seen.1.map(|ended| (ended.at, ended.told_at.is_some())), Some((7, true)));
+    }
+}
+
+#[test]
+fn what_was_whole_before_it_was_ended_stays_so() {
+    let (_, exchange) = answer(CHAT, &[(":status", "200"), JSON], &[WHOLE]);
+    exchange.write(|exchange| exchange.end(7));
+    assert_eq!(exchange.read(|exchange| (exchange.ended(), exchange.verdict)), Some((None, None)));
 }

@@ -1,0 +1,121 @@
+//! Which of what a client shows is a key, and what keys may be used for.
+
+use super::*;
+
+#[test]
+fn a_key_that_nobody_can_have_made_costs_no_call() {
+    let mut vm = Vm::new(ASKED);
+    let text = format!("weir_1_{}", "A".repeat(43));
+    let sum = String::from_utf8(weir_config::api_key::checksum(text.as_bytes()).to_vec()).expect("is ASCII");
+    assert_eq!(vm.seen_by_client(&format!("{text}000000")), "401 invalid_api_key");
+    assert_eq!(vm.seen_by_client("weir_1_short"), "401 invalid_api_key");
+    assert!(vm.host.calls.is_empty());
+    assert_eq!(vm.seen_by_client(&format!("{text}{sum}")), "asks");
+}
+
+#[test]
+fn of_keys_that_weir_did_not_make_the_first_that_is_known_counts() {
+    let headers = [
+        (":method", "POST"),
+        (":path", "/v1/messages"),
+        ("authorization", "Bearer sk-dummy"),
+        ("x-api-key", "sk-known"),
+    ];
+    let asked = |vm: &Vm| {
+        let call = vm.host.calls.last().expect("a callout");
+        ResolveCredentialRequest::decode(call.message.as_slice()).expect("is decodable").key_sha256
+    };
+    let mut vm = Vm::new(ASKED);
+    let mut request = vm.request(&headers);
+    assert_eq!(asked(&vm), sha2::Sha256::digest(b"sk-dummy").to_vec());
+    assert_eq!(vm.answer(&mut request, denied(Status::Unknown)), Flow::Pause, "the second is tried");
+    assert_eq!(request.stream.on_request_body(&mut vm.host, 3, true), Flow::Pause, "and nothing passes meanwhile");
+    assert_eq!(asked(&vm), sha2::Sha256::digest(b"sk-known").to_vec());
+    assert_eq!(vm.answer(&mut request, active("acme", 5, "gpt")), Flow::Continue);
+    assert_eq!(vm.host.calls.len(), 2);
+    assert_eq!(seen_by_client(&vm.request(&headers).flow), "passes");
+    // One that somebody took back is no dummy.
+    let mut vm = Vm::new(ASKED);
+    let mut request = vm.request(&headers);
+    assert_eq!(seen_by_client(&vm.answer(&mut request, denied(Status::Revoked))), "401 invalid_api_key");
+    // One of Weir's comes alone, whatever else is there.
+    let mut vm = Vm::new(ASKED);
+    vm.request(&[
+        (":method", "POST"),
+        (":path", "/v1/messages"),
+        ("authorization", "Bearer sk-dummy"),
+        ("x-api-key", "weir_1"),
+    ]);
+    assert_eq!(asked(&vm), sha2::Sha256::digest(b"weir_1").to_vec());
+}
+
+#[test]
+fn guesses_use_up_nothing_that_others_need() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolve("sk-known", active("acme", 5, "gpt")), "passes");
+    let text = format!("weir_1_{}", "A".repeat(43));
+    let sum = String::from_utf8(weir_config::api_key::checksum(text.as_bytes()).to_vec()).expect("is ASCII");
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+    for guess in 0..10_000 {
+        vm.host.now += SECOND / 10_000;
+        *seen.entry(vm.seen_by_client(&format!("sk-guess-{guess}"))).or_default() += 1;
+    }
+    let asked = seen.get("asks").copied().unwrap_or_default();
+    assert!((500..=600).contains(&asked), "{seen:?}");
+    assert_eq!(seen.get("503 auth_unavailable"), Some(&(10_000 - asked)));
+    // A new key with its checksum, and one that was good before and must be asked for again.
+    assert_eq!(vm.seen_by_client(&format!("{text}{sum}")), "asks");
+    vm.cache.doubt_everything();
+    assert_eq!(vm.seen_by_client("sk-known"), "asks");
+}
+
+#[test]
+fn a_key_is_used_only_for_what_and_from_where_it_may_be() {
+    let restricted = |operations: &[&str], ranges: &[&str], trusted_hops| {
+        let mut answer = active("acme", 5, "gpt")?;
+        if let Some(principal) = &mut answer.principal {
+            let names: Vec<String> = operations.iter().map(|name| (*name).to_owned()).collect();
+            principal.allowed_operations = (!names.is_empty()).then_some(dataplane::AllowedOperations { names });
+            principal.source_cidrs = ranges.iter().map(|range| (*range).to_owned()).collect();
+            principal.trusted_hops = trusted_hops;
+        }
+        Ok(answer)
+    };
+    let check = |answer: Result<ResolveCredentialResponse, u32>, forwarded: &str, expect: &str| {
+        let headers = [
+            (":method", "POST"),
+            (":path", "/v1/chat/completions"),
+            ("authorization", "Bearer weir_1"),
+            ("x-forwarded-for", forwarded),
+        ];
+        let mut vm = Vm::new(ASKED);
+        let mut request = vm.request(&headers);
+        assert_eq!(seen_by_client(&vm.answer(&mut request, answer)), expect, "{forwarded}");
+        // Known by now, it is the same.
+        let request = vm.request(&headers);
+        let again = if expect.starts_with("503") { "asks" } else { expect };
+        assert_eq!(seen_by_client(&request.flow), again, "{forwarded}");
+        let of = request.shared.read(|exchange| exchange.request().principal.is_some());
+        assert_eq!(of, Some(again != "asks"), "the record is the key's");
+    };
+    check(restricted(&["chat.completions"], &[], 0), "192.0.2.1", "passes");
+    check(restricted(&["embeddings"], &[], 0), "192.0.2.1", "403 operation_not_allowed");
+    check(restricted(&[], &["10.0.0.0/8"], 0), "10.0.0.9", "passes");
+    check(restricted(&[], &["10.0.0.0/8"], 0), "192.0.2.1", "403 source_not_allowed");
+    check(restricted(&[], &["10.0.0.0/8"], 0), "10.0.0.9,192.0.2.1", "403 source_not_allowed");
+    check(restricted(&[], &["10.0.0.0/8"], 1), "10.0.0.9,192.0.2.1", "passes");
+    check(restricted(&[], &["10.0.0.0/8"], 1), "192.0.2.1", "403 source_not_allowed");
+    check(restricted(&[], &["somewhere"], 0), "10.0.0.9", "503 auth_unavailable");
+}
+
+#[test]
+fn two_different_keys_are_refused() {
+    let request = Vm::new(ASKED).request(&[
+        (":method", "POST"),
+        (":path", "/v1/messages"),
+        ("x-api-key", "weir_1"),
+        ("authorization", "Bearer weir_2"),
+    ]);
+    assert_eq!(seen_by_client(&request.flow), "401 invalid_api_key");
+    assert!(reply(&request.flow).headers.contains(&("www-authenticate".into(), "Bearer".into())));
+}

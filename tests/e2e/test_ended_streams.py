@@ -1,0 +1,97 @@
+"""Streams under way that an administrator ends, on every Envoy, whether the provider sends on or is silent."""
+
+import concurrent.futures
+import contextlib
+import json
+import time
+
+import httpx
+import pytest
+
+from weir_e2e.lone_envoy import lone_envoy
+from weir_e2e.provider import told
+from weir_e2e.sse import ask, headers_of, path_of
+from weir_e2e.waiting import eventually
+
+# A provider that says something every 100 ms, and one that says nothing more.
+PASSING, SILENT = "passing", "silent"
+BEHAVIOURS = {
+    PASSING: told("ok", text="word " * 600, delay_ms=100),
+    SILENT: told("stall_after", chunks=4),
+}
+
+
+@pytest.fixture
+def envoys(world, run):
+    """Three Envoys of two gateways."""
+    token = world.admin.create("gateways", name=f"more-{world.tag}")["token"]
+    with (
+        lone_envoy(f"second-{world.tag}", token, run["xds_address"]) as second,
+        lone_envoy(f"third-{world.tag}", token, run["xds_address"]) as third,
+    ):
+        yield run["gateway_url"], second.url, third.url
+
+
+def streamed(url: str, key, schema: str, begun: set[tuple[str, str]]) -> tuple[float, float, bytes, str]:
+    """Reads a stream to its end. Answers when the last byte came, when the stream ended, all bytes, and the request's id."""
+    last, received = 0.0, b""
+    headers = headers_of(schema) | {"authorization": f"Bearer {key.secret}"}
+    body = ask(schema, "m") | {"stream": True}
+    with httpx.Client(timeout=30) as http, http.stream("POST", url + path_of(schema), json=body, headers=headers) as answer:
+        assert answer.status_code == 200
+        request_id = answer.headers["x-weir-request-id"]
+        # Ended by its last event and a break, or by a break alone.
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            for piece in answer.iter_raw():
+                last, received = time.monotonic(), received + piece
+                begun.add((url, schema))
+    return last, time.monotonic(), received, request_id
+
+
+def serves(url: str, key) -> bool:
+    """Whether this Envoy knows the key."""
+    return httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key.secret}"}, timeout=10).is_success
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_a_revoked_keys_streams_end_on_three_envoys(world, envoys, behaviour):
+    world.model("m", world.upstream("openai", BEHAVIOURS[behaviour]))
+    key, other = world.key(), world.key()
+    for url in envoys:
+        eventually(lambda url=url: serves(url, key) and serves(url, other), within_s=60, what="an Envoy that serves")
+    begun: set[tuple[str, str]] = set()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        # One schema that the provider speaks and one that is translated, on each.
+        cases = [(url, schema) for url in envoys for schema in ("openai", "anthropic")]
+        streams = [pool.submit(streamed, url, key, schema, begun) for url, schema in cases]
+        eventually(lambda: begun >= set(cases), within_s=20, what="streams under way")
+        revoked = time.monotonic()
+        world.admin.revoke(key.id)
+        ended = [stream.result(timeout=20) for stream in streams]
+    took = [end - revoked for _, end, _, _ in ended]
+    print(f"{behaviour}: seconds from the call to the last byte: {[round(max(last - revoked, 0), 2) for last, *_ in ended]}")
+    print(f"{behaviour}: seconds from the call to the end of the stream: {[round(seconds, 2) for seconds in took]}")
+    # A second, and what a machine that is busy with other tests takes for itself.
+    assert max(took) < 3, took
+    for (_, schema), (_, _, received, request_id) in zip(cases, ended, strict=True):
+        assert b"[DONE]" not in received and b"message_stop" not in received
+        if behaviour == PASSING:
+            data = json.loads(received.strip().split(b"data: ")[-1])
+            assert data["error"]["code"] == "ended_by_policy", schema
+        record = world.record(request_id)
+        assert (record["outcome"], record["error_code"]) == ("ended_by_policy", "ended_by_policy")
+        assert record["cost_microusd"] > 0
+
+
+def test_streams_finish_where_that_is_asked(world):
+    world.model("m", world.upstream("openai", told("ok", text="word " * 12, delay_ms=100)))
+    key = world.key()
+    http = world.http(key)
+    with http.stream("POST", "/v1/chat/completions", json=ask("openai", "m") | {"stream": True}) as answer:
+        pieces = answer.iter_raw()
+        received = next(pieces)
+        world.admin.revoke(key.id, streams="finish")
+        world.admin.settle()
+        received += b"".join(pieces)
+    assert b"[DONE]" in received
+    assert http.get("/v1/models").status_code == 401
