@@ -14,8 +14,8 @@ use crate::{Answer, Denial, Digest};
 /// is away does not cost each request the callout's deadline.
 const AWAY: Micros = 1_000_000;
 
-/// Look-ups of keys that were never good here which one VM makes in a second, of each kind of key, and how many it may save up. What
-/// anybody can make up must not keep the control plane busy.
+/// Look-ups which one VM makes in a second of keys that it does not remember as good, of each kind of key, and how many it may save up.
+/// What anybody can make up must not keep the control plane busy.
 const LOOKUPS_A_SECOND: u64 = 100;
 const LOOKUPS_SAVED: u64 = 500;
 
@@ -57,6 +57,16 @@ pub struct Ticket {
     /// The catalog of the tenant that the key belonged to when it was last asked for. Kept here, since it may be forgotten before the
     /// answer comes.
     catalog: Option<NamedCatalog>,
+    /// Of which budget it was taken; none: the key was good before.
+    budget: Option<Kind>,
+}
+
+/// Kinds of keys by who can make them, each with its budget of look-ups.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// The checksum says that Weir made it: nobody's dummy, though who knows the form can invent some.
+    Checked,
+    Other,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +87,8 @@ impl Ticket {
 struct State {
     active: Bounded<Active>,
     denied: Bounded<(Micros, Denial)>,
+    /// Keys that were good when they were last asked for, whatever was forgotten of them since: they are no guesses.
+    were_good: Bounded<()>,
     catalogs: HashMap<String, Versioned>,
     sweep_at: usize,
     generation: u64,
@@ -84,8 +96,9 @@ struct State {
     era: u64,
     away_until: Micros,
     watched: bool,
-    /// For keys whose checksum says that Weir made them, and for all others: who guesses does not use up what the former need.
-    budgets: [Budget; 2],
+    /// Who shows dummies does not use up what keys of Weir's need.
+    checked: Budget,
+    others: Budget,
 }
 
 /// Look-ups that may be made.
@@ -114,6 +127,11 @@ impl Budget {
         let left = self.left.checked_sub(1);
         self.left = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// One that was taken was for a good key.
+    fn give_back(&mut self) {
+        self.left = self.left.saturating_add(1).min(LOOKUPS_SAVED);
     }
 }
 
@@ -170,15 +188,20 @@ impl PrincipalCache {
             {
                 return Known::Denied(*denial);
             }
-            Known::Unsure(Ticket { generation: state.generation, catalog: state.catalog_of(digest) })
+            Known::Unsure(Ticket { generation: state.generation, catalog: state.catalog_of(digest), budget: None })
         })
     }
 
-    /// Whether the control plane may be asked for a key that it is unsure of: always if it was good before, else within a budget.
-    pub fn may_ask(&self, digest: &Digest, has_checksum: bool, now: Micros) -> bool {
+    /// Whether the control plane may be asked for a key: always if it was good before, else within a budget, to which the answer that the
+    /// key is good gives back what it took. So the budget bounds guesses, and how many keys that are not known are asked for at a time.
+    pub fn may_ask(&self, digest: &Digest, has_checksum: bool, ticket: &mut Ticket, now: Micros) -> bool {
         self.with(|state| {
-            let [checked, others] = &mut state.budgets;
-            state.active.get(digest).is_some() || if has_checksum { checked.take(now) } else { others.take(now) }
+            if state.were_good.get(digest).is_some() {
+                return true;
+            }
+            let kind = if has_checksum { Kind::Checked } else { Kind::Other };
+            ticket.budget = Some(kind);
+            state.budget(kind).take(now)
         })
     }
 
@@ -195,12 +218,17 @@ impl PrincipalCache {
             match answer {
                 Answer::Denied(denial) => {
                     state.active.remove(&digest);
+                    state.were_good.remove(&digest);
                     if current {
                         state.denied.insert(digest, (now, denial), config.principal_capacity);
                     }
                     Known::Denied(denial)
                 }
                 Answer::Active { principal, catalog, catalog_revision, revision } => {
+                    if let Some(kind) = ticket.budget {
+                        state.budget(kind).give_back();
+                    }
+                    state.were_good.insert(digest, (), config.principal_capacity);
                     let named = ticket.catalog.as_ref().filter(|named| named.tenant_id == principal.tenant_id);
                     let Some(catalog) = catalog.map(Rc::new).or_else(|| named.map(|named| Rc::clone(&named.catalog)))
                     else {
@@ -296,6 +324,13 @@ impl PrincipalCache {
 }
 
 impl State {
+    fn budget(&mut self, kind: Kind) -> &mut Budget {
+        match kind {
+            Kind::Checked => &mut self.checked,
+            Kind::Other => &mut self.others,
+        }
+    }
+
     /// The principal of a key that was stored less than `usable_for` ago, with its tenant's catalog.
     fn usable(&self, digest: &Digest, now: Micros, usable_for: Micros) -> Option<Identity> {
         let active = self.active.get(digest).filter(|active| now.saturating_sub(active.stored_at) < usable_for)?;

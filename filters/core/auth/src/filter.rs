@@ -218,13 +218,13 @@ impl AuthStream {
         }
     }
 
-    fn ask(&mut self, host: &mut dyn Host, key: Shown, ticket: Ticket, rest: Vec<Shown>) -> Flow {
+    fn ask(&mut self, host: &mut dyn Host, key: Shown, mut ticket: Ticket, rest: Vec<Shown>) -> Flow {
         let settings = Rc::clone(&self.settings);
         let AuthSource::ControlPlane(control_plane) = &settings.config.source else {
             return self.deny(host, Denial::Unknown);
         };
         let Shown { digest, has_checksum } = key;
-        if !self.cache.may_ask(&digest, has_checksum, host.now()) {
+        if !self.cache.may_ask(&digest, has_checksum, &mut ticket, host.now()) {
             host.count(LOOKUPS_WITHHELD, 1);
             return Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1));
         }

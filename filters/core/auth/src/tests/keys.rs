@@ -49,24 +49,70 @@ fn of_keys_that_weir_did_not_make_the_first_that_is_known_counts() {
     assert_eq!(asked(&vm), sha2::Sha256::digest(b"weir_1").to_vec());
 }
 
+/// A key of the form that Weir makes.
+fn checked(number: u32) -> String {
+    let text = format!("weir_1_{number:0>43}");
+    let sum = String::from_utf8(weir_config::api_key::checksum(text.as_bytes()).to_vec()).expect("is ASCII");
+    format!("{text}{sum}")
+}
+
 #[test]
 fn guesses_use_up_nothing_that_others_need() {
-    let mut vm = Vm::new(ASKED);
-    assert_eq!(vm.resolve("sk-known", active("acme", 5, "gpt")), "passes");
-    let text = format!("weir_1_{}", "A".repeat(43));
-    let sum = String::from_utf8(weir_config::api_key::checksum(text.as_bytes()).to_vec()).expect("is ASCII");
-    let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for guess in 0..10_000 {
-        vm.host.now += SECOND / 10_000;
-        *seen.entry(vm.seen_by_client(&format!("sk-guess-{guess}"))).or_default() += 1;
+    for (guess, of_the_other_kind) in
+        [((|number| format!("sk-guess-{number}")) as fn(u32) -> String, checked(0)), (checked, "sk-new".to_owned())]
+    {
+        let mut vm = Vm::new(ASKED);
+        let known = [checked(1_000_000), "sk-known".to_owned()];
+        for key in &known {
+            assert_eq!(vm.resolve(key, active("acme", 5, "gpt")), "passes");
+        }
+        let mut seen = std::collections::BTreeMap::<String, u32>::new();
+        for number in 1..=10_000 {
+            vm.host.now += SECOND / 10_000;
+            let mut request = vm.chat(&guess(number));
+            let flow = match request.flow {
+                Flow::Pause => vm.answer(&mut request, denied(Status::Unknown)),
+                other => other,
+            };
+            *seen.entry(seen_by_client(&flow)).or_default() += 1;
+        }
+        let asked = seen.get("401 invalid_api_key").copied().unwrap_or_default();
+        assert!((500..=600).contains(&asked), "{seen:?}");
+        assert_eq!(seen.get("503 auth_unavailable"), Some(&(10_000 - asked)));
+        assert_eq!(vm.seen_by_client(&of_the_other_kind), "asks");
+        // Those that were good are asked for, whatever is forgotten of them.
+        let digests = known.clone().map(|key| sha2::Sha256::digest(key).to_vec());
+        for forget in [
+            &|cache| PrincipalCache::doubt_everything(cache),
+            &|cache| PrincipalCache::forget_everything(cache),
+            &|cache: &PrincipalCache| cache.forget_tenants(["acme"]),
+            &|cache: &PrincipalCache| cache.forget_keys(digests.iter().map(Vec::as_slice)),
+        ] as [&dyn Fn(&PrincipalCache); 4]
+        {
+            forget(&vm.cache);
+            for key in &known {
+                assert_eq!(vm.resolve(key, active("acme", 5, "gpt")), "passes");
+            }
+        }
+        // One that no longer is counts as a guess from then on.
+        vm.cache.forget_everything();
+        for key in &known {
+            assert_eq!(vm.resolve(key, denied(Status::Unknown)), "401 invalid_api_key");
+        }
+        vm.cache.forget_everything();
+        assert!(known.iter().any(|key| vm.seen_by_client(key) == "503 auth_unavailable"));
     }
-    let asked = seen.get("asks").copied().unwrap_or_default();
-    assert!((500..=600).contains(&asked), "{seen:?}");
-    assert_eq!(seen.get("503 auth_unavailable"), Some(&(10_000 - asked)));
-    // A new key with its checksum, and one that was good before and must be asked for again.
-    assert_eq!(vm.seen_by_client(&format!("{text}{sum}")), "asks");
-    vm.cache.doubt_everything();
-    assert_eq!(vm.seen_by_client("sk-known"), "asks");
+}
+
+#[test]
+fn good_keys_use_up_no_budget_however_many_there_are() {
+    let mut vm = Vm::new(ASKED);
+    for number in 0..5_000 {
+        assert_eq!(vm.resolve(&checked(number), active("acme", 5, "gpt")), "passes", "key {number}");
+    }
+    // All that wait for an answer are bounded.
+    let waiting = (5_000..6_000).filter(|number| vm.seen_by_client(&checked(*number)) == "asks").count();
+    assert_eq!(waiting, 500);
 }
 
 #[test]
