@@ -38,10 +38,14 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 
+pub(crate) use secret::runs::Runs;
 use weir_config::FindingType;
 
 /// Bytes before a match that may decide about it.
 pub(crate) const CONTEXT: usize = 64;
+
+/// The most bytes from where a match begins to the trigger that leads to it.
+pub(crate) const FARTHEST_TRIGGER: usize = 128;
 
 /// Every detector. Each has a file beside this one, and a line here.
 static DETECTORS: [&dyn Detector; 27] = [
@@ -91,8 +95,9 @@ pub(crate) trait Detector: Debug + Sync {
     /// By what it is called.
     fn triggers(&self) -> &'static [Trigger];
 
-    /// Calls `each` with every match at a trigger that was found at `place`.
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match));
+    /// Calls `each` with every match at a trigger that was found at `place`, at most [`FARTHEST_TRIGGER`] bytes behind its start. `runs`:
+    /// what is known of the same text.
+    fn matches(&self, text: &[u8], place: Range<usize>, runs: &mut Runs, each: &mut dyn FnMut(Match));
 
     /// The first byte, at or after `from`, of what could still become a match or a longer one when text is added; the text's
     /// length if there is none. Everything that begins before it is decided.
@@ -138,6 +143,31 @@ pub(crate) struct Match {
     pub(crate) detector: &'static str,
     /// How sure it is, in hundredths.
     pub(crate) score: u8,
+}
+
+impl Match {
+    /// The same with every character whole that it has a part of.
+    pub(crate) fn on_characters(self, text: &[u8]) -> Self {
+        let mut end = self.end;
+        while byte(text, end).is_some_and(continues_character) {
+            end = end.saturating_add(1);
+        }
+        Self { start: character_start(text, self.start), end, ..self }
+    }
+}
+
+/// Where the character begins that `at` is in.
+pub(crate) fn character_start(text: &[u8], at: usize) -> usize {
+    let mut at = at;
+    while byte(text, at).is_some_and(continues_character) {
+        at = at.saturating_sub(1);
+    }
+    at
+}
+
+/// Whether a byte is not the first of its character (RFC 3629 section 3).
+fn continues_character(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
 }
 
 /// By what detectors are called.

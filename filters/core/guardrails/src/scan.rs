@@ -8,7 +8,7 @@ use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
 use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
 
-use crate::detect::{self, CONTEXT, Detector, Match, Trigger};
+use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
 use weir_llm::steps;
@@ -202,21 +202,29 @@ impl Rules {
         findings
     }
 
-    /// The matches that begin in `starts`, in the order of their starts.
+    /// The matches that begin in `starts`, in the order of their starts. They begin and end where characters do.
     pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
         let Some(engine) = &self.engine else { return };
         if starts.is_empty() {
             return;
         }
-        steps::count(text.len().saturating_sub(starts.start));
-        // What leads to a match may stand before it.
+        // What leads to a match may stand before it, or within it.
         let from = starts.start.saturating_sub(CONTEXT);
+        let until = starts.end.saturating_add(FARTHEST_TRIGGER);
+        let mut runs = Runs::default();
+        let mut read = from;
         for place in engine.find_iter(Input::new(text).range(from..)) {
+            steps::count(place.end().saturating_sub(read));
+            read = place.end();
+            if place.start() > until {
+                break;
+            }
             let Some((_, called)) = self.triggers.get(place.pattern().as_usize()) else { continue };
             for (detector, action) in called {
-                detector.matches(text, place.range(), &mut |one| {
+                detector.matches(text, place.range(), &mut runs, &mut |one| {
+                    debug_assert!(place.start() <= one.start.saturating_add(FARTHEST_TRIGGER), "{one:?} by {place:?}");
                     if starts.contains(&one.start) {
-                        found.push((one, *action));
+                        found.push((one.on_characters(text), *action));
                     }
                 });
             }
@@ -235,7 +243,8 @@ impl Rules {
 
     /// The first byte, at or after `from`, of what is not decided before more text is here.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        self.waiting.iter().map(|detector| detector.undecided(text, from)).min().unwrap_or(text.len())
+        let first = self.waiting.iter().map(|detector| detector.undecided(text, from)).min().unwrap_or(text.len());
+        detect::character_start(text, first)
     }
 }
 

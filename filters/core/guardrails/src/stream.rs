@@ -12,11 +12,14 @@ use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, Rules, write_edited};
-use weir_llm::steps;
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
-pub const MOST_HELD: usize = LONGEST_SPAN + 2 * LONGEST_MATCH;
+pub const MOST_HELD: usize = (LONGEST_SPAN + 2 * LONGEST_MATCH) / LOOKS * (LOOKS + 1);
+
+/// What is held is looked at again when it has grown by the so-manieth part of itself: however small the pieces, no byte is looked at
+/// much more often than this.
+const LOOKS: usize = 32;
 
 /// So many digits at the end of a text may be half of a number. Fewer end the names of tools.
 const DIGITS_OF_HALF_A_NUMBER: usize = 4;
@@ -38,6 +41,8 @@ pub struct TextStream {
     part: Option<usize>,
     /// Where what was let go ends, if the text is JSON.
     json: JsonText,
+    /// The buffer up to which it was looked at.
+    looked: usize,
     blocked: bool,
 }
 
@@ -58,6 +63,9 @@ impl TextStream {
     /// Adds a piece.
     pub fn push(&mut self, profile: &Profile, direction: Direction, piece: &str) -> Released {
         self.buffer.push_str(piece);
+        if !self.blocked && self.buffer.len().saturating_sub(self.looked) < self.held() / LOOKS {
+            return Released::default();
+        }
         self.advance(profile, direction, false)
     }
 
@@ -118,7 +126,6 @@ impl TextStream {
         let part = self.part;
         let rules = profile.rules(direction);
         let bytes = self.buffer.as_bytes();
-        steps::count(bytes.len());
         let undecided = self.undecided(rules);
         let decided = if at_end { bytes.len() } else { undecided };
         let found = self.matches(rules, self.decided..decided);
@@ -186,6 +193,7 @@ impl TextStream {
             drop = drop.saturating_sub(1);
         }
         self.buffer.drain(..drop);
+        self.looked = self.buffer.len();
         self.held = until.saturating_sub(drop);
         self.decided = self.decided.saturating_sub(drop);
         self.part = self.part.and_then(|start| start.checked_sub(drop));

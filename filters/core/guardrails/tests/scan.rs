@@ -300,6 +300,63 @@ fn passwords_are_found_by_their_names() {
     }
 }
 
+/// A line of base64 that looks like chance.
+const LINE: &str = "MIIEowIBAAKCAQEAx7Zq8vT2mN4pK7wX1yB5dF9gH3jL6rS0cV8eU2iO4aQ7tW1z";
+
+#[test]
+fn private_keys_are_found_however_they_are_written() {
+    let key = |lines: &[&str], separator: &str| {
+        let begin = "-----BEGIN RSA PRIVATE KEY-----";
+        [&[begin], lines, &["-----END RSA PRIVATE KEY-----"]].concat().join(separator)
+    };
+    for separator in [
+        "\n",
+        "\r\n",
+        r"\n",
+        r"\r\n",
+        r"\\n",
+        " ",
+        "\n    ",
+        "\n> ",
+        "\n+",
+        "\n-",
+        "\n# ",
+        "\\n\" +\n  \"",
+        "\",\n  \"",
+        "<br>",
+    ] {
+        check(&format!("a {} b", key(&[LINE, LINE, "x4Q="], separator)), "a [SECRET] b");
+        check(&format!("a {} b", key(&[LINE, "...", LINE], separator)), "a [SECRET] b");
+    }
+    check(
+        &key(&["Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC,0F1E2D3C4B5A69788796A5B4C3D2E1F0", "", LINE], "\n"),
+        "[SECRET]",
+    );
+    check(&key(&["Version: GnuPG v2", "Comment: für mich", "", LINE, "=x4Qa"], "\n"), "[SECRET]");
+}
+
+#[test]
+fn what_stands_behind_half_a_private_key_stays() {
+    let begin = "-----BEGIN PRIVATE KEY-----\n";
+    for text in [
+        format!("{begin}…é is how such a file begins, {}", "and many words follow it in ordinary prose ".repeat(200)),
+        format!("{begin}Here a key would follow: {}", &LINE[20..]),
+        format!("{begin}{}", "....".repeat(2000)),
+    ] {
+        check(&text, &text);
+    }
+    check(&format!("{begin}{LINE}\n{LINE}\nx4Q=\nand then, an été"), "[SECRET]\nand then, an été");
+    check(&format!("{begin}{LINE}\nand then some more words"), "[SECRET]\nand then some more words");
+    check(&format!("{begin}{LINE}é{}", "é".repeat(3000)), &format!("[SECRET]é{}", "é".repeat(3000)));
+    // Of one that is too long the beginning is found, wherever it is cut.
+    for shift in 0..4 {
+        let long = format!("{}{begin}{}", "é".repeat(shift), LINE.repeat(63));
+        let text = format!("{long}{}", "é".repeat(40));
+        let edited = all().apply(Direction::Input, &text).text.into_owned();
+        assert!(edited.ends_with(&"é".repeat(40)), "{edited}");
+    }
+}
+
 #[test]
 fn what_is_named_a_secret_and_is_none_stays() {
     for text in [

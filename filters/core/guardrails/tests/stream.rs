@@ -69,6 +69,26 @@ fn check(profile: &Profile, text: &str, pieces: &[&str]) {
     }
 }
 
+#[test]
+fn half_a_private_key_takes_nothing_of_what_follows() {
+    let redact = with_others(Action::Redact, Action::Redact, Action::Redact);
+    let begin = "-----BEGIN PRIVATE KEY-----\n";
+    let line = "MIIEowIBAAKCAQEAx7Zq8vT2mN4pK7wX1yB5dF9gH3jL6rS0cV8eU2iO4aQ7tW1z\n";
+    for text in [
+        format!("{begin}{} and é words", line.repeat(20)),
+        format!("{begin}{}{}", line.repeat(80), "é".repeat(90)),
+        format!("{begin}{}{}", "a".repeat(4_069), "é".repeat(90)),
+        format!("{begin}{}{}-----END PRIVATE KEY-----", line.repeat(20), "é".repeat(90)),
+        format!("{begin}{}-----END PRIVATE KEY-----é", line.repeat(20)),
+    ] {
+        for size in [1, 3, 4, 64, 1_000] {
+            let cuts: Vec<_> = (0..text.len()).step_by(size).collect();
+            check(&redact, &text, &split(&text, &cuts));
+        }
+        assert!(redact.apply(Direction::Output, &text).text.matches('é').eq(text.matches('é')), "{text}");
+    }
+}
+
 fn split<'a>(text: &'a str, cuts: &[usize]) -> Vec<&'a str> {
     let mut places: Vec<_> = cuts.iter().map(|cut| text.floor_char_boundary(cut % (text.len() + 1))).collect();
     places.extend([0, text.len()]);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::context::ends_token;
 use super::number::{self, MOST_DIGITS, Number, Separator};
-use super::{CONTEXT, Detector, Match, Trigger};
+use super::{CONTEXT, Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const FEWEST_DIGITS: usize = 6;
@@ -36,7 +36,7 @@ impl Detector for BankAccount {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         for start in number::starts(text, place) {
             if !number::begins(text, start, Separator::Space) || !follows_account(text, start) {
                 continue;

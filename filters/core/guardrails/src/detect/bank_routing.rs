@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::context::nearest;
 use super::number::{self, Number, Separator};
-use super::{Detector, Match, Trigger};
+use super::{Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const WORDS: [&str; 6] = ["aba", "routing", "rtn", "transit", "fedwire", "ach"];
@@ -31,7 +31,7 @@ impl Detector for BankRouting {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         for start in number::starts(text, place) {
             let Some(number) = Number::read(text, start) else { continue };
             let Some((end, _)) = number.ends_with(text, &[9]) else { continue };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::context::{begins_token, ends_token, words_before};
 use super::number;
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 const WORDS: [&str; 8] = ["dob", "born", "birth", "birthday", "birthdate", "dateofbirth", "geboren", "bday"];
@@ -33,7 +33,7 @@ impl Detector for Birth {
     }
 
     /// The date whose year stands at `year`.
-    fn matches(&self, text: &[u8], year: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], year: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         if year.len() != 4 || !matches!(text.get(year.start..year.start.saturating_add(2)), Some(b"18" | b"19" | b"20"))
         {
             return;

@@ -13,7 +13,7 @@
 use super::glyph::{LONGEST_ESCAPE, digit, digit_ends, may_be_escape, may_go_on, separator};
 use std::ops::Range;
 
-use super::{Detector, Look, Match, Trigger, before, byte, ends_escape};
+use super::{Detector, Look, Match, Runs, Trigger, before, byte, ends_escape};
 use weir_config::FindingType;
 
 const FEWEST_DIGITS: usize = 12;
@@ -109,7 +109,7 @@ impl Detector for CreditCard {
     }
 
     /// Every number in the digits at `place`.
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         for at in place {
             if !begins(text, at) {
                 continue;

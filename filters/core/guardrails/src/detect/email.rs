@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::glyph::{LONGEST_ESCAPE, MOST_BACKSLASHES};
-use super::{Detector, Look, Match, Trigger, before, byte, escape_length};
+use super::{Detector, Look, Match, Runs, Trigger, before, byte, escape_length};
 use weir_config::FindingType;
 
 const LONGEST_LOCAL: usize = 64;
@@ -42,7 +42,7 @@ impl Detector for Email {
     }
 
     /// The address whose `@` stands at `sign`.
-    fn matches(&self, text: &[u8], sign: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], sign: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = local_start(text, sign.start) else { return };
         if let Look::Match(end) = domain_end(text, sign.end, true) {
             each(self.found(start, end, SCORE));

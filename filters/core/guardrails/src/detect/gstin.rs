@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::context::{begins_token, ends_token};
 use super::token;
-use super::{Detector, Match, Trigger};
+use super::{Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const LENGTH: usize = 15;
@@ -30,7 +30,7 @@ impl Detector for Gstin {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = place.start.checked_sub(HEAD) else { return };
         let end = start.saturating_add(LENGTH);
         let is_one = text.get(start..end).is_some_and(is_gstin);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::context::{begins_token, ends_token};
 use super::token::undecided_before_tail;
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 const MOST_CHARACTERS: usize = 34;
@@ -123,7 +123,7 @@ impl Detector for Iban {
     }
 
     /// The number that these digits are the first three or more in a row of.
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = start_before(text, place.start) else { return };
         if let Some(end) = end_of(text, start) {
             each(self.found(start, end, 99));

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::context::{begins_token, nearest};
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 /// The longest in bytes: version 6 that ends in version 4.
@@ -34,7 +34,7 @@ impl Detector for IpAddress {
     }
 
     /// The address whose first dot or colon stands at `place`.
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let found = match byte(text, place.start) {
             Some(b'.') => version_4(text, place.start),
             _ => version_6(text, place.start),

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::context::nearest;
 use super::number::{self, Number, Separator};
-use super::{Detector, Match, Trigger};
+use super::{Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const WORDS: [&str; 5] = ["itin", "taxpayer", "tin", "tax", "irs"];
@@ -32,7 +32,7 @@ impl Detector for Itin {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         for start in number::starts(text, place) {
             let Some(number) = Number::read(text, start) else { continue };
             let ends = number.ends_with(text, &[3, 2, 4]).or_else(|| number.ends_with(text, &[9]));

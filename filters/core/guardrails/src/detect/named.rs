@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::context::{OTHER_NUMBERS, begins_token, ends_token, words_before};
 use super::token::undecided_before_tail;
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 /// The longest token in bytes.
@@ -95,7 +95,7 @@ impl Detector for Named {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(token) = token_at(text, place.start) else { return };
         let value = text.get(token.clone()).unwrap_or_default();
         let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();

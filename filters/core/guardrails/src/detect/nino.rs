@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::context::{begins_token, ends_token};
 use super::token::{self, has_form, has_one_case};
-use super::{Detector, Match, Trigger, byte};
+use super::{Detector, Match, Runs, Trigger, byte};
 use weir_config::FindingType;
 
 const FORM: &[u8] = b"AA999999A";
@@ -31,7 +31,7 @@ impl Detector for Nino {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = place.start.checked_sub(LETTERS) else { return };
         let end = start.saturating_add(FORM.len());
         let is_one = has_form(text, start, FORM) && has_one_case(text, start, end) == Some(true);

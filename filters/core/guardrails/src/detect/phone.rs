@@ -9,7 +9,7 @@ use super::bank_account::follows_account;
 use super::context::{OTHER_NUMBERS, begins_token, ends_token, nearest};
 use super::glyph::digit;
 use super::number::{self, MOST_GROUPS};
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 const FEWEST_DIGITS: usize = 7;
@@ -69,7 +69,7 @@ impl Detector for Phone {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let prefix = prefix_start(text, place.start)..place.start;
         let found = prefix.chain(number::starts(text, place)).filter(|at| begins(text, *at)).find_map(|start| {
             let (end, score) = Reading::new(text, start).judge(text)?;

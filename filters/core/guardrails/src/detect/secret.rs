@@ -15,9 +15,11 @@ mod chance;
 mod formats;
 pub(super) mod key;
 pub(super) mod private_key;
+pub(super) mod runs;
 pub(super) mod url_password;
 
 use super::{before, byte, ends_escape};
+use weir_llm::steps;
 
 /// The longest secret in bytes: the private key of 4096 bits, with room for its headers. Of a longer one the beginning is found.
 pub(super) const LONGEST: usize = 4096;
@@ -75,6 +77,7 @@ fn is_key_byte(byte: u8) -> bool {
 /// Where the run of bytes of a kind ends that begins at `at`, at most `most` of them.
 fn run_end(text: &[u8], at: usize, most: usize, is_kind: impl Fn(u8) -> bool) -> usize {
     let run = text.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| is_kind(**byte)).count();
+    steps::count(run.saturating_add(1));
     at.saturating_add(run)
 }
 

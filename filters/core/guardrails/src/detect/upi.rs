@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Detector, Match, Trigger, before, byte};
+use super::{Detector, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
 
 const LONGEST_NAME: usize = 64;
@@ -87,7 +87,7 @@ impl Detector for Upi {
         &[Trigger::At]
     }
 
-    fn matches(&self, text: &[u8], sign: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], sign: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         if byte(text, sign.start) != Some(b'@') {
             return;
         }

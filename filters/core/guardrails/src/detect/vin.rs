@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::named::{token_at, undecided};
-use super::{Detector, Match, Trigger};
+use super::{Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const LENGTH: usize = 17;
@@ -29,7 +29,7 @@ impl Detector for Vin {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(token) = token_at(text, place.start) else { return };
         if text.get(token.clone()).is_some_and(is_vin) {
             each(self.found(token.start, token.end, 90));

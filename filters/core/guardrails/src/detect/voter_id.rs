@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::context::{OTHER_NUMBERS, begins_token, ends_token, nearest};
 use super::token::{self, has_form, has_one_case};
-use super::{Detector, Match, Trigger};
+use super::{Detector, Match, Runs, Trigger};
 use weir_config::FindingType;
 
 const FORM: &[u8] = b"AAA9999999";
@@ -36,7 +36,7 @@ impl Detector for VoterId {
         &[Trigger::Digits]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = place.start.checked_sub(LETTERS) else { return };
         let end = start.saturating_add(FORM.len());
         if !has_form(text, start, FORM) || !begins_token(text, start) || !ends_token(text, end) {

@@ -1,7 +1,9 @@
 //! Twice as much of anything is at most twice the work, by what is counted.
 
 use serde_json::{Map, Value, json};
-use weir_config::{Action, FindingType};
+use weir_config::{Action, FindingType, GuardrailProfile, Uninspectable};
+use weir_guardrails::stream::TextStream;
+use weir_guardrails::{Direction, Profile, all_rules};
 use weir_llm::steps;
 
 use crate::proxy::{ANTHROPIC, Gateway, OPENAI};
@@ -83,6 +85,65 @@ fn one_event_takes_work_in_proportion() {
     check(40_000, &|size| {
         one(Value::Object((0..size).map(|number| (format!("f{number}"), json!("x"))).collect()));
     });
+}
+
+/// What is read of each byte of a text, whole and in pieces of four bytes, by every detector.
+fn steps_of_a_byte(text: &str) -> (u64, u64) {
+    let profile = Profile::compile(&GuardrailProfile {
+        name: "every".into(),
+        rules: all_rules(),
+        uninspectable: Uninspectable::default(),
+        judges: Vec::new(),
+    })
+    .unwrap();
+    let per_byte = |run: &dyn Fn()| {
+        let before = steps::counted();
+        run();
+        (steps::counted() - before) / u64::try_from(text.len()).unwrap()
+    };
+    let whole = per_byte(&|| _ = profile.apply(Direction::Output, text));
+    let pieces = per_byte(&|| {
+        let mut stream = TextStream::default();
+        for piece in text.as_bytes().chunks(4) {
+            _ = stream.push(&profile, Direction::Output, std::str::from_utf8(piece).unwrap());
+        }
+        _ = stream.finish(&profile, Direction::Output);
+    });
+    (whole, pieces)
+}
+
+#[test]
+fn each_byte_is_read_a_bounded_number_of_times() {
+    const MOST_OF_A_WHOLE: u64 = 150;
+    const MOST_OF_PIECES: u64 = 1_000;
+    for (before, again) in [
+        ("", "word of it. "),
+        ("", "eyJ-"),
+        ("", "eyJrIjoi/"),
+        ("", "eyJhbGciOiJIUzI1NiJ9.eyJhbGciOiJIUzI1NiJ9."),
+        ("", "MIIEow/MIIEpQ/MIGHAgEA/"),
+        ("", &format!("{} ", "pw=".repeat(170))),
+        ("", &format!("{} ", "pw=1".repeat(120))),
+        ("", &format!("{} ", "xxxx_pw=1exexexex".repeat(30))),
+        ("", &format!("{} ", "pw:'a\\\"".repeat(60))),
+        ("", &format!("{}=Xx1#1 ", "pw".repeat(32))),
+        ("-----BEGIN PRIVATE KEY-----\n", "...."),
+        ("-----BEGIN PRIVATE KEY-----\n", "_"),
+        ("-----BEGIN PRIVATE KEY-----\n", "="),
+        ("", "-----BEGIN PRIVATE KEY-----\n"),
+        ("", &format!("-----BEGIN PRIVATE KEY-----\n{}", "MIIEowIBAAKCAQEA\n".repeat(220))),
+        ("", "7Q~"),
+        ("", "a://a:a"),
+    ] {
+        let text = format!("{before}{}", again.repeat(32_000 / again.len()));
+        let (whole, pieces) = steps_of_a_byte(&text);
+        println!("{whole:>6} {pieces:>6} {before:?} {:?}", &again[..again.len().min(40)]);
+        let name = &again[..again.len().min(40)];
+        assert!(
+            whole <= MOST_OF_A_WHOLE && pieces <= MOST_OF_PIECES,
+            "{before:?} {name:?}: {whole}, {pieces} in pieces"
+        );
+    }
 }
 
 /// However many choices say that they are over, and however many texts there are.

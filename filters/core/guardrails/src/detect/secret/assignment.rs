@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use super::chance::{Kinds, entropy, is_placeholder, is_words};
 use super::run_end;
-use crate::detect::{CONTEXT, Detector, Look, Match, Trigger, before, byte};
+use crate::detect::{CONTEXT, Detector, Look, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
+use weir_llm::steps;
 
 /// What leads to a name: parts of it, in small letters. None begins within another.
 pub(super) const WORDS: [&str; 14] = [
@@ -35,6 +36,9 @@ const LONGEST: usize = 512;
 /// The most bytes between name, sign and value.
 const MOST_BLANKS: usize = 16;
 
+/// The most signs in one run before a value.
+const MOST_SIGNS: usize = 6;
+
 /// Finds values by their names.
 #[derive(Debug)]
 pub(crate) struct Assignment;
@@ -52,8 +56,8 @@ impl Detector for Assignment {
         &[Trigger::Secret]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
-        let Some(value) = Value::after(text, place.start) else { return };
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
+        let Some(value) = Value::after(text, place.start).filter(|value| !value.is_of_another(text)) else { return };
         if let Look::Match(end) = value.end(text, true)
             && let Some((detector, score)) = value.judge(text, end)
         {
@@ -69,16 +73,24 @@ impl Detector for Assignment {
             return text.len();
         }
         let earliest = text.len().saturating_sub(run).saturating_sub(FARTHEST);
-        text.get(earliest..)
-            .unwrap_or_default()
-            .windows(2)
-            .enumerate()
-            .filter(|(_, pair)| matches!(pair, [first, second] if may_begin(*first, *second)))
-            .filter_map(|(at, _)| Value::after(text, earliest.saturating_add(at)))
-            .filter(|value| value.start >= from && value.end(text, false) == Look::Undecided)
-            .map(|value| value.start)
-            .min()
-            .unwrap_or(text.len())
+        steps::count(text.len().saturating_sub(earliest));
+        let mut first = text.len();
+        for (at, pair) in text.get(earliest..).unwrap_or_default().windows(2).enumerate() {
+            let word = earliest.saturating_add(at);
+            if word >= first {
+                // A value stands behind its name.
+                break;
+            }
+            if matches!(pair, [first, second] if may_begin(*first, *second))
+                && let Some(value) = Value::after(text, word)
+                && (from..first).contains(&value.start)
+                && !value.is_of_another(text)
+                && value.end(text, false) == Look::Undecided
+            {
+                first = value.start;
+            }
+        }
+        first
     }
 }
 
@@ -224,16 +236,22 @@ impl Value {
         is_known.then_some(Self { word, name_end: behind, sign: Sign::Certain, quote, start })
     }
 
+    /// Whether it stands behind so many signs in one run that it is part of what the first of them ties: a value of its own has few.
+    fn is_of_another(self, text: &[u8]) -> bool {
+        let before = text.get(self.start.saturating_sub(CONTEXT)..self.start).unwrap_or_default();
+        let run = before.iter().rev().take_while(|byte| is_unquoted(**byte)).count();
+        let run = before.get(before.len().saturating_sub(run)..).unwrap_or_default();
+        steps::count(run.len());
+        let signs = run.iter().filter(|byte| matches!(byte, b'=' | b':' | b'(')).count();
+        let escaped = run.windows(3).filter(|it| matches!(it, [b'%', b'3', b'A' | b'a' | b'D' | b'd'])).count();
+        signs.saturating_add(escaped) > MOST_SIGNS
+    }
+
     /// Where the value ends.
     fn end(self, text: &[u8], at_end: bool) -> Look {
-        let is_part = |byte: u8| {
-            let ends = match self.quote {
-                Some(quote) => byte == quote || byte == b'\\',
-                None => {
-                    matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b',' | b';' | b'<' | b'>' | b'&' | b')' | b']' | b'}')
-                }
-            };
-            byte.is_ascii_graphic() && !ends
+        let is_part = |byte: u8| match self.quote {
+            Some(quote) => byte.is_ascii_graphic() && byte != quote && byte != b'\\',
+            None => is_unquoted(byte),
         };
         let end = run_end(text, self.start, LONGEST + 1, is_part);
         let length = end.saturating_sub(self.start);
@@ -257,18 +275,22 @@ impl Value {
 
     /// Which detector's secret the value is, and how sure that is.
     fn judge(self, text: &[u8], end: usize) -> Option<(&'static str, u8)> {
-        let value = text.get(self.start..end)?;
+        const FEWEST: usize = 5;
+        let value = text.get(self.start..end).filter(|value| value.len() >= FEWEST)?;
+        let kinds = Kinds::of(value);
+        if kinds.lower == value.len() {
+            return None;
+        }
         let name = text.get(name_start(text, self.word, self.start)..self.name_end)?;
         let kind = NameKind::of(name)?;
         if is_expression(value, self.quote.is_some()) || is_placeholder(value) {
             return None;
         }
-        let kinds = Kinds::of(value);
         let is_long = value.len() >= 16;
         if self.sign == Sign::Certain {
             let is_template = value.iter().all(|byte| matches!(byte, b'X' | b'x' | b'.' | b'*' | b'y' | b'-'));
             let is_mixed = kinds.digits > 0 || kinds.upper > 0 && kinds.lower > 0;
-            return (value.len() >= 5 && !is_template && is_mixed && !is_words(value)).then_some(("password", 80));
+            return (!is_template && is_mixed && !is_words(value)).then_some(("password", 80));
         }
         match kind {
             NameKind::Password => {
@@ -282,7 +304,7 @@ impl Value {
                     Sign::Follows if self.quote.is_none() => kinds.digits > 0 && value.len() >= 8 && !is_words(value),
                     _ => kinds.digits > 0 || self.quote.is_some() || strong > 1,
                 };
-                (value.len() >= 5 && is_mixed && !looks_like_words && tied).then_some(("password", 80))
+                (is_mixed && !looks_like_words && tied).then_some(("password", 80))
             }
             NameKind::Key => {
                 let bits = entropy(value);
@@ -378,6 +400,12 @@ impl NameKind {
             _ => None,
         }
     }
+}
+
+/// Whether a byte may stand in a value that has no quotes.
+fn is_unquoted(byte: u8) -> bool {
+    let ends = matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b',' | b';' | b'<' | b'>' | b'&' | b')' | b']' | b'}');
+    byte.is_ascii_graphic() && !ends
 }
 
 fn is_name(byte: u8) -> bool {

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+use weir_llm::steps;
+
 /// Parts of placeholders, in small letters: what documents write where a secret belongs.
 const PLACEHOLDERS: [&str; 27] = [
     "changeme",
@@ -41,20 +44,64 @@ const DOCUMENTED: [&str; 4] = [
     "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
 ];
 
-/// Whether this is written where a secret belongs, or is a document's example.
-pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    let contains = |word: &&str| value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
-    PLACEHOLDERS.iter().any(contains) || is_documented(value)
+/// So much of a value tells how random it is.
+const SAMPLE: usize = 256;
+
+/// The beginning of a value.
+pub(super) fn sample(value: &[u8]) -> &[u8] {
+    value.get(..SAMPLE.min(value.len())).unwrap_or_default()
 }
 
-/// Whether this is a document's example, or says that it is one.
+/// The first two bytes of the parts of placeholders, hashed into bits: most pairs begin none of them.
+static BEGINNINGS: [u64; BEGINNING_WORDS] = beginnings();
+const BEGINNING_WORDS: usize = 16;
+
+const fn beginning_bit(first: u8, second: u8) -> (usize, u64) {
+    let hash = (first as usize * 61 + second as usize) % (BEGINNING_WORDS * 64);
+    (hash / 64, 1 << (hash % 64))
+}
+
+#[expect(clippy::indexing_slicing, reason = "it is done when this is compiled")]
+const fn beginnings() -> [u64; BEGINNING_WORDS] {
+    let mut bits = [0; BEGINNING_WORDS];
+    let mut at = 0;
+    while at < PLACEHOLDERS.len() {
+        if let [first, second, ..] = PLACEHOLDERS[at].as_bytes() {
+            let (word, bit) = beginning_bit(*first, *second);
+            bits[word] |= bit;
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// Whether this is written where a secret belongs, or is a document's example.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    steps::count(value.len());
+    let may_begin = |pair: &[u8]| {
+        let [first, second] = pair else { return false };
+        let (word, bit) = beginning_bit(first.to_ascii_lowercase(), second.to_ascii_lowercase());
+        BEGINNINGS.get(word).is_some_and(|bits| bits & bit != 0)
+    };
+    let begins = |rest: &[u8]| {
+        steps::count(PLACEHOLDERS.len());
+        PLACEHOLDERS
+            .iter()
+            .any(|word| rest.get(..word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    let mut pairs = value.windows(2).enumerate().filter(|(_, pair)| may_begin(pair));
+    pairs.any(|(at, _)| begins(value.get(at..).unwrap_or_default())) || is_documented(value)
+}
+
+/// Whether this is a document's example, or says early that it is one.
 pub(super) fn is_documented(value: &[u8]) -> bool {
-    let contains = |word: &str| value.windows(word.len()).any(|window| window == word.as_bytes());
-    DOCUMENTED.iter().any(|one| one.as_bytes() == value) || contains("EXAMPLE") || contains("example")
+    let contains = |word: &[u8]| memmem::find(sample(value), word).is_some();
+    DOCUMENTED.iter().any(|one| one.as_bytes() == value) || contains(b"EXAMPLE") || contains(b"example")
 }
 
 /// The entropy of a value's bytes, in hundredths of a bit for each (Shannon).
 pub(super) fn entropy(value: &[u8]) -> u32 {
+    steps::count(value.len());
     let mut counts = [0_u16; 256];
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {

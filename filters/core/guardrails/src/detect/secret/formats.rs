@@ -51,7 +51,7 @@ pub(super) enum Part {
     Is(&'static str),
     /// At least and at most so many of a class, as many as there are.
     Run(Class, usize, usize),
-    /// These characters and a run of a class, as often as they follow.
+    /// These characters and a run of a class, up to three times.
     Tail(&'static str, Class),
 }
 

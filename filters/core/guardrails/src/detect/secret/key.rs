@@ -2,15 +2,21 @@
 
 use std::ops::Range;
 
-use super::chance::{entropy, is_documented};
+use super::chance::{entropy, is_documented, sample};
 use super::formats::{Class, FORMATS, Format, INFIXES, Infix, Part};
 use super::{LONGEST, begins, ends_word, is_key_byte, run_end};
-use crate::detect::{Detector, Look, Match, Trigger, before, byte};
+use crate::detect::{Detector, Look, Match, Runs, Trigger, before, byte};
 use weir_config::FindingType;
+use weir_llm::steps;
 
 /// How random a key has to be behind its prefix, in hundredths of a bit for each byte: less is a placeholder.
 const LEAST_ENTROPY: u32 = 230;
 const SCORE: u8 = 95;
+
+/// The longest key that no prefix tells.
+const LONGEST_OTHER: usize = 96;
+/// How often a tail follows: a token that is encrypted has five parts (RFC 7516).
+const MOST_TAILS: usize = 3;
 
 /// Finds keys of known issuers.
 #[derive(Debug)]
@@ -29,7 +35,7 @@ impl Detector for Key {
         &[Trigger::Secret, Trigger::Colon, Trigger::Dot]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, runs: &mut Runs, each: &mut dyn FnMut(Match)) {
         let (start, look) = match byte(text, place.start) {
             Some(b':') => {
                 let start = place.start.saturating_add(1);
@@ -39,7 +45,7 @@ impl Detector for Key {
                 let start = word_start(text, place.start);
                 (start, discord_bot(text, start, true))
             }
-            _ => (place.start, of_format(text, place.start, true)),
+            _ => (place.start, of_format(text, place.start, runs, true)),
         };
         for infix in INFIXES {
             let is_here = text.get(place.start..).is_some_and(|rest| rest.starts_with(infix.literal.as_bytes()));
@@ -55,7 +61,13 @@ impl Detector for Key {
 
     fn undecided(&self, text: &[u8], from: usize) -> usize {
         let earliest = text.len().saturating_sub(LONGEST).max(from);
-        let is_open = |at: usize| {
+        let mut runs = Runs::default();
+        // The other forms hold nothing but these.
+        let is_dotted = |byte: &&u8| Class::Dotted.has(**byte);
+        let dotted = text.iter().rev().take(LONGEST_OTHER).take_while(is_dotted).count();
+        steps::count(dotted);
+        let dotted = text.len().saturating_sub(dotted);
+        let mut is_open = |at: usize| {
             // Most places are within a word.
             let follows_letter = before(text, at).is_some_and(|byte| byte.is_ascii_alphanumeric());
             if follows_letter && !begins(text, at) {
@@ -64,16 +76,16 @@ impl Detector for Key {
             let rest = text.get(at..).unwrap_or_default();
             if may_begin(rest)
                 && (alike(rest).any(|it| it.prefix.as_bytes().starts_with(rest))
-                    || of_format(text, at, false).1 == Look::Undecided)
+                    || of_format(text, at, &mut runs, false).1 == Look::Undecided)
             {
                 return true;
             }
-            // The other forms hold nothing but these.
-            run_end(text, at, LONGEST, |byte| Class::Dotted.has(byte)) == text.len()
+            at >= dotted
                 && (INFIXES.iter().any(|infix| around(text, at, infix, false) == Look::Undecided)
                     || telegram_bot(text, at, false).1 == Look::Undecided
                     || discord_bot(text, at, false).1 == Look::Undecided)
         };
+        steps::count(text.len().saturating_sub(earliest));
         (earliest..text.len()).find(|at| is_open(*at)).unwrap_or(text.len())
     }
 }
@@ -145,14 +157,14 @@ fn alike(rest: &[u8]) -> impl Iterator<Item = &'static Format> {
 }
 
 /// The key that begins at `at`, and whose it is.
-fn of_format(text: &[u8], at: usize, at_end: bool) -> (&'static str, Look) {
+fn of_format(text: &[u8], at: usize, runs: &mut Runs, at_end: bool) -> (&'static str, Look) {
     let mut found = ("", Look::Nothing);
     if !begins(text, at) {
         return found;
     }
     let rest = text.get(at..).unwrap_or_default();
     for format in alike(rest).filter(|format| rest.starts_with(format.prefix.as_bytes())) {
-        match (look(text, at, format, at_end), found.1) {
+        match (look(text, at, format, runs, at_end), found.1) {
             (Look::Undecided, _) => return ("", Look::Undecided),
             (Look::Match(end), Look::Match(longest)) if end <= longest => (),
             (Look::Match(end), _) => found = (format.name, Look::Match(end)),
@@ -162,9 +174,9 @@ fn of_format(text: &[u8], at: usize, at_end: bool) -> (&'static str, Look) {
     found
 }
 
-fn look(text: &[u8], start: usize, format: &Format, at_end: bool) -> Look {
+fn look(whole: &[u8], start: usize, format: &Format, runs: &mut Runs, at_end: bool) -> Look {
     let limit = start.saturating_add(LONGEST);
-    let text = text.get(..limit.min(text.len())).unwrap_or_default();
+    let text = whole.get(..limit.min(whole.len())).unwrap_or_default();
     let is_cut = text.len() == limit;
     let mut at = start.saturating_add(format.prefix.len());
     let body = at;
@@ -181,7 +193,7 @@ fn look(text: &[u8], start: usize, format: &Format, at_end: bool) -> Look {
                 at = at.saturating_add(literal.len());
             }
             Part::Run(class, least, most) => {
-                let end = run_end(text, at, *most, |byte| class.has(byte));
+                let end = runs.end(whole, *class, at, *most).min(text.len());
                 if reaches_end(end) {
                     return Look::Undecided;
                 }
@@ -192,8 +204,10 @@ fn look(text: &[u8], start: usize, format: &Format, at_end: bool) -> Look {
                 last = *class;
             }
             Part::Tail(literal, class) => {
-                while text.get(at..).is_some_and(|rest| rest.starts_with(literal.as_bytes())) {
-                    at = run_end(text, at.saturating_add(literal.len()), usize::MAX, |byte| class.has(byte));
+                for _ in 0..MOST_TAILS {
+                    if text.get(at..).is_some_and(|rest| rest.starts_with(literal.as_bytes())) {
+                        at = runs.end(whole, *class, at.saturating_add(literal.len()), LONGEST).min(text.len());
+                    }
                 }
                 if reaches_end(at) {
                     return Look::Undecided;
@@ -206,8 +220,9 @@ fn look(text: &[u8], start: usize, format: &Format, at_end: bool) -> Look {
     }
     let value = text.get(body..at).unwrap_or_default();
     let goes_on = !is_cut && (byte(text, at).is_some_and(|byte| last.has(byte)) || !ends_word(text, at));
-    let is_key = !goes_on && entropy(value) >= format.entropy.max(LEAST_ENTROPY).min(most_entropy(value.len()));
-    if is_key && !is_documented(text.get(start..at).unwrap_or_default()) { Look::Match(at) } else { Look::Nothing }
+    let is_key = !goes_on && entropy(sample(value)) >= format.entropy.max(LEAST_ENTROPY).min(most_entropy(value.len()));
+    let key = text.get(start..at).unwrap_or_default();
+    if is_key && !is_documented(key) { Look::Match(at) } else { Look::Nothing }
 }
 
 /// The key that begins at `start` and is known by what stands within it.
@@ -346,7 +361,7 @@ mod tests {
     fn found(text: &str) -> Vec<(String, &'static str)> {
         let mut found = Vec::new();
         for place in 0..text.len() {
-            Key.matches(text.as_bytes(), place..place + 1, &mut |one| {
+            Key.matches(text.as_bytes(), place..place + 1, &mut Runs::default(), &mut |one| {
                 found.push((text[one.start..one.end].to_owned(), one.detector));
             });
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::run_end;
-use crate::detect::{CONTEXT, Detector, Look, Match, Trigger, byte};
+use crate::detect::{CONTEXT, Detector, Look, Match, Runs, Trigger, byte};
 use memchr::memchr_iter;
 use weir_config::FindingType;
 
@@ -29,7 +29,7 @@ impl Detector for UrlPassword {
         &[Trigger::Colon]
     }
 
-    fn matches(&self, text: &[u8], place: Range<usize>, each: &mut dyn FnMut(Match)) {
+    fn matches(&self, text: &[u8], place: Range<usize>, _: &mut Runs, each: &mut dyn FnMut(Match)) {
         let Some(start) = password_start(text, place.start) else { return };
         if let Look::Match(end) = password_end(text, start, true) {
             each(self.found(start, end, 90));
