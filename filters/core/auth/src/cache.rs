@@ -19,6 +19,9 @@ const AWAY: Micros = 1_000_000;
 const LOOKUPS_A_SECOND: u64 = 100;
 const LOOKUPS_SAVED: u64 = 500;
 
+/// Keys that are remembered for having had their streams ended. Of more, all look-ups under way are made again.
+const MOST_ENDED: usize = 1024;
+
 const SMALLEST_SWEEP: usize = 64;
 
 /// Who stands behind which key, as far as one VM knows. Bounded; all times come from the caller.
@@ -48,6 +51,8 @@ pub enum Known {
     Denied(Denial),
     /// The control plane must be asked; the ticket goes with its answer.
     Unsure(Ticket),
+    /// The same, as what was answered may tell what held before the key's streams were ended.
+    Outdated(Ticket),
 }
 
 /// When a look-up was sent, counted in invalidations, and what need not be answered.
@@ -92,6 +97,10 @@ struct State {
     catalogs: HashMap<String, Versioned>,
     sweep_at: usize,
     generation: u64,
+    /// By ids of keys, the generation in which their streams were last ended.
+    ended: HashMap<String, u64>,
+    /// The same for all keys that are not there any more.
+    others_ended: u64,
     /// Counted up when everything that is known becomes doubtful.
     era: u64,
     away_until: Micros,
@@ -188,7 +197,7 @@ impl PrincipalCache {
             {
                 return Known::Denied(*denial);
             }
-            Known::Unsure(Ticket { generation: state.generation, catalog: state.catalog_of(digest), budget: None })
+            Known::Unsure(state.ticket(digest))
         })
     }
 
@@ -206,7 +215,8 @@ impl PrincipalCache {
     }
 
     /// Takes in the control plane's answer, and says what holds for the request that asked. An answer to a look-up that was
-    /// sent before the last invalidation holds for that request only: it may tell what has just been revoked.
+    /// sent before the last invalidation holds for that request only: it may tell what has just been revoked. One that was sent before
+    /// the key's streams were ended holds for none.
     pub fn answered(&self, digest: Digest, ticket: Ticket, answer: Answer, now: Micros, config: &AuthConfig) -> Known {
         self.with(|state| {
             state.away_until = 0;
@@ -229,6 +239,9 @@ impl PrincipalCache {
                         state.budget(kind).give_back();
                     }
                     state.were_good.insert(digest, (), config.principal_capacity);
+                    if state.has_ended_since(&principal.key_id, ticket.generation) {
+                        return Known::Outdated(state.ticket(&digest));
+                    }
                     let named = ticket.catalog.as_ref().filter(|named| named.tenant_id == principal.tenant_id);
                     let Some(catalog) = catalog.map(Rc::new).or_else(|| named.map(|named| Rc::clone(&named.catalog)))
                     else {
@@ -304,6 +317,19 @@ impl PrincipalCache {
         });
     }
 
+    /// The streams of these keys end, and with them requests whose look-up is under way: it does not count any more.
+    pub fn end_streams<'a>(&self, key_ids: impl ExactSizeIterator<Item = &'a str>) {
+        self.with(|state| {
+            state.next_generation();
+            if state.ended.len().saturating_add(key_ids.len()) > MOST_ENDED {
+                state.ended.clear();
+                state.others_ended = state.generation;
+                return;
+            }
+            state.ended.extend(key_ids.map(|key_id| (key_id.to_owned(), state.generation)));
+        });
+    }
+
     /// Keys that are held as good.
     pub fn len(&self) -> usize {
         self.with(|state| state.active.len())
@@ -324,6 +350,14 @@ impl PrincipalCache {
 }
 
 impl State {
+    fn ticket(&self, digest: &Digest) -> Ticket {
+        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None }
+    }
+
+    fn has_ended_since(&self, key_id: &str, generation: u64) -> bool {
+        self.ended.get(key_id).is_some_and(|ended| generation < *ended) || generation < self.others_ended
+    }
+
     fn budget(&mut self, kind: Kind) -> &mut Budget {
         match kind {
             Kind::Checked => &mut self.checked,

@@ -84,7 +84,7 @@ pub struct AuthStream {
 #[derive(Debug)]
 struct Lookup {
     call: CallId,
-    digest: Digest,
+    key: Shown,
     ticket: Ticket,
     /// Keys of the request to be tried if this one is unknown.
     rest: Vec<Shown>,
@@ -149,16 +149,17 @@ impl StreamFilter for AuthStream {
         match answer {
             Ok(answer) => {
                 let config = &self.settings.config;
-                match self.cache.answered(lookup.digest, lookup.ticket, answer, host.now(), config) {
+                match self.cache.answered(lookup.key.digest, lookup.ticket, answer, host.now(), config) {
                     Known::Active(principal, catalog) => self.admit(host, principal, catalog),
                     Known::Denied(Denial::Unknown) if !lookup.rest.is_empty() => self.identify(host, lookup.rest),
                     Known::Denied(denial) => self.deny(host, denial),
-                    Known::Unsure(_) => self.without_answer(host, &lookup.digest, false),
+                    Known::Outdated(ticket) => self.ask(host, lookup.key, ticket, lookup.rest),
+                    Known::Unsure(_) => self.without_answer(host, &lookup.key.digest, false),
                 }
             }
             Err((reason, may_be_away)) => {
                 host.log(Level::Warn, &format!("weir.auth: a key could not be looked up: {reason}"));
-                self.without_answer(host, &lookup.digest, may_be_away)
+                self.without_answer(host, &lookup.key.digest, may_be_away)
             }
         }
     }
@@ -201,7 +202,7 @@ impl AuthStream {
                 Known::Active(principal, catalog) => return self.admit(host, principal, catalog),
                 Known::Denied(Denial::Unknown) if !keys.is_empty() => {}
                 Known::Denied(denial) => return self.deny(host, denial),
-                Known::Unsure(ticket) => return self.ask(host, key, ticket, keys),
+                Known::Unsure(ticket) | Known::Outdated(ticket) => return self.ask(host, key, ticket, keys),
             }
         }
         self.deny(host, Denial::Unknown)
@@ -239,7 +240,7 @@ impl AuthStream {
         .encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
             Ok(call) => {
-                self.lookup = Some(Lookup { call, digest, ticket, rest });
+                self.lookup = Some(Lookup { call, key, ticket, rest });
                 Flow::Pause
             }
             Err(error) => {

@@ -384,6 +384,35 @@ fn an_answer_that_an_invalidation_overtook_is_not_kept() {
 }
 
 #[test]
+fn a_request_whose_key_is_revoked_during_the_look_up_is_refused() {
+    let digest = sha2::Sha256::digest(b"weir_1").to_vec();
+    // More keys at once than are remembered.
+    for others in [0, 2_000] {
+        let ended = ["key-1".to_owned()].into_iter().chain((0..others).map(|number| format!("other-{number}")));
+        let revoked = dataplane::WatchResponse {
+            forget_keys_sha256: vec![digest.clone()],
+            end_streams_of_keys: ended.collect(),
+            ..Default::default()
+        };
+        let mut vm = Vm::new(ASKED);
+        let mut watch = Watch::new("vm", "node");
+        begin(&mut watch, &vm.cache, 4);
+        let mut request = vm.chat("weir_1");
+        watch.message(&vm.cache, &revoked.encode_to_vec(), 0).expect("is decodable");
+        // It was on its way when the key was revoked.
+        assert_eq!(vm.answer(&mut request, active("acme", 5, "gpt")), Flow::Pause);
+        assert_eq!(vm.host.calls.len(), 2, "it is asked for once more");
+        let flow = vm.answer(&mut request, denied(Status::Revoked));
+        assert_eq!(seen_by_client(&flow), "401 invalid_api_key");
+        // What ended others' streams, or came before the question, asks for nothing.
+        let mut request = vm.chat("weir_2");
+        let other = dataplane::WatchResponse { end_streams_of_keys: vec!["key-2".into()], ..Default::default() };
+        watch.message(&vm.cache, &other.encode_to_vec(), 0).expect("is decodable");
+        assert_eq!(vm.answer(&mut request, active("acme", 6, "gpt")), Flow::Continue);
+    }
+}
+
+#[test]
 fn a_key_that_is_good_now_is_not_refused_for_having_been_unknown() {
     let mut vm = Vm::new(ASKED);
     assert_eq!(vm.resolve("weir_1", denied(Status::Unknown)), "401 invalid_api_key");

@@ -97,6 +97,9 @@ impl Watch {
         if !message.forget_tenants.is_empty() {
             cache.forget_tenants(message.forget_tenants.iter().map(String::as_str));
         }
+        if !message.end_streams_of_keys.is_empty() {
+            cache.end_streams(message.end_streams_of_keys.iter().map(String::as_str));
+        }
         self.to_end.extend(message.end_streams_of_keys);
         // A stream begins where the control plane says, which is lower after a backup was restored.
         self.applied_revision = match message.forget_everything {
