@@ -61,6 +61,8 @@ pub struct Exchange {
     pub verdict: Option<Verdict>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
+    /// Whether a judge was asked, which may cost.
+    pub is_judged: bool,
     ended: Option<Ended>,
 }
 
@@ -87,6 +89,7 @@ impl Exchange {
             attempts: Vec::new(),
             verdict: None,
             findings: Vec::new(),
+            is_judged: false,
             ended: None,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A [`Limit`](weir_config::Limit) is so many units in each window. What a request takes of it at most is estimated at its admission
 //! (`Estimate`) and reserved of every limit that applies, or of none (`Reservation`); what it took is known at its end
-//! (`Settlement`), and the rest is free again, also if it failed, its client left or nothing of it reached a provider.
+//! (`Settlement`), and the rest is free again, also if it failed, its client left or nothing of it reached a provider. What a guardrail
+//! refused, or asked a judge about, is taken all the same.
 //!
 //! The control plane leases units of a counter ahead of use; a lease lies in Envoy's shared data ([`Lease`]), so that all workers of
 //! one Envoy draw from it and most requests ask nobody. A worker asks once for a counter however many requests lack it; the others

@@ -9,10 +9,10 @@ pub(crate) struct Settlement {
 
 impl Settlement {
     pub(crate) fn of(unit: Unit, exchange: &Exchange) -> Self {
-        // Who tries out what a guardrail lets pass does so within limits.
+        // Who tries out what a guardrail lets pass does so within limits, also if they do not wait for what a judge says.
         let is_blocked = exchange.verdict.is_some_and(|verdict| verdict.by == Party::Guardrail);
         let units = match unit {
-            Unit::Requests => u64::from(exchange.has_reached_provider() || is_blocked),
+            Unit::Requests => u64::from(exchange.has_reached_provider() || is_blocked || exchange.is_judged),
         };
         Self { units }
     }

@@ -390,7 +390,8 @@ fn a_client_that_leaves_while_waiting_uses_nothing() {
     assert_eq!(worker.passing(20, &mut ledger), 9);
 }
 
-/// Of a request that was admitted, its unit is free again if nothing of it reached a provider, unless a guardrail refused it.
+/// Of a request that was admitted, its unit is free again if nothing of it reached a provider, unless a guardrail refused it or had a
+/// judge asked.
 #[test]
 fn what_a_request_took_is_settled_with_the_truth() {
     let check = |what: &str, then: fn(&mut Exchange), free: usize| {
@@ -407,6 +408,11 @@ fn what_a_request_took_is_settled_with_the_truth() {
     check("the client left before an attempt", |exchange| exchange.decide(Party::Client, "client_disconnect"), 5);
     check("Envoy found no provider", |exchange| exchange.decide(Party::Network, "upstream_unavailable"), 5);
     check("it could not be said", |exchange| exchange.begin_attempt(Attempt::default()), 5);
+    let left_judge = |exchange: &mut Exchange| {
+        exchange.is_judged = true;
+        exchange.decide(Party::Client, "client_disconnect");
+    };
+    check("the client left while a judge thought", left_judge, 0);
     check("a guardrail refused it", |exchange| exchange.decide(Party::Guardrail, "content_blocked"), 0);
     check("it was answered", |exchange| exchange.begin_attempt(Attempt { is_sent: true, ..Attempt::default() }), 0);
 }

@@ -105,7 +105,10 @@ impl Judging {
         for place in std::mem::take(&mut self.unasked) {
             let Some(rule) = self.profile.profile.judges.get(place) else { continue };
             match judge::ask(rule, host, &self.callouts, &self.question) {
-                Ok(callout) => self.open.push((callout, place)),
+                Ok(callout) => {
+                    self.known.is_judged();
+                    self.open.push((callout, place));
+                }
                 Err(NoJudgement::NotAsked(CalloutError::NotNow)) => self.unasked.push(place),
                 Err(why) => {
                     if let Err(error) = unjudged(host, &self.known, rule, self.direction, why) {

@@ -53,6 +53,11 @@ impl Known {
         });
     }
 
+    /// Notes that a judge is asked.
+    pub(super) fn is_judged(&self) {
+        self.write(|exchange| exchange.is_judged = true);
+    }
+
     /// Records what became of a judge.
     pub(super) fn record_judge(&self, finding: &'static str, action: Action) {
         self.write(|exchange| exchange.add_finding(finding, action.name()));
