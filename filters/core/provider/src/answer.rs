@@ -221,6 +221,9 @@ impl Answer {
         if let Some(usage) = usage {
             update(exchange, |attempt| attempt.usage.report_whole(usage));
         }
+        if is_ended(exchange) {
+            return self.end_before_answer(host, exchange);
+        }
         // Some servers say that they failed under a status that says success.
         if !outline.is_answer {
             return self.fail_as_provider(host, exchange, read_provider_error(provider, 200, body));
@@ -277,6 +280,9 @@ impl Answer {
             progress = merge(progress, translator.finish(&mut out));
         }
         take_in(exchange, &progress);
+        if is_ended(exchange) {
+            return self.end_before_answer(host, exchange);
+        }
         if progress.content || progress.complete {
             let now = host.now();
             update(exchange, |attempt| attempt.first_content = Some(now));

@@ -92,6 +92,14 @@ impl Answer {
         self.flow_after(host.set_body(Message::Response, &event))
     }
 
+    /// Ends a request, of whose answer the client has nothing, as an administrator wants it. What the provider still sends is dropped.
+    pub(super) fn end_before_answer(&mut self, host: &mut dyn Host, exchange: Option<&Shared>) -> Flow {
+        let now = host.now();
+        write(exchange, |exchange| exchange.told_end(now));
+        let error = ClientError::new(403, "ended_by_policy", "An administrator has ended this request.");
+        self.fail(host, exchange, &error)
+    }
+
     /// Ends a stream, part of which the client has, as an administrator wants it: its last event says so, and what the provider still
     /// sends is dropped. What came with this piece is not read any more.
     pub(super) fn end_by_policy(

@@ -339,6 +339,41 @@ fn a_stream_that_an_administrator_ends_has_an_error_as_its_last_event_in_the_cli
 }
 
 #[test]
+fn a_request_that_an_administrator_ends_before_its_answer_is_refused_though_the_answer_comes() {
+    let (first, second) = WHOLE.split_at(100);
+    let content = chunk(r#"{"content":"secret"}"#, r#""stop""#);
+    for (body, content_type, pieces) in
+        [(CHAT, JSON, vec![first, second]), (STREAM, EVENTS, vec![": wait\n\n", &content, "data: [DONE]\n\n"])]
+    {
+        let exchange = exchange();
+        let mut attempt =
+            Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), OPENAI, body).unwrap();
+        attempt.begin_answer(&[(":status", "200"), content_type]);
+        let last = pieces.len() - 1;
+        let mut seen = Vec::new();
+        for (number, piece) in pieces.into_iter().enumerate() {
+            match attempt.hop.piece(&mut attempt.host, Message::Response, piece.as_bytes(), number == last) {
+                Passed::Nothing => {}
+                Passed::On { body, .. } => seen.extend(body),
+                other => panic!("{other:?}"),
+            }
+            exchange.write(|exchange| exchange.end(7));
+        }
+        let (told, status) = (
+            String::from_utf8(seen).unwrap(),
+            weir_host::Host::header_text(&attempt.host, Message::Response, ":status"),
+        );
+        assert_eq!(status.as_deref(), Some("403"), "{told}");
+        assert!(told.contains(ENDED_BY_POLICY) && !told.contains("choices"), "{told}");
+        let verdict = exchange.read(|exchange| exchange.verdict.map(|verdict| (verdict.by, verdict.code))).unwrap();
+        assert_eq!(verdict, Some((Party::Policy, ENDED_BY_POLICY)));
+        // What it used is owed all the same.
+        let usage = exchange.read(|exchange| exchange.attempt().map(|attempt| attempt.usage.reported.is_some()));
+        assert_eq!(usage.flatten(), Some(content_type == JSON));
+    }
+}
+
+#[test]
 fn what_was_whole_before_it_was_ended_stays_so() {
     let (_, exchange) = answer(CHAT, &[(":status", "200"), JSON], &[WHOLE]);
     exchange.write(|exchange| exchange.end(7));
