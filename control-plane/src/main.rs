@@ -1,6 +1,7 @@
 //! `weir`: the control plane's command line. Reads arguments and runs; everything else is in `weir-runtime`.
 
 use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,9 @@ enum Command {
     /// Gateways: fleets of Envoys with one token each.
     #[command(subcommand)]
     Gateway(GatewayCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Data to look at the console with.
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -104,6 +108,21 @@ enum GatewayCommand {
 }
 
 #[derive(Subcommand)]
+enum AuditCommand {
+    /// Reads the whole audit log, says whether it is as it was written, and which entries are not. Exit code: 0 it is, 1 it is not or could
+    /// not be read.
+    Verify {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// What `weir audit head` printed earlier: tells whether the end was cut off, or all of it written anew.
+        #[arg(long)]
+        head: Option<PathBuf>,
+    },
+    /// Prints what the audit log has come to, signed with a key that follows from the master key. Keep it outside of the database.
+    Head(DatabaseSettings),
+}
+
+#[derive(Subcommand)]
 enum DemoCommand {
     /// Makes tenants with what they have, and thirty days of their usage. Does nothing where they are there.
     Seed {
@@ -127,6 +146,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Export(settings) => {
             return told(weir_client::export(&settings, &mut out).await.map(|()| Outcome::Done));
         }
+        Command::Audit(AuditCommand::Verify { database, head }) => {
+            return verify_audit(&database, head.as_deref()).await;
+        }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
         command => run(command).await?,
     }
@@ -143,6 +165,24 @@ fn told(done: Result<Outcome, ClientError>) -> anyhow::Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+/// Says what came of it.
+async fn verify_audit(database: &DatabaseSettings, head: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let check = weir_runtime::verify_audit(database, head).await?;
+    let mut out = std::io::stdout();
+    for fault in &check.faults {
+        writeln!(out, "{fault}")?;
+    }
+    writeln!(
+        out,
+        "{} entries, the last is {}; {} were dropped as their time was over; {} signed heads were compared",
+        check.entries, check.last, check.dropped, check.heads
+    )?;
+    let (said, code) =
+        if check.faults.is_empty() { ("intact", ExitCode::SUCCESS) } else { ("not intact", ExitCode::FAILURE) };
+    writeln!(out, "{said}")?;
+    Ok(code)
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -182,7 +222,13 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Gateway(GatewayCommand::Delete { database, name }) => {
             weir_runtime::delete_gateway(&database, &name).await
         }
-        Command::Apply(_) | Command::Export(_) | Command::Revert(_) => Ok(()),
+        Command::Audit(AuditCommand::Head(database)) => {
+            let head = weir_runtime::audit_head(&database).await?;
+            Ok(writeln!(std::io::stdout(), "{head}")?)
+        }
+        Command::Audit(AuditCommand::Verify { .. }) | Command::Apply(_) | Command::Export(_) | Command::Revert(_) => {
+            Ok(())
+        }
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
         Command::Roles => Ok(std::io::stdout().write_all(weir_runtime::roles().as_bytes())?),

@@ -84,6 +84,8 @@ def test_somebody_whom_a_rule_lets_in_becomes_a_user_and_stays_the_same_one(comp
     assert (me["email"], me["role"], me["tenant_id"]) == (f"{login}@acme.example", "viewer", company.tenant["id"])
     [session] = browser.ask("GET", "/auth/sessions").json()["items"]
     assert session["provider_name"] == company.provider["name"]
+    [entry] = audit(company, action="session.create", actor=me["email"])
+    assert (entry["resource_id"], entry["changes"][0]["after"]) == (session["id"], company.provider["name"])
     # Known by the subject, whatever the address has become; and the groups of today hold.
     company.change(login, email="married@acme.example", groups=["owners"])
     again = company.browser()
@@ -93,10 +95,18 @@ def test_somebody_whom_a_rule_lets_in_becomes_a_user_and_stays_the_same_one(comp
     assert browser.me() is None
 
 
+def audit(company: Company, **filters: str) -> list[dict]:
+    """The entries that these filters leave, the latest first."""
+    return company.admin.all("audit", **filters)
+
+
 def refused(company: Company, login: str, word: str) -> None:
     browser = company.browser()
     assert browser.sign_in(company.provider["id"], login) == f"/sign-in?problem={word}"
     assert browser.me() is None
+    told = audit(company, action="session.refuse", resource_id=company.provider["id"])[0]["changes"][0]["after"]
+    person = company.people[login]
+    assert told == {"reason": word, "email": person["email"] if person["email_verified"] else None}
 
 
 def test_who_may_not_sign_in_is_told_why(company):

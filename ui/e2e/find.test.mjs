@@ -1,7 +1,7 @@
 // Finding things: the search over all kinds, and who changed what.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { api, axe, desktop, launch, open, phone, signIn, visit } from "./support.mjs";
+import { api, axe, desktop, launch, open, phone, signIn, tooWide, visit } from "./support.mjs";
 
 let browser;
 let machine;
@@ -58,6 +58,31 @@ test("the audit shows each field before and after, and is narrowed to one thing"
   await dialog.getByRole("link", { name: "Only this one" }).click();
   await page.waitForURL(new RegExp(made.id));
   await page.getByText("2 in all").waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("the audit log is proved, by a kept head too, and taken away", async () => {
+  const { context, page, complaints } = await open(browser, phone);
+  await signIn(page);
+  await visit(page, "/audit");
+  await page.getByRole("button", { name: "Verify" }).click();
+  const dialog = page.getByRole("dialog");
+  const head = dialog.getByLabel("A head that was kept");
+  await head.fill("something else");
+  await dialog.getByRole("button", { name: "Verify" }).click();
+  await dialog.getByText("This is not a head of an audit log.").waitFor();
+  await head.fill(JSON.stringify(await machine.get("audit/head")));
+  await dialog.getByRole("button", { name: "Verify" }).click();
+  await dialog.getByText(/Intact: [\d,]+ entries/).waitFor();
+  assert.deepEqual(await axe(page), []);
+  await dialog.getByRole("button", { name: "Close" }).click();
+  const lines = await page
+    .getByRole("link", { name: "Export as JSON lines" })
+    .evaluate((link) => fetch(link.href).then((answer) => answer.text()));
+  const entries = lines.trim().split("\n").map(JSON.parse);
+  assert.ok(entries.some(({ action }) => action === "session.create"));
+  assert.ok((await tooWide(page)) <= 0);
   assert.deepEqual(complaints, []);
   await context.close();
 });

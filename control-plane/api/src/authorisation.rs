@@ -69,6 +69,9 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("summarize_usage", Requirement::Has(Permission::UsageRead)),
     ("export_usage", Requirement::Has(Permission::UsageExport)),
     ("list_audit", Requirement::Has(Permission::AuditRead)),
+    ("export_audit", Requirement::Has(Permission::AuditRead)),
+    ("verify_audit", Requirement::Has(Permission::AuditRead)),
+    ("audit_head", Requirement::Has(Permission::AuditRead)),
 ];
 
 /// What an operation takes, by its id; `None`: nobody has said.

@@ -9,12 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::audit_head::{AuditHead, from_hex, hex};
 use crate::secret::sha256_bytes;
 
 const OLD_VERSION: u8 = 1;
@@ -66,6 +69,8 @@ struct MasterKey {
     digests: hmac::Key,
     /// Of another purpose.
     lookups: hmac::Key,
+    /// Signs heads of the audit log; of a purpose of its own, too.
+    heads: Ed25519KeyPair,
 }
 
 impl fmt::Debug for Encryption {
@@ -135,6 +140,24 @@ impl Encryption {
     pub fn lookup_digest(&self, sha256: &[u8]) -> Result<Vec<u8>, EncryptionError> {
         let master = self.keys.first().ok_or(EncryptionError::NoMasterKey)?;
         Ok(hmac::sign(&master.lookups, sha256).as_ref().to_vec())
+    }
+
+    /// Signs what the audit log's chain has come to, with a key that follows from the first master key.
+    pub fn sign_audit_head(&self, sequence: u64, hash: &[u8], at: DateTime<Utc>, dropped: bool) -> Option<AuditHead> {
+        let key = &self.keys.first()?.heads;
+        let hash = hex(hash);
+        let signature = hex(key.sign(AuditHead::signed_text(sequence, &hash, at, dropped).as_bytes()).as_ref());
+        Some(AuditHead { sequence, hash, at, dropped, public_key: hex(key.public_key().as_ref()), signature })
+    }
+
+    /// Whether a head was signed with a key that follows from one of these master keys, and is as it was signed.
+    pub fn has_signed(&self, head: &AuditHead) -> bool {
+        let text = AuditHead::signed_text(head.sequence, &head.hash, head.at, head.dropped);
+        let Some(signature) = from_hex(&head.signature) else { return false };
+        self.keys.iter().any(|master| {
+            let key = UnparsedPublicKey::new(&ED25519, master.heads.public_key().as_ref());
+            key.verify(text.as_bytes(), &signature).is_ok()
+        })
     }
 
     /// Takes the master keys in standard base64, one a line, as `openssl rand -base64 32` prints them. The first one encrypts. Empty
@@ -216,9 +239,12 @@ impl MasterKey {
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&sha256_bytes(&named)[..KEY_ID_LEN]);
         let master = hmac::Key::new(hmac::HMAC_SHA256, bytes);
-        let of = |purpose: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, purpose).as_ref());
-        let (digests, lookups) = (of(b"weir: digests of secrets"), of(b"weir: digests of API keys"));
-        Ok(Self { id, key: LessSafeKey::new(key), digests, lookups })
+        let of = |purpose: &[u8]| hmac::sign(&master, purpose);
+        let key_of = |purpose: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, of(purpose).as_ref());
+        let (digests, lookups) = (key_of(b"weir: digests of secrets"), key_of(b"weir: digests of API keys"));
+        let heads = Ed25519KeyPair::from_seed_unchecked(of(b"weir: heads of the audit log").as_ref());
+        let heads = heads.map_err(|_| EncryptionError::MasterKey { line })?;
+        Ok(Self { id, key: LessSafeKey::new(key), digests, lookups, heads })
     }
 
     /// Opens a nonce and what follows it.

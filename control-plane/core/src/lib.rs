@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod api_key;
+pub mod audit_head;
 pub mod base_url;
 pub mod capabilities;
 pub mod change;

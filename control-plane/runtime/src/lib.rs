@@ -4,6 +4,7 @@
 //! did becomes rows ([`nodes`]). Several control planes on one Postgres need no leader: each follows the same numbered
 //! changes. Once it runs, the control plane outlives the database's absence.
 
+mod audit;
 mod authentication;
 mod changes;
 mod commands;
@@ -20,6 +21,7 @@ mod setup;
 mod telemetry;
 mod tls;
 
+pub use audit::{audit_head, verify_audit};
 pub use commands::{
     GatewayLine, create_admin, create_gateway, delete_gateway, list_gateways, migrate, openapi, rekey, roles,
     rotate_gateway,

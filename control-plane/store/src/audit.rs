@@ -1,4 +1,11 @@
-//! Who changed what.
+//! Who changed what, and what was refused and found.
+//!
+//! Entries are only added, each chained to the one before by a trigger ([`chain`] checks it). What requests would have to wait for is added
+//! a minute later ([`seal`]).
+
+mod chain;
+mod sanitise;
+mod seal;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,6 +13,9 @@ use weir_core::actor::Actor;
 use weir_core::page::{Page, PageRequest};
 use weir_core::permission::Permission;
 use weir_core::resource::{Origin, OriginKind};
+
+pub use chain::{AuditCheck, AuditFault, AuditFaultKind};
+pub(crate) use sanitise::{HIDDEN, is_secret, sanitise};
 
 use crate::authorisation::authorise;
 use crate::row::unsigned;
@@ -57,6 +67,10 @@ pub struct AuditFilter {
     pub resource_type: Option<String>,
     /// The resource.
     pub resource_id: Option<Uuid>,
+    /// What was done, for example `api_key.create`.
+    pub action: Option<String>,
+    /// Made by this request, or by others with it.
+    pub request_id: Option<String>,
     /// Made then or later.
     pub from: Option<DateTime<Utc>>,
     /// Made before.
@@ -90,6 +104,9 @@ impl Store {
                                          AND strpos(lower(actor_email), lower($5)) > 0))
                AND ($6::text IS NULL OR resource_type = $6) AND ($7::uuid IS NULL OR resource_id = $7)
                AND ($8::timestamptz IS NULL OR at >= $8) AND ($9::timestamptz IS NULL OR at < $9)
+               AND ($10::text IS NULL OR action = $10)
+               AND ($11::text IS NULL OR (($1::uuid IS NULL OR actor_tenant_id = $1 OR actor_kind = 'system')
+                    AND (request_id = $11 OR strpos(changes::text, $11) > 0 AND actor_kind = 'system')))
              ORDER BY id DESC LIMIT $4",
         )
         .bind(actor.scope().tenant())
@@ -101,6 +118,8 @@ impl Store {
         .bind(filter.resource_id)
         .bind(filter.from)
         .bind(filter.to)
+        .bind(filter.action)
+        .bind(filter.request_id)
         .fetch_all(&self.admin)
         .await?;
         let entries = rows.into_iter().map(AuditRow::into_entry).collect::<Result<_, _>>()?;
@@ -118,6 +137,18 @@ impl Store {
     ) -> Result<(), StoreError> {
         let tenant_id = actor.scope().tenant().or(tenant_id);
         self.note(actor, "usage.export", "usage", Uuid::nil(), tenant_id, None, filters).await
+    }
+
+    /// Notes that somebody took entries of the audit log away, with what they asked for.
+    pub async fn note_audit_export(
+        &self,
+        actor: &Actor,
+        tenant_id: Option<Uuid>,
+        filters: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        authorise(actor, Permission::AuditRead, actor.scope().tenant())?;
+        let tenant_id = actor.scope().tenant().or(tenant_id);
+        self.note(actor, "audit.export", "audit", Uuid::nil(), tenant_id, None, filters).await
     }
 
     /// Notes that somebody had a provider asked. A draft has no id yet.
@@ -145,11 +176,13 @@ impl Store {
         name: Option<&str>,
         what: &serde_json::Value,
     ) -> Result<(), StoreError> {
+        let mut what = what.clone();
+        sanitise(&mut what);
         let changes = serde_json::json!([{"path": "", "before": null, "after": what}]);
         sqlx::query(
             "INSERT INTO audit (id, actor_id, actor_email, actor_tenant_id, action, resource_type, resource_id, resource_name,
-                 tenant_id, changes, revision)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, revision FROM policy_revision",
+                 tenant_id, changes, revision, actor_kind, request_id, client_address)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, revision, $11, $12, $13 FROM policy_revision",
         )
         .bind(Uuid::now_v7())
         .bind(actor.user_id)
@@ -161,6 +194,9 @@ impl Store {
         .bind(name)
         .bind(tenant_id)
         .bind(sqlx::types::Json(changes))
+        .bind(actor.kind())
+        .bind(&actor.via.request_id)
+        .bind(actor.via.address.map(|address| address.to_string()))
         .execute(&self.admin)
         .await?;
         Ok(())

@@ -1,5 +1,7 @@
 //! Sessions of browsers, and the list of one's own.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_core::actor::Actor;
@@ -17,6 +19,8 @@ pub struct BrowserSession<'a> {
     pub user_agent: &'a str,
     /// When it ends at the latest.
     pub expires_at: DateTime<Utc>,
+    /// From where it is opened; `None`: not known.
+    pub client_address: Option<IpAddr>,
     /// The identity provider that vouched for the user, the subject there and its name of the session; `None`: a password did.
     pub provider: Option<(Uuid, &'a str, Option<&'a str>)>,
 }
@@ -51,8 +55,9 @@ impl Store {
         };
         sqlx::query(
             "WITH replaced AS (DELETE FROM sessions WHERE token_sha256 = $3 AND kind = 'browser')
-             INSERT INTO sessions (token_sha256, user_id, expires_at, kind, user_agent, provider_id, provider_subject, provider_session)
-             VALUES ($1, $2, $5, 'browser', $4, $6, $7, $8)",
+             INSERT INTO sessions (token_sha256, user_id, expires_at, kind, user_agent, provider_id, provider_subject, provider_session,
+                 client_address)
+             VALUES ($1, $2, $5, 'browser', $4, $6, $7, $8, $9)",
         )
         .bind(session.token_sha256)
         .bind(actor.user_id)
@@ -62,6 +67,7 @@ impl Store {
         .bind(provider_id)
         .bind(subject)
         .bind(name)
+        .bind(session.client_address.map(|address| address.to_string()))
         .execute(&self.admin)
         .await?;
         Ok(())

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgTransaction};
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,9 +21,11 @@ use weir_core::resource::{Origin, OriginKind, Stored, WithSecret};
 use weir_core::role::UserGrant;
 use weir_core::secret::sha256;
 
+use crate::audit::{HIDDEN, is_secret, sanitise};
 use crate::authorisation::{authorise_kind, grants};
 use crate::changes::CHANNEL;
-use crate::resource::Kind;
+use crate::resource::{Kind, Secret};
+
 use crate::row::unsigned;
 use crate::transaction::{WRITING, begin};
 use crate::{Store, StoreError};
@@ -236,7 +239,10 @@ impl<'a> Write<'a> {
     }
 
     /// Notes a change of an object.
-    pub(crate) fn note(&mut self, kind: &dyn Kind, verb: &str, stored: &Stored, changes: Vec<Difference>) {
+    pub(crate) fn note(&mut self, kind: &dyn Kind, verb: &str, stored: &Stored, mut changes: Vec<Difference>) {
+        for change in &mut changes {
+            hide_secrets(kind, change);
+        }
         let is_felt = kind.felt_by_callers().is_none_or(|fields| {
             verb == "update" && changes.iter().any(|change| fields.contains(&change.path.as_str()))
         });
@@ -320,6 +326,20 @@ impl<'a> Write<'a> {
             .await?;
         self.transaction.commit().await?;
         unsigned(self.revision)
+    }
+}
+
+/// Hides what an object holds that should be a secret and is none to its kind, whose own are never told in any case.
+fn hide_secrets(kind: &dyn Kind, change: &mut Difference) {
+    if matches!(kind.secret(), Secret::Given { field, .. } if field == change.path) {
+        return;
+    }
+    let is_secret = is_secret(&change.path);
+    for value in [&mut change.before, &mut change.after] {
+        match value {
+            Value::String(_) if is_secret => *value = HIDDEN.into(),
+            value => sanitise(value),
+        }
     }
 }
 

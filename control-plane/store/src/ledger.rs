@@ -57,6 +57,12 @@ impl Store {
         for day in days {
             sqlx::query("SELECT ensure_usage_partition($1)").bind(day).execute(&self.pool).await?;
         }
+        sqlx::query(
+            "SELECT ensure_audit_partition((date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date)
+             FROM generate_series(0, 1) AS ahead",
+        )
+        .execute(&self.pool)
+        .await?;
         self.ledger.store(gateway_id, records).await
     }
 

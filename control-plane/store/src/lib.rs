@@ -38,7 +38,7 @@ mod usage_list;
 mod usage_summary;
 mod writers;
 
-pub use audit::{AuditEntry, AuditFilter};
+pub use audit::{AuditCheck, AuditEntry, AuditFault, AuditFaultKind, AuditFilter};
 pub use browser_sessions::{BrowserSession, SessionView};
 pub use commit::Idempotency;
 pub use credential::RESOLVE_CREDENTIAL;

@@ -1,10 +1,8 @@
 //! What must be done from time to time, and how long everything is kept.
 
+use crate::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
-
-use crate::{Store, StoreError};
 
 /// Rows that one statement deletes, so that none holds locks for long.
 const BATCH: u64 = 5_000;
@@ -16,7 +14,7 @@ const CHANGES_KEPT: i64 = 10_000;
 /// How long is kept what operators may want for longer or shorter.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Days of the audit log.
+    /// Days of the audit log, of which whole months go.
     pub audit_days: u16,
     /// Days of the ledger's single records, and of their sums by quarter-hour.
     pub usage_days: u16,
@@ -64,9 +62,7 @@ impl Store {
              AND revision <= (SELECT revision FROM policy_revision) - {CHANGES_KEPT}"
         );
         self.purge("changes", &kept).await?;
-        // By the id, which begins with the time, since only that is indexed.
-        let oldest = first_id(now - TimeDelta::days(self.retention.audit_days.into()));
-        self.purge("audit", &format!("id < '{oldest}'")).await?;
+        self.drop_audit(now).await?;
         // What is not part of the sums yet must be before it goes.
         self.roll_up_waiting().await?;
         self.drop_usage(self.records_kept_from(now)).await?;
@@ -105,6 +101,34 @@ impl Store {
         Ok(())
     }
 
+    /// Drops the audit log's months of which all entries are past their time. Of each a signed head is left, from which the chain goes on.
+    async fn drop_audit(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let oldest = now - TimeDelta::days(self.retention.audit_days.into());
+        let partitions: Vec<(String,)> = sqlx::query_as(
+            "SELECT child.relname::text FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+             WHERE inhparent = 'audit'::regclass AND child.relname ~ '^audit_[0-9]{6}$'
+               AND child.relname < 'audit_' || to_char($1, 'YYYYMM') ORDER BY 1",
+        )
+        .bind(oldest)
+        .fetch_all(&self.pool)
+        .await?;
+        for (partition,) in partitions {
+            let mut dropping = self.pool.begin().await?;
+            // Whoever waits for a table holds up all who come after; so it gives up soon, until the next time.
+            sqlx::query("SET LOCAL lock_timeout = '1s'").execute(&mut *dropping).await?;
+            let last = format!("SELECT sequence, hash FROM {partition} ORDER BY sequence DESC, id DESC LIMIT 1");
+            let last: Option<(i64, Vec<u8>)> =
+                sqlx::query_as(AssertSqlSafe(last)).fetch_optional(&mut *dropping).await?;
+            if let Some((sequence, hash)) = last {
+                self.keep_head(&mut dropping, sequence, &hash, now, true).await?;
+            }
+            sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS {partition}"))).execute(&mut *dropping).await?;
+            dropping.commit().await?;
+            tracing::info!(partition, "the audit log's entries of a month are past their time");
+        }
+        Ok(())
+    }
+
     /// Drops the ledger's partitions of days before this one: that costs nothing, however many records they have.
     async fn drop_usage(&self, oldest: NaiveDate) -> Result<(), StoreError> {
         let partitions: Vec<(String,)> = sqlx::query_as(
@@ -125,10 +149,4 @@ impl Store {
         }
         self.purge("usage_records_default", &format!("started_on < '{oldest}'")).await
     }
-}
-
-/// The least UUIDv7 of a moment.
-fn first_id(at: DateTime<Utc>) -> Uuid {
-    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
 }

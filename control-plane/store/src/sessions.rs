@@ -1,5 +1,7 @@
 //! Signing in.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -45,11 +47,13 @@ impl Store {
         actor: &Actor,
         token_sha256: &[u8],
         expires_at: DateTime<Utc>,
+        client_address: Option<IpAddr>,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO sessions (token_sha256, user_id, expires_at) VALUES ($1, $2, $3)")
+        sqlx::query("INSERT INTO sessions (token_sha256, user_id, expires_at, client_address) VALUES ($1, $2, $3, $4)")
             .bind(token_sha256)
             .bind(actor.user_id)
             .bind(expires_at)
+            .bind(client_address.map(|address| address.to_string()))
             .execute(&self.admin)
             .await?;
         Ok(())

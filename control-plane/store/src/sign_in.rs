@@ -15,7 +15,7 @@ use weir_core::tenant::UserSettings;
 
 use crate::authorisation::authorise;
 use crate::commit::Write;
-use crate::resource::{SecretChange, USER};
+use crate::resource::{SIGN_IN_PROVIDER, SecretChange, USER};
 use crate::row::unsigned;
 use crate::sessions::Holder;
 use crate::{Store, StoreError};
@@ -292,20 +292,28 @@ impl Store {
         Ok(ended.rows_affected())
     }
 
-    /// Notes that somebody has signed in with an account that works without the identity provider.
-    pub async fn note_break_glass(&self, actor: &Actor, address: &str) -> Result<(), StoreError> {
-        let what = Value::from(address);
-        self.note(actor, BREAK_GLASS, USER.name(), actor.user_id, None, Some(&actor.email), &what).await
+    /// Notes that somebody whom an identity provider knows was not let in.
+    pub async fn note_sign_in_refusal(
+        &self,
+        provider: &SignInProvider,
+        person: &Person,
+        refusal: SignInRefusal,
+        via: &Via,
+    ) -> Result<(), StoreError> {
+        let system = Actor { via: via.clone(), ..Actor::system() };
+        let what = serde_json::json!({"reason": refusal.name(), "email": person.email});
+        let (kind, name) = (SIGN_IN_PROVIDER.name(), Some(provider.settings.name.as_str()));
+        self.note(&system, "session.refuse", kind, provider.id, provider.tenant_id, name, &what).await
     }
 
-    /// Who has within seven days, when, and from where; the latest first, at most 20. For the platform's admins.
+    /// Who has signed in with an account that works without the identity provider within seven days, when, and from where; the latest first, at most 20. For the platform's admins.
     pub async fn break_glass_sign_ins(
         &self,
         actor: &Actor,
     ) -> Result<Vec<(String, DateTime<Utc>, String)>, StoreError> {
         authorise(actor, Permission::AuditRead, None)?;
         let sign_ins = sqlx::query_as(
-            "SELECT actor_email, at, coalesce(changes -> 0 ->> 'after', '') FROM audit
+            "SELECT actor_email, at, coalesce(client_address, changes -> 0 ->> 'after', '') FROM audit
              WHERE action = $1 AND at > now() - interval '7 days' ORDER BY id DESC LIMIT 20",
         )
         .bind(BREAK_GLASS)

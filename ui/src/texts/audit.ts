@@ -1,12 +1,13 @@
 /** The texts of the audit log. */
 export const audit = {
   title: "Audit",
-  lead: "Every change, newest first.",
+  lead: "Every change, sign-in and refusal, newest first.",
   at: "When",
   who: "Who",
   whoHelp: "Part of an address",
   what: "Change",
   resource: "Resource",
+  request: "Request id",
   kind: "Kind",
   system: "Control plane",
   hidden: "Platform",
@@ -17,6 +18,18 @@ export const audit = {
   before: "Before",
   after: "After",
   path: "Field",
+  exportAll: "Export as JSON lines",
+  verify: "Verify",
+  verifying: "Reading the whole log …",
+  verifyTitle: "Is the log as it was written?",
+  verifyLead:
+    "Each entry is chained to the one before. A head that was kept outside of the database also tells whether the end was cut off.",
+  keptHead: "A head that was kept (JSON)",
+  keptHeadHelp: "As weir audit head or the button below gave it. Without one, the end is not proved.",
+  notAHead: "This is not a head of an audit log.",
+  intact: (entries: string) => `Intact: ${entries} entries, each as it was written.`,
+  notIntact: "Not intact",
+  downloadHead: "Download the head",
   where: "Where",
   origins: { console: "Console", api: "API", file: "Files", kubernetes: "Kubernetes" },
   verbs: {
@@ -33,6 +46,8 @@ export const audit = {
     reset_password: "Reset link made",
     connect: "Connected with an identity provider",
     break_glass_sign_in: "Break-glass sign-in",
+    refuse: "Refused",
+    trigger: "Findings",
   } as Record<string, string>,
   kinds: {
     tenant: "Tenant",
@@ -48,5 +63,8 @@ export const audit = {
     gateway: "Gateway",
     service_token: "Token for machines",
     sign_in_provider: "Sign-in provider",
+    session: "Sign-in",
+    audit: "Audit log",
+    usage: "Usage",
   } as Record<string, string>,
 } as const;

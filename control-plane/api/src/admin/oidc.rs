@@ -348,7 +348,13 @@ async fn finish(
     let grant = Grant { code, verifier: &pending.verifier, nonce: &pending.nonce, redirect_uri: &redirect_uri };
     let claims = exchange(issuers, &provider, &asking, &grant, now_s).await?;
     let person = provider.settings.claims.person(&claims);
-    let actor = state.store.user_of_identity(&provider, &person, pending.connect, via).await?;
+    let actor = match state.store.user_of_identity(&provider, &person, pending.connect, via).await {
+        Err(StoreError::SignIn(refusal)) => {
+            state.store.note_sign_in_refusal(&provider, &person, refusal, via).await?;
+            return Err(StoreError::from(refusal).into());
+        }
+        other => other?,
+    };
     if pending.connect.is_some() {
         return Ok(Finished::Connected);
     }
@@ -358,6 +364,7 @@ async fn finish(
         replaced: browser::token(headers).map(sha256),
         user_agent: &user_agent(headers),
         expires_at: Utc::now() + SESSION,
+        client_address: via.address,
         provider: Some((provider.id, &person.subject, claims.get("sid").and_then(|sid| sid.as_str()))),
     };
     state.store.create_browser_session(&actor, &session).await?;

@@ -18,7 +18,7 @@ use crate::ApiState;
 use crate::admin::auth::{Credentials, Identity, SESSION, authenticate, note};
 use crate::browser;
 use crate::caller::Caller;
-use crate::client_address::ClientAddress;
+use crate::client_address::{ClientAddress, PeerAddress};
 use crate::extract::{Body, Id};
 use crate::problem::{Code, Problem, Reading};
 use crate::resource::List;
@@ -103,6 +103,7 @@ impl From<SessionView> for OwnSession {
 async fn sign_in(
     State(state): State<ApiState>,
     ClientAddress(address): ClientAddress,
+    PeerAddress(client_address): PeerAddress,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -115,7 +116,8 @@ async fn sign_in(
     let replaced = browser::token(&headers).map(sha256);
     let user_agent = user_agent(&headers);
     let token_sha256 = sha256(token.expose_secret());
-    let session = NewSession { token_sha256, replaced, user_agent: &user_agent, expires_at, provider: None };
+    let session =
+        NewSession { token_sha256, replaced, user_agent: &user_agent, expires_at, client_address, provider: None };
     state.store.create_browser_session(&actor, &session).await?;
     // A new one each time: what was shown to another end before it was known here is worth nothing.
     let device = generate(SecretKind::Device).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;

@@ -114,7 +114,7 @@ impl App {
         let settings = UserSettings::new(email.clone(), role);
         let user = self.store.create_user(&Actor::system(), tenant_id, settings, "no hash", None).await.unwrap();
         let actor = Actor::user(user.id, email.clone(), role, tenant_id);
-        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
+        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1), None).await.unwrap();
         Client { router: self.router.clone(), token: Some(email) }
     }
 
@@ -125,7 +125,7 @@ impl App {
         let settings = UserSettings { grants, ..UserSettings::new(email.clone(), Role::User) };
         let user = self.store.create_user(&Actor::system(), Some(tenant_id), settings, "no hash", None).await.unwrap();
         let actor = Actor::user(user.id, email.clone(), Role::User, Some(tenant_id));
-        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1)).await.unwrap();
+        self.store.create_session(&actor, &sha256(&email), Utc::now() + TimeDelta::hours(1), None).await.unwrap();
         Client { router: self.router.clone(), token: Some(email) }
     }
 

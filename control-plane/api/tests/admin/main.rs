@@ -4,6 +4,7 @@ mod api_keys;
 mod app;
 mod apply;
 mod audit;
+mod audit_chain;
 mod authorisation;
 mod batches;
 mod browser;

@@ -140,6 +140,7 @@ impl Operation {
                 "spec": {"pool": a.pool["name"]}}]}),
             "update_user" => json!({"email": "new@weir.example"}),
             "rotate_gateway" => json!({"overlap_seconds": 60}),
+            "verify_audit" => json!({"head": null}),
             _ => json!({"name": "new"}),
         };
         Request {

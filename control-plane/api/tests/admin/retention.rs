@@ -104,8 +104,13 @@ async fn the_audit_log_and_the_ledger_are_kept_for_their_days() {
     let store = store.with_retention(Retention { audit_days: 30, usage_days: 10, usage_sum_days: 30 });
 
     let (entries,): (i64,) = sqlx::query_as("SELECT count(*) FROM audit").fetch_one(&database).await.unwrap();
-    for days in [29, 31] {
-        let at = Utc::now() - TimeDelta::days(days);
+    for days in [29, 70] {
+        sqlx::query("SELECT ensure_audit_partition(date_trunc('month', now() - make_interval(days => $1))::date)")
+            .bind(days)
+            .execute(&database)
+            .await
+            .unwrap();
+        let at = Utc::now() - TimeDelta::days(days.into());
         let milliseconds = u64::try_from(at.timestamp_millis()).unwrap();
         let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &[1; 10]).into_uuid();
         sqlx::query(
@@ -142,7 +147,13 @@ async fn the_audit_log_and_the_ledger_are_kept_for_their_days() {
     // A clock that has jumped ahead by years ends nothing that is not over by the database's.
     store.maintain(today + TimeDelta::days(4000)).await.unwrap();
     let (left,): (i64,) = sqlx::query_as("SELECT count(*) FROM audit").fetch_one(&database).await.unwrap();
-    assert_eq!(left, entries + 1);
+    assert_eq!(left, entries + 1, "a month goes when all of it is over");
+    let check = store.verify_audit(&Actor::system(), None).await.unwrap();
+    assert_eq!(
+        (check.faults, check.heads, check.dropped),
+        (vec![], 1, entries as u64 + 2),
+        "a signed head is left of it"
+    );
     let left = platform.get("usage").await.expect(200).json;
     let left: Vec<i64> = left["items"]
         .as_array()

@@ -45,7 +45,7 @@ async fn the_token_makes_one_administrator_who_can_sign_in() {
     let session = session.expect(200).json;
     assert_eq!((&session["user"]["id"], &session["user"]["role"]), (&made["id"], &json!("platform_admin")));
     let admin = app.nobody().with_token(session["token"].as_str().unwrap());
-    assert_eq!(admin.get("audit").await.expect(200).json["items"][0]["actor"]["email"], "system");
+    assert_eq!(admin.get("audit?resource_type=user").await.expect(200).json["items"][0]["actor"]["email"], "system");
 }
 
 #[tokio::test]

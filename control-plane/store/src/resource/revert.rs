@@ -9,6 +9,7 @@ use weir_core::json::{Difference, Object, undone};
 use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
+use crate::audit::HIDDEN;
 use crate::authorisation::{authorise, authorise_kind};
 use crate::commit::Write;
 use crate::resource::apply::{Application, Run};
@@ -134,6 +135,9 @@ impl Write<'_> {
         let is_made_now = first.verb() == "create";
         if !is_made_now && changes.iter().any(|changes| changes.iter().any(is_secret)) {
             return Ok(Err("its secret from before is not kept"));
+        }
+        if changes.iter().flat_map(|changes| changes.iter()).any(|change| change.before.to_string().contains(HIDDEN)) {
+            return Ok(Err("a secret in what was before is not kept"));
         }
         if last.verb() == "delete" {
             if matches!(kind.secret(), Secret::Issued { .. }) {

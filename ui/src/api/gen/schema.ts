@@ -131,6 +131,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The entries in your scope, newest first, each as a line of JSON with the fields that the list has.
+         * @description However many there are, they come as they are read. An answer that breaks off is not whole. Few are made at once for each tenant and in
+         *     all; each is in the audit log.
+         */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/audit/head": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the audit log has come to, signed with a key that is not in the database: kept elsewhere, it proves later what the log was. For
+         *     the platform's admins.
+         */
+        get: operations["audit_head"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads the whole audit log and says whether it is as it was written. For the platform's admins. */
+        post: operations["verify_audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/auth/break-glass": {
         parameters: {
             query?: never;
@@ -1736,7 +1794,7 @@ export interface components {
             resource_type: string;
             /**
              * Format: int64
-             * @description The revision that the change made.
+             * @description The revision that the change made, or that held then; 0 for sign-ins and for what was counted.
              */
             revision: number;
             /**
@@ -1746,6 +1804,78 @@ export interface components {
             tenant_id: string | null;
             /** @description What that tenant is called, or was; null: it is the platform's. */
             tenant_name: string | null;
+        };
+        /** @description Something in the log that is not as it was written. */
+        AuditFault: {
+            /**
+             * Format: uuid
+             * @description The entry there, if there is one.
+             */
+            entry_id: string | null;
+            /** @description `changed`, `removed`, `doubled`, `cut_off`, `rewritten` or `forged_head`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The place where it shows, from 1.
+             */
+            sequence: number;
+            /** @description In words. */
+            text: string;
+        };
+        /**
+         * @description The chain's end at a moment. Kept outside of the database it tells later whether anything up to there was changed, and whether what
+         *     came last was cut off.
+         */
+        AuditHead: {
+            /**
+             * Format: date-time
+             * @description When it was signed.
+             */
+            at: string;
+            /** @description Whether all entries up to this one were dropped, as their time was over. */
+            dropped: boolean;
+            /** @description Its hash: SHA-256 in 64 hexadecimal digits. */
+            hash: string;
+            /** @description Ed25519, in hexadecimal digits. Follows from a master key. */
+            public_key: string;
+            /**
+             * Format: int64
+             * @description The place of the last entry, from 1; 0: there was none.
+             */
+            sequence: number;
+            /** @description Of all of the above, in hexadecimal digits. */
+            signature: string;
+        };
+        /** @description What came of it. */
+        AuditVerdict: {
+            /**
+             * Format: int64
+             * @description The place of the last entry that was dropped as its time was over; 0: none was.
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description Entries that were looked at.
+             */
+            entries: number;
+            /** @description What does not fit; at most 100. */
+            faults: components["schemas"]["AuditFault"][];
+            /**
+             * Format: int64
+             * @description Signed heads that the log was compared with.
+             */
+            heads: number;
+            /** @description Whether nothing was changed, removed or moved. */
+            intact: boolean;
+            /**
+             * Format: int64
+             * @description The place of the last entry.
+             */
+            last: number;
+        };
+        /** @description With what the log is compared besides. */
+        AuditVerification: {
+            head?: components["schemas"]["AuditHead"] | null;
         };
         /** @description In which request header a provider wants its credential. */
         Authentication: {
@@ -2476,6 +2606,8 @@ export interface components {
              */
             tenant_id: string | null;
         };
+        /** @description Lines of JSON. */
+        JsonLines: string;
         /** @description What a link is for. */
         LinkFor: {
             /** @description Whose password it sets. */
@@ -6083,6 +6215,10 @@ export interface operations {
                 resource_type?: string;
                 /** @description Only of this resource. */
                 resource_id?: string;
+                /** @description Only this action, for example `api_key.create`. */
+                action?: string;
+                /** @description Only what this request did, or was noted of it. */
+                request_id?: string;
                 /** @description From this time on. */
                 from?: string;
                 /** @description Before this time. */
@@ -6130,6 +6266,313 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_audit: {
+        parameters: {
+            query?: {
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only by whom has this in the address, whatever its case. */
+                actor?: string;
+                /** @description Only of this kind, for example `api_key`. */
+                resource_type?: string;
+                /** @description Only of this resource. */
+                resource_id?: string;
+                /** @description Only this action, for example `api_key.create`. */
+                action?: string;
+                /** @description Only what this request did, or was noted of it. */
+                request_id?: string;
+                /** @description From this time on. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["JsonLines"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Others are being made. */
+            429: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_head: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditHead"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditVerification"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerdict"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;

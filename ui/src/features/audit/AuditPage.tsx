@@ -1,8 +1,10 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Download } from "lucide-react";
 import { useState } from "react";
 import { client, type Schemas, unwrap } from "../../api/client";
 import { useIdentity } from "../../api/identity";
 import { Badge } from "../../design/Badge";
+import { Button } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { Select } from "../../design/Fields";
 import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
@@ -12,15 +14,27 @@ import { Page } from "../../design/Page";
 import { texts } from "../../texts";
 import { EntryDialog } from "./EntryDialog";
 import { actor, whatHappened } from "./entry";
+import { Verify } from "./Verify";
 
 const { audit: words, common } = texts;
 type Entry = Schemas["AuditEntry"];
+const EXPORT = "/api/v1/admin/audit/export";
 
 /** Every change in one's scope. */
 export function AuditPage() {
   const { isPlatform } = useIdentity();
-  const filters = useFilters("tenant_id", "actor", "resource_type", "resource_id", "from", "to");
+  const filters = useFilters(
+    "tenant_id",
+    "actor",
+    "resource_type",
+    "resource_id",
+    "action",
+    "request_id",
+    "from",
+    "to",
+  );
   const [shown, setShown] = useState<Entry>();
+  const [isVerifying, setVerifying] = useState(false);
   const list = useInfiniteQuery({
     queryKey: ["audit", filters.query],
     queryFn: ({ pageParam, signal }) =>
@@ -33,9 +47,26 @@ export function AuditPage() {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (part) => part.next_cursor ?? undefined,
   });
+  const only = Object.entries(filters.values).filter(([, value]) => value);
   const owner = (entry: Entry) => entry.tenant_name ?? entry.tenant_id ?? common.platform;
   return (
-    <Page title={words.title} lead={words.lead}>
+    <Page
+      title={words.title}
+      lead={words.lead}
+      actions={
+        <>
+          {isPlatform && <Button onPress={() => setVerifying(true)}>{words.verify}</Button>}
+          <a
+            href={`${EXPORT}?${new URLSearchParams(only)}`}
+            download
+            className="inline-flex min-h-11 items-center justify-center gap-2 rounded-md border border-line-strong bg-surface px-4 text-sm font-medium hover:bg-sunken"
+          >
+            <Download aria-hidden className="size-4" />
+            {words.exportAll}
+          </a>
+        </>
+      }
+    >
       <FilterBar onClear={filters.clear}>
         {isPlatform && (
           <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
@@ -53,6 +84,11 @@ export function AuditPage() {
             { value: "", label: common.all },
             ...Object.entries(words.kinds).map(([value, label]) => ({ value, label })),
           ]}
+        />
+        <TextFilter
+          label={words.request}
+          value={filters.values.request_id}
+          onChange={(request_id) => filters.set({ request_id })}
         />
         <TextFilter
           label={common.from}
@@ -104,6 +140,7 @@ export function AuditPage() {
           { title: common.revision, width: "5rem", numeric: true, cell: (entry) => count(entry.revision) },
         ]}
       />
+      {isVerifying && <Verify onClose={() => setVerifying(false)} />}
       {shown && <EntryDialog entry={shown} owner={owner(shown)} onClose={() => setShown(undefined)} />}
     </Page>
   );
