@@ -4,6 +4,7 @@
 //! control plane of the version before have nothing but the SHA-256; they are brought up to date when a control plane starts.
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use weir_core::encryption::{Encryption, EncryptionError, Purpose};
 
@@ -12,6 +13,10 @@ use crate::{Rekeyed, Store, StoreError};
 
 /// Rows that are written at a time.
 const BATCH: i64 = 1_000;
+
+/// Whether a `key` has restrictions that control planes of the version before do not know.
+pub(crate) const IS_RESTRICTED: &str =
+    "(key.disabled OR key.allowed_operations IS NOT NULL OR key.source_cidrs IS NOT NULL)";
 
 /// What is kept of one key.
 pub(crate) struct KeptKey {
@@ -92,17 +97,19 @@ impl Store {
         let kept = kept.collect::<Result<Vec<_>, _>>()?;
         let (digests, encrypted): (Vec<_>, Vec<_>) = kept.into_iter().map(|kept| (kept.hmac, kept.encrypted)).unzip();
         let (ids, before): (Vec<_>, Vec<_>) = keys.into_iter().map(|(id, _, before)| (id, before)).unzip();
-        let written = sqlx::query(
-            "UPDATE api_keys key SET key_hmac = kept.hmac, key_digest_encrypted = kept.encrypted
+        let statement = format!(
+            "UPDATE api_keys key SET key_hmac = kept.hmac, key_digest_encrypted = kept.encrypted,
+                 key_sha256 = CASE WHEN NOT {IS_RESTRICTED} THEN key.key_sha256 END
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[]) AS kept (id, hmac, encrypted, before)
-             WHERE key.id = kept.id AND key.key_digest_encrypted IS NOT DISTINCT FROM kept.before AND key.deleted_at IS NULL",
-        )
-        .bind(ids)
-        .bind(digests)
-        .bind(encrypted)
-        .bind(before)
-        .execute(&self.admin)
-        .await?;
+             WHERE key.id = kept.id AND key.key_digest_encrypted IS NOT DISTINCT FROM kept.before AND key.deleted_at IS NULL"
+        );
+        let written = sqlx::query(AssertSqlSafe(statement))
+            .bind(ids)
+            .bind(digests)
+            .bind(encrypted)
+            .bind(before)
+            .execute(&self.admin)
+            .await?;
         Ok(written.rows_affected())
     }
 

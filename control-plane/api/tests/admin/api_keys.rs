@@ -4,6 +4,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use weir_core::actor::Role;
+use weir_core::change::ChangeKind;
 use weir_core::encryption::Encryption;
 use weir_core::gateway::{CredentialStatus, Resolved};
 use weir_core::secret::sha256;
@@ -55,6 +56,42 @@ async fn keys_of_the_version_before_work_before_and_after_they_are_brought_up_to
     app.store.maintain(Utc::now()).await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM api_keys WHERE key_sha256 IS NULL").await, 1);
     assert_eq!(resolve(&app, key).await.status, CredentialStatus::Active);
+}
+
+/// They know keys by plain digests alone, no restrictions, and no encrypted digests among the changes.
+#[tokio::test]
+async fn while_control_planes_of_the_version_before_may_serve_they_find_no_restricted_key_and_tell_of_all_changes() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let database = PgPool::connect(&app.database_url).await.unwrap();
+    let found_by_them = "SELECT count(*) FROM api_keys WHERE key_sha256 IS NOT NULL";
+    for (index, (patch, stays)) in [
+        (json!({"name": "renamed"}), 1),
+        (json!({"disabled": true}), 0),
+        (json!({"allowed_operations": ["embeddings"]}), 0),
+        (json!({"source_cidrs": ["10.0.0.0/8"]}), 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let f = furnish(&platform, &format!("f{index}")).await;
+        let (path, key) = (format!("api-keys/{}", id(&f.api_key)), f.api_key["key"].as_str().unwrap());
+        let plain = "UPDATE api_keys SET key_sha256 = $1 WHERE id = $2";
+        sqlx::query(plain).bind(sha256(key)).bind(id(&f.api_key)).execute(&database).await.unwrap();
+        let start = app.store.revision().await.unwrap();
+        platform.patch(&path, &f.api_key["revision"], patch.clone()).await.expect(200);
+        assert_eq!(app.count(found_by_them).await, stays, "{patch}");
+        let told: Vec<_> =
+            app.store.changes_since(start).await.unwrap().into_iter().map(|change| change.kind).collect();
+        assert_eq!(told, [ChangeKind::Tenant { tenant_id: id(&f.tenant) }], "{patch}");
+        // The same for what such a control plane wrote, once it is brought up to date.
+        let old = "UPDATE api_keys SET key_sha256 = $1, key_hmac = NULL, key_digest_encrypted = NULL WHERE id = $2";
+        sqlx::query(old).bind(sha256(key)).bind(id(&f.api_key)).execute(&database).await.unwrap();
+        app.store.migrate().await.unwrap();
+        assert_eq!(app.count(found_by_them).await, stays, "{patch}");
+        assert_ne!(resolve(&app, key).await.status, CredentialStatus::Unknown, "{patch}");
+        app.sql("UPDATE api_keys SET key_sha256 = NULL").await;
+    }
 }
 
 #[tokio::test]

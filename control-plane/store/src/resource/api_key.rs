@@ -1,6 +1,9 @@
 //! API keys. A deleted key stays as a row that nobody sees: usage of its last requests may still be on its way.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
+use sqlx::{AssertSqlSafe, PgConnection};
 use weir_core::api_key::{ApiKeySettings, check_given_key};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
@@ -10,8 +13,8 @@ use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
 use crate::StoreError;
-use crate::key_digest::KeptKey;
-use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret, SecretTwin};
+use crate::key_digest::{IS_RESTRICTED, KeptKey};
+use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret, SecretTwin, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::resource::write::SecretChange;
 use crate::row::{bytea, from_bytea};
@@ -50,6 +53,11 @@ const SERVICE_ACCOUNT: Reference = Reference {
 const OWNER_DISABLED: &str = "(SELECT bool_or(owner.disabled) IS TRUE FROM (
     SELECT disabled FROM users WHERE id = t.user_id
     UNION ALL SELECT disabled FROM service_accounts WHERE id = t.service_account_id) owner)";
+
+/// What gateways are told to forget; null as long as control planes of the version before may serve, which cannot read it.
+const KEY_DIGEST: &str =
+    "CASE WHEN (SELECT installed_on FROM _sqlx_migrations WHERE version = 39) < now() - interval '1 day'
+    THEN t.key_digest_encrypted END";
 
 pub(super) struct ApiKey;
 
@@ -90,7 +98,7 @@ impl Kind for ApiKey {
             ("revoked_at", REVOKED_AT),
             ("owner_disabled", OWNER_DISABLED),
             ("last_used_at", LAST_USED_AT),
-            ("_key_digest", "coalesce(t.key_digest_encrypted, t.key_sha256)"),
+            ("_key_digest", KEY_DIGEST),
         ]
     }
 
@@ -153,9 +161,11 @@ impl Kind for ApiKey {
     }
 
     fn outdates(&self, stored: &Stored) -> ChangeKind {
-        ChangeKind::Key {
-            sha256: stored.status.get("_key_digest").and_then(from_bytea).unwrap_or_default(),
-            tenant_id: stored.tenant_id.unwrap_or_default(),
+        let tenant_id = stored.tenant_id.unwrap_or_default();
+        match stored.status.get("_key_digest").and_then(from_bytea) {
+            Some(sha256) => ChangeKind::Key { sha256, tenant_id },
+            // It may be any of the tenant's.
+            None => ChangeKind::Tenant { tenant_id },
         }
     }
 
@@ -203,6 +213,23 @@ impl Kind for ApiKey {
         let digests = issuing.encryption.lookup_digests(&digest);
         let twin = field.map(|field| SecretTwin { field, query: TAKEN, digests, plain: digest });
         Ok(Some(Issued { secret, columns: Object::from_iter(columns), twin }))
+    }
+
+    /// Control planes of the version before know no restrictions: they must not find a key that has some.
+    fn project<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        written: &'a Written<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let statement = format!(
+                "UPDATE api_keys key SET key_sha256 = NULL
+                 WHERE id = $1 AND key_sha256 IS NOT NULL AND key_hmac IS NOT NULL AND {IS_RESTRICTED}"
+            );
+            sqlx::query(AssertSqlSafe(statement)).bind(written.id).execute(connection).await?;
+            Ok(())
+        }
+        .boxed()
     }
 
     /// It no longer holds a profile or an owner in use, and whoever has the key can make it known again.
