@@ -513,10 +513,12 @@ mod judges {
             gateway.host.cannot_call = true;
             let mut hop = gateway.begin(&chat(&format!("pay with {CARD} please")));
             assert!(gateway.host.http_calls.is_empty());
+            assert!(!gateway.exchange(|exchange| exchange.is_judged));
             gateway.host.cannot_call = false;
             assert_eq!(hop.wake(&mut gateway.host), Passed::Nothing);
             assert_eq!(hop.wake(&mut gateway.host), Passed::Nothing);
             assert_eq!(gateway.host.http_calls.len(), 1);
+            assert!(gateway.exchange(|exchange| exchange.is_judged), "also if nobody waits for the answer");
             let answer = HttpAnswer { status: 200, body: br#"{"action":"allow"}"#.to_vec() };
             let passed = hop.http_answer(&mut gateway.host, 1, Ok(&answer));
             let Passed::On { body, end: true, .. } = passed else { panic!("{passed:?}") };
