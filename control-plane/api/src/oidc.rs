@@ -11,6 +11,8 @@ pub(crate) mod token;
 pub(crate) use exchange::{Grant, exchange, form, random};
 pub(crate) use issuer::{Asking, Issuers, discover};
 
+use std::sync::Arc;
+
 use crate::probe::Failure;
 
 /// What went wrong with an issuer.
@@ -34,6 +36,9 @@ pub(crate) enum OidcError {
     /// What it cannot do.
     #[error("the discovery document says that it does not support {0}")]
     Unsupported(&'static str),
+    /// What went wrong for another who asked at the same time, or a moment before.
+    #[error("{0}")]
+    Shared(Arc<OidcError>),
     /// A token that does not hold.
     #[error("the token: {0}")]
     Token(#[from] token::TokenError),
@@ -50,6 +55,7 @@ impl OidcError {
             Self::OtherIssuer(_) => "issuer",
             Self::Endpoint(_) => "endpoint",
             Self::Unsupported(_) => "unsupported",
+            Self::Shared(error) => error.word(),
             Self::Token(_) => "token",
         }
     }

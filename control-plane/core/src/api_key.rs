@@ -106,6 +106,21 @@ pub fn check_given_key(field: &str, key: &str) -> Result<(), Vec<FieldError>> {
 }
 
 impl ApiKeySettings {
+    /// Whether they allow nothing that others do not: neither more models, operations, addresses or requests, nor for longer.
+    pub fn is_within(&self, others: &Self) -> bool {
+        let is_part = |part: &Option<Vec<String>>, all: &Option<Vec<String>>| match (part, all) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(part), Some(all)) => part.iter().all(|item| all.contains(item)),
+        };
+        is_part(&self.allowed_models, &others.allowed_models)
+            && is_part(&self.allowed_operations, &others.allowed_operations)
+            && is_part(&self.source_cidrs, &others.source_cidrs)
+            && others.requests_per_minute.is_none_or(|most| self.requests_per_minute.is_some_and(|own| own <= most))
+            && others.expires_at.is_none_or(|last| self.expires_at.is_some_and(|own| own <= last))
+            && (self.disabled || !others.disabled)
+    }
+
     /// All that is wrong with them.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut fields = Fields::default();

@@ -10,10 +10,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 use weir_core::actor::{Actor, Grant, GrantScope, GrantedRole, Sees};
 use weir_core::permission::{InDepartment, Permission, Reach};
+use weir_core::resource::Stored;
 use weir_core::role::UserGrant;
 
 use crate::StoreError;
-use crate::resource::Kind;
+use crate::resource::{Kind, USER};
 
 /// What a resource gives to whoever holds it.
 #[derive(Debug, Default)]
@@ -152,6 +153,54 @@ pub(crate) async fn expect_no_more(
     Ok(())
 }
 
+/// Refuses to let somebody in as a user: whoever sets a password has what the user has. That is not more than they have themselves, and
+/// of what the user may do with their own, they may do each over that user.
+pub(crate) async fn expect_to_let_in(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    user: &Stored,
+) -> Result<(), StoreError> {
+    authorise_kind(actor, USER, user.tenant_id)?;
+    expect_within(connection, actor, USER, user.id).await?;
+    let gives = USER.gives(&user.spec);
+    let given = grants(connection, user.tenant_id, &gives.grants).await?;
+    expect_no_more(connection, actor, user.tenant_id, gives).await?;
+    if actor.user_id == user.id {
+        return Ok(());
+    }
+    let own = |permission: &Permission| given.iter().any(|grant| grant.reach(*permission) == Reach::Own);
+    for permission in Permission::ALL.iter().copied().filter(own) {
+        if !is_within(connection, &others(actor.sees(permission)), USER, user.id).await? {
+            return Err(StoreError::Forbidden("the user may do with their own what you may not do for them"));
+        }
+    }
+    Ok(())
+}
+
+/// What of it is not seen for being the actor's own alone.
+pub(crate) fn others(sees: Sees) -> Sees {
+    match sees {
+        Sees::Part { departments, .. } => Sees::Part { departments, own: None },
+        sees => sees,
+    }
+}
+
+/// Whether a row, of a tenant whose rows the actor sees, is among those that are seen.
+pub(crate) async fn is_within(
+    connection: &mut PgConnection,
+    sees: &Sees,
+    kind: &dyn Kind,
+    id: Uuid,
+) -> Result<bool, StoreError> {
+    if matches!(sees, Sees::Everything | Sees::Tenant(_)) {
+        return Ok(true);
+    }
+    let condition = condition(kind, sees);
+    let query = format!("SELECT EXISTS (SELECT 1 FROM {} t WHERE t.id = $1 AND {condition})", kind.table());
+    let (is_within,): (bool,) = sqlx::query_as(AssertSqlSafe(query)).bind(id).fetch_one(connection).await?;
+    Ok(is_within)
+}
+
 /// Refuses a row that is not among those that the actor may write.
 pub(crate) async fn expect_within(
     connection: &mut PgConnection,
@@ -159,11 +208,9 @@ pub(crate) async fn expect_within(
     kind: &dyn Kind,
     id: Uuid,
 ) -> Result<(), StoreError> {
-    let condition = match actor.sees(kind.writing()) {
-        Sees::Everything | Sees::Tenant(_) => return Ok(()),
-        sees => condition(kind, &sees),
-    };
-    let query = format!("SELECT EXISTS (SELECT 1 FROM {} t WHERE t.id = $1 AND {condition})", kind.table());
-    let (is_within,): (bool,) = sqlx::query_as(AssertSqlSafe(query)).bind(id).fetch_one(connection).await?;
-    if is_within { Ok(()) } else { Err(StoreError::Forbidden("it is outside of what you may write")) }
+    if is_within(connection, &actor.sees(kind.writing()), kind, id).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Forbidden("it is outside of what you may write"))
+    }
 }

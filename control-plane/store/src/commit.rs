@@ -381,7 +381,7 @@ impl ChangeRow {
 }
 
 /// Reads the actor again: since the request came in, another may have taken the account or its rights away.
-async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
+pub(crate) async fn require_actor(connection: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
     // The control plane itself is no user.
     if actor.user_id.is_nil() {
         return Ok(());

@@ -5,8 +5,10 @@ use secrecy::SecretString;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Via};
 
-use crate::authorisation::{expect_no_more, expect_within};
+use crate::authorisation::expect_to_let_in;
+use crate::commit::require_actor;
 use crate::resource::{SecretChange, USER};
+use crate::sessions::Holder;
 use crate::{Store, StoreError};
 
 /// What a link is for.
@@ -29,21 +31,23 @@ impl Store {
         token_sha256: &[u8],
         expires_at: DateTime<Utc>,
     ) -> Result<PasswordLink, StoreError> {
+        if actor.via.service_token {
+            return Err(StoreError::Forbidden("a service token lets nobody in: it would outlive its end"));
+        }
         let mut writing = self.begin_on(USER, actor, user_id).await?;
         let user = writing.current(USER, user_id).await?;
-        // Whoever sets the password has what the user has.
-        expect_within(writing.connection(), actor, USER, user_id).await?;
-        expect_no_more(writing.connection(), actor, user.tenant_id, USER.gives(&user.spec)).await?;
+        expect_to_let_in(writing.connection(), actor, &user).await?;
         // Files that say the password would set it again.
         writing.expect_managed_here(&user)?;
         sqlx::query("DELETE FROM password_links WHERE user_id = $1")
             .bind(user_id)
             .execute(writing.connection())
             .await?;
-        sqlx::query("INSERT INTO password_links (token_sha256, user_id, expires_at) VALUES ($1, $2, $3)")
+        sqlx::query("INSERT INTO password_links (token_sha256, user_id, expires_at, made_by) VALUES ($1, $2, $3, $4)")
             .bind(token_sha256)
             .bind(user_id)
             .bind(expires_at)
+            .bind(actor.user_id)
             .execute(writing.connection())
             .await?;
         let is_invitation = user.status.get("has_password") != Some(&true.into());
@@ -64,9 +68,18 @@ impl Store {
         Ok(row.map(|(email, is_invitation, expires_at)| PasswordLink { email, is_invitation, expires_at }))
     }
 
-    /// Sets the password that a link is for; the link and the user's sessions end with it. `hash`: argon2id in PHC form.
+    /// Sets the password that a link is for; the link and the user's sessions end with it. `hash`: argon2id in PHC form. Whoever made the
+    /// link must still be one who may.
     pub async fn set_password(&self, token_sha256: &[u8], hash: SecretString, via: &Via) -> Result<(), StoreError> {
         let system = Actor { via: via.clone(), ..Actor::system() };
+        let maker: Option<Holder> = sqlx::query_as(
+            "SELECT u.id, u.email, u.role, u.tenant_id, u.grants FROM password_links l JOIN users u ON u.id = l.made_by
+             WHERE l.token_sha256 = $1",
+        )
+        .bind(token_sha256)
+        .fetch_optional(&self.admin)
+        .await?;
+        let maker = self.actor_of(maker.ok_or(StoreError::PasswordLink)?).await?;
         let mut writing = self.begin(&system).await?;
         let used: Option<(Uuid,)> = sqlx::query_as(
             "DELETE FROM password_links WHERE token_sha256 = $1 AND expires_at > now() RETURNING user_id",
@@ -76,6 +89,12 @@ impl Store {
         .await?;
         let Some((user_id,)) = used else { return Err(StoreError::PasswordLink) };
         let user = writing.current(USER, user_id).await?;
+        let is_refused = |error| match error {
+            StoreError::Forbidden(_) | StoreError::NotFound => StoreError::PasswordLink,
+            error => error,
+        };
+        require_actor(writing.connection(), &maker).await.map_err(is_refused)?;
+        expect_to_let_in(writing.connection(), &maker, &user).await.map_err(is_refused)?;
         let (spec, origin) = (user.spec.clone(), user.origin.clone());
         let secret = SecretChange::SetHash { hash, secret: None };
         writing.update(self, USER, &user, spec, secret, &origin).await?;

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,13 +29,45 @@ use crate::oidc::token::logout as whom;
 use crate::oidc::{Asking, Grant, Issuers, OidcError, exchange, form, random};
 use crate::problem::{Code, Problem};
 use crate::resource::List;
+use crate::turns::{Turn, Turns};
 
 /// Seconds that somebody has for signing in at the identity provider.
 const PENDING_S: i64 = 600;
 /// Characters of the longest path that one is led back to.
 const LONGEST_NEXT: usize = 2000;
-/// Ways there and back that are looked at at once: anybody can begin one.
-static PLACES: Semaphore = Semaphore::const_new(32);
+/// Seconds by which the clocks of two control planes may differ.
+const SKEW_S: i64 = 60;
+/// What is done at once of one way, with a tenant's provider; in all with those of tenants, and in all with the platform's: anybody can
+/// begin one, and an issuer may be slow.
+const MOST_OF_TENANT: usize = 4;
+const MOST_IN_ALL: usize = 32;
+
+/// Who has turns at the moment: for the way there, for the way back, and for what a provider says is over.
+#[derive(Clone)]
+struct Ways {
+    there: Way,
+    back: Way,
+    over: Way,
+}
+
+#[derive(Clone)]
+struct Way {
+    tenants: Turns,
+    platform: Turns,
+}
+
+impl Way {
+    fn new() -> Self {
+        let platform = Turns::new(MOST_IN_ALL, MOST_IN_ALL);
+        Self { tenants: Turns::new(MOST_OF_TENANT, MOST_IN_ALL), platform }
+    }
+
+    /// A turn with a provider; `None`: as many as may be are taken.
+    fn take(&self, provider: &SignInProvider) -> Option<Turn> {
+        let turns = if provider.tenant_id.is_some() { &self.tenants } else { &self.platform };
+        turns.take(provider.tenant_id)
+    }
+}
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -44,6 +75,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .routes(routes!(start))
         .routes(routes!(callback))
         .routes(routes!(end_sessions))
+        .layer(Extension(Ways { there: Way::new(), back: Way::new(), over: Way::new() }))
 }
 
 /// An identity provider that one can sign in by.
@@ -149,6 +181,7 @@ async fn choices(
 async fn start(
     State(state): State<ApiState>,
     Extension(issuers): Extension<Issuers>,
+    Extension(ways): Extension<Ways>,
     Id(id): Id,
     method: Method,
     uri: Uri,
@@ -156,7 +189,6 @@ async fn start(
     Body(start): Body<Start>,
 ) -> Result<impl IntoResponse, Problem> {
     browser::refuse_foreign(&method, &headers, &uri)?;
-    let _place = PLACES.try_acquire().map_err(|_| Problem::too_many_requests("too many sign in at once", 1))?;
     let origin = origin(&headers).ok_or_else(|| {
         Problem::field(Code::InvalidHeader, "Origin", "must be the console's own, as browsers send it")
     })?;
@@ -169,6 +201,8 @@ async fn start(
         true => Some(signed_in(&state, &headers).await?),
     };
     let provider = state.store.sign_in_provider(id).await?;
+    let turn = ways.there.take(&provider);
+    let _turn = turn.ok_or_else(|| Problem::too_many_requests("too many sign in at once", 1))?;
     let asking = asking(&state, &provider);
     let metadata = issuers.metadata(&provider, &asking).await.map_err(|error| unusable(&provider, &error))?;
     let random = || random().ok_or_else(|| Problem::new(Code::Internal, "the system gave no random bytes"));
@@ -199,6 +233,7 @@ async fn start(
 async fn callback(
     State(state): State<ApiState>,
     Extension(issuers): Extension<Issuers>,
+    Extension(ways): Extension<Ways>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     PeerAddress(address): PeerAddress,
     Path(id): Path<String>,
@@ -208,7 +243,7 @@ async fn callback(
     let via = Via { address, request_id: Some(request_id), console: true, ..Via::default() };
     let id = id.parse().unwrap_or_default();
     let forget = (header::SET_COOKIE, browser::keep_pending("", 0));
-    match finish(&state, &issuers, id, &headers, &returned, &via).await {
+    match finish(&state, (&issuers, &ways), id, &headers, &returned, &via).await {
         Ok(Finished::SignedIn { cookie, next }) => {
             note("signed_in");
             redirect(&next, vec![forget, (header::SET_COOKIE, cookie)])
@@ -236,6 +271,7 @@ async fn callback(
 async fn end_sessions(
     State(state): State<ApiState>,
     Extension(issuers): Extension<Issuers>,
+    Extension(ways): Extension<Ways>,
     Id(id): Id,
     form: Result<Form<Logout>, FormRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -246,8 +282,8 @@ async fn end_sessions(
         }
         _ => Problem::field(Code::InvalidFields, "logout_token", "is required, once"),
     })?;
-    let _place = PLACES.try_acquire().map_err(|_| Problem::too_many_requests("too many at once", 1))?;
     let provider = state.store.sign_in_provider(id).await?;
+    let _turn = ways.over.take(&provider).ok_or_else(|| Problem::too_many_requests("too many at once", 1))?;
     let asking = asking(&state, &provider);
     let claims = issuers.verified(&provider, &asking, &logout_token, Utc::now().timestamp()).await;
     let claims = claims.map_err(|error| {
@@ -317,21 +353,21 @@ impl Failed {
 
 async fn finish(
     state: &ApiState,
-    issuers: &Issuers,
+    (issuers, ways): (&Issuers, &Ways),
     id: Uuid,
     headers: &HeaderMap,
     returned: &Returned,
     via: &Via,
 ) -> Result<Finished, Failed> {
-    let _place = PLACES.try_acquire().map_err(|_| Failed::Busy)?;
     let now_s = Utc::now().timestamp();
     let pending = pending(state, headers).ok_or(Failed::State)?;
-    let is_fresh = (0..=PENDING_S).contains(&(now_s - pending.begun_at));
+    let is_fresh = (-SKEW_S..=PENDING_S).contains(&(now_s - pending.begun_at));
     let is_same = returned.state.as_deref().is_some_and(|state| sha256(state) == sha256(&pending.state));
     if !is_fresh || !is_same || pending.provider_id != id {
         return Err(Failed::State);
     }
     let provider = state.store.sign_in_provider(id).await?;
+    let _turn = ways.back.take(&provider).ok_or(Failed::Busy)?;
     let asking = asking(state, &provider);
     let metadata = issuers.metadata(&provider, &asking).await?;
     // RFC 9207, 2.4; where it is not offered, each provider has a redirect URI of its own (RFC 9700, 2.1).

@@ -22,6 +22,8 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// How often the keys of one issuer are read within [`WINDOW`], whatever keys tokens name.
 const MOST_REFRESHES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
+/// How long an issuer that could not be asked is not asked again.
+const FAILED: Duration = Duration::from_secs(5);
 /// Issuers that are remembered.
 const MOST_KNOWN: usize = 500;
 const DISCOVERY: &str = "the discovery document";
@@ -116,7 +118,7 @@ fn endpoint(url: &str) -> Option<(BaseUrl, String)> {
 /// Reads the discovery document and refuses what cannot be relied on.
 pub(crate) async fn discover(asking: &Asking<'_>) -> Result<Metadata, OidcError> {
     let url = format!("{}/.well-known/openid-configuration", asking.issuer.trim_end_matches('/'));
-    let metadata: Metadata = asking.read(DISCOVERY, &url, None).await?;
+    let mut metadata: Metadata = asking.read(DISCOVERY, &url, None).await?;
     // Or one issuer could speak for another.
     if metadata.issuer != asking.issuer {
         return Err(OidcError::OtherIssuer(metadata.issuer.chars().take(500).collect()));
@@ -125,22 +127,38 @@ pub(crate) async fn discover(asking: &Asking<'_>) -> Result<Metadata, OidcError>
     if methods.is_some_and(|methods| methods.iter().all(|method| method != "S256")) {
         return Err(OidcError::Unsupported("PKCE with S256"));
     }
+    let is_safe = |url: &str| endpoint(url).is_some_and(|(url, _)| url.tls || !asking.issuer.starts_with("https://"));
     for (what, url) in [
         ("authorization_endpoint", &metadata.authorization_endpoint),
         ("token_endpoint", &metadata.token_endpoint),
         ("jwks_uri", &metadata.jwks_uri),
     ] {
-        let is_safe = |url: &BaseUrl| url.tls || !asking.issuer.starts_with("https://");
-        if !endpoint(url).is_some_and(|(url, _)| is_safe(&url)) {
+        if !is_safe(url) {
             return Err(OidcError::Endpoint(what));
         }
     }
+    // Browsers are sent there, and one can sign in without it.
+    metadata.end_session_endpoint = metadata.end_session_endpoint.filter(|url| is_safe(url));
     Ok(metadata)
 }
 
 /// What is remembered of issuers. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Issuers(Arc<Mutex<HashMap<Uuid, Known>>>);
+pub(crate) struct Issuers {
+    known: Arc<Mutex<HashMap<Uuid, Known>>>,
+    /// By provider. Whoever has the lock asks for its document, and leaves behind why there is none.
+    asked: Arc<Mutex<HashMap<Uuid, Asked>>>,
+}
+
+type Asked = Arc<tokio::sync::Mutex<Option<Failed>>>;
+
+#[derive(Debug)]
+struct Failed {
+    /// Of the provider.
+    revision: u64,
+    at: Instant,
+    error: Arc<OidcError>,
+}
 
 #[derive(Clone, Debug)]
 struct Known {
@@ -153,17 +171,36 @@ struct Known {
 }
 
 impl Issuers {
-    /// The discovery document of a provider's issuer, not older than an hour.
+    /// The discovery document of a provider's issuer, not older than an hour. It is asked for once at a time.
     pub(crate) async fn metadata(
         &self,
         provider: &SignInProvider,
         asking: &Asking<'_>,
     ) -> Result<Arc<Metadata>, OidcError> {
-        if let Some(known) = self.known(provider).filter(|known| known.read_at.elapsed() < FRESH) {
+        let fresh = || self.known(provider).filter(|known| known.read_at.elapsed() < FRESH);
+        if let Some(known) = fresh() {
             return Ok(known.metadata);
         }
-        let metadata = Arc::new(discover(asking).await?);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.asked(provider.id);
+        let mut failed = asked.lock().await;
+        // Another may have it by now.
+        if let Some(known) = fresh() {
+            return Ok(known.metadata);
+        }
+        let lately = |failed: &&Failed| failed.revision == provider.revision && failed.at.elapsed() < FAILED;
+        if let Some(failed) = failed.as_ref().filter(lately) {
+            return Err(OidcError::Shared(Arc::clone(&failed.error)));
+        }
+        let metadata = match discover(asking).await {
+            Ok(metadata) => Arc::new(metadata),
+            Err(error) => {
+                let error = Arc::new(error);
+                let (revision, at) = (provider.revision, Instant::now());
+                *failed = Some(Failed { revision, at, error: Arc::clone(&error) });
+                return Err(OidcError::Shared(error));
+            }
+        };
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST_KNOWN {
             all.clear();
         }
@@ -198,20 +235,28 @@ impl Issuers {
         let read: Keys = asking.read(KEYS, &metadata.jwks_uri, None).await?;
         let keys = read.keys.into_iter().take(100).filter_map(|key| serde_json::from_value(key).ok()).collect();
         let keys = Arc::new(JwkSet { keys });
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get_mut(&provider.id) {
             known.keys = Some((Arc::clone(&keys), Instant::now()));
         }
         Ok(keys)
     }
 
+    fn asked(&self, id: Uuid) -> Asked {
+        let mut all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_KNOWN {
+            all.retain(|_, asked| Arc::strong_count(asked) > 1);
+        }
+        Arc::clone(all.entry(id).or_default())
+    }
+
     fn known(&self, provider: &SignInProvider) -> Option<Known> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&provider.id).filter(|known| known.revision == provider.revision).cloned()
     }
 
     fn may_refresh(&self, id: Uuid) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = all.get_mut(&id) else { return true };
         if known.refreshes.0.elapsed() >= WINDOW {
             known.refreshes = (Instant::now(), 0);

@@ -196,3 +196,21 @@ async fn lists_are_narrowed_to_departments_with_those_beneath_owners_and_labels(
     platform.get("providers?label=kind").await.problem(400, "invalid_query").field("label");
     platform.get("api-keys?environment=test").await.problem(400, "invalid_query").field("environment");
 }
+
+#[tokio::test]
+async fn departments_are_no_deeper_than_32() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "deep"})).await;
+    let at = |depth: usize, parent: &Value| json!({"tenant_id": tenant["id"], "name": depth.to_string(), "parent_id": parent});
+    let top = platform.make("departments", at(1, &Value::Null)).await;
+    let mut last = top.clone();
+    for depth in 2..=32 {
+        last = platform.make("departments", at(depth, &last["id"])).await;
+    }
+    platform.post("departments", at(33, &last["id"])).await.problem(422, "invalid_fields").field("parent_id");
+    // With what hangs beneath it.
+    let above = platform.make("departments", json!({"tenant_id": tenant["id"], "name": "above"})).await;
+    let moved = json!({"parent_id": above["id"]});
+    platform.patch("departments/1", &top["revision"], moved).await.problem(422, "invalid_fields").field("parent_id");
+}

@@ -42,6 +42,7 @@ mod roles;
 mod search;
 mod service_tokens;
 mod setup;
+mod sign_in;
 mod usage_summary;
 mod versions;
 mod writers;

@@ -171,3 +171,57 @@ async fn a_tenants_issuer_lies_outside_and_a_secret_goes_nowhere_else() {
     let body = json!({"name": "x", "issuer": "https://x.example", "client_id": "x", "rules": rule});
     platform.post("sign-in-providers", body).await.problem(422, "invalid_fields").field("rules[0].tenant_id");
 }
+
+#[tokio::test]
+async fn a_link_ends_with_the_rights_under_which_it_was_made() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let tenant_id = &f.tenant["id"];
+    let person = |email: &str| json!({"tenant_id": tenant_id, "email": email, "role": "user"});
+    let change = async |user: &Value, patch: Value| {
+        let path = format!("users/{}", id(user));
+        let revision = platform.get(&path).await.expect(200).json["revision"].clone();
+        platform.patch(&path, &revision, patch).await.expect(200);
+    };
+    // Whoever has more now, is not taken over by a link of before.
+    for (name, patch) in [
+        ("role", json!({"role": "tenant_admin"})),
+        ("grants", json!({"grants": [{"role": "admin"}]})),
+        ("disabled", json!({"disabled": true})),
+    ] {
+        let user = platform.make("users", person(&format!("{name}@weir.example"))).await;
+        let (token, _) = link(&platform, &user).await;
+        change(&user, patch).await;
+        set(&app, &token, PASSWORD).await.problem(401, "invalid_credentials");
+    }
+    // And a link does not outlive what its maker may do: by a custom role that gets more, and by the maker's own role.
+    let helper = platform.make("users", person("helper@weir.example")).await;
+    change(&helper, json!({"grants": [{"role": "manager"}], "password": PASSWORD})).await;
+    let session = sign_in(&app, "helper@weir.example", PASSWORD).await.expect(200).json["token"].clone();
+    let maker = app.nobody().with_token(session.as_str().unwrap());
+    let [one, other] = ["one@weir.example", "other@weir.example"].map(person);
+    let (one, other) = (platform.make("users", one).await, platform.make("users", other).await);
+    let permissions = json!(["users.read"]);
+    let role = json!({"tenant_id": tenant_id, "name": "reader", "permissions": permissions});
+    let role = platform.make("roles", role).await;
+    change(&one, json!({"grants": [{"custom_role_id": role["id"]}]})).await;
+    let (of_one, _) = link(&maker, &one).await;
+    let (of_other, _) = link(&maker, &other).await;
+    let more = json!({"permissions": ["users.read", "guardrails.write"]});
+    platform.patch("roles/reader", &role["revision"], more).await.expect(200);
+    set(&app, &of_one, OTHER).await.problem(401, "invalid_credentials");
+    change(&helper, json!({"grants": []})).await;
+    set(&app, &of_other, OTHER).await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn a_service_token_lets_nobody_in() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let token = json!({"name": "t", "role": "platform_admin", "expires_at": "2026-12-24T00:00:00Z"});
+    let token = platform.post("service-tokens", token).await.expect(201).json["token"].as_str().unwrap().to_owned();
+    let machine = app.nobody().with_token(&token);
+    machine.post(&format!("users/{}/password-link", id(&f.user)), Value::Null).await.problem(403, "forbidden");
+}

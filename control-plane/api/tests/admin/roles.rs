@@ -281,3 +281,104 @@ async fn a_role_that_is_granted_is_in_use_and_a_change_of_it_holds_at_once() {
     let refused = platform.delete("departments/research", &f.department["revision"]).await.problem(409, "in_use");
     assert!(refused.text.contains("f@weir.example"), "{}", refused.text);
 }
+
+#[tokio::test]
+async fn limits_and_guardrails_are_not_lifted_by_those_they_are_for() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let (tenant_id, research) = (&tree.of.tenant["id"], &tree.of.department["id"]);
+    let user = app.granted(id(&tree.of.tenant), json!([])).await;
+    let me = user.get("auth/me").await.expect(200).json;
+    let key = json!({"tenant_id": tenant_id, "name": "mine", "user_id": me["id"], "disabled": true,
+        "guardrail_profile_id": tree.of.profile["id"], "requests_per_minute": 5, "source_cidrs": ["10.0.0.0/8"],
+        "allowed_models": ["gpt"], "allowed_operations": ["embeddings"], "expires_at": "2100-01-01T00:00:00Z"});
+    user.post("api-keys", key.clone()).await.problem(403, "forbidden");
+    let mut mine = platform.make("api-keys", key).await;
+    let path = format!("api-keys/{}", id(&mine));
+    for loosened in [
+        json!({"disabled": false}),
+        json!({"guardrail_profile_id": null}),
+        json!({"guardrail_profile_id": weir_store::PROFILE_ALL}),
+        json!({"requests_per_minute": null}),
+        json!({"requests_per_minute": 6}),
+        json!({"source_cidrs": ["0.0.0.0/0"]}),
+        json!({"source_cidrs": null}),
+        json!({"allowed_models": null}),
+        json!({"allowed_operations": ["embeddings", "messages"]}),
+        json!({"expires_at": "2100-01-02T00:00:00Z"}),
+        json!({"expires_at": null}),
+    ] {
+        let answer = user.patch(&path, &mine["revision"], loosened.clone()).await;
+        assert_eq!(answer.status.as_u16(), 403, "{loosened}: {}", answer.text);
+    }
+    for tightened in [json!({"requests_per_minute": 4, "allowed_models": []}), json!({"name": "renamed"})] {
+        mine = user.patch(&path, &mine["revision"], tightened).await.expect(200).json;
+    }
+
+    // Nor by whoever manages a department: of it, of its keys, or by moving it from under what holds for it.
+    let manager = app.granted(id(&tree.of.tenant), json!([{"role": "manager", "department_id": research}])).await;
+    let strict = json!({"guardrail_profile_id": tree.of.profile["id"]});
+    let top = platform.make("departments", json!({"tenant_id": tenant_id, "name": "top"})).await;
+    let mut patch = strict.clone();
+    patch["parent_id"] = top["id"].clone();
+    let department =
+        platform.patch("departments/research", &tree.of.department["revision"], patch).await.expect(200).json;
+    for lifted in [
+        json!({"guardrail_profile_id": null}),
+        json!({"parent_id": null}),
+        json!({"parent_id": tree.sales["id"]}),
+        json!({"parent_id": tree.laboratory["id"]}),
+    ] {
+        let answer = manager.patch("departments/research", &department["revision"], lifted.clone()).await;
+        assert!([403, 422].contains(&answer.status.as_u16()), "{lifted}: {}", answer.text);
+    }
+    let key = platform.patch("api-keys/laboratory", &tree.keys[1]["revision"], strict).await.expect(200).json;
+    let lifted = json!({"guardrail_profile_id": null});
+    manager.patch("api-keys/laboratory", &key["revision"], lifted).await.problem(403, "forbidden");
+    let limited = json!({"requests_per_minute": 1});
+    let key = manager.patch("api-keys/laboratory", &key["revision"], limited).await.expect(200).json;
+    let free = json!({"requests_per_minute": null});
+    manager.patch("api-keys/laboratory", &key["revision"], free).await.expect(200);
+    // Within what they manage they move.
+    let under = json!({"tenant_id": tenant_id, "name": "within", "parent_id": research});
+    let within = manager.make("departments", under).await;
+    let deeper = json!({"parent_id": tree.laboratory["id"]});
+    manager.patch("departments/within", &within["revision"], deeper).await.expect(200);
+}
+
+#[tokio::test]
+async fn whoever_lets_somebody_in_may_do_for_them_what_they_may_do_themselves() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let role = json!({"tenant_id": f.tenant["id"], "name": "people", "permissions": ["users.read", "users.write"]});
+    let role = platform.make("roles", role).await;
+    let holder = app.granted(id(&f.tenant), json!([{"custom_role_id": role["id"]}])).await;
+    let plain = json!({"tenant_id": f.tenant["id"], "email": "plain@weir.example", "role": "user"});
+    let plain = platform.make("users", plain).await;
+    let path = format!("users/{}", id(&plain));
+    holder.post(&format!("{path}/password-link"), Value::Null).await.problem(403, "forbidden");
+    let password = json!({"password": "a long password"});
+    holder.patch(&path, &plain["revision"], password.clone()).await.problem(403, "forbidden");
+    holder.patch(&path, &plain["revision"], json!({"labels": {"a": "b"}})).await.expect(200);
+    let manager = app.granted(id(&f.tenant), json!([{"role": "manager"}])).await;
+    manager.post(&format!("{path}/password-link"), Value::Null).await.expect(201);
+}
+
+#[tokio::test]
+async fn who_has_a_part_learns_no_names_of_the_rest() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tree = tree(&platform).await;
+    let grants = json!([{"role": "manager", "department_id": tree.of.department["id"]}]);
+    let manager = app.granted(id(&tree.of.tenant), grants).await;
+    for key in [&tree.keys[2], &tree.of.api_key] {
+        let revert = format!("revisions/{}/revert?dry_run=true", key["revision"]);
+        manager.post(&revert, Value::Null).await.problem(404, "not_found");
+    }
+    // Neither by what a set says of the state of theirs.
+    let object = json!([{"kind": "api_key", "name": "sales", "tenant": "acme", "spec": {"department": "sales"}}]);
+    let stale = json!({"objects": object, "base_revision": 1});
+    manager.post("apply?dry_run=true", stale).await.problem(403, "forbidden");
+}

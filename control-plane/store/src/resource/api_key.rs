@@ -142,6 +142,14 @@ impl Kind for ApiKey {
         )
     }
 
+    fn loosens(&self, before: &Object, after: &Object) -> bool {
+        let read = |spec: &Object| read::<ApiKeySettings>(spec.clone().into());
+        match (read(before), read(after)) {
+            (Ok(before), Ok(after)) => !after.is_within(&before),
+            _ => true,
+        }
+    }
+
     fn secret(&self) -> Secret {
         Secret::Issued { field: KEY_FIELD }
     }

@@ -10,7 +10,7 @@ use weir_core::json::{Difference, Object};
 use weir_core::permission::Permission;
 use weir_core::resource::{Origin, Stored};
 
-use crate::authorisation::{authorise, authorise_kind};
+use crate::authorisation::{authorise, authorise_kind, is_within};
 use crate::commit::{Idempotency, Write};
 use crate::resource::kind::{Kind, Owner};
 use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference, tenant_named};
@@ -215,6 +215,9 @@ impl<'a> Run<'a> {
         let tenant_id = self.tenant(write, object).await?;
         authorise_kind(write.actor(), kind, tenant_id)?;
         let mut before = read::of_name(write.connection(), kind, tenant_id, &object.name).await?;
+        for stored in &before {
+            write.expect_within(kind, stored.id).await?;
+        }
         if before.len() > 1 {
             return Err(StoreError::invalid("name", "is that of several; rename all but one of them"));
         }
@@ -292,11 +295,16 @@ impl<'a> Run<'a> {
                     found = referred_first(found, |stored| Some(stored.id), referred);
                     found.reverse();
                 }
-                superfluous.extend(found.into_iter().filter_map(|stored| {
+                for stored in found {
                     let key = (kind.name(), *owner, stored.text(kind.natural_key()).to_owned());
-                    let is_superfluous = !self.named.contains(&key) && kind.refuses(&stored).is_ok();
-                    is_superfluous.then_some((*kind, stored))
-                }));
+                    let sees = write.actor().sees(kind.writing());
+                    if !self.named.contains(&key)
+                        && kind.refuses(&stored).is_ok()
+                        && is_within(write.connection(), &sees, *kind, stored.id).await?
+                    {
+                        superfluous.push((*kind, stored));
+                    }
+                }
             }
         }
         if superfluous.len() > apply.max_deleted {

@@ -17,6 +17,9 @@ use crate::resource::reference::{PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within
 const PARENT: Reference =
     Reference { list: None, field: "parent_id", kind: "department", within: Within::Owner, uses: "t.parent_id = $1" };
 
+/// Departments beneath each other at most, as each request of a key asks for those above its own.
+const DEEPEST: i64 = 32;
+
 pub(super) struct Department;
 
 impl Kind for Department {
@@ -52,6 +55,10 @@ impl Kind for Department {
         Some("t.id")
     }
 
+    fn parent(&self) -> Option<&'static str> {
+        Some(PARENT.field)
+    }
+
     fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
         let settings: DepartmentSettings = read(spec.into())?;
         settings.check()?;
@@ -66,7 +73,7 @@ impl Kind for Department {
         Some(&["parent_id", "guardrail_profile_id"])
     }
 
-    /// A tree stays one. Writers take turns, so that no two of them close a circle together.
+    /// A tree stays one, and no deeper than [`DEEPEST`]. Writers take turns, so that no two of them close a circle together.
     fn project<'a>(
         &'a self,
         connection: &'a mut PgConnection,
@@ -79,12 +86,21 @@ impl Kind for Department {
                              UNION SELECT parent.parent_id FROM departments parent JOIN above ON parent.id = above.id
                          )
                          SELECT EXISTS (SELECT 1 FROM above WHERE id = $1)";
-            let (closes,): (bool,) = sqlx::query_as(query).bind(written.id).fetch_one(connection).await?;
+            let (closes,): (bool,) = sqlx::query_as(query).bind(written.id).fetch_one(&mut *connection).await?;
             if closes {
                 return Err(StoreError::invalid(
                     "parent_id",
                     "must be neither the department itself nor one beneath it",
                 ));
+            }
+            let query = "WITH RECURSIVE beneath AS (
+                             SELECT $1::uuid AS id, 1 AS depth
+                             UNION ALL SELECT child.id, depth + 1 FROM departments child JOIN beneath ON child.parent_id = beneath.id
+                         )
+                         SELECT (SELECT count(*) FROM departments_above($1)) + (SELECT max(depth) FROM beneath) - 1";
+            let (depth,): (i64,) = sqlx::query_as(query).bind(written.id).fetch_one(connection).await?;
+            if depth > DEEPEST {
+                return Err(StoreError::invalid("parent_id", "must leave no more than 32 departments beneath each other"));
             }
             Ok(())
         }

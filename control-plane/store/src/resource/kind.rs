@@ -182,6 +182,16 @@ pub trait Kind: Send + Sync {
         None
     }
 
+    /// The field that names the one above it, where they are a tree.
+    fn parent(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether a change takes away from what restricts one, which nobody does to their own by having it.
+    fn loosens(&self, _before: &Object, _after: &Object) -> bool {
+        false
+    }
+
     /// What one gives to whoever holds it.
     fn gives(&self, _spec: &Object) -> Gives {
         Gives::default()

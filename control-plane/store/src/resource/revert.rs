@@ -10,7 +10,7 @@ use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
 use crate::audit::HIDDEN;
-use crate::authorisation::{authorise, authorise_kind};
+use crate::authorisation::{authorise, authorise_kind, is_within};
 use crate::commit::Write;
 use crate::resource::apply::{Application, Run};
 use crate::resource::kind::{Kind, Secret};
@@ -74,6 +74,15 @@ impl Store {
         // Who does not see all of it is told of none.
         if items.is_empty() || items.iter().any(|item| !item.is_written_by(actor)) {
             return Err(StoreError::NotFound);
+        }
+        // Neither is whoever has a part of the tenant only: of rows outside of it, and of what is gone from who knows where.
+        for item in &items {
+            let Some(kind) = kind_named(&item.resource_type) else { continue };
+            for permission in [kind.reading(), kind.writing()] {
+                if !is_within(write.connection(), &actor.sees(permission), kind, item.resource_id).await? {
+                    return Err(StoreError::NotFound);
+                }
+            }
         }
         let mut objects: BTreeMap<(usize, Uuid), Vec<Item>> = BTreeMap::new();
         for item in items {

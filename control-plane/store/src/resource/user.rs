@@ -142,17 +142,23 @@ impl Kind for User {
         Ok((write(&spec), status))
     }
 
-    /// A new password or role, or being disabled, ends the user's sessions.
+    /// A new password, role or grants, or being disabled, ends the user's sessions, and links that were made for what they were.
     fn project<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         written: &'a Written<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
-            let has_new_role = written.before.is_some_and(|before| before.spec.get("role") != written.spec.get("role"));
+            let has_new_rights = written.before.is_some_and(|before| {
+                ["role", "grants"].iter().any(|field| before.spec.get(*field) != written.spec.get(*field))
+            });
             let is_disabled = written.spec.get("disabled") == Some(&true.into());
-            if written.before.is_some() && (written.has_new_secret || has_new_role || is_disabled) {
-                sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(written.id).execute(connection).await?;
+            if written.before.is_some() && (written.has_new_secret || has_new_rights || is_disabled) {
+                for statement in
+                    ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM password_links WHERE user_id = $1"]
+                {
+                    sqlx::query(statement).bind(written.id).execute(&mut *connection).await?;
+                }
             }
             Ok(())
         }

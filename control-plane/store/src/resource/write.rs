@@ -5,17 +5,19 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::actor::Actor;
+use weir_core::actor::{Actor, Sees};
 use weir_core::change::Streams;
 use weir_core::encryption::Purpose;
 use weir_core::json::{Difference, Object, differences, merge, without_nulls};
+use weir_core::permission::Permission;
 use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::routing::check_credential;
 
-use crate::authorisation::{authorise_kind, expect_no_more, expect_within};
+use crate::authorisation::{authorise_kind, expect_no_more, expect_to_let_in, expect_within, is_within, others};
 use crate::commit::{Idempotency, Write, expect_revision};
 use crate::resource::kind::{Checking, Issuing, Kind, Owner, Secret, Written};
-use crate::resource::{read, reference};
+use crate::resource::reference::PROFILE_OF_OWNER_OR_PLATFORM;
+use crate::resource::{USER, read, reference};
 use crate::row::{bytea, from_bytea, require_tenant};
 use crate::{Store, StoreError};
 
@@ -206,6 +208,7 @@ impl Write<'_> {
         };
         let spec = kind.check(spec, &checking)?;
         self.expect_no_more(kind, tenant_id, &spec).await?;
+        self.expect_fields(kind, None, &spec).await?;
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
@@ -288,6 +291,11 @@ impl Write<'_> {
             return Ok(None);
         }
         self.expect_no_more(kind, tenant_id, &spec).await?;
+        self.expect_fields(kind, Some(before), &spec).await?;
+        if has_new_secret && kind.name() == USER.name() {
+            let actor = self.actor();
+            expect_to_let_in(self.connection(), actor, before).await?;
+        }
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
         let mut names: Vec<&str> = kind.columns().to_vec();
@@ -356,6 +364,36 @@ impl Write<'_> {
     ) -> Result<(), StoreError> {
         let actor = self.actor();
         expect_no_more(self.connection(), actor, tenant_id, kind.gives(spec)).await
+    }
+
+    /// Refuses changes of fields that take more than to write the row: of guardrails, of what restricts one's own, and of the place in a
+    /// tree, which takes the same over both places.
+    async fn expect_fields(
+        &mut self,
+        kind: &dyn Kind,
+        before: Option<&Stored>,
+        spec: &Object,
+    ) -> Result<(), StoreError> {
+        let actor = self.actor();
+        let of = |spec: &Object, field: &str| spec.get(field).filter(|value| !value.is_null()).cloned();
+        let was = |field: &str| before.and_then(|before| of(&before.spec, field));
+        let is_changed = |field: &str| was(field) != of(spec, field);
+        if is_changed(PROFILE_OF_OWNER_OR_PLATFORM.field)
+            && !matches!(actor.sees(Permission::GuardrailsWrite), Sees::Everything | Sees::Tenant(_))
+        {
+            return Err(StoreError::Forbidden("to attach or detach a guardrail profile takes guardrails.write"));
+        }
+        let (Some(before), sees @ Sees::Part { .. }) = (before, actor.sees(kind.writing())) else { return Ok(()) };
+        if kind.loosens(&before.spec, spec) && !is_within(self.connection(), &others(sees), kind, before.id).await? {
+            return Err(StoreError::Forbidden("what restricts a key of your own you may tighten, not loosen"));
+        }
+        let Some(parent) = kind.parent().filter(|parent| is_changed(parent)) else { return Ok(()) };
+        for place in [was(parent), of(spec, parent)] {
+            let place = place.as_ref().and_then(Value::as_str).and_then(|id| id.parse().ok());
+            let place = place.ok_or(StoreError::Forbidden("it is outside of what you may write"))?;
+            expect_within(self.connection(), actor, kind, place).await?;
+        }
+        Ok(())
     }
 
     /// Refuses a write after which something would not hold that must. Writers take turns, so no other one is under way.
