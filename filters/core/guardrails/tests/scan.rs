@@ -358,6 +358,13 @@ fn what_stands_behind_half_a_private_key_stays() {
 }
 
 #[test]
+fn a_number_of_a_thing_is_a_secret_where_its_name_says_so() {
+    check("client_secret=7d444840-9dc0-41d1-b245-5ffdce74fad2", "client_secret=[SECRET]");
+    let key = format!("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{}", "Kq2Zx7Wm4Pn1Vb9Lt6Rc3Yd8Hf5Gs0J".repeat(2));
+    check(&format!("it is {key} ok"), "it is [SECRET] ok");
+}
+
+#[test]
 fn what_is_named_a_secret_and_is_none_stays() {
     for text in [
         "password = os.environ[\"DB_PASSWORD\"]",
@@ -380,6 +387,15 @@ fn what_is_named_a_secret_and_is_none_stays() {
         "session: e5d3d961-e31c-4719-9b3e-0730e2d8cfa1",
         "https://host:8080/path?user=a@b",
         "https://{user}:{password}@host/",
+        "\"idempotency_key\": \"550e8400-e29b-41d4-a716-446655440000\"",
+        "\"auth_request\": \"7d444840-9dc0-41d1-b245-5ffdce74fad2\"",
+        "\"authorized_at\": \"2024-03-17T14:25:36Z\"",
+        "\"key_created_at\": \"2024-03-17T14:25:36.123+02:00\"",
+        "\"token_issued\": \"2024-03-17T14:25:36Z\"",
+        "\"key_id\": \"9f8Qz2Lm4Rt7Xc1V\"",
+        "\"nextPageToken\": \"CAoQAhoYMS45ZjhRejJMbTRSdDdYYzFW\"",
+        "\"key_fingerprint\": \"16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48\"",
+        "MIIEvDCCA6SgAwIBAgIQZ9f8Qz2Lm4Rt7Xc1VbN5pKw3DyT6uEhGjSa0iOrPzMxCl",
         "-----BEGIN PUBLIC KEY-----",
         "-----BEGIN PRIVATE KEY-----\nanything\n-----END PRIVATE KEY-----",
     ] {

@@ -283,7 +283,10 @@ impl Value {
         }
         let name = text.get(name_start(text, self.word, self.start)..self.name_end)?;
         let kind = NameKind::of(name)?;
-        if is_expression(value, self.quote.is_some()) || is_placeholder(value) {
+        if is_expression(value, self.quote.is_some()) || is_placeholder(value) || is_time(value) {
+            return None;
+        }
+        if is_uuid(value) && !names_secret(name) {
             return None;
         }
         let is_long = value.len() >= 16;
@@ -336,17 +339,21 @@ impl NameKind {
     /// `None`: the value is something about a secret, not one.
     fn of(name: &[u8]) -> Option<Self> {
         /// Parts of names of what may be public.
-        const PUBLIC: [&str; 37] = [
+        const PUBLIC: [&str; 42] = [
             "authority",
             "cachekey",
             "compass",
+            "continuation",
             "csrf",
+            "cursor",
             "enabled",
             "expire",
             "field",
             "filename",
+            "fingerprint",
             "foreign",
             "hint",
+            "idempotency",
             "keyboard",
             "keyfile",
             "keyword",
@@ -355,6 +362,7 @@ impl NameKind {
             "length",
             "monkey",
             "name",
+            "pagetoken",
             "partition",
             "passed",
             "passenger",
@@ -375,15 +383,15 @@ impl NameKind {
             "uri",
             "url",
         ];
-        let mut letters = [0_u8; CONTEXT];
-        let mut length = 0_usize;
-        for (place, byte) in letters.iter_mut().zip(name.iter().filter(|byte| byte.is_ascii_alphanumeric())) {
-            *place = byte.to_ascii_lowercase();
-            length = length.saturating_add(1);
-        }
+        /// Ends of names of times and numbers: `key_created_at`, `token_expires_at`, `access_key_id`.
+        const PUBLIC_ENDS: [&str; 6] = ["date", "edat", "id", "resat", "time", "timestamp"];
+        let (letters, length) = letters_of(name);
         let letters = letters.get(..length).unwrap_or_default();
-        let has = |word: &str| letters.windows(word.len()).any(|window| window == word.as_bytes());
-        if PUBLIC.iter().any(|word| has(word)) || has("author") && !has("authori") {
+        let has = |word: &str| contains(letters, word);
+        if PUBLIC.iter().any(|word| has(word))
+            || PUBLIC_ENDS.iter().any(|end| letters.ends_with(end.as_bytes()))
+            || has("author") && !has("authori")
+        {
             return None;
         }
         if letters == b"u" || letters.ends_with(b"user") {
@@ -400,6 +408,50 @@ impl NameKind {
             _ => None,
         }
     }
+}
+
+/// The letters and digits of a name, in small letters, and how many they are.
+fn letters_of(name: &[u8]) -> ([u8; CONTEXT], usize) {
+    let mut letters = [0_u8; CONTEXT];
+    let mut length = 0_usize;
+    for (place, byte) in letters.iter_mut().zip(name.iter().filter(|byte| byte.is_ascii_alphanumeric())) {
+        *place = byte.to_ascii_lowercase();
+        length = length.saturating_add(1);
+    }
+    (letters, length)
+}
+
+fn contains(letters: &[u8], word: &str) -> bool {
+    letters.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+/// Whether a name says outright that its value lets somebody in. Numbers of things look like a UUID that does.
+fn names_secret(name: &[u8]) -> bool {
+    let (letters, length) = letters_of(name);
+    let letters = letters.get(..length).unwrap_or_default();
+    ["apikey", "pass", "secret", "token"].iter().any(|word| contains(letters, word))
+}
+
+/// Eight, four, four, four and twelve hexadecimal digits (RFC 9562).
+fn is_uuid(value: &[u8]) -> bool {
+    const LENGTH: usize = 36;
+    value.len() == LENGTH
+        && value.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// A date and a time (RFC 3339).
+fn is_time(value: &[u8]) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00";
+    value.get(..FORM.len()).is_some_and(|head| {
+        head.iter().zip(FORM).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'T' => matches!(byte, b'T' | b't' | b' '),
+            _ => byte == form,
+        })
+    })
 }
 
 /// Whether a byte may stand in a value that has no quotes.
