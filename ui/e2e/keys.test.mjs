@@ -70,7 +70,7 @@ test("a key that an app has already is given, works at once, and is disabled and
       ["uncheck", 200],
     ]) {
       await page.getByLabel("Disabled")[is]();
-      await button(page, "Save").click();
+      await button(page, "Save changes").click();
       await until(`HTTP ${status}`, async () => (await chat("gpt-4o", { key: given })).status === status);
     }
   }));

@@ -17,7 +17,7 @@ use weir_llm::{Operation, Schema};
 use weir_proto::dataplane::ResolveCredentialRequest;
 use weir_route::RoutePlugin;
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "authorization",
     "x-api-key",
     "api-key",
@@ -25,12 +25,13 @@ const HEADERS: [&str; 7] = [
     "content-type",
     "content-encoding",
     "content-length",
+    "x-goog-api-key",
 ];
 
 /// The first line is `METHOD path`; each further line begins with the number of a header in `HEADERS` and holds its value.
 ///
-/// What is looked up is the digest of the one key that the headers hold, and of nothing else; several are refused. A refusal
-/// is an error in the schema of the path. The route plugin reads a body only as far as the headers allow it.
+/// What is looked up is the digest of a key that the headers hold, and of nothing else. One key is never refused unasked, unless it has
+/// Weir's form; of several, one of Weir's form goes before others. A refusal is an error in the schema of the path. The route plugin reads a body only as far as the headers allow it.
 pub fn check(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let request_line = lines.next().unwrap_or_default();
@@ -71,20 +72,23 @@ fn check_auth(host: &mut FakeHost, headers: &[Header], has_operation: bool, sche
     keys.dedup();
     // Envoy joins several headers of one name by commas.
     let is_one_key = keys.len() == 1 && !keys[0].contains(&b',');
+    let is_weirs = |key: &Vec<u8>| key.starts_with(b"weir_");
     match filter.on_request_headers(host, false) {
         Flow::Continue => panic!("a request passed without its key being looked up"),
         Flow::Pause => {
             assert!(has_operation);
-            assert!(is_one_key, "one of several keys was chosen");
             let call = host.calls.first().expect("the key is looked up");
             let asked = ResolveCredentialRequest::decode(call.message.as_slice()).expect("it is a message");
-            assert_eq!(asked.key_sha256, sha2::Sha256::digest(&keys[0]).to_vec());
+            let is_asked = |key: &&Vec<u8>| asked.key_sha256 == sha2::Sha256::digest(key).to_vec();
+            let key = keys.iter().find(is_asked).expect("it is a key of the request");
+            assert!(!key.contains(&b','), "two values of one header were taken for a key");
+            assert!(is_weirs(key) || !keys.iter().any(is_weirs), "another credential went before Weir's");
         }
         Flow::Reply(reply) => {
             assert!(host.calls.is_empty());
             let expect: &[u16] = if has_operation { &[401] } else { &[404, 405] };
             assert!(expect.contains(&reply.status), "{}", reply.status);
-            assert!(!has_operation || !is_one_key, "a good key was refused");
+            assert!(!has_operation || !is_one_key || is_weirs(&keys[0]), "a good key was refused");
             check_reply(&reply, schema);
         }
     }
@@ -127,7 +131,7 @@ fn key(name: &str, value: &[u8]) -> Option<Vec<u8>> {
     let value = value.trim_ascii();
     let key = match name {
         "authorization" if value.len() >= 7 && value[..7].eq_ignore_ascii_case(b"bearer ") => value[7..].trim_ascii(),
-        "x-api-key" | "api-key" => value,
+        "x-api-key" | "api-key" | "x-goog-api-key" => value,
         _ => return None,
     };
     (!key.is_empty()).then(|| key.to_vec())

@@ -7,10 +7,10 @@ import { TenantField } from "./TenantField";
 export const ROLES = ["platform_admin", "tenant_admin", "viewer", "user"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Which role somebody or something may be given here. One of the platform's stays one of the platform's. */
-export function usePossibleRoles(item: { tenant_id?: string | null } | undefined): Role[] {
+/** Which of the roles somebody or something may be given here. One of the platform's stays one of the platform's. */
+export function usePossibleRoles(item: { tenant_id?: string | null } | undefined, of: readonly Role[] = ROLES): Role[] {
   const { isPlatform } = useIdentity();
-  return ROLES.filter((role) =>
+  return of.filter((role) =>
     item ? (role === "platform_admin") === (item.tenant_id == null) : isPlatform || role !== "platform_admin",
   );
 }
@@ -19,8 +19,11 @@ export function usePossibleRoles(item: { tenant_id?: string | null } | undefined
 export function RoleFields<T extends FieldValues & { role: Role; tenant_id: string }>({
   control,
   item,
+  roles,
 }: {
   control: Control<T>;
+  /** All, unless it says which. */
+  roles?: readonly Role[];
   /** Undefined: a new one is made. */
   item: { tenant_id?: string | null } | undefined;
 }) {
@@ -33,7 +36,7 @@ export function RoleFields<T extends FieldValues & { role: Role; tenant_id: stri
         name={"role" as FieldPath<T>}
         label={texts.users.role}
         help={texts.users.roleHelp[role]}
-        options={usePossibleRoles(item).map((value) => ({ value, label: texts.nav.roles[value] }))}
+        options={usePossibleRoles(item, roles).map((value) => ({ value, label: texts.nav.roles[value] }))}
       />
       {isPlatform && !item && role !== "platform_admin" && (
         <TenantField control={control} name={"tenant_id" as FieldPath<T>} />

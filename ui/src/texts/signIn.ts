@@ -24,7 +24,7 @@ export const signInProviders = {
   group: "Group",
   groupHelp: "* is everybody.",
   addRule: "Add a rule",
-  removeRule: (number: number) => `Remove rule ${number}`,
+  removeRule: (number: number) => `Delete rule ${number}`,
   createsUsers: "Makes users",
   createsUsersHelp: "Somebody whom a rule matches becomes a user at the first sign-in.",
   onlyWayIn: "The only way in",

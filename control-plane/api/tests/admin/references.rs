@@ -181,7 +181,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
                 "service_account_id" => format!("service_account_id={}", id(&a.service_account)),
                 "environment" => "environment=production".to_owned(),
                 "label" => "label=team".to_owned(),
-                "unused_for_days" => "unused_for_days=0".to_owned(),
+                "unused_for_days" => "unused_for_days=1".to_owned(),
                 "action" => "action=model.create".to_owned(),
                 "actor" => "actor=weir".to_owned(),
                 "resource_type" => "resource_type=model".to_owned(),

@@ -24,6 +24,8 @@ import { texts } from "../../texts";
 const { tokens: words, common } = texts;
 type ServiceToken = Item<"service-tokens">;
 const QUARTER_MS = 90 * 86_400_000;
+/** That of a user is one of people: a machine has nothing of its own. */
+const MACHINES_ROLES = ROLES.filter((role) => role !== "user");
 
 /** What machines that administer show, in one's scope. */
 export function TokensPage() {
@@ -193,7 +195,7 @@ function TokenForm({
       {({ control }) => (
         <>
           <TextField control={control} name="name" label={common.name} help={words.nameHelp} autoFocus={!token} />
-          <RoleFields control={control} item={token} />
+          <RoleFields control={control} item={token} roles={MACHINES_ROLES} />
           <TextField
             control={control}
             name="expires_at"

@@ -165,3 +165,46 @@ fn two_different_keys_are_refused() {
     assert_eq!(seen_by_client(&request.flow), "401 invalid_api_key");
     assert!(reply(&request.flow).headers.contains(&("www-authenticate".into(), "Bearer".into())));
 }
+
+/// A VM that does not hear of revocations asks each time, and uses what it knows only when nobody answers.
+#[test]
+fn without_a_watch_each_request_asks() {
+    let mut vm = Vm::new(ASKED);
+    vm.cache.set_watched(false);
+    for calls in 1..=2 {
+        let mut request = vm.chat("weir_1");
+        assert_eq!(vm.host.calls.len(), calls);
+        assert_eq!(vm.answer(&mut request, active("t", 1, "gpt")), Flow::Continue);
+    }
+    let mut request = vm.chat("weir_1");
+    assert_eq!(vm.answer(&mut request, Err(14)), Flow::Continue, "the control plane is away");
+    assert_eq!(seen_by_client(&vm.chat("weir_1").flow), "passes", "and is not asked again at once");
+    vm.host.now += 2 * SECOND;
+    vm.cache.set_watched(true);
+    assert_eq!(seen_by_client(&vm.chat("weir_1").flow), "passes", "what was answered is known");
+}
+
+#[test]
+fn principals_may_be_written_in_the_configuration() {
+    // SHA-256 of "weir_1".
+    let digest: String = sha2::Sha256::digest(b"weir_1").iter().map(|byte| format!("{byte:02X}")).collect();
+    let config = format!(
+        r#"{{"source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k",
+            "models": [{{"name": "gpt", "pool_id": "p"}}],
+            "guardrail_profile": {{"name": "g", "rules": [{{"type": "EMAIL", "action": "flag"}}]}}}}]}}}}"#
+    );
+    let mut vm = Vm::new(&config);
+    assert!(vm.plugin.control_plane().is_none());
+    let request = vm.chat("weir_1");
+    assert_eq!(seen_by_client(&request.flow), "passes");
+    let pool = request
+        .shared
+        .read(|exchange| Some(exchange.request().catalog.as_ref()?.find("gpt")?.pool_id.clone()))
+        .flatten();
+    assert_eq!(pool.as_deref(), Some("p"));
+    let profile =
+        request.shared.read(|exchange| exchange.request().principal.as_ref()?.guardrail_profile.clone()).flatten();
+    assert_eq!(profile.map(|profile| profile.profile.rules.len()), Some(1));
+    assert_eq!(vm.seen_by_client("weir_2"), "401 invalid_api_key");
+    assert!(vm.host.calls.is_empty());
+}
