@@ -178,6 +178,7 @@ async fn choices(
     (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many at once."),
     (status = 502, body = Problem, content_type = "application/problem+json", description = "The issuer cannot be asked."),
 ))]
+#[expect(clippy::too_many_arguments, reason = "each is something else of the request or of what answers it")]
 async fn start(
     State(state): State<ApiState>,
     Extension(issuers): Extension<Issuers>,
@@ -230,6 +231,7 @@ async fn start(
     (status = 303, description = "To a page of the console."),
     (status = 400, body = Problem, content_type = "application/problem+json", description = "A parameter is given twice."),
 ))]
+#[expect(clippy::too_many_arguments, reason = "each is something else of the request or of what answers it")]
 async fn callback(
     State(state): State<ApiState>,
     Extension(issuers): Extension<Issuers>,
