@@ -212,7 +212,8 @@ def test_a_thousand_at_once(stage):
         base_url=stage.envoy.url,
         headers={"authorization": f"Bearer {KEY}"},
         timeout=60,
-        limits=httpx.Limits(max_connections=1000),
+        # Without an expiry: the pool closes an idle connection that it has just given to another thread.
+        limits=httpx.Limits(max_connections=1000, keepalive_expiry=None),
     ) as http, ThreadPoolExecutor(250) as pool:
         start = time.monotonic()
         answers = [answer.status_code for answer in pool.map(lambda _: post(http, "openai", "chat"), range(1000))]
