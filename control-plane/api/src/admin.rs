@@ -11,6 +11,7 @@ mod export;
 mod features;
 mod gateways;
 mod guardrail_test;
+mod limits;
 mod models;
 pub(crate) mod nodes;
 mod oidc;
@@ -39,7 +40,7 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 13] = [
+pub(crate) const RESOURCES: [Resource; 14] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
@@ -50,6 +51,7 @@ pub(crate) const RESOURCES: [Resource; 13] = [
     users::RESOURCE,
     service_accounts::RESOURCE,
     api_keys::RESOURCE,
+    limits::RESOURCE,
     service_tokens::RESOURCE,
     gateways::RESOURCE,
     sign_in_providers::RESOURCE,
@@ -75,6 +77,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(sign_in_providers::router())
         .merge(service_tokens::router())
         .merge(api_keys::router())
+        .merge(limits::router())
         .merge(effective::router())
         .merge(providers::router())
         .merge(provider_check::router())

@@ -85,6 +85,8 @@ permissions! {
     GuardrailsWrite "guardrails.write"     [All     Nothing Nothing Nothing] Nothing "Write guardrail profiles.";
     GuardrailsTest "guardrails.test"       [All     All     Nothing All]     Shared  "Try a guardrail profile on a text.";
     PlaygroundUse "playground.use"         [All     All     All     All]     Shared  "Send requests from the console, with a key.";
+    LimitsRead "limits.read"               [All     All     Own     All]     Divided "See limits, and how much of them is used.";
+    LimitsWrite "limits.write"             [All     Nothing Nothing Nothing] Nothing "Make, change and delete limits.";
     RolesRead "roles.read"                 [All     All     Nothing All]     Shared  "See custom roles.";
     RolesWrite "roles.write"               [All     Nothing Nothing Nothing] Nothing "Write custom roles of what one has.";
     ServiceTokensRead "service_tokens.read" [All    All     Nothing All]     Nothing "See service tokens, not the token itself.";

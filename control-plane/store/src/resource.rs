@@ -6,6 +6,7 @@ mod department;
 mod export;
 mod gateway;
 mod kind;
+mod limit;
 mod model;
 mod pool;
 mod profile;
@@ -60,11 +61,14 @@ pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 /// Gateways.
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
 
+/// Limits.
+pub const LIMIT: &dyn Kind = &limit::Limit;
+
 /// Identity providers by which people sign in.
 pub const SIGN_IN_PROVIDER: &dyn Kind = &sign_in_provider::SignInProvider;
 
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 13] = [
+pub const KINDS: [&dyn Kind; 14] = [
     TENANT,
     GUARDRAIL_PROFILE,
     PROVIDER,
@@ -75,6 +79,7 @@ pub const KINDS: [&dyn Kind; 13] = [
     USER,
     SERVICE_ACCOUNT,
     API_KEY,
+    LIMIT,
     SERVICE_TOKEN,
     GATEWAY,
     SIGN_IN_PROVIDER,

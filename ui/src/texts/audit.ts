@@ -62,6 +62,7 @@ export const audit = {
     guardrail_profile: "Guardrail profile",
     gateway: "Gateway",
     service_token: "Token for machines",
+    limit: "Limit",
     sign_in_provider: "Sign-in provider",
     session: "Sign-in",
     audit: "Audit log",

@@ -78,6 +78,8 @@ export const identity = {
       "guardrails.write": "Change guardrail profiles",
       "guardrails.test": "Try guardrails on a text",
       "playground.use": "Use the playground",
+      "limits.read": "See limits and how much of them is used",
+      "limits.write": "Change limits",
       "roles.read": "See roles",
       "roles.write": "Change roles",
       "service_tokens.read": "See tokens for machines",

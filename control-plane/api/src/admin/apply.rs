@@ -64,7 +64,7 @@ struct ApplyRequest {
 #[serde(deny_unknown_fields)]
 struct ApplyObject {
     /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
-    /// `service_token`, `gateway` or `sign_in_provider`.
+    /// `limit`, `service_token`, `gateway` or `sign_in_provider`.
     kind: String,
     /// What it is called; of a user, the address.
     name: String,

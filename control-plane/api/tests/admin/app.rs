@@ -267,6 +267,7 @@ pub(crate) struct Furnished {
     pub(crate) role: Value,
     pub(crate) service_account: Value,
     pub(crate) sign_in_provider: Value,
+    pub(crate) limit: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -297,6 +298,7 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let account = json!({"tenant_id": tenant_id, "name": "bot", "department_id": department["id"]});
     let service_account = platform.make("service-accounts", account).await;
     let sign_in_provider = platform.make("sign-in-providers", sign_in_provider_body(tenant_id, "Company")).await;
+    let limit = platform.make("limits", limit_body(tenant_id, "budget", &department)).await;
     Furnished {
         tenant,
         api_key,
@@ -310,7 +312,14 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
         role,
         service_account,
         sign_in_provider,
+        limit,
     }
+}
+
+pub(crate) fn limit_body(tenant_id: &Value, name: &str, department: &Value) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "subject": {"kind": "department", "id": department["id"]},
+        "unit": "cost_microusd", "window": {"kind": "calendar", "period": "month", "time_zone": "Europe/Berlin", "start_day": 1},
+        "amount": 1_000_000, "action": "refuse"})
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {

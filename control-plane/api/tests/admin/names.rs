@@ -26,6 +26,7 @@ async fn every_kind_is_found_by_its_name() {
         ("roles", "auditor", &a.role),
         ("service-accounts", "bot", &a.service_account),
         ("sign-in-providers", "Company", &a.sign_in_provider),
+        ("limits", "budget", &a.limit),
     ] {
         let found = platform.get(&format!("{path}/{name}")).await.expect(200).json;
         assert_eq!(found["id"], resource["id"], "{path}");

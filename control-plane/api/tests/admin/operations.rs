@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, Furnished, etag, pool_body, provider_body, sign_in_provider_body};
+use crate::app::{Answer, Client, Furnished, etag, limit_body, pool_body, provider_body, sign_in_provider_body};
 
 /// An operation as the document describes it.
 pub(crate) struct Operation {
@@ -97,6 +97,7 @@ impl Operation {
             "roles" => &a.role,
             "service-accounts" => &a.service_account,
             "sign-in-providers" => &a.sign_in_provider,
+            "limits" => &a.limit,
             "gateways" => gateway,
             // No id of a request: it has made none.
             "usage" => &a.user,
@@ -123,6 +124,12 @@ impl Operation {
             "create_sign_in_provider" => sign_in_provider_body(tenant_id, "new"),
             "update_sign_in_provider" => json!({"rules": [{"group": "staff", "role": "viewer"}]}),
             "replace_sign_in_provider" => without_owner(sign_in_provider_body(tenant_id, "new")),
+            "create_limit" => {
+                let mut body = limit_body(tenant_id, "new", &a.department);
+                body["unit"] = json!("requests");
+                body
+            }
+            "replace_limit" => without_owner(limit_body(tenant_id, "new", &a.department)),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),

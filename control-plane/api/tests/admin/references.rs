@@ -23,6 +23,7 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_service_token", "tenant_id", 404, None),
     ("create_sign_in_provider", "tenant_id", 404, None),
     ("check_sign_in_provider", "tenant_id", 404, None),
+    ("create_limit", "tenant_id", 404, None),
     ("create_user", "tenant_id", 404, None),
     ("create_role", "tenant_id", 404, None),
     ("create_department", "tenant_id", 404, None),
@@ -73,6 +74,12 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
     ("update_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
     ("replace_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
+    ("create_limit", "subject.id", 422, Some("subject.id")),
+    ("update_limit", "subject.id", 422, Some("subject.id")),
+    ("replace_limit", "subject.id", 422, Some("subject.id")),
+    ("create_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
+    ("update_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
+    ("replace_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
     ("test_guardrails", "profile", 422, Some("profile")),
     // Only the platform writes tenants.
     ("create_tenant", "guardrail_profile_id", 404, None),
@@ -94,7 +101,7 @@ fn named<'a>(field: &str, of: &'a Furnished) -> &'a Value {
         "user_id" => &of.user["id"],
         "custom_role_id" => &of.role["id"],
         "service_account_id" => &of.service_account["id"],
-        "pool_id" => &of.pool["id"],
+        "pool_id" | "fall_over_pool_id" => &of.pool["id"],
         "provider_id" => &of.provider["id"],
         "id" => &of.pool["members"][0]["id"],
         // A name is nobody's alone.
@@ -152,7 +159,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     let viewer = app.user(Role::Viewer, Some(id(&b.tenant))).await;
     let mut of_a =
         [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id).to_vec();
-    of_a.extend([&a.department, &a.role, &a.service_account, &a.sign_in_provider].map(id));
+    of_a.extend([&a.department, &a.role, &a.service_account, &a.sign_in_provider, &a.limit].map(id));
 
     for operation in operations().iter().filter(|operation| operation.is_list()) {
         // The cursor of a part that shows only A.

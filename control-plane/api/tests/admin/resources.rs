@@ -65,6 +65,13 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
                 "rules": [{"group": "staff", "role": "viewer", "tenant_id": tenant_id}], "creates_users": true}),
             json!({"is_only_way_in": true, "claims": {"email": "email", "groups": "roles"}}),
         ),
+        (
+            "limits",
+            json!({"tenant_id": tenant_id, "name": "new", "subject": {"kind": "user", "each": true}, "unit": "total_tokens",
+                "window": {"kind": "sliding", "seconds": 60}, "amount": 1000, "action": "warn", "thresholds": [50, 90],
+                "unreconciled_release_after_s": 3600}),
+            json!({"amount": 2000, "thresholds": [], "unreconciled_release_after_s": null}),
+        ),
         ("gateways", json!({"tenant_id": tenant_id, "name": "new"}), json!({"name": "newer"})),
     ] {
         let revision = app.store.revision().await.unwrap();
@@ -244,6 +251,7 @@ async fn what_others_refer_to_is_not_deleted() {
     }
     // In the right order all of it goes, the tenant too.
     for (path, resource) in [
+        ("limits", &f.limit),
         ("models", &f.model),
         ("pools", &f.pool),
         ("providers", &f.provider),

@@ -657,6 +657,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The limits in your scope, oldest first. */
+        get: operations["list_limits"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/limits/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
+        get: operations["get_limit"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_limit"];
+        post?: never;
+        /** Deletes a limit, with all that was counted of it. */
+        delete: operations["delete_limit"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_limit"];
+        trace?: never;
+    };
     "/api/v1/admin/models": {
         parameters: {
             query?: never;
@@ -1694,7 +1732,7 @@ export interface components {
         ApplyObject: {
             /**
              * @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
-             *     `service_token`, `gateway` or `sign_in_provider`.
+             *     `limit`, `service_token`, `gateway` or `sign_in_provider`.
              */
             kind: string;
             /** @description What it is called; of a user, the address. */
@@ -1911,6 +1949,11 @@ export interface components {
          * @enum {string}
          */
         BuiltInRole: "admin" | "manager" | "user" | "viewer";
+        /**
+         * @description A part of a calendar.
+         * @enum {string}
+         */
+        CalendarPeriod: "minute" | "hour" | "day" | "week" | "month" | "quarter" | "year";
         /**
          * @description What a server, or a model at it, takes of what its schema can say. What is absent or null is as it is known of the kind of server
          *     and of the model, or else as the vendor's own API has it.
@@ -2608,6 +2651,177 @@ export interface components {
         };
         /** @description Lines of JSON. */
         JsonLines: string;
+        /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
+        Limit: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window, 1 to 10^15; money in micro-dollars.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The pool that serves what there is no room for; with `fall_over` only.
+             */
+            fall_over_pool_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            fall_over_pool_name: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /** @description Whom or what it holds for. */
+            subject: components["schemas"]["LimitSubject"];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /** @description At how many percent of the amount somebody is told, 1 to 100, ascending; at most 10. */
+            thresholds: number[];
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int32
+             * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             */
+            unreconciled_release_after_s: number | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+            window: components["schemas"]["LimitWindow"] | null;
+        };
+        /**
+         * @description What becomes of a request for which a limit has no room.
+         * @enum {string}
+         */
+        LimitAction: "refuse" | "warn" | "fall_over";
+        /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
+        LimitPatch: {
+            /** @description What becomes of a request for which there is no room. */
+            action?: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window, 1 to 10^15; money in micro-dollars.
+             */
+            amount?: number;
+            /**
+             * Format: uuid
+             * @description The pool that serves what there is no room for; with `fall_over` only.
+             */
+            fall_over_pool_id?: string | null;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name?: string;
+            /** @description Whom or what it holds for. */
+            subject?: components["schemas"]["LimitSubject"];
+            /** @description At how many percent of the amount somebody is told, 1 to 100, ascending; at most 10. */
+            thresholds?: number[];
+            /** @description What it counts. */
+            unit?: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int32
+             * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             */
+            unreconciled_release_after_s?: number | null;
+            window?: components["schemas"]["LimitWindow"] | null;
+        };
+        /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
+        LimitSpec: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window, 1 to 10^15; money in micro-dollars.
+             */
+            amount: number;
+            /**
+             * Format: uuid
+             * @description The pool that serves what there is no room for; with `fall_over` only.
+             */
+            fall_over_pool_id?: string | null;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Whom or what it holds for. */
+            subject: components["schemas"]["LimitSubject"];
+            /** @description At how many percent of the amount somebody is told, 1 to 100, ascending; at most 10. */
+            thresholds?: number[];
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int32
+             * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             */
+            unreconciled_release_after_s?: number | null;
+            window?: components["schemas"]["LimitWindow"] | null;
+        };
+        /** @description Whom or what a limit holds for. */
+        LimitSubject: {
+            /** @description One counter for each of the kind, instead of one for one of them. Default false. */
+            each?: boolean;
+            /**
+             * Format: uuid
+             * @description Which one. Not with `each`, for `platform` and for `label`; a tenant's own limit on itself needs none.
+             */
+            id?: string | null;
+            /** @description What it is. */
+            kind: components["schemas"]["SubjectKind"];
+            /** @description For `label`: `name=value`, or, with `each`, the label's name. */
+            value?: string | null;
+        };
+        /**
+         * @description What a limit counts.
+         * @enum {string}
+         */
+        LimitUnit: "requests" | "input_tokens" | "output_tokens" | "total_tokens" | "concurrent_requests" | "cost_microusd";
+        /** @description The time in which a limit counts. */
+        LimitWindow: {
+            /** @enum {string} */
+            kind: "calendar";
+            /** @description How long one is. */
+            period: components["schemas"]["CalendarPeriod"];
+            /**
+             * Format: int32
+             * @description On which day one begins: of a week 1 (Monday) to 7, of a month, quarter or year the day of its first month, 1 to 28.
+             *     Absent: the first.
+             */
+            start_day?: number | null;
+            /** @description IANA name, for example `Europe/Berlin`. Absent: the tenant's, or else UTC. */
+            time_zone?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "sliding";
+            /**
+             * Format: int32
+             * @description 10 to 86,400.
+             */
+            seconds: number;
+        } | {
+            /** @enum {string} */
+            kind: "total";
+        };
         /** @description What a link is for. */
         LinkFor: {
             /** @description Whose password it sets. */
@@ -2667,6 +2881,13 @@ export interface components {
         List_Gateway: {
             /** @description In the order of the list. */
             items: components["schemas"]["Gateway"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_Limit: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["Limit"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -2969,6 +3190,41 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+        };
+        /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
+        NewLimit: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window, 1 to 10^15; money in micro-dollars.
+             */
+            amount: number;
+            /**
+             * Format: uuid
+             * @description The pool that serves what there is no room for; with `fall_over` only.
+             */
+            fall_over_pool_id?: string | null;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Whom or what it holds for. */
+            subject: components["schemas"]["LimitSubject"];
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id?: string | null;
+            /** @description At how many percent of the amount somebody is told, 1 to 100, ascending; at most 10. */
+            thresholds?: number[];
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int32
+             * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             */
+            unreconciled_release_after_s?: number | null;
+            window?: components["schemas"]["LimitWindow"] | null;
         };
         /** @description A member of a pool. One that the pool has already (same provider, same model) keeps its id. */
         NewMember: {
@@ -3392,7 +3648,7 @@ export interface components {
          * @description Something that may be allowed or not.
          * @enum {string}
          */
-        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
+        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "limits.read" | "limits.write" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
         /** @description Where the playground sends to. */
         Playground: {
             /** @description The gateway's URL, as apps use it; null: none is set (`WEIR_GATEWAY_URL`), and nothing can be sent. */
@@ -4245,6 +4501,11 @@ export interface components {
          * @enum {string}
          */
         StructuredOutput: "json_schema" | "json_object" | "none";
+        /**
+         * @description What a limit holds for.
+         * @enum {string}
+         */
+        SubjectKind: "platform" | "tenant" | "department" | "user" | "service_account" | "api_key" | "model" | "route" | "label";
         /**
          * @description How the application's instructions are sent in OpenAI's schemas.
          * @enum {string}
@@ -10974,6 +11235,847 @@ export interface operations {
                 headers: {
                     /** @description After how many seconds to try again. */
                     "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is of this department, or of one beneath it. */
+                department_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_limit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLimit"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
                     [name: string]: unknown;
