@@ -1,5 +1,6 @@
 //! The endpoints, one file for each group.
 
+mod access;
 mod api_keys;
 mod apply;
 mod audit;
@@ -61,6 +62,7 @@ pub(crate) const RESOURCES: [Resource; 14] = [
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(auth::router())
+        .merge(access::router())
         .merge(sessions::router())
         .merge(oidc::router())
         .merge(password_links::router())

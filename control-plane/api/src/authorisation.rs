@@ -38,6 +38,7 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("look_at_password_link", Requirement::Nobody),
     ("set_password", Requirement::Nobody),
     ("me", Requirement::SignedIn),
+    ("own_access", Requirement::SignedIn),
     ("logout", Requirement::SignedIn),
     ("list_own_sessions", Requirement::SignedIn),
     ("end_own_session", Requirement::SignedIn),

@@ -151,6 +151,11 @@ impl BuiltInRole {
         }
     }
 
+    /// Reads the fixed name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
     /// How far it reaches.
     pub fn reach(self, permission: Permission) -> Reach {
         let [admin, manager, user, viewer] = permission.reaches();

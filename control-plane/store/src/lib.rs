@@ -7,6 +7,7 @@
 //!
 //! Knows no HTTP, no gRPC and no Envoy.
 
+mod access;
 mod audit;
 mod authorisation;
 mod browser_sessions;
@@ -38,6 +39,7 @@ mod usage_list;
 mod usage_summary;
 mod writers;
 
+pub use access::{Access, AccessScope, AccessScopeKind, HeldRole};
 pub use audit::{AuditCheck, AuditEntry, AuditFault, AuditFaultKind, AuditFilter};
 pub use browser_sessions::{BrowserSession, SessionView};
 pub use commit::Idempotency;

@@ -42,6 +42,7 @@ const TABLE: &[Row] = &[
     row("make_password_link", 403, 404),
     row("check_sign_in_provider", 403, 404),
     row("me", 200, 200),
+    row("own_access", 200, 200),
     row("list_own_sessions", 200, 200),
     row("end_own_session", 404, 404),
     row("feature_status", 200, 200),

@@ -105,6 +105,26 @@ async fn a_manager_of_a_department_sees_and_manages_that_part_of_the_tree_only()
     assert_eq!(names(&manager, "users").await, [manager.token()]);
     assert_eq!(names(&manager, "models").await, ["gpt"]);
     manager.get("audit").await.problem(403, "forbidden");
+    // Which is what they are told of it.
+    let access = manager.get("auth/access").await.expect(200).json;
+    let whole = json!({"kind": "tenant", "id": tenant_id, "name": tree.of.tenant["name"]});
+    let part = json!({"kind": "department", "id": tree.of.department["id"], "name": "research"});
+    let none = json!({"custom_role_id": null, "custom_role_name": null});
+    let held = |role: &str, scope: &Value| {
+        let mut held = none.clone();
+        held["role"] = json!(role);
+        held["scope"] = scope.clone();
+        held
+    };
+    assert_eq!(access["roles"], json!([held("user", &whole), held("manager", &part)]));
+    let reach = |permission: &str| {
+        let all = access["permissions"].as_array().unwrap();
+        all.iter().find(|held| held["permission"] == permission).map(|held| held["scopes"].clone())
+    };
+    assert_eq!(reach("departments.read"), Some(json!([part])));
+    assert_eq!(reach("keys.read"), Some(json!([part, {"kind": "own", "id": null, "name": null}])));
+    assert_eq!(reach("models.read"), Some(json!([whole])));
+    assert_eq!(reach("audit.read"), None);
     let [_, beneath, elsewhere] = &tree.keys[..] else { panic!("three keys") };
     let path = format!("api-keys/{}", id(elsewhere));
     manager.get(&path).await.problem(404, "not_found");

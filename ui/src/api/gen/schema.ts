@@ -189,6 +189,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/auth/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What whoever is signed in may do: their roles, and each permission with where it reaches. */
+        get: operations["own_access"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/auth/break-glass": {
         parameters: {
             query?: never;
@@ -1360,6 +1377,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What somebody may do, by all of their roles. */
+        Access: {
+            /** @description What these come to together. */
+            permissions: components["schemas"]["HeldPermission"][];
+            /** @description That of the user first, then those that were granted besides. */
+            roles: components["schemas"]["HeldRole"][];
+        };
+        /** @description Where something may be done. */
+        AccessScope: {
+            /**
+             * Format: uuid
+             * @description The tenant or the department; null of the other kinds.
+             */
+            id: string | null;
+            /** @description How far it reaches. */
+            kind: components["schemas"]["ScopeKind"];
+            /** @description What that is called. */
+            name: string | null;
+        };
         /**
          * @description What happens to text in which something was found, from mild to strict.
          * @enum {string}
@@ -2629,6 +2665,26 @@ export interface components {
              * @description In which tenant; null for `platform_admin`, and for a `user` of the platform. A tenant's own provider leads to that tenant only, and may leave it out.
              */
             tenant_id: string | null;
+        };
+        /** @description A permission, and how far it reaches. */
+        HeldPermission: {
+            /** @description Which. */
+            permission: components["schemas"]["Permission"];
+            /** @description Where: in any of these. */
+            scopes: components["schemas"]["AccessScope"][];
+        };
+        /** @description A role, and where it holds. */
+        HeldRole: {
+            /**
+             * Format: uuid
+             * @description A custom one; null: one that always exists.
+             */
+            custom_role_id: string | null;
+            /** @description What the custom one is called. */
+            custom_role_name: string | null;
+            role: components["schemas"]["BuiltInRole"] | null;
+            /** @description Where it holds. */
+            scope: components["schemas"]["AccessScope"];
         };
         /** @description Who is signed in. */
         Identity: {
@@ -4088,6 +4144,12 @@ export interface components {
             /** @description What is looked for. */
             type: components["schemas"]["FindingType"];
         };
+        /**
+         * @description How far something reaches: to everything, to what is of one tenant, to what is of a department and of those beneath it, or to one's
+         *     own.
+         * @enum {string}
+         */
+        ScopeKind: "platform" | "tenant" | "department" | "own";
         /** @description Something that was found. */
         SearchItem: {
             /**
@@ -6834,6 +6896,86 @@ export interface operations {
             };
             /** @description Fields are wrong. */
             422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    own_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Access"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
