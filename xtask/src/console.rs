@@ -55,9 +55,11 @@ pub(crate) fn browser_tests(root: &Path) -> Result<()> {
     with_browser(root, "e2e")
 }
 
-/// Writes pictures of every page into `docs/screenshots`.
+/// Writes pictures of every page into `docs/screenshots`, each with few colours, so that all of them stay small.
 pub(crate) fn screenshots(root: &Path) -> Result<()> {
-    with_browser(root, "screenshots")
+    let python = setup::pictures(root)?;
+    with_browser(root, "screenshots")?;
+    command::run(Command::new(python).arg(root.join("ui/e2e/reduce.py")).arg(root.join("docs/screenshots")))
 }
 
 fn npm(root: &Path, script: &str) -> Result<()> {

@@ -15,6 +15,9 @@ const TOOLS: &str = ".weir/tools";
 const PROGRAMS: &str = "dev/requirements.txt";
 /// What the end-to-end tests import.
 const TESTS: &str = "tests/e2e/requirements.txt";
+/// What makes pictures of the console small, and where it is installed.
+const REDUCING: &str = "ui/e2e/requirements.txt";
+const PICTURES: &str = ".weir/pictures";
 const WASM_TARGET: &str = "wasm32-wasip1";
 
 /// Does what is missing. Says nothing when nothing is.
@@ -48,17 +51,36 @@ fn python_environment(root: &Path) -> Result<()> {
     if tools.exists() {
         fs::remove_dir_all(&tools).with_context(|| tools.display().to_string())?;
     }
-    if let Some(parent) = tools.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(&tools);
-    run_quietly(&mut venv).context("python3 cannot make an environment (Debian: apt-get install python3-venv)")?;
+    environment(&tools)?;
     install(root, &tools, PROGRAMS, &["--no-deps"])?;
     if root.join(TESTS).is_file() {
         install(root, &tools, TESTS, &[])?;
     }
     fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())
+}
+
+fn environment(folder: &Path) -> Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(folder);
+    run_quietly(&mut venv).context("python3 cannot make an environment (Debian: apt-get install python3-venv)")
+}
+
+/// A Python that can reduce pictures; in an environment of its own, as only whoever makes them needs it.
+pub(crate) fn pictures(root: &Path) -> Result<PathBuf> {
+    let folder = root.join(PICTURES);
+    let python = folder.join("bin/python");
+    let wanted = fs::read_to_string(root.join(REDUCING)).with_context(|| REDUCING.to_owned())?;
+    let stamp = folder.join("stamp");
+    if !fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        println!("Installing what reduces pictures into {} …", folder.display());
+        environment(&folder)?;
+        install(root, &folder, REDUCING, &[])?;
+        fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
+    }
+    Ok(python)
 }
 
 fn install(root: &Path, tools: &Path, requirements: &str, options: &[&str]) -> Result<()> {
