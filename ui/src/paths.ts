@@ -80,6 +80,11 @@ export function newDepartmentBeneath(parent_id: string, tenant_id: string): stri
   return `${paths.departmentNew}?${new URLSearchParams({ parent_id, tenant_id })}`;
 }
 
+/** The keys of a user. */
+export function userKeys(id: string): string {
+  return `${paths.keys}?${new URLSearchParams({ user_id: id })}`;
+}
+
 /** The keys of a service account. */
 export function accountKeys(id: string): string {
   return `${paths.keys}?${new URLSearchParams({ service_account_id: id })}`;

@@ -1,3 +1,4 @@
+import { access } from "./texts/access";
 import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
@@ -174,6 +175,8 @@ export const texts = {
     passwordNewHelp: "Leave empty to make a link afterwards with which the user sets one.",
     newPassword: "New password",
     newPasswordHelp: "Leave empty to keep the present one. A new one ends the user's sessions.",
+    profileHelp: "Holds for all keys of theirs. The strictest of all that apply holds.",
+    keys: "Their keys",
     deleteConsequence: "Their sessions end at once. What they did stays in the audit log.",
     empty: "Nobody but you.",
   },
@@ -503,6 +506,7 @@ export const texts = {
   firstCall,
   picker,
   playground,
+  access,
   audit,
   search,
   capabilities,

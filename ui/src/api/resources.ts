@@ -53,6 +53,11 @@ export type ResourceName = keyof Resources;
 export type Item<R extends ResourceName> = Resources[R]["item"];
 export type Made<R extends ResourceName> = Resources[R] extends { made: infer M } ? M : Item<R>;
 
+/** What a thing is called: its name, or somebody's address. */
+export function nameOf(item: { id: string; name?: string; email?: string }): string {
+  return item.name ?? item.email ?? item.id;
+}
+
 /** Items of one part of a list; the API gives at most 200. */
 export const PART = 100;
 
@@ -152,18 +157,17 @@ export function useFound<R extends ResourceName>(name: R, text: string, filter: 
 
 /** So many the API gives at most in one part of a list. */
 const LARGEST_PART = 200;
-/** After so many parts one has to write more of the name. */
+/** After so many parts that held too little one has to write more of the name. */
 const MOST_PARTS = 20;
 
 /**
- * Some of a kind that have this in their names and that `accepts` takes; undefined: all. The server does not know what is accepted, so
- * part after part is read until there are a few, or `MOST_PARTS`.
+ * The first `most` of a kind that have this in their names and that `accepts` takes; undefined: all. The server does not know what is
+ * accepted, so part after part is read until there are so many, or `MOST_PARTS` for each `FEW`.
  */
 export function useAccepted<R extends ResourceName>(
   name: R,
   text: string,
-  filter: Query = {},
-  accepts: ((item: Item<R>) => boolean) | undefined = undefined,
+  { filter = {}, accepts, most = FEW }: { filter?: Query; accepts?: (item: Item<R>) => boolean; most?: number } = {},
 ) {
   const limit = accepts ? LARGEST_PART : FEW;
   const query = { ...filter, q: text.trim() || undefined, limit };
@@ -177,18 +181,19 @@ export function useAccepted<R extends ResourceName>(
   });
   const parts = data?.pages ?? [];
   const accepted = parts.flatMap(({ items }) => items).filter((item) => accepts?.(item) ?? true);
+  const mostParts = (MOST_PARTS * most) / FEW;
   const isIncomplete =
-    hasNextPage && !isPlaceholderData && !error && accepted.length < FEW && parts.length < MOST_PARTS;
+    hasNextPage && !isPlaceholderData && !error && accepted.length < most && parts.length < mostParts;
   // Another one for each part: the rest of the query's state may be the same again by the time it is seen.
   const next = isIncomplete && !isFetching ? parts.at(-1)?.next_cursor : undefined;
   useEffect(() => {
     if (next) void fetchNextPage({ cancelRefetch: false });
   }, [next, fetchNextPage]);
   return {
-    items: accepted.slice(0, FEW),
+    items: accepted.slice(0, most),
     error,
     /** Whether there are more that could be accepted. */
-    hasMore: hasNextPage || accepted.length > FEW,
+    hasMore: hasNextPage || accepted.length > most,
     isSeeking: isIncomplete || isPlaceholderData || (!data && !error),
   };
 }

@@ -1,22 +1,24 @@
 import { ChevronsUpDown } from "lucide-react";
 import { useDeferredValue, useId, useState } from "react";
 import { type Control, type FieldPath, type FieldValues, useController } from "react-hook-form";
-import { type Item, type ResourceName, useAccepted, useFew, useItem } from "../api/resources";
+import { FEW, type Item, nameOf, type ResourceName, useAccepted, useFew, useItem } from "../api/resources";
 import { texts } from "../texts";
+import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { described, inputClass, Labelled } from "./Fields";
 import { SearchList } from "./SearchList";
 
 const { picker: words, common } = texts;
 
-/** Kinds of things that one can choose from, all of which have names. */
-export type Choosable = Exclude<ResourceName, "users">;
+type Named = { id: string; name: string };
 
-interface Choosing<R extends Choosable> {
+interface Choosing<R extends ResourceName> {
   /** Of which kind. */
   resource: R;
   /** What stands for none; undefined: there must be one. */
   none?: string;
+  /** What can be chosen besides, and is nothing of the server's. */
+  besides?: Named[];
   /** What the server is asked for: those of one tenant, or the platform's own. */
   filter?: { tenant_id?: string; owner?: "platform" };
   /** Which of those can be chosen; undefined: all. */
@@ -36,16 +38,16 @@ interface Held {
 }
 
 /** A choice from things of the API. Where they are few it is the browser's own control; else one looks for a name, at the server. */
-export function Picker<R extends Choosable>({ resource, filter, accepts, ...rest }: Choosing<R> & Held) {
+export function Picker<R extends ResourceName>({ resource, filter, accepts, ...rest }: Choosing<R> & Held) {
   const few = useFew(resource, filter);
   const isMany = few.data?.next_cursor != null;
   if (isMany) return <Sought resource={resource} filter={filter} accepts={accepts} {...rest} />;
-  const items = (few.data?.items ?? []).filter((item) => accepts?.(item as Item<R>) ?? true) as Named[];
-  return <Listed items={items} {...rest} />;
+  const items = (few.data?.items ?? []).filter((item) => accepts?.(item as Item<R>) ?? true);
+  return <Listed items={items.map(named)} {...rest} />;
 }
 
 /** The same as a field of a form. */
-export function PickerField<R extends Choosable, T extends FieldValues>({
+export function PickerField<R extends ResourceName, T extends FieldValues>({
   control,
   name,
   onName,
@@ -66,12 +68,14 @@ export function PickerField<R extends Choosable, T extends FieldValues>({
   return <Picker {...choosing} {...held} onChange={choose} />;
 }
 
-type Named = { id: string; name: string };
-type Shown = Pick<Choosing<Choosable>, "none" | "label" | "help" | "optional"> & Held;
+type Shown = Pick<Choosing<ResourceName>, "none" | "besides" | "label" | "help" | "optional"> & Held;
+
+const named = (item: Item<ResourceName>): Named => ({ id: item.id, name: nameOf(item) });
 
 function Listed({
   items,
   none,
+  besides = [],
   label,
   help,
   optional,
@@ -82,12 +86,13 @@ function Listed({
   error,
 }: Shown & { items: Named[] }) {
   const id = useId();
+  const all = [...besides, ...items];
   return (
     <Labelled id={id} label={label} help={help} error={error} optional={optional}>
       <select
         id={id}
         value={value}
-        onChange={({ target }) => onChange(target.value, items.find((item) => item.id === target.value)?.name ?? "")}
+        onChange={({ target }) => onChange(target.value, all.find((item) => item.id === target.value)?.name ?? "")}
         onBlur={onBlur}
         disabled={isDisabled}
         aria-invalid={error ? true : undefined}
@@ -95,8 +100,8 @@ function Listed({
         className={inputClass}
       >
         <option value="">{none ?? common.select}</option>
-        {value && !items.some((item) => item.id === value) && <option value={value}>{value}</option>}
-        {items.map((item) => (
+        {value && !all.some((item) => item.id === value) && <option value={value}>{value}</option>}
+        {all.map((item) => (
           <option key={item.id} value={item.id}>
             {item.name}
           </option>
@@ -106,17 +111,18 @@ function Listed({
   );
 }
 
-function Sought<R extends Choosable>({
+function Sought<R extends ResourceName>({
   resource,
   filter,
   accepts,
   ...shown
 }: Shown & Pick<Choosing<R>, "resource" | "filter" | "accepts">) {
-  const { none, label, help, optional, value, onChange, isDisabled, error } = shown;
+  const { none, besides, label, help, optional, value, onChange, isDisabled, error } = shown;
   const id = useId();
   const [isOpen, setOpen] = useState(false);
-  const chosen = useItem(resource, value || undefined);
-  const name = value ? ((chosen.data as Named | undefined)?.name ?? value) : (none ?? common.select);
+  const always = besides?.find((item) => item.id === value)?.name;
+  const stored = useItem(resource, always ? undefined : value || undefined);
+  const name = value ? (always ?? (stored.data ? nameOf(stored.data) : value)) : (none ?? common.select);
   return (
     <Labelled id={id} label={label} help={help} error={error} optional={optional}>
       <button
@@ -138,6 +144,7 @@ function Sought<R extends Choosable>({
           filter={filter}
           accepts={accepts}
           none={none}
+          besides={besides}
           onChoose={(chosenId, chosenName) => {
             onChange(chosenId, chosenName);
             setOpen(false);
@@ -148,30 +155,46 @@ function Sought<R extends Choosable>({
   );
 }
 
-function Hits<R extends Choosable>({
+function Hits<R extends ResourceName>({
   resource,
   filter,
   accepts,
   none,
+  besides = [],
   onChoose,
-}: Pick<Choosing<R>, "resource" | "filter" | "accepts" | "none"> & { onChoose: (id: string, name: string) => void }) {
+}: Pick<Choosing<R>, "resource" | "filter" | "accepts" | "none" | "besides"> & {
+  onChoose: (id: string, name: string) => void;
+}) {
   const [text, setText] = useState("");
-  const { items, error, hasMore, isSeeking } = useAccepted(resource, useDeferredValue(text), filter, accepts);
-  const hits = (items as Named[]).map(({ id, name }) => ({ key: id, name }));
-  const empty = none !== undefined && text === "" ? [{ key: "", name: none }] : [];
+  const [most, setMost] = useState(FEW);
+  const { items, error, hasMore, isSeeking } = useAccepted(resource, useDeferredValue(text), { filter, accepts, most });
+  const wanted = text.trim().toLowerCase();
+  const always = besides.filter(({ name }) => name.toLowerCase().includes(wanted));
+  const empty = none !== undefined && wanted === "" ? [{ id: "", name: none }] : [];
+  const hits = [...empty, ...always, ...items.map(named)];
   return (
-    <SearchList
-      label={words.label}
-      results={words.results}
-      text={text}
-      onText={setText}
-      hits={[...empty, ...hits]}
-      onChoose={({ key, name }) => onChoose(key, key && name)}
-    >
-      {error?.message}
-      {isSeeking && common.loading}
-      {!isSeeking && !error && hits.length === 0 && !hasMore && words.none}
-      {!isSeeking && hasMore && words.more}
-    </SearchList>
+    <>
+      <SearchList
+        label={words.label}
+        results={words.results}
+        text={text}
+        onText={(next) => {
+          setText(next);
+          setMost(FEW);
+        }}
+        hits={hits.map(({ id, name }) => ({ key: id, name }))}
+        onChoose={({ key, name }) => onChoose(key, key && name)}
+      >
+        {error?.message}
+        {isSeeking && common.loading}
+        {!isSeeking && !error && hits.length === empty.length && !hasMore && words.none}
+        {!isSeeking && hasMore && words.more}
+      </SearchList>
+      {!isSeeking && hasMore && items.length >= most && (
+        <Button className="mt-3" onPress={() => setMost(most + FEW)}>
+          {common.more}
+        </Button>
+      )}
+    </>
   );
 }

@@ -1,4 +1,4 @@
-import { type ReactNode, useId, useState } from "react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { inputClass } from "./Fields";
 
 export interface Hit {
@@ -31,6 +31,11 @@ export function SearchList<H extends Hit>({
   const id = useId();
   const [at, setAt] = useState(0);
   const chosen = Math.min(at, hits.length - 1);
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // What arrow keys lead to may be out of sight.
+    if (at > 0) list.current?.children[at]?.scrollIntoView({ block: "nearest" });
+  }, [at]);
   /** Whether the key was one of the list's. */
   const press = (key: string) => {
     const hit = hits[chosen];
@@ -65,7 +70,7 @@ export function SearchList<H extends Hit>({
         }}
         className={inputClass}
       />
-      <div id={`${id}-hits`} role="listbox" aria-label={results} className="mt-3 grid gap-0.5 empty:hidden">
+      <div ref={list} id={`${id}-hits`} role="listbox" aria-label={results} className="mt-3 grid gap-0.5 empty:hidden">
         {hits.map((hit, place) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: its keys are the input's
           <div

@@ -3,5 +3,5 @@ export const picker = {
   label: "Part of its name",
   results: "Found",
   none: "Nothing has this in its name.",
-  more: "There are more: write more of the name.",
+  more: "There are more: write more of the name, or load more.",
 } as const;

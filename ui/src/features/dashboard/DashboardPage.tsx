@@ -111,9 +111,19 @@ function Top({
   tenant?: string;
   order: "requests" | "cost";
 }) {
-  const top = useSummary({ ...period, tenant, group_by: dimension, order, limit: TOP });
+  const { isPlatform } = useIdentity();
+  // Things of several tenants may have one name.
+  const isOfTenants = dimension === "provider" || dimension === "api_key";
+  const dimensions: Dimension[] = isOfTenants && isPlatform && !tenant ? [dimension, "tenant"] : [dimension];
+  const top = useSummary({ ...period, tenant, group_by: dimensions.join(","), order, limit: TOP });
   const title = usageWords.top[dimension];
-  const all = usageWith({ group_by: dimension, order, ...period, ...(tenant ? { tenant } : {}) });
+  const all = usageWith({
+    group_by: dimension,
+    ...(dimensions[1] ? { then_by: dimensions[1] } : undefined),
+    order,
+    ...period,
+    ...(tenant ? { tenant } : {}),
+  });
   return (
     <Section title={title} actions={<AppLink to={all}>{texts.common.all}</AppLink>}>
       {top.isPending && <Loading lines={3} />}
@@ -122,7 +132,7 @@ function Top({
         <GroupTable
           label={title}
           items={top.data.items}
-          dimensions={[dimension]}
+          dimensions={dimensions}
           period={period}
           filter={tenant ? { tenant_id: tenant } : {}}
         />

@@ -1,15 +1,18 @@
-import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useWatch } from "react-hook-form";
+import { type Control, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList } from "../../api/resources";
+import { type Item, useList } from "../../api/resources";
 import { Button, LinkButton } from "../../design/Button";
-import { TextAreaField, TextField } from "../../design/Fields";
+import { EffectivePolicy } from "../../design/EffectivePolicy";
+import { TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
 import { patchLabels, readLabels, writeLabels } from "../../design/labels";
+import { LabelsField, labelsSchema, ProfileField } from "../../design/OwnedFields";
 import { Page } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
@@ -26,21 +29,15 @@ type Department = Item<"departments">;
 
 /** The departments in one's scope, as trees. */
 export function DepartmentsPage() {
-  const { isPlatform, identity, may } = useIdentity();
+  const { isPlatform } = useIdentity();
   const filters = useFilters("tenant_id");
   const list = useList("departments", { ...filters.query, sort: "name" });
   const departments = list.data?.pages.flatMap(({ items }) => items) ?? [];
   return (
-    <Page
+    <ListPage
       title={words.title}
       lead={words.lead}
-      actions={
-        may("departments.write", identity?.tenant_id) && (
-          <LinkButton to={paths.departmentNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
-            {words.new}
-          </LinkButton>
-        )
-      }
+      add={{ to: paths.departmentNew, label: words.new, needs: "departments.write" }}
     >
       {isPlatform && (
         <FilterBar onClear={filters.clear}>
@@ -56,7 +53,7 @@ export function DepartmentsPage() {
           {common.more}
         </Button>
       )}
-    </Page>
+    </ListPage>
   );
 }
 
@@ -97,7 +94,7 @@ const schema = z.object({
   name: z.string().trim().min(1, common.required),
   parent_id: z.string(),
   guardrail_profile_id: z.string(),
-  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  labels: labelsSchema,
 });
 
 export function NewDepartmentPage() {
@@ -109,23 +106,24 @@ export function NewDepartmentPage() {
 }
 
 export function DepartmentPage() {
-  const { id } = useParams({ strict: false });
-  const department = useItem("departments", id);
-  if (department.isPending) return <Loading />;
-  if (department.error) return <Failed error={department.error} onRetry={() => department.refetch()} />;
   return (
-    <Page
-      title={department.data.name}
-      width="form"
-      actions={
-        <>
-          <LinkButton to={departmentUsers(department.data.id)}>{words.people}</LinkButton>
-          <LinkButton to={departmentKeys(department.data.id)}>{words.keys}</LinkButton>
-        </>
-      }
-    >
-      <DepartmentForm key={department.data.id} department={department.data} />
-    </Page>
+    <ItemOf resource="departments">
+      {(department) => (
+        <Page
+          title={department.name}
+          width="form"
+          actions={
+            <>
+              <LinkButton to={departmentUsers(department.id)}>{words.people}</LinkButton>
+              <LinkButton to={departmentKeys(department.id)}>{words.keys}</LinkButton>
+            </>
+          }
+        >
+          <DepartmentForm key={department.id} department={department} />
+          <EffectivePolicy of="departments" id={department.id} />
+        </Page>
+      )}
+    </ItemOf>
   );
 }
 
@@ -167,52 +165,28 @@ function DepartmentForm({ department }: { department?: Department }) {
         <>
           {isPlatform && !department && <TenantField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} autoFocus={!department} />
-          <ChoiceFields control={control} own={department?.id} />
-          <TextAreaField
-            control={control}
-            name="labels"
-            label={shared.labels}
-            help={shared.labelsHelp}
-            rows={3}
-            optional
-            mono
-          />
+          <ParentField control={control} own={department?.id} />
+          <ProfileField control={control} help={words.profileHelp} />
+          <LabelsField control={control} />
         </>
       )}
     </ResourceForm>
   );
 }
 
-/** What is of the chosen tenant. */
-function ChoiceFields({
-  control,
-  own,
-}: {
-  control: Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"];
-  own?: string;
-}) {
+/** What it is beneath, of the chosen tenant. */
+function ParentField({ control, own }: { control: Control<z.infer<typeof schema>>; own?: string }) {
   const tenantId = useWatch({ control, name: "tenant_id" });
   return (
-    <>
-      <PickerField
-        resource="departments"
-        control={control}
-        name="parent_id"
-        label={words.parent}
-        help={words.parentHelp}
-        none={words.top}
-        filter={{ tenant_id: tenantId || undefined }}
-        accepts={({ id }) => id !== own}
-      />
-      <PickerField
-        resource="guardrails/profiles"
-        control={control}
-        name="guardrail_profile_id"
-        label={shared.profile}
-        help={words.profileHelp}
-        none={common.none}
-        accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
-      />
-    </>
+    <PickerField
+      resource="departments"
+      control={control}
+      name="parent_id"
+      label={words.parent}
+      help={words.parentHelp}
+      none={words.top}
+      filter={{ tenant_id: tenantId || undefined }}
+      accepts={({ id }) => id !== own}
+    />
   );
 }

@@ -7,12 +7,12 @@ import { Button } from "../../design/Button";
 import { Rows } from "../../design/DataTable";
 import { inputClass, Labelled, Select } from "../../design/Fields";
 import { duration } from "../../design/format";
+import { actionTone } from "../../design/guardrails";
 import { Page, Section } from "../../design/Page";
 import { Picker } from "../../design/Picker";
 import { Notice } from "../../design/States";
 import { texts } from "../../texts";
 import { pieces } from "./marks";
-import { actionTone } from "./words";
 
 const { bench: words, profiles: names } = texts;
 

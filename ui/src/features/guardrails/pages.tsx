@@ -10,6 +10,7 @@ import { DataTable } from "../../design/DataTable";
 import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
+import { actions, actionTone, directions, findings, uninspectableActions } from "../../design/guardrails";
 import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
@@ -18,7 +19,6 @@ import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
-import { actions, actionTone, directions, findings, uninspectableActions } from "./words";
 
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;

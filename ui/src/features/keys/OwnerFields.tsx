@@ -1,12 +1,12 @@
-import { type Control, type FieldValues, useController, useWatch } from "react-hook-form";
+import { type Control, type FieldValues, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useFew } from "../../api/resources";
-import { Select, SelectField } from "../../design/Fields";
+import type { Item } from "../../api/resources";
+import { SelectField } from "../../design/Fields";
 import { PickerField } from "../../design/Picker";
 import { texts } from "../../texts";
 
-const { common, identity: words } = texts;
+const { identity: words } = texts;
 const KINDS = ["", "user", "service_account", "department"] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -66,7 +66,9 @@ export function OwnerFields<T extends FieldValues & Owner & { tenant_id: string 
         label={words.owner}
         options={KINDS.map((value) => ({ value, label: words.owners[value] }))}
       />
-      {owner === "user" && <UserField control={control} tenantId={tenantId} />}
+      {owner === "user" && (
+        <PickerField resource="users" control={control} name="user_id" label={words.ownerUser} filter={filter} />
+      )}
       {owner === "service_account" && (
         <PickerField
           resource="service-accounts"
@@ -86,19 +88,5 @@ export function OwnerFields<T extends FieldValues & Owner & { tenant_id: string 
         />
       )}
     </>
-  );
-}
-
-function UserField({ control, tenantId }: { control: Control<Owner & { tenant_id: string }>; tenantId: string }) {
-  const { field } = useController({ control, name: "user_id" });
-  const users = useFew("users", { tenant_id: tenantId || undefined }).data?.items ?? [];
-  const options = users.map(({ id, email }) => ({ value: id, label: email }));
-  return (
-    <Select
-      label={words.ownerUser}
-      value={field.value}
-      onChange={field.onChange}
-      options={[{ value: "", label: common.select }, ...options]}
-    />
   );
 }

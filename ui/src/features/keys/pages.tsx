@@ -1,31 +1,40 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { Ban, Plus } from "lucide-react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Ban } from "lucide-react";
 import { useState } from "react";
-import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
+import { forget, type Item, removeOne, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
+import { tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
-import { CheckboxField, Select, SelectField, TextAreaField, TextField } from "../../design/Fields";
-import { FilterBar, NameFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
+import { EffectivePolicy } from "../../design/EffectivePolicy";
+import { CheckboxField, TextField } from "../../design/Fields";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, dateTime, fromLocalInput, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
 import { patchLabels, readLabels, writeLabels } from "../../design/labels";
+import { EnvironmentField, LabelsField, labelsSchema, ProfileField } from "../../design/OwnedFields";
+import {
+  AccountFilter,
+  ChoiceFilter,
+  DepartmentFilter,
+  EnvironmentFilter,
+  LabelFilter,
+  UserFilter,
+} from "../../design/OwnedFilters";
 import { Page, Section } from "../../design/Page";
-import { Picker, PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
-import { Failed, Loading, Notice } from "../../design/States";
+import { Notice } from "../../design/States";
 import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
-import { EffectiveGuardrails } from "./EffectiveGuardrails";
 import { OwnerFields, ownerKind, ownerOf, ownerSchema, toOwner } from "./OwnerFields";
 import { Refusing } from "./Refusing";
 import { revokeOne, useRevoke } from "./revoke";
@@ -40,12 +49,13 @@ const UNUSED = [30, 90, 365];
 
 /** The keys in one's scope. */
 export function KeysPage() {
-  const { isPlatform, identity, may } = useIdentity();
+  const { isPlatform, may } = useIdentity();
   const filters = useFilters(
     "tenant_id",
     "q",
     "state",
     "department_id",
+    "user_id",
     "service_account_id",
     "environment",
     "label",
@@ -58,73 +68,42 @@ export function KeysPage() {
     isSelectable: (key) => may("keys.write", key.tenant_id),
   });
   const list = useList("api-keys", filters.query);
+  const { values, set } = filters;
+  const tenantId = values.tenant_id;
   return (
-    <Page
-      title={words.title}
-      lead={words.lead}
-      actions={
-        may("keys.write", identity?.tenant_id) && (
-          <LinkButton to={paths.keyNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
-            {words.new}
-          </LinkButton>
-        )
-      }
-    >
+    <ListPage title={words.title} lead={words.lead} add={{ to: paths.keyNew, label: words.new, needs: "keys.write" }}>
       <FilterBar onClear={filters.clear}>
-        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
-        {isPlatform && (
-          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        )}
-        <Select
+        <NameFilter value={values.q} onChange={(q) => set({ q })} />
+        {isPlatform && <TenantFilter value={tenantId} onChange={(tenant_id) => set({ tenant_id })} />}
+        <ChoiceFilter
           label={words.state}
-          value={filters.values.state}
-          onChange={(state) => filters.set({ state })}
-          options={[
-            { value: "", label: common.all },
-            { value: "active", label: words.active },
-            { value: "disabled", label: words.disabled },
-            { value: "revoked", label: words.revoked },
-            { value: "expired", label: words.expired },
-          ]}
+          value={values.state}
+          onChange={(state) => set({ state })}
+          options={{
+            active: words.active,
+            disabled: words.disabled,
+            revoked: words.revoked,
+            expired: words.expired,
+          }}
         />
-        {may("departments.read", identity?.tenant_id) && (
-          <Picker
-            resource="departments"
-            label={shared.department}
-            none={common.all}
-            filter={{ tenant_id: filters.values.tenant_id || undefined }}
-            value={filters.values.department_id}
-            onChange={(department_id) => filters.set({ department_id })}
-          />
-        )}
-        {may("service_accounts.read", identity?.tenant_id) && (
-          <Picker
-            resource="service-accounts"
-            label={shared.accounts.one}
-            none={common.all}
-            filter={{ tenant_id: filters.values.tenant_id || undefined }}
-            value={filters.values.service_account_id}
-            onChange={(service_account_id) => filters.set({ service_account_id })}
-          />
-        )}
-        <Select
-          label={shared.environment}
-          value={filters.values.environment}
-          onChange={(environment) => filters.set({ environment })}
-          options={[
-            { value: "", label: common.all },
-            ...Object.entries(shared.environments).map(([value, label]) => ({ value, label })),
-          ]}
+        <DepartmentFilter
+          tenantId={tenantId}
+          value={values.department_id}
+          onChange={(department_id) => set({ department_id })}
         />
-        <TextFilter label={shared.label} value={filters.values.label} onChange={(label) => filters.set({ label })} />
-        <Select
+        <UserFilter tenantId={tenantId} value={values.user_id} onChange={(user_id) => set({ user_id })} />
+        <AccountFilter
+          tenantId={tenantId}
+          value={values.service_account_id}
+          onChange={(service_account_id) => set({ service_account_id })}
+        />
+        <EnvironmentFilter value={values.environment} onChange={(environment) => set({ environment })} />
+        <LabelFilter value={values.label} onChange={(label) => set({ label })} />
+        <ChoiceFilter
           label={words.unused}
-          value={filters.values.unused_for_days}
-          onChange={(unused_for_days) => filters.set({ unused_for_days })}
-          options={[
-            { value: "", label: common.all },
-            ...UNUSED.map((days) => ({ value: String(days), label: words.unusedFor(days) })),
-          ]}
+          value={values.unused_for_days}
+          onChange={(unused_for_days) => set({ unused_for_days })}
+          options={Object.fromEntries(UNUSED.map((days) => [days, words.unusedFor(days)]))}
         />
       </FilterBar>
       <BulkBar
@@ -154,14 +133,19 @@ export function KeysPage() {
           {
             title: common.name,
             width: "minmax(0,1.5fr)",
-            cell: (key) => <AppLink to={paths.key(key.id)}>{key.name}</AppLink>,
+            cell: (key) => (
+              <>
+                <AppLink to={paths.key(key.id)}>{key.name}</AppLink>
+                <code className="block truncate font-mono text-xs text-ink-soft">{key.prefix}…</code>
+              </>
+            ),
           },
-          { title: words.prefix, cell: (key) => <code className="font-mono text-xs">{key.prefix}…</code> },
-          ...(isPlatform ? [{ title: common.tenant, cell: (key: Key) => key.tenant_name ?? key.tenant_id }] : []),
+          ...tenantColumn<Key>(isPlatform),
           { title: shared.owner, secondary: true, cell: (key) => ownerOf(key) },
           { title: words.state, width: "7rem", cell: (key) => <KeyState apiKey={key} /> },
           {
             title: words.requestsPerMinute,
+            width: "6rem",
             secondary: true,
             numeric: true,
             cell: (key) => (key.requests_per_minute ? count(key.requests_per_minute) : words.noLimit),
@@ -172,10 +156,9 @@ export function KeysPage() {
             secondary: true,
             cell: (key) => (key.last_used_at ? shortDateTime(key.last_used_at) : words.never),
           },
-          { title: common.createdAt, width: "9rem", secondary: true, cell: (key) => shortDateTime(key.created_at) },
         ]}
       />
-    </Page>
+    </ListPage>
   );
 }
 
@@ -197,7 +180,7 @@ const schema = z.object({
   expires_at: z.string(),
   ...ownerSchema,
   environment: z.string(),
-  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  labels: labelsSchema,
   allowed_operations: z.string(),
   source_cidrs: z.string(),
   disabled: z.boolean(),
@@ -246,22 +229,22 @@ export function NewKeyPage() {
 }
 
 export function KeyPage() {
-  const { id } = useParams({ strict: false });
-  const key = useItem("api-keys", id);
-  const { isPlatform, mayWrite } = useIdentity();
+  return <ItemOf resource="api-keys">{(key) => <OneKey apiKey={key} />}</ItemOf>;
+}
+
+function OneKey({ apiKey }: { apiKey: Key }) {
+  const { isPlatform, may } = useIdentity();
   const revoke = useRevoke();
   const [isAsking, setAsking] = useState(false);
-  if (key.isPending) return <Loading />;
-  if (key.error) return <Failed error={key.error} onRetry={() => key.refetch()} />;
   return (
     <Page
-      title={key.data.name}
-      lead={<code className="font-mono">{key.data.prefix}…</code>}
+      title={apiKey.name}
+      lead={<code className="font-mono">{apiKey.prefix}…</code>}
       width="form"
       actions={
         <>
-          <LinkButton to={requestsWith({ key_id: key.data.id })}>{words.requests}</LinkButton>
-          {!key.data.revoked_at && mayWrite(key.data.tenant_id) && (
+          <LinkButton to={requestsWith({ key_id: apiKey.id })}>{words.requests}</LinkButton>
+          {!apiKey.revoked_at && may("keys.write", apiKey.tenant_id) && (
             <Button kind="danger" icon={<Ban aria-hidden className="size-4" />} onPress={() => setAsking(true)}>
               {words.revoke}
             </Button>
@@ -269,18 +252,16 @@ export function KeyPage() {
         </>
       }
     >
-      {key.data.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(key.data.revoked_at))}</Notice>}
-      {key.data.revoked_at && isPlatform && <Refusing apiKey={key.data} />}
-      <KeyForm key={key.data.id} apiKey={key.data} />
+      {apiKey.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(apiKey.revoked_at))}</Notice>}
+      {apiKey.revoked_at && isPlatform && <Refusing apiKey={apiKey} />}
+      <KeyForm key={apiKey.id} apiKey={apiKey} />
       <div className="mt-6">
         <Section title={words.testTitle} lead={words.testEnter}>
-          <TestCall tenantId={key.data.tenant_id} />
+          <TestCall tenantId={apiKey.tenant_id} />
         </Section>
       </div>
-      <div className="mt-6">
-        <EffectiveGuardrails keyId={key.data.id} />
-      </div>
-      <Statistics keyId={key.data.id} />
+      <EffectivePolicy of="api-keys" id={apiKey.id} />
+      <Statistics keyId={apiKey.id} />
       <Confirm
         title={words.revokeTitle}
         consequence={words.revokeConsequence}
@@ -288,7 +269,7 @@ export function KeyPage() {
         isOpen={isAsking}
         onClose={() => setAsking(false)}
         onConfirm={async () => {
-          await revoke.mutateAsync(key.data.id);
+          await revoke.mutateAsync(apiKey.id);
           toast(words.revokedToast);
         }}
       />
@@ -353,16 +334,8 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
             optional
           />
           <OwnerFields control={control} />
-          <SelectField
-            control={control}
-            name="environment"
-            label={shared.environment}
-            options={[
-              { value: "", label: shared.anyEnvironment },
-              ...Object.entries(shared.environments).map(([value, label]) => ({ value, label })),
-            ]}
-          />
-          <ProfileField control={control} />
+          <EnvironmentField control={control} />
+          <ProfileField control={control} help={words.profileHelp} none={words.tenantsProfile} />
           <TextField
             control={control}
             name="expires_at"
@@ -371,15 +344,7 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
             type="datetime-local"
             optional
           />
-          <TextAreaField
-            control={control}
-            name="labels"
-            label={shared.labels}
-            help={shared.labelsHelp}
-            rows={3}
-            optional
-            mono
-          />
+          <LabelsField control={control} />
           <TextField
             control={control}
             name="allowed_operations"
@@ -410,21 +375,5 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
         </>
       )}
     </ResourceForm>
-  );
-}
-
-/** The profiles of the chosen tenant and the platform's. */
-function ProfileField({ control }: { control: Parameters<typeof TextField<KeyValues>>[0]["control"] }) {
-  const tenantId = useWatch({ control, name: "tenant_id" });
-  return (
-    <PickerField
-      resource="guardrails/profiles"
-      control={control}
-      name="guardrail_profile_id"
-      label={words.profile}
-      help={words.profileHelp}
-      none={words.tenantsProfile}
-      accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
-    />
   );
 }

@@ -1,22 +1,20 @@
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
-import { useWatch } from "react-hook-form";
+import { useNavigate } from "@tanstack/react-router";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { type Item, useItem, useList } from "../../api/resources";
-import { Badge } from "../../design/Badge";
+import { type Item, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
+import { createdColumn, departmentColumn, disabledColumn, nameColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
-import { CheckboxField, Select, SelectField, TextAreaField, TextField } from "../../design/Fields";
+import { EffectivePolicy } from "../../design/EffectivePolicy";
+import { CheckboxField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { shortDateTime } from "../../design/format";
-import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
 import { patchLabels, readLabels, writeLabels } from "../../design/labels";
+import { DepartmentField, EnvironmentField, LabelsField, labelsSchema, ProfileField } from "../../design/OwnedFields";
+import { DepartmentFilter, DisabledFilter, EnvironmentFilter, LabelFilter } from "../../design/OwnedFilters";
 import { Page } from "../../design/Page";
-import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
-import { Failed, Loading } from "../../design/States";
 import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { accountKeys, paths } from "../../paths";
@@ -28,36 +26,27 @@ type Account = Item<"service-accounts">;
 
 /** The service accounts in one's scope. */
 export function ServiceAccountsPage() {
-  const { isPlatform, identity, may } = useIdentity();
-  const filters = useFilters("tenant_id", "q", "state");
+  const { isPlatform } = useIdentity();
+  const filters = useFilters("tenant_id", "q", "department_id", "environment", "label", "state");
   const list = useList("service-accounts", filters.query);
+  const { values, set } = filters;
   return (
-    <Page
+    <ListPage
       title={words.title}
       lead={words.lead}
-      actions={
-        may("service_accounts.write", identity?.tenant_id) && (
-          <LinkButton to={paths.accountNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
-            {words.new}
-          </LinkButton>
-        )
-      }
+      add={{ to: paths.accountNew, label: words.new, needs: "service_accounts.write" }}
     >
       <FilterBar onClear={filters.clear}>
-        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
-        {isPlatform && (
-          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        )}
-        <Select
-          label={shared.state}
-          value={filters.values.state}
-          onChange={(state) => filters.set({ state })}
-          options={[
-            { value: "", label: common.all },
-            { value: "active", label: shared.active },
-            { value: "disabled", label: shared.disabled },
-          ]}
+        <NameFilter value={values.q} onChange={(q) => set({ q })} />
+        {isPlatform && <TenantFilter value={values.tenant_id} onChange={(tenant_id) => set({ tenant_id })} />}
+        <DepartmentFilter
+          tenantId={values.tenant_id}
+          value={values.department_id}
+          onChange={(department_id) => set({ department_id })}
         />
+        <DisabledFilter value={values.state} onChange={(state) => set({ state })} />
+        <EnvironmentFilter value={values.environment} onChange={(environment) => set({ environment })} />
+        <LabelFilter value={values.label} onChange={(label) => set({ label })} />
       </FilterBar>
       <DataTable
         label={words.title}
@@ -66,33 +55,14 @@ export function ServiceAccountsPage() {
         empty={words.empty}
         onClearFilters={filters.clear}
         columns={[
-          {
-            title: common.name,
-            width: "minmax(0,1.5fr)",
-            cell: (account) => <AppLink to={paths.account(account.id)}>{account.name}</AppLink>,
-          },
-          { title: shared.department, cell: (account) => account.department_name ?? shared.noDepartment },
-          ...(isPlatform
-            ? [{ title: common.tenant, cell: (account: Account) => account.tenant_name ?? account.tenant_id }]
-            : []),
-          {
-            title: shared.state,
-            width: "7rem",
-            cell: (account) => (
-              <Badge tone={account.disabled ? "bad" : "good"}>
-                {account.disabled ? shared.disabled : shared.active}
-              </Badge>
-            ),
-          },
-          {
-            title: common.createdAt,
-            width: "9rem",
-            secondary: true,
-            cell: (account) => shortDateTime(account.created_at),
-          },
+          nameColumn(paths.account),
+          departmentColumn(),
+          ...tenantColumn<Account>(isPlatform),
+          disabledColumn(),
+          createdColumn(),
         ]}
       />
-    </Page>
+    </ListPage>
   );
 }
 
@@ -102,7 +72,7 @@ const schema = z.object({
   department_id: z.string(),
   environment: z.string(),
   guardrail_profile_id: z.string(),
-  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  labels: labelsSchema,
   disabled: z.boolean(),
 });
 
@@ -115,18 +85,19 @@ export function NewServiceAccountPage() {
 }
 
 export function ServiceAccountPage() {
-  const { id } = useParams({ strict: false });
-  const account = useItem("service-accounts", id);
-  if (account.isPending) return <Loading />;
-  if (account.error) return <Failed error={account.error} onRetry={() => account.refetch()} />;
   return (
-    <Page
-      title={account.data.name}
-      width="form"
-      actions={<LinkButton to={accountKeys(account.data.id)}>{words.keys}</LinkButton>}
-    >
-      <AccountForm key={account.data.id} account={account.data} />
-    </Page>
+    <ItemOf resource="service-accounts">
+      {(account) => (
+        <Page
+          title={account.name}
+          width="form"
+          actions={<LinkButton to={accountKeys(account.id)}>{words.keys}</LinkButton>}
+        >
+          <AccountForm key={account.id} account={account} />
+          <EffectivePolicy of="service-accounts" id={account.id} />
+        </Page>
+      )}
+    </ItemOf>
   );
 }
 
@@ -171,54 +142,13 @@ function AccountForm({ account }: { account?: Account }) {
         <>
           {isPlatform && !account && <TenantField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} autoFocus={!account} />
-          <ChoiceFields control={control} />
-          <SelectField
-            control={control}
-            name="environment"
-            label={shared.environment}
-            options={[
-              { value: "", label: shared.anyEnvironment },
-              ...Object.entries(shared.environments).map(([value, label]) => ({ value, label })),
-            ]}
-          />
-          <TextAreaField
-            control={control}
-            name="labels"
-            label={shared.labels}
-            help={shared.labelsHelp}
-            rows={3}
-            optional
-            mono
-          />
+          <DepartmentField control={control} />
+          <ProfileField control={control} help={words.profileHelp} />
+          <EnvironmentField control={control} />
+          <LabelsField control={control} />
           <CheckboxField control={control} name="disabled" label={shared.disabledAccount} />
         </>
       )}
     </ResourceForm>
-  );
-}
-
-/** What is of the chosen tenant. */
-function ChoiceFields({ control }: { control: Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"] }) {
-  const tenantId = useWatch({ control, name: "tenant_id" });
-  return (
-    <>
-      <PickerField
-        resource="departments"
-        control={control}
-        name="department_id"
-        label={shared.department}
-        none={shared.noDepartment}
-        filter={{ tenant_id: tenantId || undefined }}
-      />
-      <PickerField
-        resource="guardrails/profiles"
-        control={control}
-        name="guardrail_profile_id"
-        label={shared.profile}
-        help={words.profileHelp}
-        none={common.none}
-        accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
-      />
-    </>
   );
 }

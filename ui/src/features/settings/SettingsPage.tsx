@@ -14,6 +14,7 @@ import { toast } from "../../design/Toasts";
 import { chooseTheme, type Theme, useTheme } from "../../design/theme";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { Access } from "./Access";
 import { browserName } from "./browserName";
 import { Connections } from "./Connections";
 
@@ -36,6 +37,7 @@ export function SettingsPage() {
           />
         )}
       </Section>
+      <Access />
       <Section title={words.sessions} lead={words.sessionsLead}>
         <Sessions />
       </Section>
@@ -91,25 +93,25 @@ function Sessions() {
         columns={[
           {
             title: words.device,
-            width: "minmax(0,1.3fr)",
+            width: "minmax(6rem,1fr)",
             cell: (session) => <span title={session.user_agent}>{device(session)}</span>,
           },
           {
             title: texts.signInProviders.by,
-            width: "9rem",
+            width: "minmax(0,6rem)",
             secondary: true,
             cell: (session) => session.provider_name ?? texts.signInProviders.byPassword,
           },
-          { title: words.lastUsed, width: "9rem", cell: (session) => shortDateTime(session.last_seen_at) },
+          { title: words.lastUsed, width: "7.5rem", cell: (session) => shortDateTime(session.last_seen_at) },
           {
             title: words.expires,
-            width: "11rem",
+            width: "7.5rem",
             secondary: true,
             cell: (session) => shortDateTime(session.expires_at),
           },
           {
             title: common.actions,
-            width: "7rem",
+            width: "5rem",
             cell: (session) =>
               session.current ? (
                 <Badge tone="good">{words.thisOne}</Badge>

@@ -1,12 +1,11 @@
 import { Plus, Trash2 } from "lucide-react";
 import type { Schemas } from "../../api/client";
-import { useFew } from "../../api/resources";
 import { Button } from "../../design/Button";
-import { Select } from "../../design/Fields";
 import { Picker } from "../../design/Picker";
 import { texts } from "../../texts";
 
 const { grants: words, roles } = texts.identity;
+const BUILT_IN = Object.entries(roles.names).map(([id, name]) => ({ id, name }));
 
 export type Grant = Schemas["UserGrant"];
 
@@ -22,13 +21,6 @@ export function GrantsField({
   onChange: (grants: Grant[]) => void;
   isDisabled?: boolean;
 }) {
-  const custom = useFew("roles");
-  const options = [
-    ...Object.entries(roles.names).map(([role, label]) => ({ value: role, label })),
-    ...(custom.data?.items ?? [])
-      .filter(({ tenant_id }) => !tenant_id || tenant_id === tenantId)
-      .map(({ id, name }) => ({ value: id, label: name })),
-  ];
   const change = (index: number, grant: Grant) => onChange(value.map((one, at) => (at === index ? grant : one)));
   const choose = (index: number, role: string) => {
     const isBuiltIn = role in roles.names;
@@ -50,11 +42,14 @@ export function GrantsField({
           className="mb-3 grid items-end gap-3 sm:grid-cols-[1fr_1fr_auto]"
         >
           <legend className="sr-only">{words.number(index + 1)}</legend>
-          <Select
+          <Picker
+            resource="roles"
             label={words.role}
+            besides={BUILT_IN}
+            accepts={({ tenant_id }) => !tenant_id || tenant_id === tenantId}
             value={grant.role ?? grant.custom_role_id ?? ""}
-            onChange={(role) => choose(index, role)}
-            options={options}
+            onChange={(role) => role && choose(index, role)}
+            isDisabled={isDisabled}
           />
           <Picker
             resource="departments"

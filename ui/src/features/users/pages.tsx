@@ -1,81 +1,59 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
+import { useNavigate } from "@tanstack/react-router";
 import { type Control, useController, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, removeOne, useItem, useList } from "../../api/resources";
+import { forget, type Item, removeOne, useList } from "../../api/resources";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
+import { createdColumn, departmentColumn, disabledColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
-import { CheckboxField, Select, TextAreaField, TextField } from "../../design/Fields";
+import { EffectivePolicy } from "../../design/EffectivePolicy";
+import { CheckboxField, TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
 import { patchLabels, readLabels, writeLabels } from "../../design/labels";
+import { DepartmentField, LabelsField, labelsSchema, ProfileField } from "../../design/OwnedFields";
+import { DepartmentFilter, DisabledFilter, LabelFilter } from "../../design/OwnedFilters";
 import { Page } from "../../design/Page";
-import { Picker, PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { ROLES, RoleFields } from "../../design/RoleFields";
-import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
-import { paths } from "../../paths";
+import { paths, userKeys } from "../../paths";
 import { texts } from "../../texts";
 import { type Grant, GrantsField } from "./GrantsField";
 import { PasswordLink } from "./PasswordLink";
 
 const { users: words, common, identity: shared } = texts;
+type User = Item<"users">;
 
 /** The people in one's scope. */
 export function UsersPage() {
   const { isPlatform, identity, may } = useIdentity();
-  const filters = useFilters("tenant_id", "q", "department_id", "state");
+  const filters = useFilters("tenant_id", "q", "department_id", "state", "label");
   const queries = useQueryClient();
-  const selection = useSelection<Item<"users">>({
+  const selection = useSelection<User>({
     keyOf: ({ id }) => id,
     nameOf: ({ email }) => email,
     // Nobody deletes themselves.
     isSelectable: (user) => may("users.write", user.tenant_id) && user.id !== identity?.id,
   });
   const list = useList("users", filters.query);
+  const { values, set } = filters;
   return (
-    <Page
-      title={words.title}
-      lead={words.lead}
-      actions={
-        may("users.write", identity?.tenant_id) && (
-          <LinkButton to={paths.userNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
-            {words.new}
-          </LinkButton>
-        )
-      }
-    >
+    <ListPage title={words.title} lead={words.lead} add={{ to: paths.userNew, label: words.new, needs: "users.write" }}>
       <FilterBar onClear={filters.clear}>
-        <TextFilter label={words.emailHas} value={filters.values.q} onChange={(q) => filters.set({ q })} />
-        {isPlatform && (
-          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
-        )}
-        {may("departments.read", identity?.tenant_id) && (
-          <Picker
-            resource="departments"
-            label={shared.department}
-            none={common.all}
-            filter={{ tenant_id: filters.values.tenant_id || undefined }}
-            value={filters.values.department_id}
-            onChange={(department_id) => filters.set({ department_id })}
-          />
-        )}
-        <Select
-          label={shared.state}
-          value={filters.values.state}
-          onChange={(state) => filters.set({ state })}
-          options={[
-            { value: "", label: common.all },
-            { value: "active", label: shared.active },
-            { value: "disabled", label: shared.disabled },
-          ]}
+        <TextFilter label={words.emailHas} value={values.q} onChange={(q) => set({ q })} />
+        {isPlatform && <TenantFilter value={values.tenant_id} onChange={(tenant_id) => set({ tenant_id })} />}
+        <DepartmentFilter
+          tenantId={values.tenant_id}
+          value={values.department_id}
+          onChange={(department_id) => set({ department_id })}
         />
+        <DisabledFilter value={values.state} onChange={(state) => set({ state })} />
+        <LabelFilter value={values.label} onChange={(label) => set({ label })} />
       </FilterBar>
       <BulkBar
         selection={selection}
@@ -101,23 +79,14 @@ export function UsersPage() {
             width: "minmax(0,2fr)",
             cell: (user) => <AppLink to={paths.user(user.id)}>{user.email}</AppLink>,
           },
-          {
-            title: words.role,
-            cell: (user) => (user.disabled ? shared.disabled : texts.nav.roles[user.role]),
-          },
-          { title: shared.department, secondary: true, cell: (user) => user.department_name ?? shared.noDepartment },
-          ...(isPlatform
-            ? [
-                {
-                  title: common.tenant,
-                  cell: (user: Item<"users">) => user.tenant_name ?? user.tenant_id ?? common.platform,
-                },
-              ]
-            : []),
-          { title: common.createdAt, width: "9rem", secondary: true, cell: (user) => shortDateTime(user.created_at) },
+          { title: words.role, cell: (user) => texts.nav.roles[user.role] },
+          departmentColumn(),
+          ...tenantColumn<User>(isPlatform),
+          disabledColumn(),
+          createdColumn(),
         ]}
       />
-    </Page>
+    </ListPage>
   );
 }
 
@@ -127,7 +96,8 @@ const schema = z.object({
   tenant_id: z.string(),
   department_id: z.string(),
   grants: z.array(z.custom<Grant>()),
-  labels: z.string().refine((text) => readLabels(text), shared.labelsWrong),
+  guardrail_profile_id: z.string(),
+  labels: labelsSchema,
   disabled: z.boolean(),
   is_break_glass: z.boolean(),
   password: z.union([z.literal(""), z.string().min(12, words.passwordHelp).max(256, words.passwordHelp)]),
@@ -142,19 +112,24 @@ export function NewUserPage() {
 }
 
 export function UserPage() {
-  const { id } = useParams({ strict: false });
-  const user = useItem("users", id);
-  if (user.isPending) return <Loading />;
-  if (user.error) return <Failed error={user.error} onRetry={() => user.refetch()} />;
   return (
-    <Page title={user.data.email} width="form">
-      <UserForm key={user.data.id} user={user.data} />
-      <PasswordLink user={user.data} />
-    </Page>
+    <ItemOf resource="users">
+      {(user) => (
+        <Page
+          title={user.email}
+          width="form"
+          actions={user.tenant_id && <LinkButton to={userKeys(user.id)}>{words.keys}</LinkButton>}
+        >
+          <UserForm key={user.id} user={user} />
+          <PasswordLink user={user} />
+          {user.tenant_id && <EffectivePolicy of="users" id={user.id} />}
+        </Page>
+      )}
+    </ItemOf>
   );
 }
 
-function UserForm({ user }: { user?: Item<"users"> }) {
+function UserForm({ user }: { user?: User }) {
   const navigate = useNavigate();
   const { identity, may } = useIdentity();
   const labels = (text: string) => patchLabels(user?.labels ?? {}, readLabels(text) ?? {}) as Record<string, string>;
@@ -172,24 +147,27 @@ function UserForm({ user }: { user?: Item<"users"> }) {
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         department_id: item?.department_id ?? "",
         grants: item?.grants ?? [],
+        guardrail_profile_id: item?.guardrail_profile_id ?? "",
         labels: writeLabels(item?.labels),
         disabled: item?.disabled ?? false,
         is_break_glass: item?.is_break_glass ?? false,
         password: "",
       })}
-      toCreate={({ tenant_id, role, department_id, password, is_break_glass, ...form }) => ({
+      toCreate={({ tenant_id, role, department_id, guardrail_profile_id, password, is_break_glass, ...form }) => ({
         ...form,
         role,
         labels: labels(form.labels),
         department_id: department_id || null,
+        guardrail_profile_id: guardrail_profile_id || null,
         is_break_glass: role === "platform_admin" && is_break_glass,
         ...(password ? { password } : {}),
         tenant_id: role === "platform_admin" ? null : tenant_id || null,
       })}
-      toPatch={({ email, role, department_id, grants, disabled, is_break_glass, password, ...form }) => ({
+      toPatch={({ email, role, grants, disabled, is_break_glass, password, ...form }) => ({
         email,
         role,
-        department_id: department_id || null,
+        department_id: form.department_id || null,
+        guardrail_profile_id: form.guardrail_profile_id || null,
         grants,
         labels: labels(form.labels),
         disabled,
@@ -225,15 +203,7 @@ function UserForm({ user }: { user?: Item<"users"> }) {
             type="password"
             autoComplete="new-password"
           />
-          <TextAreaField
-            control={control}
-            name="labels"
-            label={shared.labels}
-            help={shared.labelsHelp}
-            rows={3}
-            optional
-            mono
-          />
+          <LabelsField control={control} />
           {user && <CheckboxField control={control} name="disabled" label={shared.disabledUser} />}
         </>
       )}
@@ -241,22 +211,16 @@ function UserForm({ user }: { user?: Item<"users"> }) {
   );
 }
 
-/** The department and the grants, of the chosen tenant. */
-function ScopeFields({ control }: { control: Parameters<typeof TextField<z.infer<typeof schema>>>[0]["control"] }) {
+/** What somebody has of the chosen tenant: the department, grants, and the profile of all their keys. */
+function ScopeFields({ control }: { control: Control<z.infer<typeof schema>> }) {
   const [tenantId, role] = useWatch({ control, name: ["tenant_id", "role"] });
   const { field } = useController({ control, name: "grants" });
   if (role === "platform_admin") return null;
   return (
     <>
-      <PickerField
-        resource="departments"
-        control={control}
-        name="department_id"
-        label={shared.department}
-        none={shared.noDepartment}
-        filter={{ tenant_id: tenantId || undefined }}
-      />
+      <DepartmentField control={control} />
       <GrantsField tenantId={tenantId} value={field.value} onChange={field.onChange} isDisabled={field.disabled} />
+      <ProfileField control={control} help={words.profileHelp} />
     </>
   );
 }

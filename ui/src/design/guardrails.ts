@@ -1,5 +1,5 @@
-import type { Schemas } from "../../api/client";
-import type { Tone } from "../../design/Badge";
+import type { Schemas } from "../api/client";
+import type { Tone } from "./Badge";
 
 /** What can be found and done, in the order in which it is offered. The types say when the API has more. */
 export const findings = [
