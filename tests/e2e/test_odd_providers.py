@@ -3,6 +3,7 @@
 A row of each matrix, in a real Envoy; `tests/gateway/tests/odd_providers.rs` has them whole.
 """
 
+import decimal
 import json
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_figures_are_read_as_they_are_meant(world):
 def test_a_request_is_recorded_and_its_cost_told_once_whatever_is_reported(world, usage):
     response, record = answered(world, document(usage))
     assert response.status_code == 200, response.text
-    assert response.headers["x-weir-cost"] == f"{record['cost_microusd'] / 1_000_000:.6f}"
+    assert decimal.Decimal(response.headers["x-weir-cost"]) == decimal.Decimal(record["cost_usd"])
     assert 0 < record["output_tokens"] < 1_000
     assert record["output_source"] == "estimated"
 

@@ -1,7 +1,7 @@
 """Every request leaves exactly one record in the ledger, and the record is true."""
 
 import datetime
-import math
+import decimal
 
 import httpx
 import pytest
@@ -13,14 +13,11 @@ from weir_e2e.world import PRICE
 
 SCHEMAS = ["openai", "anthropic"]
 USAGE = {"input_tokens": 1000, "cached_input_tokens": 400, "output_tokens": 77}
-# 600 fresh and 400 cached tokens of input, 77 of output, in micro-dollars, rounded up once.
-COST = math.ceil(
-    (
-        600 * PRICE["input_microusd_per_million"]
-        + 400 * PRICE["cached_input_microusd_per_million"]
-        + 77 * PRICE["output_microusd_per_million"]
-    )
-    / 1_000_000
+# 600 fresh and 400 cached tokens of input, 77 of output, in pico-dollars.
+COST = (
+    600 * PRICE["input_microusd_per_million"]
+    + 400 * PRICE["cached_input_microusd_per_million"]
+    + 77 * PRICE["output_microusd_per_million"]
 )
 
 OPERATION = {"openai": "chat.completions", "anthropic": "messages"}
@@ -42,7 +39,6 @@ def check_once(world, database, request_id: str) -> dict:
     for name in ("input_tokens", "cached_input_tokens", "output_tokens", "input_source", "output_source"):
         assert row[name] == record[name], name
     for name in (
-        "cost_microusd",
         "latency_us",
         "time_to_first_token_us",
         "status",
@@ -51,6 +47,8 @@ def check_once(world, database, request_id: str) -> dict:
         "attempts",
     ):
         assert row[name] == record[name], name
+    picousd = row["cost_microusd"] * 10**6 + row["cost_rest_picousd"]
+    assert (decimal.Decimal(record["cost_usd"]) * 10**12, record["cost_microusd"]) == (picousd, -(-picousd // 10**6))
     assert row["started_at"] == datetime.datetime.fromisoformat(record["started_at"])
     assert record["tenant_id"] == world.tenant_id
     return record
@@ -72,7 +70,7 @@ def test_an_answer_is_recorded_once_with_its_figures(world, database, client_sch
     assert record["upstream_model"] == {"openai": "gpt-4o", "anthropic": "claude-sonnet-5"}[provider_schema]
     assert (record["input_tokens"], record["cached_input_tokens"], record["output_tokens"]) == (1000, 400, 77)
     assert (record["input_source"], record["output_source"]) == ("provider", "provider")
-    assert record["cost_microusd"] == COST and record["price_version"]
+    assert decimal.Decimal(record["cost_usd"]) == decimal.Decimal(COST) / 10**12 and record["price_version"]
     assert (record["status"], record["outcome"], record["error_code"]) == (200, "complete", "")
     assert (record["streamed"], record["attempts"], record["guardrail_findings"]) == (streamed, 1, [])
     assert 0 < record["latency_us"] < 10_000_000
@@ -81,7 +79,7 @@ def test_an_answer_is_recorded_once_with_its_figures(world, database, client_sch
     started = datetime.datetime.fromisoformat(record["started_at"])
     assert abs((started - began).total_seconds()) < 5
     # A stream's headers leave before its cost is known.
-    assert response.headers.get("x-weir-cost") == (None if streamed else f"{COST / 1_000_000:.6f}")
+    assert response.headers.get("x-weir-cost") == (None if streamed else f"{decimal.Decimal(COST) / 10**12:.6f}")
 
 
 def test_a_stream_is_metered_though_its_client_did_not_ask_for_usage(world, database):

@@ -47,8 +47,8 @@ pub struct UsageRecord {
     pub output_source: UsageSource,
     /// Who counted the reasoning.
     pub reasoning_source: UsageSource,
-    /// Micro-dollars.
-    pub cost_microusd: i64,
+    /// Pico-dollars, exactly.
+    pub cost_picousd: u64,
     /// Empty if there was no price.
     pub price_version: String,
     /// From the request's arrival to its end, in microseconds.
@@ -103,8 +103,10 @@ pub struct UsageAttempt {
 const CLOCK_AHEAD: TimeDelta = TimeDelta::hours(1);
 /// How late a record may come.
 const OLDEST: TimeDelta = TimeDelta::days(7);
+/// Pico-dollars of a micro-dollar.
+pub const PICOUSD_PER_MICROUSD: u64 = 1_000_000;
 /// The dearest request: a million dollars.
-const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
+const DEAREST_PICOUSD: u64 = 1_000_000_000_000_000_000;
 /// The most tokens of one kind in a request.
 const MOST_TOKENS: u64 = 1_000_000_000_000;
 /// The longest request, in microseconds: a week. A pool's longest time-out is a day.
@@ -119,6 +121,11 @@ const MOST_ATTEMPTS: usize = 16;
 const MOST_TEXTS: usize = 64;
 
 impl UsageRecord {
+    /// The cost for those who count in whole micro-dollars, rounded up.
+    pub fn cost_microusd(&self) -> u64 {
+        self.cost_picousd.div_ceil(PICOUSD_PER_MICROUSD)
+    }
+
     /// The record as it can be kept. What cannot be true is bounded and named in `doubtful`, and long texts are shortened: a
     /// gateway's token must not be enough to falsify sums, to fill the ledger's past or its disk; and no figure, whoever made it
     /// up, may keep a request out of the ledger.
@@ -137,6 +144,7 @@ impl UsageRecord {
         bound("cache_write_1h_tokens", &mut self.cache_write_1h_tokens, MOST_TOKENS);
         bound("output_tokens", &mut self.output_tokens, MOST_TOKENS);
         bound("reasoning_tokens", &mut self.reasoning_tokens, MOST_TOKENS);
+        bound("cost_picousd", &mut self.cost_picousd, DEAREST_PICOUSD);
         bound("latency_us", &mut self.latency_us, LONGEST_US);
         if let Some(time) = &mut self.time_to_first_token_us {
             bound("time_to_first_token_us", time, LONGEST_US);
@@ -146,10 +154,6 @@ impl UsageRecord {
             attempt.started_after_us = attempt.started_after_us.min(LONGEST_US);
             attempt.answered_after_us = attempt.answered_after_us.map(|after| after.min(LONGEST_US));
             shorten(&mut attempt.upstream_model, LONGEST_MODEL);
-        }
-        if !(0..=DEAREST_MICROUSD).contains(&self.cost_microusd) {
-            self.cost_microusd = self.cost_microusd.clamp(0, DEAREST_MICROUSD);
-            refused.push("cost_microusd");
         }
         if !(now - OLDEST..=now + CLOCK_AHEAD).contains(&self.started_at) {
             self.started_at = now;
@@ -263,7 +267,7 @@ mod tests {
             cache_write_source: UsageSource::Provider,
             output_source: UsageSource::Provider,
             reasoning_source: UsageSource::Provider,
-            cost_microusd: 5,
+            cost_picousd: 5,
             price_version: "r1".into(),
             latency_us: 6,
             time_to_first_token_us: Some(7),
@@ -315,8 +319,8 @@ mod tests {
         );
         check(|it| it.output_tokens = u64::MAX, |it| it.output_tokens = MOST_TOKENS, "output_tokens");
         check(|it| it.reasoning_tokens = u64::MAX, |it| it.reasoning_tokens = MOST_TOKENS, "reasoning_tokens");
-        check(|it| it.cost_microusd = i64::MAX, |it| it.cost_microusd = DEAREST_MICROUSD, "cost_microusd");
-        check(|it| it.cost_microusd = i64::MIN, |it| it.cost_microusd = 0, "cost_microusd");
+        check(|it| it.cost_picousd = u64::MAX, |it| it.cost_picousd = DEAREST_PICOUSD, "cost_picousd");
+        check(|it| it.cost_picousd = DEAREST_PICOUSD + 1, |it| it.cost_picousd = DEAREST_PICOUSD, "cost_picousd");
         check(|it| it.latency_us = u64::MAX, |it| it.latency_us = LONGEST_US, "latency_us");
         check(
             |it| it.time_to_first_token_us = Some(u64::MAX),

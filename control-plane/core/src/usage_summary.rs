@@ -118,8 +118,8 @@ pub struct Sums {
     pub output_tokens: u64,
     /// Of them those of reasoning.
     pub reasoning_tokens: u64,
-    /// Micro-dollars.
-    pub cost_microusd: u64,
+    /// Pico-dollars, exactly.
+    pub cost_picousd: u128,
     /// When the last of them started; `None`: there was none.
     pub last_at: Option<DateTime<Utc>>,
     /// How long they took.

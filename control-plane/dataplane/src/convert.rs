@@ -7,7 +7,7 @@ use weir_core::gateway::{
     Catalog, CredentialStatus, KnownCatalog, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement,
     Resolved,
 };
-use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
+use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
 /// `keeps_restrictions`: whether whoever asks knows that keys may be disabled or restricted. To others such a key is revoked.
@@ -146,6 +146,13 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
     let cache_write_source = source(record.cache_write_source());
     let reasoning_source = source(record.reasoning_source());
     let mut doubtful = record.doubtful;
+    let cost_picousd = record.cost_picousd.unwrap_or_else(|| match u64::try_from(record.cost_microusd) {
+        Ok(microusd) => microusd.saturating_mul(PICOUSD_PER_MICROUSD),
+        Err(_) => {
+            doubtful.push("cost_picousd".to_owned());
+            0
+        }
+    });
     let mut optional_id = |field: &str, value: &str| {
         let id = value.parse().ok();
         if id.is_none() && !value.is_empty() {
@@ -175,7 +182,7 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
         cache_write_source,
         output_source,
         reasoning_source,
-        cost_microusd: record.cost_microusd,
+        cost_picousd,
         price_version: record.price_version,
         latency_us: record.latency_us,
         time_to_first_token_us: record.time_to_first_token_us,
@@ -209,5 +216,36 @@ fn source(source: wire::UsageSource) -> UsageSource {
         wire::UsageSource::Provider => UsageSource::Provider,
         wire::UsageSource::Estimated => UsageSource::Estimated,
         wire::UsageSource::None | wire::UsageSource::Unspecified => UsageSource::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_is_exact_and_that_of_an_older_gateway_as_it_said_it() {
+        let check = |cost_microusd: i64, cost_picousd: Option<u64>, expect: u64, doubtful: &[&str]| {
+            let id = Uuid::now_v7().to_string();
+            let record = wire::UsageRecord {
+                request_id: id.clone(),
+                tenant_id: id.clone(),
+                key_id: id,
+                cost_microusd,
+                cost_picousd,
+                ..Default::default()
+            };
+            let record = usage_record(record).expect("a record");
+            let doubtful: Vec<String> = doubtful.iter().map(|field| (*field).to_owned()).collect();
+            assert_eq!((record.cost_picousd, record.doubtful), (expect, doubtful));
+        };
+        check(1, Some(60_000), 60_000, &[]);
+        check(1, Some(0), 0, &[]);
+        check(123, None, 123_000_000, &[]);
+        check(0, None, 0, &[]);
+        check(-1, None, 0, &["cost_picousd"]);
+        check(i64::MIN, None, 0, &["cost_picousd"]);
+        // The ledger bounds and marks it.
+        check(i64::MAX, None, u64::MAX, &[]);
     }
 }

@@ -58,8 +58,10 @@ pub struct TenantUsage {
     pub input_tokens: i64,
     /// Tokens of answers.
     pub output_tokens: i64,
-    /// Micro-dollars.
+    /// Micro-dollars of the cost.
     pub cost_microusd: i64,
+    /// Pico-dollars beyond them, which may come to more than a micro-dollar.
+    pub cost_rest_picousd: i64,
 }
 
 impl Store {
@@ -83,7 +85,8 @@ impl Store {
         let usage = sqlx::query_as(
             "SELECT tenant_id, count(*) AS requests, count(*) FILTER (WHERE error_code <> '') AS errors,
                     sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
-                    sum(cost_microusd)::bigint AS cost_microusd
+                    sum(cost_microusd)::bigint AS cost_microusd,
+                    sum(cost_rest_picousd)::bigint AS cost_rest_picousd
              FROM usage_records WHERE recorded_at >= $1 AND recorded_at < $2 AND started_on >= $3 GROUP BY tenant_id",
         )
         .bind(from)

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
+use weir_core::ledger::PICOUSD_PER_MICROUSD;
 
 use crate::StoreError;
 
@@ -14,6 +15,11 @@ pub(crate) fn unsigned(value: i64) -> Result<u64, StoreError> {
 /// A number as Postgres keeps it; what is too large for it becomes its largest.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A cost in pico-dollars, of the two numbers in which it is kept: micro-dollars, and the pico-dollars beyond.
+pub(crate) fn picousd(microusd: i64, rest: i64) -> Result<u128, StoreError> {
+    Ok(u128::from(unsigned(microusd)?) * u128::from(PICOUSD_PER_MICROUSD) + u128::from(unsigned(rest)?))
 }
 
 /// Refuses a tenant that does not exist.

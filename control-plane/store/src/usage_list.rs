@@ -13,7 +13,7 @@ use weir_core::permission::Permission;
 
 use crate::authorisation::condition;
 use crate::resource::API_KEY;
-use crate::row::unsigned;
+use crate::row::{picousd, unsigned};
 use crate::{Store, StoreError};
 
 /// Which records are wanted.
@@ -130,6 +130,7 @@ pub(crate) struct UsageRow {
     output_source: String,
     reasoning_source: String,
     cost_microusd: i64,
+    cost_rest_picousd: i64,
     price_version: String,
     latency_us: i64,
     time_to_first_token_us: Option<i64>,
@@ -169,7 +170,8 @@ impl UsageRow {
             cache_write_source: UsageSource::from_name(&self.cache_write_source),
             output_source: UsageSource::from_name(&self.output_source),
             reasoning_source: UsageSource::from_name(&self.reasoning_source),
-            cost_microusd: self.cost_microusd,
+            cost_picousd: u64::try_from(picousd(self.cost_microusd, self.cost_rest_picousd)?)
+                .map_err(|_| StoreError::Corrupt("a cost"))?,
             price_version: self.price_version,
             latency_us: unsigned(self.latency_us)?,
             time_to_first_token_us: self.time_to_first_token_us.map(unsigned).transpose()?,

@@ -12,15 +12,15 @@ use weir_core::usage_summary::{Bucket, Dimension, GroupValue, Order, Summary, Su
 
 use crate::authorisation::condition;
 use crate::resource::API_KEY;
-use crate::row::unsigned;
+use crate::row::{picousd, unsigned};
 use crate::{Store, StoreError};
 
 /// What is summed, as both the rows of sums and the records give it.
 const MEASURES: &str = "requests, errors, with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, \
-     reasoning_tokens, cost_microusd, last_at, latency, time_to_first_token";
+     reasoning_tokens, cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token";
 const OF_RECORD: &str = "1::bigint, (outcome NOT IN ('complete', 'client_disconnect'))::int::bigint, \
      (cardinality(guardrail_findings) > 0)::int::bigint, input_tokens, cached_input_tokens, \
-     cache_write_tokens + cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_microusd, started_at, \
+     cache_write_tokens + cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_microusd, cost_rest_picousd, started_at, \
      usage_sketch(latency_us), usage_sketch(time_to_first_token_us)";
 const NOBODY: &str = "'00000000-0000-0000-0000-000000000000'::uuid";
 
@@ -43,7 +43,7 @@ impl Store {
         let order = match request.order {
             Order::Bucket => "",
             Order::Requests => "requests DESC, ",
-            Order::Cost => "cost_microusd DESC, ",
+            Order::Cost => "sum(parts.cost_microusd) * 1000000 + sum(parts.cost_rest_picousd) DESC, ",
             Order::Tokens => "sum(parts.input_tokens) + sum(parts.output_tokens) DESC, ",
             Order::Errors => "errors DESC, ",
         };
@@ -136,6 +136,7 @@ fn select(
         "output_tokens",
         "reasoning_tokens",
         "cost_microusd",
+        "cost_rest_picousd",
     ] {
         query.push(format!(", least(sum(parts.{sum}), 9223372036854775807)::bigint AS {sum}"));
     }
@@ -294,6 +295,7 @@ struct SumRow {
     output_tokens: i64,
     reasoning_tokens: i64,
     cost_microusd: i64,
+    cost_rest_picousd: i64,
     last_at: Option<DateTime<Utc>>,
     latency: Option<Vec<u8>>,
     time_to_first_token: Option<Vec<u8>>,
@@ -310,7 +312,7 @@ impl SumRow {
             cache_write_tokens: unsigned(self.cache_write_tokens)?,
             output_tokens: unsigned(self.output_tokens)?,
             reasoning_tokens: unsigned(self.reasoning_tokens)?,
-            cost_microusd: unsigned(self.cost_microusd)?,
+            cost_picousd: picousd(self.cost_microusd, self.cost_rest_picousd)?,
             last_at: self.last_at,
             latency: sketch(self.latency.as_deref())?,
             time_to_first_token: sketch(self.time_to_first_token.as_deref())?,

@@ -335,7 +335,7 @@ pub struct UsageRecord {
     pub input_source: i32,
     #[prost(enumeration = "UsageSource", tag = "14")]
     pub output_source: i32,
-    /// Micro-dollars.
+    /// Whole micro-dollars of the cost, rounded up: from gateways of before cost_picousd, and for control planes of before.
     #[prost(int64, tag = "15")]
     pub cost_microusd: i64,
     /// Empty if there was no price.
@@ -396,6 +396,9 @@ pub struct UsageRecord {
     /// where error_code is, and from older gateways.
     #[prost(string, tag = "35")]
     pub decided_by: ::prost::alloc::string::String,
+    /// The cost in pico-dollars (a millionth of a micro-dollar), exactly. Absent: an older gateway, whose cost_microusd holds.
+    #[prost(uint64, optional, tag = "36")]
+    pub cost_picousd: ::core::option::Option<u64>,
 }
 /// One try at one provider.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

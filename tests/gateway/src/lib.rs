@@ -10,4 +10,4 @@ mod world;
 
 pub use events::{Event, check_error, check_error_body, events, is_last, said, said_in_event, said_in_stream};
 pub use provider::Upstream;
-pub use world::{SCHEMAS, World, ask, deployment, path_of};
+pub use world::{SCHEMAS, World, ask, deployment, dollars, path_of};

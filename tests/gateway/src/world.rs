@@ -31,6 +31,17 @@ pub fn path_of(schema: &str) -> &'static str {
     }
 }
 
+/// A record's pico-dollars as a client is told them: dollars, exactly, with at least six decimals.
+///
+/// # Panics
+/// If it is no number.
+pub fn dollars(picousd: &Value) -> String {
+    let picousd = picousd.as_u64().expect("a cost");
+    let decimals = format!("{:012}", picousd % 1_000_000_000_000);
+    let (micro, rest) = decimals.split_at(6);
+    format!("{}.{micro}{}", picousd / 1_000_000_000_000, rest.trim_end_matches('0'))
+}
+
 /// The smallest chat request of a schema, with more fields or other ones.
 ///
 /// # Panics

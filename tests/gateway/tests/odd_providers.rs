@@ -1,7 +1,7 @@
 //! Servers that say they speak an API and differ from it: in their errors, their figures, their codings.
 
 use serde_json::{Value, json};
-use weir_gateway_tests::{World, ask, check_error, check_error_body, said};
+use weir_gateway_tests::{World, ask, check_error, check_error_body, dollars, said};
 use weir_test_proxy::{Received, Request};
 
 /// All schemas of clients and of providers.
@@ -198,8 +198,7 @@ fn a_request_is_recorded_and_its_cost_told_once_whatever_is_reported() {
         world.model("m", "openai", document(&usage, true));
         let received = asked(&mut world, "openai", "m", false);
         let record = world.record();
-        let cost = record["cost_microusd"].as_u64().expect("a cost");
-        let told = format!("{}.{:06}", cost / 1_000_000, cost % 1_000_000);
+        let told = dollars(&record["cost_picousd"]);
         assert_eq!(received.header("x-weir-cost"), Some(told.as_str()));
         assert!((1..1000).contains(&record["output_tokens"].as_u64().expect("a figure")), "{record}");
         assert_eq!(record["output_source"], "estimated");

@@ -2,7 +2,7 @@
 //! figures that are odd.
 
 use serde_json::{Value, json};
-use weir_gateway_tests::{World, ask, said_in_stream};
+use weir_gateway_tests::{World, ask, dollars, said_in_stream};
 
 /// All schemas of clients and of providers.
 const ALL: [&str; 3] = ["openai", "anthropic", "openai_responses"];
@@ -209,8 +209,7 @@ fn whatever_is_reported_there_is_one_record_and_its_cost_is_the_clients() {
                 assert_eq!(received.status(), 200, "{provider} {client} {usage}: {}", received.text());
                 assert_eq!(world.records().len(), 1);
                 let record = world.record();
-                let cost = record["cost_microusd"].as_u64().expect("a cost");
-                let told = format!("{}.{:06}", cost / 1_000_000, cost % 1_000_000);
+                let told = dollars(&record["cost_picousd"]);
                 assert_eq!(received.header("x-weir-cost"), Some(told.as_str()), "{record}");
                 assert!((1..1000).contains(&record["output_tokens"].as_u64().expect("a figure")), "{usage}: {record}");
             }

@@ -12,6 +12,8 @@ use weir_llm::{Operation, Schema, read_head};
 use weir_metering::{MeteringPlugin, Outbox};
 use weir_provider::ProviderPlugin;
 
+/// Pico-dollars of a micro-dollar.
+const MICRO: u64 = 1_000_000;
 const METADATA: &str = "xds.upstream_host_metadata.filter_metadata.weir.deployment";
 
 /// A request, and the provider that answers it.
@@ -112,9 +114,12 @@ fn check(case: Case, expect: Value) {
     for (name, value) in expect.as_object().expect("an object") {
         assert_eq!(&record[name], value, "{name} of {record}");
     }
-    let cost = record["cost_microusd"].as_i64().expect("a cost");
+    let cost = record["cost_picousd"].as_u64().expect("a cost");
     let is_told = status == "200" && case.content_type == "application/json";
-    let expect = is_told.then(|| format!("{}.{:06}", cost / 1_000_000, cost % 1_000_000));
+    let expect = is_told.then(|| {
+        let rest = format!("{:06}", cost % 1_000_000);
+        format!("{}.{:06}{}", cost / 1_000_000_000_000, cost / 1_000_000 % 1_000_000, rest.trim_end_matches('0'))
+    });
     assert_eq!(told, expect, "{record}");
 }
 
@@ -147,12 +152,12 @@ fn figures_are_checked_against_the_total() {
     check(
         whole(json!({"usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 420,
             "completion_tokens_details": {"reasoning_tokens": 300}}})),
-        json!({"input_tokens": 100, "output_tokens": 320, "reasoning_tokens": 300, "cost_microusd": 250 + 3200}),
+        json!({"input_tokens": 100, "output_tokens": 320, "reasoning_tokens": 300, "cost_picousd": (250 + 3200) * MICRO}),
     );
     check(
         whole(json!({"usage": {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 140,
             "prompt_tokens_details": {"cached_tokens": 100}}})),
-        json!({"input_tokens": 120, "cached_input_tokens": 100, "output_tokens": 20, "cost_microusd": 50 + 125 + 200}),
+        json!({"input_tokens": 120, "cached_input_tokens": 100, "output_tokens": 20, "cost_picousd": (50 + 125 + 200) * MICRO}),
     );
     check(
         whole(json!({"usage": {"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 80}})),
@@ -175,7 +180,7 @@ fn a_figure_without_measure_leaves_a_record_and_a_cost_that_can_be_read() {
     for tokens in [500_000_000_000_u64, 1_000_000_000_000, u64::MAX] {
         check(
             whole(json!({"usage": {"prompt_tokens": tokens, "completion_tokens": tokens}})),
-            json!({"input_tokens": 3, "output_tokens": 50, "cost_microusd": 8 + 500, "input_source": "estimated",
+            json!({"input_tokens": 3, "output_tokens": 50, "cost_picousd": 7_500_000 + 500 * MICRO, "input_source": "estimated",
                 "output_source": "estimated", "doubtful": ["input_tokens", "output_tokens"], "outcome": "complete"}),
         );
     }
@@ -185,11 +190,11 @@ fn a_figure_without_measure_leaves_a_record_and_a_cost_that_can_be_read() {
 fn a_client_is_told_the_estimate_that_the_ledger_has() {
     check(
         whole(json!({})),
-        json!({"input_tokens": 3, "output_tokens": 50, "cost_microusd": 508, "input_source": "estimated"}),
+        json!({"input_tokens": 3, "output_tokens": 50, "cost_picousd": 507_500_000, "input_source": "estimated"}),
     );
     check(
         whole(json!({"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}})),
-        json!({"input_tokens": 3, "output_tokens": 50, "cost_microusd": 508, "doubtful": ["output_tokens"]}),
+        json!({"input_tokens": 3, "output_tokens": 50, "cost_picousd": 507_500_000, "doubtful": ["output_tokens"]}),
     );
 }
 
@@ -201,7 +206,7 @@ fn an_answer_that_cannot_be_translated_is_charged() {
     check(
         case,
         json!({"outcome": "failed", "status": 502, "input_tokens": 100, "input_source": "provider",
-            "output_tokens": 20, "cost_microusd": 250 + 200}),
+            "output_tokens": 20, "cost_picousd": (250 + 200) * MICRO}),
     );
 }
 
@@ -209,7 +214,10 @@ fn an_answer_that_cannot_be_translated_is_charged() {
 fn embeddings_are_counted_by_the_providers_total_or_by_their_input() {
     let ids: Vec<u32> = (0..100).collect();
     check(embeddings(json!(ids), json!({"data": []})), json!({"input_tokens": 100, "input_source": "estimated"}));
-    check(embeddings(json!([ids, ids]), json!({"data": []})), json!({"input_tokens": 200, "cost_microusd": 500}));
+    check(
+        embeddings(json!([ids, ids]), json!({"data": []})),
+        json!({"input_tokens": 200, "cost_picousd": 500 * MICRO}),
+    );
     check(
         embeddings(json!(ids), json!({"data": [], "usage": {"total_tokens": 7}})),
         json!({"input_tokens": 7, "input_source": "provider", "output_tokens": 0}),
@@ -227,6 +235,6 @@ fn every_class_is_in_the_record_and_in_the_cost() {
         Case { provider: "anthropic", answer: answer.to_string(), ..whole(json!({})) },
         json!({"input_tokens": 1110, "cached_input_tokens": 100, "cache_write_tokens": 400,
             "cache_write_1h_tokens": 600, "output_tokens": 30, "reasoning_tokens": 12,
-            "cost_microusd": 25 + 125 + 1250 + 3000 + 300}),
+            "cost_picousd": (25 + 125 + 1250 + 3000 + 300) * MICRO}),
     );
 }

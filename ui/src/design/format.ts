@@ -28,10 +28,12 @@ export function money(microDollars: number | bigint | string): string {
   return `${sign}$${integers.format(dollars)}.${decimals}`;
 }
 
-/** A decimal text of dollars, as the API gives sums: cents of what is a dollar or more, else what is not zero. */
+/** A decimal text of dollars, as the API gives them: cents of what is a dollar or more, else six decimals, or the first that is not zero. */
 export function decimalDollars(text: string): string {
   const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
   if (!match) return text;
+  const tiny = /^(-?)0\.(0{6,}[1-9])/.exec(text);
+  if (tiny) return `${tiny[1] ? "−" : ""}$0.${tiny[2]}`;
   const micro = BigInt(`${match[2]}${(match[3] ?? "").slice(0, 6).padEnd(6, "0")}`);
   return money(match[1] ? -micro : micro);
 }

@@ -23,6 +23,6 @@ export const record = {
   costAmount: "$",
   unpriced: "The deployment had no price, so it cost nothing here.",
   costUnknown: "The price of that time is not kept any more: how the figure came about cannot be shown.",
-  rounded: "The sum of the lines, rounded up once to a millionth of a dollar.",
+  rounded: "The ledger has the exact sum of the lines; it is shown rounded.",
   found: (what: string, action: string, count: string) => `${what}: ${action}, ${count} times`,
 } as const;

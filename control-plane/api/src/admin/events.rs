@@ -20,6 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Sees};
+use weir_core::ledger::PICOUSD_PER_MICROUSD;
 use weir_core::permission::Permission;
 use weir_store::{ChangedObject, Store, TenantUsage};
 
@@ -103,7 +104,7 @@ enum AdminEvent {
         input_tokens: i64,
         /// Tokens of answers.
         output_tokens: i64,
-        /// Micro-dollars.
+        /// Micro-dollars, rounded up.
         cost_microusd: i64,
     },
     /// Something was missed: read everything anew.
@@ -339,6 +340,7 @@ impl Reader {
             input_tokens: sum.input_tokens.saturating_add(usage.input_tokens),
             output_tokens: sum.output_tokens.saturating_add(usage.output_tokens),
             cost_microusd: sum.cost_microusd.saturating_add(usage.cost_microusd),
+            cost_rest_picousd: sum.cost_rest_picousd.saturating_add(usage.cost_rest_picousd),
             ..sum
         });
         AdminEvent::Usage {
@@ -348,9 +350,14 @@ impl Reader {
             errors: sum.errors,
             input_tokens: sum.input_tokens,
             output_tokens: sum.output_tokens,
-            cost_microusd: sum.cost_microusd,
+            cost_microusd: sum.cost_microusd.saturating_add(in_microusd(sum.cost_rest_picousd)),
         }
     }
+}
+
+/// Pico-dollars as micro-dollars, rounded up.
+fn in_microusd(picousd: i64) -> i64 {
+    i64::try_from(picousd.unsigned_abs().div_ceil(PICOUSD_PER_MICROUSD)).unwrap_or(i64::MAX)
 }
 
 impl EventObject {

@@ -97,8 +97,10 @@ struct UsageRecord {
     output_source: UsageSource,
     /// Who counted the reasoning.
     reasoning_source: UsageSource,
-    /// Micro-dollars.
-    cost_microusd: i64,
+    /// Micro-dollars, rounded up.
+    cost_microusd: u64,
+    /// Dollars, exactly, as a decimal.
+    cost_usd: String,
     /// Empty if there was no price.
     price_version: String,
     /// From the request's arrival to its end.
@@ -162,9 +164,15 @@ impl From<ledger::UsageSource> for UsageSource {
     }
 }
 
+/// A field of the ledger's by its name here.
+fn shown_field(field: String) -> String {
+    if field == "cost_picousd" { "cost_usd".to_owned() } else { field }
+}
+
 impl From<LedgerEntry> for UsageRecord {
     fn from(entry: LedgerEntry) -> Self {
         let LedgerEntry { gateway_id, record } = entry;
+        let cost_microusd = record.cost_microusd();
         Self {
             request_id: record.request_id,
             started_at: record.started_at,
@@ -187,7 +195,8 @@ impl From<LedgerEntry> for UsageRecord {
             cache_write_source: record.cache_write_source.into(),
             output_source: record.output_source.into(),
             reasoning_source: record.reasoning_source.into(),
-            cost_microusd: record.cost_microusd,
+            cost_microusd,
+            cost_usd: detail::decimal(record.cost_picousd.into(), 12),
             price_version: record.price_version,
             latency_us: record.latency_us,
             time_to_first_token_us: record.time_to_first_token_us,
@@ -198,7 +207,7 @@ impl From<LedgerEntry> for UsageRecord {
             attempts: record.attempts,
             guardrail_findings: record.guardrail_findings,
             revision: record.revision,
-            doubtful: record.doubtful,
+            doubtful: record.doubtful.into_iter().map(shown_field).collect(),
             pool_id: record.pool_id,
             decided_by: record.decided_by,
         }

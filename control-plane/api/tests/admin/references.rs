@@ -236,7 +236,7 @@ pub(crate) fn record(of: &Furnished) -> UsageRecord {
         cache_write_source: UsageSource::Provider,
         output_source: UsageSource::Provider,
         reasoning_source: UsageSource::Provider,
-        cost_microusd: 123,
+        cost_picousd: 123_000_000,
         price_version: String::new(),
         latency_us: 1,
         time_to_first_token_us: None,

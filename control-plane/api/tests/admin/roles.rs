@@ -189,7 +189,8 @@ async fn one_sees_the_usage_of_what_one_sees() {
     let mut records = Vec::new();
     for (key, cost) in tree.keys.iter().zip([1, 10, 100]) {
         let of = Furnished { api_key: key.clone(), ..tree.of.clone() };
-        records.push(weir_core::ledger::UsageRecord { cost_microusd: cost, ..crate::references::record(&of) });
+        records
+            .push(weir_core::ledger::UsageRecord { cost_picousd: cost * 1_000_000, ..crate::references::record(&of) });
     }
     let elsewhere = records[2].request_id;
     app.store.record_usage(&gateway, records).await.unwrap();

@@ -44,7 +44,7 @@ fn records(l: &Ledger, count: usize, seed: u64) -> Vec<UsageRecord> {
             cache_write_1h_tokens: input_tokens / 7,
             output_tokens: dice.roll(5_000),
             reasoning_tokens: dice.roll(100),
-            cost_microusd: dice.roll(1_000_000) as i64,
+            cost_picousd: dice.roll(1_000_000_000_000),
             latency_us: dice.roll(1 << slowest),
             time_to_first_token_us: answered.then(|| dice.roll(3_000_000)),
             outcome: outcome[dice.roll(6) as usize].into(),
@@ -86,7 +86,7 @@ impl Direct {
             record.cache_write_tokens + record.cache_write_1h_tokens,
             record.output_tokens,
             record.reasoning_tokens,
-            record.cost_microusd as u64,
+            record.cost_picousd,
         ];
         self.figures.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure);
         self.latency.push(record.latency_us);
@@ -107,8 +107,9 @@ impl Direct {
         for (name, figure) in names.iter().zip(self.figures) {
             assert_eq!(found[*name], json!(figure), "{what} {name}");
         }
-        let cost: f64 = found["cost_usd"].as_str().unwrap().parse().unwrap();
-        assert_eq!((cost * 1e6).round() as u64, self.figures[8], "{what} cost");
+        let (dollars, rest) =
+            found["cost_usd"].as_str().unwrap().split_once('.').unwrap_or((found["cost_usd"].as_str().unwrap(), ""));
+        assert_eq!(format!("{dollars}{rest:0<12}").parse::<u64>().unwrap(), self.figures[8], "{what} cost");
         for (name, times) in [("latency_ms", &mut self.latency), ("time_to_first_token_ms", &mut self.first)] {
             times.sort_unstable();
             for (percentile, share) in [("p50", 50), ("p95", 95), ("p99", 99)] {
@@ -299,7 +300,7 @@ async fn figures_at_the_bounds_keep_no_record_out_and_histograms_stay_short() {
         let some = (0..40).map(|time| UsageRecord {
             latency_us: (number * 40 + time) * 1_000,
             input_tokens: u64::MAX,
-            cost_microusd: i64::MAX,
+            cost_picousd: u64::MAX,
             ..record(&l.a, now())
         });
         l.app.store.record_usage(&l.gateway, some.collect()).await.unwrap();
@@ -334,7 +335,7 @@ async fn a_keys_statistics_are_those_of_its_requests() {
     l.app.store.record_usage(&l.gateway, vec![old, record(&l.b, now()), last.clone()]).await.unwrap();
     let used = viewer.get(&path).await.expect(200).json;
     assert_eq!((&used["requests"], &used["errors"], &used["success_rate"]), (&json!(2), &json!(1), &json!(0.5)));
-    assert_eq!(used["cost_usd"], "0.000246");
+    assert_eq!(used["cost_usd"], "0.000244000002");
     let at: DateTime<Utc> = used["last_used_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(at, last.started_at);
     let long_ago = "UPDATE usage_rollups SET period_start = period_start - interval '90 days'";

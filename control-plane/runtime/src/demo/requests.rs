@@ -161,7 +161,7 @@ fn empty(
         cache_write_source: UsageSource::None,
         output_source: UsageSource::None,
         reasoning_source: UsageSource::None,
-        cost_microusd: 0,
+        cost_picousd: 0,
         price_version: String::new(),
         latency_us: 0,
         time_to_first_token_us: None,
@@ -254,7 +254,7 @@ fn with_answer(mut record: UsageRecord, member: &Member, elapsed: u64, dice: &mu
         output: record.output_tokens,
         ..Tokens::default()
     };
-    record.cost_microusd = member.price.cost_microusd(tokens);
+    record.cost_picousd = u64::try_from(member.price.cost_picousd(tokens)).unwrap_or(u64::MAX);
     record.price_version.clone_from(&member.price.version);
     record
 }

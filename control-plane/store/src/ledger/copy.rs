@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
+use weir_core::ledger::PICOUSD_PER_MICROUSD;
 
 use super::queue::Row;
 use crate::StoreError;
@@ -18,10 +19,11 @@ const COPY: &str = "COPY usage_records (gateway_id, started_on, request_id, star
     provider_id, deployment_id, upstream_model, input_tokens, cached_input_tokens, output_tokens, input_source,
     output_source, cost_microusd, price_version, latency_us, time_to_first_token_us, status, error_code, outcome, streamed,
     attempts, revision, guardrail_findings, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cached_input_source,
-    cache_write_source, reasoning_source, doubtful, pool_id, attempt_details, decided_by, rolled_up)
+    cache_write_source, reasoning_source, doubtful, pool_id, attempt_details, decided_by, rolled_up,
+    cost_rest_picousd)
     FROM STDIN (FORMAT binary)";
 /// How many the list above has.
-const COLUMNS: i16 = 38;
+const COLUMNS: i16 = 39;
 /// The format's name, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
@@ -71,7 +73,7 @@ impl Message {
         self.large(signed(record.output_tokens));
         self.text(record.input_source.name());
         self.text(record.output_source.name());
-        self.large(record.cost_microusd);
+        self.large(signed(record.cost_picousd / PICOUSD_PER_MICROUSD));
         self.text(&record.price_version);
         self.large(signed(record.latency_us));
         match record.time_to_first_token_us {
@@ -100,6 +102,7 @@ impl Message {
         self.text(&record.decided_by);
         // The same transaction adds it to the sums.
         self.value(&[1]);
+        self.large(signed(record.cost_picousd % PICOUSD_PER_MICROUSD));
     }
 
     fn value(&mut self, bytes: &[u8]) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use weir_core::ledger::UsageRecord;
+use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageRecord};
 use weir_core::secret::sha256_bytes;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Sums, is_error};
@@ -19,6 +19,8 @@ use crate::row::signed;
 
 /// Microseconds of the periods of even slices and of odd ones.
 const PERIODS_US: [i64; 2] = [86_400_000_000, 900_000_000];
+/// Pico-dollars of a micro-dollar.
+const PICOUSD: u128 = PICOUSD_PER_MICROUSD as u128;
 /// A histogram with more bytes than this is made short again; those of a busy day come to about half of it.
 const LONG_SKETCH: i32 = 2_000;
 
@@ -97,7 +99,7 @@ fn count(sums: &mut Sums, record: &UsageRecord) {
     of(&mut sums.cache_write_tokens, record.cache_write_tokens.saturating_add(record.cache_write_1h_tokens));
     of(&mut sums.output_tokens, record.output_tokens);
     of(&mut sums.reasoning_tokens, record.reasoning_tokens);
-    of(&mut sums.cost_microusd, u64::try_from(record.cost_microusd).unwrap_or(0));
+    sums.cost_picousd = sums.cost_picousd.saturating_add(record.cost_picousd.into());
     sums.last_at = sums.last_at.max(Some(record.started_at));
     sums.latency.add(record.latency_us);
     if let Some(time) = record.time_to_first_token_us {
@@ -128,16 +130,16 @@ async fn upsert(
         "WITH written AS (
             INSERT INTO usage_rollups AS r (slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome,
                 writer, requests, errors, with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                reasoning_tokens, cost_microusd, last_at, latency, time_to_first_token)
-            SELECT slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, $22, requests, errors,
+                reasoning_tokens, cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token)
+            SELECT slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, $23, requests, errors,
                 with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-                cost_microusd, last_at, latency, time_to_first_token
+                cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token
             FROM UNNEST($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[],
                 $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-                $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::timestamptz[], $20::bytea[], $21::bytea[])
+                $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::timestamptz[], $21::bytea[], $22::bytea[])
                 AS new (slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, requests, errors,
                     with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-                    cost_microusd, last_at, latency, time_to_first_token)
+                    cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token)
             ON CONFLICT (slice, period_start, series) DO UPDATE SET
                 requests = bounded_sum(r.requests, EXCLUDED.requests),
                 errors = bounded_sum(r.errors, EXCLUDED.errors),
@@ -148,11 +150,12 @@ async fn upsert(
                 output_tokens = bounded_sum(r.output_tokens, EXCLUDED.output_tokens),
                 reasoning_tokens = bounded_sum(r.reasoning_tokens, EXCLUDED.reasoning_tokens),
                 cost_microusd = bounded_sum(r.cost_microusd, EXCLUDED.cost_microusd),
+                cost_rest_picousd = bounded_sum(r.cost_rest_picousd, EXCLUDED.cost_rest_picousd),
                 last_at = greatest(r.last_at, EXCLUDED.last_at),
                 latency = r.latency || EXCLUDED.latency,
                 time_to_first_token = r.time_to_first_token || EXCLUDED.time_to_first_token
             RETURNING slice, period_start, series, latency, time_to_first_token)
-         SELECT * FROM written WHERE octet_length(latency) > $23 OR octet_length(time_to_first_token) > $23",
+         SELECT * FROM written WHERE octet_length(latency) > $24 OR octet_length(time_to_first_token) > $24",
     )
     .bind(column(sums, |place, _| place.slice))
     .bind(column(sums, |place, _| time(place.period_start)))
@@ -171,7 +174,8 @@ async fn upsert(
     .bind(column(sums, |_, sums| signed(sums.cache_write_tokens)))
     .bind(column(sums, |_, sums| signed(sums.output_tokens)))
     .bind(column(sums, |_, sums| signed(sums.reasoning_tokens)))
-    .bind(column(sums, |_, sums| signed(sums.cost_microusd)))
+    .bind(column(sums, |_, sums| i64::try_from(sums.cost_picousd / PICOUSD).unwrap_or(i64::MAX)))
+    .bind(column(sums, |_, sums| i64::try_from(sums.cost_picousd % PICOUSD).unwrap_or(i64::MAX)))
     .bind(column(sums, |_, sums| sums.last_at.unwrap_or_default()))
     .bind(column(sums, |_, sums| sums.latency.to_bytes()))
     .bind(column(sums, |_, sums| sums.time_to_first_token.to_bytes()))

@@ -64,20 +64,19 @@ pub struct PriceLine {
 }
 
 impl PriceLine {
-    /// What they cost, in millionths of a micro-dollar, exactly.
-    pub fn micro_microusd(&self) -> u128 {
+    /// What they cost in pico-dollars, exactly: a token at a micro-dollar for a million is one pico-dollar.
+    pub fn picousd(&self) -> u128 {
         u128::from(self.tokens).saturating_mul(u128::from(self.microusd_per_million))
     }
 }
 
 impl Price {
-    /// The price of one answer in micro-dollars, rounded up once at the end; `i64::MAX` where it is more.
-    pub fn cost_microusd(&self, tokens: Tokens) -> i64 {
-        let total = self.lines(tokens).iter().map(PriceLine::micro_microusd).fold(0, u128::saturating_add);
-        i64::try_from(total.div_ceil(1_000_000)).unwrap_or(i64::MAX)
+    /// The price of one answer in pico-dollars, exactly; `u128::MAX` where it is more.
+    pub fn cost_picousd(&self, tokens: Tokens) -> u128 {
+        self.lines(tokens).iter().map(PriceLine::picousd).fold(0, u128::saturating_add)
     }
 
-    /// The same class by class, before it is rounded.
+    /// The same class by class.
     pub fn lines(&self, tokens: Tokens) -> [PriceLine; 6] {
         let Tokens { input, cached_input, cache_write, cache_write_1h, output, reasoning } = tokens.bounded();
         let plain_input = input.saturating_sub(cached_input).saturating_sub(cache_write).saturating_sub(cache_write_1h);
@@ -114,18 +113,23 @@ mod tests {
     }
 
     #[test]
-    fn cost_is_rounded_up_once() {
-        let check = |input, cached_input, output, expect| {
+    fn cost_is_exact() {
+        let check = |input, cached_input, output, expect: u128| {
             let tokens = Tokens { input, cached_input, output, ..Tokens::default() };
-            assert_eq!(price().cost_microusd(tokens), expect);
+            assert_eq!(price().cost_picousd(tokens), expect);
         };
         check(0, 0, 0, 0);
-        check(1_000_000, 0, 0, 2_500_000);
-        check(1_000_000, 1_000_000, 0, 1_250_000);
-        check(10, 4, 3, 50);
-        check(1, 0, 0, 3);
-        check(1, 5, 0, 2);
-        check(u64::MAX, 0, u64::MAX, i64::MAX);
+        check(1_000_000, 0, 0, 2_500_000_000_000);
+        check(1_000_000, 1_000_000, 0, 1_250_000_000_000);
+        check(10, 4, 3, 50_000_000);
+        check(1, 0, 0, 2_500_000);
+        check(1, 5, 0, 1_250_000);
+        check(u64::MAX, 0, u64::MAX, u128::from(u64::MAX) * 12_500_000);
+        let embeddings = Price { input_microusd_per_million: 20_000, ..Price::default() };
+        assert_eq!(embeddings.cost_picousd(Tokens { input: 3, ..Tokens::default() }), 60_000);
+        let dearest = Price { input_microusd_per_million: u64::MAX, output_microusd_per_million: u64::MAX, ..price() };
+        let most = Tokens { input: u64::MAX, output: u64::MAX, ..Tokens::default() };
+        assert_eq!(dearest.cost_picousd(most), u128::MAX, "bounded, not wrapped");
     }
 
     #[test]
@@ -139,20 +143,24 @@ mod tests {
             reasoning: 1_000_000,
         };
         // Input, cached, 1.25 times and twice the input, and output twice.
-        assert_eq!(price().cost_microusd(tokens), 2_500_000 + 1_250_000 + 3_125_000 + 5_000_000 + 20_000_000);
+        let million = 1_000_000;
+        assert_eq!(
+            price().cost_picousd(tokens),
+            (2_500_000 + 1_250_000 + 3_125_000 + 5_000_000 + 20_000_000) * million
+        );
         let dearer = Price {
             cache_write_microusd_per_million: Some(1),
             cache_write_1h_microusd_per_million: Some(2),
             reasoning_microusd_per_million: Some(3),
             ..price()
         };
-        assert_eq!(dearer.cost_microusd(tokens), 2_500_000 + 1_250_000 + 1 + 2 + 10_000_000 + 3);
+        assert_eq!(dearer.cost_picousd(tokens), (2_500_000 + 1_250_000 + 1 + 2 + 10_000_000 + 3) * million);
     }
 
     #[test]
     fn no_class_is_larger_than_its_whole() {
         let tokens = Tokens { input: 1_000_000, cache_write: 600_000, cache_write_1h: 600_000, ..Tokens::default() };
         assert_eq!(tokens.bounded().cache_write_1h, 400_000);
-        assert_eq!(price().cost_microusd(tokens), 1_875_000 + 2_000_000);
+        assert_eq!(price().cost_picousd(tokens), 1_875_000_000_000 + 2_000_000_000_000);
     }
 }

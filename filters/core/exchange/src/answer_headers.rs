@@ -37,7 +37,7 @@ impl Exchange {
             // Not on a stream, even if all of it is here by chance: its cost is known only at its end.
             let held_whole = attempt.is_complete && !self.body().asks_for_stream();
             if held_whole && attempt.price.is_some() {
-                headers.push(("x-weir-cost", dollars(self.settlement(true).cost_microusd)));
+                headers.push(("x-weir-cost", dollars(self.settlement(true).cost_picousd)));
             }
         }
         if let Some(rate_limit) = &self.request().rate_limit {
@@ -55,10 +55,11 @@ impl Exchange {
     }
 }
 
-/// Micro-dollars as dollars with six decimals, exactly.
-fn dollars(microusd: i64) -> String {
-    let (sign, microusd) = (if microusd < 0 { "-" } else { "" }, microusd.unsigned_abs());
-    format!("{sign}{}.{:06}", microusd / 1_000_000, microusd % 1_000_000)
+/// Pico-dollars as dollars, exactly: with six decimals, or as many as it takes.
+fn dollars(picousd: u64) -> String {
+    let microusd = picousd / 1_000_000;
+    let rest = format!("{:06}", picousd % 1_000_000);
+    format!("{}.{:06}{}", microusd / 1_000_000, microusd % 1_000_000, rest.trim_end_matches('0'))
 }
 
 #[cfg(test)]
@@ -67,8 +68,15 @@ mod tests {
 
     #[test]
     fn costs_are_exact_decimals() {
-        for (microusd, expect) in [(0, "0.000000"), (123, "0.000123"), (12_345_678, "12.345678"), (-1, "-0.000001")] {
-            assert_eq!(dollars(microusd), expect);
+        for (picousd, expect) in [
+            (0, "0.000000"),
+            (123_000_000, "0.000123"),
+            (12_345_678_000_000, "12.345678"),
+            (60_000, "0.00000006"),
+            (1, "0.000000000001"),
+            (1_000_000_000_000_000_001, "1000000.000000000001"),
+        ] {
+            assert_eq!(dollars(picousd), expect);
         }
     }
 }

@@ -5,9 +5,9 @@ use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request
 use crate::{Attempt, Exchange, Settlement, TokenSource, Usage};
 
 /// The dearest answer that the ledger takes: a million dollars.
-const DEAREST_MICROUSD: i64 = 1_000_000_000_000;
+const DEAREST_PICOUSD: u64 = 1_000_000_000_000_000_000;
 /// The usage record's field of the cost.
-const COST: &str = "cost_microusd";
+const COST: &str = "cost_picousd";
 
 impl Exchange {
     /// What it comes to; settled once only where the answer is complete, so that whoever asks gets the same. `is_owed`: the provider
@@ -60,15 +60,15 @@ fn settle(exchange: &Exchange, attempt: &Attempt, is_owed: bool) -> Settlement {
         output_source,
         reasoning_source: source(counted.reasoning.is_some()),
         doubtful: counted.doubtful,
-        cost_microusd: 0,
+        cost_picousd: 0,
         price_version: String::new(),
     };
     if let Some(price) = &attempt.price {
-        let cost = price.cost_microusd(tokens);
-        if cost > DEAREST_MICROUSD {
+        let cost = u64::try_from(price.cost_picousd(tokens)).unwrap_or(u64::MAX);
+        if cost > DEAREST_PICOUSD {
             settlement.doubtful.push(COST);
         }
-        settlement.cost_microusd = cost.min(DEAREST_MICROUSD);
+        settlement.cost_picousd = cost.min(DEAREST_PICOUSD);
         settlement.price_version.clone_from(&price.version);
     }
     settlement

@@ -60,8 +60,8 @@ pub struct Settlement {
     pub reasoning_source: TokenSource,
     /// The usage record's fields of which a figure was refused because it could not be true.
     pub doubtful: Vec<&'static str>,
-    /// In micro-dollars; 0 without a price.
-    pub cost_microusd: i64,
+    /// In pico-dollars, exactly; 0 without a price.
+    pub cost_picousd: u64,
     /// The price's version; empty without a price.
     pub price_version: String,
 }

@@ -27,6 +27,7 @@ pub(crate) fn log_line(record: &UsageRecord) -> String {
         "reasoning_source": source(record.reasoning_source()),
         "doubtful": record.doubtful,
         "cost_microusd": record.cost_microusd,
+        "cost_picousd": record.cost_picousd,
         "price_version": record.price_version,
         "latency_us": record.latency_us,
         "time_to_first_token_us": record.time_to_first_token_us,

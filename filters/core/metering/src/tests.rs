@@ -186,6 +186,7 @@ fn a_record_says_who_used_what() {
         input_source: UsageSource::Provider.into(),
         output_source: UsageSource::Provider.into(),
         cost_microusd: 60 + 20 + 14,
+        cost_picousd: Some((60 + 20 + 14) * 1_000_000),
         price_version: "v1".into(),
         latency_us: 2_000_000,
         time_to_first_token_us: Some(1_000_000),

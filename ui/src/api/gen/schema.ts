@@ -1447,7 +1447,7 @@ export interface components {
         } | {
             /**
              * Format: int64
-             * @description Micro-dollars.
+             * @description Micro-dollars, rounded up.
              */
             cost_microusd: number;
             /**
@@ -4711,7 +4711,7 @@ export interface components {
             /** @description The model's name there. */
             upstream_model: string;
         };
-        /** @description How a cost comes about: the sum of the lines, rounded up once to whole micro-dollars. */
+        /** @description How a cost comes about: the sum of the lines, exactly. */
         UsageCost: {
             /** @description A line for each class with tokens; none unless it is explained. */
             lines: components["schemas"]["UsageCostLine"][];
@@ -4722,9 +4722,11 @@ export interface components {
             status: components["schemas"]["CostStatus"];
             /**
              * Format: int64
-             * @description As the ledger has it.
+             * @description Micro-dollars, rounded up.
              */
             total_microusd: number;
+            /** @description Dollars, exactly, as a decimal: as the ledger has it. */
+            total_usd: string;
         };
         /** @description What the tokens of one class cost. */
         UsageCostLine: {
@@ -4826,9 +4828,11 @@ export interface components {
             cached_input_tokens: number;
             /**
              * Format: int64
-             * @description Micro-dollars.
+             * @description Micro-dollars, rounded up.
              */
             cost_microusd: number;
+            /** @description Dollars, exactly, as a decimal. */
+            cost_usd: string;
             /**
              * @description Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt` (the request cannot be said to the
              *     provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older

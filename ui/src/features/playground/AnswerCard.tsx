@@ -1,6 +1,6 @@
 import { useRequest } from "../../api/usage";
 import { Badge } from "../../design/Badge";
-import { count, duration, money } from "../../design/format";
+import { count, decimalDollars, duration } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Facts } from "../../design/Page";
 import { paths } from "../../paths";
@@ -80,7 +80,7 @@ function Happened({ answer, requestId }: { answer: Answer; requestId: string }) 
         facts={[
           [requestWords.provider, record.upstream_model ? `${provider} / ${record.upstream_model}` : provider],
           [requestWords.tokensInOut, `${count(record.input_tokens)} / ${count(record.output_tokens)}`],
-          [requestWords.cost, record.price_version ? money(record.cost_microusd) : requestWords.noPrice],
+          [requestWords.cost, record.price_version ? decimalDollars(record.cost_usd) : requestWords.noPrice],
           [words.firstContent, firstContent == null ? "–" : duration(firstContent)],
           [words.took, duration(record.latency_us)],
           [

@@ -1,6 +1,6 @@
 import type { Schemas } from "../../api/client";
 import { Rows } from "../../design/DataTable";
-import { count, money, typedDollars } from "../../design/format";
+import { count, decimalDollars, typedDollars } from "../../design/format";
 import { texts } from "../../texts";
 
 const { record: words, requests: requestWords } = texts;
@@ -9,7 +9,7 @@ const { record: words, requests: requestWords } = texts;
 export function Cost({ cost, priceVersion }: { cost: Schemas["UsageCost"]; priceVersion: string }) {
   return (
     <>
-      <p className="text-2xl font-semibold tabular-nums">{money(cost.total_microusd)}</p>
+      <p className="text-2xl font-semibold tabular-nums">{decimalDollars(cost.total_usd)}</p>
       {cost.status === "unpriced" && <p className="mt-1 text-sm text-ink-soft">{words.unpriced}</p>}
       {cost.status === "unknown" && <p className="mt-1 text-sm text-ink-soft">{words.costUnknown}</p>}
       {cost.lines.length > 0 && (

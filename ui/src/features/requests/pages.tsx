@@ -5,7 +5,7 @@ import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { FilterBar, KeyFilter, TenantFilter, TextFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { duration, fromLocalInput, money, shortCount, shortDateTime, toLocalInput } from "../../design/format";
+import { decimalDollars, duration, fromLocalInput, shortCount, shortDateTime, toLocalInput } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Page } from "../../design/Page";
 import { Failed, Loading, NotFound } from "../../design/States";
@@ -72,7 +72,7 @@ export function RequestsPage() {
             numeric: true,
             cell: (record) => `${shortCount(record.input_tokens)} / ${shortCount(record.output_tokens)}`,
           },
-          { title: words.cost, width: "6rem", numeric: true, cell: (record) => money(record.cost_microusd) },
+          { title: words.cost, width: "6rem", numeric: true, cell: (record) => decimalDollars(record.cost_usd) },
           { title: words.latency, width: "6rem", numeric: true, cell: (record) => duration(record.latency_us) },
         ]}
       />

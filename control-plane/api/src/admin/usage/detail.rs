@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_config::{Price, PriceLine, Tokens};
-use weir_core::ledger;
+use weir_core::ledger::{self, PICOUSD_PER_MICROUSD};
 use weir_store::UsageDetail;
 
 use super::UsageRecord;
@@ -100,11 +100,13 @@ struct UsageFinding {
     count: u64,
 }
 
-/// How a cost comes about: the sum of the lines, rounded up once to whole micro-dollars.
+/// How a cost comes about: the sum of the lines, exactly.
 #[derive(Serialize, ToSchema)]
 struct UsageCost {
-    /// As the ledger has it.
-    total_microusd: i64,
+    /// Micro-dollars, rounded up.
+    total_microusd: u64,
+    /// Dollars, exactly, as a decimal: as the ledger has it.
+    total_usd: String,
     /// `explained`: the lines give the total. `unpriced`: the deployment had no price. `unknown`: the price of that version was not
     /// kept, or the total is a bound.
     status: CostStatus,
@@ -219,16 +221,28 @@ fn explain(record: &ledger::UsageRecord, price: Option<&Price>) -> UsageCost {
         output: record.output_tokens,
         reasoning: record.reasoning_tokens,
     };
-    let price = price.filter(|price| price.cost_microusd(tokens) == record.cost_microusd);
+    let price = price.filter(|price| is_explained(price.cost_picousd(tokens), record));
     let (status, lines) = match price {
         Some(price) => {
             let lines = price.lines(tokens).into_iter().filter(|line| line.tokens > 0).map(cost_line);
             (CostStatus::Explained, lines.collect())
         }
-        None if record.price_version.is_empty() && record.cost_microusd == 0 => (CostStatus::Unpriced, vec![]),
+        None if record.price_version.is_empty() && record.cost_picousd == 0 => (CostStatus::Unpriced, vec![]),
         None => (CostStatus::Unknown, vec![]),
     };
-    UsageCost { total_microusd: record.cost_microusd, status, lines }
+    UsageCost {
+        total_microusd: record.cost_microusd(),
+        total_usd: decimal(record.cost_picousd.into(), 12),
+        status,
+        lines,
+    }
+}
+
+/// Whether this is what the record says, also if a gateway of before has rounded it up to a micro-dollar.
+fn is_explained(picousd: u128, record: &ledger::UsageRecord) -> bool {
+    let said = u128::from(record.cost_picousd);
+    let rounded = picousd.div_ceil(u128::from(PICOUSD_PER_MICROUSD)).saturating_mul(u128::from(PICOUSD_PER_MICROUSD));
+    picousd == said || rounded == said
 }
 
 fn cost_line(line: PriceLine) -> UsageCostLine {
@@ -236,7 +250,7 @@ fn cost_line(line: PriceLine) -> UsageCostLine {
         class: line.class,
         tokens: line.tokens,
         microusd_per_million: line.microusd_per_million,
-        amount_usd: decimal(line.micro_microusd(), 12),
+        amount_usd: decimal(line.picousd(), 12),
     }
 }
 

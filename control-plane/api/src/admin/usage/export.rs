@@ -175,7 +175,7 @@ impl Export {
 fn row(entry: &LedgerEntry, text: &mut String) {
     let LedgerEntry { gateway_id, record } = entry;
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let cost_usd = super::detail::decimal(u128::try_from(record.cost_microusd).unwrap_or(0), 6);
+    let cost_usd = super::detail::decimal(record.cost_picousd.into(), 12);
     let cells: [String; COLUMNS.len()] = [
         record.request_id.to_string(),
         record.started_at.to_rfc3339_opts(SecondsFormat::Micros, true),
@@ -196,7 +196,7 @@ fn row(entry: &LedgerEntry, text: &mut String) {
         record.reasoning_tokens.to_string(),
         record.input_source.name().to_owned(),
         record.output_source.name().to_owned(),
-        record.cost_microusd.to_string(),
+        record.cost_microusd().to_string(),
         cell(&record.price_version),
         record.latency_us.to_string(),
         record.time_to_first_token_us.map(|us| us.to_string()).unwrap_or_default(),

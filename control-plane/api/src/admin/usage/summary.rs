@@ -301,7 +301,7 @@ impl From<Sums> for UsageSums {
             cache_write_tokens: sums.cache_write_tokens,
             output_tokens: sums.output_tokens,
             reasoning_tokens: sums.reasoning_tokens,
-            cost_usd: decimal(sums.cost_microusd.into(), 6),
+            cost_usd: decimal(sums.cost_picousd, 12),
             latency_ms: percentiles(&sums.latency),
             time_to_first_token_ms: percentiles(&sums.time_to_first_token),
             last_request_at: sums.last_at,

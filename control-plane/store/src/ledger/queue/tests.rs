@@ -29,7 +29,7 @@ fn record(bytes: usize) -> UsageRecord {
         cache_write_source: UsageSource::None,
         output_source: UsageSource::None,
         reasoning_source: UsageSource::None,
-        cost_microusd: 0,
+        cost_picousd: 0,
         price_version: String::new(),
         latency_us: 0,
         time_to_first_token_us: None,

@@ -74,7 +74,7 @@ fn every_class_is_recorded_and_has_its_price() {
     let sources = [record.cached_input_source(), record.cache_write_source(), record.reasoning_source()];
     assert_eq!(sources, [PROVIDER; 3]);
     // 10 at 2.5, 100 at 1.25, 400 at 3.125, 600 at 5, 30 at 10.
-    assert_eq!(record.cost_microusd, 25 + 125 + 1250 + 3000 + 300);
+    assert_eq!(record.cost_picousd, Some((25 + 125 + 1250 + 3000 + 300) * 1_000_000));
 }
 
 #[test]
@@ -90,7 +90,11 @@ fn figures_without_measure_are_estimated_and_marked() {
     for tokens in ["500000000000", "1000000000000", "18446744073709551615", "1e300", "-1", "0.5", "{}"] {
         let answer = format!(r#"{{"usage": {{"prompt_tokens": {tokens}, "completion_tokens": 5}}}}"#);
         let record = check(answered("openai", &answer), (3, ESTIMATED), (5, PROVIDER), &["input_tokens"]);
-        assert_eq!(record.cost_microusd, 58, "8 for the prompt's 9 characters, and the output: {tokens}");
+        assert_eq!(
+            record.cost_picousd,
+            Some(57_500_000),
+            "7.5 for the prompt's 9 characters, and the output: {tokens}"
+        );
         let answer = format!(r#"{{"usage": {{"prompt_tokens": 10, "completion_tokens": {tokens}}}}}"#);
         let mut exchange = answered("openai", &answer);
         exchange.attempts[0].usage.output_characters = 41;
@@ -103,8 +107,8 @@ fn a_cost_without_measure_is_bounded_and_marked() {
     let mut exchange = answered("openai", r#"{"usage": {"prompt_tokens": 100000000, "completion_tokens": 100000000}}"#);
     let dearest = Price { input_microusd_per_million: u64::MAX, ..price() };
     exchange.attempts[0].price = Some(Rc::new(dearest));
-    let record = check(exchange, (100_000_000, PROVIDER), (100_000_000, PROVIDER), &["cost_microusd"]);
-    assert_eq!(record.cost_microusd, 1_000_000_000_000);
+    let record = check(exchange, (100_000_000, PROVIDER), (100_000_000, PROVIDER), &["cost_picousd"]);
+    assert_eq!((record.cost_microusd, record.cost_picousd), (1_000_000_000_000, Some(1_000_000_000_000_000_000)));
 }
 
 #[test]
@@ -149,22 +153,21 @@ fn an_answer_that_cannot_be_used_is_charged_by_its_own_figures() {
 
 #[test]
 fn a_client_is_told_the_cost_that_the_ledger_has() {
-    let check = |exchange: Exchange, expect: i64| {
+    let check = |exchange: Exchange, expect: u64, told: &str| {
         let headers = exchange.answer_headers(0);
         let cost = headers.iter().find(|(name, _)| *name == "x-weir-cost").map(|(_, cost)| cost.to_owned());
         let record = record(exchange, 200, "via_upstream");
-        assert_eq!(record.cost_microusd, expect);
-        assert_eq!(cost, Some(format!("0.{expect:06}")));
+        assert_eq!((record.cost_picousd, cost.as_deref()), (Some(expect), Some(told)));
     };
-    check(answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#), 75);
+    check(answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#), 75_000_000, "0.000075");
     // No figures, and a short body that nobody has counted yet: 3 tokens in, 5 out.
     let mut silent = answered("openai", "{}");
     silent.attempts[0].usage.output_characters = 20;
-    check(silent, 8 + 50);
+    check(silent, 57_500_000, "0.0000575");
     // A guardrail refuses the answer afterwards: what was told stays.
     let refused = answered("openai", r#"{"usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#);
     assert_eq!(refused.answer_headers(0).iter().count(), 4);
     let mut refused = refused;
     refused.decide(Party::Guardrail, "content_blocked");
-    assert_eq!(record(refused, 400, "").cost_microusd, 75);
+    assert_eq!(record(refused, 400, "").cost_picousd, Some(75_000_000));
 }
