@@ -232,6 +232,41 @@ def test_a_user_with_a_password_connects_the_account_and_signs_in_by_it_afterwar
     assert nobody.status_code == 401
 
 
+def test_a_session_that_is_over_connects_nothing_and_what_is_connected_can_be_ended(company):
+    email = f"{uuid.uuid4()}@acme.example"
+    password = "vK3-tulip-Ozean-92"
+    user = company.admin.create("users", email=email, role="viewer", tenant_id=company.tenant["id"], password=password)
+    provider_id = company.provider["id"]
+    login = company.person(groups=["staff"])
+
+    def signed_in() -> Browser:
+        browser = company.browser()
+        assert browser.ask("POST", "/auth/session", json={"email": email, "password": password}).status_code == 200
+        return browser
+
+    # Whoever took over the session for a while and was signed out meanwhile.
+    thief = signed_in()
+    answer = thief.go(thief.start(provider_id, connect=True), login)
+    [session] = thief.ask("GET", "/auth/sessions").json()["items"]
+    assert thief.ask("DELETE", f"/auth/sessions/{session['id']}").status_code == 204
+    assert thief.come_back(answer) == "/sign-in?problem=session_over"
+    own = signed_in()
+    assert own.ask("GET", "/auth/identities").json()["items"] == []
+    assert own.sign_in(provider_id, login, connect=True) == "/settings"
+    [entry] = audit(company, action="user.connect", resource_id=user["id"])
+    assert (entry["actor"]["email"], entry["changes"][0]["after"]) == (email, company.provider["name"])
+    by_provider = company.browser()
+    assert by_provider.sign_in(provider_id, login) == "/"
+    [identity] = own.ask("GET", "/auth/identities").json()["items"]
+    assert (identity["provider_id"], identity["issuer"]) == (provider_id, company.issuer.issuer)
+    assert own.ask("DELETE", f"/auth/identities/{identity['id']}").status_code == 204
+    assert by_provider.me() is None
+    # The groups would let in whoever has the account, but as somebody else.
+    other = company.browser()
+    assert other.sign_in(provider_id, login) == "/"
+    assert other.me()["id"] != user["id"]
+
+
 def test_another_sites_page_begins_no_sign_in(company):
     path = f"/auth/oidc/{company.provider['id']}/start"
     browser = company.browser()

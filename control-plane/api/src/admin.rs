@@ -13,6 +13,7 @@ mod features;
 mod gateways;
 mod guardrail_test;
 mod limits;
+mod identities;
 mod models;
 pub(crate) mod nodes;
 mod oidc;
@@ -64,6 +65,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(auth::router())
         .merge(access::router())
         .merge(sessions::router())
+        .merge(identities::router())
         .merge(oidc::router())
         .merge(password_links::router())
         .merge(setup::router())

@@ -153,6 +153,14 @@ pub(crate) async fn expect_no_more(
     Ok(())
 }
 
+/// Refuses a service token what lets people in: a password or a link would outlive it.
+pub(crate) fn expect_person(actor: &Actor) -> Result<(), StoreError> {
+    match actor.via.service_token {
+        true => Err(StoreError::Forbidden("a service token lets nobody in: that would outlive its end")),
+        false => Ok(()),
+    }
+}
+
 /// Refuses to let somebody in as a user: whoever sets a password has what the user has. That is not more than they have themselves, and
 /// of what the user may do with their own, they may do each over that user.
 pub(crate) async fn expect_to_let_in(

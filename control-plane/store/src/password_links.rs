@@ -5,8 +5,9 @@ use secrecy::SecretString;
 use uuid::Uuid;
 use weir_core::actor::{Actor, Via};
 
-use crate::authorisation::expect_to_let_in;
+use crate::authorisation::{expect_person, expect_to_let_in};
 use crate::commit::require_actor;
+use crate::identities;
 use crate::resource::{SecretChange, USER};
 use crate::sessions::Holder;
 use crate::{Store, StoreError};
@@ -23,7 +24,8 @@ pub struct PasswordLink {
 }
 
 impl Store {
-    /// Lets the holder of a token set a user's password once, until it expires. Links of before end, the password does not.
+    /// Lets the holder of a token set a user's password once, until it expires. Links of before end, and so do accounts at identity
+    /// providers that the user is connected with, if it is somebody else's link; the password does not.
     pub async fn allow_password(
         &self,
         actor: &Actor,
@@ -31,9 +33,7 @@ impl Store {
         token_sha256: &[u8],
         expires_at: DateTime<Utc>,
     ) -> Result<PasswordLink, StoreError> {
-        if actor.via.service_token {
-            return Err(StoreError::Forbidden("a service token lets nobody in: it would outlive its end"));
-        }
+        expect_person(actor)?;
         let mut writing = self.begin_on(USER, actor, user_id).await?;
         let user = writing.current(USER, user_id).await?;
         expect_to_let_in(writing.connection(), actor, &user).await?;
@@ -43,6 +43,7 @@ impl Store {
             .bind(user_id)
             .execute(writing.connection())
             .await?;
+        identities::forget(writing.connection(), actor, &user).await?;
         sqlx::query("INSERT INTO password_links (token_sha256, user_id, expires_at, made_by) VALUES ($1, $2, $3, $4)")
             .bind(token_sha256)
             .bind(user_id)
@@ -95,6 +96,8 @@ impl Store {
         };
         require_actor(writing.connection(), &maker).await.map_err(is_refused)?;
         expect_to_let_in(writing.connection(), &maker, &user).await.map_err(is_refused)?;
+        // One may have been connected since the link was made.
+        identities::forget(writing.connection(), &maker, &user).await?;
         let (spec, origin) = (user.spec.clone(), user.origin.clone());
         let secret = SecretChange::SetHash { hash, secret: None };
         writing.update(self, USER, &user, spec, secret, &origin).await?;

@@ -11,7 +11,7 @@ mod model;
 mod pool;
 mod profile;
 mod provider;
-mod read;
+pub(crate) mod read;
 mod reference;
 mod revert;
 mod revoke;

@@ -25,15 +25,23 @@ pub struct Login {
     pub is_break_glass: bool,
 }
 
+/// Whether a password of a user, called `u`, is of no use.
+macro_rules! password_is_refused {
+    () => {
+        "(NOT u.is_break_glass AND EXISTS (SELECT 1 FROM sign_in_providers p WHERE p.is_only_way_in
+              AND (p.tenant_id IS NULL OR p.tenant_id = u.tenant_id)))"
+    };
+}
+pub(crate) use password_is_refused;
+
 impl Store {
     /// The user with this address.
     pub async fn login_user(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        let row: Option<WithPassword> = sqlx::query_as(
-            "SELECT id, email, role, tenant_id, grants, password_hash, is_break_glass,
-                    NOT is_break_glass AND EXISTS (SELECT 1 FROM sign_in_providers p WHERE p.is_only_way_in
-                        AND (p.tenant_id IS NULL OR p.tenant_id = u.tenant_id)) AS is_refused
-             FROM users u WHERE lower(email) = lower($1) AND NOT disabled",
-        )
+        let row: Option<WithPassword> = sqlx::query_as(concat!(
+            "SELECT id, email, role, tenant_id, grants, password_hash, is_break_glass, ",
+            password_is_refused!(),
+            " AS is_refused FROM users u WHERE lower(email) = lower($1) AND NOT disabled"
+        ))
         .bind(as_text(email))
         .fetch_optional(&self.admin)
         .await?;

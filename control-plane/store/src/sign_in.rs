@@ -15,6 +15,7 @@ use weir_core::tenant::UserSettings;
 
 use crate::authorisation::authorise;
 use crate::commit::Write;
+use crate::identities::{Connecting, connection, insert};
 use crate::resource::{SIGN_IN_PROVIDER, SecretChange, USER};
 use crate::row::unsigned;
 use crate::sessions::Holder;
@@ -66,6 +67,9 @@ pub enum SignInRefusal {
     /// The identity is another user's.
     #[error("this account is connected with another user")]
     Connected,
+    /// The session in which somebody asked to be connected is over.
+    #[error("the session in which you asked to connect this account is over; sign in again")]
+    SessionOver,
 }
 
 impl SignInRefusal {
@@ -79,6 +83,7 @@ impl SignInRefusal {
             Self::OtherTenant => "other_tenant",
             Self::Disabled => "disabled",
             Self::Connected => "connected",
+            Self::SessionOver => "session_over",
         }
     }
 }
@@ -158,12 +163,12 @@ impl Store {
     }
 
     /// Who this person is here: found by issuer and subject alone, with what the provider's rules give. Whom the rules let in becomes a
-    /// user, if the provider makes users. `connect` is the user who has signed in otherwise, and wants to sign in by it from now on.
+    /// user, if the provider makes users. `connecting` has signed in otherwise, and wants to sign in by it from now on.
     pub async fn user_of_identity(
         &self,
         provider: &SignInProvider,
         person: &Person,
-        connect: Option<Uuid>,
+        connecting: Option<Connecting>,
         via: &Via,
     ) -> Result<Actor, StoreError> {
         let Some(email) = &person.email else { return Err(SignInRefusal::EmailNotVerified.into()) };
@@ -172,18 +177,19 @@ impl Store {
             None if provider.settings.rules.is_empty() => None,
             None => return Err(SignInRefusal::NoGroup.into()),
         };
-        if let Some(known) = self.known_identity(provider, person, rule, connect).await? {
+        if let Some(connecting) = connecting {
+            self.connect_identity(provider, person, rule, connecting, via).await?;
+        }
+        if let Some(known) = self.known_identity(provider, person, rule).await? {
             return Ok(known);
         }
         let system = Actor { via: via.clone(), ..Actor::system() };
         // Writers take turns: of two at once the second finds what the first has written.
         let mut writing = self.begin(&system).await?;
         let found = find(&mut writing, provider, person).await?;
-        let user_id = match (found, connect) {
-            (Some(found), Some(connect)) if found != connect => return Err(SignInRefusal::Connected.into()),
-            (Some(found), _) => found,
-            (None, Some(connect)) => connect,
-            (None, None) => self.new_user(&mut writing, provider, rule, email).await?,
+        let user_id = match found {
+            Some(found) => found,
+            None => self.new_user(&mut writing, provider, rule, email).await?,
         };
         let before = writing.current(USER, user_id).await?;
         if before.spec.get("disabled") == Some(&true.into()) {
@@ -191,14 +197,8 @@ impl Store {
         }
         expect_tenant(provider, rule, before.tenant_id)?;
         if found.is_none() {
-            sqlx::query("INSERT INTO user_identities (provider_id, issuer, subject, user_id) VALUES ($1, $2, $3, $4)")
-                .bind(provider.id)
-                .bind(&provider.settings.issuer)
-                .bind(&person.subject)
-                .bind(user_id)
-                .execute(writing.connection())
-                .await?;
-            writing.note(USER, "connect", &before, Vec::new());
+            insert(writing.connection(), provider, person, user_id).await?;
+            writing.note(USER, "connect", &before, vec![connection(None, Some(provider.settings.name.clone()))]);
         }
         if let Some(rule) = rule.filter(|rule| before.text("role") != rule.role.name()) {
             let mut spec = before.spec.clone();
@@ -224,7 +224,6 @@ impl Store {
         provider: &SignInProvider,
         person: &Person,
         rule: Option<&GroupRule>,
-        connect: Option<Uuid>,
     ) -> Result<Option<Actor>, StoreError> {
         let row: Option<Known> = sqlx::query_as(
             "SELECT u.id, u.email, u.role, u.tenant_id, u.grants, u.disabled FROM user_identities i JOIN users u ON u.id = i.user_id
@@ -238,9 +237,6 @@ impl Store {
         let Some(Known { holder, disabled }) = row else { return Ok(None) };
         if disabled {
             return Err(SignInRefusal::Disabled.into());
-        }
-        if connect.is_some_and(|connect| connect != holder.id) {
-            return Err(SignInRefusal::Connected.into());
         }
         expect_tenant(provider, rule, holder.tenant_id)?;
         if rule.is_some_and(|rule| rule.role.name() != holder.role) {
@@ -332,7 +328,11 @@ impl Store {
     }
 }
 
-async fn find(writing: &mut Write<'_>, provider: &SignInProvider, person: &Person) -> Result<Option<Uuid>, StoreError> {
+pub(crate) async fn find(
+    writing: &mut Write<'_>,
+    provider: &SignInProvider,
+    person: &Person,
+) -> Result<Option<Uuid>, StoreError> {
     let row: Option<(Uuid,)> =
         sqlx::query_as("SELECT user_id FROM user_identities WHERE provider_id = $1 AND issuer = $2 AND subject = $3")
             .bind(provider.id)
@@ -344,7 +344,7 @@ async fn find(writing: &mut Write<'_>, provider: &SignInProvider, person: &Perso
 }
 
 /// A tenant's provider vouches for that tenant's users only, and rules move nobody from one tenant to another.
-fn expect_tenant(
+pub(crate) fn expect_tenant(
     provider: &SignInProvider,
     rule: Option<&GroupRule>,
     tenant_id: Option<Uuid>,

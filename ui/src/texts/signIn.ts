@@ -67,6 +67,7 @@ export const signInProviders = {
     other_tenant: "Your groups lead to another tenant than that of your account here. An administrator must move you.",
     disabled: "Your account here is disabled. Ask an administrator.",
     connected: "That account is connected with another user.",
+    session_over: "The session in which you asked to connect the account is over. Sign in and try again.",
     unknown_provider: "That identity provider is no longer there.",
     internal: "Something went wrong here. Try again.",
   } as Record<string, string>,

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::Via;
 use weir_core::secret::{SecretKind, generate, sha256};
-use weir_store::{BrowserSession, SignInProvider, StoreError};
+use weir_store::{BrowserSession, Connecting, SignInProvider, StoreError};
 
 use crate::ApiState;
 use crate::admin::auth::{SESSION, note};
@@ -107,9 +107,16 @@ struct Pending {
     origin: String,
     next: String,
     /// Who wants to be known by the identity from now on.
-    connect: Option<Uuid>,
+    connect: Option<Connect>,
     /// Seconds since 1970.
     begun_at: i64,
+}
+
+/// Who asked to be connected, and in which session.
+#[derive(Serialize, Deserialize)]
+struct Connect {
+    user_id: Uuid,
+    session_sha256: [u8; 32],
 }
 
 /// How a sign-in begins.
@@ -386,14 +393,16 @@ async fn finish(
     let grant = Grant { code, verifier: &pending.verifier, nonce: &pending.nonce, redirect_uri: &redirect_uri };
     let claims = exchange(issuers, &provider, &asking, &grant, now_s).await?;
     let person = provider.settings.claims.person(&claims);
-    let actor = match state.store.user_of_identity(&provider, &person, pending.connect, via).await {
+    let connecting = pending.connect.as_ref();
+    let connecting = connecting.map(|&Connect { user_id, session_sha256 }| Connecting { user_id, session_sha256 });
+    let actor = match state.store.user_of_identity(&provider, &person, connecting, via).await {
         Err(StoreError::SignIn(refusal)) => {
             state.store.note_sign_in_refusal(&provider, &person, refusal, via).await?;
             return Err(StoreError::from(refusal).into());
         }
         other => other?,
     };
-    if pending.connect.is_some() {
+    if connecting.is_some() {
         return Ok(Finished::Connected);
     }
     let token = generate(SecretKind::SessionToken).map_err(StoreError::from)?;
@@ -478,10 +487,11 @@ fn is_own_path(next: &str) -> bool {
 }
 
 /// Who is signed in, by the browser's cookie.
-async fn signed_in(state: &ApiState, headers: &HeaderMap) -> Result<Uuid, Problem> {
+async fn signed_in(state: &ApiState, headers: &HeaderMap) -> Result<Connect, Problem> {
     let refused = || Problem::new(Code::Unauthenticated, "sign in first");
-    let token = browser::token(headers).ok_or_else(refused)?;
-    Ok(state.store.actor_by_session(&sha256(token)).await?.ok_or_else(refused)?.user_id)
+    let session_sha256 = sha256(browser::token(headers).ok_or_else(refused)?);
+    let actor = state.store.actor_by_session(&session_sha256).await?.ok_or_else(refused)?;
+    Ok(Connect { user_id: actor.user_id, session_sha256 })
 }
 
 fn unusable(provider: &SignInProvider, error: &OidcError) -> Problem {

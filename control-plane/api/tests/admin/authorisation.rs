@@ -45,6 +45,10 @@ const TABLE: &[Row] = &[
     row("own_access", 200, 200),
     row("list_own_sessions", 200, 200),
     row("end_own_session", 404, 404),
+    row("list_own_identities", 200, 200),
+    row("delete_own_identity", 404, 404),
+    row("list_user_identities", 200, 404),
+    row("delete_user_identity", 403, 404),
     row("feature_status", 200, 200),
     row("stream_events", 200, 200),
     // Neither does B learn that there is such a tenant.

@@ -142,7 +142,8 @@ async fn every_list_is_capped_and_its_parameters_are_checked() {
         };
         // One answer that the store itself bounds.
         let is_capped = operation.query.iter().any(|name| name == "limit");
-        let is_bounded = ["list_nodes", "list_own_sessions"].contains(&operation.id.as_str());
+        let is_bounded = ["list_nodes", "list_own_sessions", "list_own_identities", "list_user_identities"]
+            .contains(&operation.id.as_str());
         let (most, needs) = match operation.id.as_str() {
             "summarize_usage" => (1000, ""),
             "search" => (20, "q=x&"),

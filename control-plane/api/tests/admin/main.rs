@@ -19,6 +19,7 @@ mod events;
 mod gateways;
 mod guardrail_test;
 mod idempotency;
+mod identities;
 mod inheritance;
 mod leases;
 mod ledger;

@@ -103,6 +103,8 @@ impl Operation {
             "usage" => &a.user,
             // No id of a session: there is none that others could know.
             "auth/sessions" => &a.user,
+            // Nor of an identity.
+            "auth/identities" => &a.user,
             "auth/oidc" => &a.sign_in_provider,
             other => panic!("what does the id of {other} name?"),
         };
@@ -162,6 +164,7 @@ impl Operation {
         let path = self
             .path
             .replace("{id}", &request.id)
+            .replace("{identity_id}", &request.id)
             .replace("{operation}", "chat.completions")
             .replace("{revision}", "1");
         let path = if request.query.is_empty() { path } else { format!("{path}?{}", request.query) };

@@ -224,4 +224,12 @@ async fn a_service_token_lets_nobody_in() {
     let token = platform.post("service-tokens", token).await.expect(201).json["token"].as_str().unwrap().to_owned();
     let machine = app.nobody().with_token(&token);
     machine.post(&format!("users/{}/password-link", id(&f.user)), Value::Null).await.problem(403, "forbidden");
+    let body = |password: Value| json!({"tenant_id": f.tenant["id"], "email": "new@weir.example", "role": "viewer", "password": password});
+    machine.post("users", body(json!(PASSWORD))).await.problem(403, "forbidden");
+    let made = machine.post("users", body(Value::Null)).await.expect(201).json;
+    let path = format!("users/{}", id(&made));
+    machine.patch(&path, &made["revision"], json!({"password": PASSWORD})).await.problem(403, "forbidden");
+    let objects = json!({"objects": [{"kind": "user", "name": "f@weir.example", "tenant": "f",
+        "spec": {"role": "viewer", "password": PASSWORD}}]});
+    machine.post("apply", objects).await.problem(403, "forbidden");
 }

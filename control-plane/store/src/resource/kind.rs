@@ -274,6 +274,7 @@ pub trait Kind: Send + Sync {
 
 /// What was written.
 pub struct Written<'a> {
+    pub(crate) actor: &'a Actor,
     pub(crate) id: Uuid,
     pub(crate) tenant_id: Option<Uuid>,
     pub(crate) revision: i64,

@@ -131,6 +131,22 @@ impl Kind for SignInProvider {
                     .execute(&mut *connection)
                     .await?;
             }
+            let was_so = written.before.is_some_and(|before| {
+                before.spec.get("is_only_way_in") == Some(&true.into()) && before.text("issuer") == settings.issuer
+            });
+            // Whoever of the platform sets it for a tenant gets in all the same, and can undo it.
+            if settings.is_only_way_in && !was_so && written.actor.scope().tenant().is_some() {
+                let (holds,): (bool,) = sqlx::query_as(IS_CONNECTED)
+                    .bind(written.id)
+                    .bind(&settings.issuer)
+                    .bind(written.tenant_id)
+                    .bind(written.actor.user_id)
+                    .fetch_one(&mut *connection)
+                    .await?;
+                if !holds {
+                    return Err(StoreError::invalid("is_only_way_in", CONNECT_FIRST));
+                }
+            }
             if written.before.is_none() && settings.is_only_way_in {
                 let (holds,): (bool,) = sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT {BREAK_GLASS_HOLDS}")))
                     .fetch_one(connection)
@@ -157,6 +173,14 @@ pub(crate) const BREAK_GLASS_HOLDS: &str =
 /// Why not.
 pub(crate) const BREAK_GLASS_REASON: &str =
     "there must be a break-glass account with a password while passwords are refused";
+
+/// Whether somebody who could undo it gets in by a provider: whoever writes it, or an admin of the tenant.
+const IS_CONNECTED: &str =
+    "SELECT EXISTS (SELECT 1 FROM user_identities i JOIN users u ON u.id = i.user_id AND NOT u.disabled
+    WHERE i.provider_id = $1 AND i.issuer = $2 AND u.tenant_id = $3 AND (u.role = 'tenant_admin' OR u.id = $4))";
+/// Why not.
+const CONNECT_FIRST: &str =
+    "must wait until you, or an administrator of the tenant, are connected with it: nobody could undo it";
 
 /// Whether a stored secret may go on to the new issuer.
 fn same_origin(before: &str, new: &str) -> bool {

@@ -13,8 +13,11 @@ use weir_core::permission::Permission;
 use weir_core::resource::{Origin, Stored, WithSecret};
 use weir_core::routing::check_credential;
 
-use crate::authorisation::{authorise_kind, expect_no_more, expect_to_let_in, expect_within, is_within, others};
+use crate::authorisation::{
+    authorise_kind, expect_no_more, expect_person, expect_to_let_in, expect_within, is_within, others,
+};
 use crate::commit::{Idempotency, Write, expect_revision};
+use crate::identities;
 use crate::resource::kind::{Checking, Issuing, Kind, Owner, Secret, Written};
 use crate::resource::reference::PROFILE_OF_OWNER_OR_PLATFORM;
 use crate::resource::{USER, read, reference};
@@ -208,6 +211,9 @@ impl Write<'_> {
         };
         let spec = kind.check(spec, &checking)?;
         self.expect_no_more(kind, tenant_id, &spec).await?;
+        if kind.name() == USER.name() && matches!(secret, SecretChange::Set(_) | SecretChange::SetHash { .. }) {
+            expect_person(self.actor())?;
+        }
         self.expect_fields(kind, None, &spec).await?;
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
@@ -254,7 +260,8 @@ impl Write<'_> {
             .execute(self.connection())
             .await?;
         let has_new_secret = matches!(secret, SecretChange::Set(_) | SecretChange::SetHash { .. });
-        let written = Written { id, tenant_id, revision, before: None, spec: &spec, has_new_secret };
+        let written =
+            Written { actor: self.actor(), id, tenant_id, revision, before: None, spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
         self.expect_within(kind, id).await?;
         let stored = self.current(kind, id).await?;
@@ -294,7 +301,12 @@ impl Write<'_> {
         self.expect_fields(kind, Some(before), &spec).await?;
         if has_new_secret && kind.name() == USER.name() {
             let actor = self.actor();
+            expect_person(actor)?;
             expect_to_let_in(self.connection(), actor, before).await?;
+            // By a link it is the control plane itself: whoever made the link is looked at there.
+            if !actor.user_id.is_nil() {
+                identities::forget(self.connection(), actor, before).await?;
+            }
         }
         self.expect_free(kind, tenant_id, id, &spec).await?;
         let mut columns = kind.columns_of(&spec);
@@ -324,7 +336,8 @@ impl Write<'_> {
             .bind(Json(columns))
             .execute(self.connection())
             .await?;
-        let written = Written { id, tenant_id, revision, before: Some(before), spec: &spec, has_new_secret };
+        let written =
+            Written { actor: self.actor(), id, tenant_id, revision, before: Some(before), spec: &spec, has_new_secret };
         kind.project(self.connection(), &written).await?;
         self.expect_to_hold(kind, before).await?;
         self.expect_within(kind, id).await?;
@@ -397,7 +410,7 @@ impl Write<'_> {
     }
 
     /// Refuses a write after which something would not hold that must. Writers take turns, so no other one is under way.
-    async fn expect_to_hold(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
+    pub(crate) async fn expect_to_hold(&mut self, kind: &dyn Kind, before: &Stored) -> Result<(), StoreError> {
         for (condition, reason) in kind.must_hold(before) {
             let (holds,): (bool,) =
                 sqlx::query_as(AssertSqlSafe(format!("SELECT {condition}"))).fetch_one(self.connection()).await?;

@@ -223,6 +223,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/auth/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts at identity providers by which you sign in, the latest first; at most 200. */
+        get: operations["list_own_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/auth/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Takes one of your accounts at identity providers away, and ends your sessions that came by that provider. The last way in that you have
+         *     stays.
+         */
+        delete: operations["delete_own_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/auth/login": {
         parameters: {
             query?: never;
@@ -1353,6 +1390,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/users/{id}/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts at identity providers by which a user signs in, the latest first; at most 200. */
+        get: operations["list_user_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Takes a user's account at an identity provider away, and ends the user's sessions that came by that provider. It takes what letting
+         *     that user in takes: no less than the user may do.
+         */
+        delete: operations["delete_user_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/users/{id}/password-link": {
         parameters: {
             query?: never;
@@ -2038,6 +2112,30 @@ export interface components {
          * @enum {string}
          */
         Code: "malformed_json" | "invalid_query" | "invalid_header" | "unauthenticated" | "invalid_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "taken" | "in_use" | "stale" | "body_too_large" | "unsupported_media_type" | "invalid_fields" | "idempotency_key_reused" | "precondition_required" | "managed_elsewhere" | "already_set_up" | "too_many_deletions" | "irrevertible" | "too_many_requests" | "sign_in_provider_unreachable" | "gateway_unreachable" | "internal" | "unavailable" | "overloaded";
+        /** @description An account at an identity provider by which a user signs in. */
+        ConnectedIdentity: {
+            /**
+             * Format: date-time
+             * @description When it was connected.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Names it.
+             */
+            id: string;
+            /** @description The issuer. If it is not the provider's any more, nobody signs in by it. */
+            issuer: string;
+            /**
+             * Format: uuid
+             * @description The identity provider.
+             */
+            provider_id: string;
+            /** @description What that is called. */
+            provider_name: string;
+            /** @description The issuer's name for the user: never an address, but what stays the same. */
+            subject: string;
+        };
         /**
          * @description Whether a cost can be explained.
          * @enum {string}
@@ -2916,6 +3014,13 @@ export interface components {
         List_BreakGlassSignIn: {
             /** @description In the order of the list. */
             items: components["schemas"]["BreakGlassSignIn"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_ConnectedIdentity: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["ConnectedIdentity"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -7060,6 +7165,222 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ConnectedIdentity"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_own_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
@@ -21683,6 +22004,225 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_user_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ConnectedIdentity"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone. */
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
