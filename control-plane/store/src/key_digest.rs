@@ -18,6 +18,15 @@ const BATCH: i64 = 1_000;
 pub(crate) const IS_RESTRICTED: &str =
     "(key.disabled OR key.allowed_operations IS NOT NULL OR key.source_cidrs IS NOT NULL)";
 
+/// Whether no control plane of the version before can be there: since a day, or as this version made the database, all of it at once.
+macro_rules! is_alone {
+    () => {
+        "(SELECT this.installed_on < now() - interval '1 day' OR this.installed_on < first.installed_on + interval '5 seconds'
+          FROM _sqlx_migrations this JOIN _sqlx_migrations first ON first.version = 1 WHERE this.version = 39)"
+    };
+}
+pub(crate) use is_alone;
+
 /// What is kept of one key.
 pub(crate) struct KeptKey {
     /// By it the key is found.
@@ -115,11 +124,11 @@ impl Store {
 
     /// Forgets the digests that only control planes of the version before read, once there can be none any more.
     pub(crate) async fn forget_plain_key_digests(&self) -> Result<(), StoreError> {
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE api_keys SET key_sha256 = NULL
-             WHERE key_sha256 IS NOT NULL AND (key_hmac IS NOT NULL OR deleted_at IS NOT NULL)
-               AND (SELECT installed_on FROM _sqlx_migrations WHERE version = 39) < now() - interval '1 day'",
-        )
+             WHERE key_sha256 IS NOT NULL AND (key_hmac IS NOT NULL OR deleted_at IS NOT NULL) AND ",
+            is_alone!()
+        ))
         .execute(&self.pool)
         .await?;
         Ok(())

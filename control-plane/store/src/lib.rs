@@ -37,6 +37,7 @@ mod snapshot;
 mod transaction;
 mod usage_detail;
 mod usage_list;
+mod usage_scope;
 mod usage_summary;
 mod writers;
 

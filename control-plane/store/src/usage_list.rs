@@ -7,14 +7,12 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
-use weir_core::actor::{Actor, Sees};
+use weir_core::actor::Actor;
 use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
 use weir_core::permission::Permission;
 
-use crate::authorisation::condition;
-use crate::resource::API_KEY;
 use crate::row::{picousd, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, usage_scope};
 
 /// Which records are wanted.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +33,8 @@ pub struct UsageFilter {
     pub after: Option<(DateTime<Utc>, Uuid, Uuid)>,
     /// Items at most.
     pub limit: u32,
+    /// Whether they are taken away as a file, which is a permission of its own.
+    pub is_export: bool,
 }
 
 /// A record, and the gateway that reported it.
@@ -54,9 +54,12 @@ impl Store {
         for tenant_id in [actor.scope().tenant(), filter.tenant_id].into_iter().flatten() {
             query.push(" AND tenant_id = ").push_bind(tenant_id);
         }
-        if let sees @ (Sees::Part { .. } | Sees::Nothing) = actor.sees(Permission::UsageRead) {
-            let keys = format!(" AND key_id IN (SELECT t.id FROM api_keys t WHERE {})", condition(API_KEY, &sees));
-            query.push(keys);
+        let permissions: &[Permission] = match filter.is_export {
+            true => &[Permission::UsageRead, Permission::UsageExport],
+            false => &[Permission::UsageRead],
+        };
+        if let Some(keys) = usage_scope::keys(actor, permissions) {
+            query.push(format!(" AND key_id IN ({keys})"));
         }
         if let Some(key_id) = filter.key_id {
             query.push(" AND key_id = ").push_bind(key_id);

@@ -5,15 +5,13 @@ mod names;
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use uuid::Uuid;
-use weir_core::actor::{Actor, Sees};
+use weir_core::actor::Actor;
 use weir_core::permission::Permission;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Bucket, Dimension, GroupValue, Order, Summary, SummaryItem, SummaryRequest, Sums};
 
-use crate::authorisation::condition;
-use crate::resource::API_KEY;
 use crate::row::{picousd, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, usage_scope};
 
 /// What is summed, as both the rows of sums and the records give it.
 const MEASURES: &str = "requests, errors, with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, \
@@ -90,8 +88,7 @@ impl Store {
         if let Some(tenant_id) = actor.scope().tenant() {
             limits.push((Dimension::Tenant, Limit::Ids(vec![tenant_id])));
         }
-        if let sees @ (Sees::Part { .. } | Sees::Nothing) = actor.sees(Permission::UsageRead) {
-            let query = format!("SELECT t.id FROM api_keys t WHERE {}", condition(API_KEY, &sees));
+        if let Some(query) = usage_scope::keys(actor, &[Permission::UsageRead]) {
             let keys: Vec<(Uuid,)> = sqlx::query_as(AssertSqlSafe(query)).fetch_all(&self.admin).await?;
             limits.push((Dimension::ApiKey, Limit::Ids(keys.into_iter().map(|(id,)| id).collect())));
         }

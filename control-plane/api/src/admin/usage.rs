@@ -231,6 +231,7 @@ async fn list(
         to: query.to,
         after: query.cursor.as_deref().map(cursor::read_timed).transpose()?,
         limit: limit(query.limit)?,
+        is_export: false,
     };
     let mut entries = state.store.list_usage(&caller.actor, &filter).await?;
     let more = entries.len() > filter.limit as usize;

@@ -34,9 +34,30 @@ async fn what_the_database_holds_finds_no_key_under_another_master_key() {
     assert_eq!(found.status, CredentialStatus::Unknown);
 }
 
+/// The database was made by a version of before.
+const UPGRADED: &str = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 hour' WHERE version = 1";
+
+#[tokio::test]
+async fn in_a_new_installation_a_key_that_changes_makes_nobody_forget_the_tenants_others() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let start = app.store.revision().await.unwrap();
+    let path = format!("api-keys/{}", id(&f.api_key));
+    let renamed = platform.patch(&path, &f.api_key["revision"], json!({"name": "renamed"})).await.expect(200).json;
+    let sha256 = sha256(f.api_key["key"].as_str().unwrap()).to_vec();
+    let told = async |since| app.store.changes_since(since).await.unwrap()[0].kind.clone();
+    assert_eq!(told(start).await, ChangeKind::Key { sha256, tenant_id: id(&f.tenant) });
+    app.sql(UPGRADED).await;
+    let start = app.store.revision().await.unwrap();
+    platform.patch(&path, &renamed["revision"], json!({"name": "again"})).await.expect(200);
+    assert_eq!(told(start).await, ChangeKind::Tenant { tenant_id: id(&f.tenant) });
+}
+
 #[tokio::test]
 async fn keys_of_the_version_before_work_before_and_after_they_are_brought_up_to_date() {
     let app = app().await;
+    app.sql(UPGRADED).await;
     let f = furnish(&app.platform().await, "f").await;
     let key = f.api_key["key"].as_str().unwrap();
     let database = PgPool::connect(&app.database_url).await.unwrap();
@@ -62,6 +83,7 @@ async fn keys_of_the_version_before_work_before_and_after_they_are_brought_up_to
 #[tokio::test]
 async fn while_control_planes_of_the_version_before_may_serve_they_find_no_restricted_key_and_tell_of_all_changes() {
     let app = app().await;
+    app.sql(UPGRADED).await;
     let platform = app.platform().await;
     let database = PgPool::connect(&app.database_url).await.unwrap();
     let found_by_them = "SELECT count(*) FROM api_keys WHERE key_sha256 IS NOT NULL";

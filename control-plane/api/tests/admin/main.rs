@@ -44,6 +44,7 @@ mod search;
 mod service_tokens;
 mod setup;
 mod sign_in;
+mod usage_scope;
 mod usage_summary;
 mod versions;
 mod writers;

@@ -13,7 +13,7 @@ use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
 use crate::StoreError;
-use crate::key_digest::{IS_RESTRICTED, KeptKey};
+use crate::key_digest::{IS_RESTRICTED, KeptKey, is_alone};
 use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret, SecretTwin, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::resource::write::SecretChange;
@@ -55,9 +55,15 @@ const OWNER_DISABLED: &str = "(SELECT bool_or(owner.disabled) IS TRUE FROM (
     UNION ALL SELECT disabled FROM service_accounts WHERE id = t.service_account_id) owner)";
 
 /// What gateways are told to forget; null as long as control planes of the version before may serve, which cannot read it.
-const KEY_DIGEST: &str =
-    "CASE WHEN (SELECT installed_on FROM _sqlx_migrations WHERE version = 39) < now() - interval '1 day'
-    THEN t.key_digest_encrypted END";
+const KEY_DIGEST: &str = concat!("CASE WHEN ", is_alone!(), " THEN t.key_digest_encrypted END");
+
+/// A key's department: its own, or else its owner's.
+macro_rules! department {
+    () => {
+        "coalesce(t.department_id, (SELECT owner.department_id FROM users owner WHERE owner.id = t.user_id),
+            (SELECT owner.department_id FROM service_accounts owner WHERE owner.id = t.service_account_id))"
+    };
+}
 
 pub(super) struct ApiKey;
 
@@ -134,12 +140,8 @@ impl Kind for ApiKey {
         Some("t.user_id")
     }
 
-    /// Its own, or else its owner's.
     fn department(&self) -> Option<&'static str> {
-        Some(
-            "coalesce(t.department_id, (SELECT owner.department_id FROM users owner WHERE owner.id = t.user_id),
-                (SELECT owner.department_id FROM service_accounts owner WHERE owner.id = t.service_account_id))",
-        )
+        Some(department!())
     }
 
     fn loosens(&self, before: &Object, after: &Object) -> bool {
@@ -240,10 +242,15 @@ impl Kind for ApiKey {
         .boxed()
     }
 
-    /// It no longer holds a profile or an owner in use, and whoever has the key can make it known again.
+    /// It no longer holds a profile or an owner in use, and whoever has the key can make it known again. Its usage stays its owner's.
     fn deletion(&self) -> &'static [&'static str] {
-        &["UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
-               department_id = NULL, key_hmac = NULL, key_digest_encrypted = NULL, key_sha256 = NULL
-           WHERE id = $1"]
+        &[concat!(
+            "UPDATE api_keys t SET deleted_at = now(), former_user_id = user_id, former_service_account_id = service_account_id,
+                 former_department_id = ",
+            department!(),
+            ", guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL, department_id = NULL, key_hmac = NULL,
+                 key_digest_encrypted = NULL, key_sha256 = NULL
+             WHERE id = $1"
+        )]
     }
 }

@@ -117,6 +117,7 @@ async fn export(
         from: query.from,
         to: query.to,
         limit: AT_ONCE,
+        is_export: true,
         ..UsageFilter::default()
     };
     let export =
