@@ -202,7 +202,7 @@ impl DataPlane for Service {
         tokio::spawn(async move {
             metrics::gauge!("weir_dataplane_watches").increment(1);
             let ended = tokio::select! {
-                ended = watch::serve(gateway, hub, progress, request.into_inner(), &responses) => ended,
+                ended = watch::serve(gateway, service.store.clone(), hub, progress, request.into_inner(), &responses) => ended,
                 () = stopped(&mut stopping) => {
                     Err(Status::unavailable("the control plane is shutting down"))
                 }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
+use uuid::Uuid;
 use weir_core::change::{Change, ChangeKind};
 use weir_core::gateway::Gateway;
 use weir_proto::dataplane::{EndedStreams, WatchRequest, WatchResponse};
+use weir_store::{Store, StoreError};
 
+use crate::chain;
 use crate::hub::ChangeHub;
 use crate::progress::{Progress, WatchedVm};
 
@@ -29,6 +33,7 @@ const LONGEST_NAME: usize = 1024;
 /// Tells one VM what to forget, until it goes away.
 pub(crate) async fn serve(
     gateway: Gateway,
+    store: Store,
     hub: ChangeHub,
     progress: Progress,
     mut requests: Streaming<WatchRequest>,
@@ -45,7 +50,11 @@ pub(crate) async fn serve(
     let node = first.node.clone();
     let mut vm = progress.watch((gateway.id, first.node));
     let (mut changes, revision) = hub.subscribe();
+    let tenant_id = gateway.tenant_id;
     let mut outbox = Outbox::new(gateway, revision);
+    let missed = || Box::pin(store.ended_keys(tenant_id));
+    // What was told while nobody listened ended no streams.
+    let mut missing = Some(missed());
     let mut deadline = None;
     let mut next = None;
     let mut held: Option<Held> = None;
@@ -78,20 +87,47 @@ pub(crate) async fn serve(
                     let configured = *vm.configured.borrow();
                     let wait = if configured.is_some() { CONFIGURATION_WAIT } else { UNKNOWN_WAIT };
                     next = outbox.add(&batch, configured.unwrap_or(0));
+                    if batch.iter().any(|change| matches!(change.kind, ChangeKind::Unknown)) {
+                        missing = Some(missed());
+                    }
                     deadline = deadline.or_else(|| Some(Instant::now() + wait));
                 }
-                Err(RecvError::Lagged(_)) => next = Some(outbox.start_over(hub.revision())),
+                Err(RecvError::Lagged(_)) => {
+                    next = Some(outbox.start_over(hub.revision()));
+                    missing = Some(missed());
+                }
                 Err(RecvError::Closed) => return Err(Status::unavailable("the control plane is shutting down")),
             },
             () = configured_changed(&mut vm), if outbox.is_waiting() => {
                 let configured = vm.configured.borrow_and_update().unwrap_or(0);
                 next = outbox.release(configured);
             }
+            keys = answered(&mut missing) => {
+                missing = None;
+                next = outbox.end_again(&told(&node, keys));
+            }
             () = sleep_until(deadline), if outbox.is_waiting() => next = outbox.release(u64::MAX),
             () = sleep_until(held.as_ref().map(|held| held.until)), if held.is_some() => {}
             () = responses.closed() => return Ok(()),
         }
     }
+}
+
+/// An answer that is waited for; never, if none is.
+async fn answered<F: Future>(waiting: &mut Option<Pin<Box<F>>>) -> F::Output {
+    match waiting {
+        Some(waiting) => waiting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The keys of streams that are to be ended; none, and one more in the count of failures, if they could not be read.
+fn told(node: &str, keys: Result<Vec<Uuid>, StoreError>) -> Vec<Uuid> {
+    keys.unwrap_or_else(|error| {
+        metrics::counter!("weir_dataplane_ends_missed_total").increment(1);
+        tracing::warn!(node, error = chain(&error), "whose streams were to be ended meanwhile cannot be read");
+        Vec::new()
+    })
 }
 
 /// Notes when the last byte of streams went that were to be ended.
@@ -176,6 +212,13 @@ impl Outbox {
         self.pending.clear();
         self.told = revision;
         WatchResponse { revision, forget_everything: true, ..Default::default() }
+    }
+
+    /// Has streams ended of which the VM may not have been told.
+    fn end_again(&self, keys: &[Uuid]) -> Option<WatchResponse> {
+        let end_streams_of_keys: Vec<String> = keys.iter().map(Uuid::to_string).collect();
+        let is_needed = !end_streams_of_keys.is_empty();
+        is_needed.then(|| WatchResponse { revision: self.told, end_streams_of_keys, ..WatchResponse::default() })
     }
 
     fn is_waiting(&self) -> bool {

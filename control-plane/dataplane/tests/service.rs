@@ -29,6 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 struct ControlPlane {
     store: Store,
+    url: String,
     hub: ChangeHub,
     client: DataPlaneClient<Channel>,
     reports: mpsc::UnboundedReceiver<NodeReport>,
@@ -38,7 +39,8 @@ struct ControlPlane {
     token: String,
 }
 
-async fn fresh_store() -> Store {
+/// A store, and its database's URL.
+async fn fresh_store() -> (Store, String) {
     let server = std::env::var("WEIR_TEST_DATABASE_URL").expect("WEIR_TEST_DATABASE_URL names a Postgres to test with");
     let name = format!("weir_dataplane_{}", Uuid::now_v7().simple());
     let mut connection = PgConnection::connect(&server).await.expect("Postgres");
@@ -51,12 +53,12 @@ async fn fresh_store() -> Store {
     // No control plane of the version before serves any more.
     let aged = "UPDATE _sqlx_migrations SET installed_on = now() - interval '25 hours' WHERE version = 39";
     sqlx::query(aged).execute(&mut PgConnection::connect(&url).await.unwrap()).await.unwrap();
-    store
+    (store, url)
 }
 
 impl ControlPlane {
     async fn start() -> Self {
-        let store = fresh_store().await;
+        let (store, url) = fresh_store().await;
         let settings = GatewaySettings { name: "gateway".into(), trusted_hops: 0 };
         let token = store.create_gateway(&Actor::system(), None, settings, None).await.unwrap().secret;
         let gateways = Gateways::new(store.clone());
@@ -69,7 +71,7 @@ impl ControlPlane {
         let server = tonic::transport::Server::builder().add_service(DataPlaneServer::new(service));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         let client = DataPlaneClient::connect(address).await.unwrap();
-        Self { store, hub, client, reports, _senders: (sender, stop), gateways, token }
+        Self { store, url, hub, client, reports, _senders: (sender, stop), gateways, token }
     }
 
     fn with_token<T>(&self, message: T) -> Request<T> {
@@ -339,4 +341,38 @@ async fn a_vm_is_told_what_to_forget_and_its_acknowledgement_is_reported() {
     let _open = client.watch(watch_of_before).await.unwrap();
     of_before.send(WatchRequest { vm: "of before".into(), ..acknowledge(told.revision, None) }).await.unwrap();
     assert_eq!(report().await.event, NodeEvent::Waiting { records: None });
+}
+
+#[tokio::test]
+async fn a_vm_that_was_not_listening_is_told_whose_streams_were_ended_and_no_others() {
+    let control_plane = ControlPlane::start().await;
+    let (store, actor) = (&control_plane.store, Actor::system());
+    let (tenant, long_ago, _) = control_plane.key().await;
+    let mut keys = Vec::new();
+    for name in ["revoked", "finishing", "changed"] {
+        let key = write(&ApiKeySettings { name: name.into(), ..ApiKeySettings::default() });
+        let made = store.create(API_KEY, &actor, Some(tenant), key, SecretChange::Keep, None).await.unwrap();
+        keys.push(made.stored.id);
+    }
+    let [revoked, finishing, changed] = keys[..] else { panic!("three keys") };
+    store.revoke(API_KEY, &actor, long_ago, Streams::End).await.unwrap();
+    let mut database = PgConnection::connect(&control_plane.url).await.unwrap();
+    sqlx::query("UPDATE changes SET at = at - interval '11 minutes'").execute(&mut database).await.unwrap();
+    store.revoke(API_KEY, &actor, revoked, Streams::End).await.unwrap();
+    store.revoke(API_KEY, &actor, finishing, Streams::Finish).await.unwrap();
+    // It is still good: streams may have begun since.
+    let before = store.get(API_KEY, &actor, changed).await.unwrap();
+    let patch = Update::Merge([("requests_per_minute".to_owned(), 7.into())].into_iter().collect());
+    store.update(API_KEY, &actor, changed, before.revision, patch, SecretChange::Keep, Streams::End).await.unwrap();
+
+    let (requests, stream) = mpsc::channel(8);
+    let first = WatchRequest { vm: "vm".into(), node: "node".into(), ..WatchRequest::default() };
+    requests.send(first).await.unwrap();
+    let request = control_plane.with_token(ReceiverStream::new(stream));
+    let mut responses = control_plane.client.clone().watch(request).await.unwrap().into_inner();
+    let mut next = async || tokio::time::timeout(DEADLINE, responses.message()).await.unwrap().unwrap().unwrap();
+    assert!(next().await.forget_everything);
+    let told = next().await;
+    assert_eq!(told.end_streams_of_keys, [revoked.to_string()]);
+    assert!(!told.forget_everything);
 }

@@ -59,6 +59,25 @@ impl Store {
         rows.map(|row| row.into_change(&self.encryption)).collect()
     }
 
+    /// Keys whose streams under way were to be ended within the last ten minutes, and that are still refused: whatever streams they have
+    /// began before. At most 1,000, the latest. `tenant_id`: only this tenant's.
+    pub async fn ended_keys(&self, tenant_id: Option<Uuid>) -> Result<Vec<Uuid>, StoreError> {
+        let keys: Vec<(Uuid,)> = sqlx::query_as(
+            "SELECT key.id FROM changes change JOIN api_keys key ON key.tenant_id = change.tenant_id
+                 AND change.resource_id IN (key.id, key.user_id, key.service_account_id)
+             WHERE change.ends_streams AND change.at > now() - interval '10 minutes'
+               AND ($1::uuid IS NULL OR change.tenant_id = $1)
+               AND (key.deleted_at IS NOT NULL OR key.revoked_at IS NOT NULL OR key.disabled OR key.expires_at <= now()
+                    OR EXISTS (SELECT 1 FROM users owner WHERE owner.id = key.user_id AND owner.disabled)
+                    OR EXISTS (SELECT 1 FROM service_accounts owner WHERE owner.id = key.service_account_id AND owner.disabled))
+             GROUP BY key.id ORDER BY max(change.at) DESC LIMIT 1000",
+        )
+        .bind(tenant_id)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(keys.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Yields once at the start, at each hint that something was committed, and after each reconnection, since hints may
     /// have been missed. Hints can be lost, so also poll [`Store::revision`]. Never ends.
     pub fn listen(&self) -> impl Stream<Item = ()> + Send + 'static {
