@@ -129,6 +129,43 @@ def test_nobody_moves_from_one_tenant_to_another_by_groups(company):
     assert company.browser().sign_in(company.provider["id"], login) == "/"
 
 
+def test_groups_give_grants_and_take_them_back(company):
+    tenant_id = company.tenant["id"]
+    research, sales = (company.admin.create("departments", tenant_id=tenant_id, name=name) for name in ("Research", "Sales"))
+    auditor = company.admin.create("roles", tenant_id=tenant_id, name="auditor", permissions=["audit.read"])
+    rules = [
+        {"group": "leads", "role": "user", "tenant_id": tenant_id, "grants": [{"role": "manager", "department_id": research["id"]}]},
+        {"group": "auditors", "role": "user", "tenant_id": tenant_id, "grants": [{"custom_role_id": auditor["id"]}]},
+        {"group": "people", "role": "user", "tenant_id": tenant_id},
+    ]
+    before = company.admin.read("sign-in-providers", company.provider["id"])
+    company.admin.change("sign-in-providers", before["id"], rules=rules + before["rules"])
+    try:
+        login = company.person(groups=["people", "auditors", "leads"])
+        browser = company.browser()
+        assert browser.sign_in(company.provider["id"], login) == "/"
+        me = browser.me()
+        assert (me["role"], me["tenant_id"]) == ("user", tenant_id)
+        assert {"audit.read", "users.write"} <= set(me["permissions"])
+        # A department's manager sees that department alone.
+        assert [one["id"] for one in browser.ask("GET", "/departments").json()["items"]] == [research["id"]]
+        assert browser.ask("GET", f"/departments/{sales['id']}").status_code == 404
+        # Whoever has left the groups has nothing of it any more, in no session.
+        company.change(login, groups=["people"])
+        again = company.browser()
+        assert again.sign_in(company.provider["id"], login) == "/"
+        assert not {"audit.read", "users.write"} & set(again.me()["permissions"])
+        assert browser.me() is None
+        # A department that is gone keeps nobody out, and gives nothing.
+        company.admin.delete("departments", research["id"])
+        company.change(login, groups=["leads", "auditors"])
+        assert company.browser().sign_in(company.provider["id"], login) == "/"
+        user = company.admin.read("users", me["id"])
+        assert [grant["custom_role_id"] for grant in user["grants"]] == [auditor["id"]]
+    finally:
+        company.admin.change("sign-in-providers", before["id"], rules=before["rules"])
+
+
 def test_an_answer_belongs_to_the_browser_and_sign_in_that_asked_and_is_taken_once(company):
     login = company.person(groups=["staff"])
     provider_id = company.provider["id"]

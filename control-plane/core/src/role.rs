@@ -10,7 +10,7 @@ use crate::field::{FieldError, Fields};
 use crate::permission::{BuiltInRole, Permission};
 
 /// Grants that one user may have besides the role.
-const MOST_GRANTS: usize = 50;
+pub(crate) const MOST_GRANTS: usize = 50;
 
 /// What is decided about a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -53,11 +53,11 @@ pub struct UserGrant {
     pub department_id: Option<Uuid>,
 }
 
-/// Notes what is wrong with a user's grants.
-pub(crate) fn check_grants(fields: &mut Fields, grants: &[UserGrant]) {
-    fields.require(grants.len() <= MOST_GRANTS, "grants", format!("must have at most {MOST_GRANTS}"));
+/// Notes what is wrong with grants that stand in a field.
+pub(crate) fn check_grants(fields: &mut Fields, path: &str, grants: &[UserGrant]) {
+    fields.require(grants.len() <= MOST_GRANTS, path, format!("must have at most {MOST_GRANTS}"));
     for (index, grant) in grants.iter().enumerate() {
         let is_one = grant.role.is_some() != grant.custom_role_id.is_some();
-        fields.require(is_one, format!("grants[{index}].role"), "must be said, or else custom_role_id, and not both");
+        fields.require(is_one, format!("{path}[{index}].role"), "must be said, or else custom_role_id, and not both");
     }
 }

@@ -9,6 +9,7 @@ use crate::actor::{Actor, Role};
 use crate::destination::{AllowedHosts, inside};
 use crate::field::{FieldError, Fields};
 use crate::json::Object;
+use crate::role::{MOST_GRANTS, UserGrant, check_grants};
 use crate::snapshot::BaseUrl;
 
 /// Rules of one provider at most.
@@ -34,7 +35,8 @@ pub struct SignInProviderSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub claims: ClaimNames,
-    /// What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before.
+    /// What members of which group may do, at each sign-in anew: the role and tenant of the first rule that matches, and the grants of all
+    /// that match and lead there. Empty: users do what they did before.
     #[serde(default)]
     #[schema(required = false)]
     pub rules: Vec<GroupRule>,
@@ -78,6 +80,22 @@ pub struct GroupRule {
     #[serde(default)]
     #[schema(required)]
     pub tenant_id: Option<Uuid>,
+    /// What they may do besides, in all of the tenant (for a `user` of the platform: everywhere) or in a department. As soon as one rule of
+    /// the provider has grants, its rules say all the grants that users have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub grants: Vec<UserGrant>,
+}
+
+/// What rules give to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// In all of the tenant or platform.
+    pub role: Role,
+    /// `None`: the platform.
+    pub tenant_id: Option<Uuid>,
+    /// Besides; `None`: the rules say nothing of grants.
+    pub grants: Option<Vec<UserGrant>>,
 }
 
 fn default_scopes() -> Vec<String> {
@@ -116,6 +134,12 @@ impl SignInProviderSettings {
                 let is_own = rule.tenant_id.is_none() || rule.tenant_id == tenant_id;
                 fields.require(is_own, path("tenant_id"), "must be the provider's own tenant");
                 rule.tenant_id = tenant_id;
+            }
+            check_grants(&mut fields, &format!("rules[{index}].grants"), &rule.grants);
+            for (number, grant) in rule.grants.iter().enumerate() {
+                let is_of_tenant = grant.department_id.is_none() || rule.tenant_id.is_some();
+                let field = format!("rules[{index}].grants[{number}].department_id");
+                fields.require(is_of_tenant, field, "must be null where the rule leads to no tenant");
             }
             match (rule.role, rule.tenant_id, tenant_id) {
                 (Role::PlatformAdmin, _, Some(_)) => {
@@ -162,9 +186,19 @@ impl SignInProviderSettings {
         }
     }
 
-    /// What the first rule that matches says for a member of these groups; `None`: no rule matches.
-    pub fn granted(&self, groups: &[String]) -> Option<&GroupRule> {
-        self.rules.iter().find(|rule| rule.group == "*" || groups.contains(&rule.group))
+    /// What the rules say for a member of these groups; `None`: no rule matches.
+    pub fn granted(&self, groups: &[String]) -> Option<Granted> {
+        let mut matching = self.rules.iter().filter(|rule| rule.group == "*" || groups.contains(&rule.group));
+        let first = matching.next()?;
+        let mut grants: Vec<UserGrant> = Vec::new();
+        for rule in std::iter::once(first).chain(matching.filter(|rule| rule.tenant_id == first.tenant_id)) {
+            let new: Vec<UserGrant> = rule.grants.iter().filter(|grant| !grants.contains(grant)).cloned().collect();
+            grants.extend(new);
+        }
+        grants.truncate(MOST_GRANTS);
+        // Whoever has left the group of a rule with grants has them no more.
+        let says_grants = self.rules.iter().any(|rule| !rule.grants.is_empty());
+        Some(Granted { role: first.role, tenant_id: first.tenant_id, grants: says_grants.then_some(grants) })
     }
 }
 
@@ -255,6 +289,11 @@ mod tests {
         check(rule("viewer", None), Some(a), &[]);
         check(rule("viewer", Some(b)), Some(a), &["rules[0].tenant_id"]);
         check(rule("platform_admin", None), Some(a), &["rules[0].role"]);
+        let grant = |tenant_id, grant: Value| json!({"rules": [{"group": "g", "role": "user", "tenant_id": tenant_id, "grants": [grant]}]});
+        check(grant(Some(a), json!({"role": "manager", "department_id": b})), None, &[]);
+        check(grant(None, json!({"role": "viewer"})), None, &[]);
+        check(grant(None, json!({"role": "viewer", "department_id": b})), None, &["rules[0].grants[0].department_id"]);
+        check(grant(Some(a), json!({"department_id": b})), None, &["rules[0].grants[0].role"]);
         let of_a = settings(rule("viewer", None)).check(Some(a)).unwrap();
         assert_eq!(of_a.rules[0].tenant_id, Some(a));
     }
@@ -267,11 +306,34 @@ mod tests {
         ]}));
         let role = |groups: &[&str]| {
             let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-            settings.granted(&groups).map(|rule| rule.role)
+            settings.granted(&groups).map(|granted| granted.role)
         };
         assert_eq!(role(&["x", "admins"]), Some(Role::PlatformAdmin));
         assert_eq!(role(&["Admins"]), Some(Role::Viewer));
         assert_eq!(role(&[]), Some(Role::Viewer));
+    }
+
+    #[test]
+    fn the_grants_of_all_rules_that_match_and_lead_to_the_same_tenant_come_together() {
+        let (a, b, department) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let manager = json!({"role": "manager", "department_id": department});
+        let settings = settings(json!({"rules": [
+            {"group": "leads", "role": "user", "tenant_id": a, "grants": [manager, {"role": "viewer"}]},
+            {"group": "owners", "role": "tenant_admin", "tenant_id": a, "grants": [{"role": "viewer"}]},
+            {"group": "elsewhere", "role": "user", "tenant_id": b, "grants": [{"role": "admin"}]},
+            {"group": "*", "role": "user", "tenant_id": a},
+        ]}));
+        let check = |groups: &[&str], role, count: usize| {
+            let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+            let granted = settings.granted(&groups).unwrap();
+            assert_eq!((granted.role, granted.tenant_id), (role, Some(a)), "{groups:?}");
+            assert_eq!(granted.grants.map(|grants| grants.len()), Some(count), "{groups:?}");
+        };
+        check(&["leads"], Role::User, 2);
+        check(&["owners"], Role::TenantAdmin, 1);
+        // Each once, and none of another tenant.
+        check(&["owners", "leads", "elsewhere"], Role::User, 2);
+        check(&[], Role::User, 0);
     }
 
     #[test]

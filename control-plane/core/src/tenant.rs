@@ -101,7 +101,7 @@ impl UserSettings {
         fields.email("email", &self.email);
         self.role.check(&mut fields, tenant_id);
         check_labels(&mut fields, &self.labels);
-        check_grants(&mut fields, &self.grants);
+        check_grants(&mut fields, "grants", &self.grants);
         let may_break_glass = self.role == Role::PlatformAdmin || !self.is_break_glass;
         fields.require(may_break_glass, "is_break_glass", "is for a platform_admin only");
         fields.finish()

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use weir_core::actor::{Actor, Via};
 use weir_core::json::Difference;
 use weir_core::resource::Stored;
-use weir_core::sign_in::{GroupRule, Person};
+use weir_core::sign_in::{Granted, Person};
 
 use crate::authorisation::expect_to_let_in;
 use crate::resource::{USER, read};
@@ -102,7 +102,7 @@ impl Store {
         &self,
         provider: &SignInProvider,
         person: &Person,
-        rule: Option<&GroupRule>,
+        granted: Option<&Granted>,
         connecting: Connecting,
         via: &Via,
     ) -> Result<(), StoreError> {
@@ -126,7 +126,7 @@ impl Store {
             None => {}
         }
         let user = read::get(writing.connection(), USER, &actor, user_id).await?;
-        expect_tenant(provider, rule, user.tenant_id)?;
+        expect_tenant(provider, granted, user.tenant_id)?;
         insert(writing.connection(), provider, person, user_id).await?;
         writing.note(USER, "connect", &user, vec![connection(None, Some(provider.settings.name.clone()))]);
         writing.commit().await?;

@@ -119,7 +119,7 @@ pub(crate) struct Holder {
     email: String,
     pub(crate) role: String,
     pub(crate) tenant_id: Option<Uuid>,
-    grants: Json<Vec<UserGrant>>,
+    pub(crate) grants: Json<Vec<UserGrant>>,
 }
 
 #[derive(sqlx::FromRow)]

@@ -10,7 +10,7 @@ use weir_core::encryption::Purpose;
 use weir_core::json::{Object, read, write};
 use weir_core::permission::Permission;
 use weir_core::resource::Origin;
-use weir_core::sign_in::{GroupRule, Person, SignInProviderSettings};
+use weir_core::sign_in::{Granted, Person, SignInProviderSettings};
 use weir_core::tenant::UserSettings;
 
 use crate::authorisation::authorise;
@@ -172,15 +172,16 @@ impl Store {
         via: &Via,
     ) -> Result<Actor, StoreError> {
         let Some(email) = &person.email else { return Err(SignInRefusal::EmailNotVerified.into()) };
-        let rule = match provider.settings.granted(&person.groups) {
-            Some(rule) => Some(rule),
+        let granted = match provider.settings.granted(&person.groups) {
+            Some(granted) => Some(self.existing(granted).await?),
             None if provider.settings.rules.is_empty() => None,
             None => return Err(SignInRefusal::NoGroup.into()),
         };
+        let granted = granted.as_ref();
         if let Some(connecting) = connecting {
-            self.connect_identity(provider, person, rule, connecting, via).await?;
+            self.connect_identity(provider, person, granted, connecting, via).await?;
         }
-        if let Some(known) = self.known_identity(provider, person, rule).await? {
+        if let Some(known) = self.known_identity(provider, person, granted).await? {
             return Ok(known);
         }
         let system = Actor { via: via.clone(), ..Actor::system() };
@@ -189,20 +190,23 @@ impl Store {
         let found = find(&mut writing, provider, person).await?;
         let user_id = match found {
             Some(found) => found,
-            None => self.new_user(&mut writing, provider, rule, email).await?,
+            None => self.new_user(&mut writing, provider, granted, email).await?,
         };
         let before = writing.current(USER, user_id).await?;
         if before.spec.get("disabled") == Some(&true.into()) {
             return Err(SignInRefusal::Disabled.into());
         }
-        expect_tenant(provider, rule, before.tenant_id)?;
+        expect_tenant(provider, granted, before.tenant_id)?;
         if found.is_none() {
             insert(writing.connection(), provider, person, user_id).await?;
             writing.note(USER, "connect", &before, vec![connection(None, Some(provider.settings.name.clone()))]);
         }
-        if let Some(rule) = rule.filter(|rule| before.text("role") != rule.role.name()) {
-            let mut spec = before.spec.clone();
-            spec.insert("role".into(), rule.role.name().into());
+        let mut spec = before.spec.clone();
+        if let Some(granted) = granted {
+            spec.insert("role".into(), granted.role.name().into());
+            spec.extend(granted.grants.as_ref().map(|grants| ("grants".into(), serde_json::json!(grants))));
+        }
+        if spec != before.spec {
             let origin = before.origin.clone();
             writing.update(self, USER, &before, spec, SecretChange::Keep, &origin).await?;
         }
@@ -223,7 +227,7 @@ impl Store {
         &self,
         provider: &SignInProvider,
         person: &Person,
-        rule: Option<&GroupRule>,
+        granted: Option<&Granted>,
     ) -> Result<Option<Actor>, StoreError> {
         let row: Option<Known> = sqlx::query_as(
             "SELECT u.id, u.email, u.role, u.tenant_id, u.grants, u.disabled FROM user_identities i JOIN users u ON u.id = i.user_id
@@ -238,18 +242,41 @@ impl Store {
         if disabled {
             return Err(SignInRefusal::Disabled.into());
         }
-        expect_tenant(provider, rule, holder.tenant_id)?;
-        if rule.is_some_and(|rule| rule.role.name() != holder.role) {
+        expect_tenant(provider, granted, holder.tenant_id)?;
+        let is_as_granted = |granted: &Granted| {
+            granted.role.name() == holder.role
+                && granted.grants.as_ref().is_none_or(|grants| *grants == holder.grants.0)
+        };
+        if !granted.is_none_or(is_as_granted) {
             return Ok(None);
         }
         self.actor_of(holder).await.map(Some)
+    }
+
+    /// What rules give, without the roles and departments that are gone by now.
+    async fn existing(&self, mut granted: Granted) -> Result<Granted, StoreError> {
+        let Some(grants) = granted.grants.as_mut().filter(|grants| !grants.is_empty()) else { return Ok(granted) };
+        let roles: Vec<Uuid> = grants.iter().filter_map(|grant| grant.custom_role_id).collect();
+        let departments: Vec<Uuid> = grants.iter().filter_map(|grant| grant.department_id).collect();
+        let found: Vec<(Uuid,)> = sqlx::query_as(
+            "SELECT id FROM roles WHERE id = ANY($1) AND (tenant_id IS NULL OR tenant_id = $3)
+             UNION ALL SELECT id FROM departments WHERE id = ANY($2) AND tenant_id = $3",
+        )
+        .bind(roles)
+        .bind(departments)
+        .bind(granted.tenant_id)
+        .fetch_all(&self.admin)
+        .await?;
+        let is_there = |id: Option<Uuid>| id.is_none_or(|id| found.contains(&(id,)));
+        grants.retain(|grant| is_there(grant.custom_role_id) && is_there(grant.department_id));
+        Ok(granted)
     }
 
     async fn new_user(
         &self,
         writing: &mut Write<'_>,
         provider: &SignInProvider,
-        rule: Option<&GroupRule>,
+        granted: Option<&Granted>,
         email: &str,
     ) -> Result<Uuid, StoreError> {
         let (is_taken,): (bool,) = sqlx::query_as("SELECT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($1))")
@@ -259,12 +286,13 @@ impl Store {
         if is_taken {
             return Err(SignInRefusal::AddressTaken.into());
         }
-        let Some(rule) = rule.filter(|_| provider.settings.creates_users) else {
+        let Some(granted) = granted.filter(|_| provider.settings.creates_users) else {
             return Err(SignInRefusal::Unknown.into());
         };
-        let settings = UserSettings::new(email.to_owned(), rule.role);
+        let grants = granted.grants.clone().unwrap_or_default();
+        let settings = UserSettings { grants, ..UserSettings::new(email.to_owned(), granted.role) };
         let made = writing
-            .create(self, USER, rule.tenant_id, write(&settings), SecretChange::Keep, &Origin::default())
+            .create(self, USER, granted.tenant_id, write(&settings), SecretChange::Keep, &Origin::default())
             .await?;
         Ok(made.stored.id)
     }
@@ -346,11 +374,11 @@ pub(crate) async fn find(
 /// A tenant's provider vouches for that tenant's users only, and rules move nobody from one tenant to another.
 pub(crate) fn expect_tenant(
     provider: &SignInProvider,
-    rule: Option<&GroupRule>,
+    granted: Option<&Granted>,
     tenant_id: Option<Uuid>,
 ) -> Result<(), StoreError> {
     let is_its_own = provider.tenant_id.is_none() || provider.tenant_id == tenant_id;
-    if is_its_own && rule.is_none_or(|rule| rule.tenant_id == tenant_id) {
+    if is_its_own && granted.is_none_or(|granted| granted.tenant_id == tenant_id) {
         Ok(())
     } else {
         Err(SignInRefusal::OtherTenant.into())

@@ -55,12 +55,13 @@ impl Kind for SignInProvider {
     /// Whom the rules let in has what they say: no more than whoever writes them.
     fn gives(&self, spec: &Object) -> Gives {
         let Ok(settings) = read::<SignInProviderSettings>(spec.clone().into()) else { return Gives::default() };
-        let grant = |rule: &GroupRule| UserGrant {
+        let of_role = |rule: &GroupRule| UserGrant {
             role: Some(rule.role.built_in()),
             custom_role_id: None,
             department_id: None,
         };
-        Gives { grants: settings.rules.iter().map(grant).collect(), ..Gives::default() }
+        let of_rule = |rule: GroupRule| std::iter::once(of_role(&rule)).chain(rule.grants);
+        Gives { grants: settings.rules.into_iter().flat_map(of_rule).collect(), ..Gives::default() }
     }
 
     /// Or a token that leaks could let people in after its end.
@@ -124,6 +125,10 @@ impl Kind for SignInProvider {
                 if rule.tenant_id.is_some_and(|tenant_id| found.iter().all(|(id,)| *id != tenant_id)) {
                     return Err(StoreError::invalid(format!("rules[{index}].tenant_id"), "there is no such tenant"));
                 }
+                for (number, grant) in rule.grants.iter().enumerate() {
+                    expect_there(connection, &format!("rules[{index}].grants[{number}]"), rule.tenant_id, grant)
+                        .await?;
+                }
             }
             if written.before.is_some_and(|before| before.text("issuer") != settings.issuer) {
                 sqlx::query("DELETE FROM sessions WHERE provider_id = $1")
@@ -164,6 +169,28 @@ impl Kind for SignInProvider {
     fn deletion(&self) -> &'static [&'static str] {
         &["DELETE FROM sign_in_providers WHERE id = $1"]
     }
+}
+
+/// Refuses a grant whose role or department is not of the tenant that its rule leads to.
+async fn expect_there(
+    connection: &mut PgConnection,
+    path: &str,
+    tenant_id: Option<Uuid>,
+    grant: &UserGrant,
+) -> Result<(), StoreError> {
+    const ROLE: &str = "SELECT EXISTS (SELECT 1 FROM roles WHERE id = $1 AND (tenant_id IS NULL OR tenant_id = $2))";
+    const DEPARTMENT: &str = "SELECT EXISTS (SELECT 1 FROM departments WHERE id = $1 AND tenant_id = $2)";
+    for (field, id, query, reason) in [
+        ("custom_role_id", grant.custom_role_id, ROLE, "there is no such role"),
+        ("department_id", grant.department_id, DEPARTMENT, "there is no such department of the rule's tenant"),
+    ] {
+        let Some(id) = id else { continue };
+        let (is_there,): (bool,) = sqlx::query_as(query).bind(id).bind(tenant_id).fetch_one(&mut *connection).await?;
+        if !is_there {
+            return Err(StoreError::invalid(format!("{path}.{field}"), reason));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the platform's own admins can still get in where their passwords are refused.

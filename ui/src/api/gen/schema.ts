@@ -2754,6 +2754,11 @@ export interface components {
         };
         /** @description What members of a group may do. */
         GroupRule: {
+            /**
+             * @description What they may do besides, in all of the tenant (for a `user` of the platform: everywhere) or in a department. As soon as one rule of
+             *     the provider has grants, its rules say all the grants that users have.
+             */
+            grants?: components["schemas"]["UserGrant"][];
             /** @description The group, as the claim says it; `*`: everybody whom the provider knows. */
             group: string;
             /** @description What they may do. */
@@ -3587,7 +3592,10 @@ export interface components {
             issuer: string;
             /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
             name: string;
-            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            /**
+             * @description What members of which group may do, at each sign-in anew: the role and tenant of the first rule that matches, and the grants of all
+             *     that match and lead there. Empty: users do what they did before.
+             */
             rules?: components["schemas"]["GroupRule"][];
             /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
             scopes?: string[];
@@ -4569,7 +4577,10 @@ export interface components {
              * @description The committed change that last wrote it; also its ETag.
              */
             revision: number;
-            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            /**
+             * @description What members of which group may do, at each sign-in anew: the role and tenant of the first rule that matches, and the grants of all
+             *     that match and lead there. Empty: users do what they did before.
+             */
             rules: components["schemas"]["GroupRule"][];
             /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
             scopes: string[];
@@ -4611,7 +4622,10 @@ export interface components {
             issuer?: string;
             /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
             name?: string;
-            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            /**
+             * @description What members of which group may do, at each sign-in anew: the role and tenant of the first rule that matches, and the grants of all
+             *     that match and lead there. Empty: users do what they did before.
+             */
             rules?: components["schemas"]["GroupRule"][];
             /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
             scopes?: string[];
@@ -4641,7 +4655,10 @@ export interface components {
             issuer: string;
             /** @description 1 to 100 characters; unique for its owner. The sign-in page says `Continue with` it. */
             name: string;
-            /** @description What members of which group may do: the first rule that matches holds, at each sign-in anew. Empty: users do what they did before. */
+            /**
+             * @description What members of which group may do, at each sign-in anew: the role and tenant of the first rule that matches, and the grants of all
+             *     that match and lead there. Empty: users do what they did before.
+             */
             rules?: components["schemas"]["GroupRule"][];
             /** @description What the issuer is asked for. `openid` is among them. Default `openid`, `email` and `profile`. */
             scopes?: string[];
