@@ -70,7 +70,7 @@ impl Store {
         .bind(session.client_address.map(|address| address.to_string()))
         .execute(&self.admin)
         .await?;
-        Ok(())
+        self.keep_latest_sessions(actor).await
     }
 
     /// The sessions of the actor that have not ended, the latest first; at most 200.

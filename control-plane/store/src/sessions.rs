@@ -12,6 +12,9 @@ use crate::authorisation::grants;
 use crate::logins::as_text;
 use crate::{Store, StoreError};
 
+/// Sessions that one user has at most.
+const MOST_SESSIONS: i64 = 200;
+
 /// A user as signing in needs it.
 #[derive(Clone, Debug)]
 pub struct Login {
@@ -64,6 +67,19 @@ impl Store {
             .bind(client_address.map(|address| address.to_string()))
             .execute(&self.admin)
             .await?;
+        self.keep_latest_sessions(actor).await
+    }
+
+    /// Ends all of a user's sessions but those last used: however often somebody signs in, there are only so many.
+    pub(crate) async fn keep_latest_sessions(&self, actor: &Actor) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM sessions WHERE user_id = $1 AND id IN (
+                 SELECT id FROM sessions WHERE user_id = $1 ORDER BY last_seen_at DESC, id OFFSET $2)",
+        )
+        .bind(actor.user_id)
+        .bind(MOST_SESSIONS)
+        .execute(&self.admin)
+        .await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The admin API and the store behind it, on a real Postgres with a fresh database for each test.
 
+mod access;
 mod api_keys;
 mod app;
 mod apply;
