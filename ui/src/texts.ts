@@ -2,6 +2,7 @@ import { access } from "./texts/access";
 import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
+import { connectedIdentities } from "./texts/connectedIdentities";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
 import { identity } from "./texts/identity";
@@ -357,6 +358,7 @@ export const texts = {
     direction: "Where",
     rule: (position: number) => `Rule ${position}`,
     add: "Add rule",
+    moreRules: (count: number) => `and ${count} more`,
     noRule: "A profile needs at least one rule.",
     remove: "Remove",
     actions: { allow: "Allow", flag: "Flag", redact: "Redact", block: "Block" },
@@ -507,6 +509,7 @@ export const texts = {
   picker,
   playground,
   access,
+  connectedIdentities,
   audit,
   search,
   capabilities,
