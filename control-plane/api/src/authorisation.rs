@@ -57,6 +57,7 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("get_effective_of_service_account", Requirement::Has(Permission::ServiceAccountsRead)),
     ("get_effective_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("revoke_api_key", Requirement::Has(Permission::KeysWrite)),
+    ("get_limit_state", Requirement::Has(Permission::LimitsRead)),
     ("get_api_key_statistics", Requirement::Has(Permission::KeysRead)),
     ("revoke_service_token", Requirement::Has(Permission::ServiceTokensWrite)),
     ("make_password_link", Requirement::Has(Permission::UsersWrite)),

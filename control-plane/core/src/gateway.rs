@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, Limit, Unit, Window};
+use weir_config::{GuardrailProfile, Unit};
+pub use weir_config::{Limit, LimitAction, LimitedModels, Period, Window};
 
 /// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub struct CatalogModel {
     pub created_at: DateTime<Utc>,
     /// Who offers it, for the list of models ("owned_by"): the tenant's name, or `platform`.
     pub owner: String,
+    /// Pico-dollars for a token of the input and of the output at most; `None`: a member of the pool has no price.
+    pub dearest: Option<(u64, u64)>,
 }
 
 /// Units of one counter that a gateway would like to hold.
@@ -225,7 +228,44 @@ impl Counter {
 
     /// The limit of so many units on it.
     pub fn limit(self, amount: u64) -> Limit {
-        Limit { counter: self.name(), unit: self.unit(), window: self.window(), amount }
+        Limit::new(self.name(), self.unit(), self.window(), amount)
+    }
+}
+
+/// The counter of a limit that administrators wrote: `limit/<id>`, with `/<member>` where each of a kind has one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitCounter<'a> {
+    /// The limit.
+    pub limit_id: Uuid,
+    /// Which one of the kind; empty: it is the only one.
+    pub member: &'a str,
+}
+
+/// Bytes of a member's name: a label's value, or a model's name.
+const LONGEST_MEMBER: usize = 1000;
+
+impl<'a> LimitCounter<'a> {
+    const PREFIX: &'static str = "limit/";
+
+    /// Whether a name is one of these.
+    pub fn is_name(name: &str) -> bool {
+        name.starts_with(Self::PREFIX)
+    }
+
+    /// Reads a name; `None`: there is no such counter.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let rest = name.strip_prefix(Self::PREFIX)?;
+        let (id, member) = rest.split_once('/').unwrap_or((rest, ""));
+        let counter = Self { limit_id: id.parse().ok()?, member };
+        let is_text = member.len() <= LONGEST_MEMBER && !member.contains('\0');
+        // One spelling only, as of other counters.
+        (is_text && counter.name() == name).then_some(counter)
+    }
+
+    /// The name.
+    pub fn name(&self) -> String {
+        let Self { limit_id, member } = self;
+        if member.is_empty() { format!("limit/{limit_id}") } else { format!("limit/{limit_id}/{member}") }
     }
 }
 
@@ -242,5 +282,14 @@ mod tests {
         check(&format!("key/{id}/requests/61"), false);
         check(&format!("tenant/{id}/requests/60"), false);
         check("key//requests/60", false);
+        let check = |name: &str, member: Option<&str>| {
+            assert_eq!(LimitCounter::parse(name).map(|counter| counter.member), member, "{name}");
+        };
+        check(&format!("limit/{id}"), Some(""));
+        check(&format!("limit/{id}/a/b c"), Some("a/b c"));
+        check(&format!("limit/{id}/"), None);
+        check(&format!("limit/{}", id.to_uppercase()), None);
+        check(&format!("limit/{id}/a\0"), None);
+        check("limit/", None);
     }
 }

@@ -55,19 +55,17 @@ pub struct LimitSubject {
     /// What it is.
     pub kind: SubjectKind,
     /// Which one. Not with `each`, for `platform` and for `label`; a tenant's own limit on itself needs none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub id: Option<Uuid>,
     /// For `label`: `name=value`, or, with `each`, the label's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub value: Option<String>,
     /// One counter for each of the kind, instead of one for one of them. Default false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    #[schema(required = false)]
+    #[serde(default)]
+    #[schema(required)]
     pub each: bool,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What a limit holds for.

@@ -4,14 +4,19 @@ use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
 use weir_core::gateway::{
-    Catalog, CredentialStatus, KnownCatalog, Principal, PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement,
-    Resolved,
+    Catalog, CredentialStatus, KnownCatalog, Limit, LimitAction, LimitCounter, LimitedModels, Period, Principal,
+    PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved, Window,
 };
 use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageAttempt, UsageRecord, UsageSource};
 use weir_proto::dataplane as wire;
 
 /// `keeps_restrictions`: whether whoever asks knows that keys may be disabled or restricted. To others such a key is revoked.
-pub(crate) fn resolved(resolved: Resolved, keeps_restrictions: bool) -> wire::ResolveCredentialResponse {
+/// `keeps_limits`: whether they keep limits that administrators wrote. Others are told of one that they do not know.
+pub(crate) fn resolved(
+    resolved: Resolved,
+    keeps_restrictions: bool,
+    keeps_limits: bool,
+) -> wire::ResolveCredentialResponse {
     use wire::resolve_credential_response::Status;
     let is_restricted =
         |principal: &Principal| principal.allowed_operations.is_some() || !principal.source_cidrs.is_empty();
@@ -32,19 +37,55 @@ pub(crate) fn resolved(resolved: Resolved, keeps_restrictions: bool) -> wire::Re
     };
     wire::ResolveCredentialResponse {
         status: status.into(),
-        principal: resolved.principal.map(principal),
+        principal: resolved.principal.map(|found| principal(found, keeps_limits)),
         catalog: resolved.catalog.map(catalog),
         revision: resolved.revision,
     }
 }
 
-fn principal(principal: Principal) -> wire::Principal {
-    let rate_limits = principal.limits.into_iter().map(|limit| wire::RateLimit {
+/// A unit that no filter knows: whoever is told of it can serve nobody, rather than more than a limit allows.
+const UNKEPT: &str = "limits";
+
+fn rate_limit(limit: Limit, keeps_limits: bool) -> wire::RateLimit {
+    let is_kept = keeps_limits || !LimitCounter::is_name(&limit.counter);
+    let period = |period: &Period| wire::LimitPeriod { start_unix_s: period.start_s, end_unix_s: period.end_s };
+    let (periods, period_name) = match &limit.window {
+        Window::Calendar { name, periods } => (periods.iter().map(period).collect(), name.to_string()),
+        Window::Fixed { .. } | Window::Sliding { .. } | Window::Always => (Vec::new(), String::new()),
+    };
+    let (action, fall_over_pool_id) = match limit.action {
+        LimitAction::Refuse => ("refuse", String::new()),
+        LimitAction::Warn => ("warn", String::new()),
+        LimitAction::FallOver(pool_id) => ("fall_over", pool_id),
+    };
+    let (model, each_model) = match limit.models {
+        LimitedModels::All => (String::new(), false),
+        LimitedModels::One(model) => (model, false),
+        LimitedModels::Each => (String::new(), true),
+    };
+    wire::RateLimit {
         counter: limit.counter,
         limit: limit.amount,
         window_seconds: limit.window.seconds(),
-        unit: limit.unit.name().into(),
-    });
+        unit: if is_kept { limit.unit.name() } else { UNKEPT }.into(),
+        action: action.into(),
+        fall_over_pool_id,
+        periods,
+        period_name,
+        part_seconds: match limit.window {
+            Window::Sliding { part_seconds, .. } => part_seconds,
+            Window::Fixed { .. } | Window::Calendar { .. } | Window::Always => 0,
+        },
+        is_endless: limit.window == Window::Always,
+        model,
+        each_model,
+        name: limit.name,
+        subject: limit.subject,
+    }
+}
+
+fn principal(principal: Principal, keeps_limits: bool) -> wire::Principal {
+    let rate_limits = principal.limits.into_iter().map(|limit| rate_limit(limit, keeps_limits));
     let guardrail_profile = principal.guardrail_profile.map(guardrail_profile);
     wire::Principal {
         tenant_id: principal.tenant_id.to_string(),
@@ -81,6 +122,8 @@ fn catalog(catalog: Catalog) -> wire::Catalog {
         pool_id: model.pool_id.to_string(),
         created_at_unix_s: model.created_at.timestamp(),
         owner: model.owner,
+        dearest_input_picousd: model.dearest.map(|(input, _)| input),
+        dearest_output_picousd: model.dearest.map(|(_, output)| output),
     };
     wire::Catalog {
         tenant_id: catalog.tenant_id.to_string(),

@@ -120,6 +120,7 @@ impl DataPlane for Service {
         let known = convert::known_catalog(&request);
         let finds = found_by(&request.finding_types);
         let (digest, keeps_restrictions) = (request.key_sha256, request.keeps_restrictions);
+        let keeps_limits = request.keeps_limits;
         if digest.len() != 32 {
             return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
         }
@@ -127,7 +128,7 @@ impl DataPlane for Service {
         let resolved = self.store.resolve_credential(&gateway, &digest, known, &finds).await;
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
-        Ok(Response::new(convert::resolved(resolved, keeps_restrictions)))
+        Ok(Response::new(convert::resolved(resolved, keeps_restrictions, keeps_limits)))
     }
 
     async fn acquire_quota(

@@ -14,10 +14,7 @@ use weir_core::json::Object;
 use weir_core::page::ListRequest;
 use weir_core::resource::Stored;
 use weir_core::routing::PoolSettings;
-use weir_store::{
-    API_KEY, DEPARTMENT, GATEWAY, GUARDRAIL_PROFILE, Kind, MODEL, POOL, PROVIDER, SERVICE_ACCOUNT, SecretChange, Store,
-    TENANT, USER,
-};
+use weir_store::{API_KEY, GATEWAY, GUARDRAIL_PROFILE, Kind, MODEL, POOL, PROVIDER, SecretChange, Store, TENANT};
 
 use crate::database::{Schema, connect_and_see_to};
 use crate::settings::DatabaseSettings;
@@ -33,8 +30,6 @@ struct Tenant {
     time_zone: &'static str,
     requests_a_day: u64,
     keys: &'static [&'static str],
-    /// Where its people's addresses are.
-    domain: &'static str,
     profile: &'static [(&'static str, &'static str)],
 }
 
@@ -44,7 +39,6 @@ const TENANTS: [Tenant; 4] = [
         time_zone: "Europe/Berlin",
         requests_a_day: 620,
         keys: &["support assistant", "contract review", "code assistant", "fraud notes"],
-        domain: "northwind.example",
         profile: &[("CREDIT_CARD", "block"), ("EMAIL", "redact")],
     },
     Tenant {
@@ -52,7 +46,6 @@ const TENANTS: [Tenant; 4] = [
         time_zone: "America/New_York",
         requests_a_day: 430,
         keys: &["discharge letters", "intake chat", "research"],
-        domain: "contoso.example",
         profile: &[("EMAIL", "redact")],
     },
     Tenant {
@@ -60,7 +53,6 @@ const TENANTS: [Tenant; 4] = [
         time_zone: "Asia/Kolkata",
         requests_a_day: 780,
         keys: &["product search", "shop chat", "review summaries", "catalogue import"],
-        domain: "fabrikam.example",
         profile: &[("CREDIT_CARD", "redact")],
     },
     Tenant {
@@ -68,7 +60,6 @@ const TENANTS: [Tenant; 4] = [
         time_zone: "UTC",
         requests_a_day: 170,
         keys: &["nightly evaluation", "notebooks"],
-        domain: "tailspin.example",
         profile: &[],
     },
 ];
@@ -181,42 +172,13 @@ async fn furnish(store: &Store, tenant: &'static Tenant) -> Result<Furnished> {
     for model in &MODELS {
         models.push(furnish_model(store, tenant_id, model, &providers).await?);
     }
-    let owners = furnish_people(store, tenant_id, tenant, profile_id).await?;
     let mut keys = Vec::new();
     for (number, name) in tenant.keys.iter().enumerate() {
-        let mut key = json!({"name": name, "guardrail_profile_id": profile_id, "environment": "production"});
-        if number == 1 {
-            key["requests_per_minute"] = json!(60);
-        }
-        if let Some((field, id)) = owners.get(number) {
-            key[*field] = json!(id);
-        }
+        let limit = (number == 1).then_some(60);
+        let key = json!({"name": name, "requests_per_minute": limit, "guardrail_profile_id": profile_id});
         keys.push(make(store, API_KEY, of_tenant, key).await?.id);
     }
     Ok(Furnished { tenant, tenant_id, keys, models })
-}
-
-/// Departments, people and a service account of a tenant; gives the owners of its first keys, each as the key's field says it.
-async fn furnish_people(
-    store: &Store,
-    tenant_id: Uuid,
-    tenant: &Tenant,
-    profile_id: Option<Uuid>,
-) -> Result<Vec<(&'static str, Uuid)>> {
-    let of_tenant = Some(tenant_id);
-    let operations =
-        json!({"name": "Operations", "guardrail_profile_id": profile_id, "labels": {"cost_centre": "4100"}});
-    let operations = make(store, DEPARTMENT, of_tenant, operations).await?.id;
-    let platform = json!({"name": "Data platform", "parent_id": operations, "labels": {"cost_centre": "4120"}});
-    let platform = make(store, DEPARTMENT, of_tenant, platform).await?.id;
-    let account = json!({"name": tenant.keys[0], "department_id": operations, "environment": "production"});
-    let account = make(store, SERVICE_ACCOUNT, of_tenant, account).await?.id;
-    let admin = json!({"email": format!("admin@{}", tenant.domain), "role": "tenant_admin"});
-    make(store, USER, of_tenant, admin).await?;
-    let engineer =
-        json!({"email": format!("alex.rivera@{}", tenant.domain), "role": "user", "department_id": platform});
-    let engineer = make(store, USER, of_tenant, engineer).await?.id;
-    Ok(vec![("service_account_id", account), ("department_id", platform), ("user_id", engineer)])
 }
 
 async fn furnish_model(

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_config::FindingType;
+use weir_config::{FindingType, Limit};
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, Resolved,
 };
 use weir_core::guardrails::strictest_of_all;
 
 use crate::effective::ProfileRow;
+use crate::limit::HeldLimit;
 use crate::row::{signed, unsigned};
 use crate::{PROFILE_ALL, Store, StoreError};
 
@@ -26,7 +27,8 @@ WITH key AS (
         (key.revoked_at IS NOT NULL OR coalesce(person.disabled, machine.disabled, false)) AS revoked,
         coalesce(key.expires_at <= now(), false) AS expired,
         guardrails.profiles AS profiles,
-        greatest(own.revision, everybodys.revision) AS catalog_revision
+        greatest(own.revision, everybodys.revision) AS catalog_revision,
+        held.limits AS limits
     FROM api_keys key JOIN tenants tenant ON tenant.id = key.tenant_id
     LEFT JOIN users person ON person.id = key.user_id
     LEFT JOIN service_accounts machine ON machine.id = key.service_account_id
@@ -40,17 +42,34 @@ WITH key AS (
             UNION ALL SELECT key.guardrail_profile_id, 2000000 WHERE key.guardrail_profile_id IS NOT NULL
         ) source JOIN guardrail_profiles profile ON profile.id = source.profile_id
     ) guardrails ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('id', held.id, 'name', held.name, 'member', of_key.member, 'subject', of_key.subject,
+            'model', of_key.model, 'each_model', of_key.each_model, 'unit', held.unit, 'window', held.time_window,
+            'amount', held.amount, 'action', held.action, 'fall_over_pool_id', held.fall_over_pool_id,
+            'time_zone', CASE WHEN held.tenant_id IS NULL THEN 'UTC' ELSE tenant.time_zone END) ORDER BY held.id, of_key.member) AS limits
+        FROM limits_of(key.tenant_id, coalesce(key.department_id, person.department_id, machine.department_id), key.user_id,
+            key.service_account_id, key.id, key.labels) of_key JOIN limits held ON held.id = of_key.limit_id
+    ) held ON true
     LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
     LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
     WHERE (key.key_hmac = ANY($1) OR key.key_hmac IS NULL AND key.key_sha256 = $5) AND key.deleted_at IS NULL
         AND ($2::uuid IS NULL OR key.tenant_id = $2)
 )
-SELECT policy_revision.revision, key.*, catalog.models
+SELECT policy_revision.revision, now() AS at, key.*, catalog.models
 FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
     SELECT jsonb_agg(model) AS models FROM (
         SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at,
-            CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner
-        FROM models model
+            CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner,
+            dearest.input AS dearest_input, dearest.output AS dearest_output
+        FROM models model LEFT JOIN LATERAL (
+            SELECT CASE WHEN bool_and(member.price_version IS NOT NULL) THEN max(greatest(
+                    member.input_microusd_per_million, member.cached_input_microusd_per_million,
+                    coalesce(member.cache_write_microusd_per_million, (member.input_microusd_per_million * 5 + 3) / 4),
+                    coalesce(member.cache_write_1h_microusd_per_million, member.input_microusd_per_million * 2))) END AS input,
+                CASE WHEN bool_and(member.price_version IS NOT NULL) THEN max(greatest(
+                    member.output_microusd_per_million, member.reasoning_microusd_per_million)) END AS output
+            FROM deployments member WHERE member.pool_id = model.pool_id
+        ) dearest ON true
         WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')
         ORDER BY model.name, model.tenant_id NULLS LAST
     ) model
@@ -96,7 +115,7 @@ impl Store {
                 Resolved {
                     status: CredentialStatus::Active,
                     catalog: Some(catalog),
-                    principal: Some(key.into_principal(gateway, finds)?),
+                    principal: Some(key.into_principal(gateway, finds, row.at)?),
                     revision,
                 }
             }
@@ -107,6 +126,7 @@ impl Store {
 #[derive(sqlx::FromRow)]
 struct Row {
     revision: i64,
+    at: DateTime<Utc>,
     catalog_revision: Option<i64>,
     models: Option<Json<Vec<ModelRow>>>,
     #[sqlx(flatten)]
@@ -120,11 +140,13 @@ struct ModelRow {
     pool_id: Uuid,
     created_at: DateTime<Utc>,
     owner: String,
+    dearest_input: Option<u64>,
+    dearest_output: Option<u64>,
 }
 
 impl From<ModelRow> for CatalogModel {
-    fn from(ModelRow { name, pool_id, created_at, owner }: ModelRow) -> Self {
-        Self { name, pool_id, created_at, owner }
+    fn from(ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output }: ModelRow) -> Self {
+        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output) }
     }
 }
 
@@ -148,6 +170,7 @@ struct KeyColumns {
     requests_per_minute: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
     profiles: Option<Json<Vec<ProfileRow>>>,
+    limits: Option<Json<Vec<HeldLimit>>>,
 }
 
 struct Key {
@@ -167,13 +190,22 @@ impl MaybeKey {
 }
 
 impl Key {
-    fn into_principal(self, gateway: &Gateway, finds: &[FindingType]) -> Result<Principal, StoreError> {
+    fn into_principal(
+        self,
+        gateway: &Gateway,
+        finds: &[FindingType],
+        at: DateTime<Utc>,
+    ) -> Result<Principal, StoreError> {
         let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
-        let limits = match columns.requests_per_minute {
-            None => Vec::new(),
-            Some(amount) => vec![counter.limit(unsigned(amount)?)],
-        };
+        let mut limits: Vec<Limit> = columns
+            .requests_per_minute
+            .map(unsigned)
+            .transpose()?
+            .map(|amount| counter.limit(amount))
+            .into_iter()
+            .collect();
+        limits.extend(columns.limits.into_iter().flat_map(|Json(held)| held).map(|held| held.limit(at)));
         let profiles = columns.profiles.map(|Json(profiles)| profiles).unwrap_or_default();
         let profiles: Vec<PrincipalProfile> = profiles
             .into_iter()

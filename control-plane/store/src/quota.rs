@@ -3,8 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
-use weir_core::gateway::{Counter, Gateway, LeaseTerms, QuotaDemand, QuotaGrant, QuotaSettlement};
+use weir_core::gateway::{Counter, Gateway, LeaseTerms, LimitCounter, QuotaDemand, QuotaGrant, QuotaSettlement};
 
+use crate::limit::AskedLimit;
 use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -12,7 +13,7 @@ use crate::{Store, StoreError};
 const WINDOWS_AWAY: i64 = 2;
 
 /// Bytes of a holder's name.
-const LONGEST_HOLDER: usize = 64;
+pub(crate) const LONGEST_HOLDER: usize = 64;
 
 /// What is deleted in one statement: few enough rows that nobody waits for it.
 const PURGED_AT_ONCE: i64 = 5000;
@@ -21,7 +22,7 @@ const PURGED_AT_ONCE: i64 = 5000;
 const KEPT: TimeDelta = TimeDelta::minutes(10);
 
 /// How long an Envoy that was refused does not ask again while others may give back what they hold.
-const ASK_AGAIN_MS: u32 = 250;
+pub(crate) const ASK_AGAIN_MS: u32 = 250;
 
 impl Store {
     /// Grants units of counters, one grant for each demand in its order. What is granted is debited at once, so that all
@@ -42,6 +43,12 @@ impl Store {
         self.unless_away()?;
         let mut grants = Vec::with_capacity(demands.len());
         for demand in demands {
+            if let Some(counter) = LimitCounter::parse(&demand.counter) {
+                let asked = AskedLimit { gateway, tenant_id, counter, holder, demand: &demand };
+                let grant = self.lease_limit(&asked, terms, now).await?;
+                grants.push(grant.answer(&demand));
+                continue;
+            }
             let named = window(&demand.counter, demand.window_start_unix_s, now);
             let lease = match named {
                 Some((Counter::KeyRequestsPerMinute { key_id }, start))
@@ -72,11 +79,14 @@ impl Store {
     pub async fn settle_quota(
         &self,
         gateway: &Gateway,
-        mut settlements: Vec<QuotaSettlement>,
+        settlements: Vec<QuotaSettlement>,
         terms: LeaseTerms,
         now: DateTime<Utc>,
     ) -> Result<u32, StoreError> {
         self.unless_away()?;
+        let (of_limits, mut settlements): (Vec<_>, Vec<_>) =
+            settlements.into_iter().partition(|one| LimitCounter::is_name(&one.counter));
+        let settled_limits = self.settle_limits(gateway, of_limits, terms, now).await?;
         settlements.retain(|one| {
             gateway.serves(one.tenant_id) && window(&one.counter, one.window_start_unix_s, now).is_some()
         });
@@ -104,7 +114,7 @@ impl Store {
         .bind(interval(terms.lifetime))
         .fetch_one(&self.pool)
         .await?;
-        Ok(u32::try_from(settled).unwrap_or(u32::MAX))
+        Ok(u32::try_from(settled + settled_limits).unwrap_or(u32::MAX))
     }
 
     /// Deletes windows that are over, and who held what of them, a bounded number of rows at a time. Answers how many rows that
@@ -112,6 +122,9 @@ impl Store {
     pub async fn purge_quota(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut purged = 0;
         for statement in [
+            // Their leases go with them.
+            "DELETE FROM limit_windows WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM limit_windows WHERE ends_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
             "DELETE FROM quota_leases WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM quota_leases WHERE window_start <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
             "DELETE FROM quota_windows WHERE ctid = ANY (ARRAY(
@@ -233,6 +246,6 @@ fn window(counter: &str, start: i64, now: DateTime<Utc>) -> Option<(Counter, Dat
     Some((counter, DateTime::from_timestamp(start, 0)?))
 }
 
-fn interval(duration: std::time::Duration) -> PgInterval {
+pub(crate) fn interval(duration: std::time::Duration) -> PgInterval {
     PgInterval { microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX), days: 0, months: 0 }
 }

@@ -16,6 +16,9 @@ pub struct ResolveCredentialRequest {
     /// The caller knows STATUS_DISABLED, and keeps allowed_operations and source_cidrs. Others are told that a key which has them is revoked.
     #[prost(bool, tag = "5")]
     pub keeps_restrictions: bool,
+    /// The caller keeps limits of all units, windows and actions. Others are told of one in a unit that they do not know.
+    #[prost(bool, tag = "20")]
+    pub keeps_limits: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResolveCredentialResponse {
@@ -156,19 +159,57 @@ pub struct AllowedModels {
     pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A fixed window on UTC boundaries.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RateLimit {
-    /// Names the counter in AcquireQuota, for example "key/<id>/requests/60".
+    /// Names the counter in AcquireQuota, for example "key/<id>/requests/60" or "limit/<id>/<member>".
     #[prost(string, tag = "1")]
     pub counter: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub limit: u64,
     #[prost(uint32, tag = "3")]
     pub window_seconds: u32,
-    /// What is counted: "requests". Empty: "requests". A filter that does not know the unit refuses the whole answer: it cannot keep the
+    /// What is counted: "requests", "input_tokens", "output_tokens", "total_tokens", "concurrent_requests" or "cost_picousd". Empty:
+    /// "requests". A filter that does not know the unit refuses the whole answer: it cannot keep the
     /// limit.
     #[prost(string, tag = "4")]
     pub unit: ::prost::alloc::string::String,
+    /// "" or "refuse"; "warn": a request for which there is no room goes on, and counts; "fall_over": fall_over_pool_id serves it.
+    #[prost(string, tag = "5")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub fall_over_pool_id: ::prost::alloc::string::String,
+    /// Periods of a calendar that follow each other, the one at hand first, in the place of window_seconds.
+    #[prost(message, repeated, tag = "7")]
+    pub periods: ::prost::alloc::vec::Vec<LimitPeriod>,
+    /// What such a period is called: "day".
+    #[prost(string, tag = "8")]
+    pub period_name: ::prost::alloc::string::String,
+    /// The window is the last window_seconds, whenever they are looked at, and is counted in parts of so many. 0: it is a fixed one.
+    #[prost(uint32, tag = "9")]
+    pub part_seconds: u32,
+    /// There is one window, which began at 0 and does not end.
+    #[prost(bool, tag = "10")]
+    pub is_endless: bool,
+    /// The model that it holds for, by the name that clients ask for; empty: all.
+    #[prost(string, tag = "11")]
+    pub model: ::prost::alloc::string::String,
+    /// Each model has a counter of its own: "/" and its name follow `counter`.
+    #[prost(bool, tag = "12")]
+    pub each_model: bool,
+    /// For people: what the limit is called, and whose it is, for example "department Research".
+    #[prost(string, tag = "13")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "14")]
+    pub subject: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LimitPeriod {
+    /// Unix time in seconds.
+    #[prost(int64, tag = "1")]
+    pub start_unix_s: i64,
+    /// The first second that is not in it.
+    #[prost(int64, tag = "2")]
+    pub end_unix_s: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Catalog {
@@ -196,6 +237,11 @@ pub struct CatalogModel {
     /// Who provides it, for the list of models ("owned_by").
     #[prost(string, tag = "4")]
     pub owner: ::prost::alloc::string::String,
+    /// Pico-dollars for a token at most, whichever member of the pool serves it and however it bills it. Absent: a member has no price.
+    #[prost(uint64, optional, tag = "8")]
+    pub dearest_input_picousd: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "9")]
+    pub dearest_output_picousd: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaRequest {
@@ -266,7 +312,7 @@ pub struct QuotaSettlement {
     pub counter: ::prost::alloc::string::String,
     #[prost(int64, tag = "4")]
     pub window_start_unix_s: i64,
-    /// Units that requests took, in all.
+    /// Units that requests took which are over, in all: maybe more than was granted. (Before: also those of requests under way.)
     #[prost(uint64, tag = "5")]
     pub spent: u64,
     /// Units that nobody took and the holder no longer has, in all.

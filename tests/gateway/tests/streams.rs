@@ -80,8 +80,13 @@ fn controlled(answer: Answer) -> Controlled {
 }
 
 fn credential() -> ResolveCredentialResponse {
-    let limit =
-        RateLimit { counter: "key/k/requests/60".into(), limit: 2, window_seconds: 60, unit: "requests".into() };
+    let limit = RateLimit {
+        counter: "key/k/requests/60".into(),
+        limit: 2,
+        window_seconds: 60,
+        unit: "requests".into(),
+        ..RateLimit::default()
+    };
     let model = CatalogModel { name: "m".into(), pool_id: "pool".into(), ..CatalogModel::default() };
     ResolveCredentialResponse {
         status: Status::Active.into(),

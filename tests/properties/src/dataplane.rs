@@ -64,7 +64,11 @@ fn check_credential(message: &[u8]) {
         );
         assert!(profile.is_none_or(|profile| !profile.profile.rules.is_empty()), "guardrails without a rule");
         assert_eq!(principal.allowed_models, said.allowed_models.map(|allowed| allowed.names));
-        assert!(principal.limits.iter().all(|limit| limit.window.seconds() > 0));
+        let holds = |limit: &Limit| {
+            let period = limit.window.period_at(0);
+            period.start_s < period.end_s
+        };
+        assert!(principal.limits.iter().all(holds), "a window without a moment");
     }
 
     let mut host = host();
@@ -111,12 +115,7 @@ fn check_watch(message: &[u8]) {
 }
 
 fn check_quota(message: &[u8]) {
-    let limit = |counter: &str| Limit {
-        counter: counter.into(),
-        unit: Unit::Requests,
-        window: Window::of_seconds(60),
-        amount: 5,
-    };
+    let limit = |counter: &str| Limit::new(counter, Unit::Requests, Window::of_seconds(60), 5);
     let principal = Principal { tenant_id: "t".into(), limits: vec![limit("a"), limit("b")], ..Principal::default() };
     let mut host = host();
     let mut exchange = Exchange::new(Uuid::nil(), 0);

@@ -95,7 +95,13 @@ fn check_auth(host: &mut FakeHost, headers: &[Header], has_operation: bool, sche
 }
 
 fn check_route(host: &mut FakeHost, headers: &[Header], operation: Operation) {
-    let model = CatalogModel { name: "a/b c".into(), pool_id: "p".into(), created_at_s: i64::MAX, owner: "o".into() };
+    let model = CatalogModel {
+        name: "a/b c".into(),
+        pool_id: "p".into(),
+        created_at_s: i64::MAX,
+        owner: "o".into(),
+        dearest: None,
+    };
     let mut exchange = Exchange::new(Uuid::nil(), 0);
     let request = exchange.prepare().expect("no attempt was made");
     request.operation = Some(operation);

@@ -110,7 +110,7 @@ export function Rows<T>({
       data-index={index}
       aria-rowindex={index + 2}
       style={{ "--columns": template } as React.CSSProperties}
-      className="relative grid grid-cols-1 gap-x-6 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken md:grid-cols-[var(--columns)] md:items-center md:gap-x-4 md:py-2"
+      className="relative grid grid-cols-1 gap-x-6 gap-y-1 border-b border-line px-4 py-3 last:border-b-0 hover:bg-sunken md:grid-cols-[var(--columns)] md:items-center md:py-2"
     >
       {selection && <Choice selection={selection} items={[item]} label={texts.bulk.choose(selection.nameOf(item))} />}
       {columns.map((column, at) => (
@@ -136,7 +136,7 @@ export function Rows<T>({
         role="row"
         aria-rowindex={1}
         style={{ "--columns": template } as React.CSSProperties}
-        className="sr-only border-b border-line bg-sunken px-4 py-2 text-xs font-medium text-ink-soft md:not-sr-only md:grid md:grid-cols-[var(--columns)] md:gap-x-4 md:border-b md:px-4 md:py-2"
+        className="sr-only border-b border-line bg-sunken px-4 py-2 text-xs font-medium text-ink-soft md:not-sr-only md:grid md:grid-cols-[var(--columns)] md:gap-x-6 md:border-b md:px-4 md:py-2"
       >
         {selection && <Choice selection={selection} items={items} label={texts.bulk.chooseAll} isHeading />}
         {columns.map((column) => (

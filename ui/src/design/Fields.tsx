@@ -174,7 +174,7 @@ export function CheckboxField<T extends FieldValues>({ control, name, label, hel
           type="checkbox"
           aria-invalid={error ? true : undefined}
           aria-describedby={described(id, error, help)}
-          className="size-5 shrink-0 accent-accent"
+          className="size-5 accent-accent"
         />
         {label}
       </label>

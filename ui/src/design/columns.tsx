@@ -38,7 +38,7 @@ export function departmentColumn<T extends { department_name: string | null }>()
 export function disabledColumn<T extends { disabled: boolean }>(): Column<T> {
   return {
     title: words.state,
-    width: "5.5rem",
+    width: "7rem",
     cell: ({ disabled }) => <Badge tone={disabled ? "bad" : "good"}>{disabled ? words.disabled : words.active}</Badge>,
   };
 }

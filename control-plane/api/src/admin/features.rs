@@ -40,8 +40,9 @@ enum FeatureStatus {
     Planned,
 }
 
-const AVAILABLE: [&str; 10] = [
+const AVAILABLE: [&str; 11] = [
     "api_keys",
+    "budgets",
     "console",
     "failover",
     "guardrails",
@@ -53,7 +54,7 @@ const AVAILABLE: [&str; 10] = [
     "usage_ledger",
 ];
 
-const PLANNED: [&str; 5] = ["budgets", "gemini_and_bedrock", "kubernetes", "opentelemetry", "response_cache"];
+const PLANNED: [&str; 4] = ["gemini_and_bedrock", "kubernetes", "opentelemetry", "response_cache"];
 
 /// What this version can do.
 #[utoipa::path(get, path = "/features/status", operation_id = "feature_status", tag = "features",

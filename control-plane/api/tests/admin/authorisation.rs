@@ -114,6 +114,7 @@ const TABLE: &[Row] = &[
     row("list_limits", 200, 200),
     row("create_limit", 403, 404),
     row("get_limit", 200, 404),
+    row("get_limit_state", 200, 404),
     row("update_limit", 403, 404),
     row("replace_limit", 403, 404),
     row("delete_limit", 403, 404),

@@ -67,7 +67,7 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
         ),
         (
             "limits",
-            json!({"tenant_id": tenant_id, "name": "new", "subject": {"kind": "user", "each": true}, "unit": "total_tokens",
+            json!({"tenant_id": tenant_id, "name": "new", "subject": {"kind": "user", "id": null, "value": null, "each": true}, "unit": "total_tokens",
                 "window": {"kind": "sliding", "seconds": 60}, "amount": 1000, "action": "warn", "thresholds": [50, 90],
                 "unreconciled_release_after_s": 3600}),
             json!({"amount": 2000, "thresholds": [], "unreconciled_release_after_s": null}),

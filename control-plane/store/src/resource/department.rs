@@ -70,7 +70,7 @@ impl Kind for Department {
     }
 
     fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
-        Some(&["parent_id", "guardrail_profile_id"])
+        Some(&["name", "parent_id", "labels", "guardrail_profile_id"])
     }
 
     /// A tree stays one, and no deeper than [`DEEPEST`]. Writers take turns, so that no two of them close a circle together.

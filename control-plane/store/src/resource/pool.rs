@@ -104,8 +104,9 @@ impl Kind for Pool {
         Ok((row, Object::from_iter([("members".to_owned(), shown.into())])))
     }
 
-    fn outdates(&self, _: &Stored) -> ChangeKind {
-        ChangeKind::Configuration
+    /// What its members cost at most stands in the catalogs of whoever has a model that leads to it.
+    fn outdates(&self, stored: &Stored) -> ChangeKind {
+        ChangeKind::Catalog { tenant_id: stored.tenant_id }
     }
 
     fn affects_configuration(&self) -> bool {

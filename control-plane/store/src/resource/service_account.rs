@@ -71,7 +71,7 @@ impl Kind for ServiceAccount {
     }
 
     fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
-        Some(&["department_id", "guardrail_profile_id", "disabled"])
+        Some(&["department_id", "labels", "guardrail_profile_id", "disabled"])
     }
 
     fn deletion(&self) -> &'static [&'static str] {

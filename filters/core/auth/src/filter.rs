@@ -236,6 +236,7 @@ impl AuthStream {
             known_catalog_revision,
             finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
             keeps_restrictions: true,
+            keeps_limits: true,
         }
         .encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
@@ -314,6 +315,7 @@ fn not_checked() -> ClientError {
 /// A principal written in the configuration, by its key's digest.
 fn read_static(principal: &StaticPrincipal) -> Option<(Digest, Identity)> {
     let models = principal.models.iter().map(|model| CatalogModel {
+        dearest: None,
         name: model.name.clone(),
         pool_id: model.pool_id.clone(),
         created_at_s: 0,

@@ -2,7 +2,8 @@ use std::rc::Rc;
 
 use prost::Message;
 use weir_config::{
-    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, RuleDirection, Uninspectable, Unit, Window,
+    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period,
+    RuleDirection, Uninspectable, Unit, Window,
 };
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
@@ -73,6 +74,9 @@ pub enum MalformedAnswer {
     /// It has a limit of a later version, which this one cannot keep.
     #[error("the key has a limit in the unit {0:?}, which this version does not know")]
     UnitUnknown(String),
+    /// What becomes of requests beyond a limit is said in words that this version does not understand.
+    #[error("the key has a limit with the action {0:?}, which this version does not know")]
+    LimitActionUnknown(String),
 }
 
 impl MalformedAnswer {
@@ -81,7 +85,11 @@ impl MalformedAnswer {
     pub(crate) fn may_use_stale(&self) -> bool {
         match self {
             Self::Undecodable(_) | Self::Status(_) | Self::Incomplete => true,
-            Self::Source(_) | Self::ProfileMissing(_) | Self::RuleUnknown { .. } | Self::UnitUnknown(_) => false,
+            Self::Source(_)
+            | Self::ProfileMissing(_)
+            | Self::RuleUnknown { .. }
+            | Self::UnitUnknown(_)
+            | Self::LimitActionUnknown(_) => false,
         }
     }
 }
@@ -142,8 +150,33 @@ fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
         "" => Unit::Requests,
         name => Unit::of_name(name).ok_or_else(|| MalformedAnswer::UnitUnknown(limit.unit.clone()))?,
     };
-    let window = Window::of_seconds(limit.window_seconds);
-    Ok(Limit { counter: limit.counter, unit, window, amount: limit.limit })
+    let period = |period: dataplane::LimitPeriod| Period { start_s: period.start_unix_s, end_s: period.end_unix_s };
+    if limit.periods.iter().any(|period| period.end_unix_s <= period.start_unix_s) {
+        return Err(MalformedAnswer::Incomplete);
+    }
+    let window = if limit.is_endless {
+        Window::Always
+    } else if !limit.periods.is_empty() {
+        let periods = limit.periods.into_iter().map(period).collect();
+        Window::Calendar { name: limit.period_name.into(), periods }
+    } else if limit.part_seconds > 0 {
+        Window::Sliding { seconds: limit.window_seconds, part_seconds: limit.part_seconds }
+    } else {
+        Window::of_seconds(limit.window_seconds)
+    };
+    let action = match limit.action.as_str() {
+        "" | "refuse" => LimitAction::Refuse,
+        "warn" => LimitAction::Warn,
+        "fall_over" => LimitAction::FallOver(limit.fall_over_pool_id),
+        _ => return Err(MalformedAnswer::LimitActionUnknown(limit.action)),
+    };
+    let models = match (limit.each_model, limit.model) {
+        (true, _) => LimitedModels::Each,
+        (false, model) if model.is_empty() => LimitedModels::All,
+        (false, model) => LimitedModels::One(model),
+    };
+    let (counter, name, subject) = (limit.counter, limit.name, limit.subject);
+    Ok(Limit { counter, unit, window, amount: limit.limit, action, models, name, subject })
 }
 
 /// Reads the profile that holds for a principal. What cannot be kept whole is refused: a caller whose guardrails are not
@@ -188,6 +221,7 @@ fn read_catalog(catalog: dataplane::Catalog) -> Catalog {
         pool_id: model.pool_id,
         created_at_s: model.created_at_unix_s,
         owner: model.owner,
+        dearest: model.dearest_input_picousd.zip(model.dearest_output_picousd),
     };
     Catalog::new(catalog.models.into_iter().map(model).collect())
 }

@@ -41,7 +41,7 @@ pub use error::{Check, ConfigError, parse};
 pub use guardrails::{
     Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, JudgeRule, RuleDirection, Uninspectable,
 };
-pub use limit::{Limit, Period, Unit, Window};
+pub use limit::{Limit, LimitAction, LimitedModels, Period, Unit, Window};
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Price, PriceLine, Tokens};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};

@@ -43,6 +43,9 @@ impl Exchange {
         if let Some(rate_limit) = &self.request().rate_limit {
             headers.extend(rate_limit.headers(now));
         }
+        if let Some(token_limit) = &self.request().token_limit {
+            headers.extend(token_limit.token_headers(now));
+        }
         if !self.findings.is_empty() {
             headers.push((FINDINGS_HEADER, self.findings_in_words().join(", ")));
         }

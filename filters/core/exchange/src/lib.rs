@@ -44,6 +44,7 @@ pub use table::{ExchangeTable, Shared, WeakShared};
 pub use usage::{Settlement, TokenSource, Usage};
 pub use verdict::{Party, Step, Verdict};
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -63,6 +64,7 @@ pub struct Exchange {
     pub findings: Vec<(&'static str, &'static str, u32)>,
     /// Whether a judge was asked, which may cost.
     pub is_judged: bool,
+    is_owed: Cell<bool>,
     ended: Option<Ended>,
 }
 
@@ -90,6 +92,7 @@ impl Exchange {
             verdict: None,
             findings: Vec::new(),
             is_judged: false,
+            is_owed: Cell::new(false),
             ended: None,
         }
     }
@@ -170,6 +173,17 @@ impl Exchange {
         if self.verdict.is_none() {
             self.decide(by, code);
         }
+    }
+
+    /// Notes whether the provider did work that it bills, also if it gave no figure: who keeps the record of a stream that is over decides
+    /// that first, and limits are debited what the record says.
+    pub fn note_owed(&self, is_owed: bool) {
+        self.is_owed.set(is_owed);
+    }
+
+    /// See [`Exchange::note_owed`].
+    pub fn is_owed(&self) -> bool {
+        self.is_owed.get()
     }
 
     /// Counts a finding.

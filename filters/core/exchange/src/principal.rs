@@ -74,6 +74,9 @@ pub struct CatalogModel {
     pub created_at_s: i64,
     /// Who provides it, for the list of models.
     pub owner: String,
+    /// Pico-dollars for a token of the input and of the output at most, whichever member of the pool serves it and however it bills it;
+    /// `None`: a member has no price.
+    pub dearest: Option<(u64, u64)>,
 }
 
 impl Catalog {

@@ -3,7 +3,7 @@ use weir_host::Micros;
 /// What is left of the limit that a caller will reach first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitStatus {
-    /// Requests in one window.
+    /// Requests, or tokens, in one window.
     pub limit: u64,
     /// Of these, those that are left.
     pub remaining: u64,
@@ -14,12 +14,17 @@ pub struct RateLimitStatus {
 impl RateLimitStatus {
     /// OpenAI's rate limit headers, as they read at `now`.
     pub(crate) fn headers(&self, now: Micros) -> [(&'static str, String); 3] {
+        self.named(now, ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"])
+    }
+
+    /// The same of a limit of tokens.
+    pub(crate) fn token_headers(&self, now: Micros) -> [(&'static str, String); 3] {
+        self.named(now, ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"])
+    }
+
+    fn named(&self, now: Micros, [limit, remaining, reset]: [&'static str; 3]) -> [(&'static str, String); 3] {
         let remaining_s = self.window_end.saturating_sub(now).div_ceil(1_000_000);
-        [
-            ("x-ratelimit-limit-requests", self.limit.to_string()),
-            ("x-ratelimit-remaining-requests", self.remaining.to_string()),
-            ("x-ratelimit-reset-requests", duration(remaining_s)),
-        ]
+        [(limit, self.limit.to_string()), (remaining, self.remaining.to_string()), (reset, duration(remaining_s))]
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Request {
     pub pool_id: Option<String>,
     /// What is left of the limit that the caller will reach first, or has reached; `None` if none is known.
     pub rate_limit: Option<RateLimitStatus>,
+    /// The same of limits of tokens.
+    pub token_limit: Option<RateLimitStatus>,
     /// What checks the answer where it arrives, in this order.
     pub answer_filters: Vec<Rc<dyn AnswerFilter>>,
 }
@@ -59,6 +61,7 @@ impl Request {
             body: Body::default(),
             pool_id: None,
             rate_limit: None,
+            token_limit: None,
             answer_filters: Vec::new(),
         }
     }

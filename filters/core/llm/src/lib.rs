@@ -35,6 +35,7 @@ pub mod stream;
 mod template;
 pub mod text;
 mod timestamp;
+mod unknown_input;
 pub mod usage;
 
 pub use compare::{between, equal_bytes};
@@ -45,4 +46,5 @@ pub use operation::{NoOperation, Operation};
 pub use outline::AnswerOutline;
 pub use schema::{Kind, Schema};
 pub use template::Template;
+pub use unknown_input::has_unknown_input;
 pub use usage::{Counted, Figure, Usage, usage_of_response, usage_of_value};

@@ -22,6 +22,7 @@ pub(crate) fn record(
     let outcome = Outcome::of(exchange, ending);
     let verdict = outcome.verdict(exchange, ending);
     let is_owed = outcome.is_owed(exchange);
+    exchange.note_owed(is_owed);
     let settlement = exchange.settlement(is_owed);
     let tokens = settlement.tokens;
     let charged = settlement.input_source != TokenSource::None;

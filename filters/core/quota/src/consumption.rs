@@ -17,6 +17,12 @@ const KEPT_LOOKS_OF_MUCH: u64 = 120;
 /// Much remains if what an Envoy keeps is such a part of it.
 const MUCH: u64 = 10;
 
+/// Of a limit with a counter in the control plane's own windows: what is lost to the others if this Envoy is killed is little.
+const KEPT_LOOKS_OF_LIMIT: u64 = 2;
+
+/// How often the control plane hears of what is held although nothing has changed.
+const HEARD: Micros = 3_000_000;
+
 /// Counters that a worker looks at. What is taken of more is not given back.
 const MOST_COUNTERS: usize = 10_000;
 
@@ -46,8 +52,9 @@ struct Taken {
     window_start_s: i64,
     /// What this Envoy had spent at the last look; `None`: there was none in this window yet.
     spent: Option<u64>,
-    /// What was last settled: spent and returned.
+    /// What was last settled: spent and returned; and when.
     settled: (u64, u64),
+    settled_at: Micros,
     /// Something was taken since the last look, or is held.
     is_held: bool,
     /// When it last was.
@@ -66,7 +73,15 @@ impl Consumption {
         }
         if self.counters.len() < MOST_COUNTERS {
             let tenant_id = tenant_id.to_owned();
-            let taken = Taken { tenant_id, window_start_s, spent: None, settled: (0, 0), is_held: true, held_at: 0 };
+            let taken = Taken {
+                tenant_id,
+                window_start_s,
+                spent: None,
+                settled: (0, 0),
+                settled_at: 0,
+                is_held: true,
+                held_at: 0,
+            };
             self.counters.insert(counter.to_owned(), taken);
         }
     }
@@ -87,31 +102,40 @@ impl Consumption {
             let start = taken.window_start_s;
             // Another worker's request is in a window that comes after.
             let Some(lease) = counter::held(host, counter, start) else { return false };
-            let pace = lease.spent().saturating_sub(taken.spent.unwrap_or_default());
-            let is_first = taken.spent.replace(lease.spent()).is_none();
+            let pace = lease.taken().saturating_sub(taken.spent.unwrap_or_default());
+            let is_first = taken.spent.replace(lease.taken()).is_none();
             let kept = match keeps {
                 Keeps::All => u64::MAX,
+                Keeps::ItsPace if is_of_limit(counter) => pace.saturating_mul(KEPT_LOOKS_OF_LIMIT),
                 Keeps::ItsPace => kept_at(pace, lease.remaining, is_first),
             };
             counter::give_back_all_but(host, counter, start, kept);
             let Some(lease) = counter::held(host, counter, start) else { return false };
             let totals = (lease.spent(), lease.returned);
-            if totals != taken.settled {
+            let is_silent = is_of_limit(counter) && now >= taken.settled_at.saturating_add(HEARD);
+            if totals != taken.settled || is_silent {
                 taken.settled = totals;
+                taken.settled_at = now;
+                let (counter, worker) = counter::named(counter);
                 settlements.push(QuotaSettlement {
                     tenant_id: taken.tenant_id.clone(),
-                    holder: holder.to_owned(),
-                    counter: counter.clone(),
+                    holder: worker.unwrap_or(holder).to_owned(),
+                    counter: counter.to_owned(),
                     window_start_unix_s: start,
                     spent: totals.0,
                     returned: totals.1,
                 });
             }
-            taken.is_held = pace > 0 || lease.units > 0;
+            taken.is_held = pace > 0 || lease.units > 0 || lease.in_flight > 0 || lease.debt > 0;
             true
         });
         settlements
     }
+}
+
+/// Whether it is that of a limit that administrators wrote, and not of a key's requests a minute.
+fn is_of_limit(counter: &str) -> bool {
+    counter.starts_with("limit/")
 }
 
 /// What is kept at a pace of so many units a look, while so many remain for all. The first look of a window comes early and has seen a

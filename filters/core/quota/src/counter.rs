@@ -55,6 +55,7 @@ pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, l
         }
         Some(left) => {
             lease.units = left;
+            lease.in_flight = lease.in_flight.saturating_add(units);
             reserved = Reserved::Units { remaining: left.saturating_add(lease.remaining) };
             true
         }
@@ -72,10 +73,31 @@ pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, l
 
 /// Puts back units that were reserved.
 pub(crate) fn release(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64) {
+    settle(host, counter, window_start_s, units, 0);
+}
+
+/// Requests that had reserved so many units are over, and took so many.
+pub(crate) fn settle(host: &mut dyn Base, counter: &str, window_start_s: i64, reserved: u64, took: u64) {
     change(host, counter, window_start_s, |lease| {
-        lease.units = lease.units.saturating_add(units);
+        lease.settle(reserved, took);
         true
     });
+}
+
+/// Separates the name of a counter from that of the worker which alone holds what lies under both.
+const OF_WORKER: char = '\u{1f}';
+
+/// Under what a worker keeps what it alone holds of a counter: what requests under way have of it is free again if their worker dies.
+pub(crate) fn of_worker(counter: &str, worker: &str) -> String {
+    format!("{counter}{OF_WORKER}{worker}")
+}
+
+/// The counter as the control plane knows it, and the worker that alone holds it; `None`: all of this Envoy do.
+pub(crate) fn named(counter: &str) -> (&str, Option<&str>) {
+    match counter.split_once(OF_WORKER) {
+        Some((counter, worker)) => (counter, Some(worker)),
+        None => (counter, None),
+    }
 }
 
 /// Puts in units that were granted under a limit; `remaining` is what remains for everybody.
@@ -85,7 +107,7 @@ pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units
         if lease.granted_limit > limit {
             lease.give_back_all_but(0);
         }
-        lease.units = lease.units.saturating_add(units);
+        lease.add(units);
         lease.granted = lease.granted.saturating_add(units);
         lease.remaining = remaining;
         lease.granted_limit = limit;

@@ -1,17 +1,21 @@
 use std::rc::Rc;
 
-use weir_config::{FailMode, QuotaConfig};
-use weir_exchange::{Party, Principal, Shared, Step, duration};
+use weir_config::names::POOL_HEADER;
+use weir_config::{FailMode, QuotaConfig, Unit};
+use weir_exchange::{Party, Principal, Shared, Step};
 use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
-use weir_llm::Schema;
 use weir_llm::error::ClientError;
+use weir_llm::{Schema, has_unknown_input};
 
 use crate::Leases;
-use crate::counter::Reserved;
+use crate::estimate::{Bounds, Unbounded};
+use crate::refusal::Refusal;
 use crate::reservation::Reservation;
 
 /// Requests refused by a limit.
 const REFUSED: &str = "weir_quota_refused";
+/// Requests that another pool served, since a limit said so.
+const FELL_OVER: &str = "weir_quota_fell_over";
 /// Requests admitted without a lease, because the configuration says so.
 const FAILED_OPEN: &str = "weir_quota_failed_open";
 
@@ -117,7 +121,14 @@ impl QuotaStream {
     /// Reserves what the request takes of every limit, of what this Envoy holds, else waits for a lease, which it asks for unless
     /// somebody has.
     fn reserve(&mut self, host: &mut dyn Host, principal: &Principal) -> Flow {
-        self.reservation = Reservation::new(principal, host.now());
+        self.reservation = match self.estimate(host, principal) {
+            Ok(reservation) => reservation,
+            Err(unbounded) => {
+                host.count(REFUSED, 1);
+                let error = ClientError::new(400, "cost_not_bounded", unbounded.message());
+                return Flow::Reply(self.shared.refuse(self.schema, &error));
+            }
+        };
         self.reservation.reserve(host, &self.leases);
         let flow = self.decide(host);
         if self.waits {
@@ -132,9 +143,34 @@ impl QuotaStream {
         flow
     }
 
+    /// What the request takes at most of all limits that hold for it.
+    fn estimate(&self, host: &dyn Host, principal: &Principal) -> Result<Reservation, Unbounded> {
+        let counts_input = |unit| matches!(unit, Unit::InputTokens | Unit::TotalTokens | Unit::Money);
+        let looks = principal.limits.iter().any(|limit| counts_input(limit.unit));
+        let (worker, now) = (self.leases.worker(), host.now());
+        let reserved = self.shared.read(|exchange| {
+            let request = exchange.request();
+            let has_unknown_input = looks && {
+                let kept = request.body.bytes.clone();
+                let body = kept.map_or_else(
+                    || host.body(Message::Request, 0, request.body.length).unwrap_or_default(),
+                    |bytes| bytes.as_ref().clone(),
+                );
+                has_unknown_input(&body)
+            };
+            let model = request.body.head.as_ref().map_or("", |head| head.model.as_str());
+            let bounds = Bounds::of(request, has_unknown_input);
+            Reservation::new(principal, model, &bounds, worker, now)
+        });
+        reserved.unwrap_or(Err(Unbounded::Input))
+    }
+
     fn decide(&mut self, host: &mut dyn Host) -> Flow {
         if self.reservation.refused_by().is_some() {
-            return self.refuse(host);
+            match self.reservation.fall_over() {
+                Some(pool) if self.fall_over(host, &pool) => {}
+                Some(_) | None => return self.refuse(host),
+            }
         }
         if self.reservation.is_complete() {
             return self.admit();
@@ -146,10 +182,23 @@ impl QuotaStream {
         Flow::Pause
     }
 
+    /// Leads the request to another pool. `false`: it cannot be.
+    fn fall_over(&mut self, host: &mut dyn Host, pool: &str) -> bool {
+        if host.set_header(Message::Request, POOL_HEADER, pool.as_bytes()).is_err() {
+            return false;
+        }
+        host.count(FELL_OVER, 1);
+        host.clear_route_cache();
+        self.shared.prepare(|request| request.pool_id = Some(pool.to_owned())).is_some()
+    }
+
     fn admit(&mut self) -> Flow {
         self.admitted = true;
-        if let Some(part) = self.reservation.tightest() {
-            self.shared.prepare(|request| request.rate_limit = Some(part.status()));
+        let status = |units: &[Unit]| self.reservation.tightest(units).map(|part| part.status());
+        let requests = status(&[Unit::Requests]);
+        let tokens = status(&[Unit::TotalTokens, Unit::InputTokens, Unit::OutputTokens]);
+        if requests.is_some() || tokens.is_some() {
+            self.shared.prepare(|request| (request.rate_limit, request.token_limit) = (requests, tokens));
         }
         Flow::Continue
     }
@@ -160,30 +209,33 @@ impl QuotaStream {
         let Some(part) = self.reservation.refused_by() else {
             return self.without_answer(host, "a request was refused without a limit");
         };
-        // Where others may give back what they hold, waiting for the window's end is not needed.
-        let retry_after_s = match part.reserved {
-            Reserved::Exhausted { pending: true } => 1,
-            Reserved::Exhausted { pending: false } | Reserved::Lacking | Reserved::Units { .. } => {
-                part.period.remaining_s(now).max(1)
+        let Refusal { error, retry_after_s, helps_to_wait } = Refusal::of(part, now);
+        let status = Some(part.status());
+        match part.limit.unit {
+            Unit::Requests => {
+                self.shared.prepare(|request| request.rate_limit = status);
             }
-        };
-        let limit = &part.limit;
-        let message = format!(
-            "The limit of {} {} in {} is used up ({}). Try again in {}.",
-            limit.amount,
-            limit.unit.name(),
-            duration(limit.window.seconds().into()),
-            limit.counter,
-            duration(retry_after_s),
-        );
-        self.shared.prepare(|request| request.rate_limit = Some(part.status()));
+            Unit::InputTokens | Unit::OutputTokens | Unit::TotalTokens => {
+                self.shared.prepare(|request| request.token_limit = status);
+            }
+            Unit::ConcurrentRequests | Unit::Money => {}
+        }
         self.reservation.release(host);
-        let error = ClientError::new(429, "rate_limit_exceeded", message);
-        Flow::Reply(self.shared.refuse_for(self.schema, &error, retry_after_s))
+        let mut reply = match retry_after_s {
+            Some(seconds) => self.shared.refuse_for(self.schema, &error, seconds),
+            None => self.shared.refuse(self.schema, &error),
+        };
+        if !helps_to_wait {
+            reply.headers.push(("x-should-retry".into(), "false".into()));
+        }
+        Flow::Reply(reply)
     }
 
     fn without_answer(&mut self, host: &mut dyn Host, reason: &str) -> Flow {
         host.log(Level::Debug, &format!("weir.quota: a request has no lease: {reason}"));
+        if self.reservation.only_warns() {
+            return self.admit();
+        }
         match self.config.fail_mode {
             FailMode::Open => {
                 host.count(FAILED_OPEN, 1);

@@ -18,15 +18,45 @@ pub struct Lease {
     pub granted: u64,
     /// Those of them that were given back, or will be by the next settlement.
     pub returned: u64,
+    /// Those of them that requests under way have reserved.
+    pub in_flight: u64,
+    /// What requests took beyond all that is held: paid of what is granted next.
+    pub debt: u64,
 }
 
-const FIELDS: usize = 8;
+const FIELDS: usize = 10;
 const LENGTH: usize = FIELDS * 8;
 
 impl Lease {
-    /// Units that requests took.
+    /// Units that requests which are over took, be it more than was granted.
     pub fn spent(&self) -> u64 {
+        self.taken().saturating_sub(self.in_flight).saturating_add(self.debt)
+    }
+
+    /// Units that requests took, or have reserved.
+    pub fn taken(&self) -> u64 {
         self.granted.saturating_sub(self.returned).saturating_sub(self.units)
+    }
+
+    /// Puts in units, of which what is owed is paid first.
+    pub(crate) fn add(&mut self, units: u64) {
+        let paid = self.debt.min(units);
+        self.debt = self.debt.saturating_sub(paid);
+        self.units = self.units.saturating_add(units.saturating_sub(paid));
+    }
+
+    /// Requests that had reserved so many units took so many, be it more.
+    pub(crate) fn settle(&mut self, reserved: u64, took: u64) {
+        self.in_flight = self.in_flight.saturating_sub(reserved);
+        match reserved.checked_sub(took) {
+            Some(unused) => self.add(unused),
+            None => {
+                let surplus = took.saturating_sub(reserved);
+                let held = self.units.min(surplus);
+                self.units = self.units.saturating_sub(held);
+                self.debt = self.debt.saturating_add(surplus.saturating_sub(held));
+            }
+        }
     }
 
     /// Gives back all units but so many. Answers how many those are.
@@ -48,6 +78,8 @@ impl Lease {
             self.granted_limit.to_le_bytes(),
             self.granted.to_le_bytes(),
             self.returned.to_le_bytes(),
+            self.in_flight.to_le_bytes(),
+            self.debt.to_le_bytes(),
         ];
         let mut bytes = [0; LENGTH];
         for (byte, field) in bytes.iter_mut().zip(numbers.iter().flatten()) {
@@ -72,6 +104,8 @@ impl Lease {
             granted_limit: u64::from_le_bytes(next()),
             granted: u64::from_le_bytes(next()),
             returned: u64::from_le_bytes(next()),
+            in_flight: u64::from_le_bytes(next()),
+            debt: u64::from_le_bytes(next()),
         })
     }
 }
@@ -91,10 +125,64 @@ mod tests {
             granted_limit: 3,
             granted: 2,
             returned: 1,
+            in_flight: 8,
+            debt: 9,
         };
         assert_eq!(Lease::decode(&lease.encode()), Some(lease));
-        for bytes in [&b""[..], &[0; 63], &[0; 65], &[0; 40]] {
+        for bytes in [&b""[..], &[0; 79], &[0; 81], &[0; 64]] {
             assert_eq!(Lease::decode(bytes), None);
+        }
+    }
+
+    /// Whatever requests reserve, take, and are granted: what is spent is what they took, and nothing is made or lost.
+    #[test]
+    fn nothing_is_made_or_lost() {
+        // xorshift, so that every run sees the same.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut draw = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below.max(1)
+        };
+        for _ in 0..2000 {
+            let (mut lease, mut took) = (Lease::default(), 0_u64);
+            let mut open: Vec<u64> = Vec::new();
+            for _ in 0..50 {
+                match draw(4) {
+                    0 => {
+                        let granted = draw(1 << 40);
+                        lease.granted += granted;
+                        lease.add(granted);
+                    }
+                    1 => {
+                        let wanted = draw(1 << 38);
+                        if let Some(left) = lease.units.checked_sub(wanted) {
+                            lease.units = left;
+                            lease.in_flight += wanted;
+                            open.push(wanted);
+                        }
+                    }
+                    2 => {
+                        if let Some(reserved) = open.pop() {
+                            let used = draw(reserved.saturating_mul(2));
+                            took += used;
+                            lease.settle(reserved, used);
+                        }
+                    }
+                    _ => {
+                        lease.give_back_all_but(draw(1 << 39));
+                    }
+                }
+                assert_eq!(lease.spent(), took);
+                assert_eq!(lease.in_flight, open.iter().sum::<u64>());
+                assert!(lease.units == 0 || lease.debt == 0, "what is held while something is owed");
+                assert_eq!(
+                    lease.granted + lease.debt,
+                    lease.units + lease.in_flight + lease.returned + took,
+                    "every unit is in one place"
+                );
+            }
         }
     }
 }

@@ -102,6 +102,16 @@ struct State {
     failures: HashMap<StreamId, Rc<str>>,
     /// Until then the control plane is taken for one that knows no settlements.
     not_settled_until: Micros,
+    /// What requests that are over had reserved of counters in windows, and what they took: written together on the next tick, since each
+    /// write costs as much as all else that a request does for a limit. What a worker that dies had not written stays reserved.
+    over: HashMap<(String, i64), Over>,
+}
+
+/// Requests that are over, of one counter in one window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Over {
+    reserved: u64,
+    took: u64,
 }
 
 /// A call that is not answered yet.
@@ -130,6 +140,29 @@ impl Leases {
     /// Notes that units were taken or put back, so that what nobody takes any longer is given back.
     pub(crate) fn used(&self, tenant_id: &str, counter: &str, start_s: i64) {
         self.with(|state| state.consumption.note(tenant_id, counter, start_s));
+    }
+
+    /// The name of this worker, for what it alone holds.
+    pub(crate) fn worker(&self) -> &str {
+        &self.name
+    }
+
+    /// A request that had reserved so many units of a counter is over, and took so many: that is written soon.
+    pub(crate) fn settle_later(&self, counter: &str, start_s: i64, reserved: u64, took: u64) {
+        self.with(|state| {
+            let over = state.over.entry((counter.to_owned(), start_s)).or_default();
+            over.reserved = over.reserved.saturating_add(reserved);
+            over.took = over.took.saturating_add(took);
+        });
+    }
+
+    /// Writes what requests that are over took. Answers whether there was something.
+    pub(crate) fn put_back(&self, host: &mut dyn Base) -> bool {
+        let over = self.with(|state| std::mem::take(&mut state.over));
+        for ((counter, start_s), Over { reserved, took }) in &over {
+            counter::settle(host, counter, *start_s, *reserved, *took);
+        }
+        !over.is_empty()
     }
 
     /// Has a stream wait for these. `false`: too many wait.
@@ -169,9 +202,14 @@ impl Leases {
             let lacking: Vec<(CounterWindow, Wanted)> =
                 lacking.into_iter().map(|(window, wanted)| (window.clone(), wanted)).collect();
             let holder = state.holder(host, &self.name);
-            for of_tenant in lacking.chunk_by(|(one, _), (next, _)| one.tenant_id == next.tenant_id) {
-                for demands in of_tenant.chunks(MOST_DEMANDS) {
-                    state.ask(host, config, by, &holder, demands);
+            let mut calls: BTreeMap<(&str, &str), Vec<(CounterWindow, Wanted)>> = BTreeMap::new();
+            for (window, wanted) in &lacking {
+                let holder = counter::named(&window.counter).1.unwrap_or(&holder);
+                calls.entry((&window.tenant_id, holder)).or_default().push((window.clone(), *wanted));
+            }
+            for ((_, holder), demands) in calls {
+                for demands in demands.chunks(MOST_DEMANDS) {
+                    state.ask(host, config, by, holder, demands);
                 }
             }
         });
@@ -207,6 +245,7 @@ impl Leases {
     /// Settles what this worker has taken of leases, and gives back what this Envoy does not use, unless the control plane does not
     /// take it now. To be called on every tick.
     pub(crate) fn settle(&self, host: &mut dyn Base, control_plane: &ControlPlane) {
+        self.put_back(host);
         let keeps = if self.settlements.is_failing() { Keeps::All } else { Keeps::ItsPace };
         self.note_settlements(host, keeps);
         self.settlements.tick(host, BOUNDS, FLUSH_MS);
@@ -286,7 +325,7 @@ impl State {
         lacking: &[(CounterWindow, Wanted)],
     ) {
         let demands = lacking.iter().map(|(window, wanted)| QuotaDemand {
-            counter: window.counter.clone(),
+            counter: counter::named(&window.counter).0.to_owned(),
             window_start_unix_s: window.start_s,
             minimum: wanted.minimum,
             wanted: (window.limit.saturating_mul(config.lease_percent) / 100).max(wanted.waiting),
@@ -333,7 +372,7 @@ fn put(host: &mut dyn Base, asked: &[CounterWindow], response: &AcquireQuotaResp
         return Err(format!("{} grants were answered to {} demands", response.grants.len(), asked.len()));
     }
     let is_for = |grant: &QuotaGrant, window: &CounterWindow| {
-        grant.counter == window.counter && grant.window_start_unix_s == window.start_s
+        grant.counter == counter::named(&window.counter).0 && grant.window_start_unix_s == window.start_s
     };
     if !response.grants.iter().zip(asked).all(|(grant, window)| is_for(grant, window)) {
         return Err("a grant is not for the counter that was demanded".into());

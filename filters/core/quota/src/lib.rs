@@ -30,6 +30,7 @@ mod estimate;
 mod filter;
 mod lease;
 mod leases;
+mod refusal;
 mod reservation;
 mod settlement;
 #[cfg(test)]

@@ -1,14 +1,14 @@
-use weir_config::{Limit, Period};
+use weir_config::{Limit, LimitAction, Period, Unit};
 use weir_exchange::{Exchange, Principal, RateLimitStatus};
 use weir_host::{Base, Micros};
 
 use crate::Leases;
 use crate::counter::{self, Reserved};
-use crate::estimate::Estimate;
+use crate::estimate::{Bounds, Unbounded};
 use crate::leases::{CounterWindow, Lack};
-use crate::settlement::Settlement;
+use crate::settlement::Taken;
 
-/// What one request has reserved of the limits that apply to it: what it takes of each, or, once it is decided, nothing of any.
+/// What one request has reserved of the limits that hold for it: what it takes of each, or, once it is decided, nothing of any.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
     tenant_id: String,
@@ -19,37 +19,68 @@ pub(crate) struct Reservation {
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) limit: Limit,
+    /// Under what this worker finds what is held.
+    counter: String,
     pub(crate) period: Period,
-    estimate: Estimate,
+    /// What the request takes at most.
+    pub(crate) units: u64,
     pub(crate) reserved: Reserved,
+    /// It was refused, and goes on all the same: another pool serves it.
+    is_waived: bool,
 }
 
 impl Reservation {
-    /// For a caller of whose limits nothing is reserved yet.
-    pub(crate) fn new(principal: &Principal, now: Micros) -> Self {
-        let part = |limit: &Limit| Part {
-            limit: limit.clone(),
-            period: limit.window.period_at(seconds(now)),
-            estimate: Estimate::of(limit.unit),
-            reserved: Reserved::Lacking,
-        };
-        Self { tenant_id: principal.tenant_id.clone(), parts: principal.limits.iter().map(part).collect() }
+    /// For a caller of whose limits nothing is reserved yet, who asks for a model and takes so much at most. Refused where a limit that
+    /// refuses cannot be kept.
+    pub(crate) fn new(
+        principal: &Principal,
+        model: &str,
+        bounds: &Bounds,
+        worker: &str,
+        now: Micros,
+    ) -> Result<Self, Unbounded> {
+        let mut parts = Vec::with_capacity(principal.limits.len());
+        for limit in &principal.limits {
+            let Some(counter) = limit.counter_of(model) else { continue };
+            let units = match (bounds.units(limit.unit), &limit.action) {
+                (Ok(units), _) => units,
+                // It only counts: what is not reserved is debited at the end.
+                (Err(_), LimitAction::Warn) => 0,
+                (Err(unbounded), LimitAction::Refuse | LimitAction::FallOver(_)) => return Err(unbounded),
+            };
+            let counter = match limit.unit {
+                Unit::ConcurrentRequests => counter::of_worker(&counter, worker),
+                Unit::Requests | Unit::InputTokens | Unit::OutputTokens | Unit::TotalTokens | Unit::Money => counter,
+            };
+            let period = limit.window.period_at(seconds(now));
+            let reserved = Reserved::Lacking;
+            parts.push(Part { limit: limit.clone(), counter, period, units, reserved, is_waived: false });
+        }
+        Ok(Self { tenant_id: principal.tenant_id.clone(), parts })
     }
 
     /// Reserves what it can of what is lacking, of what this Envoy holds.
     pub(crate) fn reserve(&mut self, host: &mut dyn Base, leases: &Leases) {
+        self.try_reserve(host, leases);
+        // What others of this worker did not take may lie ready.
+        if !self.is_complete() && leases.put_back(host) {
+            self.try_reserve(host, leases);
+        }
+    }
+
+    fn try_reserve(&mut self, host: &mut dyn Base, leases: &Leases) {
         let now = host.now();
-        for part in self.parts.iter_mut().filter(|part| !part.is_reserved()) {
+        for part in self.parts.iter_mut().filter(|part| !part.is_decided()) {
             let limit = &part.limit;
             // It may have waited into the next one.
             part.period = limit.window.period_at(seconds(now));
-            part.reserved = if part.estimate.units > limit.amount {
+            part.reserved = if part.never_fits() {
                 Reserved::Exhausted { pending: false }
             } else {
-                counter::reserve(host, &limit.counter, part.period.start_s, limit.amount, part.estimate.units)
+                counter::reserve(host, &part.counter, part.period.start_s, limit.amount, part.units)
             };
             if part.is_reserved() {
-                leases.used(&self.tenant_id, &limit.counter, part.period.start_s);
+                leases.used(&self.tenant_id, &part.counter, part.period.start_s);
             }
         }
     }
@@ -57,20 +88,27 @@ impl Reservation {
     /// Gives up all of it: the request does not go on.
     pub(crate) fn release(&mut self, host: &mut dyn Base) {
         for part in self.parts.iter_mut().filter(|part| part.is_reserved()) {
-            counter::release(host, &part.limit.counter, part.period.start_s, part.estimate.units);
+            counter::release(host, &part.counter, part.period.start_s, part.units);
             part.reserved = Reserved::Lacking;
         }
     }
 
-    /// The request went on and is over: what it did not take is free again.
+    /// The request went on and is over: what it did not take is free again, and what it took beyond is debited.
     pub(crate) fn settle(&mut self, host: &mut dyn Base, leases: &Leases, exchange: &Exchange) {
+        let has_figures = |part: &Part| !matches!(part.limit.unit, Unit::Requests | Unit::ConcurrentRequests);
+        let taken = Taken::of(exchange, self.parts.iter().any(has_figures));
         for part in self.parts.iter_mut().filter(|part| part.is_reserved()) {
-            let counter = &part.limit.counter;
-            let unused = part.estimate.units.saturating_sub(Settlement::of(part.limit.unit, exchange).units);
-            if unused > 0 {
-                counter::release(host, counter, part.period.start_s, unused);
-                leases.used(&self.tenant_id, counter, part.period.start_s);
+            let took = taken.units(part.limit.unit);
+            match part.limit.unit {
+                // Whoever waits for it waits now.
+                Unit::ConcurrentRequests => {
+                    counter::settle(host, &part.counter, part.period.start_s, part.units, took);
+                }
+                Unit::Requests | Unit::InputTokens | Unit::OutputTokens | Unit::TotalTokens | Unit::Money => {
+                    leases.settle_later(&part.counter, part.period.start_s, part.units, took)
+                }
             }
+            leases.used(&self.tenant_id, &part.counter, part.period.start_s);
             part.reserved = Reserved::Lacking;
         }
     }
@@ -82,7 +120,12 @@ impl Reservation {
 
     /// Whether it has all that it takes.
     pub(crate) fn is_complete(&self) -> bool {
-        self.parts.iter().all(Part::is_reserved)
+        self.parts.iter().all(Part::is_decided)
+    }
+
+    /// Whether all that it lacks is of limits that refuse nobody.
+    pub(crate) fn only_warns(&self) -> bool {
+        self.parts.iter().filter(|part| !part.is_decided()).all(|part| part.limit.action == LimitAction::Warn)
     }
 
     /// What it lacks, for as long as that is not refused.
@@ -90,30 +133,58 @@ impl Reservation {
         let lack = |part: &Part| Lack {
             window: CounterWindow {
                 tenant_id: self.tenant_id.clone(),
-                counter: part.limit.counter.clone(),
+                counter: part.counter.clone(),
                 start_s: part.period.start_s,
                 limit: part.limit.amount,
             },
-            units: part.estimate.units,
+            units: part.units,
         };
-        self.parts.iter().filter(|part| !part.is_reserved()).map(lack).collect()
+        self.parts.iter().filter(|part| !part.is_decided()).map(lack).collect()
     }
 
     /// Of the limits that refuse it, the one that does for longest.
     pub(crate) fn refused_by(&self) -> Option<&Part> {
-        let refuses = |part: &&Part| matches!(part.reserved, Reserved::Exhausted { .. });
-        self.parts.iter().filter(refuses).max_by_key(|part| part.period.end_s)
+        self.parts.iter().filter(|part| part.refuses()).max_by_key(|part| part.period.end_s)
     }
 
-    /// Of the limits that it counts against, the one that will be reached first.
-    pub(crate) fn tightest(&self) -> Option<&Part> {
-        self.parts.iter().filter(|part| part.is_reserved()).min_by_key(|part| part.remaining())
+    /// The pool that serves it instead, if all that refuse it name one: the first of them.
+    pub(crate) fn fall_over(&mut self) -> Option<String> {
+        let pool = |part: &Part| match &part.limit.action {
+            LimitAction::FallOver(pool) => Some(pool.clone()),
+            LimitAction::Refuse | LimitAction::Warn => None,
+        };
+        let pools: Option<Vec<String>> = self.parts.iter().filter(|part| part.refuses()).map(pool).collect();
+        let first = pools?.into_iter().next()?;
+        self.parts.iter_mut().filter(|part| part.refuses()).for_each(|part| part.is_waived = true);
+        Some(first)
+    }
+
+    /// Of the limits of these units that it counts against, the one that will be reached first.
+    pub(crate) fn tightest(&self, units: &[Unit]) -> Option<&Part> {
+        let counts = |part: &&Part| {
+            let counts = part.limit.action != LimitAction::Warn && part.period.ends();
+            part.is_reserved() && counts && units.contains(&part.limit.unit)
+        };
+        self.parts.iter().filter(counts).min_by_key(|part| part.remaining())
     }
 }
 
 impl Part {
     fn is_reserved(&self) -> bool {
         matches!(self.reserved, Reserved::Units { .. })
+    }
+
+    fn is_decided(&self) -> bool {
+        self.is_reserved() || self.is_waived
+    }
+
+    fn refuses(&self) -> bool {
+        !self.is_waived && matches!(self.reserved, Reserved::Exhausted { .. }) && self.limit.action != LimitAction::Warn
+    }
+
+    /// Whether the request takes more than any window has.
+    pub(crate) fn never_fits(&self) -> bool {
+        self.units > self.limit.amount && self.limit.action != LimitAction::Warn
     }
 
     fn remaining(&self) -> u64 {

@@ -41,6 +41,7 @@ impl Request {
             ..Principal::default()
         }));
         let model = |name: &str| CatalogModel {
+            dearest: None,
             name: name.into(),
             pool_id: format!("pool-{name}"),
             created_at_s: 1_735_689_600,

@@ -749,6 +749,23 @@ export interface paths {
         patch: operations["update_limit"];
         trace?: never;
     };
+    "/api/v1/admin/limits/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much of a limit is used. */
+        get: operations["get_limit_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/models": {
         parameters: {
             query?: never;
@@ -2936,19 +2953,47 @@ export interface components {
             unreconciled_release_after_s?: number | null;
             window?: components["schemas"]["LimitWindow"] | null;
         };
+        /** @description How much of a limit is used in the window at hand, in its units. */
+        LimitState: {
+            /**
+             * Format: int64
+             * @description The amount without all of these, or 0.
+             */
+            remaining: number;
+            /**
+             * Format: int64
+             * @description What gateways hold for requests under way and to come, rounded up.
+             */
+            reserved: number;
+            /**
+             * Format: date-time
+             * @description When the window begins anew; null: it never does, or all the time.
+             */
+            resets_at: string | null;
+            /**
+             * Format: int64
+             * @description What requests took that are over, rounded up.
+             */
+            spent: number;
+            /**
+             * Format: int64
+             * @description What Envoys held that are not heard of any more, rounded up: it may be spent.
+             */
+            unreconciled: number;
+        };
         /** @description Whom or what a limit holds for. */
         LimitSubject: {
             /** @description One counter for each of the kind, instead of one for one of them. Default false. */
-            each?: boolean;
+            each: boolean;
             /**
              * Format: uuid
              * @description Which one. Not with `each`, for `platform` and for `label`; a tenant's own limit on itself needs none.
              */
-            id?: string | null;
+            id: string | null;
             /** @description What it is. */
             kind: components["schemas"]["SubjectKind"];
             /** @description For `label`: `name=value`, or, with `each`, the label's name. */
-            value?: string | null;
+            value: string | null;
         };
         /**
          * @description What a limit counts.
@@ -12559,6 +12604,94 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_limit_state: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+                /** @description With a limit on each of a kind: of which one, by its id; of labels the value. */
+                subject_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitState"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;

@@ -64,12 +64,11 @@ export function ProfilesPage() {
             width: "minmax(0,3fr)",
             cell: (profile) => (
               <span className="flex flex-wrap gap-1">
-                {profile.rules.slice(0, MOST_SHOWN).map((rule) => (
+                {profile.rules.map((rule) => (
                   <Badge key={`${rule.type}-${rule.action}-${rule.direction}`} tone={actionTone[rule.action]}>
                     {words.findings[rule.type]}: {words.actions[rule.action]}
                   </Badge>
                 ))}
-                {profile.rules.length > MOST_SHOWN && words.moreRules(profile.rules.length - MOST_SHOWN)}
               </span>
             ),
           },
@@ -82,9 +81,6 @@ export function ProfilesPage() {
     </Page>
   );
 }
-
-/** Rules of a profile in the list; the others stand on its page. */
-const MOST_SHOWN = 6;
 
 const schema = z.object({
   tenant_id: z.string(),

@@ -43,11 +43,11 @@ function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
             width: "minmax(0,1.5fr)",
             cell: (node) => <span className="font-medium">{node.id}</span>,
           },
-          { title: words.gateway, width: "minmax(0,1fr)", cell: (node) => node.gateway },
-          { title: words.state, width: "4.5rem", cell: (node) => <State node={node} /> },
-          { title: words.version, width: "3.5rem", cell: (node) => node.envoy_version },
-          { title: words.sent, width: "3.5rem", numeric: true, cell: (node) => count(node.sent_revision) },
-          { title: words.applied, width: "3.5rem", numeric: true, cell: (node) => count(node.applied_revision) },
+          { title: words.gateway, cell: (node) => node.gateway },
+          { title: words.state, width: "6rem", cell: (node) => <State node={node} /> },
+          { title: words.version, width: "5rem", cell: (node) => node.envoy_version },
+          { title: words.sent, width: "5rem", numeric: true, cell: (node) => count(node.sent_revision) },
+          { title: words.applied, width: "5rem", numeric: true, cell: (node) => count(node.applied_revision) },
           {
             title: words.since,
             width: "8.5rem",
@@ -55,11 +55,11 @@ function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
           },
           {
             title: words.waiting,
-            width: "4.5rem",
+            width: "7rem",
             numeric: true,
             cell: ({ waiting_records }) => (typeof waiting_records === "number" ? count(waiting_records) : "–"),
           },
-          { title: words.lastSeen, width: "7.5rem", cell: (node) => ago(node.last_seen_at, readAt) },
+          { title: words.lastSeen, width: "8.5rem", cell: (node) => ago(node.last_seen_at, readAt) },
         ]}
       />
       <Replicas nodes={items} />

@@ -5,12 +5,12 @@ import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
-import { nameColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
+import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
@@ -53,7 +53,7 @@ export function PoolsPage() {
         empty={words.empty}
         onClearFilters={filters.clear}
         columns={[
-          nameColumn(paths.pool),
+          { title: common.name, cell: (pool) => <AppLink to={paths.pool(pool.id)}>{pool.name}</AppLink> },
           {
             title: words.attempts,
             width: "minmax(0,3fr)",

@@ -3,7 +3,6 @@ import { useIdentity } from "../../api/identity";
 import { useItem } from "../../api/resources";
 import { startSignIn, useSignInChoices } from "../../api/signIn";
 import { Button } from "../../design/Button";
-import { ConnectedIdentities } from "../../design/ConnectedIdentities";
 import { Section } from "../../design/Page";
 import { Notice } from "../../design/States";
 import { paths } from "../../paths";
@@ -11,7 +10,7 @@ import { texts } from "../../texts";
 
 const { signInProviders: words } = texts;
 
-/** The accounts by which whoever is signed in signs in, and those that can be connected from now on. */
+/** Lets whoever is signed in sign in by an identity provider from now on. */
 export function Connections() {
   const { identity } = useIdentity();
   const tenant = useItem("tenants", identity?.tenant_id ?? undefined);
@@ -20,9 +19,8 @@ export function Connections() {
   if (!choices.data || choices.data.items.length === 0) return null;
   return (
     <Section title={words.connectTitle} lead={words.connectLead}>
-      <ConnectedIdentities />
       {connect.error && <Notice tone="bad">{connect.error.message}</Notice>}
-      <div className="mt-4 flex flex-wrap gap-2">
+      <div className="flex flex-wrap gap-2">
         {choices.data.items.map(({ id, name }) => (
           <Button key={id} isDisabled={connect.isPending} onPress={() => connect.mutate(id)}>
             {words.connect(name)}

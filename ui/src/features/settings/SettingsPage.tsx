@@ -102,10 +102,10 @@ function Sessions() {
             secondary: true,
             cell: (session) => session.provider_name ?? texts.signInProviders.byPassword,
           },
-          { title: words.lastUsed, width: "8.5rem", cell: (session) => shortDateTime(session.last_seen_at) },
+          { title: words.lastUsed, width: "7.5rem", cell: (session) => shortDateTime(session.last_seen_at) },
           {
             title: words.expires,
-            width: "8.5rem",
+            width: "7.5rem",
             secondary: true,
             cell: (session) => shortDateTime(session.expires_at),
           },

@@ -6,8 +6,7 @@ import { useIdentity } from "../../api/identity";
 import { forget, type Item, removeOne, useList } from "../../api/resources";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
-import { ConnectedIdentities } from "../../design/ConnectedIdentities";
-import { departmentColumn, disabledColumn, tenantColumn } from "../../design/columns";
+import { createdColumn, departmentColumn, disabledColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
 import { EffectivePolicy } from "../../design/EffectivePolicy";
 import { CheckboxField, TextField } from "../../design/Fields";
@@ -18,7 +17,7 @@ import { ItemOf, ListPage } from "../../design/ListPage";
 import { patchLabels, readLabels, writeLabels } from "../../design/labels";
 import { DepartmentField, LabelsField, labelsSchema, ProfileField } from "../../design/OwnedFields";
 import { DepartmentFilter, DisabledFilter, LabelFilter } from "../../design/OwnedFilters";
-import { Page, Section } from "../../design/Page";
+import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
 import { ROLES, RoleFields } from "../../design/RoleFields";
 import { toast } from "../../design/Toasts";
@@ -84,6 +83,7 @@ export function UsersPage() {
           departmentColumn(),
           ...tenantColumn<User>(isPlatform),
           disabledColumn(),
+          createdColumn(),
         ]}
       />
     </ListPage>
@@ -122,24 +122,10 @@ export function UserPage() {
         >
           <UserForm key={user.id} user={user} />
           <PasswordLink user={user} />
-          <UsersIdentities user={user} />
           {user.tenant_id && <EffectivePolicy of="users" id={user.id} />}
         </Page>
       )}
     </ItemOf>
-  );
-}
-
-/** By which accounts at identity providers a user signs in. */
-function UsersIdentities({ user }: { user: User }) {
-  const { may } = useIdentity();
-  const { connectedIdentities: connected } = texts;
-  return (
-    <div className="mt-6">
-      <Section title={connected.title} lead={connected.lead}>
-        <ConnectedIdentities userId={user.id} mayRemove={may("users.write", user.tenant_id)} />
-      </Section>
-    </div>
   );
 }
 

@@ -1,0 +1,272 @@
+//! Limits of all units: what is reserved, what comes back, and what a client is told.
+
+use std::rc::Rc;
+
+use uuid::Uuid;
+use weir_config::names::POOL_HEADER;
+use weir_config::{Limit, LimitAction, LimitedModels, Period, Price, Unit, Window};
+use weir_exchange::{Attempt, Body, Catalog, CatalogModel, Exchange, Principal, Shared};
+use weir_host::{Flow, Host as _, Message, StreamFilter as _};
+use weir_llm::usage::Figure;
+use weir_llm::{Operation, read_head};
+
+use super::{Ledger, Request, SECOND, SharedData, Worker, reply};
+use crate::counter;
+
+const BODY: &str = r#"{"model":"gpt","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
+const LENGTH: u64 = BODY.len() as u64;
+
+fn worker(limits: Vec<Limit>) -> (Worker, Ledger) {
+    let mut worker = Worker::new(&[], 100, "closed", &SharedData::default());
+    let known = limits.iter().map(|limit| (limit.counter.clone(), limit.amount)).collect();
+    worker.limits = limits;
+    (worker, Ledger { limits: known, ..Ledger::default() })
+}
+
+fn always(unit: Unit, amount: u64) -> Limit {
+    Limit { name: "l".into(), subject: "tenant".into(), ..Limit::new("limit/l", unit, Window::Always, amount) }
+}
+
+impl Worker {
+    /// A request with a body, after the ledger has answered.
+    fn send(&mut self, body: &str, ledger: &mut Ledger) -> Request {
+        let operation = Operation::of("POST", "/v1/chat/completions", &|_| false).expect("an operation");
+        let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
+        let request = exchange.prepare().expect("no attempt was made");
+        request.operation = Some(operation);
+        request.principal =
+            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.limits.clone(), ..Principal::default() }));
+        let model = CatalogModel {
+            name: "gpt".into(),
+            pool_id: "pool".into(),
+            created_at_s: 0,
+            owner: "platform".into(),
+            dearest: Some((2, 10)),
+        };
+        request.catalog = Some(Rc::new(Catalog::new(vec![model])));
+        request.body = Body::new(Rc::new(body.into()), read_head(operation, body.as_bytes()).ok());
+        let shared = Shared::new(exchange);
+        self.streams += 1;
+        self.host.stream = self.streams;
+        let mut stream = self.plugin.stream(shared.clone(), Rc::clone(&self.leases));
+        let flow = stream.on_request_headers(&mut self.host, false);
+        let mut request = Request { id: self.streams, shared, stream, flow };
+        if request.flow == Flow::Pause {
+            self.answer(&mut request, ledger);
+        }
+        request
+    }
+
+    /// Its answer came, and took so many tokens.
+    fn took(&mut self, mut request: Request, input: u64, output: u64) {
+        let price = Price { input_microusd_per_million: 2, output_microusd_per_million: 10, ..Price::default() };
+        let mut attempt = Attempt { is_sent: true, status: 200, is_complete: true, ..Attempt::default() };
+        attempt.price = Some(Rc::new(price));
+        let usage = weir_llm::Usage::default().with(Figure::Input, input).with(Figure::Output, output);
+        attempt.usage.report_whole(usage);
+        request.shared.write(|exchange| exchange.begin_attempt(attempt));
+        self.end(&mut request);
+        self.leases.put_back(&mut self.host);
+    }
+
+    /// What is held, reserved, spent and owed of the limit.
+    fn lease(&self) -> [u64; 4] {
+        let lease = counter::held(&self.host, "limit/l", 0).expect("a lease");
+        [lease.units, lease.in_flight, lease.spent(), lease.debt]
+    }
+}
+
+#[test]
+fn the_worst_case_is_reserved_and_the_truth_is_settled() {
+    for (unit, worst, truth) in [
+        (Unit::InputTokens, LENGTH, 20),
+        (Unit::OutputTokens, 50, 3),
+        (Unit::TotalTokens, LENGTH + 50, 23),
+        (Unit::Money, 2 * LENGTH + 500, 2 * 20 + 10 * 3),
+        (Unit::Requests, 1, 1),
+    ] {
+        let (mut worker, mut ledger) = worker(vec![always(unit, 10_000)]);
+        let request = worker.send(BODY, &mut ledger);
+        assert_eq!(request.flow, Flow::Continue, "{unit:?}");
+        assert_eq!(worker.lease(), [10_000 - worst, worst, 0, 0], "{unit:?}");
+        worker.took(request, 20, 3);
+        assert_eq!(worker.lease(), [10_000 - truth, 0, truth, 0], "{unit:?}");
+    }
+}
+
+#[test]
+fn what_is_more_than_was_reserved_is_debited_before_the_next_request() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::OutputTokens, 120)]);
+    let request = worker.send(BODY, &mut ledger);
+    worker.took(request, 1, 130);
+    assert_eq!(worker.lease(), [0, 0, 130, 10]);
+    let refused = worker.send(BODY, &mut ledger);
+    assert_eq!(reply(&refused.flow).code, "rate_limit_exceeded");
+}
+
+#[test]
+fn a_request_that_went_nowhere_gets_all_back() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Money, 10_000)]);
+    let mut request = worker.send(BODY, &mut ledger);
+    worker.end(&mut request);
+    worker.leases.put_back(&mut worker.host);
+    assert_eq!(worker.lease(), [10_000, 0, 0, 0]);
+}
+
+#[test]
+fn all_limits_have_room_or_none_is_used() {
+    let tight = Limit { counter: "limit/tight".into(), ..always(Unit::Requests, 1) };
+    let (mut worker, mut ledger) = worker(vec![always(Unit::TotalTokens, 10_000), tight]);
+    let first = worker.send(BODY, &mut ledger);
+    assert_eq!(first.flow, Flow::Continue);
+    let before = worker.lease();
+    let second = worker.send(BODY, &mut ledger);
+    assert_eq!(reply(&second.flow).code, "rate_limit_exceeded");
+    assert_eq!(worker.lease(), before, "nothing of the wide one");
+}
+
+#[test]
+fn what_cannot_be_bounded_is_refused_unless_the_limit_only_warns() {
+    let unlimited = r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
+    let by_url = r#"{"model":"gpt","max_tokens":5,"messages":[{"role":"user","content":
+        [{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]}]}"#;
+    for (unit, body, expect) in [
+        (Unit::Money, unlimited, Some("max_tokens")),
+        (Unit::OutputTokens, unlimited, Some("max_tokens")),
+        (Unit::InputTokens, unlimited, None),
+        (Unit::Requests, unlimited, None),
+        (Unit::Money, by_url, Some("URL")),
+        (Unit::InputTokens, by_url, Some("URL")),
+        (Unit::OutputTokens, by_url, None),
+    ] {
+        let (mut worker, mut ledger) = worker(vec![always(unit, 1_000_000)]);
+        let request = worker.send(body, &mut ledger);
+        match expect {
+            Some(says) => {
+                let reply = reply(&request.flow);
+                assert_eq!((reply.status, reply.code), (400, "cost_not_bounded"), "{unit:?} {body}");
+                let text = String::from_utf8_lossy(&reply.body);
+                assert!(text.contains(says), "{text}");
+                assert!(worker.host.calls.is_empty(), "nothing was asked for");
+            }
+            None => assert_eq!(request.flow, Flow::Continue, "{unit:?} {body}"),
+        }
+    }
+    let warns = Limit { action: LimitAction::Warn, ..always(Unit::Money, 1_000_000) };
+    let (mut worker, mut ledger) = worker(vec![warns]);
+    let request = worker.send(unlimited, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+    worker.took(request, 20, 3);
+    assert_eq!(worker.lease()[2], 70, "it counts all the same");
+}
+
+#[test]
+fn a_client_is_told_whose_limit_it_is_and_when_it_resets() {
+    let of = |unit, window| Limit {
+        counter: "limit/l".into(),
+        unit,
+        window,
+        amount: 0,
+        action: LimitAction::Refuse,
+        models: LimitedModels::All,
+        name: "spring".into(),
+        subject: "department Research".into(),
+    };
+    let day = Window::Calendar { name: "day".into(), periods: [Period { start_s: 0, end_s: 86_400 }].into() };
+    let check = |limit: Limit, code, says: &str, retry_after: Option<&str>, should_retry: Option<&str>| {
+        let (mut worker, mut ledger) = worker(vec![limit]);
+        ledger.limits.insert("limit/l".into(), 0);
+        let refused = worker.send(BODY, &mut ledger);
+        let reply = reply(&refused.flow);
+        let header =
+            |name: &str| reply.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let text = String::from_utf8_lossy(&reply.body);
+        assert_eq!((reply.status, reply.code), (429, code), "{text}");
+        assert!(text.contains(says), "{text}");
+        assert_eq!((header("retry-after"), header("x-should-retry")), (retry_after, should_retry), "{text}");
+    };
+    let no = Some("false");
+    check(
+        Limit { amount: 5_000_000_000_000, ..of(Unit::Money, day.clone()) },
+        "insufficient_quota",
+        "The limit of $5.00 a day is used up (spring, of the department Research). It resets at 1970-01-02T00:00:00Z.",
+        Some("85800"),
+        no,
+    );
+    check(
+        Limit { amount: 500, ..of(Unit::TotalTokens, Window::of_seconds(60)) },
+        "rate_limit_exceeded",
+        "The limit of 500 tokens in 1m0s is used up (spring, of the department Research). Try again in 1m0s.",
+        Some("60"),
+        None,
+    );
+    let one = Limit { amount: 500, ..of(Unit::TotalTokens, Window::Always) };
+    check(one, "rate_limit_exceeded", "The limit of 500 tokens is used up", None, no);
+    let small = Limit { amount: 10, ..of(Unit::OutputTokens, day) };
+    check(small, "rate_limit_exceeded", "This request may take 50 output tokens, and the limit is 10", None, no);
+}
+
+#[test]
+fn requests_at_the_same_time_are_free_as_soon_as_one_ends() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::ConcurrentRequests, 1)]);
+    let mut first = worker.send(BODY, &mut ledger);
+    assert_eq!(first.flow, Flow::Continue);
+    let second = worker.send(BODY, &mut ledger);
+    assert_eq!(reply(&second.flow).code, "rate_limit_exceeded");
+    worker.end(&mut first);
+    assert_eq!(worker.send(BODY, &mut ledger).flow, Flow::Continue);
+}
+
+/// The VM's memory is gone, with what it had not written; what lies in Envoy's shared data is all that the next one knows.
+#[test]
+fn what_a_vm_had_reserved_when_it_died_stays_reserved_and_comes_back_only_of_requests_at_the_same_time() {
+    let (mut dying, mut ledger) = worker(vec![always(Unit::Money, 10_000)]);
+    let worst = 2 * LENGTH + 500;
+    let request = dying.send(BODY, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+    let over = dying.send(BODY, &mut ledger);
+    let mut next = Worker::new(&[], 100, "closed", &dying.host.shared);
+    next.limits.clone_from(&dying.limits);
+    drop((request, over, dying));
+    assert_eq!(next.lease(), [10_000 - 2 * worst, 2 * worst, 0, 0]);
+    let request = next.send(BODY, &mut ledger);
+    next.took(request, 20, 3);
+    assert_eq!(next.lease(), [10_000 - 2 * worst - 70, 2 * worst, 70, 0], "neither spent nor free");
+
+    let (mut dying, mut ledger) = worker(vec![always(Unit::ConcurrentRequests, 1)]);
+    assert_eq!(dying.send(BODY, &mut ledger).flow, Flow::Continue);
+    let mut next = Worker::new(&[], 100, "closed", &dying.host.shared);
+    next.limits.clone_from(&dying.limits);
+    drop(dying);
+    next.host.now += 20 * SECOND;
+    next.plugin.on_tick(&mut next.host, &next.leases);
+    let is_settlement = |call: &weir_host::fake::FakeCall| call.method == "SettleQuota";
+    assert!(!next.host.calls.iter().any(is_settlement), "nobody says that the dead one is there");
+}
+
+#[test]
+fn another_pool_serves_what_there_is_no_room_for() {
+    let limit = Limit { action: LimitAction::FallOver("cheap".into()), ..always(Unit::Requests, 1) };
+    let (mut worker, mut ledger) = worker(vec![limit]);
+    let pool = |request: &Request| request.shared.read(|exchange| exchange.request().pool_id.clone()).flatten();
+    let first = worker.send(BODY, &mut ledger);
+    assert_eq!((&first.flow, pool(&first)), (&Flow::Continue, None));
+    let second = worker.send(BODY, &mut ledger);
+    assert_eq!((&second.flow, pool(&second).as_deref()), (&Flow::Continue, Some("cheap")));
+    let header = worker.host.header_text(Message::Request, POOL_HEADER);
+    assert_eq!(header.as_deref(), Some("cheap"));
+    assert_eq!(worker.host.route_cache_cleared, 1);
+}
+
+#[test]
+fn a_limit_holds_for_its_model_and_each_model_has_its_counter() {
+    let one = Limit { models: LimitedModels::One("other".into()), ..always(Unit::Requests, 1) };
+    let (mut worker, mut ledger) = worker(vec![one]);
+    assert_eq!(worker.send(BODY, &mut ledger).flow, Flow::Continue);
+    assert!(worker.host.calls.is_empty(), "it is another model's");
+    let each = Limit { models: LimitedModels::Each, ..always(Unit::Requests, 1) };
+    let (mut worker, mut ledger) = self::worker(vec![each]);
+    ledger.limits.insert("limit/l/gpt".into(), 1);
+    assert_eq!(worker.send(BODY, &mut ledger).flow, Flow::Continue);
+    assert_eq!(reply(&worker.send(BODY, &mut ledger).flow).code, "rate_limit_exceeded");
+}
