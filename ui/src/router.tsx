@@ -34,6 +34,7 @@ const departments = () => import("./features/departments/pages");
 const accounts = () => import("./features/service-accounts/pages");
 const roles = () => import("./features/roles/pages");
 const signInProviders = () => import("./features/sign-in/pages");
+const limits = () => import("./features/limits/pages");
 const keys = () => import("./features/keys/pages");
 const providers = () => import("./features/providers/pages");
 const models = () => import("./features/models/pages");
@@ -70,6 +71,9 @@ const routes = root.addChildren([
     page(paths.signInProviders, signInProviders, "SignInProvidersPage"),
     page(paths.signInProviderNew, signInProviders, "NewSignInProviderPage"),
     page(paths.signInProvider(id), signInProviders, "SignInProviderPage"),
+    page(paths.limits, limits, "LimitsPage"),
+    page(paths.limitNew, limits, "NewLimitPage"),
+    page(paths.limit(id), limits, "LimitPage"),
     page(paths.keys, keys, "KeysPage"),
     page(paths.keyNew, keys, "NewKeyPage"),
     page(paths.key(id), keys, "KeyPage"),

@@ -2,10 +2,10 @@ import { access } from "./texts/access";
 import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
-import { connectedIdentities } from "./texts/connectedIdentities";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
 import { identity } from "./texts/identity";
+import { limits } from "./texts/limits";
 import { nodes } from "./texts/nodes";
 import { picker } from "./texts/picker";
 import { playground } from "./texts/playground";
@@ -88,6 +88,7 @@ export const texts = {
     users: "Users",
     signInProviders: "Sign-in",
     keys: "API keys",
+    limits: "Limits",
     nodes: "Nodes",
     gateways: "Gateways",
     audit: "Audit",
@@ -358,7 +359,6 @@ export const texts = {
     direction: "Where",
     rule: (position: number) => `Rule ${position}`,
     add: "Add rule",
-    moreRules: (count: number) => `and ${count} more`,
     noRule: "A profile needs at least one rule.",
     remove: "Remove",
     actions: { allow: "Allow", flag: "Flag", redact: "Redact", block: "Block" },
@@ -509,7 +509,6 @@ export const texts = {
   picker,
   playground,
   access,
-  connectedIdentities,
   audit,
   search,
   capabilities,
@@ -521,6 +520,7 @@ export const texts = {
   breakGlass,
   nodes,
   gateways,
+  limits,
   tokens,
   settings: {
     title: "Settings",

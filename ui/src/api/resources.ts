@@ -26,6 +26,7 @@ export interface Resources {
     patch: Schemas["ApiKeyPatch"];
     made: Schemas["CreatedApiKey"];
   };
+  limits: { item: Schemas["Limit"]; create: Schemas["NewLimit"]; patch: Schemas["LimitPatch"] };
   providers: { item: Schemas["Provider"]; create: Schemas["NewProvider"]; patch: Schemas["ProviderPatch"] };
   models: { item: Schemas["Model"]; create: Schemas["NewModel"]; patch: Schemas["ModelPatch"] };
   pools: { item: Schemas["Pool"]; create: Schemas["NewPool"]; patch: Schemas["PoolPatch"] };

@@ -8,6 +8,7 @@ import {
   Cable,
   ChartColumn,
   FlaskConical,
+  Gauge,
   KeyRound,
   Layers,
   LayoutDashboard,
@@ -122,6 +123,7 @@ function navigation({ role, permissions }: Identity): NavigationGroup[] {
     {
       label: nav.groups.protect,
       entries: [
+        ...may("limits.read", entry(paths.limits, nav.limits, Gauge)),
         ...may("guardrails.read", entry(paths.profiles, nav.guardrails, ShieldCheck)),
         ...may("guardrails.test", entry(paths.bench, nav.bench, FlaskConical)),
       ],

@@ -1,0 +1,316 @@
+import { useNavigate } from "@tanstack/react-router";
+import { type Control, useWatch } from "react-hook-form";
+import { z } from "zod";
+import { useIdentity } from "../../api/identity";
+import { type Item, type ResourceName, type Resources, useList } from "../../api/resources";
+import { DataTable } from "../../design/DataTable";
+import { CheckboxField, SelectField, TextField } from "../../design/Fields";
+import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
+import { useFilters } from "../../design/filters";
+import { microDollars, typedDollars } from "../../design/format";
+import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
+import { OwnerField } from "../../design/OwnerField";
+import { Page } from "../../design/Page";
+import { PickerField } from "../../design/Picker";
+import { ResourceForm } from "../../design/ResourceForm";
+import { toast } from "../../design/Toasts";
+import { paths } from "../../paths";
+import { texts } from "../../texts";
+import { amountOf, Burndown, Unpriced } from "./Burndown";
+
+const { common, limits: words } = texts;
+type Limit = Item<"limits">;
+type Kind = keyof typeof words.kinds;
+
+/** The limits in one's scope. */
+export function LimitsPage() {
+  const { isPlatform } = useIdentity();
+  const filters = useFilters("tenant_id", "q");
+  const list = useList("limits", filters.query);
+  return (
+    <ListPage
+      title={words.title}
+      lead={words.lead}
+      add={{ to: paths.limitNew, label: words.new, needs: "limits.write" }}
+    >
+      <FilterBar onClear={filters.clear}>
+        <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
+        {isPlatform && (
+          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
+        )}
+      </FilterBar>
+      <DataTable
+        label={words.title}
+        list={list}
+        rowKey={(limit) => limit.id}
+        empty={words.empty}
+        onClearFilters={filters.clear}
+        columns={[
+          {
+            title: common.name,
+            width: "minmax(0,1.5fr)",
+            cell: (limit) => <AppLink to={paths.limit(limit.id)}>{limit.name}</AppLink>,
+          },
+          { title: words.subject, cell: subjectOf },
+          {
+            title: words.amount,
+            width: "minmax(0,1.5fr)",
+            cell: (limit) => `${amountOf(limit, limit.amount)} ${words.units[limit.unit]}`,
+          },
+          { title: words.window, secondary: true, cell: windowOf },
+          { title: words.action, secondary: true, cell: (limit) => words.actions[limit.action] },
+          ...(isPlatform
+            ? [{ title: common.owner, secondary: true, cell: (limit: Limit) => limit.tenant_name ?? common.platform }]
+            : []),
+        ]}
+      />
+    </ListPage>
+  );
+}
+
+function subjectOf({ subject }: Limit): string {
+  const kind = words.kinds[subject.kind as Kind] ?? subject.kind;
+  if (subject.value) return subject.value;
+  return subject.each ? words.eachOf(kind) : kind;
+}
+
+function windowOf({ window }: Limit): string {
+  if (!window) return "–";
+  if (window.kind === "calendar") return words.periods[window.period];
+  return window.kind === "sliding" ? words.inSeconds(window.seconds) : words.windows.total;
+}
+
+/** What can be chosen of a kind. */
+const RESOURCES: Partial<Record<Kind, ResourceName>> = {
+  tenant: "tenants",
+  department: "departments",
+  user: "users",
+  service_account: "service-accounts",
+  api_key: "api-keys",
+  model: "models",
+};
+const optionsOf = (names: Record<string, string>) => Object.entries(names).map(([value, label]) => ({ value, label }));
+
+const schema = z
+  .object({
+    tenant_id: z.string(),
+    name: z.string().trim().min(1, common.required),
+    kind: z.string(),
+    subject_id: z.string(),
+    value: z.string(),
+    each: z.boolean(),
+    unit: z.string(),
+    amount: z.string(),
+    window: z.string(),
+    period: z.string(),
+    time_zone: z.string(),
+    start_day: z.string(),
+    seconds: z.string(),
+    action: z.string(),
+    fall_over_pool_id: z.string(),
+  })
+  .refine((form) => (unitsOf(form) ?? 0) > 0, { path: ["amount"], error: words.amountWrong });
+type Values = z.infer<typeof schema>;
+
+/** The amount in the limit's unit; undefined: it is none. */
+function unitsOf({ unit, amount }: { unit: string; amount: string }): number | undefined {
+  if (unit === "cost_microusd") return microDollars(amount);
+  return /^\d+$/.test(amount.trim()) ? Number(amount) : undefined;
+}
+
+/** All fields of the window, so that those of another kind go. */
+function windowFrom(form: Values) {
+  if (form.unit === "concurrent_requests") return null;
+  const isCalendar = form.window === "calendar";
+  return {
+    kind: form.window,
+    period: isCalendar ? form.period : null,
+    time_zone: isCalendar ? form.time_zone.trim() || null : null,
+    start_day: isCalendar && form.start_day ? Number(form.start_day) : null,
+    seconds: form.window === "sliding" ? Number(form.seconds) : null,
+  };
+}
+
+function settingsFrom(form: Values): Resources["limits"]["patch"] {
+  const isOne = !form.each && form.kind in RESOURCES;
+  const settings = {
+    name: form.name,
+    subject: {
+      kind: form.kind,
+      id: isOne ? form.subject_id || null : null,
+      value: form.kind === "label" ? form.value : null,
+      each: form.each,
+    },
+    unit: form.unit,
+    amount: unitsOf(form),
+    window: windowFrom(form),
+    action: form.action,
+    fall_over_pool_id: form.action === "fall_over" ? form.fall_over_pool_id || null : null,
+  };
+  return settings as Resources["limits"]["patch"];
+}
+
+/** A window without the fields that it does not have: a new one is not merged with another. */
+function newFrom(form: Values): Resources["limits"]["create"] {
+  const settings = settingsFrom(form) as Resources["limits"]["create"];
+  const window = settings.window && Object.entries(settings.window).filter(([, value]) => value !== null);
+  const whole = { tenant_id: form.tenant_id || null, ...settings, window: window && Object.fromEntries(window) };
+  return whole as Resources["limits"]["create"];
+}
+
+export function NewLimitPage() {
+  return (
+    <Page title={words.new} lead={words.lead} width="form">
+      <LimitForm />
+    </Page>
+  );
+}
+
+export function LimitPage() {
+  return (
+    <ItemOf resource="limits">
+      {(limit) => (
+        <Page title={limit.name} width="form">
+          <Unpriced limit={limit} />
+          {!limit.subject.each && <Burndown limit={limit} />}
+          <LimitForm key={limit.id} limit={limit} />
+        </Page>
+      )}
+    </ItemOf>
+  );
+}
+
+function LimitForm({ limit }: { limit?: Limit }) {
+  const navigate = useNavigate();
+  const { isPlatform, identity, may } = useIdentity();
+  const toForm = (item?: Limit): Values => {
+    const calendar = item?.window?.kind === "calendar" ? item.window : undefined;
+    const amount = item?.unit === "cost_microusd" ? typedDollars(item.amount) : String(item?.amount ?? "");
+    return {
+      tenant_id: item?.tenant_id ?? identity?.tenant_id ?? "",
+      name: item?.name ?? "",
+      kind: item?.subject.kind ?? "tenant",
+      subject_id: item?.subject.id ?? "",
+      value: item?.subject.value ?? "",
+      each: item?.subject.each ?? false,
+      unit: item?.unit ?? "cost_microusd",
+      amount,
+      window: item?.window?.kind ?? "calendar",
+      period: calendar?.period ?? "month",
+      time_zone: calendar?.time_zone ?? "",
+      start_day: String(calendar?.start_day ?? ""),
+      seconds: String(item?.window?.kind === "sliding" ? item.window.seconds : 60),
+      action: item?.action ?? "refuse",
+      fall_over_pool_id: item?.fall_over_pool_id ?? "",
+    };
+  };
+  return (
+    <ResourceForm
+      resource="limits"
+      item={limit}
+      schema={schema}
+      label={limit?.name ?? words.one}
+      deleteConsequence={words.deleteConsequence}
+      readOnly={may("limits.write", limit ? limit.tenant_id : identity?.tenant_id) ? undefined : texts.states.readOnly}
+      toForm={toForm}
+      toCreate={newFrom}
+      toPatch={settingsFrom}
+      fieldNames={{
+        subject: "kind",
+        "subject.id": "subject_id",
+        "subject.value": "value",
+        "window.seconds": "seconds",
+      }}
+      onMade={(made) => {
+        toast(common.created(made.name));
+        void navigate({ to: paths.limits as never });
+      }}
+      onRemoved={() => void navigate({ to: paths.limits as never })}
+    >
+      {({ control }) => (
+        <>
+          {isPlatform && !limit && <OwnerField control={control} name="tenant_id" />}
+          <TextField control={control} name="name" label={common.name} autoFocus={!limit} />
+          <SubjectFields control={control} />
+          <AmountFields control={control} />
+        </>
+      )}
+    </ResourceForm>
+  );
+}
+
+function SubjectFields({ control }: { control: Control<Values> }) {
+  const [kind, each, tenantId] = useWatch({ control, name: ["kind", "each", "tenant_id"] });
+  const resource = RESOURCES[kind as Kind];
+  return (
+    <>
+      <SelectField
+        control={control}
+        name="kind"
+        label={words.subject}
+        help={words.subjectHelp}
+        options={optionsOf(words.kinds)}
+      />
+      {kind !== "platform" && <CheckboxField control={control} name="each" label={words.each} />}
+      {kind === "label" && <TextField control={control} name="value" label={words.value} help={words.valueHelp} mono />}
+      {resource && !each && (
+        <PickerField
+          resource={resource}
+          control={control}
+          name="subject_id"
+          label={words.which}
+          none={common.none}
+          filter={kind === "tenant" || kind === "model" ? {} : { tenant_id: tenantId || undefined }}
+        />
+      )}
+    </>
+  );
+}
+
+function AmountFields({ control }: { control: Control<Values> }) {
+  const [unit, window, action] = useWatch({ control, name: ["unit", "window", "action"] });
+  const isCalendar = unit !== "concurrent_requests" && window === "calendar";
+  return (
+    <>
+      <SelectField control={control} name="unit" label={words.unit} options={optionsOf(words.units)} />
+      <TextField control={control} name="amount" label={words.amount} help={words.amountHelp} inputMode="decimal" />
+      {unit !== "concurrent_requests" && (
+        <SelectField control={control} name="window" label={words.window} options={optionsOf(words.windows)} />
+      )}
+      {isCalendar && (
+        <>
+          <SelectField control={control} name="period" label={words.period} options={optionsOf(words.periods)} />
+          <TextField control={control} name="time_zone" label={words.timeZone} help={words.timeZoneHelp} optional />
+          <TextField
+            control={control}
+            name="start_day"
+            label={words.startDay}
+            help={words.startDayHelp}
+            inputMode="numeric"
+            optional
+          />
+        </>
+      )}
+      {unit !== "concurrent_requests" && window === "sliding" && (
+        <TextField
+          control={control}
+          name="seconds"
+          label={words.seconds}
+          help={words.secondsHelp}
+          inputMode="numeric"
+        />
+      )}
+      <SelectField control={control} name="action" label={words.action} options={optionsOf(words.actions)} />
+      {action === "fall_over" && (
+        <PickerField
+          resource="pools"
+          control={control}
+          name="fall_over_pool_id"
+          label={words.fallOver}
+          none={common.none}
+        />
+      )}
+    </>
+  );
+}
