@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -65,7 +66,7 @@ def test_a_revoked_keys_streams_end_on_three_envoys(world, envoys, behaviour):
         cases = [(url, schema) for url in envoys for schema in ("openai", "anthropic")]
         streams = [pool.submit(streamed, url, key, schema, begun) for url, schema in cases]
         eventually(lambda: begun >= set(cases), within_s=20, what="streams under way")
-        revoked = time.monotonic()
+        revoked, revoked_at = time.monotonic(), datetime.now(UTC)
         world.admin.revoke(key.id)
         ended = [stream.result(timeout=20) for stream in streams]
     took = [end - revoked for _, end, _, _ in ended]
@@ -81,6 +82,17 @@ def test_a_revoked_keys_streams_end_on_three_envoys(world, envoys, behaviour):
         record = world.record(request_id)
         assert (record["outcome"], record["error_code"]) == ("ended_by_policy", "ended_by_policy")
         assert record["cost_microusd"] > 0
+
+    def kept() -> dict:
+        return world.admin.http.get(f"/api-keys/{key.id}/ended-streams").json()
+
+    # Each Envoy has said when its last byte went.
+    eventually(lambda: kept()["streams"] == len(cases), within_s=10, what="streams that each Envoy ended")
+    assert len(kept()["envoys"]) == len(envoys)
+    for envoy in kept()["envoys"]:
+        assert envoy["streams"] == 2 and envoy["node"] and envoy["gateway"]
+        last_byte_at = datetime.fromisoformat(envoy["last_byte_at"])
+        assert timedelta(0) <= last_byte_at - revoked_at < timedelta(seconds=3), envoy
 
 
 def test_streams_finish_where_that_is_asked(world):

@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod departments;
 mod effective;
+mod ended_streams;
 mod events;
 mod export;
 mod features;
@@ -83,6 +84,7 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(api_keys::router())
         .merge(limits::router())
         .merge(effective::router())
+        .merge(ended_streams::router())
         .merge(providers::router())
         .merge(provider_check::router())
         .merge(pools::router())

@@ -58,6 +58,7 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("get_effective_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("revoke_api_key", Requirement::Has(Permission::KeysWrite)),
     ("get_limit_state", Requirement::Has(Permission::LimitsRead)),
+    ("get_ended_streams_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("get_api_key_statistics", Requirement::Has(Permission::KeysRead)),
     ("revoke_service_token", Requirement::Has(Permission::ServiceTokensWrite)),
     ("make_password_link", Requirement::Has(Permission::UsersWrite)),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use weir_core::change::{Change, ChangeKind};
 use weir_core::gateway::Gateway;
 use weir_proto::dataplane::{EndedStreams, WatchRequest, WatchResponse};
-use weir_store::{Store, StoreError};
+use weir_store::{Ended, Store, StoreError};
 
 use crate::chain;
 use crate::hub::ChangeHub;
@@ -27,6 +27,8 @@ const UNKNOWN_WAIT: Duration = Duration::from_millis(200);
 const FOR_EACH_WATCH: Duration = Duration::from_millis(1);
 /// How much later at most: what was revoked is to be refused within a second.
 const LONGEST_SPREAD: Duration = Duration::from_millis(500);
+/// Keys at a time of whose streams it is kept when they were ended.
+const MOST_ENDED: usize = 1000;
 /// Bytes of a name that a VM may have, and its Envoy.
 const LONGEST_NAME: usize = 1024;
 
@@ -51,6 +53,8 @@ pub(crate) async fn serve(
     let mut vm = progress.watch((gateway.id, first.node));
     let (mut changes, revision) = hub.subscribe();
     let tenant_id = gateway.tenant_id;
+    let of = gateway.clone();
+    let (mut ended, mut noting) = (Vec::new(), None);
     let mut outbox = Outbox::new(gateway, revision);
     let missed = || Box::pin(store.ended_keys(tenant_id));
     // What was told while nobody listened ended no streams.
@@ -74,10 +78,16 @@ pub(crate) async fn serve(
         if !outbox.is_waiting() {
             deadline = None;
         }
+        // One at a time, and never in the way of a revocation.
+        if noting.is_none() && !ended.is_empty() {
+            let (store, of, node, batch) = (&store, &of, &node, std::mem::take(&mut ended));
+            noting = Some(Box::pin(async move { store.note_ended_streams(of, node, &batch).await }));
+        }
         tokio::select! {
             request = requests.message() => match request? {
                 Some(request) => {
-                    note_ended(&node, &request.ended_streams);
+                    ended.extend(note_ended(&node, &request.ended_streams));
+                    ended.truncate(MOST_ENDED);
                     vm.said(request.applied_revision, request.waiting_records);
                 }
                 None => return Ok(()),
@@ -101,6 +111,12 @@ pub(crate) async fn serve(
             () = configured_changed(&mut vm), if outbox.is_waiting() => {
                 let configured = vm.configured.borrow_and_update().unwrap_or(0);
                 next = outbox.release(configured);
+            }
+            noted = answered(&mut noting) => {
+                noting = None;
+                if let Err(error) = noted {
+                    tracing::warn!(node, error = chain(&error), "when streams were ended could not be kept");
+                }
             }
             keys = answered(&mut missing) => {
                 missing = None;
@@ -131,12 +147,17 @@ fn told(node: &str, keys: Result<Vec<Uuid>, StoreError>) -> Vec<Uuid> {
 }
 
 /// Notes when the last byte of streams went that were to be ended.
-fn note_ended(node: &str, ended: &[EndedStreams]) {
+fn note_ended(node: &str, ended: &[EndedStreams]) -> Vec<Ended> {
+    let mut read = Vec::new();
     for EndedStreams { key_id, streams, last_byte_unix_ms } in ended.iter().filter(|ended| ended.streams > 0) {
         metrics::counter!("weir_streams_ended_by_policy_total").increment(u64::from(*streams));
-        let last_byte = DateTime::from_timestamp_millis(*last_byte_unix_ms).map(|at| at.to_rfc3339());
-        tracing::info!(node, key_id, streams, last_byte, "streams under way were ended");
+        let last_byte_at = DateTime::from_timestamp_millis(*last_byte_unix_ms);
+        tracing::info!(node, key_id, streams, last_byte = ?last_byte_at, "streams under way were ended");
+        if let (Ok(key_id), Some(last_byte_at)) = (key_id.parse(), last_byte_at) {
+            read.push(Ended { key_id, streams: *streams, last_byte_at });
+        }
     }
+    read
 }
 
 /// Over how long so many VMs are told of what concerns all callers: each asks for its callers anew then.

@@ -375,4 +375,26 @@ async fn a_vm_that_was_not_listening_is_told_whose_streams_were_ended_and_no_oth
     let told = next().await;
     assert_eq!(told.end_streams_of_keys, [revoked.to_string()]);
     assert!(!told.forget_everything);
+
+    // What it says that it ended is part of what a reader learns of the key; of what is no key nothing is kept.
+    let said = |key_id: String| EndedStreams { key_id, streams: 3, last_byte_unix_ms: 1_700_000_000_123 };
+    let ended_streams = vec![said(revoked.to_string()), said("none".into()), said(Uuid::nil().to_string())];
+    let said = WatchRequest { vm: "vm".into(), node: "node".into(), ended_streams, ..WatchRequest::default() };
+    requests.send(said).await.unwrap();
+    let kept = async || {
+        loop {
+            let ended = store.ended_streams(&actor, revoked).await.unwrap();
+            if let [ended] = &ended[..] {
+                break ended.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let kept = tokio::time::timeout(DEADLINE, kept()).await.expect("it is kept");
+    assert_eq!(kept.envoy, Some(("gateway".into(), "node".into())));
+    assert_eq!((kept.streams, kept.last_byte_at.timestamp_millis()), (3, 1_700_000_000_123));
+    // Which Envoy it was is not a tenant's to know.
+    let admin = Actor::user(Uuid::nil(), "a".into(), weir_core::actor::Role::TenantAdmin, Some(tenant));
+    assert_eq!(store.ended_streams(&admin, revoked).await.unwrap()[0].envoy, None);
+    assert_eq!(store.ended_streams(&actor, changed).await.unwrap(), []);
 }

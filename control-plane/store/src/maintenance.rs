@@ -53,6 +53,7 @@ impl Store {
             self.purge(table, condition).await?;
         }
         self.forget_old_nodes().await?;
+        self.purge("ended_streams", "heard_at <= now() - interval '30 days'").await?;
         self.forget_plain_key_digests().await?;
         let (database_now,): (DateTime<Utc>,) = sqlx::query_as("SELECT now()").fetch_one(&self.pool).await?;
         let now = now.min(database_now);

@@ -12,7 +12,7 @@ use crate::row::{signed, unsigned};
 use crate::{Store, StoreError};
 
 /// Characters of an Envoy's id, which an index of Postgres must hold.
-const LONGEST_ID: usize = 256;
+pub(crate) const LONGEST_ID: usize = 256;
 /// Characters of whatever else an Envoy says.
 const LONGEST_TEXT: usize = 2000;
 /// Envoys that one statement writes: each has some kilobytes of texts at most.
@@ -217,7 +217,7 @@ impl Store {
 }
 
 /// What an Envoy says, as it is kept: its token must not be enough to fill the disk, and Postgres knows no text with NUL.
-fn shown(text: &str, longest: usize) -> String {
+pub(crate) fn shown(text: &str, longest: usize) -> String {
     text.chars().take(longest).map(|character| if character == '\0' { '\u{fffd}' } else { character }).collect()
 }
 

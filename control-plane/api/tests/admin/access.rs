@@ -1,5 +1,5 @@
-//! What OWASP's list for APIs asks of those that are about who may do what: objects and fields of others (API1, API3, API5), and how much of
-//! everything somebody takes (API4). Fields that are nobody's to set are in `contract`.
+//! What OWASP's list for APIs asks of those that are about who may do what: objects and fields of others (API1, API3, API5), and how much
+//! of everything somebody takes (API4). Fields that are nobody's to set are in `contract`.
 
 use serde_json::{Value, json};
 use weir_core::actor::Role;

@@ -107,6 +107,7 @@ const TABLE: &[Row] = &[
     row("delete_api_key", 403, 404),
     row("revoke_api_key", 403, 404),
     row("get_api_key_statistics", 200, 404),
+    row("get_ended_streams_of_api_key", 200, 404),
     row("get_effective_of_department", 200, 404),
     row("get_effective_of_user", 200, 404),
     row("get_effective_of_service_account", 200, 404),

@@ -59,6 +59,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/api-keys/{id}/ended-streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The streams under way of a key that were ended, by which Envoys, and when the last byte of each went: within a second of the change, where
+         *     the Envoy hears of changes. It is kept for 30 days.
+         */
+        get: operations["get_ended_streams_of_api_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/api-keys/{id}/revoke": {
         parameters: {
             query?: never;
@@ -2580,6 +2600,38 @@ export interface components {
          * @enum {string}
          */
         EndReason: "session_ended" | "rights_changed" | "unavailable";
+        /** @description What one Envoy ended. */
+        EndedByEnvoy: {
+            /** @description Its gateway's name; null for those who may not see Envoys (`nodes.read`). */
+            gateway: string | null;
+            /**
+             * Format: date-time
+             * @description When the last byte of them went.
+             */
+            last_byte_at: string;
+            /** @description Its `node.id`; null as the gateway. */
+            node: string | null;
+            /**
+             * Format: int64
+             * @description How many streams.
+             */
+            streams: number;
+        };
+        /** @description The streams under way of a key that were ended when the key was last revoked, disabled or changed with `streams=end`. */
+        EndedStreams: {
+            /** @description What each Envoy ended, the latest first; at most 1,000. One that had no stream of the key is not among them. */
+            envoys: components["schemas"]["EndedByEnvoy"][];
+            /**
+             * Format: date-time
+             * @description When the last byte of the last of them went; null: none was under way, or no Envoy has said so yet.
+             */
+            last_byte_at: string | null;
+            /**
+             * Format: int64
+             * @description How many in all.
+             */
+            streams: number;
+        };
         /**
          * @description What something is used for.
          * @enum {string}
@@ -6239,6 +6291,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Effective"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_ended_streams_of_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedStreams"];
                 };
             };
             /** @description The request is malformed. */
