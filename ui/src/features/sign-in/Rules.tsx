@@ -51,7 +51,7 @@ export function Rules({ control, isTenants }: { control: Control<Form>; isTenant
       <div>
         <Button
           icon={<Plus aria-hidden className="size-4" />}
-          onPress={() => append({ group: "", role: "viewer", tenant_id: "" })}
+          onPress={() => append({ group: "", role: "viewer", tenant_id: "", grants: [] })}
         >
           {words.addRule}
         </Button>

@@ -15,7 +15,15 @@ export const schema = z.object({
   client_secret: z.string(),
   scopes: needed,
   claims: z.object({ email: needed, groups: needed }),
-  rules: z.array(z.object({ group: needed, role: z.enum(ROLES), tenant_id: z.string() })),
+  rules: z.array(
+    z.object({
+      group: needed,
+      role: z.enum(ROLES),
+      tenant_id: z.string(),
+      // Carried as they are: files and the API write them.
+      grants: z.array(z.custom<Schemas["UserGrant"]>()),
+    }),
+  ),
   creates_users: z.boolean(),
   is_only_way_in: z.boolean(),
 });
@@ -33,7 +41,12 @@ export function toForm(item: Item<"sign-in-providers"> | undefined, owner: strin
       email: item?.claims?.email ?? "email",
       groups: item?.claims?.groups ?? "groups",
     },
-    rules: (item?.rules ?? []).map(({ group, role, tenant_id }) => ({ group, role, tenant_id: tenant_id ?? "" })),
+    rules: (item?.rules ?? []).map(({ group, role, tenant_id, grants }) => ({
+      group,
+      role,
+      tenant_id: tenant_id ?? "",
+      grants: grants ?? [],
+    })),
     creates_users: item?.creates_users ?? false,
     is_only_way_in: item?.is_only_way_in ?? false,
   };
@@ -44,9 +57,10 @@ export function toPatch({ tenant_id, client_secret, scopes, rules, ...form }: Fo
   return {
     ...form,
     scopes: scopes.split(/\s+/).filter(Boolean),
-    rules: rules.map(({ group, role, tenant_id: leadsTo }) => ({
+    rules: rules.map(({ group, role, tenant_id: leadsTo, grants }) => ({
       group,
       role,
+      grants,
       tenant_id: role === "platform_admin" ? null : tenant_id || leadsTo || null,
     })),
     ...(client_secret ? { client_secret } : {}),
