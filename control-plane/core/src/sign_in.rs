@@ -82,8 +82,8 @@ pub struct GroupRule {
     pub tenant_id: Option<Uuid>,
     /// What they may do besides, in all of the tenant (for a `user` of the platform: everywhere) or in a department. As soon as one rule of
     /// the provider has grants, its rules say all the grants that users have.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[serde(default)]
+    #[schema(required)]
     pub grants: Vec<UserGrant>,
 }
 

@@ -74,6 +74,13 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
     ("update_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
     ("replace_sign_in_provider", "rules[0].tenant_id", 422, Some("rules[0].tenant_id")),
+    ("create_sign_in_provider", "rules[0].grants[0].custom_role_id", 422, Some("rules[0].grants[0].custom_role_id")),
+    // Without a role it is refused whatever the department: with one, in `access`.
+    ("create_sign_in_provider", "rules[0].grants[0].department_id", 422, Some("rules[0].grants[0].role")),
+    ("update_sign_in_provider", "rules[0].grants[0].custom_role_id", 422, Some("rules[0].grants[0].custom_role_id")),
+    ("update_sign_in_provider", "rules[0].grants[0].department_id", 422, Some("rules[0].grants[0].role")),
+    ("replace_sign_in_provider", "rules[0].grants[0].custom_role_id", 422, Some("rules[0].grants[0].custom_role_id")),
+    ("replace_sign_in_provider", "rules[0].grants[0].department_id", 422, Some("rules[0].grants[0].role")),
     ("create_limit", "subject.id", 422, Some("subject.id")),
     ("update_limit", "subject.id", 422, Some("subject.id")),
     ("replace_limit", "subject.id", 422, Some("subject.id")),

@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use weir_core::change::ChangeKind;
@@ -97,6 +98,26 @@ impl Kind for SignInProvider {
             return Err(vec![FieldError::new("client_secret", reason)]);
         }
         Ok(write(&settings))
+    }
+
+    /// A rule without grants has no list of them: control planes of the version before would not read it.
+    fn columns_of(&self, spec: &Object) -> Object {
+        let mut columns = spec.clone();
+        for rule in columns.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(rule) = rule.as_object_mut() {
+                rule.retain(|field, value| {
+                    field != "grants" || value.as_array().is_none_or(|grants| !grants.is_empty())
+                });
+            }
+        }
+        columns
+    }
+
+    fn read(&self, row: Object) -> Result<(Object, Object), StoreError> {
+        let (spec, status): (Object, Object) =
+            row.into_iter().partition(|(name, _)| self.columns().contains(&name.as_str()));
+        let spec: SignInProviderSettings = read(spec.into()).map_err(|_| StoreError::Corrupt("a sign-in provider"))?;
+        Ok((write(&spec), status))
     }
 
     fn outdates(&self, _: &Stored) -> ChangeKind {

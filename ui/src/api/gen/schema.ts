@@ -67,8 +67,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The streams under way of a key that were ended, by which Envoys, and when the last byte of each went: within a second of the change, where
-         *     the Envoy hears of changes. It is kept for 30 days.
+         * The streams under way of a key that were ended, by which Envoys, and when their last byte went: within a second of the change, where the
+         *     Envoy hears of changes. It is kept for 30 days.
          */
         get: operations["get_ended_streams_of_api_key"];
         put?: never;
@@ -2827,7 +2827,7 @@ export interface components {
              * @description What they may do besides, in all of the tenant (for a `user` of the platform: everywhere) or in a department. As soon as one rule of
              *     the provider has grants, its rules say all the grants that users have.
              */
-            grants?: components["schemas"]["UserGrant"][];
+            grants: components["schemas"]["UserGrant"][];
             /** @description The group, as the claim says it; `*`: everybody whom the provider knows. */
             group: string;
             /** @description What they may do. */
