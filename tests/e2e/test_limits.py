@@ -1,0 +1,101 @@
+"""Limits that administrators write: budgets to the pico-dollar, tokens, and requests at the same time."""
+
+import asyncio
+import json
+from collections import Counter
+
+import httpx
+
+from weir_e2e.provider import ok, told
+from weir_e2e.sse import ask, check_error, path_of
+from weir_e2e.waiting import eventually
+from weir_e2e.world import PRICE
+
+INPUT, OUTPUT = PRICE["input_microusd_per_million"], PRICE["output_microusd_per_million"]
+# What is written to a cache costs no more than what is not.
+PLAIN = {**PRICE, "cache_write_microusd_per_million": INPUT, "cache_write_1h_microusd_per_million": INPUT}
+BODY = json.dumps(ask("openai", "m", max_tokens=50)).encode()
+# A token a byte, and all of the output that the request allows.
+WORST = len(BODY) * INPUT + 50 * OUTPUT
+
+
+def limit(world, key, unit: str, amount: int, **fields) -> str:
+    """A limit on a key, for ever unless said otherwise."""
+    fields = {"window": {"kind": "total"}, "action": "refuse", **fields}
+    subject = {"kind": "api_key", "id": key.id}
+    made = world.admin.create(
+        "limits", tenant_id=world.tenant_id, name=f"{unit} of {key.id}", subject=subject, unit=unit, amount=amount, **fields
+    )
+    world.admin.settle()
+    return made["id"]
+
+
+def state(world, limit_id: str) -> dict[str, int]:
+    return json.loads(world.admin.text_of(f"limits/{limit_id}/state"))
+
+
+def all_at_once(world, key, requests: int) -> list[httpx.Response]:
+    headers = {"authorization": f"Bearer {key.secret}", "content-type": "application/json"}
+
+    async def ask_once() -> httpx.Response:
+        async with httpx.AsyncClient(base_url=world.gateway_url, timeout=60) as client:
+            return await client.post(path_of("openai"), content=BODY, headers=headers)
+
+    async def ask_all() -> list[httpx.Response]:
+        return await asyncio.gather(*(ask_once() for _ in range(requests)))
+
+    return asyncio.run(ask_all())
+
+
+def test_a_budget_for_thirty_seven_serves_thirty_seven_of_two_hundred_and_charges_them_exactly(world, database):
+    usage = {"input_tokens": len(BODY), "cached_input_tokens": 0, "output_tokens": 50}
+    upstream = world.upstream("openai", ok("Hi there.", usage=usage))
+    world.model("m", world.member(upstream, price=PLAIN))
+    key = world.key()
+    # Rounded up to what can be written: less than one more.
+    amount = -(-37 * WORST // 10**6)
+    limit_id = limit(world, key, "cost_microusd", amount)
+    answers = all_at_once(world, key, 200)
+    outcomes = Counter((answer.status_code, answer.json().get("error", {}).get("code")) for answer in answers)
+    assert outcomes == {(200, None): 37, (429, "insufficient_quota"): 163}
+    assert len(upstream.received()) == 37
+    eventually(lambda: state(world, limit_id)["spent"] == amount, what="the settlement of all", within_s=20)
+    assert state(world, limit_id) == {"spent": amount, "reserved": 0, "unreconciled": 0, "remaining": 0, "resets_at": None}
+    charged = "SELECT count(*), sum(cost_microusd::numeric * 1000000 + cost_rest_picousd) FROM usage_records WHERE key_id = %s"
+    served = charged + " AND status = 200"
+    eventually(lambda: database.execute(served, (key.id,)).fetchone()[0] == 37, what="all records", within_s=20)
+    assert database.execute(served, (key.id,)).fetchone() == (37, 37 * WORST)
+    settled = database.execute("SELECT sum(spent) FROM limit_leases WHERE limit_id = %s", (limit_id,)).fetchone()
+    assert settled == (37 * WORST,)
+
+
+def test_a_refusal_says_whose_budget_it_is_and_that_waiting_does_not_help(world):
+    world.model("m", world.member(world.upstream("openai"), price=PLAIN))
+    key = world.key()
+    limit(world, key, "cost_microusd", 1)
+    http = world.http(key)
+    refused = http.post(path_of("openai"), content=BODY, headers={"content-type": "application/json"})
+    check_error("openai", refused, 429, "insufficient_quota")
+    assert refused.headers["x-should-retry"] == "false" and "retry-after" not in refused.headers
+    assert "API key" in refused.json()["error"]["message"]
+    unbounded = http.post(path_of("openai"), json=ask("openai", "m"))
+    check_error("openai", unbounded, 400, "cost_not_bounded")
+
+
+def test_a_stream_that_its_client_cuts_off_is_settled_with_what_came(world):
+    world.model("m", world.member(world.upstream("openai", told("stall_after", chunks=6)), price=PLAIN))
+    key = world.key()
+    limit_id = limit(world, key, "total_tokens", 100_000)
+    body = ask("openai", "m", max_tokens=5000, stream=True)
+    with world.http(key).stream("POST", path_of("openai"), json=body) as response:
+        assert response.status_code == 200
+        assert response.headers["x-weir-request-id"]
+        for line in response.iter_lines():
+            if line:
+                break
+        request_id = response.headers["x-weir-request-id"]
+    record = world.record(request_id)
+    tokens = record["input_tokens"] + record["output_tokens"]
+    assert 0 < tokens < 1000
+    settled = {"spent": tokens, "reserved": 0, "unreconciled": 0, "remaining": 100_000 - tokens, "resets_at": None}
+    eventually(lambda: state(world, limit_id) == settled, what="the settlement", within_s=20)
