@@ -6,6 +6,7 @@ mod apply;
 mod audit;
 mod auth;
 mod departments;
+mod discovered;
 mod effective;
 mod ended_streams;
 mod events;
@@ -14,6 +15,7 @@ mod features;
 mod gateways;
 mod guardrail_test;
 mod identities;
+mod identity_rules;
 mod limits;
 mod models;
 pub(crate) mod nodes;
@@ -34,6 +36,7 @@ mod setup;
 mod sign_in_check;
 mod sign_in_providers;
 mod tenants;
+mod token_issuers;
 mod usage;
 mod users;
 
@@ -43,7 +46,7 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 14] = [
+pub(crate) const RESOURCES: [Resource; 16] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
@@ -53,6 +56,8 @@ pub(crate) const RESOURCES: [Resource; 14] = [
     roles::RESOURCE,
     users::RESOURCE,
     service_accounts::RESOURCE,
+    token_issuers::RESOURCE,
+    identity_rules::RESOURCE,
     api_keys::RESOURCE,
     limits::RESOURCE,
     service_tokens::RESOURCE,
@@ -78,6 +83,9 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(roles::router())
         .merge(users::router())
         .merge(service_accounts::router())
+        .merge(token_issuers::router())
+        .merge(identity_rules::router())
+        .merge(discovered::router())
         .merge(sign_in_check::router())
         .merge(sign_in_providers::router())
         .merge(service_tokens::router())

@@ -64,6 +64,8 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("make_password_link", Requirement::Has(Permission::UsersWrite)),
     ("check_sign_in_provider", Requirement::Has(Permission::SignInWrite)),
     ("break_glass_sign_ins", Requirement::Has(Permission::AuditRead)),
+    ("list_discovered", Requirement::Has(Permission::IdentityRead)),
+    ("assign_discovered", Requirement::Has(Permission::IdentityWrite)),
     ("check_provider", Requirement::Has(Permission::ProvidersWrite)),
     ("check_provider_draft", Requirement::Has(Permission::ProvidersWrite)),
     ("test_guardrails", Requirement::Has(Permission::GuardrailsTest)),

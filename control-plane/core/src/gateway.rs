@@ -7,6 +7,8 @@ use uuid::Uuid;
 use weir_config::{GuardrailProfile, Unit};
 pub use weir_config::{Limit, LimitAction, LimitedModels, Period, Window};
 
+use crate::ways_in::{Way, WaysIn};
+
 /// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
@@ -18,6 +20,8 @@ pub struct Gateway {
     pub tenant_id: Option<Uuid>,
     /// How many proxies of the operator's stand before it.
     pub trusted_hops: u8,
+    /// In which ways apps may or must show who they are here.
+    pub ways_in: WaysIn,
 }
 
 impl Gateway {
@@ -27,7 +31,7 @@ impl Gateway {
     }
 }
 
-/// What is known about an API key's digest.
+/// What is known about who has shown an API key, a token or a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// Whether the key may be used.
@@ -40,7 +44,7 @@ pub struct Resolved {
     pub revision: u64,
 }
 
-/// State of an API key.
+/// State of an API key, or of who comes in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
     /// It may be used.
@@ -53,6 +57,14 @@ pub enum CredentialStatus {
     Expired,
     /// An administrator put it out of use, maybe for a time.
     Disabled,
+    /// It is of a way in that is refused here.
+    WayRefused,
+    /// No rule knows who has shown a token or a certificate.
+    NoRule,
+    /// A rule names a user who is not there.
+    NoUser,
+    /// What a token or a certificate says cannot be read, or is less than it must be.
+    Malformed,
 }
 
 /// Who is calling, and what holds for them.
@@ -76,6 +88,35 @@ pub struct Principal {
     pub limits: Vec<Limit>,
     /// `None`: never.
     pub expires_at: Option<DateTime<Utc>>,
+    /// In which way it was shown.
+    pub way_in: Way,
+    /// Ways in that each request of the tenant by this gateway must show.
+    pub required_ways_in: Vec<Way>,
+}
+
+/// How the other end of a connection, and those before it, have shown who they are: the URIs of certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Of the connection's own.
+    pub uris: Vec<String>,
+    /// As proxies before this gateway saw them, from left to right; empty where one saw none.
+    pub forwarded_uris: Vec<String>,
+}
+
+impl Peer {
+    /// The URIs that count, where so many proxies of the operator's stand before the gateway: with none what the connection itself shows, else
+    /// what the outermost of them saw. What stands further left came with the request, and can say anything.
+    pub fn counted(&self, trusted_hops: u8) -> &[String] {
+        match usize::from(trusted_hops).checked_sub(1) {
+            None => &self.uris,
+            Some(from_right) => self.forwarded_uris.len().checked_sub(from_right + 1).map_or(&[], |index| {
+                self.forwarded_uris
+                    .get(index..=index)
+                    .filter(|uris| uris.iter().all(|uri| !uri.is_empty()))
+                    .unwrap_or_default()
+            }),
+        }
+    }
 }
 
 /// A guardrail profile that holds for a principal.
@@ -272,6 +313,23 @@ impl<'a> LimitCounter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_forwarded_is_what_the_outermost_trusted_hop_saw() {
+        let check = |forwarded: &[&str], trusted_hops: u8, expect: &[&str]| {
+            let forwarded_uris = forwarded.iter().map(|uri| (*uri).to_owned()).collect();
+            let peer = Peer { uris: vec!["spiffe://own".into()], forwarded_uris };
+            assert_eq!(peer.counted(trusted_hops), expect, "{forwarded:?} {trusted_hops}");
+        };
+        check(&["spiffe://spoofed"], 0, &["spiffe://own"]);
+        check(&[], 0, &["spiffe://own"]);
+        check(&["spiffe://a"], 1, &["spiffe://a"]);
+        check(&["spiffe://spoofed", "spiffe://a"], 1, &["spiffe://a"]);
+        check(&["spiffe://spoofed", "spiffe://a", "spiffe://proxy"], 2, &["spiffe://a"]);
+        check(&["spiffe://spoofed", ""], 1, &[]);
+        check(&["spiffe://a"], 2, &[]);
+        check(&[], 1, &[]);
+    }
 
     #[test]
     fn a_counter_has_one_spelling() {

@@ -93,6 +93,8 @@ permissions! {
     ServiceTokensWrite "service_tokens.write" [All  Nothing Nothing Nothing] Nothing "Write and revoke service tokens.";
     SignInRead "sign_in.read"              [All     All     Nothing All]     Nothing "See identity providers, not their secrets.";
     SignInWrite "sign_in.write"            [All     Nothing Nothing Nothing] Nothing "Write and check identity providers.";
+    IdentityRead "identity.read"           [All     All     Nothing All]     Nothing "See token issuers, identity rules and who is discovered.";
+    IdentityWrite "identity.write"         [All     Nothing Nothing Nothing] Nothing "Write token issuers and identity rules, and assign who is discovered.";
     AuditRead "audit.read"                 [All     All     Nothing All]     Nothing "See who changed what.";
     PoliciesApply "policies.apply"        [All     All     Nothing Nothing] Shared  "Apply sets and undo revisions, of what one may write.";
     PoliciesExport "policies.export"       [All     All     Nothing All]     Shared  "Export objects, of what one may see.";

@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub providers: Vec<Provider>,
     /// Pools of the platform and of all tenants; none without a member.
     pub pools: Vec<Pool>,
+    /// Issuers of tokens of the platform and of all tenants.
+    pub token_issuers: Vec<TokenIssuer>,
     /// Providers that are not in here because they cannot be read, with their members of pools, and pools that had no other.
     pub unreadable: Vec<UnreadableProvider>,
 }
@@ -57,6 +59,39 @@ pub struct Provider {
     pub preset: Option<String>,
     /// What is said about what it takes.
     pub capabilities: CapabilityOverrides,
+}
+
+/// Whose tokens are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenIssuer {
+    /// Immutable.
+    pub id: Uuid,
+    /// `None`: the platform's.
+    pub tenant_id: Option<Uuid>,
+    /// As its tokens say it.
+    pub issuer: String,
+    /// Of which a token must name one.
+    pub audiences: Vec<String>,
+    /// Its public keys.
+    pub keys: Keys,
+    /// The header that tokens come in.
+    pub header: String,
+    /// How long keys that were fetched are believed, in seconds.
+    pub keys_kept_seconds: u32,
+}
+
+/// Where public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// A set of them, as JSON.
+    Here(String),
+    /// At this URL.
+    At {
+        /// As it is written.
+        url: String,
+        /// Where that leads.
+        server: BaseUrl,
+    },
 }
 
 /// A provider's base URL, taken apart.

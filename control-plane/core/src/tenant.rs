@@ -10,6 +10,7 @@ use crate::actor::Role;
 use crate::field::{FieldError, Fields};
 use crate::labels::check_labels;
 use crate::role::{UserGrant, check_grants};
+use crate::ways_in::WaysIn;
 
 /// What is decided about a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +30,10 @@ pub struct TenantSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub keys_may_loosen_guardrails: bool,
+    /// In which ways apps may or must show who they are. The stricter of this and the gateway's holds.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub ways_in: WaysIn,
 }
 
 fn utc() -> String {
@@ -119,6 +124,10 @@ pub struct GatewaySettings {
     #[serde(default)]
     #[schema(required = false)]
     pub trusted_hops: u8,
+    /// In which ways apps may or must show who they are. The stricter of this and the tenant's holds.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub ways_in: WaysIn,
 }
 
 impl GatewaySettings {

@@ -8,19 +8,29 @@ use weir_core::gateway::{
     PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved, Window,
 };
 use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageAttempt, UsageRecord, UsageSource};
+use weir_core::ways_in::Way;
 use weir_proto::dataplane as wire;
 
-/// `keeps_restrictions`: whether whoever asks knows that keys may be disabled or restricted. To others such a key is revoked.
-/// `keeps_limits`: whether they keep limits that administrators wrote. Others are told of one that they do not know.
-pub(crate) fn resolved(
-    resolved: Resolved,
-    keeps_restrictions: bool,
-    keeps_limits: bool,
-) -> wire::ResolveCredentialResponse {
+/// What whoever asks knows of that which may hold for a key. To others a key of which more holds is revoked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeps {
+    /// That keys may be disabled or restricted.
+    pub(crate) restrictions: bool,
+    /// That ways in may be required or refused.
+    pub(crate) ways_in: bool,
+    /// Limits that administrators wrote. Others are told of one that they do not know.
+    pub(crate) limits: bool,
+}
+
+pub(crate) fn resolved(resolved: Resolved, keeps: Keeps) -> wire::ResolveCredentialResponse {
     use wire::resolve_credential_response::Status;
-    let is_restricted =
-        |principal: &Principal| principal.allowed_operations.is_some() || !principal.source_cidrs.is_empty();
-    if !keeps_restrictions && resolved.principal.as_ref().is_some_and(is_restricted) {
+    let is_beyond = |principal: &Principal| {
+        let is_restricted = principal.allowed_operations.is_some() || !principal.source_cidrs.is_empty();
+        // It shows a key, the only way that it knows.
+        let is_required = principal.required_ways_in.iter().any(|way| *way != Way::Key);
+        is_restricted && !keeps.restrictions || is_required && !keeps.ways_in
+    };
+    if resolved.principal.as_ref().is_some_and(is_beyond) {
         return wire::ResolveCredentialResponse {
             status: Status::Revoked.into(),
             revision: resolved.revision,
@@ -32,12 +42,16 @@ pub(crate) fn resolved(
         CredentialStatus::Unknown => Status::Unknown,
         CredentialStatus::Revoked => Status::Revoked,
         CredentialStatus::Expired => Status::Expired,
-        CredentialStatus::Disabled if keeps_restrictions => Status::Disabled,
-        CredentialStatus::Disabled => Status::Revoked,
+        CredentialStatus::Disabled if keeps.restrictions => Status::Disabled,
+        CredentialStatus::WayRefused if keeps.ways_in => Status::WayRefused,
+        CredentialStatus::Disabled | CredentialStatus::WayRefused => Status::Revoked,
+        CredentialStatus::NoRule => Status::NoRule,
+        CredentialStatus::NoUser => Status::NoUser,
+        CredentialStatus::Malformed => Status::Malformed,
     };
     wire::ResolveCredentialResponse {
         status: status.into(),
-        principal: resolved.principal.map(|found| principal(found, keeps_limits)),
+        principal: resolved.principal.map(|found| principal(found, keeps.limits)),
         catalog: resolved.catalog.map(catalog),
         revision: resolved.revision,
     }
@@ -98,6 +112,8 @@ fn principal(principal: Principal, keeps_limits: bool) -> wire::Principal {
         guardrail_profile,
         rate_limits: rate_limits.collect(),
         expires_at_unix_ms: principal.expires_at.map_or(0, |at| at.timestamp_millis()),
+        required_ways_in: principal.required_ways_in.into_iter().map(|way| way.name().into()).collect(),
+        way_in: principal.way_in.name().into(),
     }
 }
 

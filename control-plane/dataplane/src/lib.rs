@@ -11,6 +11,7 @@ mod failure;
 mod gateways;
 mod guard;
 mod hub;
+mod identity;
 mod module;
 mod progress;
 mod service;

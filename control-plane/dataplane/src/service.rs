@@ -5,7 +5,7 @@ use chrono::Utc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
-use weir_core::gateway::{Gateway, LeaseTerms};
+use weir_core::gateway::{Gateway, LeaseTerms, Resolved};
 use weir_core::guardrails::found_by;
 use weir_proto::dataplane::data_plane_server::DataPlane;
 use weir_proto::dataplane::{
@@ -13,11 +13,13 @@ use weir_proto::dataplane::{
     ResolveCredentialRequest, ResolveCredentialResponse, SettleQuotaRequest, SettleQuotaResponse, WatchRequest,
     WatchResponse,
 };
-use weir_store::{Store, StoreError};
+use weir_store::{Identified, Store, StoreError};
 
+use crate::convert::Keeps;
 use crate::failure::chain;
 use crate::gateways::{Gateways, bearer};
 use crate::hub::ChangeHub;
+use crate::identity::Shown;
 use crate::progress::Progress;
 use crate::{convert, watch};
 
@@ -77,6 +79,21 @@ impl Service {
         }
     }
 
+    /// Keeps who it was, if no rule knows them. What is not kept is kept when they come again.
+    async fn discovered(
+        &self,
+        gateway: &Gateway,
+        identified: Result<Identified, StoreError>,
+        refused: u64,
+        models: &[String],
+    ) -> Result<Resolved, StoreError> {
+        let identified = identified?;
+        if let Err(error) = self.store.note_discovered(gateway, &identified, refused, models).await {
+            tracing::warn!(error = chain(&error), "a caller whom no rule knows was not kept");
+        }
+        Ok(identified.resolved)
+    }
+
     async fn gateway_of(&self, token: &str) -> Result<Gateway, Status> {
         let gateway = self.gateways.authenticate(token).await.map_err(|error| failed("authenticate", error))?;
         gateway.ok_or_else(|| Status::unauthenticated("the gateway's token is not valid"))
@@ -116,19 +133,31 @@ impl DataPlane for Service {
         request: Request<ResolveCredentialRequest>,
     ) -> Result<Response<ResolveCredentialResponse>, Status> {
         let gateway = self.gateway(&request).await?;
-        let request = request.into_inner();
+        let mut request = request.into_inner();
         let known = convert::known_catalog(&request);
         let finds = found_by(&request.finding_types);
-        let (digest, keeps_restrictions) = (request.key_sha256, request.keeps_restrictions);
-        let keeps_limits = request.keeps_limits;
-        if digest.len() != 32 {
-            return Err(Status::invalid_argument("key_sha256 must be 32 bytes"));
-        }
+        let keeps = Keeps {
+            restrictions: request.keeps_restrictions,
+            ways_in: request.keeps_ways_in,
+            limits: request.keeps_limits,
+        };
+        let (refused, models) = (request.refused_since, std::mem::take(&mut request.refused_models));
+        let shown = Shown::of(request)?;
         let turn = self.lookups.acquire().await;
-        let resolved = self.store.resolve_credential(&gateway, &digest, known, &finds).await;
+        let resolved = match shown {
+            Shown::Key(digest) => self.store.resolve_credential(&gateway, &digest, known, &finds).await,
+            Shown::Token(claims) => {
+                let identified = self.store.resolve_token(&gateway, &claims, known, &finds).await;
+                self.discovered(&gateway, identified, refused, &models).await
+            }
+            Shown::Peer(peer) => {
+                let identified = self.store.resolve_workload(&gateway, &peer, known, &finds).await;
+                self.discovered(&gateway, identified, refused, &models).await
+            }
+        };
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
-        Ok(Response::new(convert::resolved(resolved, keeps_restrictions, keeps_limits)))
+        Ok(Response::new(convert::resolved(resolved, keeps)))
     }
 
     async fn acquire_quota(

@@ -18,6 +18,7 @@ use weir_core::json::write;
 use weir_core::node::{NodeEvent, NodeReport};
 use weir_core::secret::sha256;
 use weir_core::tenant::{GatewaySettings, TenantSettings};
+use weir_core::ways_in::WaysIn;
 use weir_dataplane::{ChangeHub, Gateways, Module, Progress, Service};
 use weir_proto::dataplane::data_plane_client::DataPlaneClient;
 use weir_proto::dataplane::data_plane_server::DataPlaneServer;
@@ -59,7 +60,7 @@ async fn fresh_store() -> (Store, String) {
 impl ControlPlane {
     async fn start() -> Self {
         let (store, url) = fresh_store().await;
-        let settings = GatewaySettings { name: "gateway".into(), trusted_hops: 0 };
+        let settings = GatewaySettings { name: "gateway".into(), trusted_hops: 0, ways_in: WaysIn::default() };
         let token = store.create_gateway(&Actor::system(), None, settings, None).await.unwrap().secret;
         let gateways = Gateways::new(store.clone());
         let hub = ChangeHub::new(store.revision().await.unwrap());
@@ -86,6 +87,7 @@ impl ControlPlane {
             time_zone: "UTC".into(),
             guardrail_profile_id: None,
             keys_may_loosen_guardrails: false,
+            ways_in: WaysIn::default(),
         };
         let make = async |kind, tenant_id, spec| {
             self.store.create(kind, &actor, tenant_id, spec, SecretChange::Keep, None).await.unwrap()

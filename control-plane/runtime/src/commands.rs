@@ -7,6 +7,7 @@ use weir_core::json::Object;
 use weir_core::page::{After, ListRequest};
 use weir_core::resource::Stored;
 use weir_core::tenant::{GatewaySettings, UserSettings};
+use weir_core::ways_in::WaysIn;
 use weir_store::{Store, StoreError};
 
 use crate::database::{Schema, connect, connect_and_see_to};
@@ -55,8 +56,14 @@ pub async fn create_gateway(
     tenant_id: Option<Uuid>,
 ) -> anyhow::Result<String> {
     let store = connect(settings).await?;
-    let created =
-        store.create_gateway(&Actor::system(), tenant_id, GatewaySettings { name, trusted_hops: 0 }, None).await;
+    let created = store
+        .create_gateway(
+            &Actor::system(),
+            tenant_id,
+            GatewaySettings { name, trusted_hops: 0, ways_in: WaysIn::default() },
+            None,
+        )
+        .await;
     store.close().await;
     Ok(created.map_err(explain)?.secret)
 }

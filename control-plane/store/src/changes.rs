@@ -36,7 +36,7 @@ impl Store {
         let rows: Vec<FollowedRow> = sqlx::query_as(
             "SELECT policy_revision.revision AS current, clock_timestamp() AS now, change.*,
                  (SELECT array_agg(key.id) FROM api_keys key WHERE change.ends_streams AND change.resource_id
-                      IN (key.id, key.user_id, key.service_account_id)) AS ends_streams_of
+                      IN (key.id, key.user_id, key.service_account_id, key.identity_rule_id)) AS ends_streams_of
              FROM policy_revision LEFT JOIN (
                  SELECT revision, at, kind, tenant_id, key_sha256, resource_id, affects_configuration, ends_streams, position
                  FROM changes WHERE revision > $1 ORDER BY revision, position FETCH FIRST $2 ROWS WITH TIES

@@ -9,6 +9,7 @@ use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, Resolved,
 };
 use weir_core::guardrails::strictest_of_all;
+use weir_core::ways_in::{Way, WayMode, WaysIn};
 
 use crate::effective::ProfileRow;
 use crate::limit::HeldLimit;
@@ -16,14 +17,15 @@ use crate::row::{signed, unsigned};
 use crate::{PROFILE_ALL, Store, StoreError};
 
 /// One statement, so that it is one round trip and of one revision: whether the key may be used (its owner is not disabled either), what
-/// holds for it, and the models of its tenant, the tenant's own before the platform's of the same name. $1: the key's digests under the
-/// master keys, $5: its plain one, by which a key is found that a control plane of the version before has made; $2: the only tenant that the
-/// gateway serves,
-/// $3 and $4: a tenant whose catalog the caller has, and of which revision.
-pub const RESOLVE_CREDENTIAL: &str = "
+/// holds for it, and the models of its tenant, the tenant's own before the platform's of the same name. $2: the only tenant that the gateway
+/// serves, $3 and $4: a tenant whose catalog the caller has, and of which revision.
+macro_rules! resolve {
+    ($which:literal) => {
+        concat!(
+            "
 WITH key AS (
     SELECT key.id, key.tenant_id, tenant.name AS tenant_name, key.allowed_models, key.requests_per_minute, key.expires_at,
-        key.allowed_operations, key.source_cidrs, key.disabled,
+        key.allowed_operations, key.source_cidrs, key.disabled, key.way, tenant.ways_in,
         (key.revoked_at IS NOT NULL OR coalesce(person.disabled, machine.disabled, false)) AS revoked,
         coalesce(key.expires_at <= now(), false) AS expired,
         guardrails.profiles AS profiles,
@@ -52,8 +54,9 @@ WITH key AS (
     ) held ON true
     LEFT JOIN catalog_revisions own ON own.owner_id = key.tenant_id
     LEFT JOIN catalog_revisions everybodys ON everybodys.owner_id = '00000000-0000-0000-0000-000000000000'
-    WHERE (key.key_hmac = ANY($1) OR key.key_hmac IS NULL AND key.key_sha256 = $5) AND key.deleted_at IS NULL
-        AND ($2::uuid IS NULL OR key.tenant_id = $2)
+    WHERE (",
+            $which,
+            ") AND key.deleted_at IS NULL AND ($2::uuid IS NULL OR key.tenant_id = $2)
 )
 SELECT policy_revision.revision, now() AS at, key.*, catalog.models
 FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
@@ -73,7 +76,16 @@ FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
         WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')
         ORDER BY model.name, model.tenant_id NULLS LAST
     ) model
-) catalog ON NOT key.revoked AND NOT key.expired AND NOT key.disabled AND NOT coalesce(key.tenant_id = $3 AND key.catalog_revision <= $4, false)";
+) catalog ON NOT key.revoked AND NOT key.expired AND NOT key.disabled AND NOT coalesce(key.tenant_id = $3 AND key.catalog_revision <= $4, false)"
+        )
+    };
+}
+
+/// Of a key by $1, its digests under the master keys, or $5, its plain one, by which a key is found that a control plane of the version before
+/// has made.
+pub const RESOLVE_CREDENTIAL: &str = resolve!("key.key_hmac = ANY($1) OR key.key_hmac IS NULL AND key.key_sha256 = $5");
+/// Of the row of somebody who comes without a key by $1, its id.
+const RESOLVE_WITHOUT_KEY: &str = resolve!("key.id = $1 AND key.way <> 'key'");
 
 impl Store {
     /// Turns an API key's digest into a principal and the models that its tenant has, unless `known` is the catalog that holds. A key
@@ -94,33 +106,31 @@ impl Store {
             .bind(sha256)
             .fetch_one(&self.pool)
             .await?;
-        let revision = unsigned(row.revision)?;
-        let refused = |status| Resolved { status, principal: None, catalog: None, revision };
-        Ok(match row.key.into_key() {
-            None => refused(CredentialStatus::Unknown),
-            Some(key) if key.revoked => refused(CredentialStatus::Revoked),
-            Some(key) if key.disabled => refused(CredentialStatus::Disabled),
-            Some(key) if key.expired => refused(CredentialStatus::Expired),
-            Some(key) => {
-                // What was there before revisions of catalogs were noted has that of this answer.
-                let of_catalog = row.catalog_revision.map(unsigned).transpose()?.unwrap_or(revision);
-                let is_known =
-                    known.is_some_and(|known| known.tenant_id == key.tenant_id && of_catalog <= known.revision);
-                let models = row.models.map(|Json(models)| models).unwrap_or_default();
-                let catalog = Catalog {
-                    tenant_id: key.tenant_id,
-                    revision: of_catalog,
-                    models: (!is_known).then(|| models.into_iter().map(CatalogModel::from).collect()),
-                };
-                Resolved {
-                    status: CredentialStatus::Active,
-                    catalog: Some(catalog),
-                    principal: Some(key.into_principal(gateway, finds, row.at)?),
-                    revision,
-                }
-            }
-        })
+        row.resolved(gateway, known, finds)
     }
+
+    /// The same of the row of somebody who comes without a key.
+    pub(crate) async fn resolve_without_key(
+        &self,
+        gateway: &Gateway,
+        id: Uuid,
+        known: Option<KnownCatalog>,
+        finds: &[FindingType],
+    ) -> Result<Resolved, StoreError> {
+        let row: Row = sqlx::query_as(RESOLVE_WITHOUT_KEY)
+            .bind(id)
+            .bind(gateway.tenant_id)
+            .bind(known.map(|known| known.tenant_id))
+            .bind(known.map(|known| signed(known.revision)))
+            .fetch_one(&self.pool)
+            .await?;
+        row.resolved(gateway, known, finds)
+    }
+}
+
+/// One that may not be used.
+pub(crate) fn refused(status: CredentialStatus, revision: u64) -> Resolved {
+    Resolved { status, principal: None, catalog: None, revision }
 }
 
 #[derive(sqlx::FromRow)]
@@ -131,6 +141,45 @@ struct Row {
     models: Option<Json<Vec<ModelRow>>>,
     #[sqlx(flatten)]
     key: MaybeKey,
+}
+
+impl Row {
+    fn resolved(
+        self,
+        gateway: &Gateway,
+        known: Option<KnownCatalog>,
+        finds: &[FindingType],
+    ) -> Result<Resolved, StoreError> {
+        let revision = unsigned(self.revision)?;
+        let refused = |status| refused(status, revision);
+        Ok(match self.key.into_key() {
+            None => refused(CredentialStatus::Unknown),
+            Some(key) if key.revoked => refused(CredentialStatus::Revoked),
+            Some(key) if key.disabled => refused(CredentialStatus::Disabled),
+            Some(key) if key.expired => refused(CredentialStatus::Expired),
+            Some(key) if key.ways_in(gateway).mode(key.way()?) == WayMode::Refused => {
+                refused(CredentialStatus::WayRefused)
+            }
+            Some(key) => {
+                // What was there before revisions of catalogs were noted has that of this answer.
+                let of_catalog = self.catalog_revision.map(unsigned).transpose()?.unwrap_or(revision);
+                let is_known =
+                    known.is_some_and(|known| known.tenant_id == key.tenant_id && of_catalog <= known.revision);
+                let models = self.models.map(|Json(models)| models).unwrap_or_default();
+                let catalog = Catalog {
+                    tenant_id: key.tenant_id,
+                    revision: of_catalog,
+                    models: (!is_known).then(|| models.into_iter().map(CatalogModel::from).collect()),
+                };
+                Resolved {
+                    status: CredentialStatus::Active,
+                    catalog: Some(catalog),
+                    principal: Some(key.into_principal(gateway, finds, self.at)?),
+                    revision,
+                }
+            }
+        })
+    }
 }
 
 /// As Postgres writes it into JSON.
@@ -171,6 +220,8 @@ struct KeyColumns {
     expires_at: Option<DateTime<Utc>>,
     profiles: Option<Json<Vec<ProfileRow>>>,
     limits: Option<Json<Vec<HeldLimit>>>,
+    way: Option<String>,
+    ways_in: Option<Json<WaysIn>>,
 }
 
 struct Key {
@@ -190,12 +241,25 @@ impl MaybeKey {
 }
 
 impl Key {
+    fn way(&self) -> Result<Way, StoreError> {
+        self.columns.way.as_deref().and_then(Way::from_name).ok_or(StoreError::Corrupt("a key's way in"))
+    }
+
+    /// What holds for its tenant at this gateway.
+    fn ways_in(&self, gateway: &Gateway) -> WaysIn {
+        let of_tenant = self.columns.ways_in.as_ref().map(|Json(ways_in)| *ways_in);
+        gateway.ways_in.and(of_tenant.unwrap_or_default())
+    }
+
     fn into_principal(
         self,
         gateway: &Gateway,
         finds: &[FindingType],
         at: DateTime<Utc>,
     ) -> Result<Principal, StoreError> {
+        let (way_in, ways_in) = (self.way()?, self.ways_in(gateway));
+        let is_required = |way: &Way| ways_in.mode(*way) == WayMode::Required;
+        let required_ways_in = [Way::Key, Way::Token, Way::Workload].into_iter().filter(is_required).collect();
         let columns = self.columns;
         let counter = Counter::KeyRequestsPerMinute { key_id: self.id };
         let mut limits: Vec<Limit> = columns
@@ -222,6 +286,8 @@ impl Key {
             guardrail_profile,
             limits,
             expires_at: columns.expires_at,
+            way_in,
+            required_ways_in,
         })
     }
 }

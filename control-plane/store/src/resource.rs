@@ -5,6 +5,7 @@ mod apply;
 mod department;
 mod export;
 mod gateway;
+pub(crate) mod identity_rule;
 mod kind;
 mod limit;
 mod model;
@@ -21,6 +22,7 @@ mod service_account;
 mod service_token;
 mod sign_in_provider;
 mod tenant;
+mod token_issuer;
 mod typed;
 mod user;
 mod write;
@@ -34,6 +36,7 @@ pub use read::takes_filter;
 pub use reference::Reference;
 pub use revert::Irrevertible;
 pub use search::Found;
+pub(crate) use write::tidied;
 pub use write::{SecretChange, Update};
 
 /// Tenants.
@@ -60,15 +63,17 @@ pub const USER: &dyn Kind = &user::User;
 pub const SERVICE_TOKEN: &dyn Kind = &service_token::ServiceToken;
 /// Gateways.
 pub const GATEWAY: &dyn Kind = &gateway::Gateway;
-
 /// Limits.
 pub const LIMIT: &dyn Kind = &limit::Limit;
-
+/// Issuers of tokens by which apps show who they are.
+pub const TOKEN_ISSUER: &dyn Kind = &token_issuer::TokenIssuer;
+/// What tokens and workloads lead to.
+pub const IDENTITY_RULE: &dyn Kind = &identity_rule::IdentityRule;
 /// Identity providers by which people sign in.
 pub const SIGN_IN_PROVIDER: &dyn Kind = &sign_in_provider::SignInProvider;
 
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 14] = [
+pub const KINDS: [&dyn Kind; 16] = [
     TENANT,
     GUARDRAIL_PROFILE,
     PROVIDER,
@@ -78,6 +83,8 @@ pub const KINDS: [&dyn Kind; 14] = [
     ROLE,
     USER,
     SERVICE_ACCOUNT,
+    TOKEN_ISSUER,
+    IDENTITY_RULE,
     API_KEY,
     LIMIT,
     SERVICE_TOKEN,

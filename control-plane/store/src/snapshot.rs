@@ -6,7 +6,7 @@ use weir_core::actor::Actor;
 use weir_core::destination::AllowedHosts;
 use weir_core::encryption::Purpose;
 use weir_core::permission::Permission;
-use weir_core::snapshot::{Member, Pool, Provider, Snapshot, UnreadableProvider};
+use weir_core::snapshot::{Keys, Member, Pool, Provider, Snapshot, TokenIssuer, UnreadableProvider};
 use weir_llm::Schema;
 
 use crate::authorisation::authorise;
@@ -54,7 +54,15 @@ impl Store {
         .bind(&owners)
         .fetch_all(&mut *reading)
         .await?;
+        let issuers: Vec<IssuerRow> = sqlx::query_as(
+            "SELECT id, tenant_id, issuer, audiences, jwks_url, jwks, header, keys_kept_seconds
+             FROM token_issuers WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY id",
+        )
+        .bind(&owners)
+        .fetch_all(&mut *reading)
+        .await?;
         reading.commit().await?;
+        let token_issuers = issuers.into_iter().map(IssuerRow::into_issuer).collect::<Result<_, _>>()?;
 
         let mut unreadable = Vec::new();
         let mut readable = Vec::with_capacity(providers.len());
@@ -80,7 +88,7 @@ impl Store {
                 served.push(pool.into_pool(own)?);
             }
         }
-        Ok(Snapshot { revision: unsigned(revision)?, providers: readable, pools: served, unreadable })
+        Ok(Snapshot { revision: unsigned(revision)?, providers: readable, pools: served, token_issuers, unreadable })
     }
 
     /// A provider with its credential, for one who may write it: to ask it whether it answers.
@@ -146,6 +154,38 @@ struct ProviderRow {
     query: String,
     also_speaks: Vec<String>,
     credential_encrypted: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct IssuerRow {
+    id: Uuid,
+    tenant_id: Option<Uuid>,
+    issuer: String,
+    audiences: Vec<String>,
+    jwks_url: Option<String>,
+    jwks: Option<Json<serde_json::Value>>,
+    header: String,
+    keys_kept_seconds: i32,
+}
+
+impl IssuerRow {
+    fn into_issuer(self) -> Result<TokenIssuer, StoreError> {
+        let corrupt = || StoreError::Corrupt("where a token issuer's keys are");
+        let keys = match (self.jwks_url, self.jwks) {
+            (Some(url), _) => Keys::At { server: url.parse().map_err(|_| corrupt())?, url },
+            (None, Some(Json(keys))) => Keys::Here(keys.to_string()),
+            (None, None) => return Err(corrupt()),
+        };
+        Ok(TokenIssuer {
+            id: self.id,
+            tenant_id: self.tenant_id,
+            issuer: self.issuer,
+            audiences: self.audiences,
+            keys,
+            header: self.header,
+            keys_kept_seconds: u32::try_from(self.keys_kept_seconds).unwrap_or_default(),
+        })
+    }
 }
 
 #[derive(sqlx::FromRow)]

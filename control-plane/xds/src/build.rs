@@ -9,6 +9,7 @@ mod pool;
 mod route;
 mod scalar;
 mod secret;
+mod token;
 
 pub use local_reply::local_replies_yaml;
 
@@ -17,15 +18,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use weir_core::destination::AllowedHosts;
-use weir_core::snapshot::{Pool, Provider, Snapshot};
+use weir_core::snapshot::{Keys, Pool, Provider, Snapshot, TokenIssuer};
 
-use crate::resource::{Fragment, Owner};
+use crate::resource::{Fragment, OF_ALL, Owner};
 use crate::{Resource, ResourceSet, ResourceType, Scope};
 
 /// Name of the one route configuration.
 pub(crate) const ROUTES: &str = "weir.routes";
 /// Name of the listener, for an Envoy whose bootstrap has none.
 pub(crate) const LISTENER: &str = "weir.listener";
+/// Name of the filter that verifies tokens, and of its slot.
+pub(crate) const TOKENS: &str = "weir.tokens";
 /// Bytes that Envoy may hold of a body. Above [`BODY_LIMIT_BYTES`], so that the route plugin's refusal comes first.
 pub(crate) const BUFFER_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
 
@@ -82,6 +85,7 @@ pub enum ModuleSource {
 pub(crate) struct Policy<'a> {
     pub(crate) providers: Vec<&'a Provider>,
     pub(crate) pools: Vec<&'a Pool>,
+    pub(crate) issuers: Vec<&'a TokenIssuer>,
 }
 
 impl<'a> Policy<'a> {
@@ -94,6 +98,9 @@ impl<'a> Policy<'a> {
         for pool in &snapshot.pools {
             policies.entry(pool.tenant_id).or_default().pools.push(pool);
         }
+        for issuer in &snapshot.token_issuers {
+            policies.entry(issuer.tenant_id).or_default().issuers.push(issuer);
+        }
         policies
     }
 }
@@ -101,7 +108,17 @@ impl<'a> Policy<'a> {
 /// Everything that an Envoy of this scope can subscribe to.
 pub fn build(snapshot: &Snapshot, settings: &Settings, scope: Scope) -> ResourceSet {
     let policies = Policy::by_owner(snapshot).into_iter().filter(|(owner, _)| scope.includes(*owner));
-    ResourceSet::new(policies.map(|(owner, policy)| (owner, Arc::new(fragment(owner, &policy, settings)))).collect())
+    let fragments = policies.map(|(owner, policy)| (owner, Arc::new(fragment(owner, &policy, settings)))).collect();
+    set(fragments, None)
+}
+
+/// The set of these owners' fragments, with what is made of all of them. `before`: the set that it takes the place of, whose parts are kept where
+/// they are the same.
+pub(crate) fn set(mut fragments: BTreeMap<Owner, Arc<Fragment>>, before: Option<&ResourceSet>) -> ResourceSet {
+    let together = token::together(&fragments);
+    let known = before.and_then(|before| before.fragment(OF_ALL)).filter(|known| ***known == together).cloned();
+    fragments.insert(OF_ALL, known.unwrap_or_else(|| Arc::new(together)));
+    ResourceSet::new(fragments)
 }
 
 /// What one owner's policy makes. The platform's has what is there for everybody as well.
@@ -121,6 +138,14 @@ pub(crate) fn fragment(owner: Owner, policy: &Policy, settings: &Settings) -> Fr
             let body = secret::credential(&name, credential);
             fragment.insert(ResourceType::Secret, name, Resource::new(body));
         }
+    }
+    for issuer in &policy.issuers {
+        if let Keys::At { server, .. } = &issuer.keys {
+            let name = token::cluster_of_issuer(issuer.id);
+            let body = cluster::of_keys(name.clone(), server, settings);
+            fragment.insert(ResourceType::Cluster, name, Resource::new(body));
+        }
+        fragment.verifiers.push(token::verifier(issuer));
     }
     if owner.is_none() {
         fragment.insert(ResourceType::Route, ROUTES.into(), Resource::new(route::routes()));

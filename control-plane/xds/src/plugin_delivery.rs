@@ -16,7 +16,7 @@ use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::ReloadConfig;
 use envoy_types::pb::google::protobuf::{Any, Duration as WireDuration};
 use envoy_types::util::pack_any;
-use prost::Message as _;
+use prost::{Message as _, Name as _};
 use tokio::time::Instant;
 
 /// Makes each configuration that is sent another one, where it changes nothing: in the nanoseconds of the longest wait
@@ -40,7 +40,12 @@ impl Stamp {
 
 fn stamped(body: &Any, nanos: i32) -> Result<Any, prost::DecodeError> {
     let mut plugin = TypedExtensionConfig::decode(body.value.as_slice())?;
-    let mut wasm = Wasm::decode(plugin.typed_config.take().unwrap_or_default().value.as_slice())?;
+    let config = plugin.typed_config.take().unwrap_or_default();
+    if config.type_url != Wasm::type_url() {
+        // A native filter needs no module, and is refused for good.
+        return Ok(body.clone());
+    }
+    let mut wasm = Wasm::decode(config.value.as_slice())?;
     if let Some(config) = &mut wasm.config {
         config.reload_config = Some(ReloadConfig {
             backoff: Some(BackoffStrategy {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use weir_core::snapshot::Snapshot;
 
-use crate::build::{Policy, fragment};
+use crate::build::{Policy, fragment, set};
 use crate::resource::{Fragment, Owner};
 use crate::{ResourceSet, Scope, Settings};
 
@@ -22,7 +22,7 @@ impl View {
     /// The configuration of an Envoy of that scope.
     pub fn resources(&self, scope: Scope) -> Arc<ResourceSet> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.entry(scope).or_insert_with(|| Arc::new(together(&self.fragments, scope))).clone()
+        sets.entry(scope).or_insert_with(|| Arc::new(together(&self.fragments, scope, None))).clone()
     }
 
     fn known(&self) -> BTreeMap<Scope, Arc<ResourceSet>> {
@@ -30,12 +30,13 @@ impl View {
     }
 }
 
-fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>, scope: Scope) -> ResourceSet {
+fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>, scope: Scope, before: Option<&ResourceSet>) -> ResourceSet {
     let included = |owner| fragments.get(&owner).map(|fragment| (owner, fragment.clone()));
-    ResourceSet::new(match scope {
+    let fragments = match scope {
         Scope::Everyone => fragments.clone(),
         Scope::Tenant(tenant) => [None, Some(tenant)].into_iter().filter_map(included).collect(),
-    })
+    };
+    set(fragments, before)
 }
 
 /// Where the runtime puts each new snapshot, and every Envoy's session takes it from.
@@ -84,7 +85,7 @@ impl Publisher {
             // What only we hold, here and in the view before, is no Envoy's any more; one that comes has it put together anew.
             .filter(|(_, set)| Arc::strong_count(set) > 2)
             .map(|(scope, set)| {
-                let new = together(&fragments, scope);
+                let new = together(&fragments, scope, Some(&set));
                 // Sessions compare by address whether there is anything new for them.
                 (scope, if new.changed_since(Some(&set)).is_empty() { set } else { Arc::new(new) })
             })

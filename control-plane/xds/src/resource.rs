@@ -95,11 +95,15 @@ pub(crate) fn version_of(body: &Any) -> String {
 
 /// Whose policy a resource comes from; `None`: the platform's, or everybody's.
 pub(crate) type Owner = Option<Uuid>;
+/// In a set: what is made of all owners in it. No tenant has this id.
+pub(crate) const OF_ALL: Owner = Some(Uuid::max());
 
 /// The resources of one owner. It is made anew when the owner's policy changes, and shared as it is by all sets and sessions until then.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Fragment {
     by_type: BTreeMap<ResourceType, BTreeMap<Arc<str>, Arc<Resource>>>,
+    /// Its issuers of tokens, for the one filter that verifies all of them.
+    pub(crate) verifiers: Vec<Vec<u8>>,
 }
 
 impl Fragment {

@@ -49,9 +49,13 @@ impl ControlPlane {
             Box::pin(async move {
                 match token.as_str() {
                     _ if is_revoked => Ok(None),
-                    "good" => {
-                        Ok(Some(Gateway { id: Uuid::from_u128(7), name: "g".into(), tenant_id: None, trusted_hops: 0 }))
-                    }
+                    "good" => Ok(Some(Gateway {
+                        id: Uuid::from_u128(7),
+                        name: "g".into(),
+                        tenant_id: None,
+                        trusted_hops: 0,
+                        ways_in: Default::default(),
+                    })),
                     "unknowable" => Err(AuthenticationUnavailable),
                     _ => Ok(None),
                 }
@@ -237,7 +241,7 @@ async fn a_refused_cluster_is_sent_again() {
         revision: 1,
         providers: vec![provider],
         pools: vec![pool],
-        unreadable: vec![],
+        ..Snapshot::default()
     });
     let mut envoy = Envoy::connect(&control_plane, Some("good"), "envoy-1").await.unwrap();
     let plugin = envoy.receive().await.unwrap();

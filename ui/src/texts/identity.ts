@@ -86,6 +86,8 @@ export const identity = {
       "service_tokens.write": "Change tokens for machines",
       "sign_in.read": "See identity providers",
       "sign_in.write": "Change identity providers",
+      "identity.read": "See token issuers, identity rules and who is discovered",
+      "identity.write": "Write token issuers and identity rules, and assign who is discovered",
       "audit.read": "See the audit log",
       "policies.apply": "Apply files and undo revisions",
       "policies.export": "Export policies",

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use weir_core::api_key::ApiKeySettings;
 use weir_core::change::Streams;
@@ -51,6 +52,10 @@ struct Status {
     owner_disabled: bool,
     /// When it was last used; null: never.
     last_used_at: Option<DateTime<Utc>>,
+    /// `key`: a key is shown. `token`, `workload`: there is none; it stands for who comes by an identity rule.
+    way: String,
+    /// That rule; null: a key is shown.
+    identity_rule_id: Option<Uuid>,
 }
 
 /// Revokes a key for good. A key that is revoked already stays as it is. Wherever it is managed, it is revoked here.

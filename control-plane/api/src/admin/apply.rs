@@ -63,8 +63,8 @@ struct ApplyRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApplyObject {
-    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
-    /// `limit`, `service_token`, `gateway` or `sign_in_provider`.
+    /// `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`,
+    /// `token_issuer`, `identity_rule`, `api_key`, `limit`, `service_token`, `gateway` or `sign_in_provider`.
     kind: String,
     /// What it is called; of a user, the address.
     name: String,

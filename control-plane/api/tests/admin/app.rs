@@ -268,6 +268,8 @@ pub(crate) struct Furnished {
     pub(crate) service_account: Value,
     pub(crate) sign_in_provider: Value,
     pub(crate) limit: Value,
+    pub(crate) token_issuer: Value,
+    pub(crate) identity_rule: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -299,6 +301,8 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let service_account = platform.make("service-accounts", account).await;
     let sign_in_provider = platform.make("sign-in-providers", sign_in_provider_body(tenant_id, "Company")).await;
     let limit = platform.make("limits", limit_body(tenant_id, "budget", &department)).await;
+    let token_issuer = platform.make("token-issuers", token_issuer_body(tenant_id, "company", name)).await;
+    let identity_rule = platform.make("identity-rules", identity_rule_body(tenant_id, "apps", &token_issuer)).await;
     Furnished {
         tenant,
         api_key,
@@ -313,6 +317,8 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
         service_account,
         sign_in_provider,
         limit,
+        token_issuer,
+        identity_rule,
     }
 }
 
@@ -320,6 +326,17 @@ pub(crate) fn limit_body(tenant_id: &Value, name: &str, department: &Value) -> V
     json!({"tenant_id": tenant_id, "name": name, "subject": {"kind": "department", "id": department["id"]},
         "unit": "cost_microusd", "window": {"kind": "calendar", "period": "month", "time_zone": "Europe/Berlin", "start_day": 1},
         "amount": 1_000_000, "action": "refuse"})
+}
+
+/// `issuer` tells it from those of others.
+pub(crate) fn token_issuer_body(tenant_id: &Value, name: &str, issuer: &str) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "issuer": format!("https://{issuer}.example.com"), "audiences": ["weir"],
+        "jwks_url": "https://login.example.com/keys"})
+}
+
+pub(crate) fn identity_rule_body(tenant_id: &Value, name: &str, issuer: &Value) -> Value {
+    json!({"tenant_id": tenant_id, "name": name, "token_issuer_id": issuer["id"],
+        "claims": [{"path": "team", "equals": "research"}]})
 }
 
 pub(crate) fn provider_body(tenant_id: &Value, name: &str) -> Value {

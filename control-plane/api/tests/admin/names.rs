@@ -27,6 +27,8 @@ async fn every_kind_is_found_by_its_name() {
         ("service-accounts", "bot", &a.service_account),
         ("sign-in-providers", "Company", &a.sign_in_provider),
         ("limits", "budget", &a.limit),
+        ("token-issuers", "company", &a.token_issuer),
+        ("identity-rules", "apps", &a.identity_rule),
     ] {
         let found = platform.get(&format!("{path}/{name}")).await.expect(200).json;
         assert_eq!(found["id"], resource["id"], "{path}");

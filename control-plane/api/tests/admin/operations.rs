@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, Furnished, etag, limit_body, pool_body, provider_body, sign_in_provider_body};
+use crate::app::{
+    Answer, Client, Furnished, etag, identity_rule_body, limit_body, pool_body, provider_body, sign_in_provider_body,
+    token_issuer_body,
+};
 
 /// An operation as the document describes it.
 pub(crate) struct Operation {
@@ -98,6 +101,10 @@ impl Operation {
             "service-accounts" => &a.service_account,
             "sign-in-providers" => &a.sign_in_provider,
             "limits" => &a.limit,
+            // No id of a caller: none has come.
+            "discovered" => &a.user,
+            "token-issuers" => &a.token_issuer,
+            "identity-rules" => &a.identity_rule,
             "gateways" => gateway,
             // No id of a request: it has made none.
             "usage" => &a.user,
@@ -132,6 +139,10 @@ impl Operation {
                 body
             }
             "replace_limit" => without_owner(limit_body(tenant_id, "new", &a.department)),
+            "create_token_issuer" => token_issuer_body(tenant_id, "new", "new"),
+            "replace_token_issuer" => without_owner(token_issuer_body(tenant_id, "new", "new")),
+            "create_identity_rule" => identity_rule_body(tenant_id, "new", &a.token_issuer),
+            "replace_identity_rule" => without_owner(identity_rule_body(tenant_id, "new", &a.token_issuer)),
             "create_api_key" => json!({"tenant_id": tenant_id, "name": "new"}),
             "check_provider_draft" | "create_provider" => provider_body(tenant_id, "new"),
             "create_pool" => pool_body(tenant_id, "new", &a.provider),

@@ -28,6 +28,8 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_role", "tenant_id", 404, None),
     ("create_department", "tenant_id", 404, None),
     ("create_service_account", "tenant_id", 404, None),
+    ("create_token_issuer", "tenant_id", 404, None),
+    ("create_identity_rule", "tenant_id", 404, None),
     // As if they did not exist.
     ("create_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("update_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
@@ -87,6 +89,18 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
     ("update_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
     ("replace_limit", "fall_over_pool_id", 422, Some("fall_over_pool_id")),
+    ("create_identity_rule", "token_issuer_id", 422, Some("token_issuer_id")),
+    ("create_identity_rule", "department_id", 422, Some("department_id")),
+    ("create_identity_rule", "service_account_id", 422, Some("service_account_id")),
+    ("update_identity_rule", "token_issuer_id", 422, Some("token_issuer_id")),
+    ("update_identity_rule", "department_id", 422, Some("department_id")),
+    ("update_identity_rule", "service_account_id", 422, Some("service_account_id")),
+    ("replace_identity_rule", "token_issuer_id", 422, Some("token_issuer_id")),
+    ("replace_identity_rule", "department_id", 422, Some("department_id")),
+    ("replace_identity_rule", "service_account_id", 422, Some("service_account_id")),
+    ("assign_discovered", "tenant_id", 404, None),
+    ("assign_discovered", "service_account_id", 404, None),
+    ("assign_discovered", "department_id", 404, None),
     ("test_guardrails", "profile", 422, Some("profile")),
     // Only the platform writes tenants.
     ("create_tenant", "guardrail_profile_id", 404, None),
@@ -109,6 +123,7 @@ fn named<'a>(field: &str, of: &'a Furnished) -> &'a Value {
         "custom_role_id" => &of.role["id"],
         "service_account_id" => &of.service_account["id"],
         "pool_id" | "fall_over_pool_id" => &of.pool["id"],
+        "token_issuer_id" => &of.token_issuer["id"],
         "provider_id" => &of.provider["id"],
         "id" => &of.pool["members"][0]["id"],
         // A name is nobody's alone.
@@ -167,6 +182,7 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
     let mut of_a =
         [&a.tenant, &a.api_key, &a.provider, &a.pool, &a.model, &a.profile, &a.user, &a.service_token].map(id).to_vec();
     of_a.extend([&a.department, &a.role, &a.service_account, &a.sign_in_provider, &a.limit].map(id));
+    of_a.extend([&a.token_issuer, &a.identity_rule].map(id));
 
     for operation in operations().iter().filter(|operation| operation.is_list()) {
         // The cursor of a part that shows only A.

@@ -263,6 +263,8 @@ async fn what_others_refer_to_is_not_deleted() {
         ("departments", &f.department),
         ("roles", &f.role),
         ("sign-in-providers", &f.sign_in_provider),
+        ("identity-rules", &f.identity_rule),
+        ("token-issuers", &f.token_issuer),
         ("tenants", &f.tenant),
     ] {
         platform.delete(&format!("{path}/{}", id(resource)), &resource["revision"]).await.expect(200);

@@ -102,7 +102,13 @@ mod tests {
     use super::*;
 
     fn gateway() -> Gateway {
-        Gateway { id: Uuid::from_u128(1), name: "g".into(), tenant_id: None, trusted_hops: 0 }
+        Gateway {
+            id: Uuid::from_u128(1),
+            name: "g".into(),
+            tenant_id: None,
+            trusted_hops: 0,
+            ways_in: Default::default(),
+        }
     }
 
     fn known() -> Known {

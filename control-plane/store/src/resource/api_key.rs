@@ -104,6 +104,8 @@ impl Kind for ApiKey {
             ("revoked_at", REVOKED_AT),
             ("owner_disabled", OWNER_DISABLED),
             ("last_used_at", LAST_USED_AT),
+            ("way", "t.way"),
+            ("identity_rule_id", "t.identity_rule_id"),
             ("_key_digest", KEY_DIGEST),
         ]
     }

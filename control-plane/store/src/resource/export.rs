@@ -91,9 +91,11 @@ impl Store {
     }
 }
 
-/// A revoked key would be made anew, and what cannot be changed is there.
+/// A revoked key would be made anew, what cannot be changed is there, and who comes without a key comes by its rule.
 fn is_exported(kind: &dyn Kind, stored: &Stored) -> bool {
-    kind.refuses(stored).is_ok() && stored.status.get("revoked_at").is_none_or(Value::is_null)
+    kind.refuses(stored).is_ok()
+        && stored.status.get("revoked_at").is_none_or(Value::is_null)
+        && stored.status.get("identity_rule_id").is_none_or(Value::is_null)
 }
 
 fn exported(kind: &dyn Kind, stored: Stored, names: &Names) -> ExportedObject {

@@ -22,7 +22,7 @@ impl Kind for Tenant {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "time_zone", "guardrail_profile_id", "keys_may_loosen_guardrails"]
+        &["name", "time_zone", "guardrail_profile_id", "keys_may_loosen_guardrails", "ways_in"]
     }
 
     fn owner(&self) -> Owner {

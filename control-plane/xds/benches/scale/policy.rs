@@ -14,7 +14,7 @@ pub(crate) fn tenant(number: usize) -> Uuid {
 pub(crate) fn initial(scale: &Scale) -> Snapshot {
     let providers = (0..scale.tenants * scale.providers).map(|number| provider(scale, number));
     let pools = (0..scale.pools).map(|number| pool(scale, number));
-    Snapshot { revision: 1, providers: providers.collect(), pools: pools.collect(), unreadable: vec![] }
+    Snapshot { revision: 1, providers: providers.collect(), pools: pools.collect(), ..Snapshot::default() }
 }
 
 fn provider(scale: &Scale, number: usize) -> Provider {
@@ -83,6 +83,6 @@ pub(crate) fn of(snapshot: &Snapshot, owner: Option<Uuid>) -> Snapshot {
         revision: snapshot.revision,
         providers: snapshot.providers.iter().filter(|one| one.tenant_id == owner).cloned().collect(),
         pools: snapshot.pools.iter().filter(|one| one.tenant_id == owner).cloned().collect(),
-        unreadable: vec![],
+        ..Snapshot::default()
     }
 }

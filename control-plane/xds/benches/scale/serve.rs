@@ -99,9 +99,15 @@ fn authenticate(
     token: String,
 ) -> futures::future::BoxFuture<'static, Result<Option<Gateway>, weir_xds::AuthenticationUnavailable>> {
     let tenant_id = token.parse().ok().map(policy::tenant);
-    Box::pin(
-        async move { Ok(Some(Gateway { id: Uuid::from_u128(7), name: "gateway".into(), tenant_id, trusted_hops: 0 })) },
-    )
+    Box::pin(async move {
+        Ok(Some(Gateway {
+            id: Uuid::from_u128(7),
+            name: "gateway".into(),
+            tenant_id,
+            trusted_hops: 0,
+            ways_in: Default::default(),
+        }))
+    })
 }
 
 fn cpu_seconds() -> f64 {

@@ -82,7 +82,7 @@ pub(super) fn deployment(
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.clone(),
             endpoints: vec![LocalityLbEndpoints {
-                lb_endpoints: vec![endpoint(provider, metadata)],
+                lb_endpoints: vec![endpoint(url, looked_up(provider), Some(metadata))],
                 ..Default::default()
             }],
             ..Default::default()
@@ -92,6 +92,34 @@ pub(super) fn deployment(
             upstream_protocol_options: Some(if url.tls { by_alpn() } else { http1() }),
             common_http_protocol_options: Some(close_idle_connections(url.tls)),
             http_filters: filters,
+            ..Default::default()
+        }),
+        name,
+        ..Default::default()
+    })
+}
+
+/// The server of an issuer's public keys.
+pub(super) fn of_keys(name: String, url: &BaseUrl, settings: &Settings) -> Any {
+    let discovery = match url.host.parse::<IpAddr>() {
+        Ok(_) => ClusterDiscoveryType::Type(DiscoveryType::Static.into()),
+        Err(_) => ClusterDiscoveryType::ClusterType(by_name()),
+    };
+    pack_any(Cluster {
+        cluster_discovery_type: Some(discovery),
+        connect_timeout: Some(milliseconds(CONNECT_TIMEOUT_MS)),
+        load_assignment: Some(ClusterLoadAssignment {
+            cluster_name: name.clone(),
+            endpoints: vec![LocalityLbEndpoints {
+                lb_endpoints: vec![endpoint(url, url.host.clone(), None)],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        transport_socket: url.tls.then(|| tls(&url.host, settings)),
+        typed_extension_protocol_options: http_options(HttpProtocolOptions {
+            upstream_protocol_options: Some(http1()),
+            common_http_protocol_options: Some(close_idle_connections(url.tls)),
             ..Default::default()
         }),
         name,
@@ -188,11 +216,10 @@ fn looked_up(provider: &Provider) -> String {
     if provider.tenant_id.is_some() && is_name && inside(host).is_none() { format!("{host}.") } else { host.clone() }
 }
 
-fn endpoint(provider: &Provider, metadata: Metadata) -> LbEndpoint {
-    let url = &provider.base_url;
+fn endpoint(url: &BaseUrl, looked_up: String, metadata: Option<Metadata>) -> LbEndpoint {
     let address = Address {
         address: Some(address::Address::SocketAddress(SocketAddress {
-            address: looked_up(provider),
+            address: looked_up,
             port_specifier: Some(socket_address::PortSpecifier::PortValue(url.port.into())),
             ..Default::default()
         })),
@@ -203,7 +230,7 @@ fn endpoint(provider: &Provider, metadata: Metadata) -> LbEndpoint {
             hostname: url.host.clone(),
             ..Default::default()
         })),
-        metadata: Some(metadata),
+        metadata,
         ..Default::default()
     }
 }

@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds,
-    http_connection_manager::{CodecType, PathWithEscapedSlashesAction, RouteSpecifier},
+    http_connection_manager::{CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier},
     http_filter::ConfigType,
 };
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
@@ -21,7 +21,7 @@ use weir_config::{names, plugin};
 use super::local_reply::local_replies;
 use super::pool::{ads, remove_prefix, typed};
 use super::scalar::{milliseconds, number};
-use super::{BUFFER_LIMIT_BYTES, LISTENER, ROUTES, Settings};
+use super::{BUFFER_LIMIT_BYTES, LISTENER, ROUTES, Settings, TOKENS, token};
 
 /// Filter state in which the client's path is kept: attempts rewrite `:path`.
 pub(super) const CLIENT_PATH: &str = "weir.client_path";
@@ -56,6 +56,8 @@ fn connection_manager() -> HttpConnectionManager {
         // A request has an id of ours.
         generate_request_id: Some(BoolValue { value: false }),
         use_remote_address: Some(BoolValue { value: true }),
+        // Whom proxies of the operator's saw, for weir.auth, which believes so many of them as the gateway trusts hops.
+        forward_client_cert_details: ForwardClientCertDetails::AlwaysForwardOnly.into(),
         normalize_path: Some(BoolValue { value: true }),
         merge_slashes: true,
         // A model's name may have slashes, and clients escape them in `/v1/models/{model}`. Nothing here reads a path but the filters,
@@ -96,6 +98,7 @@ fn connection_manager() -> HttpConnectionManager {
 
 fn http_filters() -> Vec<HttpFilter> {
     let mut filters = vec![typed("envoy.filters.http.set_filter_state", pack_any(keep_client_path()))];
+    filters.push(discovered(TOKENS, pack_any(token::nothing()), &[]));
     filters.push(slot(plugin::CHAIN));
     filters.push(typed(
         "envoy.filters.http.router",
@@ -124,17 +127,18 @@ fn slot(name: &str) -> HttpFilter {
         }),
         ..Default::default()
     };
-    let unconfigured = pack_any(unconfigured);
+    discovered(name, pack_any(unconfigured), &["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"])
+}
+
+/// The place of a filter whose configuration comes by discovery, and what stands there until then.
+fn discovered(name: &str, until_then: Any, type_urls: &[&str]) -> HttpFilter {
     let mut config_source = ads();
     config_source.initial_fetch_timeout = Some(milliseconds(1000));
     let source = ExtensionConfigSource {
         config_source: Some(config_source),
-        type_urls: vec![
-            "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm".into(),
-            unconfigured.type_url.clone(),
-        ],
+        type_urls: type_urls.iter().map(|url| (*url).to_owned()).chain([until_then.type_url.clone()]).collect(),
         apply_default_config_without_warming: true,
-        default_config: Some(unconfigured),
+        default_config: Some(until_then),
     };
     HttpFilter { name: name.to_owned(), config_type: Some(ConfigType::ConfigDiscovery(source)), ..Default::default() }
 }

@@ -5,12 +5,15 @@ use envoy_types::pb::envoy::config::cluster::v3::{
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, VirtualHost, route::Action};
 use envoy_types::pb::envoy::extensions::clusters::dns::v3::DnsCluster;
+use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
+    JwtAuthentication, jwt_requirement::RequiresType, requirement_rule::RequirementType,
+};
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, UpstreamTlsContext};
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use envoy_types::pb::google::protobuf::{StringValue, value};
 use prost::Message;
-use weir_config::{Capabilities, Deployment, Price, plugin};
+use weir_config::{Capabilities, Deployment, Price, names, plugin};
 use weir_core::capabilities::CapabilityOverrides;
 use weir_core::snapshot::{BaseUrl, Member};
 use weir_llm::Schema;
@@ -65,6 +68,7 @@ fn snapshot() -> Snapshot {
         revision: 7,
         providers: vec![provider(1, "api.example.com", true, Some("sk-1")), provider(2, "127.0.0.1", false, None)],
         pools: vec![pool(3, &[1, 2]), pool(4, &[2])],
+        token_issuers: vec![],
         unreadable: vec![],
     }
 }
@@ -129,7 +133,7 @@ fn names_are_those_that_the_filters_and_the_bootstrap_expect() {
         &["weir.routes/00000000-0000-0000-0000-000000000003", "weir.routes/00000000-0000-0000-0000-000000000004"],
     );
     check(ResourceType::Listener, &["weir.listener"]);
-    check(ResourceType::Plugin, &["weir.chain", "weir.provider"]);
+    check(ResourceType::Plugin, &["weir.chain", "weir.provider", "weir.tokens"]);
 }
 
 #[test]
@@ -423,11 +427,67 @@ fn an_endpoint_says_what_holds_for_its_model_at_its_provider() {
     assert_eq!(one.capabilities, expect);
 }
 
+fn issuer(id: u128, tenant_id: Option<Uuid>, keys: Keys) -> TokenIssuer {
+    TokenIssuer {
+        id: Uuid::from_u128(id),
+        tenant_id,
+        issuer: format!("https://{id}.example"),
+        audiences: vec!["weir".into()],
+        keys,
+        header: if id == 1 { "authorization" } else { "x-token" }.into(),
+        keys_kept_seconds: 300,
+    }
+}
+
+fn verified(set: &ResourceSet) -> JwtAuthentication {
+    let config: TypedExtensionConfig = get(set, ResourceType::Plugin, TOKENS);
+    JwtAuthentication::decode(config.typed_config.unwrap().value.as_slice()).unwrap()
+}
+
+#[test]
+fn tokens_are_verified_by_the_issuers_in_scope_and_never_refused_nor_forwarded() {
+    assert_eq!(verified(&built(&snapshot())), JwtAuthentication::default(), "without issuers it looks at nothing");
+    let (other, url) = (Uuid::from_u128(10), "https://login.example.com/keys");
+    let at = Keys::At { url: url.into(), server: url.parse().unwrap() };
+    let issuers = [
+        issuer(1, None, at),
+        issuer(2, Some(TENANT), Keys::Here("{}".into())),
+        issuer(3, Some(other), Keys::Here("{}".into())),
+    ];
+    let snapshot = Snapshot { token_issuers: issuers.into(), ..snapshot() };
+    let check = |scope, expect: &[u128]| {
+        let set = build(&snapshot, &settings(), scope);
+        let filter = verified(&set);
+        let mut names: Vec<&str> = filter.providers.values().map(|provider| provider.issuer.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, expect.iter().map(|id| format!("https://{id}.example")).collect::<Vec<_>>());
+        for provider in filter.providers.values() {
+            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_some());
+            assert_eq!(provider.forward_payload_header, names::HEADER_TOKEN_CLAIMS);
+            assert_eq!(provider.audiences, ["weir"]);
+        }
+        let [rule] = filter.rules.as_slice() else { panic!("one rule") };
+        let Some(RequirementType::Requires(requirement)) = &rule.requirement_type else { panic!("a requirement") };
+        assert!(matches!(requirement.requires_type, Some(RequiresType::AllowMissingOrFailed(_))));
+        cluster(&set, "weir.keys.00000000-0000-0000-0000-000000000001").transport_socket.expect("https");
+        // The same bytes each time, or Envoys would be told of a change that is none.
+        for _ in 0..20 {
+            let again = build(&snapshot, &settings(), scope);
+            let version = |set: &ResourceSet| set.get(ResourceType::Plugin, TOKENS).unwrap().version.clone();
+            assert_eq!(version(&again), version(&set));
+        }
+    };
+    check(Scope::Everyone, &[1, 2, 3]);
+    check(Scope::Tenant(TENANT), &[1, 2]);
+    check(Scope::Tenant(Uuid::from_u128(11)), &[1]);
+}
+
 #[test]
 fn all_plugins_have_one_vm_configuration() {
     let set = built(&snapshot());
     let vms: Vec<Vec<u8>> = set
         .all(ResourceType::Plugin)
+        .filter(|(name, _)| &***name != TOKENS)
         .map(|(name, _)| {
             let config: TypedExtensionConfig = get(&set, ResourceType::Plugin, name);
             let config = Wasm::decode(config.typed_config.unwrap().value.as_slice()).unwrap().config.unwrap();
@@ -488,6 +548,7 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
     };
     expect_next("per_connection_buffer_limit_bytes: 67108864");
     for text in [
+        "forward_client_cert_details: ALWAYS_FORWARD_ONLY",
         "normalize_path: true",
         "merge_slashes: true",
         "path_with_escaped_slashes_action: KEEP_UNCHANGED",
@@ -501,6 +562,7 @@ fn the_bootstraps_listener_is_the_one_that_is_served() {
     for text in ["prefix: x-weir-", "prefix: x-envoy-", "route_config_name: weir.routes", "%PATH(NQ)%"] {
         expect_next(text);
     }
+    expect_next(&format!("name: {TOKENS}"));
     expect_next(&format!("name: {}", plugin::CHAIN));
     expect_next("name: envoy.filters.http.router");
     for reply in super::local_reply::replies() {

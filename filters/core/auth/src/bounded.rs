@@ -22,6 +22,10 @@ impl<V> Bounded<V> {
         self.entries.get(digest).map(|(_, value)| value)
     }
 
+    pub(crate) fn get_mut(&mut self, digest: &Digest) -> Option<&mut V> {
+        self.entries.get_mut(digest).map(|(_, value)| value)
+    }
+
     pub(crate) fn insert(&mut self, digest: Digest, value: V, capacity: usize) {
         let number = self.next;
         self.next = self.next.wrapping_add(1);

@@ -64,6 +64,8 @@ pub struct Ticket {
     catalog: Option<NamedCatalog>,
     /// Of which budget it was taken; none: the key was good before.
     budget: Option<Kind>,
+    /// Requests that were refused without asking, since it was last asked for.
+    refused: u64,
 }
 
 /// Kinds of keys by who can make them, each with its budget of look-ups.
@@ -82,6 +84,11 @@ struct NamedCatalog {
 }
 
 impl Ticket {
+    /// Requests that were refused without asking, since the control plane was last asked.
+    pub fn refused_since(&self) -> u64 {
+        self.refused
+    }
+
     /// The tenant whose catalog is known, and of which revision, for the control plane to leave it out.
     pub fn known_catalog(&self) -> Option<(&str, u64)> {
         self.catalog.as_ref().map(|known| (known.tenant_id.as_str(), known.revision))
@@ -91,7 +98,7 @@ impl Ticket {
 #[derive(Debug, Default)]
 struct State {
     active: Bounded<Active>,
-    denied: Bounded<(Micros, Denial)>,
+    denied: Bounded<Denied>,
     /// Keys that were good when they were last asked for, whatever was forgotten of them since: they are no guesses.
     were_good: Bounded<()>,
     catalogs: HashMap<String, Versioned>,
@@ -145,6 +152,14 @@ impl Budget {
 }
 
 #[derive(Debug)]
+struct Denied {
+    at: Micros,
+    denial: Denial,
+    /// Requests that were refused by it.
+    refused: u64,
+}
+
+#[derive(Debug)]
 struct Active {
     stored_at: Micros,
     era: u64,
@@ -191,11 +206,13 @@ impl PrincipalCache {
                     false => Known::Active(principal, catalog),
                 };
             }
-            if let Some((stored_at, denial)) = state.denied.get(digest)
-                && (state.watched || is_away)
-                && now.checked_sub(*stored_at).is_some_and(|age| age < seconds(config.unknown_key_lifetime_s))
+            let may_be_denied = state.watched || is_away;
+            if let Some(denied) = state.denied.get_mut(digest)
+                && may_be_denied
+                && now.checked_sub(denied.at).is_some_and(|age| age < seconds(config.unknown_key_lifetime_s))
             {
-                return Known::Denied(*denial);
+                denied.refused = denied.refused.saturating_add(1);
+                return Known::Denied(denied.denial);
             }
             Known::Unsure(state.ticket(digest))
         })
@@ -230,7 +247,8 @@ impl PrincipalCache {
                     state.active.remove(&digest);
                     state.were_good.remove(&digest);
                     if current {
-                        state.denied.insert(digest, (now, denial), config.principal_capacity);
+                        let denied = Denied { at: now, denial, refused: 0 };
+                        state.denied.insert(digest, denied, config.principal_capacity);
                     }
                     Known::Denied(denial)
                 }
@@ -311,8 +329,8 @@ impl PrincipalCache {
         self.with(|state| {
             state.active.retain(|active| !tenants.contains(active.principal.tenant_id.as_str()));
             state.catalogs.retain(|tenant, _| !tenants.contains(tenant.as_str()));
-            // Whose an expired key was is not kept, and it may have been made valid again.
-            state.denied.retain(|(_, denial)| *denial == Denial::Unknown);
+            // Whose an expired key was is not kept, and it may have been made valid again; a rule may know now whom none knew.
+            state.denied.retain(|denied| denied.denial == Denial::Unknown);
             state.next_generation();
         });
     }
@@ -351,7 +369,8 @@ impl PrincipalCache {
 
 impl State {
     fn ticket(&self, digest: &Digest) -> Ticket {
-        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None }
+        let refused = self.denied.get(digest).map_or(0, |denied| denied.refused);
+        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None, refused }
     }
 
     fn has_ended_since(&self, key_id: &str, generation: u64) -> bool {

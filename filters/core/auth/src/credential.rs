@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use weir_config::api_key::{KeyForm, PREFIX};
+use weir_config::names;
 use weir_host::Headers;
 
 /// Keys of one request that are looked at.
@@ -17,6 +18,9 @@ pub(crate) enum CredentialError {
     /// They hold different ones of Weir's, or one of them was sent several times.
     #[error("Several API keys were given. Send one.")]
     Conflicting,
+    /// There are several tokens, or one that is too long.
+    #[error("Several tokens were given, or one that is too long. Send one, of at most 16 KiB.")]
+    Token,
     /// The key has Weir's form and a wrong checksum.
     #[error("The API key is not valid.")]
     Invented,
@@ -55,6 +59,23 @@ pub(crate) fn read_keys(headers: &Headers) -> Result<Vec<&[u8]>, CredentialError
         None => Err(CredentialError::Missing),
         Some(key) if KeyForm::of(key) == KeyForm::Invented => Err(CredentialError::Invented),
         Some(_) => Ok(found),
+    }
+}
+
+/// Bytes of a token's claims that are looked at.
+const LONGEST_CLAIMS: usize = 16 * 1024;
+
+/// The claims of a token that the proxy has verified; what a client sends under that name the proxy has removed. Of several tokens none
+/// counts.
+pub(crate) fn read_token(headers: &Headers) -> Result<Option<String>, CredentialError> {
+    let Some(claims) = headers.get(names::HEADER_TOKEN_CLAIMS) else { return Ok(None) };
+    let is_one = headers.iter().filter(|(name, _)| *name == names::HEADER_TOKEN_CLAIMS.as_bytes()).count() == 1;
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
+    match std::str::from_utf8(claims) {
+        Ok(claims) if is_one && claims.len() <= LONGEST_CLAIMS && claims.as_bytes().iter().all(is_base64url) => {
+            Ok(Some(claims.to_owned()))
+        }
+        _ => Err(CredentialError::Token),
     }
 }
 

@@ -2,16 +2,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use prost::Message as _;
-use sha2::Digest as _;
-use weir_config::api_key::KeyForm;
-use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal};
-use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step};
+use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal, names};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step, WayIn};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema};
 use weir_proto::dataplane::ResolveCredentialRequest;
 
-use crate::credential::{client_address, read_keys};
+use crate::credential::{CredentialError, client_address, read_keys, read_token};
+use crate::peer::read_peer;
+use crate::shown::Shown;
 use crate::{Answer, Denial, Digest, Identity, Known, PrincipalCache, Ticket};
 
 /// Look-ups that the control plane did not answer.
@@ -64,6 +64,12 @@ impl AuthPlugin {
             shared: shared.held_by(Party::Gateway(Step::Auth)),
             cache,
             schema: Schema::default(),
+            keys: Vec::new(),
+            token: None,
+            peer: Unread,
+            named: None,
+            missing: Vec::new(),
+            denied: None,
             lookup: None,
             admitted: false,
         }
@@ -71,36 +77,43 @@ impl AuthPlugin {
 }
 
 /// Finds out who sent one request.
+///
+/// What a client has shown is tried in an order: keys, a token, its certificate. The first that is somebody's says whose the request is.
+/// Ways in that are required must be shown as well, by the same tenant.
 #[derive(Debug)]
 pub struct AuthStream {
     settings: Rc<Settings>,
     shared: Shared,
     cache: Rc<PrincipalCache>,
     schema: Schema,
+    /// Keys that were not tried yet, the first one last.
+    keys: Vec<Shown>,
+    /// A token that was not tried yet.
+    token: Option<Shown>,
+    peer: PeerState,
+    /// Whose the request is, once that is known.
+    named: Option<Identity>,
+    /// Ways in that must be shown yet.
+    missing: Vec<WayIn>,
+    /// Why what was tried is not good.
+    denied: Option<(WayIn, Denial)>,
     lookup: Option<Lookup>,
     admitted: bool,
 }
 
+/// What is known of the client's certificate. To ask for it is dear, and needed only if nothing else says who it is.
+#[derive(Debug)]
+enum PeerState {
+    Unread,
+    Read(Option<Shown>),
+}
+use PeerState::Unread;
+
 #[derive(Debug)]
 struct Lookup {
     call: CallId,
-    key: Shown,
+    shown: Shown,
     ticket: Ticket,
-    /// Keys of the request to be tried if this one is unknown.
-    rest: Vec<Shown>,
-}
-
-/// A key that a client has shown.
-#[derive(Clone, Copy, Debug)]
-struct Shown {
-    digest: Digest,
-    has_checksum: bool,
-}
-
-impl Shown {
-    fn of(key: &[u8]) -> Self {
-        Self { digest: sha2::Sha256::digest(key).into(), has_checksum: KeyForm::of(key) == KeyForm::Checked }
-    }
 }
 
 /// What a wrong base URL and an endpoint that Weir does not have look like: the message tells of both.
@@ -128,9 +141,21 @@ impl StreamFilter for AuthStream {
             }
             Err(reply) => return Flow::Reply(reply),
         }
-        match read_keys(&headers) {
-            Ok(keys) => self.identify(host, keys.into_iter().rev().map(Shown::of).collect()),
-            Err(error) => self.refuse_key(host, error.to_string()),
+        let token = match self.settings.config.source {
+            AuthSource::ControlPlane(_) => read_token(&headers),
+            AuthSource::Static(_) => Ok(None),
+        };
+        match (read_keys(&headers), token) {
+            (Ok(keys), Ok(token)) => {
+                self.keys = keys.into_iter().rev().map(Shown::key).collect();
+                self.token = token.map(Shown::token);
+                self.identify(host)
+            }
+            (Err(CredentialError::Missing), Ok(token)) => {
+                self.token = token.map(Shown::token);
+                self.identify(host)
+            }
+            (Err(error), _) | (_, Err(error)) => self.refuse_key(host, error.to_string()),
         }
     }
 
@@ -149,17 +174,15 @@ impl StreamFilter for AuthStream {
         match answer {
             Ok(answer) => {
                 let config = &self.settings.config;
-                match self.cache.answered(lookup.key.digest, lookup.ticket, answer, host.now(), config) {
-                    Known::Active(principal, catalog) => self.admit(host, principal, catalog),
-                    Known::Denied(Denial::Unknown) if !lookup.rest.is_empty() => self.identify(host, lookup.rest),
-                    Known::Denied(denial) => self.deny(host, denial),
-                    Known::Outdated(ticket) => self.ask(host, lookup.key, ticket, lookup.rest),
-                    Known::Unsure(_) => self.without_answer(host, &lookup.key.digest, false),
+                match self.cache.answered(lookup.shown.digest, lookup.ticket, answer, host.now(), config) {
+                    Known::Outdated(ticket) => self.ask(host, lookup.shown, ticket),
+                    Known::Unsure(_) => self.without_answer(host, &lookup.shown, false),
+                    known => self.go_on(host, &lookup.shown, known),
                 }
             }
             Err((reason, may_be_away)) => {
-                host.log(Level::Warn, &format!("weir.auth: a key could not be looked up: {reason}"));
-                self.without_answer(host, &lookup.key.digest, may_be_away)
+                host.log(Level::Warn, &format!("weir.auth: a caller could not be looked up: {reason}"));
+                self.without_answer(host, &lookup.shown, may_be_away)
             }
         }
     }
@@ -195,58 +218,127 @@ impl AuthStream {
         })
     }
 
-    /// Tries keys, the last one first. Only one that nobody knows makes way for the next.
-    fn identify(&mut self, host: &mut dyn Host, mut keys: Vec<Shown>) -> Flow {
-        while let Some(key) = keys.pop() {
-            match self.look_up(host, &key) {
-                Known::Active(principal, catalog) => return self.admit(host, principal, catalog),
-                Known::Denied(Denial::Unknown) if !keys.is_empty() => {}
-                Known::Denied(denial) => return self.deny(host, denial),
-                Known::Unsure(ticket) | Known::Outdated(ticket) => return self.ask(host, key, ticket, keys),
+    /// Tries what the client has shown and was not tried yet, until it is known whose the request is, and all that is required is shown.
+    fn identify(&mut self, host: &mut dyn Host) -> Flow {
+        while let Some(shown) = self.next(host) {
+            match self.look_up(host, &shown) {
+                Known::Unsure(ticket) | Known::Outdated(ticket) => return self.ask(host, shown, ticket),
+                known => {
+                    if let Some(flow) = self.note(host, &shown, known) {
+                        return flow;
+                    }
+                }
             }
         }
-        self.deny(host, Denial::Unknown)
+        self.refuse_unknown(host)
     }
 
-    fn look_up(&self, host: &dyn Host, key: &Shown) -> Known {
+    /// The same, after what was answered about one of them.
+    fn go_on(&mut self, host: &mut dyn Host, shown: &Shown, known: Known) -> Flow {
+        match self.note(host, shown, known) {
+            Some(flow) => flow,
+            None => self.identify(host),
+        }
+    }
+
+    /// What is to be tried next: as long as nobody is known all that was shown, then what is required besides.
+    fn next(&mut self, host: &dyn Host) -> Option<Shown> {
+        if self.named.is_none() {
+            return self.keys.pop().or_else(|| self.token.take()).or_else(|| self.take_peer(host));
+        }
+        match self.missing.first()? {
+            WayIn::Key => self.keys.pop(),
+            WayIn::Token => self.token.take(),
+            WayIn::Workload => self.take_peer(host),
+        }
+    }
+
+    fn take_peer(&mut self, host: &dyn Host) -> Option<Shown> {
+        if let AuthSource::Static(_) = self.settings.config.source {
+            return None;
+        }
+        if let Unread = self.peer {
+            self.peer = PeerState::Read(read_peer(host, &host.headers(Message::Request)).map(Shown::workload));
+        }
+        match &mut self.peer {
+            PeerState::Read(shown) => shown.take(),
+            Unread => None,
+        }
+    }
+
+    /// Takes in what is known about something that was shown. `None`: what comes next is to be tried.
+    fn note(&mut self, host: &mut dyn Host, shown: &Shown, known: Known) -> Option<Flow> {
+        match known {
+            Known::Active(principal, catalog) => match &self.named {
+                None => {
+                    let is_open = |way: &WayIn| *way != shown.way();
+                    self.missing = principal.required_ways_in.iter().copied().filter(is_open).collect();
+                    self.named = Some((principal, catalog));
+                }
+                Some((named, _)) if named.tenant_id == principal.tenant_id => {
+                    self.missing.retain(|way| *way != shown.way());
+                }
+                Some(_) => {
+                    return Some(self.refuse_use(host, &ClientError::new(403, "callers_differ", CALLERS_DIFFER)));
+                }
+            },
+            Known::Denied(denial) if denial.makes_way() => {
+                // That nothing in it counts says less than what was found before.
+                if self.denied.is_none() || denial != Denial::Unknown {
+                    self.denied = Some((shown.way(), denial));
+                }
+            }
+            Known::Denied(denial) => return Some(self.deny(host, shown.way(), denial)),
+            Known::Unsure(_) | Known::Outdated(_) => return Some(self.without_answer(host, shown, false)),
+        }
+        if self.missing.is_empty()
+            && let Some((principal, catalog)) = self.named.take()
+        {
+            return Some(self.admit(host, principal, catalog));
+        }
+        None
+    }
+
+    fn look_up(&self, host: &dyn Host, shown: &Shown) -> Known {
         let Settings { config, written_here } = &*self.settings;
         match &config.source {
-            AuthSource::ControlPlane(_) => self.cache.look_up(&key.digest, host.now(), config),
-            AuthSource::Static(_) => match written_here.get(&key.digest).cloned() {
+            AuthSource::ControlPlane(_) => self.cache.look_up(&shown.digest, host.now(), config),
+            AuthSource::Static(_) => match written_here.get(&shown.digest).cloned() {
                 Some((principal, catalog)) => Known::Active(principal, catalog),
                 None => Known::Denied(Denial::Unknown),
             },
         }
     }
 
-    fn ask(&mut self, host: &mut dyn Host, key: Shown, mut ticket: Ticket, rest: Vec<Shown>) -> Flow {
+    fn ask(&mut self, host: &mut dyn Host, shown: Shown, mut ticket: Ticket) -> Flow {
         let settings = Rc::clone(&self.settings);
         let AuthSource::ControlPlane(control_plane) = &settings.config.source else {
-            return self.deny(host, Denial::Unknown);
+            return self.deny(host, shown.way(), Denial::Unknown);
         };
-        let Shown { digest, has_checksum } = key;
-        if !self.cache.may_ask(&digest, has_checksum, &mut ticket, host.now()) {
+        if !self.cache.may_ask(&shown.digest, shown.is_vouched_for, &mut ticket, host.now()) {
             host.count(LOOKUPS_WITHHELD, 1);
             return Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1));
         }
         let (known_catalog_tenant_id, known_catalog_revision) = ticket.known_catalog().unwrap_or_default();
         let request = ResolveCredentialRequest {
-            key_sha256: digest.to_vec(),
             known_catalog_tenant_id: known_catalog_tenant_id.to_owned(),
             known_catalog_revision,
             finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
             keeps_restrictions: true,
             keeps_limits: true,
-        }
-        .encode_to_vec();
+            keeps_ways_in: true,
+            refused_since: ticket.refused_since(),
+            ..Default::default()
+        };
+        let request = shown.ask(request).encode_to_vec();
         match host.call(&control_plane.cluster, "ResolveCredential", &request, control_plane.timeout_ms) {
             Ok(call) => {
-                self.lookup = Some(Lookup { call, key, ticket, rest });
+                self.lookup = Some(Lookup { call, shown, ticket });
                 Flow::Pause
             }
             Err(error) => {
-                host.log(Level::Warn, &format!("weir.auth: a key could not be looked up: {error}"));
-                self.without_answer(host, &digest, true)
+                host.log(Level::Warn, &format!("weir.auth: a caller could not be looked up: {error}"));
+                self.without_answer(host, &shown, true)
             }
         }
     }
@@ -279,26 +371,65 @@ impl AuthStream {
         Flow::Reply(self.shared.refuse(self.schema, error))
     }
 
-    fn deny(&mut self, host: &mut dyn Host, denial: Denial) -> Flow {
-        self.refuse_key(host, denial.to_string())
+    /// Nothing that was shown is somebody's, or something is missing.
+    fn refuse_unknown(&mut self, host: &mut dyn Host) -> Flow {
+        if let Some(way) = self.missing.first() {
+            let message = format!("Every request must show {} here.", way.about());
+            return self.refuse_credential(host, &ClientError::new(401, "credential_required", message));
+        }
+        match self.denied {
+            // A token that is not good was taken for a key that nobody knows.
+            None | Some((WayIn::Key, Denial::Unknown)) => match token_failure(host) {
+                Some(reason) => {
+                    let message = format!("The token is not good: {reason}.");
+                    self.refuse_credential(host, &ClientError::new(401, "invalid_token", message))
+                }
+                None if self.denied.is_some() => self.deny(host, WayIn::Key, Denial::Unknown),
+                None => self.refuse_key(host, CredentialError::Missing.to_string()),
+            },
+            Some((way, denial)) => self.deny(host, way, denial),
+        }
+    }
+
+    fn deny(&mut self, host: &mut dyn Host, way: WayIn, denial: Denial) -> Flow {
+        let message = denial.to_string();
+        match (way, denial) {
+            (_, Denial::NoRule | Denial::NoUser) => {
+                self.refuse_use(host, &ClientError::new(403, "caller_unknown", message))
+            }
+            (_, Denial::WayRefused) => self.refuse_use(host, &ClientError::new(403, "way_in_refused", message)),
+            (WayIn::Key, _) => self.refuse_key(host, message),
+            (WayIn::Workload, Denial::Unknown) => self.refuse_key(host, CredentialError::Missing.to_string()),
+            (WayIn::Token | WayIn::Workload, Denial::Revoked | Denial::Disabled) => {
+                self.refuse_use(host, &ClientError::new(403, "caller_disabled", CALLER_DISABLED))
+            }
+            (WayIn::Token | WayIn::Workload, Denial::Unknown | Denial::Expired | Denial::Malformed) => {
+                let message = if denial == Denial::Expired { TOKEN_EXPIRED.into() } else { message };
+                self.refuse_credential(host, &ClientError::new(401, "invalid_token", message))
+            }
+        }
     }
 
     fn refuse_key(&mut self, host: &mut dyn Host, message: String) -> Flow {
+        self.refuse_credential(host, &ClientError::new(401, "invalid_api_key", message))
+    }
+
+    fn refuse_credential(&mut self, host: &mut dyn Host, error: &ClientError) -> Flow {
         host.count(REFUSED, 1);
-        let mut reply = self.shared.refuse(self.schema, &ClientError::new(401, "invalid_api_key", message));
+        let mut reply = self.shared.refuse(self.schema, error);
         // RFC 9110, 11.6.1: a 401 names the scheme.
         reply.headers.push(("www-authenticate".into(), "Bearer".into()));
         Flow::Reply(reply)
     }
 
     /// The control plane gave no answer. `may_be_away`: it is not that it refuses this gateway.
-    fn without_answer(&mut self, host: &mut dyn Host, digest: &Digest, may_be_away: bool) -> Flow {
+    fn without_answer(&mut self, host: &mut dyn Host, shown: &Shown, may_be_away: bool) -> Flow {
         host.count(LOOKUPS_FAILED, 1);
         if may_be_away
-            && let Some((principal, catalog)) = self.cache.unanswered(digest, host.now(), &self.settings.config)
+            && let Some((principal, catalog)) = self.cache.unanswered(&shown.digest, host.now(), &self.settings.config)
         {
             host.count(STALE_ADMITTED, 1);
-            return self.admit(host, principal, catalog);
+            return self.go_on(host, shown, Known::Active(principal, catalog));
         }
         Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1))
     }
@@ -306,6 +437,16 @@ impl AuthStream {
     fn go_on_if_admitted(&self) -> Flow {
         if self.admitted { Flow::Continue } else { Flow::Pause }
     }
+}
+
+const CALLERS_DIFFER: &str = "What was shown is of different tenants.";
+const CALLER_DISABLED: &str = "You have been disabled here. Ask an administrator.";
+const TOKEN_EXPIRED: &str = "The token has expired.";
+
+/// Why the proxy did not take a token for good, in its words; `None`: there was none.
+fn token_failure(host: &dyn Host) -> Option<String> {
+    let path = ["metadata", "filter_metadata", names::METADATA_TOKENS, names::METADATA_TOKEN_FAILURE, "message"];
+    host.property_text(&path).filter(|reason| !reason.is_empty())
 }
 
 fn not_checked() -> ClientError {

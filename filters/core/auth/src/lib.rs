@@ -1,7 +1,7 @@
 //! `weir.auth`: who is calling.
 //!
-//! Reads the key that a client shows, and turns its SHA-256 into a principal and the models of its tenant: from the VM's
-//! [`PrincipalCache`], else by asking the control plane, which never sees the key itself. Everything that is not known for
+//! Reads what a client shows (a key, a token that the proxy has verified, a certificate), and turns it into a principal and the models of its
+//! tenant: from the VM's [`PrincipalCache`], else by asking the control plane, which never sees the key or the token itself. Everything that is not known for
 //! certain is refused. What must be forgotten arrives through [`Watch`]. This crate knows nothing of models' routes, limits
 //! or usage: it writes principal and catalog into the stream's exchange, and others act on them.
 #![cfg_attr(
@@ -20,7 +20,9 @@ mod bounded;
 mod cache;
 mod credential;
 mod filter;
+mod peer;
 mod resolve;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod watch;

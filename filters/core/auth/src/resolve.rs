@@ -5,7 +5,7 @@ use weir_config::{
     Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period,
     RuleDirection, Uninspectable, Unit, Window,
 };
-use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal};
+use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, WayIn};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -41,6 +41,28 @@ pub enum Denial {
     /// Somebody put it out of use, maybe for a time.
     #[error("The API key is disabled.")]
     Disabled,
+    /// It is of a way in that is refused here.
+    #[error("This way of showing who you are is refused here.")]
+    WayRefused,
+    /// It is good, and no rule says whose it is.
+    #[error("Who you are is known, but not to whom you belong. Ask an administrator to assign you.")]
+    NoRule,
+    /// It is good, and names a user who is not there.
+    #[error("There is no user of this name. Ask an administrator.")]
+    NoUser,
+    /// It cannot be read, or says less than it must.
+    #[error("The token or certificate does not say who you are in a way that can be read.")]
+    Malformed,
+}
+
+impl Denial {
+    /// Whether what else the client has shown may count in its place: somebody else's key, or a way in that does not count here.
+    pub(crate) fn makes_way(self) -> bool {
+        match self {
+            Self::Unknown | Self::WayRefused | Self::NoRule | Self::NoUser | Self::Malformed => true,
+            Self::Revoked | Self::Expired | Self::Disabled => false,
+        }
+    }
 }
 
 /// The control plane answered something that cannot be.
@@ -71,6 +93,9 @@ pub enum MalformedAnswer {
         /// What is in it.
         value: String,
     },
+    /// A way in is required that a later version knows.
+    #[error("the way in {0:?} is required, which this version does not know")]
+    WayUnknown(String),
     /// It has a limit of a later version, which this one cannot keep.
     #[error("the key has a limit in the unit {0:?}, which this version does not know")]
     UnitUnknown(String),
@@ -89,7 +114,8 @@ impl MalformedAnswer {
             | Self::ProfileMissing(_)
             | Self::RuleUnknown { .. }
             | Self::UnitUnknown(_)
-            | Self::LimitActionUnknown(_) => false,
+            | Self::LimitActionUnknown(_)
+            | Self::WayUnknown(_) => false,
         }
     }
 }
@@ -104,6 +130,10 @@ impl Answer {
             Status::Revoked => Ok(Self::Denied(Denial::Revoked)),
             Status::Expired => Ok(Self::Denied(Denial::Expired)),
             Status::Disabled => Ok(Self::Denied(Denial::Disabled)),
+            Status::WayRefused => Ok(Self::Denied(Denial::WayRefused)),
+            Status::NoRule => Ok(Self::Denied(Denial::NoRule)),
+            Status::NoUser => Ok(Self::Denied(Denial::NoUser)),
+            Status::Malformed => Ok(Self::Denied(Denial::Malformed)),
             Status::Active => {
                 let (Some(principal), Some(catalog)) = (response.principal, response.catalog) else {
                     return Err(MalformedAnswer::Incomplete);
@@ -141,6 +171,11 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
         limits: principal.rate_limits.into_iter().map(read_limit).collect::<Result<_, _>>()?,
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
         revision,
+        required_ways_in: principal
+            .required_ways_in
+            .into_iter()
+            .map(|way| WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way)))
+            .collect::<Result<_, _>>()?,
     })
 }
 

@@ -14,6 +14,7 @@ use weir_proto::dataplane::{self, ResolveCredentialRequest, ResolveCredentialRes
 
 use crate::{AuthPlugin, AuthStream, PrincipalCache, Watch};
 
+mod identities;
 mod keys;
 
 const SECOND: u64 = 1_000_000;

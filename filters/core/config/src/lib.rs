@@ -95,6 +95,12 @@ pub mod names {
     pub const CREDENTIAL_SLOT_PREFIX: &str = "x-weir-credential-";
     /// Prefix of every internal header; a client's are removed at the listener.
     pub const INTERNAL_PREFIX: &str = "x-weir-";
+    /// Request header in which Envoy leaves the claims of a token that it has verified, as they stand in it.
+    pub const HEADER_TOKEN_CLAIMS: &str = "x-weir-token-claims";
+    /// Key in the metadata of Envoy's filter for tokens ([`METADATA_TOKENS`]): why one was not good.
+    pub const METADATA_TOKEN_FAILURE: &str = "weir_failure";
+    /// Namespace of that metadata.
+    pub const METADATA_TOKENS: &str = "envoy.filters.http.jwt_authn";
     /// Namespace in an endpoint's metadata.
     pub const METADATA_NAMESPACE: &str = "weir";
     /// Key in that namespace: the deployment ([`crate::Deployment`]) as JSON.

@@ -27,6 +27,40 @@ pub struct Principal {
     pub expires_at: Option<Micros>,
     /// The committed change that all of this reflects; 0 without a control plane.
     pub revision: u64,
+    /// Ways in that each request must show, whatever else it shows.
+    pub required_ways_in: Vec<WayIn>,
+}
+
+/// A way in which a client shows who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayIn {
+    /// By an API key.
+    Key,
+    /// By a token that the proxy has verified.
+    Token,
+    /// By its certificate.
+    Workload,
+}
+
+impl WayIn {
+    /// Reads the name by which the control plane calls it.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name {
+            "key" => Some(Self::Key),
+            "token" => Some(Self::Token),
+            "workload" => Some(Self::Workload),
+            _ => None,
+        }
+    }
+
+    /// What a client must send, for people.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Key => "an API key",
+            Self::Token => "a token of a known issuer",
+            Self::Workload => "a certificate of a known workload",
+        }
+    }
 }
 
 /// A guardrail profile and its id.

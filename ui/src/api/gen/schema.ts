@@ -559,6 +559,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/discovered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who comes with a good token or certificate, and no rule knows; who came first last, first. At most 1000 for each tenant and the platform:
+         *     beyond, the one seen longest ago is forgotten.
+         */
+        get: operations["list_discovered"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/discovered/{id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the identity rule that knows one of them from now on, by the claim `sub` or by the SPIFFE id, and takes it off the list. */
+        post: operations["assign_discovered"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/events": {
         parameters: {
             query?: never;
@@ -729,6 +766,44 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/identity-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The identity rules in your scope, oldest first. */
+        get: operations["list_identity_rules"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_identity_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/identity-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom a token or a workload stands for: it matches the claims of an issuer's tokens, or SPIFFE ids, and leads to a tenant and to a service account, a user or a department of it. Who comes by it is listed among the API keys, without a key: what restricts keys is set there. Of rules that match, the one with the lowest position counts, of several the oldest. */
+        get: operations["get_identity_rule"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_identity_rule"];
+        post?: never;
+        /** Deletes an identity rule. Who came by it is refused, unless another one matches. */
+        delete: operations["delete_identity_rule"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_identity_rule"];
         trace?: never;
     };
     "/api/v1/admin/limits": {
@@ -1293,6 +1368,44 @@ export interface paths {
         patch: operations["update_tenant"];
         trace?: never;
     };
+    "/api/v1/admin/token-issuers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The token issuers in your scope, oldest first. */
+        get: operations["list_token_issuers"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_token_issuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/token-issuers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
+        get: operations["get_token_issuer"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_token_issuer"];
+        post?: never;
+        /** Deletes a token issuer that no identity rule refers to any more. */
+        delete: operations["delete_token_issuer"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_token_issuer"];
+        trace?: never;
+    };
     "/api/v1/admin/usage": {
         parameters: {
             query?: never;
@@ -1645,6 +1758,11 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
+            /**
+             * Format: uuid
+             * @description That rule; null: a key is shown.
+             */
+            identity_rule_id: string | null;
             /** @description Names with values, chosen freely; at most 50. */
             labels: {
                 [key: string]: string;
@@ -1709,6 +1827,8 @@ export interface components {
             user_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             user_name: string | null;
+            /** @description `key`: a key is shown. `token`, `workload`: there is none; it stands for who comes by an identity rule. */
+            way: string;
         };
         /** @description What an app shows to the gateway. */
         ApiKeyPatch: {
@@ -1878,8 +1998,8 @@ export interface components {
         /** @description An object as it should be. */
         ApplyObject: {
             /**
-             * @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`, `api_key`,
-             *     `limit`, `service_token`, `gateway` or `sign_in_provider`.
+             * @description `tenant`, `guardrail_profile`, `provider`, `pool`, `model`, `department`, `role`, `user`, `service_account`,
+             *     `token_issuer`, `identity_rule`, `api_key`, `limit`, `service_token`, `gateway` or `sign_in_provider`.
              */
             kind: string;
             /** @description What it is called; of a user, the address. */
@@ -1931,6 +2051,31 @@ export interface components {
             revision: number | null;
             /** @description Those that were as they should be. */
             unchanged: components["schemas"]["AppliedAnswer"][];
+        };
+        /** @description Whose requests theirs are from now on: what an identity rule takes, but for whom it matches. */
+        Assignment: {
+            /**
+             * Format: uuid
+             * @description The department whose requests theirs are.
+             */
+            department_id?: string | null;
+            /** @description Labels of what they use. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description What the rule is called. */
+            name: string;
+            person?: components["schemas"]["PersonMapping"] | null;
+            /**
+             * Format: uuid
+             * @description The service account whose requests theirs are.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Where the rule leads. Required for who came by the platform's issuers and gateways.
+             */
+            tenant_id?: string | null;
         };
         /** @description Who made a change. */
         AuditActor: {
@@ -2137,6 +2282,15 @@ export interface components {
             /** @description Whether the model may call tools at all. Where not, a request with tools is refused. */
             tools?: boolean | null;
         };
+        /** @description A condition on one claim: exactly one of `equals` and `contains`. */
+        ClaimCondition: {
+            /** @description What is in it: an element of a list, or a word of a text such as `scope`. */
+            contains: string | null;
+            /** @description What it is. Numbers, `true` and `false` are compared as they are written in JSON. */
+            equals: string | null;
+            /** @description The claim: a name, or a path of names such as `realm_access.roles`. A name with dots is looked up whole first. */
+            path: string;
+        };
         /** @description The names of claims. A name with dots is looked up whole first, then as a path: `realm_access.roles`. */
         ClaimNames: {
             /** @description The e-mail address. It counts only if the claim `email_verified` is true. */
@@ -2216,6 +2370,11 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
+            /**
+             * Format: uuid
+             * @description That rule; null: a key is shown.
+             */
+            identity_rule_id: string | null;
             /** @description The key itself. It is shown this once; null: it was given. */
             key: string | null;
             /** @description Names with values, chosen freely; at most 50. */
@@ -2282,6 +2441,8 @@ export interface components {
             user_id: string | null;
             /** @description What that is called; null: it is none, or one that you may not see. */
             user_name: string | null;
+            /** @description `key`: a key is shown. `token`, `workload`: there is none; it stands for who comes by an identity rule. */
+            way: string;
         };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         CreatedGateway: {
@@ -2329,6 +2490,8 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
+            ways_in: components["schemas"]["WaysIn"];
         };
         /** @description What a machine that administers shows as a bearer token in the place of a session's. Service tokens do not write service tokens. */
         CreatedServiceToken: {
@@ -2567,6 +2730,59 @@ export interface components {
          * @enum {string}
          */
         Direction: "input" | "output" | "both";
+        /** @description Somebody whom no identity rule knows: their requests are refused. */
+        DiscoveredCaller: {
+            /**
+             * Format: date-time
+             * @description When they came first.
+             */
+            first_seen_at: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description The same, as the token says it; empty: they are a workload. */
+            issuer: string;
+            /**
+             * Format: date-time
+             * @description When they came last.
+             */
+            last_seen_at: string;
+            /** @description Models that they asked for, 20 at most. */
+            models: string[];
+            /** @description Why nobody knows them. */
+            reason: components["schemas"]["DiscoveredReason"];
+            /**
+             * Format: int64
+             * @description Requests of theirs, at least: those of the last seconds may not be counted yet.
+             */
+            requests: number;
+            /** @description The claim `sub` of their token, or their SPIFFE id. */
+            subject: string;
+            /**
+             * Format: uuid
+             * @description By whose token issuer or gateway they came; null: the platform's.
+             */
+            tenant_id: string | null;
+            /**
+             * Format: uuid
+             * @description The issuer of their token; null: they are a workload.
+             */
+            token_issuer_id: string | null;
+            /** @description In which way they came. */
+            way: components["schemas"]["DiscoveredWay"];
+        };
+        /**
+         * @description Why nobody knows somebody.
+         * @enum {string}
+         */
+        DiscoveredReason: "no_rule" | "no_user";
+        /**
+         * @description A way in without a key.
+         * @enum {string}
+         */
+        DiscoveredWay: "token" | "workload";
         /** @description What holds: the strictest of all that apply. */
         Effective: {
             /** @description For each type of finding and direction the strictest action. */
@@ -2798,6 +3014,8 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
+            ways_in: components["schemas"]["WaysIn"];
         };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         GatewayPatch: {
@@ -2809,6 +3027,8 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description A fleet of Envoys with one token. One of the platform's serves all tenants. */
         GatewaySpec: {
@@ -2820,6 +3040,8 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description What members of a group may do. */
         GroupRule: {
@@ -2876,6 +3098,146 @@ export interface components {
              * @description The user's tenant; null for the platform's.
              */
             tenant_id: string | null;
+        };
+        /** @description Whom a token or a workload stands for: it matches the claims of an issuer's tokens, or SPIFFE ids, and leads to a tenant and to a service account, a user or a department of it. Who comes by it is listed among the API keys, without a key: what restricts keys is set there. Of rules that match, the one with the lowest position counts, of several the oldest. */
+        IdentityRule: {
+            /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
+            audience: string | null;
+            /** @description Matches tokens whose claims fulfil all of these; at most 20. */
+            claims: components["schemas"]["ClaimCondition"][];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this department's; with `person`: the department of users who are made.
+             */
+            department_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            department_name: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description Labels of what they use; at most 50. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. Usage is shown under it, as under a key's name. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            person: components["schemas"]["PersonMapping"] | null;
+            /**
+             * Format: int32
+             * @description Lower ones are looked at first, 0 to 1000000. Default 1000.
+             */
+            position: number;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this service account's, of the tenant.
+             */
+            service_account_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            service_account_name: string | null;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: uuid
+             * @description Matches tokens of this issuer, the tenant's or the platform's. Or else `workload`.
+             */
+            token_issuer_id: string | null;
+            /** @description What that is called; null: it is none, or one that you may not see. */
+            token_issuer_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+            workload: components["schemas"]["WorkloadMatch"] | null;
+        };
+        /** @description Whom a token or a workload stands for: it matches the claims of an issuer's tokens, or SPIFFE ids, and leads to a tenant and to a service account, a user or a department of it. Who comes by it is listed among the API keys, without a key: what restricts keys is set there. Of rules that match, the one with the lowest position counts, of several the oldest. */
+        IdentityRulePatch: {
+            /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
+            audience?: string | null;
+            /** @description Matches tokens whose claims fulfil all of these; at most 20. */
+            claims?: components["schemas"]["ClaimCondition"][];
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this department's; with `person`: the department of users who are made.
+             */
+            department_id?: string | null;
+            /** @description Labels of what they use; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. Usage is shown under it, as under a key's name. */
+            name?: string;
+            person?: components["schemas"]["PersonMapping"] | null;
+            /**
+             * Format: int32
+             * @description Lower ones are looked at first, 0 to 1000000. Default 1000.
+             */
+            position?: number;
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this service account's, of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Matches tokens of this issuer, the tenant's or the platform's. Or else `workload`.
+             */
+            token_issuer_id?: string | null;
+            workload?: components["schemas"]["WorkloadMatch"] | null;
+        };
+        /** @description Whom a token or a workload stands for: it matches the claims of an issuer's tokens, or SPIFFE ids, and leads to a tenant and to a service account, a user or a department of it. Who comes by it is listed among the API keys, without a key: what restricts keys is set there. Of rules that match, the one with the lowest position counts, of several the oldest. */
+        IdentityRuleSpec: {
+            /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
+            audience?: string | null;
+            /** @description Matches tokens whose claims fulfil all of these; at most 20. */
+            claims?: components["schemas"]["ClaimCondition"][];
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this department's; with `person`: the department of users who are made.
+             */
+            department_id?: string | null;
+            /** @description Labels of what they use; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. Usage is shown under it, as under a key's name. */
+            name: string;
+            person?: components["schemas"]["PersonMapping"] | null;
+            /**
+             * Format: int32
+             * @description Lower ones are looked at first, 0 to 1000000. Default 1000.
+             */
+            position?: number;
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this service account's, of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Matches tokens of this issuer, the tenant's or the platform's. Or else `workload`.
+             */
+            token_issuer_id?: string | null;
+            workload?: components["schemas"]["WorkloadMatch"] | null;
         };
         /** @description Lines of JSON. */
         JsonLines: string;
@@ -3141,9 +3503,23 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_DiscoveredCaller: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["DiscoveredCaller"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_Gateway: {
             /** @description In the order of the list. */
             items: components["schemas"]["Gateway"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_IdentityRule: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["IdentityRule"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -3228,6 +3604,13 @@ export interface components {
         List_Tenant: {
             /** @description In the order of the list. */
             items: components["schemas"]["Tenant"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_TokenIssuer: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["TokenIssuer"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -3453,6 +3836,48 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
+        };
+        /** @description Whom a token or a workload stands for: it matches the claims of an issuer's tokens, or SPIFFE ids, and leads to a tenant and to a service account, a user or a department of it. Who comes by it is listed among the API keys, without a key: what restricts keys is set there. Of rules that match, the one with the lowest position counts, of several the oldest. */
+        NewIdentityRule: {
+            /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
+            audience?: string | null;
+            /** @description Matches tokens whose claims fulfil all of these; at most 20. */
+            claims?: components["schemas"]["ClaimCondition"][];
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this department's; with `person`: the department of users who are made.
+             */
+            department_id?: string | null;
+            /** @description Labels of what they use; at most 50. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 100 characters; unique within the tenant. Usage is shown under it, as under a key's name. */
+            name: string;
+            person?: components["schemas"]["PersonMapping"] | null;
+            /**
+             * Format: int32
+             * @description Lower ones are looked at first, 0 to 1000000. Default 1000.
+             */
+            position?: number;
+            /**
+             * Format: uuid
+             * @description Whose requests they are: this service account's, of the tenant.
+             */
+            service_account_id?: string | null;
+            /**
+             * Format: uuid
+             * @description To whom it belongs.
+             */
+            tenant_id: string;
+            /**
+             * Format: uuid
+             * @description Matches tokens of this issuer, the tenant's or the platform's. Or else `workload`.
+             */
+            token_issuer_id?: string | null;
+            workload?: components["schemas"]["WorkloadMatch"] | null;
         };
         /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
         NewLimit: {
@@ -3716,6 +4141,34 @@ export interface components {
             name: string;
             /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
             time_zone?: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the gateway's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
+        };
+        /** @description An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
+        NewTokenIssuer: {
+            /** @description Of which the claim `aud` must name one; 1 to 50. A token for somebody else's service is none for this one. */
+            audiences: string[];
+            /** @description The header in which apps send their token: in `authorization` behind `Bearer`, in any other alone. Default `authorization`. */
+            header?: string;
+            /** @description As the claim `iss` says it, byte for byte; 1 to 500 visible ASCII characters. No other issuer of this installation has the same. */
+            issuer: string;
+            /** @description The public keys themselves: `{"keys": […]}`. Or else `jwks_url`. */
+            jwks?: unknown;
+            /** @description Where its public keys are (JWKS): Envoy fetches and keeps them. `http://` only inside the operator's network. Or else `jwks`. */
+            jwks_url?: string | null;
+            /**
+             * Format: int32
+             * @description For how long Envoy keeps the keys of `jwks_url`, in seconds, 10 to 86400: one that the issuer withdraws is believed no longer.
+             *     Default 300.
+             */
+            keys_kept_seconds?: number;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id?: string | null;
         };
         /** @description Somebody who administers. */
         NewUser: {
@@ -3914,7 +4367,21 @@ export interface components {
          * @description Something that may be allowed or not.
          * @enum {string}
          */
-        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "limits.read" | "limits.write" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
+        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "limits.read" | "limits.write" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "identity.read" | "identity.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
+        /** @description Which user a token names. */
+        PersonMapping: {
+            /** @description The claim, by name or path, that holds the user's e-mail address. Choose one that people cannot set themselves at the issuer. */
+            claim: string;
+            /** @description Whether somebody who is not there becomes a user at the first request. Default false: they are refused. */
+            creates: boolean;
+            /** @description What a user who is made may do in the console. Default `user`. */
+            role: components["schemas"]["PersonRole"];
+        };
+        /**
+         * @description What a user who is made at first sight may do.
+         * @enum {string}
+         */
+        PersonRole: "user" | "viewer" | "tenant_admin";
         /** @description Where the playground sends to. */
         Playground: {
             /** @description The gateway's URL, as apps use it; null: none is set (`WEIR_GATEWAY_URL`), and nothing can be sent. */
@@ -4830,6 +5297,8 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the gateway's holds. */
+            ways_in: components["schemas"]["WaysIn"];
         };
         /** @description A customer, a department or a team: what it has, nobody else sees. */
         TenantPatch: {
@@ -4845,6 +5314,8 @@ export interface components {
             name?: string;
             /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
             time_zone?: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the gateway's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description A customer, a department or a team: what it has, nobody else sees. */
         TenantSpec: {
@@ -4860,6 +5331,100 @@ export interface components {
             name: string;
             /** @description IANA name, for example `Europe/Berlin`. Default `UTC`. */
             time_zone?: string;
+            /** @description In which ways apps may or must show who they are. The stricter of this and the gateway's holds. */
+            ways_in?: components["schemas"]["WaysIn"];
+        };
+        /** @description An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
+        TokenIssuer: {
+            /** @description Of which the claim `aud` must name one; 1 to 50. A token for somebody else's service is none for this one. */
+            audiences: string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /** @description The header in which apps send their token: in `authorization` behind `Bearer`, in any other alone. Default `authorization`. */
+            header: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description As the claim `iss` says it, byte for byte; 1 to 500 visible ASCII characters. No other issuer of this installation has the same. */
+            issuer: string;
+            /** @description The public keys themselves: `{"keys": […]}`. Or else `jwks_url`. */
+            jwks: unknown;
+            /** @description Where its public keys are (JWKS): Envoy fetches and keeps them. `http://` only inside the operator's network. Or else `jwks`. */
+            jwks_url: string | null;
+            /**
+             * Format: int32
+             * @description For how long Envoy keeps the keys of `jwks_url`, in seconds, 10 to 86400: one that the issuer withdraws is believed no longer.
+             *     Default 300.
+             */
+            keys_kept_seconds: number;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+        };
+        /** @description An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
+        TokenIssuerPatch: {
+            /** @description Of which the claim `aud` must name one; 1 to 50. A token for somebody else's service is none for this one. */
+            audiences?: string[];
+            /** @description The header in which apps send their token: in `authorization` behind `Bearer`, in any other alone. Default `authorization`. */
+            header?: string;
+            /** @description As the claim `iss` says it, byte for byte; 1 to 500 visible ASCII characters. No other issuer of this installation has the same. */
+            issuer?: string;
+            /** @description The public keys themselves: `{"keys": […]}`. Or else `jwks_url`. */
+            jwks?: unknown;
+            /** @description Where its public keys are (JWKS): Envoy fetches and keeps them. `http://` only inside the operator's network. Or else `jwks`. */
+            jwks_url?: string | null;
+            /**
+             * Format: int32
+             * @description For how long Envoy keeps the keys of `jwks_url`, in seconds, 10 to 86400: one that the issuer withdraws is believed no longer.
+             *     Default 300.
+             */
+            keys_kept_seconds?: number;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name?: string;
+        };
+        /** @description An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
+        TokenIssuerSpec: {
+            /** @description Of which the claim `aud` must name one; 1 to 50. A token for somebody else's service is none for this one. */
+            audiences: string[];
+            /** @description The header in which apps send their token: in `authorization` behind `Bearer`, in any other alone. Default `authorization`. */
+            header?: string;
+            /** @description As the claim `iss` says it, byte for byte; 1 to 500 visible ASCII characters. No other issuer of this installation has the same. */
+            issuer: string;
+            /** @description The public keys themselves: `{"keys": […]}`. Or else `jwks_url`. */
+            jwks?: unknown;
+            /** @description Where its public keys are (JWKS): Envoy fetches and keeps them. `http://` only inside the operator's network. Or else `jwks`. */
+            jwks_url?: string | null;
+            /**
+             * Format: int32
+             * @description For how long Envoy keeps the keys of `jwks_url`, in seconds, 10 to 86400: one that the issuer withdraws is believed no longer.
+             *     Default 300.
+             */
+            keys_kept_seconds?: number;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
         };
         /** @description A text to try. */
         Trial: {
@@ -5399,6 +5964,29 @@ export interface components {
             password?: string | null;
             /** @description What they may do in all of their tenant, or of the platform. It is not changed from or to `platform_admin`. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What holds for one way in. The later of two is the stricter one.
+         * @enum {string}
+         */
+        WayMode: "allowed" | "required" | "refused";
+        /** @description What holds for each way in. A token or a workload leads nowhere without a rule, so both may be allowed before there is one. */
+        WaysIn: {
+            /** @description API keys. Default `allowed`. */
+            key: components["schemas"]["WayMode"];
+            /** @description Tokens (JWT) of issuers that are known. Default `allowed`. */
+            token: components["schemas"]["WayMode"];
+            /** @description The SPIFFE id of the app's certificate. Default `allowed`. */
+            workload: components["schemas"]["WayMode"];
+        };
+        /** @description Which workloads are meant: exactly one of the three. */
+        WorkloadMatch: {
+            /** @description The one with this SPIFFE id. */
+            spiffe_id: string | null;
+            /** @description Those whose SPIFFE id begins so. It ends with `/`: `spiffe://example.org/ns/apps/`. */
+            spiffe_id_prefix: string | null;
+            /** @description Those of this trust domain. */
+            trust_domain: string | null;
         };
     };
     responses: never;
@@ -9660,6 +10248,258 @@ export interface operations {
             };
         };
     };
+    list_discovered: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before. */
+                cursor?: string;
+                /** @description Only who came by this tenant's issuers and gateways. */
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_DiscoveredCaller"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assign_discovered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Assignment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: {
@@ -11898,6 +12738,855 @@ export interface operations {
                 headers: {
                     /** @description After how many seconds to try again. */
                     "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_identity_rules: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+                /** @description Only what is this service account's. */
+                service_account_id?: string;
+                /** @description Only what has this label: a name, or `name=value`. */
+                label?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_identity_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIdentityRule"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_identity_rule: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_identity_rule: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRuleSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_identity_rule: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_identity_rule: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+                /** @description What becomes of its streams under way: `end` ends them within a second. Default `finish`. */
+                streams?: "finish" | "end";
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRulePatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRule"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
                     [name: string]: unknown;
@@ -20851,6 +22540,845 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_token_issuers: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_TokenIssuer"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_token_issuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokenIssuer"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenIssuer"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_token_issuer: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenIssuer"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_token_issuer: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenIssuerSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenIssuer"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_token_issuer: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_token_issuer: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenIssuerPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenIssuer"];
                 };
             };
             /** @description The request is malformed. */

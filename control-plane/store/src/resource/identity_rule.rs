@@ -1,0 +1,233 @@
+//! What tokens and workloads lead to.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+use weir_core::actor::Actor;
+use weir_core::change::ChangeKind;
+use weir_core::field::FieldError;
+use weir_core::identity::IdentityRuleSettings;
+use weir_core::json::{Object, read, write};
+use weir_core::permission::Permission;
+use weir_core::resource::Stored;
+use weir_core::role::UserGrant;
+use weir_core::ways_in::Way;
+
+use crate::StoreError;
+use crate::authorisation::Gives;
+use crate::resource::kind::{Checking, Kind, Owner, Written};
+use crate::resource::reference::{DEPARTMENT_OF_OWNER, Reference, Within};
+
+const TOKEN_ISSUER: Reference = Reference {
+    list: None,
+    field: "token_issuer_id",
+    kind: "token_issuer",
+    within: Within::OwnerOrPlatform,
+    uses: "t.token_issuer_id = $1",
+};
+const SERVICE_ACCOUNT: Reference = Reference {
+    list: None,
+    field: "service_account_id",
+    kind: "service_account",
+    within: Within::Owner,
+    uses: "t.service_account_id = $1",
+};
+
+pub(super) struct IdentityRule;
+
+impl Kind for IdentityRule {
+    fn name(&self) -> &'static str {
+        "identity_rule"
+    }
+
+    fn title(&self) -> &'static str {
+        "identity rule"
+    }
+
+    fn table(&self) -> &'static str {
+        "identity_rules"
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &[
+            "name",
+            "position",
+            "token_issuer_id",
+            "audience",
+            "claims",
+            "workload",
+            "department_id",
+            "service_account_id",
+            "person",
+            "labels",
+        ]
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::Tenant
+    }
+
+    fn reading(&self) -> Permission {
+        Permission::IdentityRead
+    }
+
+    fn writing(&self) -> Permission {
+        Permission::IdentityWrite
+    }
+
+    fn references(&self) -> &'static [Reference] {
+        &[TOKEN_ISSUER, DEPARTMENT_OF_OWNER, SERVICE_ACCOUNT]
+    }
+
+    /// Users whom it makes have its role: no more than whoever writes it.
+    fn gives(&self, spec: &Object) -> Gives {
+        let person = read::<IdentityRuleSettings>(spec.clone().into()).ok().and_then(|settings| settings.person);
+        let grant = person.filter(|person| person.creates).map(|person| UserGrant {
+            role: Some(person.role.role().built_in()),
+            custom_role_id: None,
+            department_id: None,
+        });
+        Gives { grants: grant.into_iter().collect(), ..Gives::default() }
+    }
+
+    fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
+        let settings: IdentityRuleSettings = read(spec.into())?;
+        settings.check()?;
+        Ok(write(&settings))
+    }
+
+    fn outdates(&self, stored: &Stored) -> ChangeKind {
+        ChangeKind::Tenant { tenant_id: stored.tenant_id.unwrap_or_default() }
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    /// What comes by the platform's issuers, and workloads, may be anybody's: only the platform says whose. Who comes by the rule has a row
+    /// among the keys.
+    fn project<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        written: &'a Written<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let settings: IdentityRuleSettings = read(written.spec.clone().into())?;
+            if is_of_a_tenant(written.actor) {
+                expect_own_issuer(connection, written, &settings).await?;
+            }
+            keep_keys(connection, written, &settings).await
+        }
+        .boxed()
+    }
+
+    /// Its rows among the keys stay as deleted keys do: usage of their last requests may still be on its way.
+    fn deletion(&self) -> &'static [&'static str] {
+        &[
+            "UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
+                 department_id = NULL
+             WHERE identity_rule_id = $1 AND deleted_at IS NULL",
+            "DELETE FROM identity_rules WHERE id = $1",
+        ]
+    }
+}
+
+fn is_of_a_tenant(actor: &Actor) -> bool {
+    actor.scope().tenant().is_some()
+}
+
+async fn expect_own_issuer(
+    connection: &mut PgConnection,
+    written: &Written<'_>,
+    settings: &IdentityRuleSettings,
+) -> Result<(), StoreError> {
+    if settings.workload.is_some() {
+        return Err(StoreError::Forbidden("only the platform's admins say whose workloads are"));
+    }
+    let (is_own,): (bool,) =
+        sqlx::query_as("SELECT EXISTS (SELECT 1 FROM token_issuers WHERE id = $1 AND tenant_id = $2)")
+            .bind(settings.token_issuer_id)
+            .bind(written.tenant_id)
+            .fetch_one(connection)
+            .await?;
+    if is_own {
+        Ok(())
+    } else {
+        Err(StoreError::Forbidden("only the platform's admins say whose tokens of its issuers are"))
+    }
+}
+
+/// Changes the rows of the rule among the keys as the rule has changed. They come with the first requests.
+async fn keep_keys(
+    connection: &mut PgConnection,
+    written: &Written<'_>,
+    settings: &IdentityRuleSettings,
+) -> Result<(), StoreError> {
+    let names_users = settings.person.is_some();
+    // What they have become is another's: usage of before stays with the rows of before.
+    sqlx::query(
+        "UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
+             department_id = NULL
+         WHERE identity_rule_id = $1 AND deleted_at IS NULL AND ($2 <> (user_id IS NOT NULL) OR way <> $3)",
+    )
+    .bind(written.id)
+    .bind(names_users)
+    .bind(way(settings).name())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE api_keys SET labels = $2, service_account_id = $3, department_id = CASE WHEN user_id IS NULL THEN $4 END
+         WHERE identity_rule_id = $1 AND deleted_at IS NULL",
+    )
+    .bind(written.id)
+    .bind(Json(&settings.labels))
+    .bind(settings.service_account_id)
+    .bind(settings.department_id)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// In which way those come whom a rule means.
+pub(crate) fn way(settings: &IdentityRuleSettings) -> Way {
+    if settings.workload.is_some() { Way::Workload } else { Way::Token }
+}
+
+/// The row among the keys of a rule, or of a user who comes by it: id and address. It is there once, whoever asks at the same time. A name that
+/// another key has already gets the end of the id behind it.
+pub(crate) async fn insert_key(
+    connection: &mut PgConnection,
+    tenant_id: Uuid,
+    rule_id: Uuid,
+    settings: &IdentityRuleSettings,
+    user: Option<(Uuid, &str)>,
+    revision: i64,
+) -> Result<(), StoreError> {
+    let name = match user {
+        Some((_, address)) => format!("{}: {address}", settings.name),
+        None => settings.name.clone(),
+    };
+    sqlx::query(
+        "INSERT INTO api_keys (id, tenant_id, name, prefix, way, identity_rule_id, user_id, service_account_id, department_id,
+             labels, revision)
+         SELECT $1, $2, CASE WHEN EXISTS (SELECT 1 FROM api_keys WHERE tenant_id = $2 AND name = left($3, 100) AND deleted_at IS NULL)
+                             THEN left($3, 87) || ' ' || right($1::text, 12) ELSE left($3, 100) END,
+             '', $4, $5, $6, $7, CASE WHEN $6::uuid IS NULL THEN $8::uuid END, $9, $10
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(Uuid::now_v7())
+    .bind(tenant_id)
+    .bind(name)
+    .bind(way(settings).name())
+    .bind(rule_id)
+    .bind(user.map(|(id, _)| id))
+    .bind(settings.service_account_id)
+    .bind(settings.department_id)
+    .bind(Json(&settings.labels))
+    .bind(revision)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What a client has shown to say who it is.
+
+use sha2::Digest as _;
+use weir_config::api_key::KeyForm;
+use weir_exchange::WayIn;
+use weir_proto::dataplane::{Peer, ResolveCredentialRequest};
+
+use crate::Digest;
+
+/// What the bits of digests are changed by, so that no key has that of a token or a certificate, whatever it says.
+const TOKEN: u8 = 0x55;
+const PEER: u8 = 0xaa;
+
+/// Something by which a client has shown who it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// Names it in the cache: of a key its SHA-256.
+    pub(crate) digest: Digest,
+    /// Whether not just anybody can make it up.
+    pub(crate) is_vouched_for: bool,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Key,
+    /// The claims of a token that the proxy has verified, as they stand in it.
+    Token(String),
+    Workload(Peer),
+}
+
+impl Shown {
+    pub(crate) fn key(key: &[u8]) -> Self {
+        let digest = sha2::Sha256::digest(key).into();
+        Self { digest, is_vouched_for: KeyForm::of(key) == KeyForm::Checked, what: What::Key }
+    }
+
+    pub(crate) fn token(claims: String) -> Self {
+        let digest = digest(TOKEN, [claims.as_bytes()].into_iter());
+        Self { digest, is_vouched_for: true, what: What::Token(claims) }
+    }
+
+    pub(crate) fn workload(peer: Peer) -> Self {
+        let parts = peer.uris.iter().chain(&peer.forwarded_uris).map(String::as_bytes);
+        // How many of them are the connection's own tells the two lists apart.
+        let number = [u8::try_from(peer.uris.len()).unwrap_or(u8::MAX)];
+        let digest = digest(PEER, [number.as_slice()].into_iter().chain(parts));
+        Self { digest, is_vouched_for: !peer.uris.is_empty(), what: What::Workload(peer) }
+    }
+
+    /// In which way.
+    pub(crate) fn way(&self) -> WayIn {
+        match self.what {
+            What::Key => WayIn::Key,
+            What::Token(_) => WayIn::Token,
+            What::Workload(_) => WayIn::Workload,
+        }
+    }
+
+    /// Asks about it.
+    pub(crate) fn ask(&self, request: ResolveCredentialRequest) -> ResolveCredentialRequest {
+        match &self.what {
+            What::Key => ResolveCredentialRequest { key_sha256: self.digest.to_vec(), ..request },
+            What::Token(claims) => ResolveCredentialRequest { token_claims: claims.clone(), ..request },
+            What::Workload(peer) => ResolveCredentialRequest { peer: Some(peer.clone()), ..request },
+        }
+    }
+}
+
+fn digest<'a>(bits: u8, parts: impl Iterator<Item = &'a [u8]>) -> Digest {
+    let mut digest = sha2::Sha256::new();
+    for part in parts {
+        digest.update(part);
+        digest.update(b"\0");
+    }
+    Digest::from(digest.finalize()).map(|byte| byte ^ bits)
+}

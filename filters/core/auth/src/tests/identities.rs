@@ -1,0 +1,145 @@
+//! Who comes by a token or a certificate, and what is required beside a key.
+
+use super::*;
+use weir_config::names::HEADER_TOKEN_CLAIMS;
+
+const PEER_URI: &str = "connection.uri_san_peer_certificate";
+const CLAIMS: (&str, &str) = (HEADER_TOKEN_CLAIMS, "eyJzdWIiOiJhIn0");
+const DUMMY: (&str, &str) = ("authorization", "Bearer sk-dummy");
+
+impl Vm {
+    fn ask_with(&mut self, shown: &[(&str, &str)]) -> Request {
+        let mut headers = vec![(":method", "POST"), (":path", "/v1/chat/completions")];
+        headers.extend(shown);
+        self.request(&headers)
+    }
+
+    /// What the last callout asked.
+    fn asked(&self) -> ResolveCredentialRequest {
+        let call = self.host.calls.last().expect("a callout");
+        ResolveCredentialRequest::decode(call.message.as_slice()).expect("is decodable")
+    }
+
+    /// Sends a request and answers its look-ups, as many as there are answers.
+    fn resolved(&mut self, shown: &[(&str, &str)], answers: Vec<Result<ResolveCredentialResponse, u32>>) -> String {
+        let mut request = self.ask_with(shown);
+        for answer in answers {
+            assert_eq!(request.flow, Flow::Pause, "the control plane is asked");
+            request.flow = self.answer(&mut request, answer);
+        }
+        seen_by_client(&request.flow)
+    }
+}
+
+fn requires(ways: &[&str], tenant: &str) -> Result<ResolveCredentialResponse, u32> {
+    let mut response = active(tenant, 5, "gpt").expect("an answer");
+    if let Some(principal) = &mut response.principal {
+        principal.required_ways_in = ways.iter().map(|way| (*way).to_owned()).collect();
+    }
+    Ok(response)
+}
+
+#[test]
+fn a_token_is_asked_for_by_its_claims_and_known_from_then_on() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
+    let asked = vm.asked();
+    assert_eq!((asked.token_claims.as_str(), asked.key_sha256.len(), asked.peer), (CLAIMS.1, 0, None));
+    assert!(asked.keeps_ways_in);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![]), "passes");
+    assert_eq!(vm.resolved(&[(HEADER_TOKEN_CLAIMS, "eyJzdWIiOiJiIn0")], vec![]), "asks", "another token");
+    let (mut other, claims) = (Vm::new(ASKED), format!("{}\0", CLAIMS.1));
+    assert_eq!(other.resolved(&[CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
+    assert_eq!(other.seen_by_client(&claims), "asks", "a key is never taken for a token");
+}
+
+#[test]
+fn what_nobody_knows_makes_way_for_what_else_was_shown() {
+    let mut vm = Vm::new(ASKED);
+    vm.host.properties.insert(PEER_URI.into(), b"spiffe://example.org/a".to_vec());
+    let answers = vec![denied(Status::Unknown), denied(Status::NoRule), active("acme", 5, "gpt")];
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], answers), "passes");
+    let peer = vm.asked().peer.expect("a peer");
+    assert_eq!((peer.uris, peer.forwarded_uris), (vec!["spiffe://example.org/a".to_owned()], vec![]));
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![]), "passes", "all three are remembered");
+}
+
+#[test]
+fn a_key_that_was_taken_back_makes_way_for_nothing() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![denied(Status::Revoked)]), "401 invalid_api_key");
+}
+
+#[test]
+fn the_refusal_tells_what_was_wrong_with_what_was_shown() {
+    let check = |shown: &[(&str, &str)], answers: Vec<Result<ResolveCredentialResponse, u32>>, expect: &str| {
+        assert_eq!(Vm::new(ASKED).resolved(shown, answers), expect, "{shown:?}");
+    };
+    check(&[CLAIMS], vec![denied(Status::NoRule)], "403 caller_unknown");
+    check(&[CLAIMS], vec![denied(Status::NoUser)], "403 caller_unknown");
+    check(&[CLAIMS], vec![denied(Status::Malformed)], "401 invalid_token");
+    check(&[CLAIMS], vec![denied(Status::Disabled)], "403 caller_disabled");
+    check(&[CLAIMS], vec![denied(Status::Revoked)], "403 caller_disabled");
+    check(&[CLAIMS], vec![denied(Status::WayRefused)], "403 way_in_refused");
+    check(&[DUMMY], vec![denied(Status::WayRefused)], "403 way_in_refused");
+    check(&[DUMMY], vec![denied(Status::Unknown)], "401 invalid_api_key");
+    check(&[CLAIMS, CLAIMS], vec![], "401 invalid_api_key");
+    check(&[(HEADER_TOKEN_CLAIMS, "a,b")], vec![], "401 invalid_api_key");
+    check(&[(HEADER_TOKEN_CLAIMS, &"a".repeat(16 * 1024 + 1))], vec![], "401 invalid_api_key");
+    let forwarded = ("x-forwarded-client-cert", "URI=spiffe://example.org/a");
+    check(&[forwarded], vec![denied(Status::Unknown)], "401 invalid_api_key");
+
+    let mut vm = Vm::new(ASKED);
+    let failure = "metadata.filter_metadata.envoy.filters.http.jwt_authn.weir_failure.message";
+    vm.host.properties.insert(failure.into(), b"Jwt is expired".to_vec());
+    assert_eq!(vm.resolved(&[("authorization", "Bearer a.b.c")], vec![denied(Status::Unknown)]), "401 invalid_token");
+}
+
+#[test]
+fn what_is_required_must_be_shown_by_the_same_tenant() {
+    let both = [("authorization", "Bearer weir_1"), CLAIMS];
+    let mut vm = Vm::new(ASKED);
+    let token = || requires(&["token"], "acme");
+    assert_eq!(vm.resolved(&both, vec![token(), token()]), "passes");
+    assert_eq!(vm.resolved(&both, vec![]), "passes");
+    assert_eq!(vm.resolved(&both[..1], vec![]), "401 credential_required");
+    assert_eq!(vm.resolved(&both[1..], vec![]), "passes");
+    assert_eq!(Vm::new(ASKED).resolved(&both, vec![token(), denied(Status::NoRule)]), "401 credential_required");
+    assert_eq!(Vm::new(ASKED).resolved(&both, vec![token(), requires(&["token"], "other")]), "403 callers_differ");
+    assert_eq!(Vm::new(ASKED).resolved(&both, vec![requires(&["key"], "acme")]), "passes");
+    assert_eq!(Vm::new(ASKED).resolved(&both, vec![requires(&["workload"], "acme")]), "401 credential_required");
+    assert_eq!(Vm::new(ASKED).resolved(&both, vec![requires(&["later"], "acme")]), "503 auth_unavailable");
+}
+
+#[test]
+fn a_rule_that_is_new_is_felt_by_those_whom_none_knew() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![denied(Status::NoRule)]), "403 caller_unknown");
+    assert_eq!(vm.resolved(&[CLAIMS], vec![]), "403 caller_unknown");
+    vm.cache.forget_tenants(["acme"]);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![active("acme", 6, "gpt")]), "passes");
+}
+
+#[test]
+fn refusals_without_asking_are_counted_and_told() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![denied(Status::NoRule)]), "403 caller_unknown");
+    for _ in 0..3 {
+        assert_eq!(vm.resolved(&[CLAIMS], vec![]), "403 caller_unknown");
+    }
+    vm.host.now += 11 * SECOND;
+    assert_eq!(vm.resolved(&[CLAIMS], vec![denied(Status::NoRule)]), "403 caller_unknown");
+    assert_eq!(vm.asked().refused_since, 3);
+}
+
+#[test]
+fn without_a_control_plane_keys_alone_count() {
+    let digest = sha2::Sha256::digest(b"weir_1").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let config = format!(
+        r#"{{"source": {{"static": [{{"key_sha256": "{digest}", "tenant_id": "t", "key_id": "k", "models": []}}]}}}}"#
+    );
+    let mut vm = Vm::new(&config);
+    vm.host.properties.insert(PEER_URI.into(), b"spiffe://example.org/a".to_vec());
+    assert_eq!(vm.resolved(&[CLAIMS], vec![]), "401 invalid_api_key");
+    assert_eq!(vm.resolved(&[("authorization", "Bearer weir_1"), CLAIMS], vec![]), "passes");
+}
