@@ -32,6 +32,8 @@ pub struct Postgres {
     log: PathBuf,
     port: u16,
     password: String,
+    /// Whether a commit waits for the disk.
+    durable: bool,
     /// Postgres refuses to run as root.
     account: Option<Account>,
 }
@@ -47,12 +49,25 @@ impl Postgres {
             Some(account) => reach::open_to(account, home, &programs)?,
             None => (home.to_owned(), programs),
         };
-        let postgres =
-            Postgres { programs, data: home.join("postgres"), log, port, password: password.into(), account };
+        let postgres = Postgres {
+            programs,
+            data: home.join("postgres"),
+            log,
+            port,
+            password: password.into(),
+            durable: true,
+            account,
+        };
         if !postgres.data.join("PG_VERSION").exists() {
             postgres.create().await?;
         }
         Ok(postgres)
+    }
+
+    /// The same for data that goes with the command: nothing waits for the disk.
+    #[must_use]
+    pub fn forgetful(self) -> Postgres {
+        Postgres { durable: false, ..self }
     }
 
     /// URL with user, password and database.
@@ -85,7 +100,7 @@ impl Postgres {
             format!("port={}", self.port),
             // Loopback only: no socket file, whose path could be too long for the kernel.
             "unix_socket_directories=".into(),
-            "fsync=on".into(),
+            format!("fsync={}", if self.durable { "on" } else { "off" }),
             "max_connections=200".into(),
             // A failed statement's values and the row in its way may be somebody's address.
             "log_error_verbosity=terse".into(),
@@ -117,7 +132,8 @@ impl Postgres {
         }
         let mut initdb = self.command("initdb");
         initdb
-            .args(["--username", NAME, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"])
+            // Without waiting for the disk: what a crash of the machine in the next seconds could lose is a database still empty.
+            .args(["--username", NAME, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"])
             .arg("--pwfile")
             .arg(&password.path)
             .arg("--pgdata")

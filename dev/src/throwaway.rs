@@ -28,7 +28,7 @@ pub async fn with_postgres(tools: PathBuf, command: &[String]) -> Result<ExitSta
     let [port] = ports::choose([("the test database's port", 0)])?;
     let log = folder.path().join("postgres.log");
     let tools = Tools::at(repository()?.join(tools));
-    let postgres = Postgres::prepare(&tools, folder.path(), log, port, "test").await?;
+    let postgres = Postgres::prepare(&tools, folder.path(), log, port, "test").await?.forgetful();
     let mut process = postgres.start().await?;
     let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let status = tokio::select! {

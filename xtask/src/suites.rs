@@ -21,11 +21,7 @@ struct Report {
 pub(crate) fn test(root: &Path) -> Result<()> {
     let mut report = Report { title: "Tests", steps: Vec::new() };
     report.step("set up", || setup::setup(root).and_then(|()| node::setup(root).map(drop)));
-    report.step("build the filters", || wasm::build(root));
-    report.step("build the filters that tests crash", || wasm::build_with_crash_trigger(root));
-    report.step("build the programs", || {
-        command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))
-    });
+    report.step("build the filters, the programs and the tests", || build(root));
     // Nothing below makes sense without these.
     if report.failed() == 0 {
         report.step("unit, property and structure tests", || workspace_tests(root));
@@ -46,8 +42,7 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
         command::run(cargo(root).args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
     });
     report.step("clippy", || {
-        let workspace = ["clippy", "--quiet", "--workspace", "--exclude", "weir-module", "--all-targets"];
-        command::run(cargo(root).args(workspace).args(["--", "--deny", "warnings"]))
+        command::run(workspace(&mut cargo(root), "clippy").args(["--all-targets", "--", "--deny", "warnings"]))
     });
     report.step("clippy of the filters for wasm", || {
         setup::wasm_target()?;
@@ -59,13 +54,27 @@ pub(crate) fn lint(root: &Path) -> Result<()> {
     report.end()
 }
 
-/// With a Postgres of their own, named by WEIR_TEST_DATABASE_URL. The module is for wasm only. Property tests see the same values
-/// each time; run alone, without this seed, they see others.
+/// All at once: a filter's build ends in a long step on one processor. Each has a folder of its own to build in.
+fn build(root: &Path) -> Result<()> {
+    let programs = || {
+        command::run(cargo(root).args(["build", "--package", "weir", "--package", "weir-dev"]))?;
+        command::run(workspace(&mut cargo(root), "test").arg("--no-run"))
+    };
+    beside(|| beside(|| wasm::build(root), || wasm::build_with_crash_trigger(root)), programs)
+}
+
+/// With a Postgres of their own, named by WEIR_TEST_DATABASE_URL. Property tests see the same values each time; run alone, without
+/// this seed, they see others.
 fn workspace_tests(root: &Path) -> Result<()> {
     let mut tests = weir_dev(root);
     tests.env("PROPTEST_RNG_SEED", "1");
     tests.args(["postgres", "--"]).arg(cargo(root).get_program());
-    command::run(tests.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "weir-module"]))
+    command::run(workspace(&mut tests, "test").arg("--no-fail-fast"))
+}
+
+/// Cargo's command for all but the module, which is for wasm only.
+fn workspace<'a>(cargo: &'a mut Command, command: &str) -> &'a mut Command {
+    cargo.args([command, "--quiet", "--workspace", "--exclude", "weir-module"])
 }
 
 /// Two systems side by side: one for the files that mostly wait, and one for all else.

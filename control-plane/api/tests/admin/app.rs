@@ -18,7 +18,7 @@ use weir_core::secret::sha256;
 use weir_core::tenant::UserSettings;
 use weir_store::Store;
 
-use crate::postgres::fresh_database;
+use crate::postgres::migrated_database;
 
 pub(crate) struct App {
     pub(crate) store: Store,
@@ -45,12 +45,16 @@ pub(crate) struct Answer {
 }
 
 pub(crate) async fn app() -> App {
-    app_on(fresh_database().await).await
+    app_on(migrated_database(encryption()).await).await
 }
 
-/// The API with this empty database.
+fn encryption() -> Encryption {
+    Encryption::new(&[7; 32]).unwrap()
+}
+
+/// The API with this database, which it migrates.
 pub(crate) async fn app_on(database_url: String) -> App {
-    let store = Store::connect(&database_url, Encryption::new(&[7; 32]).unwrap()).await.unwrap();
+    let store = Store::connect(&database_url, encryption()).await.unwrap();
     let allowed = ["*.allowed.internal", "10.7.7.7"].map(|host| host.parse().unwrap());
     let store = store.with_allowed_hosts(AllowedHosts::new(allowed.to_vec()));
     store.migrate().await.unwrap();

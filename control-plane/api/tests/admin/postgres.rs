@@ -6,15 +6,34 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+use weir_core::encryption::Encryption;
 use weir_dev::ports;
 use weir_dev::postgres::Postgres;
 use weir_dev::settings::repository;
 use weir_dev::throwaway::VARIABLE;
 use weir_dev::tools::Tools;
+use weir_store::Store;
 
 /// The URL of a new, empty database.
 pub(crate) async fn fresh_database() -> String {
     new_database("").await
+}
+
+/// Of a new one that has been migrated by a store with this key: a copy, since migrating takes longer than most tests.
+pub(crate) async fn migrated_database(encryption: Encryption) -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let url = fresh_database().await;
+            let store = Store::connect(&url, encryption).await.expect("a store");
+            store.migrate().await.expect("migrations");
+            // Postgres copies no database that somebody is connected with.
+            store.close().await;
+            url.rsplit_once('/').expect("a URL with a database").1.to_owned()
+        })
+        .await;
+    new_database(&format!("TEMPLATE {template}")).await
 }
 
 /// One that folds letters of all scripts, as most operators' do. Ours knows the ASCII letters only.
@@ -69,7 +88,7 @@ async fn start() -> Result<(String, weir_dev::process::Process)> {
     std::fs::create_dir_all(&home)?;
     let [port] = ports::choose([("the test database's port", 0)])?;
     let tools = Tools::at(repository()?.join(".weir/tools"));
-    let postgres = Postgres::prepare(&tools, &home, home.join("postgres.log"), port, "test").await?;
+    let postgres = Postgres::prepare(&tools, &home, home.join("postgres.log"), port, "test").await?.forgetful();
     let process = postgres.start().await?;
     let mut connection = PgConnection::connect(&postgres.url()).await.context("cannot connect")?;
     let old: Vec<(String,)> = sqlx::query_as("SELECT datname FROM pg_database WHERE datname LIKE 'weir\\_test\\_%'")
