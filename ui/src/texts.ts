@@ -388,6 +388,8 @@ export const texts = {
       INSURANCE_NUMBER: "Insurance numbers",
       DATE_OF_BIRTH: "Dates of birth",
       VIN: "Vehicle numbers (VIN)",
+      PERSON: "Names of persons",
+      ADDRESS: "Addresses of places",
     },
     deleteConsequence: "A profile that a tenant or a key still uses cannot be deleted.",
     empty: "No profile yet.",

@@ -27,6 +27,8 @@ export const findings = [
   "INSURANCE_NUMBER",
   "DATE_OF_BIRTH",
   "VIN",
+  "PERSON",
+  "ADDRESS",
 ] as const satisfies readonly Schemas["FindingType"][];
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];

@@ -238,6 +238,10 @@ finding_types! {
     DateOfBirth = "DATE_OF_BIRTH",
     /// The number of a vehicle, with a valid check character (ISO 3779).
     Vin = "VIN",
+    /// The name of a person.
+    Person = "PERSON",
+    /// The address of a place: street and number, a flat, a town with its code.
+    Address = "ADDRESS",
 }
 
 impl FindingType {

@@ -32,6 +32,7 @@ mod merge;
 mod plugin;
 pub mod scan;
 pub mod stream;
+pub mod words;
 
 pub use cache::ProfileCache;
 pub use filter::GuardrailsStream;

@@ -11,6 +11,7 @@ use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailR
 use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
+use crate::words::WordRules;
 use weir_llm::steps;
 
 /// Which way a text goes.
@@ -110,7 +111,8 @@ impl Profile {
 
     /// Whether anything is looked for in this direction.
     pub fn watches(&self, direction: Direction) -> bool {
-        self.rules(direction).engine.is_some()
+        let rules = self.rules(direction);
+        rules.engine.is_some() || rules.words.is_some()
     }
 
     /// What becomes of a request with something that cannot be read.
@@ -120,7 +122,9 @@ impl Profile {
 
     /// Whether anything is replaced or refused in this direction.
     pub(crate) fn edits(&self, direction: Direction) -> bool {
-        self.rules(direction).enabled.iter().any(|(_, action)| *action >= Action::Redact)
+        let rules = self.rules(direction);
+        let of_words = rules.words.as_ref().and_then(WordRules::strictest);
+        rules.enabled.iter().map(|(_, action)| *action).chain(of_words).any(|action| action >= Action::Redact)
     }
 
     pub(crate) fn rules(&self, direction: Direction) -> &Rules {
@@ -153,6 +157,8 @@ pub(crate) struct Rules {
     triggers: Vec<(Trigger, Vec<Enabled>)>,
     /// The patterns of all triggers; `None` if there are none.
     engine: Option<Arc<Regex>>,
+    /// What is looked for at every word.
+    words: Option<WordRules>,
 }
 
 impl Rules {
@@ -187,7 +193,7 @@ impl Rules {
         } else {
             Some(engines.of_triggers(triggers.iter().map(|(trigger, _)| *trigger).collect())?)
         };
-        Ok(Self { enabled, waiting, triggers, engine })
+        Ok(Self { enabled, waiting, triggers, engine, words: WordRules::of(strictest) })
     }
 
     fn scan(&self, text: &str) -> Vec<Finding> {
@@ -204,10 +210,21 @@ impl Rules {
 
     /// The matches that begin in `starts`, in the order of their starts. They begin and end where characters do.
     pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
-        let Some(engine) = &self.engine else { return };
         if starts.is_empty() {
             return;
         }
+        if let Some(words) = &self.words {
+            words.matches(text, starts.clone(), found);
+        }
+        if let Some(engine) = &self.engine {
+            self.triggered(engine, text, starts, found);
+        }
+        steps::count(found.len());
+        found.sort_unstable_by_key(|(one, _)| *one);
+    }
+
+    /// The matches of the detectors that are called by a trigger.
+    fn triggered(&self, engine: &Regex, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
         // What leads to a match may stand before it, or within it.
         let from = starts.start.saturating_sub(CONTEXT);
         let until = starts.end.saturating_add(FARTHEST_TRIGGER);
@@ -229,8 +246,6 @@ impl Rules {
                 });
             }
         }
-        steps::count(found.len());
-        found.sort_unstable_by_key(|(one, _)| *one);
     }
 
     /// Whether the sign of an address is in a text.
@@ -243,8 +258,9 @@ impl Rules {
 
     /// The first byte, at or after `from`, of what is not decided before more text is here.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        let first = self.waiting.iter().map(|detector| detector.undecided(text, from)).min().unwrap_or(text.len());
-        detect::character_start(text, first)
+        let of_words = self.words.as_ref().map(|words| words.undecided(text, from));
+        let first = self.waiting.iter().map(|detector| detector.undecided(text, from)).chain(of_words).min();
+        detect::character_start(text, first.unwrap_or(text.len()))
     }
 }
 
