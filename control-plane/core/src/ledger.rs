@@ -79,6 +79,38 @@ pub struct UsageRecord {
     /// Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt`, `provider`, `envoy` or `client`; empty
     /// without one, and from older gateways.
     pub decided_by: String,
+    /// What the provider and the client said besides; empty from older gateways.
+    pub said: RecordSaid,
+    /// For whom the key was then.
+    pub subject: RecordSubject,
+}
+
+/// What the provider and the client of a request said besides its figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordSaid {
+    /// What served, where it is not what everybody gets, for example `priority` or `fast+geo_us`.
+    pub service_tier: String,
+    /// The provider's usage as it said it (JSON): of a stream the first and the last word.
+    pub raw_usages: Vec<String>,
+    /// Searches of the web that the provider did.
+    pub web_searches: u64,
+    /// The trace that the client's `traceparent` named.
+    pub trace_id: String,
+    /// The client's own `x-request-id`.
+    pub client_request_id: String,
+}
+
+/// For whom a key was when its request was recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordSubject {
+    /// The user who owns the key.
+    pub user_id: Option<Uuid>,
+    /// The service account that owns it.
+    pub service_account_id: Option<Uuid>,
+    /// The department that owns it, or to which its owner belongs.
+    pub department_id: Option<Uuid>,
+    /// `name=value`, sorted: the key's, and those of its owner and its department that it does not have itself.
+    pub labels: Vec<String>,
 }
 
 /// One try at one provider. What a stored one lacks, since an older version wrote it, is as if the gateway had not said it.
@@ -97,6 +129,14 @@ pub struct UsageAttempt {
     pub started_after_us: u64,
     /// From the request's arrival to the head of the provider's answer, in microseconds; `None`: it sent none.
     pub answered_after_us: Option<u64>,
+    /// What its provider bills, in pico-dollars; `None`: an older gateway did not say.
+    pub cost_picousd: Option<u64>,
+    /// Tokens of the prompt that it bills.
+    pub input_tokens: u64,
+    /// Tokens of the answer that it bills.
+    pub output_tokens: u64,
+    /// The price's version; empty without one.
+    pub price_version: String,
 }
 
 /// How far ahead of ours an Envoy's clock may be.
@@ -115,6 +155,10 @@ const LONGEST_US: u64 = 7 * 86_400 * 1_000_000;
 const LONGEST_MODEL: usize = 256;
 /// Characters of every other text.
 const LONGEST_TEXT: usize = 128;
+/// Bytes of a usage as it was said.
+const LONGEST_USAGE: usize = 2_048;
+/// And how many of them.
+const MOST_USAGES: usize = 2;
 /// Attempts of one request that are kept.
 const MOST_ATTEMPTS: usize = 16;
 /// Findings of different kinds, and fields that are doubtful.
@@ -154,6 +198,10 @@ impl UsageRecord {
             attempt.started_after_us = attempt.started_after_us.min(LONGEST_US);
             attempt.answered_after_us = attempt.answered_after_us.map(|after| after.min(LONGEST_US));
             shorten(&mut attempt.upstream_model, LONGEST_MODEL);
+            shorten(&mut attempt.price_version, LONGEST_TEXT);
+            attempt.cost_picousd = attempt.cost_picousd.map(|cost| cost.min(DEAREST_PICOUSD));
+            attempt.input_tokens = attempt.input_tokens.min(MOST_TOKENS);
+            attempt.output_tokens = attempt.output_tokens.min(MOST_TOKENS);
         }
         if !(now - OLDEST..=now + CLOCK_AHEAD).contains(&self.started_at) {
             self.started_at = now;
@@ -167,9 +215,15 @@ impl UsageRecord {
             &mut self.error_code,
             &mut self.outcome,
             &mut self.decided_by,
+            &mut self.said.service_tier,
+            &mut self.said.trace_id,
+            &mut self.said.client_request_id,
         ] {
             shorten(text, LONGEST_TEXT);
         }
+        self.said.web_searches = self.said.web_searches.min(MOST_TOKENS);
+        self.said.raw_usages.retain(|usage| usage.len() <= LONGEST_USAGE);
+        self.said.raw_usages.truncate(MOST_USAGES);
         self.doubtful.truncate(MOST_TEXTS);
         for field in refused {
             if !self.doubtful.iter().any(|named| named == field) {
@@ -282,6 +336,8 @@ mod tests {
             pool_id: None,
             attempt_details: vec![attempt()],
             decided_by: String::new(),
+            said: RecordSaid::default(),
+            subject: RecordSubject::default(),
         }
     }
 
@@ -293,6 +349,7 @@ mod tests {
             status: 200,
             started_after_us: 1,
             answered_after_us: Some(2),
+            ..UsageAttempt::default()
         }
     }
 
@@ -347,6 +404,13 @@ mod tests {
             guardrail_findings: vec![long(); 100],
             doubtful: vec![long(); 100],
             decided_by: long(),
+            said: RecordSaid {
+                service_tier: long(),
+                raw_usages: vec![long(), "{}".into(), "{}".into(), "{}".into()],
+                web_searches: u64::MAX,
+                trace_id: long(),
+                client_request_id: long(),
+            },
             attempt_details: vec![
                 UsageAttempt {
                     upstream_model: long(),
@@ -363,7 +427,20 @@ mod tests {
         assert_eq!(texts, [LONGEST_MODEL; 2]);
         let UsageRecord { operation, price_version, error_code, outcome, decided_by, .. } = &bounded;
         let (finding, doubtful) = (&bounded.guardrail_findings[0], &bounded.doubtful[0]);
-        for text in [operation, price_version, error_code, outcome, decided_by, finding, doubtful] {
+        let RecordSaid { service_tier, trace_id, client_request_id, raw_usages, .. } = &bounded.said;
+        assert_eq!(raw_usages, &["{}", "{}"], "one that is cut off is none");
+        for text in [
+            operation,
+            price_version,
+            error_code,
+            outcome,
+            decided_by,
+            finding,
+            doubtful,
+            service_tier,
+            trace_id,
+            client_request_id,
+        ] {
             assert_eq!(text.chars().count(), LONGEST_TEXT);
         }
         assert_eq!((bounded.guardrail_findings.len(), bounded.doubtful.len()), (MOST_TEXTS, MOST_TEXTS));

@@ -1,9 +1,11 @@
 //! Providers, pools, models and guardrail profiles, as administrators write them.
 
+mod price;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_config::{GuardrailProfile, Price};
+use weir_config::GuardrailProfile;
 use weir_llm::Schema;
 
 use crate::actor::{Actor, Sees};
@@ -14,6 +16,8 @@ use crate::permission::Permission;
 use crate::presets::{PRESETS, Preset};
 use crate::schemas::Capabilities;
 use crate::snapshot::BaseUrl;
+
+pub use price::{LongContextPrice, MemberPrice, PriceRates, TierPrice};
 
 /// What is decided about a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -246,49 +250,8 @@ pub struct MemberSettings {
     pub capabilities: CapabilityOverrides,
 }
 
-/// What a member's tokens cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Price)]
-pub struct MemberPrice {
-    /// Micro-dollars for a million input tokens (so 2.50 $ per million is 2500000).
-    pub input_microusd_per_million: u64,
-    /// Micro-dollars for a million input tokens that the provider read from its cache.
-    pub cached_input_microusd_per_million: u64,
-    /// Micro-dollars for a million input tokens that the provider wrote to its cache for five minutes, or for a time that it does
-    /// not say. Absent or null: 1.25 times the input's price.
-    #[serde(default)]
-    pub cache_write_microusd_per_million: Option<u64>,
-    /// Micro-dollars for a million input tokens that the provider wrote to its cache for an hour. Absent or null: twice the input's
-    /// price.
-    #[serde(default)]
-    pub cache_write_1h_microusd_per_million: Option<u64>,
-    /// Micro-dollars for a million output tokens.
-    pub output_microusd_per_million: u64,
-    /// Micro-dollars for a million output tokens of reasoning. Absent or null: the output's price.
-    #[serde(default)]
-    pub reasoning_microusd_per_million: Option<u64>,
-}
-
-impl MemberPrice {
-    /// The same under a name that is its own for ever.
-    pub fn versioned(self, version: String) -> Price {
-        Price {
-            version,
-            input_microusd_per_million: self.input_microusd_per_million,
-            cached_input_microusd_per_million: self.cached_input_microusd_per_million,
-            cache_write_microusd_per_million: self.cache_write_microusd_per_million,
-            cache_write_1h_microusd_per_million: self.cache_write_1h_microusd_per_million,
-            output_microusd_per_million: self.output_microusd_per_million,
-            reasoning_microusd_per_million: self.reasoning_microusd_per_million,
-        }
-    }
-}
-
 /// The longest time-out: one day, in milliseconds.
 const LONGEST_TIMEOUT_MS: u64 = 86_400_000;
-/// The dearest price: a million dollars for a million tokens.
-const DEAREST_MICROUSD: u64 = 1_000_000_000_000;
 
 impl PoolSettings {
     /// All that is wrong with them.
@@ -299,17 +262,7 @@ impl PoolSettings {
         for (index, member) in self.members.iter().enumerate() {
             fields.model_name(&format!("members[{index}].model"), &member.model);
             if let Some(price) = &member.price {
-                for (name, value) in [
-                    ("input_microusd_per_million", Some(price.input_microusd_per_million)),
-                    ("cached_input_microusd_per_million", Some(price.cached_input_microusd_per_million)),
-                    ("cache_write_microusd_per_million", price.cache_write_microusd_per_million),
-                    ("cache_write_1h_microusd_per_million", price.cache_write_1h_microusd_per_million),
-                    ("output_microusd_per_million", Some(price.output_microusd_per_million)),
-                    ("reasoning_microusd_per_million", price.reasoning_microusd_per_million),
-                ] {
-                    let Some(value) = value else { continue };
-                    fields.range(&format!("members[{index}].price.{name}"), value, 0, DEAREST_MICROUSD);
-                }
+                price.check(&format!("members[{index}].price"), &mut fields);
             }
         }
         fields.range("first_byte_timeout_ms", self.first_byte_timeout_ms, 1, LONGEST_TIMEOUT_MS);

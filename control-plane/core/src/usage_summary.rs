@@ -1,10 +1,15 @@
 //! What is asked of the sums over the ledger.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+/// What the names of labels' dimensions begin with.
+pub const LABEL: &str = "label:";
+
 /// What a sum can be told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
     /// The caller's tenant.
     Tenant,
@@ -18,27 +23,63 @@ pub enum Dimension {
     Pool,
     /// How the request came out.
     Outcome,
+    /// The department that owned the key, or to which its owner belonged.
+    Department,
+    /// The user who owned the key.
+    User,
+    /// The service account that owned the key.
+    ServiceAccount,
+    /// The value of the label of this name, which the key, its owner or its department had.
+    Label(String),
 }
 
 impl Dimension {
-    /// All there are.
-    pub const ALL: [Self; 6] = [Self::Tenant, Self::ApiKey, Self::Model, Self::Provider, Self::Pool, Self::Outcome];
+    /// All there are, without labels.
+    pub const ALL: [Self; 9] = [
+        Self::Tenant,
+        Self::Department,
+        Self::User,
+        Self::ServiceAccount,
+        Self::ApiKey,
+        Self::Model,
+        Self::Provider,
+        Self::Pool,
+        Self::Outcome,
+    ];
 
     /// Its name in queries and answers.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> Cow<'static, str> {
+        let name = match self {
             Self::Tenant => "tenant",
+            Self::Department => "department",
+            Self::User => "user",
+            Self::ServiceAccount => "service_account",
             Self::ApiKey => "api_key",
             Self::Model => "model",
             Self::Provider => "provider",
             Self::Pool => "pool",
             Self::Outcome => "outcome",
-        }
+            Self::Label(name) => return format!("{LABEL}{name}").into(),
+        };
+        name.into()
     }
 
-    /// Reads the name.
+    /// Reads the name. A label's has 1 to 63 letters, digits, `.`, `_`, `-` and `/`.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dimension| dimension.name() == name)
+        let Some(label) = name.strip_prefix(LABEL) else {
+            return Self::ALL.into_iter().find(|dimension| dimension.name() == name);
+        };
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+        let is_name = (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
+        is_name.then(|| Self::Label(label.to_owned()))
+    }
+
+    /// Whether only records and sums that tell keys apart have it.
+    pub fn is_of_a_key(&self) -> bool {
+        match self {
+            Self::ApiKey | Self::Department | Self::User | Self::ServiceAccount | Self::Label(_) => true,
+            Self::Tenant | Self::Model | Self::Provider | Self::Pool | Self::Outcome => false,
+        }
     }
 }
 

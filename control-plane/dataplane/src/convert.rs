@@ -7,7 +7,7 @@ use weir_core::gateway::{
     Catalog, CredentialStatus, KnownCatalog, Limit, LimitAction, LimitCounter, LimitedModels, Period, Principal,
     PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved, Window,
 };
-use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageAttempt, UsageRecord, UsageSource};
+use weir_core::ledger::{PICOUSD_PER_MICROUSD, RecordSaid, RecordSubject, UsageAttempt, UsageRecord, UsageSource};
 use weir_core::ways_in::Way;
 use weir_proto::dataplane as wire;
 
@@ -255,6 +255,15 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
         pool_id: optional_id("pool_id", &record.pool_id),
         attempt_details: record.attempt_details.into_iter().map(attempt).collect(),
         decided_by: record.decided_by,
+        said: RecordSaid {
+            service_tier: record.service_tier,
+            raw_usages: record.raw_usages,
+            web_searches: record.web_searches,
+            trace_id: record.trace_id,
+            client_request_id: record.client_request_id,
+        },
+        // The store knows.
+        subject: RecordSubject::default(),
         doubtful,
     })
 }
@@ -267,6 +276,10 @@ fn attempt(attempt: wire::UsageAttempt) -> UsageAttempt {
         status: attempt.status,
         started_after_us: attempt.started_after_us,
         answered_after_us: attempt.answered_after_us,
+        cost_picousd: attempt.cost_picousd,
+        input_tokens: attempt.input_tokens,
+        output_tokens: attempt.output_tokens,
+        price_version: attempt.price_version,
     }
 }
 

@@ -43,7 +43,8 @@ impl Store {
             reason: "no such tenant and key in this gateway's scope".to_owned(),
         });
         let stored = u32::try_from(valid.len()).unwrap_or(u32::MAX);
-        let valid = self.bounded(valid).await?;
+        let mut valid = self.bounded(valid).await?;
+        self.keys.note_subjects(&self.pool, &mut valid).await?;
         if !valid.is_empty() {
             self.ledger.store(gateway.id, valid).await?;
         }
@@ -52,7 +53,8 @@ impl Store {
 
     /// Stores records of any time, and makes the partitions of their days. For data that was made up or comes from elsewhere: nothing of
     /// it is checked.
-    pub async fn import_usage(&self, gateway_id: Uuid, records: Vec<UsageRecord>) -> Result<(), StoreError> {
+    pub async fn import_usage(&self, gateway_id: Uuid, mut records: Vec<UsageRecord>) -> Result<(), StoreError> {
+        self.keys.note_subjects(&self.pool, &mut records).await?;
         let days: HashSet<NaiveDate> = records.iter().map(|record| record.started_at.date_naive()).collect();
         for day in days {
             sqlx::query("SELECT ensure_usage_partition($1)").bind(day).execute(&self.pool).await?;

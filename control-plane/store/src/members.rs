@@ -1,8 +1,9 @@
 //! A pool's members, as their rows hold them.
 
+use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
-use weir_core::routing::MemberPrice;
+use weir_core::routing::{LongContextPrice, MemberPrice, TierPrice};
 use weir_core::snapshot::Member;
 
 use crate::StoreError;
@@ -11,7 +12,7 @@ use crate::row::{signed, unsigned};
 
 pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, capabilities, price_version, \
      input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million, \
-     cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million";
+     cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million, price_details";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct MemberRow {
@@ -48,10 +49,25 @@ pub(crate) struct PriceColumns {
     pub(crate) cache_write_1h_microusd_per_million: Option<i64>,
     pub(crate) output_microusd_per_million: Option<i64>,
     pub(crate) reasoning_microusd_per_million: Option<i64>,
+    pub(crate) price_details: Json<PriceDetails>,
+}
+
+/// What a price says besides the classes of tokens, as it is stored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PriceDetails {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    long_context: Option<LongContextPrice>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tiers: Vec<TierPrice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_microusd: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_search_microusd: Option<u64>,
 }
 
 impl PriceColumns {
-    pub(crate) fn of(price: Option<MemberPrice>) -> Self {
+    pub(crate) fn of(price: Option<&MemberPrice>) -> Self {
         let Some(price) = price else { return Self::default() };
         Self {
             input_microusd_per_million: Some(signed(price.input_microusd_per_million)),
@@ -60,6 +76,12 @@ impl PriceColumns {
             cache_write_1h_microusd_per_million: price.cache_write_1h_microusd_per_million.map(signed),
             output_microusd_per_million: Some(signed(price.output_microusd_per_million)),
             reasoning_microusd_per_million: price.reasoning_microusd_per_million.map(signed),
+            price_details: Json(PriceDetails {
+                long_context: price.long_context.clone(),
+                tiers: price.tiers.clone(),
+                request_microusd: price.request_microusd,
+                web_search_microusd: price.web_search_microusd,
+            }),
         }
     }
 
@@ -79,6 +101,10 @@ impl PriceColumns {
                     .transpose()?,
                 output_microusd_per_million: unsigned(output)?,
                 reasoning_microusd_per_million: self.reasoning_microusd_per_million.map(unsigned).transpose()?,
+                long_context: self.price_details.long_context.clone(),
+                tiers: self.price_details.tiers.clone(),
+                request_microusd: self.price_details.request_microusd,
+                web_search_microusd: self.price_details.web_search_microusd,
             })),
             _ => Ok(None),
         }

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 use weir_core::actor::Actor;
-use weir_core::ledger::{UsageAttempt, UsageRecord, UsageSource};
+use weir_core::ledger::{RecordSaid, RecordSubject, UsageAttempt, UsageRecord, UsageSource};
 use weir_core::permission::Permission;
 
 use crate::row::{picousd, unsigned};
@@ -148,6 +148,15 @@ pub(crate) struct UsageRow {
     pool_id: Option<Uuid>,
     attempt_details: Option<Json<Value>>,
     decided_by: String,
+    service_tier: String,
+    raw_usages: Vec<String>,
+    web_searches: i64,
+    trace_id: String,
+    client_request_id: String,
+    user_id: Option<Uuid>,
+    service_account_id: Option<Uuid>,
+    department_id: Option<Uuid>,
+    labels: Vec<String>,
 }
 
 impl UsageRow {
@@ -189,6 +198,19 @@ impl UsageRow {
             pool_id: self.pool_id,
             attempt_details: self.attempt_details.map(|details| attempts(details.0)).unwrap_or_default(),
             decided_by: self.decided_by,
+            said: RecordSaid {
+                service_tier: self.service_tier,
+                raw_usages: self.raw_usages,
+                web_searches: unsigned(self.web_searches)?,
+                trace_id: self.trace_id,
+                client_request_id: self.client_request_id,
+            },
+            subject: RecordSubject {
+                user_id: self.user_id,
+                service_account_id: self.service_account_id,
+                department_id: self.department_id,
+                labels: self.labels,
+            },
         };
         Ok(LedgerEntry { gateway_id: self.gateway_id, record })
     }

@@ -65,7 +65,7 @@ impl Store {
             let group = request.group_by.iter().zip([&row.one, &row.other]);
             Ok(SummaryItem {
                 bucket_start: row.bucket.max(request.from),
-                group: group.map(|(dimension, value)| names.value(*dimension, value)).collect(),
+                group: group.map(|(dimension, value)| names.value(dimension, value)).collect(),
                 sums: row.sums()?,
             })
         });
@@ -82,6 +82,20 @@ impl Store {
         Ok(at)
     }
 
+    /// These departments and all beneath them.
+    async fn with_departments_beneath(&self, ids: Vec<Uuid>) -> Result<Vec<Uuid>, StoreError> {
+        let all: Vec<(Uuid,)> = sqlx::query_as(
+            "WITH RECURSIVE beneath AS (
+                 SELECT unnest($1::uuid[]) AS id
+                 UNION SELECT d.id FROM departments d JOIN beneath ON d.parent_id = beneath.id)
+             SELECT id FROM beneath",
+        )
+        .bind(ids)
+        .fetch_all(&self.admin)
+        .await?;
+        Ok(all.into_iter().map(|(id,)| id).collect())
+    }
+
     /// What the dimensions are limited to: the actor's scope, and what was asked.
     async fn limits(&self, actor: &Actor, request: &SummaryRequest) -> Result<Vec<(Dimension, Limit)>, StoreError> {
         let mut limits = Vec::new();
@@ -94,12 +108,19 @@ impl Store {
         }
         for (dimension, value) in &request.filters {
             let limit = match (dimension, value.parse::<Uuid>()) {
-                (Dimension::Outcome, _) => Limit::Texts(vec![value.clone()]),
+                (Dimension::Outcome | Dimension::Label(_), _) => Limit::Texts(vec![value.clone()]),
+                (Dimension::Department, id) => {
+                    let named = match id {
+                        Ok(id) => vec![id],
+                        Err(_) => self.ids_of_name(actor, dimension, value).await?,
+                    };
+                    Limit::Ids(self.with_departments_beneath(named).await?)
+                }
                 (Dimension::Model, _) => Limit::Texts(self.model_names(actor, value).await?),
                 (_, Ok(id)) => Limit::Ids(vec![id]),
-                (_, Err(_)) => Limit::Ids(self.ids_of_name(actor, *dimension, value).await?),
+                (_, Err(_)) => Limit::Ids(self.ids_of_name(actor, dimension, value).await?),
             };
-            limits.push((*dimension, limit));
+            limits.push((dimension.clone(), limit));
         }
         Ok(limits)
     }
@@ -184,8 +205,9 @@ fn parts(
     kept_from: DateTime<Utc>,
 ) -> Vec<Part> {
     let SummaryRequest { from, to, .. } = *request;
-    let asked = |dimension| group_by.contains(&dimension) || limits.iter().any(|(limited, _)| *limited == dimension);
-    let level = match (asked(Dimension::ApiKey), asked(Dimension::Tenant)) {
+    let mut asked = group_by.iter().chain(limits.iter().map(|(limited, _)| limited));
+    let of_a_key = asked.clone().any(Dimension::is_of_a_key);
+    let level = match (of_a_key, asked.any(|dimension| *dimension == Dimension::Tenant)) {
         (true, _) => 4,
         (false, true) => 2,
         (false, false) => 0,
@@ -235,7 +257,7 @@ impl Part {
         let is_record = matches!(self.source, Source::Records | Source::Waiting);
         let time = if is_record { "started_at" } else { "period_start" };
         let group = |at: usize| match group_by.get(at) {
-            Some(dimension) => format!("{}::text", expression(*dimension, is_record)),
+            Some(dimension) => format!("{}::text", expression(dimension, is_record)),
             None => "''".to_owned(),
         };
         let (measures, table) = if is_record { (OF_RECORD, "usage_records") } else { (MEASURES, "usage_rollups") };
@@ -253,7 +275,7 @@ impl Part {
             }
         }
         for (dimension, limit) in limits {
-            query.push(format!(" AND {} = ANY(", expression(*dimension, is_record)));
+            query.push(format!(" AND {} = ANY(", expression(dimension, is_record)));
             match limit {
                 Limit::Ids(ids) => query.push_bind(ids.clone()),
                 Limit::Texts(texts) => query.push_bind(texts.clone()),
@@ -264,8 +286,16 @@ impl Part {
 }
 
 /// A dimension's value in a row.
-fn expression(dimension: Dimension, is_record: bool) -> String {
+fn expression(dimension: &Dimension, is_record: bool) -> String {
     match (dimension, is_record) {
+        (Dimension::Department, _) => format!("coalesce(department_id, {NOBODY})"),
+        (Dimension::User, _) => format!("coalesce(user_id, {NOBODY})"),
+        (Dimension::ServiceAccount, _) => format!("coalesce(service_account_id, {NOBODY})"),
+        // Its letters are known (`Dimension::from_name`): none of them ends the text.
+        (Dimension::Label(name), _) => format!(
+            "coalesce((SELECT substr(label, {}) FROM unnest(labels) AS label WHERE starts_with(label, '{name}=') LIMIT 1), '')",
+            name.len() + 2
+        ),
         (Dimension::Tenant, _) => "tenant_id".to_owned(),
         (Dimension::ApiKey, _) => "key_id".to_owned(),
         (Dimension::Provider, true) => format!("coalesce(provider_id, {NOBODY})"),

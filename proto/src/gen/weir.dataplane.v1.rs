@@ -492,6 +492,22 @@ pub struct UsageRecord {
     /// The cost in pico-dollars (a millionth of a micro-dollar), exactly. Absent: an older gateway, whose cost_microusd holds.
     #[prost(uint64, optional, tag = "36")]
     pub cost_picousd: ::core::option::Option<u64>,
+    /// What served, where it is not what everybody gets: the service tier, speed and region as the provider said them, in lower case and
+    /// joined by "+", for example "priority", "fast+geo_us".
+    #[prost(string, tag = "37")]
+    pub service_tier: ::prost::alloc::string::String,
+    /// What the provider said that it used, as it said it (JSON): of a stream the first and the last word; each at most 2,048 bytes.
+    #[prost(string, repeated, tag = "38")]
+    pub raw_usages: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Searches of the web that the provider did.
+    #[prost(uint64, tag = "39")]
+    pub web_searches: u64,
+    /// The trace that the client's traceparent names (32 hexadecimal digits); empty: it named none.
+    #[prost(string, tag = "40")]
+    pub trace_id: ::prost::alloc::string::String,
+    /// The client's own x-request-id: visible ASCII, at most 128 characters; empty: it sent none, or another.
+    #[prost(string, tag = "41")]
+    pub client_request_id: ::prost::alloc::string::String,
 }
 /// One try at one provider.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -512,6 +528,16 @@ pub struct UsageAttempt {
     /// From the request's arrival to the head of the provider's answer, in microseconds. Absent: it sent none.
     #[prost(uint64, optional, tag = "6")]
     pub answered_after_us: ::core::option::Option<u64>,
+    /// What its provider bills, by what it said that it used; absent: an older gateway.
+    #[prost(uint64, optional, tag = "7")]
+    pub cost_picousd: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "8")]
+    pub input_tokens: u64,
+    #[prost(uint64, tag = "9")]
+    pub output_tokens: u64,
+    /// Empty if there was no price.
+    #[prost(string, tag = "10")]
+    pub price_version: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRequest {

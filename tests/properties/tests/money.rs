@@ -23,6 +23,7 @@ struct Case {
     provider: &'static str,
     content_type: &'static str,
     answer: String,
+    price: Value,
 }
 
 /// A request of 9 characters that is answered whole with `answer`, an object, within one schema.
@@ -37,6 +38,8 @@ fn whole(answer: Value) -> Case {
         provider: "openai",
         content_type: "application/json",
         answer: choices.to_string(),
+        price: json!({"version": "v", "input_microusd_per_million": 2_500_000,
+            "cached_input_microusd_per_million": 1_250_000, "output_microusd_per_million": 10_000_000}),
     }
 }
 
@@ -51,12 +54,11 @@ fn embeddings(input: Value, answer: Value) -> Case {
     Case { path: "/v1/embeddings", body, answer: answer.to_string(), ..whole(json!({})) }
 }
 
-fn deployment(provider: Schema) -> Value {
+fn deployment(provider: Schema, price: &Value) -> Value {
     json!({
         "id": "d", "provider_id": "p", "provider_name": "n", "schema": provider.name(), "authority": "provider.example",
         "scheme": "https", "base_path": "/v1", "model": "real",
-        "price": {"version": "v", "input_microusd_per_million": 2_500_000, "cached_input_microusd_per_million": 1_250_000,
-            "output_microusd_per_million": 10_000_000},
+        "price": price,
     })
 }
 
@@ -71,7 +73,7 @@ fn run(case: &Case) -> (String, Option<String>, Value) {
     ]);
     host.now = 5_000_000;
     let provider = Schema::named(case.provider).expect("a schema");
-    host.properties.insert(METADATA.into(), deployment(provider).to_string().into_bytes());
+    host.properties.insert(METADATA.into(), deployment(provider, &case.price).to_string().into_bytes());
     let operation = Operation::of("POST", case.path, &|_| false).expect("an operation");
     let mut exchange = Exchange::new(Uuid::nil(), 0);
     let request = exchange.prepare().expect("no attempt was made");
@@ -237,4 +239,122 @@ fn every_class_is_in_the_record_and_in_the_cost() {
             "cache_write_1h_tokens": 600, "output_tokens": 30, "reasoning_tokens": 12,
             "cost_picousd": (25 + 125 + 1250 + 3000 + 300) * MICRO}),
     );
+}
+
+/// Prices with tiers, a long context and searches, in which every class of every tier differs.
+fn tiered() -> Value {
+    let rates = |times: u64| {
+        json!({"input_microusd_per_million": 3_000_000 * times, "cached_input_microusd_per_million": 300_000 * times,
+            "cache_write_microusd_per_million": 3_750_000 * times, "cache_write_1h_microusd_per_million": 6_000_000 * times,
+            "output_microusd_per_million": 15_000_000 * times})
+    };
+    let mut price = rates(1);
+    price["version"] = json!("v");
+    price["long_context"] = json!({"above_input_tokens": 200_000, "rates": rates(2)});
+    price["tiers"] = json!([{"tier": "priority", "rates": rates(3)}, {"tier": "fast+geo_us", "rates": rates(7)}]);
+    price["web_search_microusd"] = json!(10_000);
+    price
+}
+
+fn claude(usage: Value) -> Case {
+    let answer = json!({"id": "msg_01", "type": "message", "role": "assistant", "model": "real", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "hello"}], "usage": usage});
+    Case { provider: "anthropic", answer: answer.to_string(), price: tiered(), ..whole(json!({})) }
+}
+
+#[test]
+fn the_tier_that_served_prices_every_class() {
+    let openai = |tier: &str| {
+        let usage = json!({"prompt_tokens": 6100, "completion_tokens": 160, "total_tokens": 6260,
+            "prompt_tokens_details": {"cached_tokens": 6034, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 150}});
+        Case { price: tiered(), ..whole(json!({"usage": usage, "service_tier": tier})) }
+    };
+    let standard = 66 * 3_000_000 + 6034 * 300_000 + 160 * 15_000_000_u64;
+    check(openai("default"), json!({"cost_picousd": standard, "service_tier": "", "doubtful": []}));
+    check(openai("priority"), json!({"cost_picousd": standard * 3, "service_tier": "priority", "doubtful": []}));
+    // Nobody knows its price: that is said.
+    check(
+        openai("ultrafast"),
+        json!({"cost_picousd": standard, "service_tier": "ultrafast", "doubtful": ["cost_picousd"]}),
+    );
+    // What is read from a cache costs more in a quick and regional tier as well.
+    let usage = json!({"input_tokens": 12, "cache_read_input_tokens": 6034, "cache_creation_input_tokens": 0, "output_tokens": 40,
+        "service_tier": "standard", "speed": "fast", "inference_geo": "us"});
+    check(
+        claude(usage.clone()),
+        json!({"cost_picousd": 7 * (12 * 3_000_000 + 6034 * 300_000 + 40 * 15_000_000_u64), "service_tier": "fast+geo_us",
+            "raw_usages": [usage.to_string()]}),
+    );
+}
+
+#[test]
+fn what_is_cached_is_not_counted_again_by_its_modality() {
+    // Gemini's endpoint in OpenAI's schema: the modalities count what was cached as well.
+    let usage = json!({"prompt_tokens": 262_960, "completion_tokens": 1744, "total_tokens": 264_704,
+        "prompt_tokens_details": {"text_tokens": 262_960, "cached_tokens": 257_955, "audio_tokens": 0}});
+    check(
+        Case { price: tiered(), ..whole(json!({"usage": usage})) },
+        json!({"input_tokens": 262_960, "cached_input_tokens": 257_955, "output_tokens": 1744,
+            "cost_picousd": 2 * (5005 * 3_000_000 + 257_955 * 300_000 + 1744 * 15_000_000_u64)}),
+    );
+}
+
+#[test]
+fn what_is_cached_for_an_hour_costs_more_also_where_the_last_event_does_not_say_so() {
+    let used = json!({"input_tokens": 10, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 900}, "output_tokens": 1});
+    let events = [
+        json!({"type": "message_start", "message": {"id": "msg_01", "type": "message", "role": "assistant", "model": "real",
+            "content": [], "usage": used}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+            "usage": {"input_tokens": 10, "cache_creation_input_tokens": 1000, "cache_read_input_tokens": 0, "output_tokens": 20}}),
+        json!({"type": "message_stop"}),
+    ];
+    let cost = 10 * 3_000_000 + 100 * 3_750_000 + 900 * 6_000_000 + 20 * 15_000_000_u64;
+    check(
+        Case { price: tiered(), ..streamed("anthropic", &events) },
+        json!({"cache_write_tokens": 100, "cache_write_1h_tokens": 900, "output_tokens": 20, "cost_picousd": cost}),
+    );
+    check(
+        claude(json!({"input_tokens": 10, "cache_creation_input_tokens": 1000, "output_tokens": 20,
+            "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 900}})),
+        json!({"cost_picousd": cost}),
+    );
+}
+
+#[test]
+fn every_round_of_a_servers_own_tools_is_billed() {
+    let round = |input: u64, cached: u64, output: u64| {
+        json!({"type": "message", "input_tokens": input, "cache_read_input_tokens": cached, "cache_creation_input_tokens": 0,
+            "output_tokens": output})
+    };
+    let usage = json!({"input_tokens": 300, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 0, "output_tokens": 50,
+        "iterations": [round(100, 0, 30), round(200, 500, 20), round(300, 1000, 50)],
+        "server_tool_use": {"web_search_requests": 2}});
+    let cost = 600 * 3_000_000 + 1500 * 300_000 + 100 * 15_000_000 + 2 * 10_000 * MICRO;
+    check(
+        claude(usage.clone()),
+        json!({"input_tokens": 2100, "cached_input_tokens": 1500, "output_tokens": 100, "web_searches": 2, "cost_picousd": cost}),
+    );
+    let events = [
+        json!({"type": "message_start", "message": {"id": "msg_01", "type": "message", "role": "assistant", "model": "real",
+            "content": [], "usage": {"input_tokens": 100, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
+        json!({"type": "message_stop"}),
+    ];
+    check(
+        Case { price: tiered(), ..streamed("anthropic", &events) },
+        json!({"input_tokens": 2100, "output_tokens": 100, "web_searches": 2, "cost_picousd": cost}),
+    );
+    // A whole that has all of its rounds holds.
+    let usage = json!({"input_tokens": 600, "cache_read_input_tokens": 1500, "output_tokens": 100,
+        "iterations": [round(100, 0, 30), round(200, 500, 20), round(300, 1000, 50)]});
+    check(claude(usage), json!({"input_tokens": 2100, "output_tokens": 100}));
 }

@@ -4,6 +4,12 @@ export const record = {
   attemptTo: (provider: string, model: string) => `${provider} with ${model}`,
   gone: "a provider that is gone",
   answered: (status: number, after: string) => `HTTP ${status} after ${after}`,
+  billed: (dollars: string) => `Billed ${dollars}`,
+  tier: "Service tier",
+  labels: "Labels",
+  trace: "Trace",
+  clientId: "The client's id",
+  said: "What the provider said that it used",
   noAnswer: "It sent no answer.",
   decidedBy: (who: string) => `Decided by ${who}`,
   deciders: {

@@ -129,6 +129,23 @@ struct UsageRecord {
     /// provider, or its credential is not there), `provider`, `envoy` or `client` (it left). Empty without an error, and from older
     /// gateways.
     decided_by: String,
+    /// What served, where it is not what everybody gets: tier, speed and region as the provider said them, joined by `+`, for example
+    /// `priority` or `fast+geo_us`.
+    service_tier: String,
+    /// Searches of the web that the provider did.
+    web_searches: u64,
+    /// The trace that the client's `traceparent` named; empty: none, or nothing went on to a provider.
+    trace_id: String,
+    /// The client's own `x-request-id`; empty as above.
+    client_request_id: String,
+    /// The user who owned the key.
+    user_id: Option<Uuid>,
+    /// The service account that owned it.
+    service_account_id: Option<Uuid>,
+    /// The department that owned it, or to which its owner belonged.
+    department_id: Option<Uuid>,
+    /// `name=value`: the key's, and those of its owner and its department that it did not have itself.
+    labels: Vec<String>,
 }
 
 /// One request as it ended, with what a list shows beside its ids.
@@ -210,6 +227,14 @@ impl From<LedgerEntry> for UsageRecord {
             doubtful: record.doubtful.into_iter().map(shown_field).collect(),
             pool_id: record.pool_id,
             decided_by: record.decided_by,
+            service_tier: record.said.service_tier,
+            web_searches: record.said.web_searches,
+            trace_id: record.said.trace_id,
+            client_request_id: record.said.client_request_id,
+            user_id: record.subject.user_id,
+            service_account_id: record.subject.service_account_id,
+            department_id: record.subject.department_id,
+            labels: record.subject.labels,
         }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) fn record(of: &Furnished, started_at: DateTime<Utc>) -> UsageRecord {
         pool_id: Some(id(&of.pool)),
         attempt_details: vec![],
         decided_by: String::new(),
+        said: Default::default(),
+        subject: Default::default(),
     }
 }
 
@@ -376,6 +378,10 @@ async fn one_record_tells_all_that_is_known_of_a_request() {
         status,
         started_after_us: 1000,
         answered_after_us,
+        cost_picousd: None,
+        input_tokens: 7,
+        output_tokens: 8,
+        price_version: "r1".into(),
     };
     // At 1, 2, 1.25, 2, 3 and 3 micro-dollars for a million tokens.
     let record = UsageRecord {
@@ -427,7 +433,8 @@ async fn one_record_tells_all_that_is_known_of_a_request() {
         let told = |status: u32, answered: Value| {
             json!({"deployment_id": deployment, "provider_id": l.a.provider["id"], "provider": "openai",
                 "upstream_model": "gpt-4o\0", "status": status, "started_after_us": 1000,
-                "answered_after_us": answered})
+                "answered_after_us": answered, "cost_usd": null, "input_tokens": 7, "output_tokens": 8,
+                "price_version": "r1"})
         };
         assert_eq!(detail["attempt_details"], json!([told(0, Value::Null), told(200, json!(2000))]));
         let finding = |finding: &str, action: &str, count| json!({"type": finding, "action": action, "count": count});

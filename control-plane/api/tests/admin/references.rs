@@ -274,5 +274,7 @@ pub(crate) fn record(of: &Furnished) -> UsageRecord {
         pool_id: Some(id(&of.pool)),
         attempt_details: vec![],
         decided_by: String::new(),
+        said: Default::default(),
+        subject: Default::default(),
     }
 }

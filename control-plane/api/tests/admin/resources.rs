@@ -319,6 +319,53 @@ async fn a_streams_first_content_may_take_90_s_unless_a_pool_says_otherwise() {
 }
 
 #[tokio::test]
+async fn a_price_may_have_tiers_long_inputs_and_searches() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "a").await;
+    let one = format!("pools/{}", id(&f.pool));
+    let rates = |times: u64| {
+        json!({"input_microusd_per_million": times, "cached_input_microusd_per_million": 0,
+            "cache_write_microusd_per_million": null, "cache_write_1h_microusd_per_million": null,
+            "output_microusd_per_million": 2 * times, "reasoning_microusd_per_million": null})
+    };
+    let long = |times| json!({"above_input_tokens": 200_000, "rates": rates(times)});
+    let mut members = f.pool["members"].clone();
+    members[0]["price"]["long_context"] = long(5);
+    members[0]["price"]["tiers"] = json!([{"tier": "flex", "rates": rates(1)}, {"tier": "fast+geo_us", "rates": rates(9), "long_context": long(10)}]);
+    members[0]["price"]["request_microusd"] = json!(3);
+    members[0]["price"]["web_search_microusd"] = json!(10_000);
+    let changed = platform.patch(&one, &f.pool["revision"], json!({"members": members})).await.expect(200).json;
+    assert_eq!(changed["members"], members);
+    assert_eq!(platform.get(&one).await.expect(200).json["members"], members);
+    let price = app.store.snapshot().await.unwrap().pools[0].members[0].price.clone().unwrap();
+    assert_eq!(price.version, format!("r{}", changed["revision"]), "another price has another version");
+    let tokens = weir_config::Tokens { input: 300_000, ..Default::default() };
+    let cost = |tier, web_searches| price.cost_picousd(weir_config::Used { tokens, tier, web_searches });
+    assert_eq!(
+        (cost("flex", 0), cost("fast+geo_us", 1)),
+        (300_000 + 3_000_000, 3_000_000 + 3_000_000 + 10_000_000_000)
+    );
+    assert_eq!(cost("", 0), 1_500_000 + 3_000_000);
+    let revision = &changed["revision"];
+    for (path, value, field) in [
+        ("/tiers/0/tier", json!("FLEX"), "members[0].price.tiers[0].tier"),
+        ("/tiers/1/tier", json!("flex"), "members[0].price.tiers[1].tier"),
+        (
+            "/tiers/0/rates/input_microusd_per_million",
+            json!(1_000_000_000_001_u64),
+            "members[0].price.tiers[0].rates.input_microusd_per_million",
+        ),
+        ("/web_search_microusd", json!(1_000_000_001), "members[0].price.web_search_microusd"),
+    ] {
+        let mut odd = members.clone();
+        *odd[0]["price"].pointer_mut(path).unwrap() = value;
+        let refused = platform.patch(&one, revision, json!({"members": odd})).await;
+        refused.problem(422, "invalid_fields").field(field);
+    }
+}
+
+#[tokio::test]
 async fn each_class_of_tokens_may_have_a_price() {
     let app = app().await;
     let platform = app.platform().await;

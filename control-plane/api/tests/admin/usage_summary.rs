@@ -321,6 +321,86 @@ async fn figures_at_the_bounds_keep_no_record_out_and_histograms_stay_short() {
 }
 
 #[tokio::test]
+async fn sums_are_told_apart_by_whom_a_key_is_for_and_by_labels() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    let tenant_id = id(&l.a.tenant);
+    let department = |name: &str, parent: Value, cost: &str| json!({"tenant_id": tenant_id, "name": name, "parent_id": parent, "labels": {"cost": cost, "team": "none"}});
+    let above = platform.post("departments", department("above", Value::Null, "1")).await.expect(201).json;
+    let below = platform.post("departments", department("below", above["id"].clone(), "2")).await.expect(201).json;
+    let account =
+        json!({"tenant_id": tenant_id, "name": "worker", "department_id": below["id"], "labels": {"team": "x"}});
+    let account = platform.post("service-accounts", account).await.expect(201).json;
+    let key = |owner: &str, of: &Value, labels: Value| json!({"tenant_id": tenant_id, "name": format!("{owner} {}", labels["team"].as_str().unwrap_or("-")), owner: of["id"], "labels": labels});
+    let mut records = Vec::new();
+    for (of, requests) in [
+        (key("department_id", &above, json!({"team": "y"})), 1),
+        (key("service_account_id", &account, json!({})), 2),
+        (key("service_account_id", &account, json!({"team": "y"})), 4),
+    ] {
+        let key = platform.post("api-keys", of).await.expect(201).json;
+        records.extend((0..requests).map(|_| UsageRecord {
+            key_id: id(&key),
+            request_id: uuid::Uuid::now_v7(),
+            ..record(&l.a, now())
+        }));
+    }
+    records.push(record(&l.a, now()));
+    l.app.store.record_usage(&l.gateway, records).await.unwrap();
+    let (hour, day) = (TimeDelta::minutes(15), TimeDelta::days(1));
+    // By records, by quarter-hours and by days.
+    let odd = (time(now() - TimeDelta::minutes(3)), time(now() + TimeDelta::minutes(3)));
+    let quarters = [now() - hour, now() + hour * 2].map(|at| time(at.duration_trunc(hour).unwrap()));
+    let days = [now() - day, now() + day * 2].map(|at| time(at.duration_trunc(day).unwrap()));
+    for [from, to] in [[odd.0, odd.1], quarters, days] {
+        let check = async |query: &str, expect: Value| {
+            let found = platform.get(&format!("usage/summary?from={from}&to={to}&{query}")).await.expect(200).json;
+            let items = found["items"].as_array().unwrap();
+            let told: BTreeMap<String, Value> = items
+                .iter()
+                .map(|item| {
+                    let names =
+                        item["group"].as_object().unwrap().values().map(|value| value["name"].as_str().unwrap_or("-"));
+                    (names.collect::<Vec<_>>().join(" "), item["requests"].clone())
+                })
+                .collect();
+            assert_eq!(json!(told), expect, "{query} {from}");
+        };
+        check("group_by=department", json!({"above": 1, "below": 6, "-": 1})).await;
+        check("group_by=service_account", json!({"worker": 6, "-": 2})).await;
+        check("group_by=user", json!({"-": 8})).await;
+        // The nearest label holds.
+        check("group_by=label:team", json!({"x": 2, "y": 5, "-": 1})).await;
+        check("group_by=department,label:cost", json!({"above 1": 1, "below 2": 6, "- -": 1})).await;
+        check("group_by=label:team&department=above", json!({"x": 2, "y": 5})).await;
+        check("group_by=label:team&department=below", json!({"x": 2, "y": 4})).await;
+        check("group_by=department&label:team=y", json!({"above": 1, "below": 4})).await;
+        check("group_by=department&label%3Ateam=y&service_account=worker", json!({"below": 4})).await;
+        check("group_by=label:none&tenant=a", json!({"-": 8})).await;
+    }
+    let found = platform.get("usage?limit=200").await.expect(200).json;
+    let of_robot = found["items"].as_array().unwrap().iter().filter(|item| item["service_account_id"] == account["id"]);
+    let of_robot: Vec<_> = of_robot.map(|item| (&item["department_id"], item["labels"].clone())).collect();
+    assert_eq!(of_robot.len(), 6);
+    assert!(of_robot.contains(&(&below["id"], json!(["cost=2", "team=x"]))), "{of_robot:?}");
+}
+
+#[tokio::test]
+async fn what_an_older_control_plane_wrote_keeps_its_value() {
+    let l = ledger().await;
+    let platform = l.app.platform().await;
+    l.app.store.record_usage(&l.gateway, vec![record(&l.a, now())]).await.unwrap();
+    // It knows no pico-dollars, and rounds up.
+    l.app.sql("UPDATE usage_records SET cost_microusd = 123, cost_rest_picousd = DEFAULT").await;
+    l.app.sql("UPDATE usage_rollups SET cost_microusd = 123, cost_rest_picousd = DEFAULT").await;
+    let item = platform.get("usage").await.expect(200).json["items"][0].clone();
+    assert_eq!((&item["cost_usd"], &item["cost_microusd"]), (&json!("0.000123"), &json!(123)));
+    l.app.store.record_usage(&l.gateway, vec![record(&l.a, now())]).await.unwrap();
+    let totals = platform.get("usage/summary").await.expect(200).json["totals"].clone();
+    assert_eq!((&totals["requests"], &totals["cost_usd"]), (&json!(2), &json!("0.000245000001")));
+}
+
+#[tokio::test]
 async fn a_keys_statistics_are_those_of_its_requests() {
     let l = ledger().await;
     let viewer = l.app.user(Role::Viewer, Some(id(&l.a.tenant))).await;

@@ -176,6 +176,8 @@ fn empty(
         pool_id: Some(model.pool_id),
         attempt_details: vec![],
         decided_by: String::new(),
+        said: Default::default(),
+        subject: Default::default(),
     }
 }
 
@@ -210,6 +212,7 @@ fn answered(mut record: UsageRecord, model: &FurnishedModel, is_outage: bool, di
             status,
             started_after_us: elapsed,
             answered_after_us: Some(elapsed + waited),
+            ..UsageAttempt::default()
         });
         record.attempts += 1;
         elapsed += waited;

@@ -20,10 +20,11 @@ const COPY: &str = "COPY usage_records (gateway_id, started_on, request_id, star
     output_source, cost_microusd, price_version, latency_us, time_to_first_token_us, status, error_code, outcome, streamed,
     attempts, revision, guardrail_findings, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cached_input_source,
     cache_write_source, reasoning_source, doubtful, pool_id, attempt_details, decided_by, rolled_up,
-    cost_rest_picousd)
+    cost_rest_picousd, service_tier, raw_usages, web_searches, trace_id, client_request_id, user_id, service_account_id,
+    department_id, labels)
     FROM STDIN (FORMAT binary)";
 /// How many the list above has.
-const COLUMNS: i16 = 39;
+const COLUMNS: i16 = 48;
 /// The format's name, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
@@ -103,6 +104,16 @@ impl Message {
         // The same transaction adds it to the sums.
         self.value(&[1]);
         self.large(signed(record.cost_picousd % PICOUSD_PER_MICROUSD));
+        let (said, subject) = (&record.said, &record.subject);
+        self.text(&said.service_tier);
+        self.texts(&said.raw_usages);
+        self.large(signed(said.web_searches));
+        self.text(&said.trace_id);
+        self.text(&said.client_request_id);
+        self.optional_id(subject.user_id);
+        self.optional_id(subject.service_account_id);
+        self.optional_id(subject.department_id);
+        self.texts(&subject.labels);
     }
 
     fn value(&mut self, bytes: &[u8]) {

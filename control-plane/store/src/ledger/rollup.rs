@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use weir_core::ledger::{PICOUSD_PER_MICROUSD, UsageRecord};
+use weir_core::ledger::{PICOUSD_PER_MICROUSD, RecordSubject, UsageRecord};
 use weir_core::secret::sha256_bytes;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Sums, is_error};
@@ -19,6 +19,11 @@ use crate::row::signed;
 
 /// Microseconds of the periods of even slices and of odd ones.
 const PERIODS_US: [i64; 2] = [86_400_000_000, 900_000_000];
+/// Nobody in particular.
+static NOBODY: RecordSubject =
+    RecordSubject { user_id: None, service_account_id: None, department_id: None, labels: Vec::new() };
+/// Between labels in one text: it is in none of them.
+const SEPARATOR: &str = "\u{1f}";
 /// Pico-dollars of a micro-dollar.
 const PICOUSD: u128 = PICOUSD_PER_MICROUSD as u128;
 /// A histogram with more bytes than this is made short again; those of a busy day come to about half of it.
@@ -37,6 +42,8 @@ struct Place<'a> {
     pool_id: Uuid,
     model: &'a str,
     outcome: &'a str,
+    /// For whom the key is, where keys are told apart.
+    subject: &'a RecordSubject,
 }
 
 impl<'a> Place<'a> {
@@ -54,6 +61,7 @@ impl<'a> Place<'a> {
                 pool_id: record.pool_id.unwrap_or(nil),
                 model: if is_known { &record.model } else { "" },
                 outcome: &record.outcome,
+                subject: if key_id.is_nil() { &NOBODY } else { &record.subject },
             })
         })
     }
@@ -67,6 +75,13 @@ impl<'a> Place<'a> {
         bytes.extend_from_slice(&(self.model.len() as u64).to_be_bytes());
         bytes.extend_from_slice(self.model.as_bytes());
         bytes.extend_from_slice(self.outcome.as_bytes());
+        if *self.subject != NOBODY {
+            let RecordSubject { user_id, service_account_id, department_id, labels } = self.subject;
+            for id in [user_id, service_account_id, department_id] {
+                bytes.extend_from_slice(id.unwrap_or_default().as_bytes());
+            }
+            bytes.extend_from_slice(labels.join(SEPARATOR).as_bytes());
+        }
         let (half, _) =
             sha256_bytes(&bytes).split_first_chunk::<16>().map(|(half, rest)| (*half, rest.len())).unwrap_or_default();
         Uuid::from_bytes(half)
@@ -130,16 +145,20 @@ async fn upsert(
         "WITH written AS (
             INSERT INTO usage_rollups AS r (slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome,
                 writer, requests, errors, with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                reasoning_tokens, cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token)
-            SELECT slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, $23, requests, errors,
+                reasoning_tokens, cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token,
+                user_id, service_account_id, department_id, labels)
+            SELECT slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, $27, requests, errors,
                 with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-                cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token
+                cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token,
+                user_id, service_account_id, department_id, string_to_array(labels, E'\\x1f')
             FROM UNNEST($1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[],
                 $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-                $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::timestamptz[], $21::bytea[], $22::bytea[])
+                $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::timestamptz[], $21::bytea[], $22::bytea[],
+                $23::uuid[], $24::uuid[], $25::uuid[], $26::text[])
                 AS new (slice, period_start, series, tenant_id, key_id, provider_id, pool_id, model, outcome, requests, errors,
                     with_findings, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-                    cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token)
+                    cost_microusd, cost_rest_picousd, last_at, latency, time_to_first_token, user_id, service_account_id,
+                    department_id, labels)
             ON CONFLICT (slice, period_start, series) DO UPDATE SET
                 requests = bounded_sum(r.requests, EXCLUDED.requests),
                 errors = bounded_sum(r.errors, EXCLUDED.errors),
@@ -155,7 +174,7 @@ async fn upsert(
                 latency = r.latency || EXCLUDED.latency,
                 time_to_first_token = r.time_to_first_token || EXCLUDED.time_to_first_token
             RETURNING slice, period_start, series, latency, time_to_first_token)
-         SELECT * FROM written WHERE octet_length(latency) > $24 OR octet_length(time_to_first_token) > $24",
+         SELECT * FROM written WHERE octet_length(latency) > $28 OR octet_length(time_to_first_token) > $28",
     )
     .bind(column(sums, |place, _| place.slice))
     .bind(column(sums, |place, _| time(place.period_start)))
@@ -179,6 +198,10 @@ async fn upsert(
     .bind(column(sums, |_, sums| sums.last_at.unwrap_or_default()))
     .bind(column(sums, |_, sums| sums.latency.to_bytes()))
     .bind(column(sums, |_, sums| sums.time_to_first_token.to_bytes()))
+    .bind(column(sums, |place, _| place.subject.user_id))
+    .bind(column(sums, |place, _| place.subject.service_account_id))
+    .bind(column(sums, |place, _| place.subject.department_id))
+    .bind(column(sums, |place, _| place.subject.labels.join(SEPARATOR)))
     .bind(writer)
     .bind(LONG_SKETCH)
     .fetch_all(connection)

@@ -29,7 +29,7 @@ const MEMBERS: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object(
         'cache_write_microusd_per_million', d.cache_write_microusd_per_million,
         'cache_write_1h_microusd_per_million', d.cache_write_1h_microusd_per_million,
         'output_microusd_per_million', d.output_microusd_per_million,
-        'reasoning_microusd_per_million', d.reasoning_microusd_per_million) END
+        'reasoning_microusd_per_million', d.reasoning_microusd_per_million) || d.price_details END
     ) ORDER BY d.position), '[]') FROM deployments d WHERE d.pool_id = t.id)";
 
 pub(super) struct Pool;
@@ -155,14 +155,15 @@ async fn write_members(connection: &mut PgConnection, written: &Written<'_>) -> 
         let same = same.map(|index| before.remove(index));
         let price_version = match &same {
             Some(old) if old.price.read()? == member.price => old.price_version.clone(),
-            _ => member.price.map(|_| format!("r{}", written.revision)),
+            _ => member.price.as_ref().map(|_| format!("r{}", written.revision)),
         };
-        let price = PriceColumns::of(member.price);
+        let price = PriceColumns::of(member.price.as_ref());
         sqlx::query(
             "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, capabilities, price_version,
                  input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million,
-                 cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million,
+                 price_details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(same.map_or_else(Uuid::now_v7, |old| old.id))
         .bind(written.tenant_id.unwrap_or_default())
@@ -178,6 +179,7 @@ async fn write_members(connection: &mut PgConnection, written: &Written<'_>) -> 
         .bind(price.cache_write_1h_microusd_per_million)
         .bind(price.output_microusd_per_million)
         .bind(price.reasoning_microusd_per_million)
+        .bind(price.price_details)
         .execute(&mut *connection)
         .await?;
     }

@@ -15,14 +15,17 @@ pub(super) struct Names {
     models: HashMap<String, Uuid>,
 }
 
-/// The table of a dimension whose values are ids.
-fn table(dimension: Dimension) -> Option<&'static str> {
+/// The table of a dimension whose values are ids, and the column with their names.
+fn table(dimension: &Dimension) -> Option<(&'static str, &'static str)> {
     match dimension {
-        Dimension::Tenant => Some("tenants"),
-        Dimension::ApiKey => Some("api_keys"),
-        Dimension::Provider => Some("providers"),
-        Dimension::Pool => Some("pools"),
-        Dimension::Model | Dimension::Outcome => None,
+        Dimension::Tenant => Some(("tenants", "name")),
+        Dimension::Department => Some(("departments", "name")),
+        Dimension::User => Some(("users", "email")),
+        Dimension::ServiceAccount => Some(("service_accounts", "name")),
+        Dimension::ApiKey => Some(("api_keys", "name")),
+        Dimension::Provider => Some(("providers", "name")),
+        Dimension::Pool => Some(("pools", "name")),
+        Dimension::Model | Dimension::Outcome | Dimension::Label(_) => None,
     }
 }
 
@@ -31,13 +34,13 @@ impl Store {
     pub(super) async fn ids_of_name(
         &self,
         actor: &Actor,
-        dimension: Dimension,
+        dimension: &Dimension,
         name: &str,
     ) -> Result<Vec<Uuid>, StoreError> {
-        let Some(table) = table(dimension) else { return Ok(Vec::new()) };
-        let owner = if dimension == Dimension::Tenant { "id" } else { "tenant_id" };
+        let Some((table, column)) = table(dimension) else { return Ok(Vec::new()) };
+        let owner = if *dimension == Dimension::Tenant { "id" } else { "tenant_id" };
         let ids: Vec<(Uuid,)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT id FROM {table} WHERE name = $1 AND ($2::uuid IS NULL OR {owner} = $2) LIMIT 1000"
+            "SELECT id FROM {table} WHERE {column} = $1 AND ($2::uuid IS NULL OR {owner} = $2) LIMIT 1000"
         )))
         .bind(name)
         .bind(actor.scope().tenant())
@@ -85,7 +88,7 @@ impl Store {
                 .await?;
                 found.models.extend(models.into_iter().map(|(id, name)| (name, id)));
             }
-            let Some(table) = table(*dimension) else { continue };
+            let Some((table, column)) = table(dimension) else { continue };
             // Clients are told who answered, so the names of providers are no secret.
             let scope = match dimension {
                 Dimension::Provider => "true OR $2::uuid IS NULL",
@@ -94,7 +97,7 @@ impl Store {
             };
             let ids: Vec<Uuid> = values.iter().filter_map(|value| value.parse().ok()).collect();
             let names: Vec<(Uuid, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                "SELECT id, name FROM {table} WHERE id = ANY($1) AND ({scope})"
+                "SELECT id, {column} FROM {table} WHERE id = ANY($1) AND ({scope})"
             )))
             .bind(ids)
             .bind(actor.scope().tenant())
@@ -108,12 +111,19 @@ impl Store {
 
 impl Names {
     /// A group's value as a reader sees it.
-    pub(super) fn value(&self, dimension: Dimension, value: &str) -> GroupValue {
+    pub(super) fn value(&self, dimension: &Dimension, value: &str) -> GroupValue {
+        let dimension = dimension.clone();
         let name = Some(value.to_owned()).filter(|value| !value.is_empty());
         match dimension {
-            Dimension::Outcome => GroupValue { dimension, id: None, name },
+            Dimension::Outcome | Dimension::Label(_) => GroupValue { dimension, id: None, name },
             Dimension::Model => GroupValue { dimension, id: self.models.get(value).copied(), name },
-            Dimension::Tenant | Dimension::ApiKey | Dimension::Provider | Dimension::Pool => {
+            Dimension::Tenant
+            | Dimension::Department
+            | Dimension::User
+            | Dimension::ServiceAccount
+            | Dimension::ApiKey
+            | Dimension::Provider
+            | Dimension::Pool => {
                 let id = value.parse().ok().filter(|id: &Uuid| !id.is_nil());
                 GroupValue { dimension, id, name: id.and_then(|id| self.names.get(&id).cloned()) }
             }

@@ -43,7 +43,7 @@ pub use guardrails::{
 };
 pub use limit::{Limit, LimitAction, LimitedModels, Period, Unit, Window};
 pub use metering::{MeteringConfig, UsageSink};
-pub use price::{Price, PriceLine, Tokens};
+pub use price::{Bill, LongContextPrice, Price, PriceLine, Rates, TierPrice, Tokens, Used};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};
 pub use quota::{FailMode, QuotaConfig};
 pub use route::RouteConfig;

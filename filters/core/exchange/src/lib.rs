@@ -41,7 +41,7 @@ pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, WayIn};
 pub use rate_limit::{RateLimitStatus, duration};
 pub use request::{Body, Request};
 pub use table::{ExchangeTable, Shared, WeakShared};
-pub use usage::{Settlement, TokenSource, Usage};
+pub use usage::{Said, Settlement, TokenSource, Usage};
 pub use verdict::{Party, Step, Verdict};
 
 use std::cell::Cell;

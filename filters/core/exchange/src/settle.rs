@@ -1,4 +1,4 @@
-use weir_config::Tokens;
+use weir_config::{Tokens, Used};
 use weir_llm::Kind;
 use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request_tokens};
 
@@ -16,9 +16,23 @@ impl Exchange {
         let Some(attempt) = self.attempt() else { return Settlement::default() };
         let settlement = &attempt.usage.settlement;
         match attempt.is_complete {
-            true => settlement.get_or_init(|| settle(self, attempt, is_owed)).clone(),
-            false => settlement.get().cloned().unwrap_or_else(|| settle(self, attempt, is_owed)),
+            true => settlement.get_or_init(|| self.settled(attempt, is_owed)).clone(),
+            false => settlement.get().cloned().unwrap_or_else(|| self.settled(attempt, is_owed)),
         }
+    }
+
+    /// What the attempts before the last came to: of one whose provider said nothing, nothing.
+    pub fn earlier_settlements(&self) -> Vec<Settlement> {
+        let earlier = self.attempts.split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+        earlier.iter().map(|attempt| settle(self, attempt, false)).collect()
+    }
+
+    fn settled(&self, attempt: &Attempt, is_owed: bool) -> Settlement {
+        let mut settlement = settle(self, attempt, is_owed);
+        let earlier =
+            self.earlier_settlements().iter().map(|earlier| earlier.attempt_picousd).fold(0, u64::saturating_add);
+        settlement.cost_picousd = settlement.attempt_picousd.saturating_add(earlier).min(DEAREST_PICOUSD);
+        settlement
     }
 }
 
@@ -60,15 +74,19 @@ fn settle(exchange: &Exchange, attempt: &Attempt, is_owed: bool) -> Settlement {
         output_source,
         reasoning_source: source(counted.reasoning.is_some()),
         doubtful: counted.doubtful,
+        tier: attempt.usage.said.tier.clone(),
+        web_searches: attempt.usage.said.web_searches,
+        attempt_picousd: 0,
         cost_picousd: 0,
         price_version: String::new(),
     };
     if let Some(price) = &attempt.price {
-        let cost = u64::try_from(price.cost_picousd(tokens)).unwrap_or(u64::MAX);
-        if cost > DEAREST_PICOUSD {
+        let bill = price.bill(Used { tokens, tier: &settlement.tier, web_searches: settlement.web_searches });
+        let cost = u64::try_from(bill.picousd()).unwrap_or(u64::MAX);
+        if cost > DEAREST_PICOUSD || !bill.is_certain {
             settlement.doubtful.push(COST);
         }
-        settlement.cost_picousd = cost.min(DEAREST_PICOUSD);
+        settlement.attempt_picousd = cost.min(DEAREST_PICOUSD);
         settlement.price_version.clone_from(&price.version);
     }
     settlement

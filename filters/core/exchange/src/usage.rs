@@ -1,6 +1,7 @@
 use std::cell::OnceCell;
 
 use weir_config::Tokens;
+use weir_llm::Facts;
 
 /// Who says how many tokens there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +24,44 @@ pub struct Usage {
     pub is_final: bool,
     /// Characters of text that came back so far.
     pub output_characters: u64,
+    /// What the provider said besides its figures.
+    pub said: Said,
     /// What it comes to. Made once, when the first needs it after the answer is complete: a client is told what the ledger has.
     pub settlement: OnceCell<Settlement>,
 }
 
+/// What a provider said besides the figures of its usage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Its usage as it said it: of a stream the first and the last word.
+    pub usages: Vec<String>,
+    /// The tier that served; empty: the standard one, or it said none.
+    pub tier: String,
+    /// Searches of the web that it did.
+    pub web_searches: u64,
+}
+
+impl Said {
+    fn note(&mut self, facts: Facts) {
+        if let Some(raw) = facts.raw {
+            match self.usages.get_mut(1) {
+                Some(last) => *last = raw,
+                None => self.usages.push(raw),
+            }
+        }
+        if let Some(tier) = facts.tier {
+            self.tier = tier;
+        }
+        self.web_searches = facts.web_searches.unwrap_or(self.web_searches);
+    }
+}
+
 impl Usage {
+    /// Takes in what was said besides.
+    pub fn note(&mut self, facts: Facts) {
+        self.said.note(facts);
+    }
+
     /// Takes in figures that a provider sent behind those that are known.
     pub fn report(&mut self, figures: weir_llm::Usage) {
         self.reported = Some(match self.reported.take() {
@@ -60,7 +94,13 @@ pub struct Settlement {
     pub reasoning_source: TokenSource,
     /// The usage record's fields of which a figure was refused because it could not be true.
     pub doubtful: Vec<&'static str>,
-    /// In pico-dollars, exactly; 0 without a price.
+    /// The tier that served; empty: the standard one.
+    pub tier: String,
+    /// Searches of the web that the provider did.
+    pub web_searches: u64,
+    /// What this attempt costs, in pico-dollars, exactly; 0 without a price.
+    pub attempt_picousd: u64,
+    /// What all attempts cost of which a provider said that it worked; 0 without a price.
     pub cost_picousd: u64,
     /// The price's version; empty without a price.
     pub price_version: String,

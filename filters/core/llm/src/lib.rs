@@ -47,4 +47,4 @@ pub use outline::AnswerOutline;
 pub use schema::{Kind, Schema};
 pub use template::Template;
 pub use unknown_input::has_unknown_input;
-pub use usage::{Counted, Figure, Usage, usage_of_response, usage_of_value};
+pub use usage::{Counted, Facts, Figure, Usage, usage_of_response, usage_of_value};

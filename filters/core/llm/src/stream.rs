@@ -15,7 +15,7 @@ use crate::chat::{Echo, Finish, ToolNames};
 use crate::error::{ProviderError, error_of_event, error_of_json};
 use crate::schema::{Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
-use crate::usage::{Figure, Usage, characters_as_tokens, usage_of_response};
+use crate::usage::{Facts, Figure, Usage, characters_as_tokens, usage_of_response};
 
 /// What the client's stream needs that the provider's does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,8 @@ pub struct Progress {
     pub error: Option<ProviderError>,
     /// Usage as the events of this push have it: running totals, of which the last word holds.
     pub usage: Option<Usage>,
+    /// What the events with figures say besides: that of the first, and of all others together.
+    pub facts: Vec<Facts>,
     /// Of the whole stream so far: the last figure of its output is that of the whole answer, whose end is known and of which nothing
     /// came after the figure. One from before the first content is a placeholder.
     pub usage_is_final: bool,
@@ -283,10 +285,14 @@ impl Session {
                 let error = unknown().unwrap_or(error);
                 // What it says it used is owed, whatever else is wrong with it.
                 note_usage(usage_of_response(self.provider, event.data.as_bytes()).as_ref(), progress);
+                progress.note(Facts::read(event.data));
                 return self.fail(unknown().unwrap_or(error), progress, out);
             }
         };
         self.observe_usage(&deltas, progress);
+        if deltas.iter().any(|delta| matches!(delta, Delta::Usage(_))) {
+            progress.note(Facts::read(event.data));
+        }
         if !self.tool_names.is_empty() {
             self.restore_tool_names(&mut deltas);
         }
@@ -428,6 +434,16 @@ fn error_by_name(provider: Schema, event: &Event<'_>) -> Option<ProviderError> {
     }
     let value: Value = crate::json::parse(data).unwrap_or_else(|_| data.into());
     Some(error_of_json(provider, 200, value.get("error").unwrap_or(&value)))
+}
+
+impl Progress {
+    /// Takes in what an event said besides its figures.
+    pub fn note(&mut self, facts: Facts) {
+        match self.facts.get_mut(1) {
+            Some(last) => last.follow(facts),
+            None => self.facts.push(facts),
+        }
+    }
 }
 
 fn note_usage(usage: Option<&Usage>, progress: &mut Progress) {

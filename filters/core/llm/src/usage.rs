@@ -6,6 +6,7 @@
 
 mod counted;
 mod estimate;
+mod facts;
 mod figure;
 mod spelling;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 use crate::schema::Schema;
 pub use counted::{Counted, class};
 pub use estimate::{characters_as_tokens, request_tokens};
+pub use facts::Facts;
 use figure::Said;
 pub use figure::{Figure, MOST_TOKENS};
 pub(crate) use spelling::{Spelling, read, value_of};
@@ -61,6 +63,30 @@ impl Usage {
         }
     }
 
+    /// Of each figure the larger one: `parts` are the sum of what the whole is made of, which a whole may leave out.
+    #[must_use]
+    pub(crate) fn at_least(mut self, parts: &Self) -> Self {
+        for figure in Figure::OF_PARTS {
+            let (mine, other) = (*self.said_mut(figure), parts.said(figure));
+            if other.tokens() > mine.tokens() {
+                *self.said_mut(figure) = other;
+                self.total = Said::Nothing;
+            }
+        }
+        self
+    }
+
+    /// The sum of both, figure by figure, without a total.
+    #[must_use]
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
+        self.total = Said::Nothing;
+        for figure in Figure::OF_PARTS {
+            let said = self.said(figure).plus(other.said(figure));
+            *self.said_mut(figure) = said;
+        }
+        self
+    }
+
     /// The same without what the output was.
     #[must_use]
     pub fn without_output(mut self) -> Self {
@@ -71,6 +97,11 @@ impl Usage {
     /// Whether it says how much the output was, be it only together with the input.
     pub fn says_output(&self) -> bool {
         self.output != Said::Nothing || self.total != Said::Nothing
+    }
+
+    fn said(&self, figure: Figure) -> Said {
+        let mut copy = *self;
+        *copy.said_mut(figure)
     }
 
     fn said_mut(&mut self, figure: Figure) -> &mut Said {

@@ -41,6 +41,11 @@ pub(crate) fn log_line(record: &UsageRecord) -> String {
         "pool_id": record.pool_id,
         "attempt_details": record.attempt_details.iter().map(attempt).collect::<Vec<_>>(),
         "decided_by": record.decided_by,
+        "service_tier": record.service_tier,
+        "raw_usages": record.raw_usages,
+        "web_searches": record.web_searches,
+        "trace_id": record.trace_id,
+        "client_request_id": record.client_request_id,
     })
     .to_string()
 }
@@ -53,6 +58,10 @@ fn attempt(attempt: &UsageAttempt) -> Value {
         "status": attempt.status,
         "started_after_us": attempt.started_after_us,
         "answered_after_us": attempt.answered_after_us,
+        "cost_picousd": attempt.cost_picousd,
+        "input_tokens": attempt.input_tokens,
+        "output_tokens": attempt.output_tokens,
+        "price_version": attempt.price_version,
     })
 }
 

@@ -167,6 +167,15 @@ fn a_record_says_who_used_what() {
         status,
         started_after_us: 5,
         answered_after_us: Some(7),
+        cost_picousd: Some(0),
+        ..UsageAttempt::default()
+    };
+    let answered = UsageAttempt {
+        cost_picousd: Some((60 + 20 + 14) * 1_000_000),
+        input_tokens: 100,
+        output_tokens: 7,
+        price_version: "v1".into(),
+        ..details(200)
     };
     complete.add_finding("EMAIL", "redact");
     complete.add_finding("EMAIL", "redact");
@@ -199,10 +208,27 @@ fn a_record_says_who_used_what() {
         revision: 9,
         cached_input_source: UsageSource::Provider.into(),
         pool_id: "pool".into(),
-        attempt_details: [503, 200].map(details).to_vec(),
+        attempt_details: vec![details(503), answered],
         ..UsageRecord::default()
     };
     assert_eq!(record(complete, 200, "via_upstream"), expect);
+}
+
+#[test]
+fn what_a_provider_bills_whose_answer_was_of_no_use_is_part_of_the_cost() {
+    let mut tried = exchange();
+    let request = tried.prepare().expect("no attempt was made");
+    request.principal = Some(Rc::new(Principal { tenant_id: "t".into(), ..Default::default() }));
+    let used = |input, output, is_complete| {
+        let mut attempt = Attempt { is_complete, ..attempt(200) };
+        attempt.usage.report_whole(usage(input, output));
+        attempt
+    };
+    tried.attempts = vec![used(10, 1, false), attempt(503), used(100, 7, true)];
+    let record = record(tried, 200, "via_upstream");
+    let costs: Vec<_> = record.attempt_details.iter().map(|attempt| attempt.cost_picousd).collect();
+    assert_eq!(costs, [Some(12_000_000), Some(0), Some(114_000_000)]);
+    assert_eq!((record.cost_picousd, record.input_tokens), (Some(126_000_000), 100));
 }
 
 #[test]

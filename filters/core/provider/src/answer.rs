@@ -7,7 +7,7 @@ use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{AnswerOutline, Operation, Schema, chat, equal_bytes, text, usage_of_value};
+use weir_llm::{AnswerOutline, Facts, Operation, Schema, chat, equal_bytes, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
@@ -221,6 +221,9 @@ impl Answer {
         if let Some(usage) = usage {
             update(exchange, |attempt| attempt.usage.report_whole(usage));
         }
+        if let Ok(text) = std::str::from_utf8(body) {
+            update(exchange, |attempt| attempt.usage.note(Facts::read(text)));
+        }
         if is_ended(exchange) {
             return self.end_before_answer(host, exchange);
         }
@@ -422,6 +425,9 @@ fn take_in(exchange: Option<&Shared>, progress: &Progress) {
             if let Some(figures) = progress.usage {
                 usage.report(figures);
             }
+            for facts in &progress.facts {
+                usage.note(facts.clone());
+            }
             usage.is_final = progress.usage_is_final;
             usage.output_characters = usage.output_characters.saturating_add(progress.characters);
             attempt.is_complete |= progress.complete;
@@ -448,8 +454,10 @@ fn undecodable(error: Undecodable) -> ClientError {
     invalid_response(&format!("The answer cannot be read: {error}."))
 }
 
-fn merge(first: Progress, second: Progress) -> Progress {
+fn merge(mut first: Progress, second: Progress) -> Progress {
+    second.facts.into_iter().for_each(|facts| first.note(facts));
     Progress {
+        facts: first.facts,
         content: first.content || second.content,
         error: first.error.or(second.error),
         usage: match (first.usage, second.usage) {

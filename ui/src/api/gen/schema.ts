@@ -3633,6 +3633,16 @@ export interface components {
             /** @description A JWT of the issuer's. */
             logout_token: string;
         };
+        /** @description What all tokens of a request cost whose input is long. */
+        LongContextPrice: {
+            /**
+             * Format: int64
+             * @description With more input tokens than this, those of caches included.
+             */
+            above_input_tokens: number;
+            /** @description The prices. */
+            rates: components["schemas"]["PriceRates"];
+        };
         /**
          * @description The field that bounds the output in OpenAI's chat schema.
          * @enum {string}
@@ -4499,7 +4509,7 @@ export interface components {
              */
             request_timeout_ms?: number;
         };
-        /** @description What a member's tokens cost. */
+        /** @description What a member's tokens cost, and what else it bills. */
         Price: {
             /**
              * Format: int64
@@ -4523,6 +4533,7 @@ export interface components {
              * @description Micro-dollars for a million input tokens (so 2.50 $ per million is 2500000).
              */
             input_microusd_per_million: number;
+            long_context?: components["schemas"]["LongContextPrice"] | null;
             /**
              * Format: int64
              * @description Micro-dollars for a million output tokens.
@@ -4531,6 +4542,55 @@ export interface components {
             /**
              * Format: int64
              * @description Micro-dollars for a million output tokens of reasoning. Absent or null: the output's price.
+             */
+            reasoning_microusd_per_million?: number | null;
+            /**
+             * Format: int64
+             * @description Micro-dollars for each request that was answered, besides its tokens. Absent or null: nothing.
+             */
+            request_microusd?: number | null;
+            /**
+             * @description What other service tiers cost instead, at most 16. Of a tier that served and is not here, the price is unknown: it counts as the
+             *     standard one, and the record names `cost_usd` as doubtful.
+             */
+            tiers?: components["schemas"]["TierPrice"][];
+            /**
+             * Format: int64
+             * @description Micro-dollars for each search of the web that the provider does for a request. Absent or null: unknown; a record with searches
+             *     then names `cost_usd` as doubtful.
+             */
+            web_search_microusd?: number | null;
+        };
+        /** @description Prices of the classes of tokens, in micro-dollars for a million. */
+        PriceRates: {
+            /**
+             * Format: int64
+             * @description Input written to the cache for an hour. Absent or null: twice the input's price.
+             */
+            cache_write_1h_microusd_per_million?: number | null;
+            /**
+             * Format: int64
+             * @description Input written to the cache for five minutes. Absent or null: 1.25 times the input's price.
+             */
+            cache_write_microusd_per_million?: number | null;
+            /**
+             * Format: int64
+             * @description Input from the provider's cache.
+             */
+            cached_input_microusd_per_million: number;
+            /**
+             * Format: int64
+             * @description Input.
+             */
+            input_microusd_per_million: number;
+            /**
+             * Format: int64
+             * @description Output.
+             */
+            output_microusd_per_million: number;
+            /**
+             * Format: int64
+             * @description Reasoning. Absent or null: the output's price.
              */
             reasoning_microusd_per_million?: number | null;
         };
@@ -5428,6 +5488,14 @@ export interface components {
             /** @description 1 to 100 characters; unique for its owner. */
             name: string;
         };
+        /** @description What tokens cost that another tier than the standard one served. */
+        TierPrice: {
+            long_context?: components["schemas"]["LongContextPrice"] | null;
+            /** @description The prices. */
+            rates: components["schemas"]["PriceRates"];
+            /** @description The tier as records have it (`service_tier`): `flex`, `priority`, `batch`, `fast`, `geo_us`; several joined by `+`. */
+            tier: string;
+        };
         /** @description A text to try. */
         Trial: {
             /** @description Which way the text goes. */
@@ -5472,11 +5540,25 @@ export interface components {
              * @description From the request's arrival to the head of the provider's answer, in microseconds; null: it sent none.
              */
             answered_after_us: number | null;
+            /** @description What its provider bills, in dollars, exactly; null: an older gateway did not say. */
+            cost_usd: string | null;
             /**
              * Format: uuid
              * @description The deployment; null: the gateway gave no id.
              */
             deployment_id: string | null;
+            /**
+             * Format: int64
+             * @description Tokens of the prompt that it bills.
+             */
+            input_tokens: number;
+            /**
+             * Format: int64
+             * @description Tokens of the answer that it bills.
+             */
+            output_tokens: number;
+            /** @description The price's version; empty without one. */
+            price_version: string;
             /** @description The provider's name; null: there is none any more. */
             provider: string | null;
             /**
@@ -5518,16 +5600,19 @@ export interface components {
         UsageCostLine: {
             /** @description Dollars, exactly, as a decimal. */
             amount_usd: string;
-            /** @description `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others. */
+            /**
+             * @description `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others;
+             *     `web_search`, `request`; `earlier_attempts`: what providers bill whose answers were of no use.
+             */
             class: string;
             /**
              * Format: int64
-             * @description Micro-dollars for a million of them.
+             * @description Micro-dollars for a million of them; 0 of earlier attempts.
              */
             microusd_per_million: number;
             /**
              * Format: int64
-             * @description Tokens of this class alone.
+             * @description Tokens of this class alone, or how many searches or requests; 0 of earlier attempts.
              */
             tokens: number;
         };
@@ -5612,6 +5697,8 @@ export interface components {
              * @description Of them those that the provider read from its cache.
              */
             cached_input_tokens: number;
+            /** @description The client's own `x-request-id`; empty as above. */
+            client_request_id: string;
             /**
              * Format: int64
              * @description Micro-dollars, rounded up.
@@ -5625,6 +5712,11 @@ export interface components {
              *     gateways.
              */
             decided_by: string;
+            /**
+             * Format: uuid
+             * @description The department that owned it, or to which its owner belonged.
+             */
+            department_id: string | null;
             /**
              * Format: uuid
              * @description The deployment that answered; null: none did.
@@ -5653,6 +5745,8 @@ export interface components {
              * @description The caller's key.
              */
             key_id: string;
+            /** @description `name=value`: the key's, and those of its owner and its department that it did not have itself. */
+            labels: string[];
             /**
              * Format: int64
              * @description From the request's arrival to its end.
@@ -5701,6 +5795,16 @@ export interface components {
              */
             revision: number;
             /**
+             * Format: uuid
+             * @description The service account that owned it.
+             */
+            service_account_id: string | null;
+            /**
+             * @description What served, where it is not what everybody gets: tier, speed and region as the provider said them, joined by `+`, for example
+             *     `priority` or `fast+geo_us`.
+             */
+            service_tier: string;
+            /**
              * Format: date-time
              * @description When the request arrived.
              */
@@ -5722,8 +5826,20 @@ export interface components {
              * @description From the request's arrival to the first byte of content; null: there was none.
              */
             time_to_first_token_us: number | null;
+            /** @description The trace that the client's `traceparent` named; empty: none, or nothing went on to a provider. */
+            trace_id: string;
             /** @description The model's name at the provider; empty if none answered. */
             upstream_model: string;
+            /**
+             * Format: uuid
+             * @description The user who owned the key.
+             */
+            user_id: string | null;
+            /**
+             * Format: int64
+             * @description Searches of the web that the provider did.
+             */
+            web_searches: number;
         };
         /** @description One request as it ended, with names, attempts and the calculation of its cost. */
         UsageRecordDetail: components["schemas"]["UsageRecord"] & {
@@ -5736,6 +5852,8 @@ export interface components {
             findings: components["schemas"]["UsageFinding"][];
             /** @description What the ids are called. */
             names: components["schemas"]["UsageNames"];
+            /** @description The provider's usage as it said it, JSON in a text: of a stream the first and the last word, each at most 2,048 bytes. */
+            raw_usages: string[];
         };
         /**
          * @description Who counted tokens.
@@ -23732,7 +23850,10 @@ export interface operations {
                  *     quarter-hour.
                  */
                 to?: string;
-                /** @description At most two of `tenant`, `api_key`, `model`, `provider`, `pool`, `outcome`, with a comma between them or given twice. */
+                /**
+                 * @description At most two of `tenant`, `department`, `user`, `service_account`, `api_key`, `model`, `provider`, `pool`, `outcome` and
+                 *     `label:NAME`, with a comma between them or given twice. `label:NAME=value` limits as the others do.
+                 */
                 group_by?: string;
                 /** @description The pieces of time: `none`, `quarter_hour`, `hour`, `day`, `week` (from Monday) or `month`. Default `none`. */
                 bucket?: string;
@@ -23742,6 +23863,12 @@ export interface operations {
                 order?: string;
                 /** @description Only this tenant's: its id or name. */
                 tenant?: string;
+                /** @description Only this department's and those beneath it: its id or name. */
+                department?: string;
+                /** @description Only this user's keys': the user's id or e-mail address. */
+                user?: string;
+                /** @description Only this service account's keys': its id or name. */
+                service_account?: string;
                 /** @description Only this key's: its id or name. */
                 api_key?: string;
                 /** @description Only those that asked for this model: its id or name. */

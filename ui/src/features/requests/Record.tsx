@@ -3,7 +3,7 @@ import { useIdentity } from "../../api/identity";
 import type { RecordDetail } from "../../api/usage";
 import { Badge, type Tone } from "../../design/Badge";
 import { Rows } from "../../design/DataTable";
-import { count, dateTime, duration } from "../../design/format";
+import { count, dateTime, decimalDollars, duration } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Facts, Section } from "../../design/Page";
 import { Notice } from "../../design/States";
@@ -41,6 +41,7 @@ export function Record({ record }: { record: RecordDetail }) {
         lead={record.doubtful.length > 0 ? words.doubtful(record.doubtful.join(", ")) : undefined}
       >
         <Tokens record={record} />
+        <SaidByProvider usages={record.raw_usages} />
       </Section>
       <Section title={words.costTitle}>
         <Cost cost={record.cost} priceVersion={record.price_version} />
@@ -89,6 +90,9 @@ function Timeline({ record }: { record: RecordDetail }) {
               <Badge tone={statusTone(attempt.status)}>
                 {recordWords.answered(attempt.status, duration(attempt.answered_after_us - attempt.started_after_us))}
               </Badge>
+            )}{" "}
+            {attempt.cost_usd !== null && Number(attempt.cost_usd) > 0 && (
+              <span>{recordWords.billed(decimalDollars(attempt.cost_usd))}</span>
             )}
           </span>
         </Step>
@@ -134,6 +138,13 @@ function Who({ record }: { record: RecordDetail }) {
     [words.gateway, names.gateway ?? record.gateway_id],
     [words.revision, count(record.revision)],
   ];
+  const told: [string, string][] = [
+    [recordWords.tier, record.service_tier],
+    [recordWords.labels, record.labels.join(", ")],
+    [recordWords.trace, record.trace_id],
+    [recordWords.clientId, record.client_request_id],
+  ];
+  facts.push(...told.filter(([, value]) => value !== ""));
   if (isPlatform) {
     const name = names.tenant ?? record.tenant_id;
     facts.unshift([
@@ -144,6 +155,21 @@ function Who({ record }: { record: RecordDetail }) {
     ]);
   }
   return <Facts facts={facts} />;
+}
+
+/** The provider's own words. */
+function SaidByProvider({ usages }: { usages: string[] }) {
+  if (usages.length === 0) return null;
+  return (
+    <details className="mt-3 text-sm">
+      <summary className="cursor-pointer text-ink-soft">{recordWords.said}</summary>
+      {usages.map((usage) => (
+        <pre key={usage} className="mt-2 overflow-x-auto rounded bg-surface p-2 font-mono text-xs">
+          {usage}
+        </pre>
+      ))}
+    </details>
+  );
 }
 
 function Tokens({ record }: { record: RecordDetail }) {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use weir_config::{Price, PriceLine, Tokens};
+use weir_config::{Price, PriceLine, Tokens, Used};
 use weir_core::ledger::{self, PICOUSD_PER_MICROUSD};
 use weir_store::UsageDetail;
 
@@ -31,6 +31,8 @@ struct UsageRecordDetail {
     record: UsageRecord,
     /// What the ids are called.
     names: UsageNames,
+    /// The provider's usage as it said it, JSON in a text: of a stream the first and the last word, each at most 2,048 bytes.
+    raw_usages: Vec<String>,
     /// Each attempt in order, at most 16. Empty: nothing was forwarded, or an older gateway said nothing of it.
     attempt_details: Vec<UsageAttempt>,
     /// What guardrails found.
@@ -86,6 +88,15 @@ struct UsageAttempt {
     /// From the request's arrival to the head of the provider's answer, in microseconds; null: it sent none.
     #[schema(required)]
     answered_after_us: Option<u64>,
+    /// What its provider bills, in dollars, exactly; null: an older gateway did not say.
+    #[schema(required)]
+    cost_usd: Option<String>,
+    /// Tokens of the prompt that it bills.
+    input_tokens: u64,
+    /// Tokens of the answer that it bills.
+    output_tokens: u64,
+    /// The price's version; empty without one.
+    price_version: String,
 }
 
 /// Something that guardrails found.
@@ -129,11 +140,12 @@ enum CostStatus {
 /// What the tokens of one class cost.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 struct UsageCostLine {
-    /// `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others.
+    /// `input`, `cached_input`, `cache_write`, `cache_write_1h`, `output` or `reasoning`: each without the tokens of the others;
+    /// `web_search`, `request`; `earlier_attempts`: what providers bill whose answers were of no use.
     class: &'static str,
-    /// Tokens of this class alone.
+    /// Tokens of this class alone, or how many searches or requests; 0 of earlier attempts.
     tokens: u64,
-    /// Micro-dollars for a million of them.
+    /// Micro-dollars for a million of them; 0 of earlier attempts.
     microusd_per_million: u64,
     /// Dollars, exactly, as a decimal.
     amount_usd: String,
@@ -181,6 +193,7 @@ impl From<UsageDetail> for UsageRecordDetail {
                 model_id,
             },
             attempt_details: record.attempt_details.iter().map(|attempt| told(attempt, &names)).collect(),
+            raw_usages: record.said.raw_usages.clone(),
             findings: record.guardrail_findings.iter().map(|finding| read_finding(finding)).collect(),
             cost: explain(record, price.as_ref()),
             error,
@@ -198,6 +211,10 @@ fn told(attempt: &ledger::UsageAttempt, names: &HashMap<Uuid, String>) -> UsageA
         status: attempt.status,
         started_after_us: attempt.started_after_us,
         answered_after_us: attempt.answered_after_us,
+        cost_usd: attempt.cost_picousd.map(|cost| decimal(cost.into(), 12)),
+        input_tokens: attempt.input_tokens,
+        output_tokens: attempt.output_tokens,
+        price_version: attempt.price_version.clone(),
     }
 }
 
@@ -221,11 +238,20 @@ fn explain(record: &ledger::UsageRecord, price: Option<&Price>) -> UsageCost {
         output: record.output_tokens,
         reasoning: record.reasoning_tokens,
     };
-    let price = price.filter(|price| is_explained(price.cost_picousd(tokens), record));
-    let (status, lines) = match price {
-        Some(price) => {
-            let lines = price.lines(tokens).into_iter().filter(|line| line.tokens > 0).map(cost_line);
-            (CostStatus::Explained, lines.collect())
+    let used = Used { tokens, tier: &record.said.service_tier, web_searches: record.said.web_searches };
+    let earlier = earlier(record);
+    let bill = price.map(|price| price.bill(used));
+    let bill = bill.filter(|bill| is_explained(bill.picousd().saturating_add(earlier), record));
+    let (status, lines) = match bill {
+        Some(bill) => {
+            let lines = bill.lines.into_iter().filter(|line| line.tokens > 0).map(cost_line);
+            let of_earlier = (earlier > 0).then(|| UsageCostLine {
+                class: "earlier_attempts",
+                tokens: 0,
+                microusd_per_million: 0,
+                amount_usd: decimal(earlier, 12),
+            });
+            (CostStatus::Explained, lines.chain(of_earlier).collect())
         }
         None if record.price_version.is_empty() && record.cost_picousd == 0 => (CostStatus::Unpriced, vec![]),
         None => (CostStatus::Unknown, vec![]),
@@ -236,6 +262,12 @@ fn explain(record: &ledger::UsageRecord, price: Option<&Price>) -> UsageCost {
         status,
         lines,
     }
+}
+
+/// What the attempts before the last cost: providers that worked, and whose answer was of no use.
+fn earlier(record: &ledger::UsageRecord) -> u128 {
+    let earlier = record.attempt_details.split_last().map(|(_, earlier)| earlier).unwrap_or_default();
+    earlier.iter().filter_map(|attempt| attempt.cost_picousd).map(u128::from).sum()
 }
 
 /// Whether this is what the record says, also if a gateway of before has rounded it up to a micro-dollar.

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::field::Fields;
 use weir_core::sketch::Sketch;
-use weir_core::usage_summary::{Bucket, Dimension, Order, Summary, SummaryItem, SummaryRequest, Sums};
+use weir_core::usage_summary::{Bucket, Dimension, LABEL, Order, Summary, SummaryItem, SummaryRequest, Sums};
 
 use super::detail::decimal;
 use crate::ApiState;
@@ -26,7 +26,7 @@ const LONGEST: TimeDelta = TimeDelta::days(1100);
 /// Sums of one answer, unless fewer are asked for, and at most.
 const MOST: u32 = 1000;
 /// Dimensions that records will have, and do not have yet.
-const TO_COME: [&str; 4] = ["department", "user", "service_account", "route"];
+const TO_COME: [&str; 1] = ["route"];
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(summary))
@@ -42,7 +42,8 @@ struct SummaryQuery {
     /// Requests that started before this time (RFC 3339), at most 1,100 days after `from`. Default: the end of the present
     /// quarter-hour.
     to: Option<DateTime<Utc>>,
-    /// At most two of `tenant`, `api_key`, `model`, `provider`, `pool`, `outcome`, with a comma between them or given twice.
+    /// At most two of `tenant`, `department`, `user`, `service_account`, `api_key`, `model`, `provider`, `pool`, `outcome` and
+    /// `label:NAME`, with a comma between them or given twice. `label:NAME=value` limits as the others do.
     group_by: Option<String>,
     /// The pieces of time: `none`, `quarter_hour`, `hour`, `day`, `week` (from Monday) or `month`. Default `none`.
     #[param(value_type = Option<String>)]
@@ -54,6 +55,12 @@ struct SummaryQuery {
     order: Option<OrderName>,
     /// Only this tenant's: its id or name.
     tenant: Option<String>,
+    /// Only this department's and those beneath it: its id or name.
+    department: Option<String>,
+    /// Only this user's keys': the user's id or e-mail address.
+    user: Option<String>,
+    /// Only this service account's keys': its id or name.
+    service_account: Option<String>,
     /// Only this key's: its id or name.
     api_key: Option<String>,
     /// Only those that asked for this model: its id or name.
@@ -185,7 +192,8 @@ fn answer(summary: Summary, request: &SummaryRequest) -> UsageSummary {
 }
 
 fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
-    let Query(query) = Query::<SummaryQuery>::of(&joined(uri))?;
+    let (uri, labels) = labels(uri)?;
+    let Query(query) = Query::<SummaryQuery>::of(&joined(&uri))?;
     let invalid = |field: &str, reason: &str| Problem::field(Code::InvalidQuery, field, reason);
     // What lies between quarter-hours is read from the records themselves, which may be many: the present quarter-hour counts whole.
     let to = query.to.unwrap_or_else(|| next_quarter(Utc::now()));
@@ -202,6 +210,9 @@ fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
     fields.finish().map_err(|errors| Problem::fields(Code::InvalidQuery, errors))?;
     let filters = [
         (Dimension::Tenant, query.tenant),
+        (Dimension::Department, query.department),
+        (Dimension::User, query.user),
+        (Dimension::ServiceAccount, query.service_account),
         (Dimension::ApiKey, query.api_key),
         (Dimension::Model, query.model),
         (Dimension::Provider, query.provider),
@@ -212,7 +223,7 @@ fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
         from,
         to,
         group_by: read_group_by(query.group_by.as_deref().unwrap_or_default())?,
-        filters: filters.into_iter().filter_map(|(dimension, value)| Some((dimension, value?))).collect(),
+        filters: filters.into_iter().filter_map(|(dimension, value)| Some((dimension, value?))).chain(labels).collect(),
         bucket: match query.bucket.unwrap_or(BucketName::None) {
             BucketName::None => Bucket::None,
             BucketName::QuarterHour => Bucket::QuarterHour,
@@ -235,6 +246,27 @@ fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
         },
         offset: query.cursor.as_deref().map(cursor::read_offset).transpose()?.unwrap_or(0),
     })
+}
+
+/// The labels that are asked for, and the query without them.
+fn labels(uri: &Uri) -> Result<(Uri, Vec<(Dimension, String)>), Problem> {
+    let is_label = |pair: &&str| {
+        pair.starts_with(LABEL) || pair.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("label%3a"))
+    };
+    let (asked, rest): (Vec<&str>, Vec<&str>) = uri.query().unwrap_or_default().split('&').partition(is_label);
+    if asked.is_empty() {
+        return Ok((uri.clone(), Vec::new()));
+    }
+    let invalid = |reason: &str| Problem::field(Code::InvalidQuery, "label", reason);
+    let of_labels: Uri = format!("/?{}", asked.join("&")).parse().map_err(|_| invalid("cannot be read"))?;
+    let Query(pairs) = Query::<Vec<(String, String)>>::of(&of_labels)?;
+    let filters = pairs.into_iter().map(|(name, value)| {
+        let dimension = Dimension::from_name(&name).ok_or_else(|| invalid("is no label's name"))?;
+        Ok((dimension, value))
+    });
+    let filters = filters.collect::<Result<_, Problem>>()?;
+    let others = format!("{}?{}", uri.path(), rest.join("&")).parse().unwrap_or_else(|_| uri.clone());
+    Ok((others, filters))
 }
 
 /// The same with one `group_by`, where it is given more than once.
@@ -261,10 +293,15 @@ fn read_group_by(names: &str) -> Result<Vec<Dimension>, Problem> {
     for name in names.split(',').filter(|name| !name.is_empty()) {
         let dimension = Dimension::from_name(name).ok_or_else(|| {
             let shown: String = name.chars().take(50).collect();
-            if TO_COME.contains(&name) || name.starts_with("label:") {
+            if name.starts_with(LABEL) {
+                return invalid(format!(
+                    "`{shown}` is no label's name: 1 to 63 letters, digits, `.`, `_`, `-` and `/`"
+                ));
+            }
+            if TO_COME.contains(&name) {
                 return invalid(format!("`{shown}` does not exist yet: records do not have it"));
             }
-            let known: Vec<&str> = Dimension::ALL.into_iter().map(Dimension::name).collect();
+            let known: Vec<_> = Dimension::ALL.iter().map(Dimension::name).collect();
             invalid(format!("`{shown}` is not one of {}", known.join(", ")))
         })?;
         if dimensions.contains(&dimension) {
@@ -284,7 +321,7 @@ impl From<SummaryItem> for UsageSummaryItem {
             let of: [(&str, Option<String>); 2] =
                 [("id", value.id.as_ref().map(Uuid::to_string)), ("name", value.name)];
             let of: Map<String, Value> = of.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-            (value.dimension.name().to_owned(), of.into())
+            (value.dimension.name().into_owned(), of.into())
         });
         Self { bucket_start: item.bucket_start, group: group.collect(), sums: item.sums.into() }
     }
@@ -326,8 +363,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (query, field) in [
-            ("group_by=department", "group_by"),
-            ("group_by=label:team", "group_by"),
+            ("group_by=route", "group_by"),
+            ("group_by=label:", "group_by"),
+            ("group_by=label:it's", "group_by"),
+            ("label:it's=1", "label"),
             ("group_by=model,colour", "group_by"),
             ("group_by=model,model", "group_by"),
             ("group_by=model&group_by=model", "group_by"),

@@ -44,6 +44,8 @@ fn record(bytes: usize) -> UsageRecord {
         pool_id: None,
         attempt_details: vec![],
         decided_by: String::new(),
+        said: Default::default(),
+        subject: Default::default(),
     }
 }
 

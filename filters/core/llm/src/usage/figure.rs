@@ -27,6 +27,20 @@ pub enum Figure {
     Total,
 }
 
+impl Figure {
+    /// All but the total.
+    pub(super) const OF_PARTS: [Self; 8] = [
+        Self::Input,
+        Self::PlainInput,
+        Self::CachedInput,
+        Self::CacheWrite,
+        Self::CacheWrite5m,
+        Self::CacheWrite1h,
+        Self::Output,
+        Self::Reasoning,
+    ];
+}
+
 /// A provider's word about one figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Said {
@@ -79,6 +93,14 @@ impl Said {
             Self::Nothing => self,
             Self::Tokens(_) | Self::Doubtful { before: Some(_) } => later,
             Self::Doubtful { before: None } => Self::Doubtful { before: self.tokens_u32() },
+        }
+    }
+
+    /// The sum of two words about different parts: of what cannot be true, as if it had not been said.
+    pub(super) fn plus(self, other: Self) -> Self {
+        match (self.tokens(), other.tokens()) {
+            (None, None) => Self::Nothing,
+            (one, two) => Self::figure_of(one.unwrap_or(0).saturating_add(two.unwrap_or(0))),
         }
     }
 

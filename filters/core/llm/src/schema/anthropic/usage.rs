@@ -26,9 +26,19 @@ const FIGURES: &[Spelling] = &[
     (&["total_tokens"], Figure::Total),
 ];
 
-/// Reads the figures.
+/// Rounds of a server's own tools in one answer that are read.
+const MOST_ITERATIONS: usize = 1_000;
+
+/// Reads the figures. Where server tools or a compaction made several rounds of one answer (`iterations`), each is billed, and the figures
+/// of the whole may be those of the last rounds only: the sum of all holds where it is more.
 pub(super) fn read(usage: &Value) -> Option<Usage> {
-    crate::usage::read(FIGURES, usage)
+    let whole = crate::usage::read(FIGURES, usage);
+    let Some(iterations) = usage.get("iterations").and_then(Value::as_array) else { return whole };
+    let read = iterations.iter().take(MOST_ITERATIONS).filter_map(|iteration| crate::usage::read(FIGURES, iteration));
+    match (whole, read.reduce(|sum, more| sum.plus(&more))) {
+        (Some(whole), Some(sum)) => Some(whole.at_least(&sum)),
+        (whole, sum) => whole.or(sum),
+    }
 }
 
 /// Anthropic's `usage`. Of writes for an hour and of reasoning it says only what there was.
