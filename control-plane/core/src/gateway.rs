@@ -159,8 +159,19 @@ pub struct CatalogModel {
     pub created_at: DateTime<Utc>,
     /// Who offers it, for the list of models ("owned_by"): the tenant's name, or `platform`.
     pub owner: String,
-    /// Pico-dollars for a token of the input and of the output at most; `None`: a member of the pool has no price.
-    pub dearest: Option<(u64, u64)>,
+    /// What it costs at most; `None`: a member of the pool has no price.
+    pub dearest: Option<DearestPrices>,
+}
+
+/// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DearestPrices {
+    /// A token of the input.
+    pub input: u64,
+    /// A token of the output.
+    pub output: u64,
+    /// A request, besides its tokens.
+    pub request: u64,
 }
 
 /// Units of one counter that a gateway would like to hold.

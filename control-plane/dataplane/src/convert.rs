@@ -138,8 +138,9 @@ fn catalog(catalog: Catalog) -> wire::Catalog {
         pool_id: model.pool_id.to_string(),
         created_at_unix_s: model.created_at.timestamp(),
         owner: model.owner,
-        dearest_input_picousd: model.dearest.map(|(input, _)| input),
-        dearest_output_picousd: model.dearest.map(|(_, output)| output),
+        dearest_input_picousd: model.dearest.map(|prices| prices.input),
+        dearest_output_picousd: model.dearest.map(|prices| prices.output),
+        dearest_request_picousd: model.dearest.map_or(0, |prices| prices.request),
     };
     wire::Catalog {
         tenant_id: catalog.tenant_id.to_string(),

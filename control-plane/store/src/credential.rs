@@ -6,7 +6,8 @@ use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::{FindingType, Limit};
 use weir_core::gateway::{
-    Catalog, CatalogModel, Counter, CredentialStatus, Gateway, KnownCatalog, Principal, PrincipalProfile, Resolved,
+    Catalog, CatalogModel, Counter, CredentialStatus, DearestPrices, Gateway, KnownCatalog, Principal,
+    PrincipalProfile, Resolved,
 };
 use weir_core::guardrails::strictest_of_all;
 use weir_core::ways_in::{Way, WayMode, WaysIn};
@@ -63,14 +64,17 @@ FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
     SELECT jsonb_agg(model) AS models FROM (
         SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at,
             CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner,
-            dearest.input AS dearest_input, dearest.output AS dearest_output
+            dearest.input AS dearest_input, dearest.output AS dearest_output, dearest.request AS dearest_request
         FROM models model LEFT JOIN LATERAL (
             SELECT CASE WHEN bool_and(member.price_version IS NOT NULL) THEN max(greatest(
                     member.input_microusd_per_million, member.cached_input_microusd_per_million,
                     coalesce(member.cache_write_microusd_per_million, (member.input_microusd_per_million * 5 + 3) / 4),
-                    coalesce(member.cache_write_1h_microusd_per_million, member.input_microusd_per_million * 2))) END AS input,
+                    coalesce(member.cache_write_1h_microusd_per_million, member.input_microusd_per_million * 2),
+                    dearest_input(member.price_details))) END AS input,
                 CASE WHEN bool_and(member.price_version IS NOT NULL) THEN max(greatest(
-                    member.output_microusd_per_million, member.reasoning_microusd_per_million)) END AS output
+                    member.output_microusd_per_million, member.reasoning_microusd_per_million,
+                    dearest_output(member.price_details))) END AS output,
+                max(coalesce((member.price_details ->> 'request_microusd')::bigint, 0) * 1000000) AS request
             FROM deployments member WHERE member.pool_id = model.pool_id
         ) dearest ON true
         WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')
@@ -191,11 +195,14 @@ struct ModelRow {
     owner: String,
     dearest_input: Option<u64>,
     dearest_output: Option<u64>,
+    dearest_request: Option<u64>,
 }
 
 impl From<ModelRow> for CatalogModel {
-    fn from(ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output }: ModelRow) -> Self {
-        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output) }
+    fn from(row: ModelRow) -> Self {
+        let ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output, dearest_request } = row;
+        let prices = |(input, output)| DearestPrices { input, output, request: dearest_request.unwrap_or(0) };
+        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output).map(prices) }
     }
 }
 

@@ -289,6 +289,9 @@ pub struct CatalogModel {
     pub dearest_input_picousd: ::core::option::Option<u64>,
     #[prost(uint64, optional, tag = "9")]
     pub dearest_output_picousd: ::core::option::Option<u64>,
+    /// Pico-dollars for a request at most, besides its tokens.
+    #[prost(uint64, tag = "10")]
+    pub dearest_request_picousd: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaRequest {

@@ -68,7 +68,7 @@ impl<'a> Fleet<'a> {
             pool_id: "pool".into(),
             created_at_s: 0,
             owner: "platform".into(),
-            dearest: Some((INPUT_PRICE, OUTPUT_PRICE)),
+            dearest: Some(weir_exchange::DearestPrices { input: INPUT_PRICE, output: OUTPUT_PRICE, request: 0 }),
         };
         let envoy = |number: u64| Envoy {
             host: FakeHost { shared: SharedData::default(), ..FakeHost::default() },

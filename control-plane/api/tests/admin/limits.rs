@@ -5,7 +5,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use weir_config::{LimitedModels, Unit, Window};
-use weir_core::gateway::{Gateway, LeaseTerms, LimitCounter, QuotaDemand, QuotaGrant, QuotaSettlement};
+use weir_core::gateway::{DearestPrices, Gateway, LeaseTerms, LimitCounter, QuotaDemand, QuotaGrant, QuotaSettlement};
 use weir_core::secret::sha256;
 
 use crate::app::{App, Client, app, furnish, id, limit_body, pool_body};
@@ -204,7 +204,10 @@ async fn a_caller_is_told_of_all_limits_that_hold() {
     assert_eq!(of(one_model).window, Window::Sliding { seconds: 60, part_seconds: 5 });
     assert_eq!((&of(each_model).models, &of(each_model).window), (&LimitedModels::Each, &Window::Always));
     // The pool's only member costs 1 for input, twice that written to a cache for an hour, 2 read from a cache, and 3 for output.
-    assert_eq!(resolved.catalog.unwrap().models.unwrap()[0].dearest, Some((2, 3)));
+    assert_eq!(
+        resolved.catalog.unwrap().models.unwrap()[0].dearest,
+        Some(DearestPrices { input: 2, output: 3, request: 0 })
+    );
 }
 
 #[tokio::test]
@@ -323,4 +326,29 @@ async fn windows_that_are_not_now_and_counters_of_others_get_nothing() {
         .get(&format!("limits/{}/state?subject_id=x", stranger.limit_id))
         .await
         .problem(422, "invalid_fields");
+}
+
+#[tokio::test]
+async fn the_dearest_price_is_that_of_any_tier_and_length() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "a").await;
+    let rates = |input: u64, output: u64| {
+        json!({"input_microusd_per_million": input, "cached_input_microusd_per_million": 1,
+            "output_microusd_per_million": output})
+    };
+    let mut members = f.pool["members"].clone();
+    let price = &mut members[0]["price"];
+    price["long_context"] = json!({"above_input_tokens": 200_000, "rates": rates(5, 6)});
+    price["tiers"] = json!([{"tier": "priority", "rates": rates(7, 70),
+        "long_context": {"above_input_tokens": 200_000, "rates": rates(8, 9)}}]);
+    price["request_microusd"] = json!(3);
+    let path = format!("pools/{}", id(&f.pool));
+    platform.patch(&path, &f.pool["revision"], json!({"members": members})).await.expect(200);
+    let key = platform.make("api-keys", json!({"tenant_id": f.tenant["id"], "name": "k"})).await;
+    let (gateway, digest) = (app.gateway(None).await, sha256(key["key"].as_str().unwrap()));
+    let resolved = app.store.resolve_credential(&gateway, &digest, None, &weir_config::FindingType::ALL).await.unwrap();
+    // Input may be written to a cache for an hour, at twice its price.
+    let prices = DearestPrices { input: 16, output: 70, request: 3_000_000 };
+    assert_eq!(resolved.catalog.unwrap().models.unwrap()[0].dearest, Some(prices));
 }

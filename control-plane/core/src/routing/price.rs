@@ -136,15 +136,15 @@ impl MemberPrice {
         if let Some(long) = &self.long_context {
             long.rates.check(&format!("{path}.long_context.rates"), fields);
         }
-        fields.require(self.tiers.len() <= MOST_TIERS, &format!("{path}.tiers"), "must have at most 16 tiers");
+        fields.require(self.tiers.len() <= MOST_TIERS, format!("{path}.tiers"), "must have at most 16 tiers");
         for (index, tier) in self.tiers.iter().enumerate() {
             let path = format!("{path}.tiers[{index}]");
             let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-+".contains(&byte);
             let is_name = (1..=LONGEST_TIER).contains(&tier.tier.len()) && tier.tier.bytes().all(is_letter);
             let reason = "must have 1 to 128 lower-case letters, digits, `_`, `-` and `+`";
-            fields.require(is_name, &format!("{path}.tier"), reason);
+            fields.require(is_name, format!("{path}.tier"), reason);
             let is_first = self.tiers.iter().take(index).all(|other| other.tier != tier.tier);
-            fields.require(is_first, &format!("{path}.tier"), "is there twice");
+            fields.require(is_first, format!("{path}.tier"), "is there twice");
             tier.rates.check(&format!("{path}.rates"), fields);
             if let Some(long) = &tier.long_context {
                 long.rates.check(&format!("{path}.long_context.rates"), fields);

@@ -5,7 +5,7 @@ use weir_config::{
     Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period,
     RuleDirection, Uninspectable, Unit, Window,
 };
-use weir_exchange::{Catalog, CatalogModel, NamedProfile, Principal, WayIn};
+use weir_exchange::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -256,7 +256,11 @@ fn read_catalog(catalog: dataplane::Catalog) -> Catalog {
         pool_id: model.pool_id,
         created_at_s: model.created_at_unix_s,
         owner: model.owner,
-        dearest: model.dearest_input_picousd.zip(model.dearest_output_picousd),
+        dearest: model.dearest_input_picousd.zip(model.dearest_output_picousd).map(|(input, output)| DearestPrices {
+            input,
+            output,
+            request: model.dearest_request_picousd,
+        }),
     };
     Catalog::new(catalog.models.into_iter().map(model).collect())
 }

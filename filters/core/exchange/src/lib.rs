@@ -37,7 +37,7 @@ pub use answer::{AnswerCheck, AnswerChecks, AnswerFilter, Checked};
 pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use attempt::Attempt;
 pub use bodies::{Bodies, HeldBody};
-pub use principal::{Catalog, CatalogModel, NamedProfile, Principal, WayIn};
+pub use principal::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
 pub use rate_limit::{RateLimitStatus, duration};
 pub use request::{Body, Request};
 pub use table::{ExchangeTable, Shared, WeakShared};

@@ -108,9 +108,19 @@ pub struct CatalogModel {
     pub created_at_s: i64,
     /// Who provides it, for the list of models.
     pub owner: String,
-    /// Pico-dollars for a token of the input and of the output at most, whichever member of the pool serves it and however it bills it;
-    /// `None`: a member has no price.
-    pub dearest: Option<(u64, u64)>,
+    /// What it costs at most; `None`: a member of the pool has no price.
+    pub dearest: Option<DearestPrices>,
+}
+
+/// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DearestPrices {
+    /// A token of the input.
+    pub input: u64,
+    /// A token of the output.
+    pub output: u64,
+    /// A request, besides its tokens.
+    pub request: u64,
 }
 
 impl Catalog {

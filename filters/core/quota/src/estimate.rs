@@ -1,5 +1,5 @@
 use weir_config::Unit;
-use weir_exchange::Request;
+use weir_exchange::{DearestPrices, Request};
 use weir_llm::Kind;
 
 /// What a request takes at most, as far as is known when it is admitted.
@@ -7,14 +7,13 @@ use weir_llm::Kind;
 /// - Input: a token for each byte of the body. Tokens of all providers have a byte at least, and the JSON around a message is longer
 ///   than what a provider puts around it.
 /// - Output: what the request allows for each answer, times the answers that it asks for.
-/// - Money: the input at the dearest of the prices at which any member of the pool may bill input, writing it to a cache included, and
-///   the output alike.
+/// - Money: the input at the dearest of the prices at which any member of the pool may bill input, writing it to a cache, long inputs and
+///   every service tier included, and the output alike; and the dearest price of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
-    /// Pico-dollars for a token of the input and of the output.
-    prices: Option<(u64, u64)>,
+    prices: Option<DearestPrices>,
 }
 
 /// Why a request cannot be bounded, for its client.
@@ -53,9 +52,10 @@ impl Bounds {
             Unit::OutputTokens => output(),
             Unit::TotalTokens => Ok(input()?.saturating_add(output()?)),
             Unit::Money => {
-                let (input_price, output_price) = self.prices.ok_or(Unbounded::Price)?;
-                let input = input()?.saturating_mul(input_price);
-                Ok(input.saturating_add(output()?.saturating_mul(output_price)))
+                let prices = self.prices.ok_or(Unbounded::Price)?;
+                let tokens =
+                    input()?.saturating_mul(prices.input).saturating_add(output()?.saturating_mul(prices.output));
+                Ok(tokens.saturating_add(prices.request))
             }
         }
     }
@@ -87,7 +87,11 @@ mod tests {
 
     #[test]
     fn the_worst_case_of_each_unit() {
-        let bounds = Bounds { input_tokens: Some(100), output_tokens: Some(20), prices: Some((3, 7)) };
+        let bounds = Bounds {
+            input_tokens: Some(100),
+            output_tokens: Some(20),
+            prices: Some(DearestPrices { input: 3, output: 7, request: 9 }),
+        };
         let check = |bounds: Bounds, expect: [Result<u64, Unbounded>; 6]| {
             let units = [
                 Unit::Requests,
@@ -99,7 +103,7 @@ mod tests {
             ];
             assert_eq!(units.map(|unit| bounds.units(unit)), expect, "{bounds:?}");
         };
-        check(bounds, [Ok(1), Ok(1), Ok(100), Ok(20), Ok(120), Ok(440)]);
+        check(bounds, [Ok(1), Ok(1), Ok(100), Ok(20), Ok(120), Ok(449)]);
         let output = Err(Unbounded::Output);
         check(Bounds { output_tokens: None, ..bounds }, [Ok(1), Ok(1), Ok(100), output, output, output]);
         let input = Err(Unbounded::Input);

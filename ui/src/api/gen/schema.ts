@@ -5396,6 +5396,14 @@ export interface components {
             /** @description In which ways apps may or must show who they are. The stricter of this and the gateway's holds. */
             ways_in?: components["schemas"]["WaysIn"];
         };
+        /** @description What tokens cost that another tier than the standard one served. */
+        TierPrice: {
+            long_context?: components["schemas"]["LongContextPrice"] | null;
+            /** @description The prices. */
+            rates: components["schemas"]["PriceRates"];
+            /** @description The tier as records have it (`service_tier`): `flex`, `priority`, `batch`, `fast`, `geo_us`; several joined by `+`. */
+            tier: string;
+        };
         /** @description An issuer whose tokens (JWT) Envoy verifies, for apps that show who they are by one. A token leads nowhere before an identity rule says where. */
         TokenIssuer: {
             /** @description Of which the claim `aud` must name one; 1 to 50. A token for somebody else's service is none for this one. */
@@ -5487,14 +5495,6 @@ export interface components {
             keys_kept_seconds?: number;
             /** @description 1 to 100 characters; unique for its owner. */
             name: string;
-        };
-        /** @description What tokens cost that another tier than the standard one served. */
-        TierPrice: {
-            long_context?: components["schemas"]["LongContextPrice"] | null;
-            /** @description The prices. */
-            rates: components["schemas"]["PriceRates"];
-            /** @description The tier as records have it (`service_tier`): `flex`, `priority`, `batch`, `fast`, `geo_us`; several joined by `+`. */
-            tier: string;
         };
         /** @description A text to try. */
         Trial: {

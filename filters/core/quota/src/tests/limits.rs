@@ -41,7 +41,7 @@ impl Worker {
             pool_id: "pool".into(),
             created_at_s: 0,
             owner: "platform".into(),
-            dearest: Some((2, 10)),
+            dearest: Some(weir_exchange::DearestPrices { input: 2, output: 10, request: 0 }),
         };
         request.catalog = Some(Rc::new(Catalog::new(vec![model])));
         request.body = Body::new(Rc::new(body.into()), read_head(operation, body.as_bytes()).ok());
