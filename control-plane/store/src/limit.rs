@@ -232,7 +232,7 @@ impl Store {
         if !gateway.serves(*tenant_id) || holder.len() > LONGEST_HOLDER {
             return Ok(LimitGrant::default());
         }
-        let Some(row) = self.limit_row(counter.limit_id, Some(*tenant_id)).await? else {
+        let Some(row) = self.limit_row(counter.limit_id, Some((*tenant_id, *counter))).await? else {
             return Ok(LimitGrant::default());
         };
         let Some(window) = row.window(demand.window_start_unix_s, now) else { return Ok(LimitGrant::default()) };
@@ -381,16 +381,21 @@ impl Store {
         })
     }
 
-    /// A limit that a tenant's requests may be held to; without a tenant: anyone's.
-    async fn limit_row(&self, id: Uuid, tenant_id: Option<Uuid>) -> Result<Option<LimitRow>, StoreError> {
+    /// A limit, of which a tenant's requests may be counted in a counter; without these: anyone's.
+    async fn limit_row(
+        &self,
+        id: Uuid,
+        counted: Option<(Uuid, LimitCounter<'_>)>,
+    ) -> Result<Option<LimitRow>, StoreError> {
         let row = sqlx::query_as(
             "SELECT to_jsonb(held.unit) AS unit, held.time_window, held.amount, to_jsonb(held.action) AS action,
                  held.unreconciled_release_after_s, coalesce(tenant.time_zone, 'UTC') AS time_zone
              FROM limits held LEFT JOIN tenants tenant ON tenant.id = held.tenant_id
-             WHERE held.id = $1 AND ($2::uuid IS NULL OR held.tenant_id = $2 OR held.tenant_id IS NULL)",
+             WHERE held.id = $1 AND ($2::uuid IS NULL OR is_limit_member($2, $1, $3))",
         )
         .bind(id)
-        .bind(tenant_id)
+        .bind(counted.map(|(tenant_id, _)| tenant_id))
+        .bind(counted.map(|(_, counter)| counter.member))
         .fetch_optional(&self.pool)
         .await?;
         Ok(row)

@@ -352,3 +352,61 @@ async fn the_dearest_price_is_that_of_any_tier_and_length() {
     let prices = DearestPrices { input: 16, output: 70, request: 3_000_000 };
     assert_eq!(resolved.catalog.unwrap().models.unwrap()[0].dearest, Some(prices));
 }
+
+/// A gateway says itself in whose name it asks.
+#[tokio::test]
+async fn a_tenants_gateway_leases_only_in_the_names_of_its_own() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let (ours, theirs) = (furnish(&platform, "ours").await, furnish(&platform, "theirs").await);
+    let gateway = app.gateway(Some(id(&ours.tenant))).await;
+    let tenant_id = id(&ours.tenant);
+    let limit = async |subject: Value| {
+        let body = json!({"name": Uuid::now_v7(), "subject": subject, "unit": "requests", "amount": 10, "action": "refuse",
+            "window": {"kind": "total"}});
+        id(&platform.make("limits", body).await)
+    };
+    let grant = async |limit_id: Uuid, member: &str| {
+        let counter = LimitCounter { limit_id, member }.name();
+        let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 1, waiting: 1 };
+        let grants = app.store.acquire_quota(&gateway, tenant_id, "a", vec![demand], LeaseTerms::default(), noon());
+        grants.await.unwrap()[0].granted
+    };
+    for (kind, mine, other) in [
+        ("tenant", id(&ours.tenant), id(&theirs.tenant)),
+        ("department", id(&ours.department), id(&theirs.department)),
+        ("user", id(&ours.user), id(&theirs.user)),
+    ] {
+        let each = limit(json!({"kind": kind, "each": true})).await;
+        let granted = [
+            grant(each, &mine.to_string()).await,
+            grant(each, &other.to_string()).await,
+            grant(each, "made up").await,
+            grant(each, "").await,
+        ];
+        assert_eq!(granted, [1, 0, 0, 0], "{kind}");
+    }
+    let each_model = limit(json!({"kind": "model", "each": true})).await;
+    let name = ours.model["name"].as_str().unwrap();
+    assert_eq!([grant(each_model, name).await, grant(each_model, "made up").await], [1, 0]);
+    let each_label = limit(json!({"kind": "label", "value": "cost", "each": true})).await;
+    let labelled = json!({"tenant_id": tenant_id, "name": "labelled", "labels": {"cost": "blue"}});
+    platform.make("departments", labelled).await;
+    assert_eq!([grant(each_label, "blue").await, grant(each_label, "red").await], [1, 0]);
+    let everybody = limit(json!({"kind": "platform"})).await;
+    assert_eq!([grant(everybody, "").await, grant(everybody, "made up").await], [1, 0]);
+
+    // What it says that it spent, of a counter that others share, is no more than a window beyond its grant.
+    let settlement = QuotaSettlement {
+        tenant_id,
+        counter: LimitCounter { limit_id: everybody, member: "" }.name(),
+        window_start_unix_s: 0,
+        holder: "a".into(),
+        spent: i64::MAX as u64,
+        returned: 0,
+    };
+    let settled = app.store.settle_quota(&gateway, vec![settlement], LeaseTerms::default(), noon()).await.unwrap();
+    let actor = weir_core::actor::Actor::system();
+    let state = app.store.limit_state(&actor, everybody, None, noon()).await.unwrap();
+    assert_eq!((settled, state.spent), (1, 11));
+}
