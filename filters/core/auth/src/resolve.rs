@@ -99,6 +99,9 @@ pub enum MalformedAnswer {
     /// It has a limit of a later version, which this one cannot keep.
     #[error("the key has a limit in the unit {0:?}, which this version does not know")]
     UnitUnknown(String),
+    /// It has a limit in a time that this version does not know, or that cannot be.
+    #[error("the key has a limit ({0:?}) in a window that this version does not know")]
+    LimitWindowUnknown(String),
     /// What becomes of requests beyond a limit is said in words that this version does not understand.
     #[error("the key has a limit with the action {0:?}, which this version does not know")]
     LimitActionUnknown(String),
@@ -114,6 +117,7 @@ impl MalformedAnswer {
             | Self::ProfileMissing(_)
             | Self::RuleUnknown { .. }
             | Self::UnitUnknown(_)
+            | Self::LimitWindowUnknown(_)
             | Self::LimitActionUnknown(_)
             | Self::WayUnknown(_) => false,
         }
@@ -187,7 +191,7 @@ fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
     };
     let period = |period: dataplane::LimitPeriod| Period { start_s: period.start_unix_s, end_s: period.end_unix_s };
     if limit.periods.iter().any(|period| period.end_unix_s <= period.start_unix_s) {
-        return Err(MalformedAnswer::Incomplete);
+        return Err(MalformedAnswer::LimitWindowUnknown(limit.counter));
     }
     let window = if limit.is_endless {
         Window::Always
@@ -196,8 +200,10 @@ fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
         Window::Calendar { name: limit.period_name.into(), periods }
     } else if limit.part_seconds > 0 {
         Window::Sliding { seconds: limit.window_seconds, part_seconds: limit.part_seconds }
-    } else {
+    } else if limit.window_seconds > 0 {
         Window::of_seconds(limit.window_seconds)
+    } else {
+        return Err(MalformedAnswer::LimitWindowUnknown(limit.counter));
     };
     let action = match limit.action.as_str() {
         "" | "refuse" => LimitAction::Refuse,

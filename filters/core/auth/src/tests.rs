@@ -105,7 +105,12 @@ fn active(tenant: &str, revision: u64, model: &str) -> Result<ResolveCredentialR
             tenant_id: tenant.into(),
             key_id: "key-1".into(),
             allowed_models: Some(dataplane::AllowedModels { names: vec!["gpt".into()] }),
-            rate_limits: vec![dataplane::RateLimit { counter: "c".into(), limit: 5, ..Default::default() }],
+            rate_limits: vec![dataplane::RateLimit {
+                counter: "c".into(),
+                limit: 5,
+                window_seconds: 60,
+                ..Default::default()
+            }],
             ..Default::default()
         }),
         catalog: Some(dataplane::Catalog { tenant_id: tenant.into(), revision, models: vec![model], unchanged: false }),
@@ -164,7 +169,7 @@ fn nothing_passes_before_the_answer_has_come() {
         assert!(principal.may_use("gpt") && !principal.may_use("claude"));
         assert_eq!(
             principal.limits.first().map(|limit| (limit.unit, limit.window.seconds())),
-            Some((Unit::Requests, 1))
+            Some((Unit::Requests, 60))
         );
         assert!(exchange.request().catalog.as_ref().is_some_and(|catalog| catalog.find("gpt").is_some()));
         assert_eq!(exchange.request().operation.map(|operation| operation.name()), Some("chat.completions"));
@@ -561,7 +566,18 @@ fn what_holds_for_a_key_and_cannot_be_kept_admits_nobody() {
         answer.principal.iter_mut().flat_map(|it| &mut it.rate_limits).for_each(|limit| limit.unit = "parsecs".into());
         answer
     });
+    let windowed = |change: fn(&mut dataplane::RateLimit)| {
+        active("acme", 5, "gpt").map(|mut answer| {
+            answer.principal.iter_mut().flat_map(|it| &mut it.rate_limits).for_each(change);
+            answer
+        })
+    };
     for (answer, logged) in [
+        (windowed(|limit| limit.window_seconds = 0), r#"limit ("c") in a window"#),
+        (
+            windowed(|limit| limit.periods = vec![dataplane::LimitPeriod { start_unix_s: 9, end_unix_s: 9 }]),
+            r#"limit ("c") in a window"#,
+        ),
         (guarded("profile-1", &[good, ["SOUL", "flag", "both"]]), r#"type "SOUL""#),
         (guarded("profile-1", &[["EMAIL", "mask", "both"]]), r#"action "mask""#),
         (guarded("profile-1", &[["EMAIL", "flag", "sideways"]]), r#"direction "sideways""#),
