@@ -5,6 +5,7 @@ import json
 from collections import Counter
 
 import httpx
+import pytest
 
 from weir_e2e.provider import ok, told
 from weir_e2e.sse import ask, check_error, path_of
@@ -82,20 +83,22 @@ def test_a_refusal_says_whose_budget_it_is_and_that_waiting_does_not_help(world)
     check_error("openai", unbounded, 400, "cost_not_bounded")
 
 
-def test_a_stream_that_its_client_cuts_off_is_settled_with_what_came(world):
+@pytest.mark.parametrize("action", ["refuse", "warn"])
+def test_a_stream_that_its_client_cuts_off_takes_what_was_reserved_of_a_limit_that_refuses(world, action):
     world.model("m", world.member(world.upstream("openai", told("stall_after", chunks=6)), price=PLAIN))
     key = world.key()
-    limit_id = limit(world, key, "total_tokens", 100_000)
-    body = ask("openai", "m", max_tokens=5000, stream=True)
-    with world.http(key).stream("POST", path_of("openai"), json=body) as response:
+    limit_id = limit(world, key, "total_tokens", 100_000, action=action)
+    body = json.dumps(ask("openai", "m", max_tokens=5000, stream=True)).encode()
+    headers = {"content-type": "application/json"}
+    with world.http(key).stream("POST", path_of("openai"), content=body, headers=headers) as response:
         assert response.status_code == 200
-        assert response.headers["x-weir-request-id"]
         for line in response.iter_lines():
             if line:
                 break
         request_id = response.headers["x-weir-request-id"]
     record = world.record(request_id)
-    tokens = record["input_tokens"] + record["output_tokens"]
-    assert 0 < tokens < 1000
-    settled = {"spent": tokens, "reserved": 0, "unreconciled": 0, "remaining": 100_000 - tokens, "resets_at": None}
+    estimated = record["input_tokens"] + record["output_tokens"]
+    assert 0 < estimated < 1000
+    took = {"refuse": len(body) + 5000, "warn": estimated}[action]
+    settled = {"spent": took, "reserved": 0, "unreconciled": 0, "remaining": 100_000 - took, "resets_at": None}
     eventually(lambda: state(world, limit_id) == settled, what="the settlement", within_s=20)

@@ -100,8 +100,15 @@ pub(crate) fn named(counter: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Puts in units that were granted under a limit; `remaining` is what remains for everybody.
-pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64, remaining: u64, limit: u64) {
+/// Puts in units that were granted under a limit; `remaining` is what remains for everybody. `false`: they are lost.
+pub(crate) fn put(
+    host: &mut dyn Base,
+    counter: &str,
+    window_start_s: i64,
+    units: u64,
+    remaining: u64,
+    limit: u64,
+) -> bool {
     change(host, counter, window_start_s, |lease| {
         // What was granted under a higher limit goes with it.
         if lease.granted_limit > limit {
@@ -112,18 +119,18 @@ pub(crate) fn put(host: &mut dyn Base, counter: &str, window_start_s: i64, units
         lease.remaining = remaining;
         lease.granted_limit = limit;
         true
-    });
+    })
 }
 
 /// Notes that the control plane grants no more in this window under this limit, and is not asked again before `until`
-/// (`u64::MAX`: at all).
-pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, until: Micros) {
+/// (`u64::MAX`: at all). `false`: that could not be noted.
+pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, until: Micros) -> bool {
     change(host, counter, window_start_s, |lease| {
         lease.refused_limit = limit;
         lease.refused_until = until;
         lease.remaining = 0;
         true
-    });
+    })
 }
 
 /// Takes out of a lease what will be given back: all units but so many.

@@ -9,6 +9,7 @@ use weir_llm::{Schema, has_unknown_input};
 
 use crate::Leases;
 use crate::estimate::{Bounds, Unbounded};
+use crate::leases::Failure;
 use crate::refusal::Refusal;
 use crate::reservation::Reservation;
 
@@ -94,11 +95,18 @@ impl StreamFilter for QuotaStream {
             return if self.admitted { Flow::Continue } else { Flow::Pause };
         }
         self.waits = false;
-        if let Some(reason) = self.leases.take_failure(host.stream()) {
+        let failure = self.leases.take_failure(host.stream());
+        if let Some(Failure::NoAnswer(reason)) = failure {
             return self.without_answer(host, &reason);
         }
         self.reservation.reserve(host, &self.leases);
-        self.decide(host)
+        match failure {
+            // Unless a new window has begun meanwhile, what is granted next would be lost as well.
+            Some(Failure::Lost(windows)) if self.reservation.lacks_any_of(&windows) => {
+                self.without_answer(host, "a lease was granted and could not be kept")
+            }
+            _ => self.decide(host),
+        }
     }
 
     fn on_log(&mut self, host: &mut dyn Host) {
@@ -135,7 +143,7 @@ impl QuotaStream {
             let stream = host.stream();
             self.leases.ask(host, &self.config, Some(stream));
             // The control plane cannot be asked.
-            if let Some(reason) = self.leases.take_failure(stream) {
+            if let Some(Failure::NoAnswer(reason)) = self.leases.take_failure(stream) {
                 self.waits = false;
                 return self.without_answer(host, &reason);
             }
@@ -194,6 +202,7 @@ impl QuotaStream {
 
     fn admit(&mut self) -> Flow {
         self.admitted = true;
+        self.reservation.admit();
         let status = |units: &[Unit]| self.reservation.tightest(units).map(|part| part.status());
         let requests = status(&[Unit::Requests]);
         let tokens = status(&[Unit::TotalTokens, Unit::InputTokens, Unit::OutputTokens]);

@@ -73,6 +73,15 @@ struct Wanted {
     waiting: u64,
 }
 
+/// Why a stream was woken without what it waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// The control plane's answer is not to be had.
+    NoAnswer(Rc<str>),
+    /// What it answered of these could not be kept: a later window has begun.
+    Lost(Rc<[CounterWindow]>),
+}
+
 /// What one worker knows of leases: which it has asked for, the requests that wait for them, and what it has taken of which.
 ///
 /// However many requests lack units of a counter, one call asks for them; the others wait for its answer and are then woken, in
@@ -98,8 +107,8 @@ struct State {
     /// In the order in which they came.
     waiting: Vec<Waiting>,
     woken: VecDeque<StreamId>,
-    /// Why the control plane's answer is not to be had, for those that were woken by that.
-    failures: HashMap<StreamId, Rc<str>>,
+    /// Of those that were woken without what they wait for.
+    failures: HashMap<StreamId, Failure>,
     /// Until then the control plane is taken for one that knows no settlements.
     not_settled_until: Micros,
     /// What requests that are over had reserved of counters in windows, and what they took: written together on the next tick, since each
@@ -272,7 +281,8 @@ impl Leases {
                 AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
             });
             match answer.and_then(|response| put(host, &asked.windows, &response)) {
-                Ok(()) => state.wake(&asked.windows, None),
+                Ok(lost) if lost.is_empty() => state.wake(&asked.windows, None),
+                Ok(lost) => state.wake(&asked.windows, Some(Failure::Lost(lost.into()))),
                 Err(reason) => state.fail(host, &asked.windows, &reason),
             }
         });
@@ -283,8 +293,8 @@ impl Leases {
         self.with(|state| state.woken.pop_front())
     }
 
-    /// Why a stream that was woken has no answer of the control plane's; `None`: it has one.
-    pub(crate) fn take_failure(&self, stream: StreamId) -> Option<Rc<str>> {
+    /// Why a stream was woken without what it waits for; `None`: it was not.
+    pub(crate) fn take_failure(&self, stream: StreamId) -> Option<Failure> {
         self.with(|state| state.failures.remove(&stream))
     }
 
@@ -346,16 +356,16 @@ impl State {
     fn fail(&mut self, host: &mut dyn Base, windows: &[CounterWindow], reason: &str) {
         host.count(LEASES_FAILED, 1);
         host.log(Level::Warn, &format!("weir.quota: no lease: {reason}"));
-        self.wake(windows, Some(reason.into()));
+        self.wake(windows, Some(Failure::NoAnswer(reason.into())));
     }
 
-    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Rc<str>>) {
+    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Failure>) {
         let concerned = |waiting: &Waiting| waiting.lacks.iter().any(|lack| windows.contains(&lack.window));
         let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(concerned);
         self.waiting = waiting;
         let woken: Vec<Waiting> = woken;
         if let Some(failure) = failure {
-            self.failures.extend(woken.iter().map(|one| (one.stream, Rc::clone(&failure))));
+            self.failures.extend(woken.iter().map(|one| (one.stream, failure.clone())));
         }
         self.woken.extend(woken.into_iter().map(|one| one.stream));
     }
@@ -366,8 +376,12 @@ fn delivery(control_plane: &ControlPlane) -> Delivery<'_> {
     Delivery { cluster, timeout_ms: *timeout_ms, batch: BATCH, flush_ms: FLUSH_MS }
 }
 
-/// Puts what was granted where all workers take from.
-fn put(host: &mut dyn Base, asked: &[CounterWindow], response: &AcquireQuotaResponse) -> Result<(), String> {
+/// Puts what was granted where all workers take from. Answers for which windows that could not be done.
+fn put(
+    host: &mut dyn Base,
+    asked: &[CounterWindow],
+    response: &AcquireQuotaResponse,
+) -> Result<Vec<CounterWindow>, String> {
     if response.grants.len() != asked.len() {
         return Err(format!("{} grants were answered to {} demands", response.grants.len(), asked.len()));
     }
@@ -378,20 +392,24 @@ fn put(host: &mut dyn Base, asked: &[CounterWindow], response: &AcquireQuotaResp
         return Err("a grant is not for the counter that was demanded".into());
     }
     let now = host.now();
+    let mut lost = Vec::new();
     for (grant, window) in response.grants.iter().zip(asked) {
         let (counter, start) = (&window.counter, window.start_s);
-        match grant.granted {
+        let is_kept = match grant.granted {
             0 => {
                 let until = match grant.ask_again_ms {
                     0 => u64::MAX,
                     ms => now.saturating_add(u64::from(ms).saturating_mul(1000)),
                 };
-                counter::exhaust(host, counter, start, window.limit, until);
+                counter::exhaust(host, counter, start, window.limit, until)
             }
             // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
             // ask again for ever.
             units => counter::put(host, counter, start, units, grant.remaining, grant.limit.min(window.limit).max(1)),
+        };
+        if !is_kept {
+            lost.push(window.clone());
         }
     }
-    Ok(())
+    Ok(lost)
 }

@@ -27,6 +27,8 @@ pub(crate) struct Part {
     pub(crate) reserved: Reserved,
     /// It was refused, and goes on all the same: another pool serves it.
     is_waived: bool,
+    /// The request went on without a lease: all that it takes is debited at the end.
+    is_on_credit: bool,
 }
 
 impl Reservation {
@@ -54,7 +56,15 @@ impl Reservation {
             };
             let period = limit.window.period_at(seconds(now));
             let reserved = Reserved::Lacking;
-            parts.push(Part { limit: limit.clone(), counter, period, units, reserved, is_waived: false });
+            parts.push(Part {
+                limit: limit.clone(),
+                counter,
+                period,
+                units,
+                reserved,
+                is_waived: false,
+                is_on_credit: false,
+            });
         }
         Ok(Self { tenant_id: principal.tenant_id.clone(), parts })
     }
@@ -93,23 +103,32 @@ impl Reservation {
         }
     }
 
+    /// The request goes on, also without what it lacks.
+    pub(crate) fn admit(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.is_on_credit = !part.is_reserved() && !part.is_waived);
+    }
+
     /// The request went on and is over: what it did not take is free again, and what it took beyond is debited.
     pub(crate) fn settle(&mut self, host: &mut dyn Base, leases: &Leases, exchange: &Exchange) {
         let has_figures = |part: &Part| !matches!(part.limit.unit, Unit::Requests | Unit::ConcurrentRequests);
         let taken = Taken::of(exchange, self.parts.iter().any(has_figures));
-        for part in self.parts.iter_mut().filter(|part| part.is_reserved()) {
-            let took = taken.units(part.limit.unit);
+        for part in self.parts.iter_mut().filter(|part| part.is_reserved() || part.is_on_credit) {
+            let reserved = if part.is_reserved() { part.units } else { 0 };
+            let took = match part.limit.action {
+                LimitAction::Warn => taken.units(part.limit.unit),
+                LimitAction::Refuse | LimitAction::FallOver(_) => taken.at_most(part.limit.unit, part.units),
+            };
             match part.limit.unit {
                 // Whoever waits for it waits now.
                 Unit::ConcurrentRequests => {
-                    counter::settle(host, &part.counter, part.period.start_s, part.units, took);
+                    counter::settle(host, &part.counter, part.period.start_s, reserved, took);
                 }
                 Unit::Requests | Unit::InputTokens | Unit::OutputTokens | Unit::TotalTokens | Unit::Money => {
-                    leases.settle_later(&part.counter, part.period.start_s, part.units, took)
+                    leases.settle_later(&part.counter, part.period.start_s, reserved, took)
                 }
             }
             leases.used(&self.tenant_id, &part.counter, part.period.start_s);
-            part.reserved = Reserved::Lacking;
+            (part.reserved, part.is_on_credit) = (Reserved::Lacking, false);
         }
     }
 
@@ -142,13 +161,23 @@ impl Reservation {
         self.parts.iter().filter(|part| !part.is_decided()).map(lack).collect()
     }
 
+    /// Whether it lacks units of one of these.
+    pub(crate) fn lacks_any_of(&self, windows: &[CounterWindow]) -> bool {
+        self.lacking().iter().any(|lack| windows.contains(&lack.window))
+    }
+
     /// Of the limits that refuse it, the one that does for longest.
     pub(crate) fn refused_by(&self) -> Option<&Part> {
         self.parts.iter().filter(|part| part.refuses()).max_by_key(|part| part.period.end_s)
     }
 
-    /// The pool that serves it instead, if all that refuse it name one: the first of them.
+    /// The pool that serves it instead, if all that refuse it name one: the first of them. None where another limit of money holds that
+    /// refuses: that pool may be dearer than what was reserved.
     pub(crate) fn fall_over(&mut self) -> Option<String> {
+        let counts_money = |part: &Part| part.limit.unit == Unit::Money && part.limit.action != LimitAction::Warn;
+        if self.parts.iter().any(|part| counts_money(part) && !part.refuses() && !part.is_waived) {
+            return None;
+        }
         let pool = |part: &Part| match &part.limit.action {
             LimitAction::FallOver(pool) => Some(pool.clone()),
             LimitAction::Refuse | LimitAction::Warn => None,
@@ -175,7 +204,9 @@ impl Part {
     }
 
     fn is_decided(&self) -> bool {
-        self.is_reserved() || self.is_waived
+        // Who is asked in vain for a limit that only warns is not asked again.
+        let is_told = matches!(self.reserved, Reserved::Exhausted { .. }) && self.limit.action == LimitAction::Warn;
+        self.is_reserved() || self.is_waived || is_told
     }
 
     fn refuses(&self) -> bool {

@@ -1,14 +1,20 @@
 use weir_config::Unit;
-use weir_exchange::{Exchange, Party, Settlement};
+use weir_exchange::{Exchange, Party, Settlement, TokenSource};
 
 /// What a request that is over took, of every unit: the record's figures. What was reserved beyond that is free again; what it took
 /// beyond what was reserved is debited all the same.
+///
+/// Of an answer that was cut off before its provider reported its usage, the record's figures are estimates from what was seen, and the
+/// provider may bill more: what it thought, or went on to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
     requests: u64,
     input_tokens: u64,
     output_tokens: u64,
     picousd: u64,
+    /// The answer was cut off, and its input is an estimate, or its output.
+    has_unknown_input: bool,
+    has_unknown_output: bool,
 }
 
 impl Taken {
@@ -18,12 +24,27 @@ impl Taken {
         let is_blocked = exchange.verdict.is_some_and(|verdict| verdict.by == Party::Guardrail);
         let has_reached = exchange.has_reached_provider();
         let settlement = if has_figures { exchange.settlement(exchange.is_owed()) } else { Settlement::default() };
+        let is_cut = has_reached && exchange.is_owed() && !exchange.is_complete();
+        let is_unknown = |source| is_cut && source == TokenSource::Estimated;
         Self {
+            has_unknown_input: is_unknown(settlement.input_source),
+            has_unknown_output: is_unknown(settlement.output_source),
             requests: u64::from(has_reached || is_blocked || exchange.is_judged),
             input_tokens: settlement.tokens.input,
             output_tokens: settlement.tokens.output,
             picousd: settlement.cost_picousd,
         }
+    }
+
+    /// What a limit that refuses has to count, of which so many units were reserved: all of them where nobody knows how many were taken.
+    pub(crate) fn at_most(&self, unit: Unit, reserved: u64) -> u64 {
+        let is_unknown = match unit {
+            Unit::Requests | Unit::ConcurrentRequests => false,
+            Unit::InputTokens => self.has_unknown_input,
+            Unit::OutputTokens => self.has_unknown_output,
+            Unit::TotalTokens | Unit::Money => self.has_unknown_input || self.has_unknown_output,
+        };
+        if is_unknown { self.units(unit).max(reserved) } else { self.units(unit) }
     }
 
     pub(crate) fn units(&self, unit: Unit) -> u64 {

@@ -270,3 +270,106 @@ fn a_limit_holds_for_its_model_and_each_model_has_its_counter() {
     assert_eq!(worker.send(BODY, &mut ledger).flow, Flow::Continue);
     assert_eq!(reply(&worker.send(BODY, &mut ledger).flow).code, "rate_limit_exceeded");
 }
+
+#[test]
+fn a_limit_that_only_warns_lets_pass_what_it_gets_no_lease_for_and_counts_it() {
+    let warns = |unit| Limit { action: LimitAction::Warn, ..always(unit, 10_000) };
+    let (mut unknown, mut ledger) = worker(vec![warns(Unit::Money)]);
+    ledger.limits.clear();
+    let request = unknown.send(BODY, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue, "the control plane knows it no longer");
+    unknown.took(request, 20, 3);
+    assert_eq!(unknown.lease(), [0, 0, 70, 70]);
+
+    let (mut alone, mut ledger) = worker(vec![warns(Unit::Money)]);
+    alone.host.refuse_calls = true;
+    let request = alone.send(BODY, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+    alone.took(request, 20, 3);
+    alone.host.refuse_calls = false;
+    let request = alone.send(BODY, &mut ledger);
+    alone.took(request, 20, 3);
+    assert_eq!(alone.lease(), [10_000 - 140, 0, 140, 0], "what it took before is paid first");
+}
+
+#[test]
+fn what_is_admitted_while_the_control_plane_is_away_is_debited() {
+    let mut worker = Worker::new(&[], 100, "open", &SharedData::default());
+    worker.limits = vec![always(Unit::TotalTokens, 10_000)];
+    let mut ledger = Ledger { limits: [("limit/l".to_owned(), 10_000)].into(), ..Ledger::default() };
+    worker.host.refuse_calls = true;
+    let request = worker.send(BODY, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+    worker.took(request, 20, 3);
+    assert_eq!(worker.lease(), [0, 0, 23, 23]);
+}
+
+/// The clock went back, or the limit's window is another one since.
+#[test]
+fn a_lease_that_cannot_be_kept_is_not_waited_for_again() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Requests, 10)]);
+    counter::put(&mut worker.host, "limit/l", 3600, 1, 0, 10);
+    let request = worker.send(BODY, &mut ledger);
+    assert_eq!((reply(&request.flow).status, reply(&request.flow).code), (503, "quota_unavailable"));
+    assert_eq!(worker.host.calls.len(), 1);
+}
+
+#[test]
+fn a_lease_for_a_window_that_ended_meanwhile_is_asked_for_in_the_next() {
+    let (mut worker, mut ledger) = worker(vec![Limit { window: Window::of_seconds(60), ..always(Unit::Requests, 10) }]);
+    let operation = Operation::of("POST", "/v1/chat/completions", &|_| false).expect("an operation");
+    let mut request = worker.request_for(operation);
+    worker.host.now += 60 * SECOND;
+    counter::put(&mut worker.host, "limit/l", 660, 1, 0, 10);
+    counter::give_back_all_but(&mut worker.host, "limit/l", 660, 0);
+    worker.answer(&mut request, &mut ledger);
+    assert_eq!(request.flow, Flow::Pause);
+    worker.answer(&mut request, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue);
+}
+
+/// What a provider bills of an answer that nobody saw the end of is at most what was reserved, and no client can say how much.
+#[test]
+fn an_answer_that_was_cut_off_without_usage_takes_what_was_reserved() {
+    let check = |limit: Limit, has_usage: bool, is_sent: bool, expect: u64| {
+        let (mut worker, mut ledger) = worker(vec![limit]);
+        let mut request = worker.send(BODY, &mut ledger);
+        let price = Price { input_microusd_per_million: 2, output_microusd_per_million: 10, ..Price::default() };
+        let mut attempt = Attempt { is_sent, status: 200, price: Some(Rc::new(price)), ..Attempt::default() };
+        if has_usage {
+            attempt.usage.report_whole(weir_llm::Usage::default().with(Figure::Input, 20).with(Figure::Output, 3));
+        }
+        request.shared.write(|exchange| {
+            exchange.begin_attempt(attempt);
+            exchange.note_owed(is_sent);
+        });
+        worker.end(&mut request);
+        worker.leases.put_back(&mut worker.host);
+        let lease = worker.lease();
+        assert_eq!((lease[1], lease[2]), (0, expect), "{has_usage} {is_sent}");
+    };
+    check(always(Unit::Money, 10_000), false, true, 2 * LENGTH + 500);
+    check(always(Unit::OutputTokens, 10_000), false, true, 50);
+    check(always(Unit::TotalTokens, 10_000), false, true, LENGTH + 50);
+    check(always(Unit::TotalTokens, 10_000), true, true, 23);
+    check(always(Unit::TotalTokens, 10_000), false, false, 0);
+    check(Limit { action: LimitAction::Warn, ..always(Unit::OutputTokens, 10_000) }, false, true, 0);
+}
+
+#[test]
+fn no_other_pool_serves_what_a_budget_was_reserved_for() {
+    let falls =
+        Limit { counter: "limit/f".into(), action: LimitAction::FallOver("dear".into()), ..always(Unit::Requests, 1) };
+    let check = |budget: Limit, expect: Option<u16>| {
+        let (mut worker, mut ledger) = worker(vec![falls.clone(), budget]);
+        assert_eq!(worker.send(BODY, &mut ledger).flow, Flow::Continue);
+        let second = worker.send(BODY, &mut ledger);
+        match expect {
+            Some(status) => assert_eq!(reply(&second.flow).status, status),
+            None => assert_eq!(second.flow, Flow::Continue),
+        }
+    };
+    check(always(Unit::Money, 1_000_000), Some(429));
+    check(Limit { action: LimitAction::Warn, ..always(Unit::Money, 1_000_000) }, None);
+    check(always(Unit::TotalTokens, 1_000_000), None);
+}
