@@ -62,7 +62,7 @@ async fn each_resource_can_be_made_read_changed_and_deleted() {
         (
             "sign-in-providers",
             json!({"tenant_id": tenant_id, "name": "new", "issuer": "https://login.example.com", "client_id": "weir",
-                "rules": [{"group": "staff", "role": "viewer", "tenant_id": tenant_id}], "creates_users": true}),
+                "rules": [{"group": "staff", "role": "viewer", "tenant_id": tenant_id, "grants": []}], "creates_users": true}),
             json!({"is_only_way_in": true, "claims": {"email": "email", "groups": "roles"}}),
         ),
         (

@@ -25,7 +25,7 @@ const WINDOW_COLUMN: &str = "time_window";
 
 /// What stands in the place of an id of a subject, which is of any kind.
 const fn subject(kind: &'static str, uses: &'static str) -> Reference {
-    Reference { list: Some("subject"), field: "subject_id", kind, within: Within::OwnerOrPlatform, uses }
+    Reference { list: Some("subject"), field: "id", kind, within: Within::OwnerOrPlatform, uses }
 }
 
 pub(super) struct Limit;
@@ -65,7 +65,6 @@ impl Kind for Limit {
         Permission::LimitsWrite
     }
 
-    /// A subject's stand in an object, where no list is: they are looked for in [`Kind::project`], and only here for what uses what.
     fn references(&self) -> &'static [Reference] {
         const FALL_OVER: Reference = Reference {
             list: None,

@@ -267,7 +267,7 @@ fn hide_names(kind: &dyn Kind, actor: &Actor, stored: &mut Stored) {
     if actor.scope().tenant().is_none() || stored.tenant_id.is_some() {
         return;
     }
-    for reference in kind.references() {
+    for reference in kind.references().iter().filter(|reference| reference.is_plain()) {
         if kind_named(reference.kind).is_some_and(|target| !target.shows_platforms()) {
             stored.status.insert(reference.name_field(), Value::Null);
         }

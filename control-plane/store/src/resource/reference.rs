@@ -18,9 +18,10 @@ const MOST_USERS: i64 = 20;
 /// A field that holds the id of another resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Reference {
-    /// The list of objects that the field stands in; `None`: it is the specification's own.
+    /// The list of objects that the field stands in, or the one object, which then says of which kind it is; `None`: it is the
+    /// specification's own.
     pub(crate) list: Option<&'static str>,
-    /// Its name, which ends with `_id`: without that end it may hold a name as well.
+    /// Its name, which ends with `_id`: without that end it may hold a name as well. Of `id` that is `name`.
     pub(crate) field: &'static str,
     /// The kind that it refers to.
     pub(crate) kind: &'static str,
@@ -60,7 +61,7 @@ pub(crate) const PROFILE_OF_OWNER_OR_PLATFORM: Reference = Reference {
 impl Reference {
     /// The field that may hold a name.
     pub(crate) fn short(&self) -> &'static str {
-        self.field.strip_suffix("_id").unwrap_or(self.field)
+        if self.field == "id" { "name" } else { self.field.strip_suffix("_id").unwrap_or(self.field) }
     }
 
     /// The field of an answer that holds the name beside the id.
@@ -77,14 +78,17 @@ impl Reference {
     pub(crate) fn places<'a>(&self, spec: &'a mut Object) -> Vec<(String, &'a mut Object)> {
         match self.list {
             None => vec![(String::new(), spec)],
-            Some(list) => spec
-                .get_mut(list)
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-                .enumerate()
-                .filter_map(|(index, item)| Some((format!("{list}[{index}]."), item.as_object_mut()?)))
-                .collect(),
+            Some(list) => match spec.get_mut(list) {
+                Some(Value::Array(items)) => items
+                    .iter_mut()
+                    .enumerate()
+                    .filter_map(|(index, item)| Some((format!("{list}[{index}]."), item.as_object_mut()?)))
+                    .collect(),
+                Some(Value::Object(one)) if one.get("kind").and_then(Value::as_str) == Some(self.kind) => {
+                    vec![(format!("{list}."), one)]
+                }
+                _ => Vec::new(),
+            },
         }
     }
 

@@ -89,7 +89,9 @@ impl WordRules {
         // What stands before a word has no say in whether what follows does.
         let mut window = Window::from(text, character_start(text, from));
         while let Some(word) = window.advance() {
-            if word.start >= from && word.is_candidate() && !window.is_complete(text.len()) {
+            // Of a word that may go on nobody knows yet what it is.
+            let is_whole = word.end < text.len() || !word.is_word() || word.is_long();
+            if word.start >= from && (!is_whole || (word.is_candidate() && !window.is_complete(text.len()))) {
                 return word.start;
             }
         }

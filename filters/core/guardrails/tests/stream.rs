@@ -174,6 +174,7 @@ fn every_detector_finds_in_pieces_what_it_finds_in_the_whole() {
             "born on 31/12/1984, DOB: 1984-12-31; due 31/12/1984",
             "born on [DATE_OF_BIRTH], DOB: [DATE_OF_BIRTH]; due 31/12/1984",
         ),
+        ("so she is maria lopez, they say", "so she is [PERSON], they say"),
         ("ask Marcus Hallberg, who lives at 12 Baker Street, London", "ask [PERSON], who lives at [ADDRESS]"),
         ("car 1M8GDM9AXKP042788, not 1M8GDM9A1KP042788", "car [VIN], not 1M8GDM9A1KP042788"),
         ("536-22-1234 4111 1111 1111 1111 jane@x.org +1 555 507 8075", "[US_SSN] [CREDIT_CARD] [EMAIL] [PHONE]"),

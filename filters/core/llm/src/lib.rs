@@ -46,5 +46,5 @@ pub use operation::{NoOperation, Operation};
 pub use outline::AnswerOutline;
 pub use schema::{Kind, Schema};
 pub use template::Template;
-pub use unknown_input::has_unknown_input;
+pub use unknown_input::input_beyond_bytes;
 pub use usage::{Counted, Facts, Figure, Usage, usage_of_response, usage_of_value};

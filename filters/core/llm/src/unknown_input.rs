@@ -2,20 +2,26 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Whether a body refers to input that is not in it, by a URL or an id, or has the provider's own tools fetch some: what it comes to is known
-/// to the provider alone. A body that is no JSON has some.
+/// The most tokens that one picture comes to: OpenAI bills gpt-4o-mini 2,833 for one and 5,667 for each of its tiles, of which there are at
+/// most 8 (platform.openai.com/docs/guides/images-vision).
+const MOST_OF_A_PICTURE: u64 = 50_000;
+
+/// The most tokens of a body's input beyond one for each of its bytes: those of pictures, of which a few bytes may be large. `None`: nobody
+/// but the provider knows. It refers to input that is not in it, by a URL or an id, has the provider's own tools fetch some, or holds
+/// sound, film or documents, of which a byte may be minutes or pages; or it is no JSON.
 ///
 /// A name counts only with a value that refers: tools are described by JSON Schemas, whose properties may have any name.
-pub fn has_unknown_input(body: &[u8]) -> bool {
+pub fn input_beyond_bytes(body: &[u8]) -> Option<u64> {
     // Most bodies have none of the names, in any spelling.
     let may_have =
         body.windows(2).any(|pair| pair == b"\\u") || NAMES.iter().any(|name| contains(body, name.as_bytes()));
     if !may_have {
-        return false;
+        return Some(0);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let place = Place { name: Name::Other, in_tools: false };
-    place.deserialize(&mut deserializer).map_or(true, |found| found.refers)
+    let found = place.deserialize(&mut deserializer).ok()?;
+    (!found.refers).then(|| found.pictures.saturating_mul(MOST_OF_A_PICTURE))
 }
 
 fn contains(body: &[u8], name: &[u8]) -> bool {
@@ -32,7 +38,18 @@ fn contains(body: &[u8], name: &[u8]) -> bool {
 }
 
 /// What any of these bodies must have in it.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 27] = [
+    "data:",
+    "media_type",
+    "mime_type",
+    "mimeType",
+    "input_audio",
+    "\"audio\"",
+    "video_url",
+    "document_url",
+    "item_reference",
+    "\"reasoning\"",
+    "image_generation_call",
     "file_id",
     "file_url",
     "fileUri",
@@ -62,8 +79,10 @@ enum Name {
     Address,
     /// A list of tools.
     Tools,
-    /// An object refers to a prompt that the provider keeps.
-    Prompt,
+    /// An object with an id refers to what the provider keeps: a prompt, an answer's sound.
+    Kept,
+    /// What kind of thing stands beside it (RFC 6838).
+    MediaType,
     Other,
 }
 
@@ -80,9 +99,11 @@ impl Name {
             | "cachedContent"
             | "cached_content" => Self::Reference,
             "web_search_options" | "mcp_servers" | "vector_store_ids" => Self::Fetches,
-            "image_url" => Self::Address,
+            "image_url" | "video_url" | "audio_url" | "document_url" => Self::Address,
+            "input_audio" => Self::Fetches,
             "tools" => Self::Tools,
-            "prompt" => Self::Prompt,
+            "prompt" | "audio" => Self::Kept,
+            "media_type" | "mime_type" | "mimeType" => Self::MediaType,
             _ => Self::Other,
         }
     }
@@ -100,14 +121,31 @@ struct Place {
     in_tools: bool,
 }
 
+/// What a thing says of its type.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Other,
+    /// `url`: what it is stands at its address.
+    Url,
+    /// An earlier item, by its id.
+    ItemReference,
+    /// What a model thought earlier: in the item, encrypted, or by its id alone.
+    Reasoning,
+    /// A picture that was made earlier.
+    Picture,
+}
+
 /// What a value is.
 #[derive(Clone, Copy, Default)]
 struct Found {
     refers: bool,
     /// A text that begins like a URL.
     is_address: bool,
-    /// The text `url`.
-    says_url: bool,
+    /// Pictures that are in the body.
+    pictures: u64,
+    /// The type of a thing, where it decides.
+    kind: Kind,
     /// A text that names a type of tools which the provider runs.
     is_providers_tool: bool,
 }
@@ -161,10 +199,26 @@ impl<'de> Visitor<'de> for Place {
             Name::Reference => !text.is_empty(),
             Name::Fetches => true,
             Name::Address => is_address,
-            Name::Tools | Name::Prompt | Name::Other => false,
+            Name::Tools | Name::Kept | Name::MediaType | Name::Other => false,
         };
+        let within = match self.name {
+            Name::MediaType => Some(text),
+            // RFC 2397.
+            _ => text.get(..5).filter(|it| it.eq_ignore_ascii_case("data:")).and_then(|_| text.get(5..)),
+        };
+        let is_of =
+            |kind: &str| within.and_then(|it| it.get(..kind.len())).is_some_and(|it| it.eq_ignore_ascii_case(kind));
+        let is_picture = is_of("image/");
+        let is_unknown = ["application/", "audio/", "video/"].into_iter().any(is_of) && !is_of("application/json");
         let is_providers_tool = self.in_tools && !CLIENTS.iter().any(|kind| text.starts_with(kind));
-        Ok(Found { refers, is_address, says_url: text == "url", is_providers_tool })
+        let kind = match text {
+            "url" => Kind::Url,
+            "item_reference" => Kind::ItemReference,
+            "reasoning" => Kind::Reasoning,
+            "image_generation_call" => Kind::Picture,
+            _ => Kind::Other,
+        };
+        Ok(Found { refers: refers || is_unknown, is_address, pictures: u64::from(is_picture), kind, is_providers_tool })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Found, A::Error> {
@@ -176,13 +230,15 @@ impl<'de> Visitor<'de> for Place {
         let mut found = self.plain();
         while let Some(item) = items.next_element_seed(Place { name, in_tools })? {
             found.refers |= item.refers;
+            found.pictures = found.pictures.saturating_add(item.pictures);
         }
         Ok(found)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Found, A::Error> {
         let mut found = self.plain();
-        let (mut is_url, mut has_address, mut has_id, mut is_tool) = (false, false, false, false);
+        let (mut kind, mut has_address, mut has_id, mut is_tool) = (Kind::Other, false, false, false);
+        let mut is_encrypted = false;
         let mut is_empty = true;
         while let Some(field) = fields.next_key::<std::borrow::Cow<'de, str>>()? {
             let place = match (field.as_ref(), self.in_tools) {
@@ -202,18 +258,26 @@ impl<'de> Visitor<'de> for Place {
             let value = fields.next_value_seed(place)?;
             is_empty = false;
             found.refers |= value.refers;
+            found.pictures = found.pictures.saturating_add(value.pictures);
             match field.as_ref() {
                 "type" if self.in_tools => found.refers |= value.is_providers_tool,
-                "type" => is_url = value.says_url,
+                "type" => kind = value.kind,
+                "encrypted_content" => is_encrypted = true,
                 "url" => has_address = value.is_address,
                 "id" => has_id = true,
                 _ => {}
             }
             is_tool |= DECLARATIONS.contains(&field.as_ref());
         }
-        found.refers |= is_url && has_address;
+        found.refers |= match kind {
+            Kind::Url => has_address,
+            Kind::ItemReference => true,
+            Kind::Reasoning => has_id && !is_encrypted,
+            Kind::Picture | Kind::Other => false,
+        };
+        found.pictures = found.pictures.saturating_add(u64::from(kind == Kind::Picture));
         found.refers |= self.name == Name::Address && has_address;
-        found.refers |= self.name == Name::Prompt && has_id;
+        found.refers |= self.name == Name::Kept && has_id;
         found.refers |= self.name == Name::Reference && has_id;
         found.refers |= self.in_tools && !is_tool && !is_empty;
         Ok(found)
@@ -224,8 +288,24 @@ impl<'de> Visitor<'de> for Place {
 mod tests {
     use super::*;
 
-    fn check(body: &str, expect: bool) {
-        assert_eq!(has_unknown_input(body.as_bytes()), expect, "{body}");
+    fn check(body: &str, is_unknown: bool) {
+        assert_eq!(input_beyond_bytes(body.as_bytes()).is_none(), is_unknown, "{body}");
+    }
+
+    #[test]
+    fn pictures_come_to_more_than_their_bytes() {
+        let check = |body: &str, pictures: u64| {
+            assert_eq!(input_beyond_bytes(body.as_bytes()), Some(pictures * MOST_OF_A_PICTURE), "{body}");
+        };
+        check(r#"{"messages":[{"content":"hello"}]}"#, 0);
+        check(
+            r#"{"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,AA"}},{"image_url":"Data:image\/gif,A"}]}]}"#,
+            2,
+        );
+        check(r#"{"messages":[{"content":[{"source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}]}"#, 1);
+        check(r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"im\u0061ge/png","data":"AAAA"}}]}]}"#, 1);
+        check(r#"{"input":[{"type":"image_generation_call","id":"ig_1","result":"AAAA"}]}"#, 1);
+        check(r#"{"input":[{"type":"reasoning","id":"rs_1","encrypted_content":"AAAA"}]}"#, 0);
     }
 
     #[test]
@@ -266,6 +346,19 @@ mod tests {
         check(r#"{"tools":[{"googleSearch":{}}]}"#, true);
         check(r#"{"contents":[{"parts":[{"fileData":{"fileUri":"gs://a/b"}}]}]}"#, true);
         check(r#"{"web_search_options":{}}"#, true);
+        check(r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#, true);
+        check(r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[]}]}"#, true);
+        check(r#"{"messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}"#, true);
+        check(
+            r#"{"messages":[{"content":[{"type":"video_url","video_url":{"url":"https://example.com/a.mp4"}}]}]}"#,
+            true,
+        );
+        check(
+            r#"{"messages":[{"content":[{"type":"input_audio","input_audio":{"data":"AA","format":"mp3"}}]}]}"#,
+            true,
+        );
+        check(r#"{"messages":[{"content":[{"source":{"media_type":"application/pdf","data":"AAAA"}}]}]}"#, true);
+        check(r#"{"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,AAAA"}}]}]}"#, true);
         check(r#"{"tools":"#, true);
     }
 }

@@ -4,8 +4,8 @@ use weir_llm::Kind;
 
 /// What a request takes at most, as far as is known when it is admitted.
 ///
-/// - Input: a token for each byte of the body. Tokens of all providers have a byte at least, and the JSON around a message is longer
-///   than what a provider puts around it.
+/// - Input: a token for each byte of the body, and those of pictures. Tokens of all providers have a byte at least, and the JSON around a
+///   message is longer than what a provider puts around it.
 /// - Output: what the request allows for each answer, times the answers that it asks for.
 /// - Money: the input at the dearest of the prices at which any member of the pool may bill input, writing it to a cache, long inputs and
 ///   every service tier included, and the output alike; and the dearest price of a request.
@@ -28,15 +28,15 @@ pub(crate) enum Unbounded {
 }
 
 impl Bounds {
-    /// Of a request for a model of the catalog. `has_unknown_input`: something of its input is not in its body.
-    pub(crate) fn of(request: &Request, has_unknown_input: bool) -> Self {
+    /// Of a request for a model of the catalog. `beyond_bytes`: tokens of its input beyond one for each byte; `None`: nobody knows.
+    pub(crate) fn of(request: &Request, beyond_bytes: Option<u64>) -> Self {
         let head = request.body.head.as_ref();
         let has_output = request.operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
         let length = u64::try_from(request.body.length).unwrap_or(u64::MAX);
         let model = head.zip(request.catalog.as_ref()).and_then(|(head, catalog)| catalog.find(&head.model));
         let output = head.and_then(|head| head.max_output_tokens?.checked_mul(head.choices.max(1)));
         Self {
-            input_tokens: Some(length).filter(|_| !has_unknown_input),
+            input_tokens: beyond_bytes.map(|tokens| length.saturating_add(tokens)),
             output_tokens: if has_output { output } else { Some(0) },
             prices: model.and_then(|model| model.dearest),
         }
@@ -66,8 +66,8 @@ impl Unbounded {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Input => {
-                "This request is held to a budget, and refers to input by a URL or an id, or has the provider's own tools work for it: \
-                 nobody can say beforehand what it may cost. Send the input itself."
+                "This request is held to a budget, and refers to input by a URL or an id, holds sound, film or a document, or has the \
+                 provider's own tools work for it: nobody can say beforehand what it may cost. Send the input itself, as text or pictures."
             }
             Self::Output => {
                 "This request is held to a budget, and sets no maximum of output tokens: nobody can say beforehand what it may cost. Set \

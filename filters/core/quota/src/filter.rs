@@ -5,7 +5,7 @@ use weir_config::{FailMode, QuotaConfig, Unit};
 use weir_exchange::{Party, Principal, Shared, Step};
 use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::{Schema, has_unknown_input};
+use weir_llm::{Schema, input_beyond_bytes};
 
 use crate::Leases;
 use crate::estimate::{Bounds, Unbounded};
@@ -158,16 +158,19 @@ impl QuotaStream {
         let (worker, now) = (self.leases.worker(), host.now());
         let reserved = self.shared.read(|exchange| {
             let request = exchange.request();
-            let has_unknown_input = looks && {
-                let kept = request.body.bytes.clone();
-                let body = kept.map_or_else(
-                    || host.body(Message::Request, 0, request.body.length).unwrap_or_default(),
-                    |bytes| bytes.as_ref().clone(),
-                );
-                has_unknown_input(&body)
+            let beyond_bytes = if looks {
+                match request.body.bytes.clone() {
+                    Some(bytes) => input_beyond_bytes(&bytes),
+                    None => host
+                        .body(Message::Request, 0, request.body.length)
+                        .ok()
+                        .and_then(|body| input_beyond_bytes(&body)),
+                }
+            } else {
+                Some(0)
             };
             let model = request.body.head.as_ref().map_or("", |head| head.model.as_str());
-            let bounds = Bounds::of(request, has_unknown_input);
+            let bounds = Bounds::of(request, beyond_bytes);
             Reservation::new(principal, model, &bounds, worker, now)
         });
         reserved.unwrap_or(Err(Unbounded::Input))

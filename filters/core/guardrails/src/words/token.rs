@@ -75,7 +75,12 @@ impl Token {
             Form::LineBreak | Form::Mark => false,
             _ => true,
         };
-        may_be && self.end.saturating_sub(self.start) <= LONGEST_WORD
+        may_be && !self.is_long()
+    }
+
+    /// Whether it is longer than any word of a name or an address.
+    pub fn is_long(self) -> bool {
+        self.end.saturating_sub(self.start) > LONGEST_WORD
     }
 
     /// Whether it may stand between words of one name, or of one address: a mark; in an address also a small word, or the end of a line.
