@@ -63,17 +63,22 @@ pub struct Ticket {
     /// answer comes.
     catalog: Option<NamedCatalog>,
     /// Of which budget it was taken; none: the key was good before.
-    budget: Option<Kind>,
+    budget: Option<Vouched>,
     /// Requests that were refused without asking, since it was last asked for.
     refused: u64,
 }
 
-/// Kinds of keys by who can make them, each with its budget of look-ups.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// The checksum says that Weir made it: nobody's dummy, though who knows the form can invent some.
-    Checked,
-    Other,
+/// Who stands up for what a client has shown. Each kind has its budget of look-ups, so that who can make up one does not use up what another
+/// needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// Who has issued a token that the proxy has verified.
+    ByIssuer,
+    /// The checksum of a key, which says that Weir made it: nobody's dummy, though who knows the form can invent some. Or the certificate of a
+    /// connection, to which the client may have added what it likes.
+    ByChecksum,
+    /// Anybody can make it up.
+    ByNobody,
 }
 
 #[derive(Clone, Debug)]
@@ -112,7 +117,7 @@ struct State {
     era: u64,
     away_until: Micros,
     watched: bool,
-    /// Who shows dummies does not use up what keys of Weir's need.
+    tokens: Budget,
     checked: Budget,
     others: Budget,
 }
@@ -220,14 +225,13 @@ impl PrincipalCache {
 
     /// Whether the control plane may be asked for a key: always if it was good before, else within a budget, to which the answer that the
     /// key is good gives back what it took. So the budget bounds guesses, and how many keys that are not known are asked for at a time.
-    pub fn may_ask(&self, digest: &Digest, has_checksum: bool, ticket: &mut Ticket, now: Micros) -> bool {
+    pub fn may_ask(&self, digest: &Digest, vouched: Vouched, ticket: &mut Ticket, now: Micros) -> bool {
         self.with(|state| {
             if state.were_good.get(digest).is_some() {
                 return true;
             }
-            let kind = if has_checksum { Kind::Checked } else { Kind::Other };
-            ticket.budget = Some(kind);
-            state.budget(kind).take(now)
+            ticket.budget = Some(vouched);
+            state.budget(vouched).take(now)
         })
     }
 
@@ -253,8 +257,8 @@ impl PrincipalCache {
                     Known::Denied(denial)
                 }
                 Answer::Active { principal, catalog, catalog_revision, revision } => {
-                    if let Some(kind) = ticket.budget {
-                        state.budget(kind).give_back();
+                    if let Some(vouched) = ticket.budget {
+                        state.budget(vouched).give_back();
                     }
                     state.were_good.insert(digest, (), config.principal_capacity);
                     if state.has_ended_since(&principal.key_id, ticket.generation) {
@@ -377,10 +381,11 @@ impl State {
         self.ended.get(key_id).is_some_and(|ended| generation < *ended) || generation < self.others_ended
     }
 
-    fn budget(&mut self, kind: Kind) -> &mut Budget {
-        match kind {
-            Kind::Checked => &mut self.checked,
-            Kind::Other => &mut self.others,
+    fn budget(&mut self, vouched: Vouched) -> &mut Budget {
+        match vouched {
+            Vouched::ByIssuer => &mut self.tokens,
+            Vouched::ByChecksum => &mut self.checked,
+            Vouched::ByNobody => &mut self.others,
         }
     }
 

@@ -78,7 +78,7 @@ impl AuthPlugin {
 
 /// Finds out who sent one request.
 ///
-/// What a client has shown is tried in an order: keys, a token, its certificate. The first that is somebody's says whose the request is.
+/// What a client has shown is tried in an order: a key of Weir's, a token, its certificate, other keys, which anybody may make known. The first that is somebody's says whose the request is.
 /// Ways in that are required must be shown as well, by the same tenant.
 #[derive(Debug)]
 pub struct AuthStream {
@@ -244,7 +244,8 @@ impl AuthStream {
     /// What is to be tried next: as long as nobody is known all that was shown, then what is required besides.
     fn next(&mut self, host: &dyn Host) -> Option<Shown> {
         if self.named.is_none() {
-            return self.keys.pop().or_else(|| self.token.take()).or_else(|| self.take_peer(host));
+            let of_weirs = self.keys.pop_if(|key| key.is_of_weirs());
+            return of_weirs.or_else(|| self.token.take()).or_else(|| self.take_peer(host)).or_else(|| self.keys.pop());
         }
         match self.missing.first()? {
             WayIn::Key => self.keys.pop(),
@@ -283,8 +284,13 @@ impl AuthStream {
                 }
             },
             Known::Denied(denial) if denial.makes_way() => {
-                // That nothing in it counts says less than what was found before.
-                if self.denied.is_none() || denial != Denial::Unknown {
+                // That nothing in it counts says less than what was found before, of a certificate less than of a key.
+                let says_more = match self.denied {
+                    None => true,
+                    Some((_, Denial::Unknown)) => denial != Denial::Unknown || shown.way() == WayIn::Key,
+                    Some(_) => denial != Denial::Unknown,
+                };
+                if says_more {
                     self.denied = Some((shown.way(), denial));
                 }
             }
@@ -315,7 +321,7 @@ impl AuthStream {
         let AuthSource::ControlPlane(control_plane) = &settings.config.source else {
             return self.deny(host, shown.way(), Denial::Unknown);
         };
-        if !self.cache.may_ask(&shown.digest, shown.is_vouched_for, &mut ticket, host.now()) {
+        if !self.cache.may_ask(&shown.digest, shown.vouched, &mut ticket, host.now()) {
             host.count(LOOKUPS_WITHHELD, 1);
             return Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1));
         }

@@ -27,7 +27,7 @@ mod shown;
 mod tests;
 mod watch;
 
-pub use cache::{Identity, Known, PrincipalCache, Ticket};
+pub use cache::{Identity, Known, PrincipalCache, Ticket, Vouched};
 pub use filter::{AuthPlugin, AuthStream};
 pub use resolve::{Answer, Denial, MalformedAnswer};
 pub use watch::{Watch, WatchError};

@@ -57,17 +57,47 @@ fn a_token_is_asked_for_by_its_claims_and_known_from_then_on() {
 fn what_nobody_knows_makes_way_for_what_else_was_shown() {
     let mut vm = Vm::new(ASKED);
     vm.host.properties.insert(PEER_URI.into(), b"spiffe://example.org/a".to_vec());
-    let answers = vec![denied(Status::Unknown), denied(Status::NoRule), active("acme", 5, "gpt")];
+    let answers = vec![denied(Status::NoRule), active("acme", 5, "gpt")];
     assert_eq!(vm.resolved(&[DUMMY, CLAIMS], answers), "passes");
     let peer = vm.asked().peer.expect("a peer");
     assert_eq!((peer.uris, peer.forwarded_uris), (vec!["spiffe://example.org/a".to_owned()], vec![]));
-    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![]), "passes", "all three are remembered");
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![]), "passes", "both are remembered");
+}
+
+#[test]
+fn a_key_that_anybody_may_make_known_is_tried_last() {
+    let mut vm = Vm::new(ASKED);
+    vm.host.properties.insert(PEER_URI.into(), b"spiffe://example.org/a".to_vec());
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
+    assert_eq!(vm.asked().token_claims, CLAIMS.1, "who made the dummy known does not get the request");
+    let mut vm = Vm::new(ASKED);
+    let answers = vec![denied(Status::NoRule), active("acme", 5, "gpt")];
+    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], answers), "passes");
+    assert_eq!(vm.asked().key_sha256.len(), 32, "nobody else knows it");
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[("x-api-key", "weir_1"), CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
+    assert_eq!(vm.asked().key_sha256.len(), 32, "one of Weir's is tried first");
+}
+
+#[test]
+fn invented_keys_keep_no_token_out() {
+    let mut vm = Vm::new(ASKED);
+    for number in 0..=500 {
+        let text = format!("weir_1_{number:043}");
+        let sum = weir_config::api_key::checksum(text.as_bytes());
+        let key = format!("Bearer {text}{}", String::from_utf8_lossy(&sum));
+        let answers = if number < 500 { vec![denied(Status::Unknown)] } else { vec![] };
+        let expect = if number < 500 { "401 invalid_api_key" } else { "503 auth_unavailable" };
+        assert_eq!(vm.resolved(&[("authorization", &key)], answers), expect, "{number}");
+    }
+    assert_eq!(vm.resolved(&[CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
 }
 
 #[test]
 fn a_key_that_was_taken_back_makes_way_for_nothing() {
     let mut vm = Vm::new(ASKED);
-    assert_eq!(vm.resolved(&[DUMMY, CLAIMS], vec![denied(Status::Revoked)]), "401 invalid_api_key");
+    let key = ("authorization", "Bearer weir_1");
+    assert_eq!(vm.resolved(&[key, CLAIMS], vec![denied(Status::Revoked)]), "401 invalid_api_key");
 }
 
 #[test]
