@@ -142,7 +142,7 @@ pub(crate) fn fragment(owner: Owner, policy: &Policy, settings: &Settings) -> Fr
     for issuer in &policy.issuers {
         if let Keys::At { server, .. } = &issuer.keys {
             let name = token::cluster_of_issuer(issuer.id);
-            let body = cluster::of_keys(name.clone(), server, settings);
+            let body = cluster::of_keys(name.clone(), issuer.tenant_id, server, settings);
             fragment.insert(ResourceType::Cluster, name, Resource::new(body));
         }
         fragment.verifiers.push(token::verifier(issuer));

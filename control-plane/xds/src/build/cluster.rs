@@ -82,7 +82,7 @@ pub(super) fn deployment(
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.clone(),
             endpoints: vec![LocalityLbEndpoints {
-                lb_endpoints: vec![endpoint(url, looked_up(provider), Some(metadata))],
+                lb_endpoints: vec![endpoint(url, looked_up(provider.tenant_id, url), Some(metadata))],
                 ..Default::default()
             }],
             ..Default::default()
@@ -100,7 +100,7 @@ pub(super) fn deployment(
 }
 
 /// The server of an issuer's public keys.
-pub(super) fn of_keys(name: String, url: &BaseUrl, settings: &Settings) -> Any {
+pub(super) fn of_keys(name: String, tenant_id: Option<Uuid>, url: &BaseUrl, settings: &Settings) -> Any {
     let discovery = match url.host.parse::<IpAddr>() {
         Ok(_) => ClusterDiscoveryType::Type(DiscoveryType::Static.into()),
         Err(_) => ClusterDiscoveryType::ClusterType(by_name()),
@@ -111,7 +111,7 @@ pub(super) fn of_keys(name: String, url: &BaseUrl, settings: &Settings) -> Any {
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.clone(),
             endpoints: vec![LocalityLbEndpoints {
-                lb_endpoints: vec![endpoint(url, url.host.clone(), None)],
+                lb_endpoints: vec![endpoint(url, looked_up(tenant_id, url), None)],
                 ..Default::default()
             }],
             ..Default::default()
@@ -207,13 +207,13 @@ fn notice_dead_connections() -> UpstreamConnectionOptions {
     }
 }
 
-/// The name as it is looked up. That of a tenant's provider is absolute, or the resolver's search domains would turn a name that
+/// The name as it is looked up. That of a tenant's provider or issuer is absolute, or the resolver's search domains would turn a name that
 /// looks public (`database.production`) into one of the operator's network. What is known to be inside, an operator has allowed as it
 /// is written.
-fn looked_up(provider: &Provider) -> String {
-    let host = &provider.base_url.host;
+fn looked_up(tenant_id: Option<Uuid>, url: &BaseUrl) -> String {
+    let host = &url.host;
     let is_name = host.parse::<IpAddr>().is_err();
-    if provider.tenant_id.is_some() && is_name && inside(host).is_none() { format!("{host}.") } else { host.clone() }
+    if tenant_id.is_some() && is_name && inside(host).is_none() { format!("{host}.") } else { host.clone() }
 }
 
 fn endpoint(url: &BaseUrl, looked_up: String, metadata: Option<Metadata>) -> LbEndpoint {

@@ -56,7 +56,7 @@ fn connection_manager() -> HttpConnectionManager {
         // A request has an id of ours.
         generate_request_id: Some(BoolValue { value: false }),
         use_remote_address: Some(BoolValue { value: true }),
-        // Whom proxies of the operator's saw, for weir.auth, which believes so many of them as the gateway trusts hops.
+        // Whom proxies of the operator's saw: it counts where the gateway trusts forwarded certificates.
         forward_client_cert_details: ForwardClientCertDetails::AlwaysForwardOnly.into(),
         normalize_path: Some(BoolValue { value: true }),
         merge_slashes: true,

@@ -174,6 +174,18 @@ fn a_tenants_name_is_looked_up_as_it_stands() {
     check(None, "database.production", "database.production");
 }
 
+#[test]
+fn the_keys_of_a_tenants_issuer_are_looked_up_as_their_name_stands() {
+    for (tenant_id, expect) in [(Some(TENANT), "vault.production."), (None, "vault.production")] {
+        let url = "https://vault.production/keys";
+        let at = Keys::At { url: url.into(), server: url.parse().unwrap() };
+        let snapshot = Snapshot { token_issuers: [issuer(1, tenant_id, at)].into(), ..snapshot() };
+        let cluster = cluster(&built(&snapshot), "weir.keys.00000000-0000-0000-0000-000000000001");
+        let endpoint = format!("{:?}", cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].host_identifier);
+        assert!(endpoint.contains(&format!("address: {expect:?}")), "{endpoint}");
+    }
+}
+
 /// Thousands of names are not asked for every few seconds, nor all at once.
 #[test]
 fn a_name_is_looked_up_when_its_records_end() {

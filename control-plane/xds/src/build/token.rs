@@ -53,7 +53,7 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Vec<u8> {
                 http_upstream_type: Some(HttpUpstreamType::Cluster(cluster_of_issuer(issuer.id))),
             }),
             cache_duration: Some(milliseconds(u64::from(issuer.keys_kept_seconds) * 1000)),
-            // No request waits for keys that come too late. An Envoy that runs knows no listener to hold up.
+            // Before the first request needs them. An Envoy that runs knows no listener to hold up.
             async_fetch: Some(JwksAsyncFetch {
                 fast_listener: true,
                 failed_refetch_duration: Some(milliseconds(FETCH_AGAIN_MS)),
