@@ -94,7 +94,7 @@ def test_who_proxies_saw_counts_by_the_gateways_trusted_hops(world, run, served)
     rule(world, workload={"spiffe_id_prefix": f"spiffe://{world.tag.lower()}.example/ns/apps/"})
     seen = f'By=spiffe://proxy;Hash=ab;Subject="CN=a,URI=spiffe://x/y";URI={app_of(world)}'
     unknown = "URI=spiffe://elsewhere.example/a"
-    with envoy(world, run, trusted_hops=1) as started, httpx.Client(base_url=started.url, timeout=10) as proxy:
+    with envoy(world, run, trusted_hops=1, trusts_forwarded_certificates=True) as started, httpx.Client(base_url=started.url, timeout=10) as proxy:
         until_known(proxy, **{"x-forwarded-client-cert": seen})
         assert send(proxy, **{"x-forwarded-client-cert": f"{unknown},{seen}"}).status_code == 200
         # The client's own word, and a proxy that saw somebody else.
@@ -121,7 +121,7 @@ def test_a_gateway_that_requires_certificates_refuses_keys_alone(world, run, ser
     seen = {"x-forwarded-client-cert": f"URI={app_of(world)}"}
     required = {"workload": "required"}
     with (
-        envoy(world, run, trusted_hops=1, ways_in=required) as started,
+        envoy(world, run, trusted_hops=1, trusts_forwarded_certificates=True, ways_in=required) as started,
         httpx.Client(base_url=started.url, timeout=10) as proxy,
     ):
         answer = until_known(proxy, **shown, **seen)

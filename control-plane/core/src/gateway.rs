@@ -20,6 +20,8 @@ pub struct Gateway {
     pub tenant_id: Option<Uuid>,
     /// How many proxies of the operator's stand before it.
     pub trusted_hops: u8,
+    /// Whether it believes certificates that those proxies say they saw.
+    pub trusts_forwarded_certificates: bool,
     /// In which ways apps may or must show who they are here.
     pub ways_in: WaysIn,
 }
@@ -105,10 +107,12 @@ pub struct Peer {
 
 impl Peer {
     /// The URIs that count, where so many proxies of the operator's stand before the gateway: with none what the connection itself shows, else
-    /// what the outermost of them saw. What stands further left came with the request, and can say anything.
-    pub fn counted(&self, trusted_hops: u8) -> &[String] {
+    /// what the outermost of them saw, if the gateway trusts forwarded certificates. What stands further left came with the request, and can
+    /// say anything; the connection itself shows the last proxy.
+    pub fn counted(&self, trusted_hops: u8, trusts_forwarded: bool) -> &[String] {
         match usize::from(trusted_hops).checked_sub(1) {
             None => &self.uris,
+            Some(_) if !trusts_forwarded => &[],
             Some(from_right) => self.forwarded_uris.len().checked_sub(from_right + 1).map_or(&[], |index| {
                 self.forwarded_uris
                     .get(index..=index)
@@ -330,7 +334,9 @@ mod tests {
         let check = |forwarded: &[&str], trusted_hops: u8, expect: &[&str]| {
             let forwarded_uris = forwarded.iter().map(|uri| (*uri).to_owned()).collect();
             let peer = Peer { uris: vec!["spiffe://own".into()], forwarded_uris };
-            assert_eq!(peer.counted(trusted_hops), expect, "{forwarded:?} {trusted_hops}");
+            assert_eq!(peer.counted(trusted_hops, true), expect, "{forwarded:?} {trusted_hops}");
+            let own: &[&str] = if trusted_hops == 0 { &["spiffe://own"] } else { &[] };
+            assert_eq!(peer.counted(trusted_hops, false), own, "{forwarded:?} {trusted_hops}");
         };
         check(&["spiffe://spoofed"], 0, &["spiffe://own"]);
         check(&[], 0, &["spiffe://own"]);

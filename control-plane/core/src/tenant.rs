@@ -124,6 +124,11 @@ pub struct GatewaySettings {
     #[serde(default)]
     #[schema(required = false)]
     pub trusted_hops: u8,
+    /// Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+    /// reach the Envoys. Default no: behind trusted hops no certificate counts.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub trusts_forwarded_certificates: bool,
     /// In which ways apps may or must show who they are. The stricter of this and the tenant's holds.
     #[serde(default)]
     #[schema(required = false)]
@@ -136,6 +141,8 @@ impl GatewaySettings {
         let mut fields = Fields::default();
         fields.name("name", &self.name);
         fields.range("trusted_hops", self.trusted_hops.into(), 0, 16);
+        let has_hops = self.trusted_hops > 0 || !self.trusts_forwarded_certificates;
+        fields.require(has_hops, "trusts_forwarded_certificates", "takes trusted_hops");
         fields.finish()
     }
 }

@@ -85,10 +85,9 @@ impl Service {
         gateway: &Gateway,
         identified: Result<Identified, StoreError>,
         refused: u64,
-        models: &[String],
     ) -> Result<Resolved, StoreError> {
         let identified = identified?;
-        if let Err(error) = self.store.note_discovered(gateway, &identified, refused, models).await {
+        if let Err(error) = self.store.note_discovered(gateway, &identified, refused).await {
             tracing::warn!(error = chain(&error), "a caller whom no rule knows was not kept");
         }
         Ok(identified.resolved)
@@ -133,7 +132,7 @@ impl DataPlane for Service {
         request: Request<ResolveCredentialRequest>,
     ) -> Result<Response<ResolveCredentialResponse>, Status> {
         let gateway = self.gateway(&request).await?;
-        let mut request = request.into_inner();
+        let request = request.into_inner();
         let known = convert::known_catalog(&request);
         let finds = found_by(&request.finding_types);
         let keeps = Keeps {
@@ -141,18 +140,18 @@ impl DataPlane for Service {
             ways_in: request.keeps_ways_in,
             limits: request.keeps_limits,
         };
-        let (refused, models) = (request.refused_since, std::mem::take(&mut request.refused_models));
+        let refused = request.refused_since;
         let shown = Shown::of(request)?;
         let turn = self.lookups.acquire().await;
         let resolved = match shown {
             Shown::Key(digest) => self.store.resolve_credential(&gateway, &digest, known, &finds).await,
             Shown::Token(claims) => {
                 let identified = self.store.resolve_token(&gateway, &claims, known, &finds).await;
-                self.discovered(&gateway, identified, refused, &models).await
+                self.discovered(&gateway, identified, refused).await
             }
             Shown::Peer(peer) => {
                 let identified = self.store.resolve_workload(&gateway, &peer, known, &finds).await;
-                self.discovered(&gateway, identified, refused, &models).await
+                self.discovered(&gateway, identified, refused).await
             }
         };
         drop(turn);

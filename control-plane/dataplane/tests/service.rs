@@ -60,7 +60,12 @@ async fn fresh_store() -> (Store, String) {
 impl ControlPlane {
     async fn start() -> Self {
         let (store, url) = fresh_store().await;
-        let settings = GatewaySettings { name: "gateway".into(), trusted_hops: 0, ways_in: WaysIn::default() };
+        let settings = GatewaySettings {
+            name: "gateway".into(),
+            trusted_hops: 0,
+            trusts_forwarded_certificates: false,
+            ways_in: WaysIn::default(),
+        };
         let token = store.create_gateway(&Actor::system(), None, settings, None).await.unwrap().secret;
         let gateways = Gateways::new(store.clone());
         let hub = ChangeHub::new(store.revision().await.unwrap());

@@ -60,7 +60,7 @@ pub async fn create_gateway(
         .create_gateway(
             &Actor::system(),
             tenant_id,
-            GatewaySettings { name, trusted_hops: 0, ways_in: WaysIn::default() },
+            GatewaySettings { name, trusted_hops: 0, trusts_forwarded_certificates: false, ways_in: WaysIn::default() },
             None,
         )
         .await;

@@ -11,9 +11,10 @@ use weir_core::identity::{ClaimCondition, Claims, IdentityRuleSettings, PersonMa
 use weir_core::json::write;
 use weir_core::resource::Origin;
 use weir_core::tenant::UserSettings;
+use weir_core::ways_in::{Way, WayMode, WaysIn};
 
 use crate::credential::refused;
-use crate::resource::identity_rule::insert_key;
+use crate::resource::identity_rule::{insert_key, way};
 use crate::resource::{SecretChange, USER};
 use crate::{Store, StoreError};
 
@@ -23,8 +24,14 @@ const MOST_RULES: i64 = 10_000;
 /// For how long after its end Envoy still takes a token for good, as clocks differ: `clock_skew_seconds` of jwt_authn.
 const CLOCK_SKEW_S: i64 = 60;
 
+/// Users whom rules make of the tokens of one issuer in a minute, about: those who came by them first count as well.
+const MOST_MADE_A_MINUTE: i64 = 100;
+/// Callers by the rules of one issuer beyond whom no users are made.
+const MOST_MADE: i64 = 50_000;
+
 const RULE: &str = "rule.id, rule.tenant_id, rule.name, rule.position, rule.token_issuer_id, rule.audience, rule.claims, rule.workload,
-    rule.department_id, rule.service_account_id, rule.person, rule.labels";
+    rule.department_id, rule.service_account_id, rule.person, rule.labels,
+    (SELECT tenant.ways_in FROM tenants tenant WHERE tenant.id = rule.tenant_id) AS ways_in";
 
 /// Who calls without a key, as certificates or a verified token say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +74,22 @@ struct RuleRow {
     service_account_id: Option<Uuid>,
     person: Option<Json<PersonMapping>>,
     labels: Json<std::collections::BTreeMap<String, String>>,
+    ways_in: Json<WaysIn>,
 }
 
 struct Rule {
     id: Uuid,
     tenant_id: Uuid,
     settings: IdentityRuleSettings,
+    /// Its tenant's.
+    ways_in: WaysIn,
+}
+
+impl Rule {
+    /// Whether nobody comes by it at this gateway. Nothing is made then.
+    fn is_refused(&self, gateway: &Gateway) -> bool {
+        gateway.ways_in.and(self.ways_in).mode(way(&self.settings)) == WayMode::Refused
+    }
 }
 
 impl From<RuleRow> for Rule {
@@ -89,7 +106,7 @@ impl From<RuleRow> for Rule {
             department_id: row.department_id,
             labels: row.labels.0,
         };
-        Self { id: row.id, tenant_id: row.tenant_id, settings }
+        Self { id: row.id, tenant_id: row.tenant_id, settings, ways_in: row.ways_in.0 }
     }
 }
 
@@ -107,6 +124,9 @@ impl Store {
         finds: &[FindingType],
     ) -> Result<Identified, StoreError> {
         self.unless_away()?;
+        if gateway.ways_in.mode(Way::Token) == WayMode::Refused {
+            return self.unidentified(CredentialStatus::WayRefused).await;
+        }
         let Ok(claims) = Claims::of_token(claims) else { return self.unidentified(CredentialStatus::Malformed).await };
         let mut identified = self.resolve_claims(gateway, &claims, known, finds).await?;
         let ends =
@@ -148,6 +168,9 @@ impl Store {
         .await?;
         let rule = rules.into_iter().map(Rule::from).find(|rule| rule.settings.matches(claims));
         let Some(rule) = rule else { return self.refused_caller(CredentialStatus::NoRule, caller).await };
+        if rule.is_refused(gateway) {
+            return self.refused_caller(CredentialStatus::WayRefused, caller).await;
+        }
         let found = match &rule.settings.person {
             None => self.key_of(&rule, None).await?,
             Some(person) => match self.user_of(&rule, person, claims).await? {
@@ -167,14 +190,17 @@ impl Store {
         finds: &[FindingType],
     ) -> Result<Identified, StoreError> {
         self.unless_away()?;
-        let shown: Vec<&String> =
-            peer.counted(gateway.trusted_hops).iter().filter(|uri| uri.starts_with("spiffe://")).collect();
+        let counted = peer.counted(gateway.trusted_hops, gateway.trusts_forwarded_certificates);
+        let shown: Vec<&String> = counted.iter().filter(|uri| uri.starts_with("spiffe://")).collect();
         let id = match shown.as_slice() {
             [] => return self.unidentified(CredentialStatus::Unknown).await,
             // A certificate with several names says none (X.509-SVID, 2).
             [one] => SpiffeId::parse(one),
             _ => None,
         };
+        if gateway.ways_in.mode(Way::Workload) == WayMode::Refused {
+            return self.unidentified(CredentialStatus::WayRefused).await;
+        }
         let Some(id) = id else { return self.unidentified(CredentialStatus::Malformed).await };
         let rules: Vec<RuleRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {RULE} FROM identity_rules rule WHERE rule.workload IS NOT NULL AND ($2::uuid IS NULL OR rule.tenant_id = $2)
@@ -191,6 +217,9 @@ impl Store {
         let rule = rules.into_iter().map(Rule::from).find(matches);
         let caller = Caller::Workload(id);
         let Some(rule) = rule else { return self.refused_caller(CredentialStatus::NoRule, caller).await };
+        if rule.is_refused(gateway) {
+            return self.refused_caller(CredentialStatus::WayRefused, caller).await;
+        }
         let found = self.key_of(&rule, None).await?;
         self.identified(gateway, found, caller, known, finds).await
     }
@@ -243,6 +272,19 @@ impl Store {
         Ok(Err(CredentialStatus::NoRule))
     }
 
+    /// Whether by the issuer of a rule as many callers became known as may, in this minute or altogether.
+    async fn makes_no_more(&self, rule: &Rule) -> Result<bool, StoreError> {
+        let (lately, all): (i64, i64) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE key.created_at > now() - interval '1 minute'), count(*)
+             FROM identity_rules rule JOIN api_keys key ON key.identity_rule_id = rule.id AND key.deleted_at IS NULL
+             WHERE rule.token_issuer_id = $1",
+        )
+        .bind(rule.settings.token_issuer_id)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(lately >= MOST_MADE_A_MINUTE || all >= MOST_MADE)
+    }
+
     /// The user whom a token names, made if the rule says so; `None`: there is none.
     async fn user_of(
         &self,
@@ -261,6 +303,10 @@ impl Store {
             sqlx::query_as(find).bind(rule.tenant_id).bind(address).fetch_optional(&self.pool).await?;
         if found.is_some() || !person.creates {
             return Ok(found);
+        }
+        if self.makes_no_more(rule).await? {
+            tracing::warn!(rule = %rule.id, "a rule makes no more users for now");
+            return Ok(None);
         }
         let system = Actor::system();
         // Writers take turns: of two at once the second finds whom the first has made.

@@ -64,7 +64,7 @@ impl Store {
     pub async fn ended_keys(&self, tenant_id: Option<Uuid>) -> Result<Vec<Uuid>, StoreError> {
         let keys: Vec<(Uuid,)> = sqlx::query_as(
             "SELECT key.id FROM changes change JOIN api_keys key ON key.tenant_id = change.tenant_id
-                 AND change.resource_id IN (key.id, key.user_id, key.service_account_id)
+                 AND change.resource_id IN (key.id, key.user_id, key.service_account_id, key.identity_rule_id)
              WHERE change.ends_streams AND change.at > now() - interval '10 minutes'
                AND ($1::uuid IS NULL OR change.tenant_id = $1)
                AND (key.deleted_at IS NOT NULL OR key.revoked_at IS NOT NULL OR key.disabled OR key.expires_at <= now()

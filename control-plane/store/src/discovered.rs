@@ -17,8 +17,6 @@ use crate::{Store, StoreError};
 
 /// Callers that are kept for each tenant, and for the platform.
 const MOST_CALLERS: i64 = 1000;
-/// Models that are kept of a caller.
-const MOST_MODELS: i32 = 20;
 /// Characters of a subject that are kept.
 const LONGEST_SUBJECT: usize = 2048;
 
@@ -41,8 +39,6 @@ pub struct DiscoveredCaller {
     pub reason: String,
     /// Requests that were refused, at least.
     pub requests: i64,
-    /// Models that they asked for.
-    pub models: Vec<String>,
     /// When they came first.
     pub first_seen_at: DateTime<Utc>,
     /// When they came last.
@@ -50,16 +46,15 @@ pub struct DiscoveredCaller {
 }
 
 const COLUMNS: &str =
-    "id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, models, first_seen_at, last_seen_at";
+    "id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, first_seen_at, last_seen_at";
 
 impl Store {
-    /// Keeps who it was that no rule knows, with so many requests beside this one and the models that they asked for.
+    /// Keeps who it was that no rule knows, with so many requests beside this one.
     pub async fn note_discovered(
         &self,
         gateway: &Gateway,
         identified: &Identified,
         requests: u64,
-        models: &[String],
     ) -> Result<(), StoreError> {
         let reason = match identified.resolved.status {
             CredentialStatus::NoRule => "no_rule",
@@ -76,14 +71,11 @@ impl Store {
         if subject.is_empty() || subject.len() > LONGEST_SUBJECT || subject.contains('\0') {
             return Ok(());
         }
-        let models: Vec<&String> = models.iter().filter(|model| model.len() <= 200 && !model.contains('\0')).collect();
         let is_new = sqlx::query_as::<_, (bool,)>(
-            "INSERT INTO discovered_callers (id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, models)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 1 + $8, $9)
+            "INSERT INTO discovered_callers (id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 1 + $8)
              ON CONFLICT (owner_id, issuer, subject) DO UPDATE SET requests = discovered_callers.requests + excluded.requests,
-                 reason = excluded.reason, last_seen_at = now(), models = (
-                     SELECT coalesce(array_agg(model ORDER BY model), '{}') FROM (
-                         SELECT DISTINCT model FROM unnest(discovered_callers.models || excluded.models) model LIMIT $10) one)
+                 reason = excluded.reason, last_seen_at = now()
              RETURNING first_seen_at = last_seen_at",
         )
         .bind(Uuid::now_v7())
@@ -94,8 +86,6 @@ impl Store {
         .bind(subject)
         .bind(reason)
         .bind(signed(requests))
-        .bind(models)
-        .bind(MOST_MODELS)
         .fetch_one(&self.pool)
         .await?;
         if is_new.0 {
@@ -132,8 +122,8 @@ impl Store {
         Ok(Page::from_rows(rows, request.limit, |caller: &DiscoveredCaller| caller.id))
     }
 
-    /// Makes the rule that knows one of them, with what `spec` says beside whom it matches; `tenant_id`: where it leads, for one of the
-    /// platform's.
+    /// Makes the rule that knows one of them, with what `spec` says beside whom it matches: before all rules that might know them otherwise, unless
+    /// it has a `position`. `tenant_id`: where it leads, for one of the platform's.
     pub async fn assign_discovered(
         &self,
         actor: &Actor,
@@ -165,6 +155,21 @@ impl Store {
         };
         spec.extend(write(&matched));
         let mut writing = self.begin(actor).await?;
+        if spec.get("position").is_none_or(serde_json::Value::is_null) {
+            spec.remove("position");
+            let (first,): (Option<i32>,) = sqlx::query_as(
+                "SELECT min(position) FROM identity_rules
+                 WHERE CASE WHEN $1::uuid IS NULL THEN workload IS NOT NULL ELSE token_issuer_id = $1 END",
+            )
+            .bind(caller.token_issuer_id)
+            .fetch_one(writing.connection())
+            .await?;
+            match first {
+                Some(0) => return Err(StoreError::invalid("position", "is required, as another rule is at 0")),
+                Some(first) => _ = spec.insert("position".into(), (first - 1).into()),
+                None => {}
+            }
+        }
         let spec = crate::resource::tidied(spec);
         let made =
             writing.create(self, IDENTITY_RULE, Some(tenant_id), spec, SecretChange::Keep, &actor.origin()).await?;

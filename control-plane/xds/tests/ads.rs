@@ -54,6 +54,7 @@ impl ControlPlane {
                         name: "g".into(),
                         tenant_id: None,
                         trusted_hops: 0,
+                        trusts_forwarded_certificates: false,
                         ways_in: Default::default(),
                     })),
                     "unknowable" => Err(AuthenticationUnavailable),

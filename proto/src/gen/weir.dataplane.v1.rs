@@ -28,14 +28,11 @@ pub struct ResolveCredentialRequest {
     /// Requests of a caller that no rule knows which were refused without asking, since it was last asked for.
     #[prost(uint64, tag = "9")]
     pub refused_since: u64,
-    /// The models that they asked for, as far as that is known.
-    #[prost(string, repeated, tag = "10")]
-    pub refused_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The caller keeps limits of all units, windows and actions. Others are told of one in a unit that they do not know.
     #[prost(bool, tag = "20")]
     pub keeps_limits: bool,
 }
-/// What certificates say, by the URIs in them. Which of them counts is decided by the gateway's trusted hops, never by the filter.
+/// What certificates say, by the URIs in them. Which of them counts is decided by the gateway's settings, never by the filter.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Peer {
     /// Of the certificate by which the connection's other end has shown who it is.

@@ -16,6 +16,7 @@ const gateway = {
   tenant_name: null,
   former_tokens_until: null,
   trusted_hops: 0,
+  trusts_forwarded_certificates: false,
   ways_in: { key: "allowed" as const, token: "allowed" as const, workload: "allowed" as const },
   origin: { kind: "console" as const },
 };

@@ -9,6 +9,9 @@ export const gateways = {
   trustedHops: "Trusted hops",
   trustedHopsHelp:
     "Proxies of your own before its Envoys: so many further entries of X-Forwarded-For are believed, 0 to 16.",
+  trustsForwardedCertificates: "Trusts forwarded certificates",
+  trustsForwardedCertificatesHelp:
+    "These proxies say in X-Forwarded-Client-Cert who apps are. Nothing but they may reach the Envoys.",
   scopeHelp: "One tenant, or all.",
   deleteConsequence: (connected: number | undefined) =>
     `Its token is refused from now on: its Envoys get no policy any more. ${connectedEnvoys(connected)}`,

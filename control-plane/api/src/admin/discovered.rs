@@ -50,8 +50,6 @@ struct DiscoveredCaller {
     reason: String,
     /// Requests of theirs, at least: those of the last seconds may not be counted yet.
     requests: i64,
-    /// Models that they asked for, 20 at most.
-    models: Vec<String>,
     /// When they came first.
     first_seen_at: DateTime<Utc>,
     /// When they came last.
@@ -91,7 +89,6 @@ impl From<weir_store::DiscoveredCaller> for DiscoveredCaller {
             subject: caller.subject,
             reason: caller.reason,
             requests: caller.requests,
-            models: caller.models,
             first_seen_at: caller.first_seen_at,
             last_seen_at: caller.last_seen_at,
         }
@@ -120,6 +117,9 @@ struct Assignment {
     tenant_id: Option<Uuid>,
     /// What the rule is called.
     name: String,
+    /// As of a rule. Default: one before all other rules of the issuer, or for workloads.
+    #[serde(default)]
+    position: Option<u32>,
     /// The service account whose requests theirs are.
     #[serde(default)]
     service_account_id: Option<Uuid>,

@@ -50,4 +50,5 @@ mod sign_in;
 mod usage_scope;
 mod usage_summary;
 mod versions;
+mod ways_in;
 mod writers;

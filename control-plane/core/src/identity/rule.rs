@@ -143,8 +143,8 @@ impl IdentityRuleSettings {
             match (&condition.equals, &condition.contains) {
                 (Some(text), None) | (None, Some(text)) => {
                     let field = if condition.equals.is_some() { "equals" } else { "contains" };
-                    let holds = (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-                    fields.require(holds, path(field), "must have 1 to 500 characters, no control characters");
+                    let holds = (1..=2048).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+                    fields.require(holds, path(field), "must have 1 to 2048 characters, no control characters");
                 }
                 (Some(_), Some(_)) => fields.require(false, path("contains"), "must not be given beside equals"),
                 (None, None) => fields.require(false, path("equals"), "is required, or else contains"),

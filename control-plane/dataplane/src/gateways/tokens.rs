@@ -107,6 +107,7 @@ mod tests {
             name: "g".into(),
             tenant_id: None,
             trusted_hops: 0,
+            trusts_forwarded_certificates: false,
             ways_in: Default::default(),
         }
     }

@@ -9,7 +9,14 @@ const OTHER: Uuid = Uuid::from_u128(2);
 const KEY: Uuid = Uuid::from_u128(3);
 
 fn gateway(tenant_id: Option<Uuid>) -> Gateway {
-    Gateway { id: Uuid::nil(), name: "gateway".into(), tenant_id, trusted_hops: 0, ways_in: Default::default() }
+    Gateway {
+        id: Uuid::nil(),
+        name: "gateway".into(),
+        tenant_id,
+        trusted_hops: 0,
+        trusts_forwarded_certificates: false,
+        ways_in: Default::default(),
+    }
 }
 
 /// Changes from `key1 tenant2 everyone config admin gateway` and the like: the first gets revision 1, and so on.

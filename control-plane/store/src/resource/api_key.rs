@@ -4,6 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, PgConnection};
+use weir_core::actor::Actor;
 use weir_core::api_key::{ApiKeySettings, check_given_key};
 use weir_core::change::ChangeKind;
 use weir_core::field::FieldError;
@@ -12,12 +13,12 @@ use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 use weir_core::secret::{SecretKind, generate, sha256, shown_prefix};
 
-use crate::StoreError;
 use crate::key_digest::{IS_RESTRICTED, KeptKey, is_alone};
 use crate::resource::kind::{Checking, Issued, Issuing, Kind, Owner, Secret, SecretTwin, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, PROFILE_OF_OWNER_OR_PLATFORM, Reference, Within};
 use crate::resource::write::SecretChange;
 use crate::row::{bytea, from_bytea};
+use crate::{StoreError, User};
 
 /// In the one spelling of the API.
 pub(super) const REVOKED_AT: &str = "to_char(t.revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
@@ -64,6 +65,22 @@ macro_rules! department {
             (SELECT owner.department_id FROM service_accounts owner WHERE owner.id = t.service_account_id))"
     };
 }
+
+/// Makes rows `t` deleted keys: such a one no longer holds a profile or an owner in use, and its usage stays its owner's.
+macro_rules! delete_keys {
+    ($which:literal) => {
+        concat!(
+            "UPDATE api_keys t SET deleted_at = now(), former_user_id = user_id, former_service_account_id = service_account_id,
+                 former_department_id = ",
+            crate::resource::api_key::department!(),
+            ", guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL, department_id = NULL, key_hmac = NULL,
+                 key_digest_encrypted = NULL, key_sha256 = NULL
+             WHERE ",
+            $which
+        )
+    };
+}
+pub(super) use {delete_keys, department};
 
 pub(super) struct ApiKey;
 
@@ -244,15 +261,21 @@ impl Kind for ApiKey {
         .boxed()
     }
 
-    /// It no longer holds a profile or an owner in use, and whoever has the key can make it known again. Its usage stays its owner's.
+    /// One of a rule would be made anew at the next request, with nothing that restricts it.
+    fn keeps(&self, stored: &Stored, _: &Actor) -> Result<(), StoreError> {
+        let rule = stored.status.get("identity_rule_id").and_then(|id| id.as_str()?.parse().ok());
+        match rule {
+            Some(id) => {
+                let rule =
+                    User { kind: "identity_rule", title: "identity rule", id: Some(id), name: "that makes it".into() };
+                Err(StoreError::InUse { users: vec![rule] })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever has the key can make it known again.
     fn deletion(&self) -> &'static [&'static str] {
-        &[concat!(
-            "UPDATE api_keys t SET deleted_at = now(), former_user_id = user_id, former_service_account_id = service_account_id,
-                 former_department_id = ",
-            department!(),
-            ", guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL, department_id = NULL, key_hmac = NULL,
-                 key_digest_encrypted = NULL, key_sha256 = NULL
-             WHERE id = $1"
-        )]
+        &[delete_keys!("id = $1")]
     }
 }

@@ -38,7 +38,7 @@ impl Kind for Gateway {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "trusted_hops", "ways_in"]
+        &["name", "trusted_hops", "trusts_forwarded_certificates", "ways_in"]
     }
 
     fn expressions(&self) -> &'static [(&'static str, &'static str)] {

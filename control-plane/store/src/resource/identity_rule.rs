@@ -17,6 +17,7 @@ use weir_core::ways_in::Way;
 
 use crate::StoreError;
 use crate::authorisation::Gives;
+use crate::resource::api_key::delete_keys;
 use crate::resource::kind::{Checking, Kind, Owner, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, Reference, Within};
 
@@ -125,12 +126,7 @@ impl Kind for IdentityRule {
 
     /// Its rows among the keys stay as deleted keys do: usage of their last requests may still be on its way.
     fn deletion(&self) -> &'static [&'static str] {
-        &[
-            "UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
-                 department_id = NULL
-             WHERE identity_rule_id = $1 AND deleted_at IS NULL",
-            "DELETE FROM identity_rules WHERE id = $1",
-        ]
+        &[delete_keys!("identity_rule_id = $1 AND deleted_at IS NULL"), "DELETE FROM identity_rules WHERE id = $1"]
     }
 }
 
@@ -167,11 +163,9 @@ async fn keep_keys(
 ) -> Result<(), StoreError> {
     let names_users = settings.person.is_some();
     // What they have become is another's: usage of before stays with the rows of before.
-    sqlx::query(
-        "UPDATE api_keys SET deleted_at = now(), guardrail_profile_id = NULL, user_id = NULL, service_account_id = NULL,
-             department_id = NULL
-         WHERE identity_rule_id = $1 AND deleted_at IS NULL AND ($2 <> (user_id IS NOT NULL) OR way <> $3)",
-    )
+    sqlx::query(delete_keys!(
+        "identity_rule_id = $1 AND deleted_at IS NULL AND ($2 <> (user_id IS NOT NULL) OR way <> $3)"
+    ))
     .bind(written.id)
     .bind(names_users)
     .bind(way(settings).name())
@@ -196,7 +190,8 @@ pub(crate) fn way(settings: &IdentityRuleSettings) -> Way {
 }
 
 /// The row among the keys of a rule, or of a user who comes by it: id and address. It is there once, whoever asks at the same time. A name that
-/// another key has already gets the end of the id behind it.
+/// another key has already gets the end of the id behind it. What was refused before the rule changed is refused still: it is revoked or
+/// disabled if one of the rows is whose place it takes.
 pub(crate) async fn insert_key(
     connection: &mut PgConnection,
     tenant_id: Uuid,
@@ -211,10 +206,13 @@ pub(crate) async fn insert_key(
     };
     sqlx::query(
         "INSERT INTO api_keys (id, tenant_id, name, prefix, way, identity_rule_id, user_id, service_account_id, department_id,
-             labels, revision)
+             labels, revision, revoked_at, disabled)
          SELECT $1, $2, CASE WHEN EXISTS (SELECT 1 FROM api_keys WHERE tenant_id = $2 AND name = left($3, 100) AND deleted_at IS NULL)
                              THEN left($3, 87) || ' ' || right($1::text, 12) ELSE left($3, 100) END,
-             '', $4, $5, $6, $7, CASE WHEN $6::uuid IS NULL THEN $8::uuid END, $9, $10
+             '', $4, $5, $6, $7, CASE WHEN $6::uuid IS NULL THEN $8::uuid END, $9, $10,
+             max(before.revoked_at), coalesce(bool_or(before.disabled), false)
+         FROM api_keys before WHERE before.identity_rule_id = $5 AND before.deleted_at IS NOT NULL
+             AND ($6::uuid IS NULL OR coalesce(before.former_user_id, $6) = $6)
          ON CONFLICT DO NOTHING",
     )
     .bind(Uuid::now_v7())

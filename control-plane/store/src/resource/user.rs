@@ -116,7 +116,7 @@ impl Kind for User {
     }
 
     fn felt_by_callers(&self) -> Option<&'static [&'static str]> {
-        Some(&["department_id", "labels", "guardrail_profile_id", "disabled"])
+        Some(&["email", "department_id", "labels", "guardrail_profile_id", "disabled"])
     }
 
     /// Two who delete each other are two changes, one after the other: who is deleted first deletes nobody.

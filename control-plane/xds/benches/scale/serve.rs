@@ -105,6 +105,7 @@ fn authenticate(
             name: "gateway".into(),
             tenant_id,
             trusted_hops: 0,
+            trusts_forwarded_certificates: false,
             ways_in: Default::default(),
         }))
     })

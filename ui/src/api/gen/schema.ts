@@ -2067,6 +2067,11 @@ export interface components {
             name: string;
             person?: components["schemas"]["PersonMapping"] | null;
             /**
+             * Format: int32
+             * @description As of a rule. Default: one before all other rules of the issuer, or for workloads.
+             */
+            position?: number | null;
+            /**
              * Format: uuid
              * @description The service account whose requests theirs are.
              */
@@ -2486,6 +2491,11 @@ export interface components {
              */
             trusted_hops: number;
             /**
+             * @description Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+             *     reach the Envoys. Default no: behind trusted hops no certificate counts.
+             */
+            trusts_forwarded_certificates: boolean;
+            /**
              * Format: date-time
              * @description RFC 3339, UTC.
              */
@@ -2749,8 +2759,6 @@ export interface components {
              * @description When they came last.
              */
             last_seen_at: string;
-            /** @description Models that they asked for, 20 at most. */
-            models: string[];
             /** @description Why nobody knows them. */
             reason: components["schemas"]["DiscoveredReason"];
             /**
@@ -3012,6 +3020,11 @@ export interface components {
              */
             trusted_hops: number;
             /**
+             * @description Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+             *     reach the Envoys. Default no: behind trusted hops no certificate counts.
+             */
+            trusts_forwarded_certificates: boolean;
+            /**
              * Format: date-time
              * @description RFC 3339, UTC.
              */
@@ -3029,6 +3042,11 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /**
+             * @description Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+             *     reach the Envoys. Default no: behind trusted hops no certificate counts.
+             */
+            trusts_forwarded_certificates?: boolean;
             /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
             ways_in?: components["schemas"]["WaysIn"];
         };
@@ -3042,6 +3060,11 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /**
+             * @description Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+             *     reach the Envoys. Default no: behind trusted hops no certificate counts.
+             */
+            trusts_forwarded_certificates?: boolean;
             /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
             ways_in?: components["schemas"]["WaysIn"];
         };
@@ -3848,6 +3871,11 @@ export interface components {
              *     adds, are believed, 0 to 16. Default 0: a client is who connects.
              */
             trusted_hops?: number;
+            /**
+             * @description Whether these proxies say in `X-Forwarded-Client-Cert` who apps are: each of them must add its own element, and nothing but they may
+             *     reach the Envoys. Default no: behind trusted hops no certificate counts.
+             */
+            trusts_forwarded_certificates?: boolean;
             /** @description In which ways apps may or must show who they are. The stricter of this and the tenant's holds. */
             ways_in?: components["schemas"]["WaysIn"];
         };

@@ -8,7 +8,7 @@ import { type Item, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { SecretOnce } from "../../design/Dialog";
-import { TextField } from "../../design/Fields";
+import { CheckboxField, TextField } from "../../design/Fields";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
@@ -58,6 +58,7 @@ const schema = z.object({
   name: z.string().trim().min(1, common.required),
   tenant_id: z.string(),
   trusted_hops: z.string().regex(/^\d*$/, common.number),
+  trusts_forwarded_certificates: z.boolean(),
 });
 
 /** Makes a gateway and shows its token, this once. */
@@ -113,13 +114,18 @@ function GatewayForm({
         name: item?.name ?? "",
         tenant_id: item?.tenant_id ?? "",
         trusted_hops: String(item?.trusted_hops ?? 0),
+        trusts_forwarded_certificates: item?.trusts_forwarded_certificates ?? false,
       })}
-      toCreate={({ name, tenant_id, trusted_hops }) => ({
-        name,
+      toCreate={({ tenant_id, trusted_hops, ...rest }) => ({
+        ...rest,
         tenant_id: tenant_id || null,
         trusted_hops: Number(trusted_hops),
       })}
-      toPatch={({ name, trusted_hops }) => ({ name, trusted_hops: Number(trusted_hops) })}
+      toPatch={({ name, trusted_hops, trusts_forwarded_certificates }) => ({
+        name,
+        trusted_hops: Number(trusted_hops),
+        trusts_forwarded_certificates,
+      })}
       onMade={(made) => onMade?.(made.token)}
       onRemoved={() => void navigate({ to: paths.gateways as never })}
     >
@@ -141,6 +147,12 @@ function GatewayForm({
             label={words.trustedHops}
             help={words.trustedHopsHelp}
             inputMode="numeric"
+          />
+          <CheckboxField
+            control={control}
+            name="trusts_forwarded_certificates"
+            label={words.trustsForwardedCertificates}
+            help={words.trustsForwardedCertificatesHelp}
           />
         </>
       )}

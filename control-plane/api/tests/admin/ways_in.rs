@@ -1,0 +1,184 @@
+//! Who comes by a token or a certificate: whom they stand for, and what is made of it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use weir_core::change::ChangeKind;
+use weir_core::gateway::{CredentialStatus, Gateway, Peer, Principal, Resolved};
+use weir_core::ways_in::{WayMode, WaysIn};
+
+use crate::app::{App, Client, Furnished, app, furnish, id};
+
+const ADDRESS: &str = "f@weir.example";
+
+/// What a token of the tenant's issuer says, as it stands in it.
+fn claims(subject: &str) -> String {
+    let claims = json!({"iss": "https://f.example.com", "aud": "weir", "sub": subject, "team": "research",
+        "email": subject, "exp": 4_102_444_800_i64});
+    URL_SAFE_NO_PAD.encode(claims.to_string())
+}
+
+async fn by_token(app: &App, gateway: &Gateway, subject: &str) -> Resolved {
+    let identified = app.store.resolve_token(gateway, &claims(subject), None, &[]).await.unwrap();
+    app.store.note_discovered(gateway, &identified, 0).await.unwrap();
+    identified.resolved
+}
+
+/// The row among the keys of somebody who comes by a token.
+async fn key(app: &App, gateway: &Gateway, subject: &str) -> Principal {
+    by_token(app, gateway, subject).await.principal.expect("somebody who is known")
+}
+
+async fn change(platform: &Client, path: &str, one: &Value, fields: Value) -> Value {
+    let path = format!("{path}/{}", id(one));
+    let read = platform.get(&path).await.expect(200).json;
+    platform.patch(&path, &read["revision"], fields).await.expect(200).json
+}
+
+fn persons(creates: bool) -> Value {
+    json!({"person": {"claim": "email", "creates": creates, "role": "user"}})
+}
+
+async fn started() -> (App, Client, Furnished, Gateway) {
+    let app = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let gateway = app.gateway(None).await;
+    (app, platform, f, gateway)
+}
+
+#[tokio::test]
+async fn a_certificate_that_a_proxy_forwards_counts_only_where_the_gateway_says_so() {
+    let (app, platform, f, gateway) = started().await;
+    let rule = json!({"tenant_id": f.tenant["id"], "name": "pods", "workload": {"trust_domain": "example.org"}});
+    platform.make("identity-rules", rule).await;
+    let uris = vec!["spiffe://example.org/a".to_owned()];
+    let check = async |trusted_hops: u8, trusts_forwarded_certificates: bool, peer: Peer, expect| {
+        let gateway = Gateway { trusted_hops, trusts_forwarded_certificates, ..gateway.clone() };
+        let found = app.store.resolve_workload(&gateway, &peer, None, &[]).await.unwrap();
+        assert_eq!(found.resolved.status, expect, "{trusted_hops} {trusts_forwarded_certificates} {peer:?}");
+    };
+    let forwarded = || Peer { uris: Vec::new(), forwarded_uris: uris.clone() };
+    let own = || Peer { uris: uris.clone(), forwarded_uris: Vec::new() };
+    check(1, false, forwarded(), CredentialStatus::Unknown).await;
+    check(1, true, forwarded(), CredentialStatus::Active).await;
+    check(0, false, forwarded(), CredentialStatus::Unknown).await;
+    check(0, false, own(), CredentialStatus::Active).await;
+    check(1, false, own(), CredentialStatus::Unknown).await;
+    let hops = json!({"name": "hops", "trusted_hops": 1});
+    assert_eq!(platform.make("gateways", hops).await["trusts_forwarded_certificates"], false);
+    let none = json!({"name": "none", "trusts_forwarded_certificates": true});
+    platform.post("gateways", none).await.expect(422).field("trusts_forwarded_certificates");
+}
+
+#[tokio::test]
+async fn who_comes_by_a_rule_stays_revoked_whatever_is_deleted_or_replaced() {
+    let (app, platform, f, gateway) = started().await;
+    let row = key(&app, &gateway, ADDRESS).await.key_id;
+    let path = format!("api-keys/{row}");
+    let revoked = platform.post(&format!("{path}/revoke"), Value::Null).await.expect(200).json;
+    platform.delete(&path, &revoked["revision"]).await.problem(409, "in_use");
+    assert_eq!(by_token(&app, &gateway, ADDRESS).await.status, CredentialStatus::Revoked);
+    change(&platform, "identity-rules", &f.identity_rule, persons(false)).await;
+    assert_eq!(by_token(&app, &gateway, ADDRESS).await.status, CredentialStatus::Revoked);
+}
+
+#[tokio::test]
+async fn of_the_users_of_a_rule_those_stay_disabled_who_were() {
+    let (app, platform, f, gateway) = started().await;
+    let rule = &f.identity_rule;
+    change(&platform, "identity-rules", rule, persons(true)).await;
+    for (who, disabled) in [("a@weir.example", true), ("b@weir.example", false)] {
+        let row = key(&app, &gateway, who).await.key_id;
+        change(&platform, "api-keys", &json!({"id": row}), json!({"disabled": disabled})).await;
+    }
+    change(&platform, "identity-rules", rule, json!({"person": null})).await;
+    assert_eq!(by_token(&app, &gateway, "b@weir.example").await.status, CredentialStatus::Disabled, "one row for all");
+    let all = platform.get("api-keys?state=disabled").await.expect(200).json["items"][0].clone();
+    change(&platform, "api-keys", &all, json!({"disabled": false})).await;
+    change(&platform, "identity-rules", rule, persons(true)).await;
+    assert_eq!(by_token(&app, &gateway, "a@weir.example").await.status, CredentialStatus::Disabled);
+    assert_eq!(by_token(&app, &gateway, "b@weir.example").await.status, CredentialStatus::Active);
+}
+
+#[tokio::test]
+async fn whose_streams_a_deleted_rule_ends_is_told_again() {
+    let (app, platform, f, gateway) = started().await;
+    let row = key(&app, &gateway, ADDRESS).await.key_id;
+    let path = format!("identity-rules/{}", id(&f.identity_rule));
+    let read = platform.get(&path).await.expect(200).json;
+    platform.delete(&format!("{path}?streams=end"), &read["revision"]).await.expect(200);
+    assert_eq!(app.store.ended_keys(None).await.unwrap(), [row]);
+}
+
+#[tokio::test]
+async fn what_is_refused_makes_nothing() {
+    let (app, platform, f, gateway) = started().await;
+    change(&platform, "identity-rules", &f.identity_rule, persons(true)).await;
+    let refused = WaysIn { token: WayMode::Refused, workload: WayMode::Refused, ..WaysIn::default() };
+    let closed = Gateway { ways_in: refused, ..gateway.clone() };
+    let made = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM api_keys) + (SELECT count(*) FROM discovered_callers)";
+    let before = app.count(made).await;
+    let check = async |gateway: &Gateway, subject: &str| {
+        assert_eq!(by_token(&app, gateway, subject).await.status, CredentialStatus::WayRefused);
+        assert_eq!(app.count(made).await, before);
+    };
+    check(&closed, "new@weir.example").await;
+    let peer = Peer { uris: vec!["spiffe://nobody.example/a".into()], forwarded_uris: Vec::new() };
+    let found = app.store.resolve_workload(&closed, &peer, None, &[]).await.unwrap();
+    assert_eq!(found.resolved.status, CredentialStatus::WayRefused);
+    change(&platform, "tenants", &f.tenant, json!({"ways_in": {"token": "refused"}})).await;
+    check(&gateway, "new@weir.example").await;
+}
+
+#[tokio::test]
+async fn usage_of_a_rules_callers_stays_their_users_when_the_rule_is_gone() {
+    let (app, platform, f, gateway) = started().await;
+    change(&platform, "identity-rules", &f.identity_rule, persons(false)).await;
+    key(&app, &gateway, ADDRESS).await;
+    change(&platform, "users", &f.user, json!({"department_id": f.department["id"]})).await;
+    let path = format!("identity-rules/{}", id(&f.identity_rule));
+    let read = platform.get(&path).await.expect(200).json;
+    platform.delete(&path, &read["revision"]).await.expect(200);
+    let kept = app.count(
+        "SELECT count(*) FROM api_keys key JOIN users owner ON owner.id = key.former_user_id
+        WHERE key.deleted_at IS NOT NULL AND key.former_department_id = owner.department_id AND key.user_id IS NULL",
+    );
+    assert_eq!(kept.await, 1);
+}
+
+#[tokio::test]
+async fn tokens_make_a_bounded_number_of_users_a_minute() {
+    let (app, platform, f, gateway) = started().await;
+    change(&platform, "identity-rules", &f.identity_rule, persons(true)).await;
+    for number in 0..100 {
+        key(&app, &gateway, &format!("{number}@made.example")).await;
+    }
+    assert_eq!(by_token(&app, &gateway, "100@made.example").await.status, CredentialStatus::NoUser);
+    assert_eq!(by_token(&app, &gateway, ADDRESS).await.status, CredentialStatus::Active, "who is there is known");
+    app.sql("UPDATE api_keys SET created_at = created_at - interval '2 minutes'").await;
+    assert_eq!(by_token(&app, &gateway, "100@made.example").await.status, CredentialStatus::Active);
+}
+
+#[tokio::test]
+async fn whom_a_rule_for_people_did_not_know_is_known_once_assigned() {
+    let (app, platform, f, gateway) = started().await;
+    change(&platform, "identity-rules", &f.identity_rule, persons(false)).await;
+    let subject = "x".repeat(2048);
+    let found = by_token(&app, &gateway, &subject).await;
+    assert_eq!(found.status, CredentialStatus::NoUser);
+    let listed = platform.get("discovered").await.expect(200).json["items"][0].clone();
+    assert_eq!((&listed["reason"], &listed["subject"]), (&json!("no_user"), &json!(subject)));
+    let path = format!("discovered/{}/assign", id(&listed));
+    assert_eq!(platform.make(&path, json!({"name": "one"})).await["position"], 999);
+    assert_eq!(by_token(&app, &gateway, &subject).await.status, CredentialStatus::Active);
+}
+
+#[tokio::test]
+async fn gateways_forget_a_user_whose_address_changes() {
+    let (app, platform, f, _) = started().await;
+    let since = app.store.revision().await.unwrap();
+    change(&platform, "users", &f.user, json!({"email": "other@weir.example"})).await;
+    let told = app.store.changes_since(since).await.unwrap();
+    assert_eq!(told[0].kind, ChangeKind::Tenant { tenant_id: id(&f.tenant) });
+}
