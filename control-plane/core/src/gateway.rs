@@ -288,11 +288,14 @@ impl Counter {
     }
 }
 
-/// The counter of a limit that administrators wrote: `limit/<id>`, with `/<member>` where each of a kind has one of its own.
+/// The counter of a limit that administrators wrote: `limit/<id>`, with `.<generation>` where that is not 0, and with `/<member>` where each
+/// of a kind has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitCounter<'a> {
     /// The limit.
     pub limit_id: Uuid,
+    /// How often what it counts, or when, was changed. What was counted before is not of the same units, or windows.
+    pub generation: u64,
     /// Which one of the kind; empty: it is the only one.
     pub member: &'a str,
 }
@@ -311,8 +314,9 @@ impl<'a> LimitCounter<'a> {
     /// Reads a name; `None`: there is no such counter.
     pub fn parse(name: &'a str) -> Option<Self> {
         let rest = name.strip_prefix(Self::PREFIX)?;
-        let (id, member) = rest.split_once('/').unwrap_or((rest, ""));
-        let counter = Self { limit_id: id.parse().ok()?, member };
+        let (limit, member) = rest.split_once('/').unwrap_or((rest, ""));
+        let (id, generation) = limit.split_once('.').unwrap_or((limit, "0"));
+        let counter = Self { limit_id: id.parse().ok()?, generation: generation.parse().ok()?, member };
         let is_text = member.len() <= LONGEST_MEMBER && !member.contains('\0');
         // One spelling only, as of other counters.
         (is_text && counter.name() == name).then_some(counter)
@@ -320,8 +324,10 @@ impl<'a> LimitCounter<'a> {
 
     /// The name.
     pub fn name(&self) -> String {
-        let Self { limit_id, member } = self;
-        if member.is_empty() { format!("limit/{limit_id}") } else { format!("limit/{limit_id}/{member}") }
+        let Self { limit_id, generation, member } = self;
+        let generation = if *generation == 0 { String::new() } else { format!(".{generation}") };
+        let member = if member.is_empty() { String::new() } else { format!("/{member}") };
+        format!("limit/{limit_id}{generation}{member}")
     }
 }
 
@@ -362,6 +368,10 @@ mod tests {
         };
         check(&format!("limit/{id}"), Some(""));
         check(&format!("limit/{id}/a/b c"), Some("a/b c"));
+        check(&format!("limit/{id}.12/a"), Some("a"));
+        check(&format!("limit/{id}.0"), None);
+        check(&format!("limit/{id}.012"), None);
+        check(&format!("limit/{id}."), None);
         check(&format!("limit/{id}/"), None);
         check(&format!("limit/{}", id.to_uppercase()), None);
         check(&format!("limit/{id}/a\0"), None);

@@ -46,7 +46,7 @@ WITH key AS (
         ) source JOIN guardrail_profiles profile ON profile.id = source.profile_id
     ) guardrails ON true
     LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('id', held.id, 'name', held.name, 'member', of_key.member, 'subject', of_key.subject,
+        SELECT jsonb_agg(jsonb_build_object('id', held.id, 'generation', held.generation, 'name', held.name, 'member', of_key.member, 'subject', of_key.subject,
             'model', of_key.model, 'each_model', of_key.each_model, 'unit', held.unit, 'window', held.time_window,
             'amount', held.amount, 'action', held.action, 'fall_over_pool_id', held.fall_over_pool_id,
             'time_zone', CASE WHEN held.tenant_id IS NULL THEN 'UTC' ELSE tenant.time_zone END) ORDER BY held.id, of_key.member) AS limits

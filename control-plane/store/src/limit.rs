@@ -34,6 +34,7 @@ const KEPT: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Deserialize)]
 pub(crate) struct HeldLimit {
     id: Uuid,
+    generation: u64,
     name: String,
     member: String,
     subject: String,
@@ -67,7 +68,7 @@ impl HeldLimit {
                 Window::Calendar { name: period.name().into(), periods }
             }
         };
-        let counter = LimitCounter { limit_id: self.id, member: &self.member }.name();
+        let counter = LimitCounter { limit_id: self.id, generation: self.generation, member: &self.member }.name();
         let amount = u64::try_from(whole(self.unit, self.amount)).unwrap_or(u64::MAX);
         Limit {
             action: match (self.action, self.fall_over_pool_id) {
@@ -286,10 +287,11 @@ impl Store {
             Some((one, LimitCounter::parse(&one.counter)?, start))
         });
         let (mut tenants, mut limits, mut members, mut starts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut holders, mut spent, mut returned) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut generations, mut holders, mut spent, mut returned) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (one, counter, start) in named {
             tenants.push(one.tenant_id);
             limits.push(counter.limit_id);
+            generations.push(signed(counter.generation));
             members.push(counter.member.to_owned());
             starts.push(start);
             holders.push(one.holder.clone());
@@ -298,9 +300,11 @@ impl Store {
         }
         if !tenants.is_empty() {
             (settled,) = sqlx::query_as(
-                "SELECT count(*) FILTER (WHERE settle_limit(tenant, of_limit, member, start, holder, $8, spent, returned, $9, $10))
-                 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bigint[])
-                      AS said (tenant, of_limit, member, start, holder, spent, returned)",
+                "SELECT count(*) FILTER (WHERE CASE
+                     WHEN EXISTS (SELECT FROM limits WHERE id = of_limit AND limits.generation = said.generation)
+                     THEN settle_limit(tenant, of_limit, member, start, holder, $8, spent, returned, $9, $10) END)
+                 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bigint[], $11::bigint[])
+                      AS said (tenant, of_limit, member, start, holder, spent, returned, generation)",
             )
             .bind(tenants)
             .bind(limits)
@@ -312,6 +316,7 @@ impl Store {
             .bind(gateway.id)
             .bind(now)
             .bind(interval(terms.lifetime))
+            .bind(generations)
             .fetch_one(&self.pool)
             .await?;
         }
@@ -391,11 +396,12 @@ impl Store {
             "SELECT to_jsonb(held.unit) AS unit, held.time_window, held.amount, to_jsonb(held.action) AS action,
                  held.unreconciled_release_after_s, coalesce(tenant.time_zone, 'UTC') AS time_zone
              FROM limits held LEFT JOIN tenants tenant ON tenant.id = held.tenant_id
-             WHERE held.id = $1 AND ($2::uuid IS NULL OR is_limit_member($2, $1, $3))",
+             WHERE held.id = $1 AND ($2::uuid IS NULL OR held.generation = $4 AND is_limit_member($2, $1, $3))",
         )
         .bind(id)
         .bind(counted.map(|(tenant_id, _)| tenant_id))
         .bind(counted.map(|(_, counter)| counter.member))
+        .bind(counted.map(|(_, counter)| signed(counter.generation)))
         .fetch_optional(&self.pool)
         .await?;
         Ok(row)

@@ -61,7 +61,7 @@ impl<'a> Fleet<'a> {
         let limit = json!({"tenant_id": tenant["id"], "name": "budget", "subject": {"kind": "tenant"},
             "unit": "cost_microusd", "window": {"kind": "total"}, "amount": microusd, "action": "refuse"});
         let limit_id = id(&platform.make("limits", limit).await);
-        let counter = LimitCounter { limit_id, member: "" }.name();
+        let counter = LimitCounter { limit_id, generation: 0, member: "" }.name();
         let limits = vec![Limit::new(counter, Unit::Money, Window::Always, microusd * 1_000_000)];
         let model = CatalogModel {
             name: "gpt".into(),

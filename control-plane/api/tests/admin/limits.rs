@@ -42,7 +42,7 @@ async fn limited(change: Value) -> Limited {
 
 impl Limited {
     fn counter(&self) -> String {
-        LimitCounter { limit_id: self.limit_id, member: "" }.name()
+        LimitCounter { limit_id: self.limit_id, generation: 0, member: "" }.name()
     }
 
     async fn grant(&self, holder: &str, start: i64, minimum: u64, waiting: u64, now: DateTime<Utc>) -> QuotaGrant {
@@ -367,7 +367,7 @@ async fn a_tenants_gateway_leases_only_in_the_names_of_its_own() {
         id(&platform.make("limits", body).await)
     };
     let grant = async |limit_id: Uuid, member: &str| {
-        let counter = LimitCounter { limit_id, member }.name();
+        let counter = LimitCounter { limit_id, generation: 0, member }.name();
         let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 1, waiting: 1 };
         let grants = app.store.acquire_quota(&gateway, tenant_id, "a", vec![demand], LeaseTerms::default(), noon());
         grants.await.unwrap()[0].granted
@@ -399,7 +399,7 @@ async fn a_tenants_gateway_leases_only_in_the_names_of_its_own() {
     // What it says that it spent, of a counter that others share, is no more than a window beyond its grant.
     let settlement = QuotaSettlement {
         tenant_id,
-        counter: LimitCounter { limit_id: everybody, member: "" }.name(),
+        counter: LimitCounter { limit_id: everybody, generation: 0, member: "" }.name(),
         window_start_unix_s: 0,
         holder: "a".into(),
         spent: i64::MAX as u64,
@@ -409,4 +409,48 @@ async fn a_tenants_gateway_leases_only_in_the_names_of_its_own() {
     let actor = weir_core::actor::Actor::system();
     let state = app.store.limit_state(&actor, everybody, None, noon()).await.unwrap();
     assert_eq!((settled, state.spent), (1, 11));
+}
+
+/// Requests are no money, and a day is no month.
+#[tokio::test]
+async fn a_limit_of_another_unit_or_window_counts_anew_in_another_counter() {
+    let limited = limited(json!({"window": {"kind": "calendar", "period": "month"}})).await;
+    let month = "2027-03-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp();
+    let key = limited.platform.make("api-keys", json!({"tenant_id": limited.tenant_id, "name": "k"})).await;
+    let digest = sha256(key["key"].as_str().unwrap());
+    let counter = async || {
+        let resolved =
+            limited.app.store.resolve_credential(&limited.gateway, &digest, None, &weir_config::FindingType::ALL);
+        resolved.await.unwrap().principal.unwrap().limits.remove(0).counter
+    };
+    let grant = async |counter: String, start| {
+        let demand = QuotaDemand { counter, window_start_unix_s: start, minimum: 1, wanted: 60, waiting: 60 };
+        let (store, terms) = (&limited.app.store, LeaseTerms::default());
+        let grants = store.acquire_quota(&limited.gateway, limited.tenant_id, "a", vec![demand], terms, noon());
+        grants.await.unwrap()[0].granted
+    };
+    let change = async |path: String, change: Value| {
+        let known = limited.platform.get(&path).await.expect(200).json;
+        limited.platform.patch(&path, &known["revision"], change).await.expect(200);
+    };
+    let limit = format!("limits/{}", limited.limit_id);
+    let first = counter().await;
+    assert_eq!(grant(first.clone(), month).await, 60);
+    change(limit.clone(), json!({"amount": 90})).await;
+    assert_eq!(counter().await, first, "another amount of the same");
+    change(limit.clone(), json!({"unit": "requests"})).await;
+    let second = counter().await;
+    assert_ne!(second, first);
+    assert_eq!([grant(first.clone(), month).await, grant(second.clone(), month).await], [0, 60]);
+    let settled = limited.settle("a", month, 1_000_000, 0, noon()).await;
+    assert_eq!((settled, limited.state(noon()).await), (0, [0, 60, 0, 30]), "it was of the other unit");
+    change(limit.clone(), json!({"window": {"kind": "total", "period": null}})).await;
+    let third = counter().await;
+    assert_eq!((grant(second, month).await, grant(third.clone(), 0).await), (0, 60));
+    change(limit, json!({"window": {"kind": "calendar", "period": "day"}})).await;
+    let fourth = counter().await;
+    change(format!("tenants/{}", limited.tenant_id), json!({"time_zone": "Asia/Tokyo"})).await;
+    let fifth = counter().await;
+    let names: std::collections::HashSet<String> = [first, third, fourth, fifth].into();
+    assert_eq!(names.len(), 4, "{names:?}");
 }
