@@ -24,7 +24,7 @@ use super::scalar::milliseconds;
 use crate::resource::{Fragment, Owner};
 use crate::{Resource, ResourceType};
 
-/// Tokens of one issuer that each worker remembers as verified: what is remembered costs a tenth.
+/// Tokens of one issuer that each worker may remember as verified. Envoy 1.40 remembers none where no provider is required by its name.
 const REMEMBERED: u32 = 1000;
 /// Bytes of a token that is remembered.
 const LONGEST_REMEMBERED: u32 = 8192;
