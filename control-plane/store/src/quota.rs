@@ -21,6 +21,9 @@ const PURGED_AT_ONCE: i64 = 5000;
 /// How long a window is kept after it began. The longest that there can be is over by then, also by an Envoy's clock.
 const KEPT: TimeDelta = TimeDelta::minutes(10);
 
+/// How long leases of requests at the same time are kept after their worker was last heard of: it has none under way any longer.
+const SILENT: TimeDelta = TimeDelta::days(1);
+
 /// How long an Envoy that was refused does not ask again while others may give back what they hold.
 pub(crate) const ASK_AGAIN_MS: u32 = 250;
 
@@ -121,17 +124,33 @@ impl Store {
     /// were. Several control planes may do so at once.
     pub async fn purge_quota(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut purged = 0;
-        for statement in [
+        for (statement, before) in [
             // Their leases go with them.
-            "DELETE FROM limit_windows WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM limit_windows WHERE ends_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-            "DELETE FROM quota_leases WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM quota_leases WHERE window_start <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-            "DELETE FROM quota_windows WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM quota_windows WHERE window_start <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+            (
+                "DELETE FROM limit_windows WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM limit_windows WHERE ends_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+                now,
+            ),
+            (
+                "DELETE FROM limit_leases WHERE ctid = ANY (ARRAY(
+                    SELECT lease.ctid FROM limits held JOIN limit_leases lease ON lease.limit_id = held.id
+                    WHERE held.unit = 'concurrent_requests' AND lease.expires_at <= $1
+                    LIMIT $2 FOR UPDATE OF lease SKIP LOCKED))",
+                now - SILENT,
+            ),
+            (
+                "DELETE FROM quota_leases WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM quota_leases WHERE window_start <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+                now - KEPT,
+            ),
+            (
+                "DELETE FROM quota_windows WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM quota_windows WHERE window_start <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+                now - KEPT,
+            ),
         ] {
             loop {
-                let deleted = sqlx::query(statement).bind(now - KEPT).bind(PURGED_AT_ONCE).execute(&self.pool).await?;
+                let deleted = sqlx::query(statement).bind(before).bind(PURGED_AT_ONCE).execute(&self.pool).await?;
                 purged += deleted.rows_affected();
                 if deleted.rows_affected() == 0 {
                     break;

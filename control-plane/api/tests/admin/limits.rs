@@ -454,3 +454,25 @@ async fn a_limit_of_another_unit_or_window_counts_anew_in_another_counter() {
     let names: std::collections::HashSet<String> = [first, third, fourth, fifth].into();
     assert_eq!(names.len(), 4, "{names:?}");
 }
+
+#[tokio::test]
+async fn windows_that_are_over_and_workers_that_are_gone_leave_nothing() {
+    let count = async |limited: &Limited| {
+        let query = "SELECT (SELECT count(*) FROM limit_windows WHERE ends_at <> 'infinity'), (SELECT count(*) FROM limit_leases)";
+        let pool = sqlx::PgPool::connect(&limited.app.database_url).await.unwrap();
+        sqlx::query_as::<_, (i64, i64)>(query).fetch_one(&pool).await.unwrap()
+    };
+    let day = limited(json!({})).await;
+    day.lease("a", 1).await;
+    let after = |time| DateTime::from_timestamp(midnight(), 0).unwrap() + TimeDelta::days(1) + time;
+    day.app.store.purge_quota(after(TimeDelta::minutes(9))).await.unwrap();
+    assert_eq!(count(&day).await, (1, 1), "by an Envoy's clock it may be at hand");
+    day.app.store.purge_quota(after(TimeDelta::minutes(11))).await.unwrap();
+    assert_eq!(count(&day).await, (0, 0));
+
+    let workers = limited(json!({"unit": "concurrent_requests", "window": null, "amount": 3})).await;
+    workers.grant("a", 0, 1, 1, noon()).await;
+    workers.grant("b", 0, 1, 1, noon() + TimeDelta::hours(23)).await;
+    workers.app.store.purge_quota(noon() + TimeDelta::hours(25)).await.unwrap();
+    assert_eq!(count(&workers).await, (0, 1), "of the one that was heard of lately");
+}
