@@ -6,6 +6,7 @@ Runs a system of its own, with the filters as they are shipped plus a request he
 import json
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
@@ -15,7 +16,7 @@ from weir_e2e.admin import Admin
 from weir_e2e.hostile import check_told
 from weir_e2e.provider import FakeProvider, ok
 from weir_e2e.raw import Connection, RawAnswer, answers_in, post_head
-from weir_e2e.sse import ask, check_error, events, post, said, said_in_stream
+from weir_e2e.sse import ask, check_error, events, path_of, post, said, said_in_stream
 from weir_e2e.system import REPOSITORY, System
 from weir_e2e.waiting import eventually, wait_for_a_minute_with
 from weir_e2e.world import World
@@ -235,6 +236,47 @@ class Stream(UnderWay):
 
     def text_of(self, answer: RawAnswer) -> str:
         return said_in_stream(self.schema, events(answer.body.decode().splitlines()))
+
+
+def test_what_a_vm_had_reserved_when_it_died_stays_reserved(crashable):
+    world = crashable.world()
+    late = world.upstream("openai", ok("late", chunks=1, delay_ms=3000))
+    world.model("late", late)
+    key = world.key()
+    limit = crashable.admin.create(
+        "limits",
+        tenant_id=world.tenant_id,
+        name="budget",
+        subject={"kind": "api_key", "id": key.id},
+        unit="total_tokens",
+        window={"kind": "total"},
+        amount=100_000,
+        action="refuse",
+    )
+    crashable.admin.settle()
+    body = json.dumps(ask("openai", "late", max_tokens=5000)).encode()
+
+    def send() -> None:
+        with crashable.fresh(key.secret) as http:
+            try:
+                answer = http.post(path_of("openai"), content=body, headers={"content-type": "application/json"})
+            except httpx.TransportError:
+                return
+            assert answer.status_code >= 500, answer.text
+
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(send)
+        eventually(late.received, what="the request at its provider")
+        crashable.crash_all(key.secret)
+        under_way.result(timeout=20)
+    # A token a byte, and all of the output that the request allowed: nobody knows what its provider bills.
+    reserved = len(body) + 5000
+    held = {"spent": 0, "reserved": reserved, "unreconciled": 0, "remaining": 100_000 - reserved, "resets_at": None}
+
+    def state() -> dict[str, int]:
+        return json.loads(crashable.admin.text_of(f"limits/{limit['id']}/state"))
+
+    eventually(lambda: state() == held, what="what is held for the dead VM's request alone", within_s=20)
 
 
 def test_usage_that_was_not_delivered_outlives_its_vm(crashable):
