@@ -131,20 +131,6 @@ def test_a_withdrawn_key_is_believed_for_the_time_that_keys_are_kept_even_if_its
     assert send(gateway, issuer.token(key="second")).status_code == 200
 
 
-def test_a_token_that_comes_again_is_remembered_as_verified(system, world, gateway, issuer, registered, served):
-    rule(world, registered, service_account_id=account(world)["id"], claims=[{"path": "team", "equals": "research"}])
-    token = issuer.token(team="research")
-
-    def hits() -> int:
-        return sum(system.stats("jwt_cache_hit").values())
-
-    before = hits()
-    # Each worker remembers for itself.
-    for _ in range(9):
-        assert send(gateway, token).status_code == 200
-    assert hits() > before
-
-
 def test_somebody_without_a_rule_is_refused_and_listed_and_assigned(world, gateway, issuer, registered, served):
     world.admin.settle()
     token = issuer.token("batch-job")

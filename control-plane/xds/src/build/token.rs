@@ -8,8 +8,8 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::envoy::config::route::v3::{RouteMatch, route_match::PathSpecifier};
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
-    JwksAsyncFetch, JwtAuthentication, JwtCacheConfig, JwtHeader, JwtProvider, JwtRequirement, JwtRequirementOrList,
-    RemoteJwks, RequirementRule, jwt_provider::JwksSourceSpecifier, jwt_requirement::RequiresType,
+    JwksAsyncFetch, JwtAuthentication, JwtCacheConfig, JwtHeader, JwtProvider, JwtRequirement, RemoteJwks,
+    RequirementRule, jwt_provider::JwksSourceSpecifier, jwt_requirement::RequiresType,
     requirement_rule::RequirementType,
 };
 use envoy_types::pb::google::protobuf::{Any, Empty};
@@ -24,7 +24,7 @@ use super::scalar::milliseconds;
 use crate::resource::{Fragment, Owner};
 use crate::{Resource, ResourceType};
 
-/// Tokens of one issuer that each worker remembers as verified: what is remembered costs a tenth.
+/// Tokens of one issuer that each worker may remember as verified. Envoy 1.40 remembers none where no provider is required by its name.
 const REMEMBERED: u32 = 1000;
 /// Bytes of a token that is remembered.
 const LONGEST_REMEMBERED: u32 = 8192;
@@ -85,29 +85,13 @@ pub(super) fn nothing() -> JwtAuthentication {
     JwtAuthentication::default()
 }
 
-/// A token of any of these issuers, or none, or one that is not good. Each issuer by its name first, since Envoy remembers tokens for those
-/// only (`jwt_cache_hit`); but it goes no further than the first good token, so not where tokens may stand in several headers: each must be
-/// looked at, and taken off.
-fn optional(verifiers: &[&Vec<u8>]) -> RequiresType {
-    let whatever = RequiresType::AllowMissingOrFailed(Empty::default());
-    let decoded = verifiers.iter().filter_map(|verifier| JwtAuthentication::decode(verifier.as_slice()).ok());
-    let issuers: Vec<(String, JwtProvider)> = decoded.flat_map(|verifier| verifier.providers).collect();
-    if issuers.windows(2).any(|pair| matches!(pair, [(_, one), (_, other)] if one.from_headers != other.from_headers)) {
-        return whatever;
-    }
-    let named = issuers.into_iter().map(|(name, _)| RequiresType::ProviderName(name));
-    let one = |requires_type| JwtRequirement { requires_type: Some(requires_type) };
-    let requirements = named.chain([whatever]).map(one).collect();
-    RequiresType::RequiresAny(JwtRequirementOrList { requirements })
-}
-
 /// The filter with the issuers of all these owners. It refuses nothing: what becomes of a token that is missing or not good is decided later,
 /// when it is known whose request it is.
 pub(crate) fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>) -> Fragment {
     let verifiers: Vec<&Vec<u8>> = fragments.values().flat_map(|fragment| &fragment.verifiers).collect();
     let mut value: Vec<u8> = verifiers.iter().flat_map(|verifier| verifier.iter().copied()).collect();
     if !verifiers.is_empty() {
-        let requirement = JwtRequirement { requires_type: Some(optional(&verifiers)) };
+        let requirement = JwtRequirement { requires_type: Some(RequiresType::AllowMissingOrFailed(Empty::default())) };
         let everything = RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".into())), ..Default::default() };
         let rule = RequirementRule {
             r#match: Some(everything),
