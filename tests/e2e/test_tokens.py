@@ -109,7 +109,7 @@ def test_a_token_of_a_key_that_nobody_serves_is_refused(world, gateway, issuer, 
     assert served.received() == []
 
 
-def test_a_withdrawn_key_is_believed_for_the_time_that_keys_are_kept_even_if_its_tokens_are_remembered(
+def test_a_withdrawn_key_is_believed_for_the_time_that_keys_are_kept_even_for_tokens_that_were_good(
     world, gateway, issuer, served, measured
 ):
     rule(world, register(world, issuer, keys_kept_seconds=10))

@@ -474,7 +474,7 @@ fn tokens_are_verified_by_the_issuers_in_scope_and_never_refused_nor_forwarded()
         names.sort_unstable();
         assert_eq!(names, expect.iter().map(|id| format!("https://{id}.example")).collect::<Vec<_>>());
         for provider in filter.providers.values() {
-            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_some());
+            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_none());
             assert_eq!(provider.forward_payload_header, names::HEADER_TOKEN_CLAIMS);
             assert_eq!(provider.audiences, ["weir"]);
         }

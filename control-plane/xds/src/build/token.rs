@@ -8,9 +8,8 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::envoy::config::route::v3::{RouteMatch, route_match::PathSpecifier};
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
-    JwksAsyncFetch, JwtAuthentication, JwtCacheConfig, JwtHeader, JwtProvider, JwtRequirement, RemoteJwks,
-    RequirementRule, jwt_provider::JwksSourceSpecifier, jwt_requirement::RequiresType,
-    requirement_rule::RequirementType,
+    JwksAsyncFetch, JwtAuthentication, JwtHeader, JwtProvider, JwtRequirement, RemoteJwks, RequirementRule,
+    jwt_provider::JwksSourceSpecifier, jwt_requirement::RequiresType, requirement_rule::RequirementType,
 };
 use envoy_types::pb::google::protobuf::{Any, Empty};
 use envoy_types::util::pack_any;
@@ -24,10 +23,6 @@ use super::scalar::milliseconds;
 use crate::resource::{Fragment, Owner};
 use crate::{Resource, ResourceType};
 
-/// Tokens of one issuer that each worker may remember as verified. Envoy 1.40 remembers none where no provider is required by its name.
-const REMEMBERED: u32 = 1000;
-/// Bytes of a token that is remembered.
-const LONGEST_REMEMBERED: u32 = 8192;
 /// How long the issuer may take to answer with its keys.
 const FETCH_TIMEOUT_MS: u64 = 5000;
 /// After which time a fetch that failed is tried again.
@@ -72,7 +67,8 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Vec<u8> {
         from_headers: vec![JwtHeader { name: header, value_prefix }],
         forward_payload_header: names::HEADER_TOKEN_CLAIMS.into(),
         failed_status_in_metadata: names::METADATA_TOKEN_FAILURE.into(),
-        jwt_cache_config: Some(JwtCacheConfig { jwt_cache_size: REMEMBERED, jwt_max_token_size: LONGEST_REMEMBERED }),
+        // What it remembers as verified outlives the keys: a token of a withdrawn one would be good until it expires.
+        jwt_cache_config: None,
         jwks_source_specifier: Some(keys),
         ..Default::default()
     };
