@@ -167,8 +167,12 @@ function Hits<R extends ResourceName>({
 }) {
   const [text, setText] = useState("");
   const [most, setMost] = useState(FEW);
-  const { items, error, hasMore, isSeeking } = useAccepted(resource, useDeferredValue(text), { filter, accepts, most });
+  const sought = useDeferredValue(text);
+  const { items: found, error, hasMore, isSeeking } = useAccepted(resource, sought, { filter, accepts, most });
   const wanted = text.trim().toLowerCase();
+  // Until the answer is there, of what was found for another text only what fits: nobody chooses what they did not look for.
+  const isBehind = isSeeking || sought !== text;
+  const items = isBehind ? found.filter((item) => nameOf(item).toLowerCase().includes(wanted)) : found;
   const always = besides.filter(({ name }) => name.toLowerCase().includes(wanted));
   const empty = none !== undefined && wanted === "" ? [{ id: "", name: none }] : [];
   const hits = [...empty, ...always, ...items.map(named)];
@@ -190,7 +194,7 @@ function Hits<R extends ResourceName>({
         {!isSeeking && !error && hits.length === empty.length && !hasMore && words.none}
         {!isSeeking && hasMore && words.more}
       </SearchList>
-      {!isSeeking && hasMore && items.length >= most && (
+      {!isSeeking && hasMore && found.length >= most && (
         <Button className="mt-3" onPress={() => setMost(most + FEW)}>
           {common.more}
         </Button>
