@@ -86,8 +86,7 @@ impl WordRules {
 
     /// The first byte, at or after `from`, of a word about which what follows decides; the text's length if there is none.
     pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        // What stands before a word has no say in whether what follows does.
-        let mut window = Window::from(text, character_start(text, from));
+        let mut window = Window::around(text, from);
         while let Some(word) = window.advance() {
             // Of a word that may go on nobody knows yet what it is.
             let is_whole = word.end < text.len() || !word.is_word() || word.is_long();
@@ -117,11 +116,8 @@ impl<'a> Window<'a> {
 
     /// Before the first token that may decide about what begins at `from`.
     pub fn around(text: &'a [u8], from: usize) -> Self {
-        Self::from(text, character_start(text, from.saturating_sub(CONTEXT)))
-    }
-
-    fn from(text: &'a [u8], from: usize) -> Self {
-        let mut window = Self { tokens: Tokens::new(text, from), around: [None; Self::PLACES], first: 0 };
+        let tokens = Tokens::new(text, character_start(text, from.saturating_sub(CONTEXT)));
+        let mut window = Self { tokens, around: [None; Self::PLACES], first: 0 };
         for _ in 0..Self::BEHIND {
             window.shift();
         }
@@ -185,7 +181,10 @@ impl<'a> Window<'a> {
 
     /// Whether what follows a text of this length changes nothing about the word.
     fn is_complete(&self, length: usize) -> bool {
-        self.place(Self::WORD + Self::BEHIND).is_some_and(|last| last.end < length)
+        let is_over = |at: usize| self.place(at).is_some_and(|token| token.end < length);
+        // What is joined to it matters only if it is part of something.
+        is_over(Self::WORD + Self::BEHIND)
+            || (is_over(Self::WORD + features::BEHIND) && self.margins(0).decided().is_none())
             || self.token(0, 0).is_some_and(|word| word.end.saturating_add(AHEAD) < length)
     }
 }

@@ -9,6 +9,9 @@ pub const COUNT: usize = 28;
 /// Places in the model's table.
 pub type Features = [u16; COUNT];
 
+/// Tokens behind a word that describe it.
+pub const BEHIND: usize = 2;
+
 /// Bits of a place.
 pub const BITS: u32 = 15;
 
