@@ -1,4 +1,5 @@
 import { texts } from "../texts";
+import { Summary } from "./Summary";
 
 export interface ChartBar {
   /** What it stands for, for its row of the table. */
@@ -52,7 +53,7 @@ export function BarChart({
         <span>{to}</span>
       </figcaption>
       <details className="mt-2 text-sm">
-        <summary className="flex min-h-11 w-fit cursor-pointer items-center text-link">{texts.dashboard.table}</summary>
+        <Summary>{texts.dashboard.table}</Summary>
         <table className="w-full text-left">
           <thead className="text-ink-soft">
             <tr>

@@ -2,6 +2,7 @@ import type { Control, FieldPath, FieldValues } from "react-hook-form";
 import { texts } from "../texts";
 import { type CapabilityName, choicesOf, NAMES } from "./capabilities";
 import { SelectField } from "./Fields";
+import { Summary } from "./Summary";
 
 const { capabilities: words } = texts;
 
@@ -9,9 +10,7 @@ const { capabilities: words } = texts;
 export function CapabilitiesFields<T extends FieldValues>({ control, name }: { control: Control<T>; name: string }) {
   return (
     <details>
-      <summary className="flex min-h-11 w-fit cursor-pointer items-center text-sm font-medium text-link">
-        {words.title}
-      </summary>
+      <Summary>{words.title}</Summary>
       <p className="mb-3 text-sm text-ink-soft">{words.lead}</p>
       <div className="grid gap-4 sm:grid-cols-2">
         {NAMES.map((each) => (

@@ -2,6 +2,7 @@ import { useDeferredValue, useState } from "react";
 import { type UseFormReturn, useWatch } from "react-hook-form";
 import { useFew, useFound } from "../../api/resources";
 import { CheckboxField, TextAreaField, TextField } from "../../design/Fields";
+import { Summary } from "../../design/Summary";
 import { texts } from "../../texts";
 import { HourKey } from "./HourKey";
 import type { RequestValues } from "./PlaygroundPage";
@@ -50,9 +51,7 @@ export function RequestForm({ form }: { form: UseFormReturn<RequestValues> }) {
       <TextAreaField control={control} name="system" label={words.system} rows={2} optional />
       <CheckboxField control={control} name="stream" label={words.stream} />
       <details open={hasMore} onToggle={(event) => setMore(event.currentTarget.open)}>
-        <summary className="flex min-h-11 cursor-pointer items-center text-sm font-medium text-link">
-          {words.more}
-        </summary>
+        <Summary>{words.more}</Summary>
         <div className="mt-2 grid gap-4">
           <div className="grid grid-cols-2 items-start gap-3">
             <TextField control={control} name="temperature" label={words.temperature} inputMode="decimal" />

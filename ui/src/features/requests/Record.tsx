@@ -7,6 +7,7 @@ import { count, dateTime, decimalDollars, duration } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { Facts, Section } from "../../design/Page";
 import { Notice } from "../../design/States";
+import { Summary } from "../../design/Summary";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Cost } from "./Cost";
@@ -162,7 +163,7 @@ function SaidByProvider({ usages }: { usages: string[] }) {
   if (usages.length === 0) return null;
   return (
     <details className="mt-3 text-sm">
-      <summary className="cursor-pointer text-ink-soft">{recordWords.said}</summary>
+      <Summary>{recordWords.said}</Summary>
       {usages.map((usage) => (
         <pre key={usage} className="mt-2 overflow-x-auto rounded bg-surface p-2 font-mono text-xs">
           {usage}

@@ -3,6 +3,7 @@ import { client, type Schemas, unwrap } from "../../api/client";
 import { type Column, Rows } from "../../design/DataTable";
 import { Section } from "../../design/Page";
 import { Failed, Loading } from "../../design/States";
+import { Summary } from "../../design/Summary";
 import { texts } from "../../texts";
 
 const { access: words, identity } = texts;
@@ -41,9 +42,7 @@ export function Access() {
             ))}
           </ul>
           <details>
-            <summary className="flex min-h-11 w-fit cursor-pointer items-center text-sm font-medium text-link">
-              {words.all(access.data.permissions.length)}
-            </summary>
+            <Summary>{words.all(access.data.permissions.length)}</Summary>
             <Rows
               label={words.permissions}
               items={access.data.permissions}
