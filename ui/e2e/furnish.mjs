@@ -1,5 +1,5 @@
 // Some tenants with what they need, and some traffic, so that pages show what they will show.
-import { api, chat, run } from "./support.mjs";
+import { api, chat, run, tokenIssuer, until } from "./support.mjs";
 
 const TENANTS = [
   ["Northwind Research", "Europe/Berlin"],
@@ -74,9 +74,76 @@ async function make(machine) {
   await machine.post("departments", { tenant_id, name: "Laboratory", parent_id: research.id });
   await machine.post("service-accounts", { tenant_id, name: "Nightly report", department_id: research.id });
   await machine.post("roles", { tenant_id, name: "Auditor", permissions: ["audit.read", "usage.read"] });
+  await apps(machine, tenant_id);
+  await limits(machine, tenant_id);
   const revoked = await machine.post("api-keys", { tenant_id: keys[0].tenant_id, name: "Old laptop" });
   await machine.post(`api-keys/${revoked.id}/revoke`);
   await traffic(keys);
+}
+
+/** Apps that show tokens instead of keys: one that a rule knows, and some that none does. */
+async function apps(machine, tenant_id) {
+  const issuer = tokenIssuer("https://login.northwind.example/realms/apps");
+  const made = await machine.post("token-issuers", { tenant_id, name: "Northwind login", ...issuer.settings });
+  const account = await machine.post("service-accounts", { tenant_id, name: "Ticket summaries" });
+  const department = await machine.post("departments", { tenant_id, name: "Sales" });
+  const rule = { tenant_id, token_issuer_id: made.id };
+  const claim = (path, equals) => ({ path, equals });
+  await machine.post("identity-rules", {
+    ...rule,
+    name: "Ticket summaries",
+    claims: [claim("azp", "tickets")],
+    service_account_id: account.id,
+  });
+  await machine.post("identity-rules", {
+    ...rule,
+    name: "People of sales",
+    position: 2000,
+    claims: [{ path: "groups", contains: "sales" }],
+    department_id: department.id,
+    person: { claim: "email", creates: true, role: "user" },
+  });
+  await machine.post("identity-rules", {
+    tenant_id,
+    name: "Batch workloads",
+    workload: { spiffe_id_prefix: "spiffe://northwind.example/ns/batch/" },
+    department_id: department.id,
+  });
+  const unknown = ["reporting-job", "crawler-eu-1", "internal-chat"];
+  const statusOf = async (sub) => (await chat(MODELS[0], { key: issuer.token({ sub }) })).status;
+  // The issuer's keys reach Envoy with the policy.
+  await until("Envoy knows the issuer", async () => (await statusOf(unknown[0])) === 403);
+  for (const sub of unknown) await statusOf(sub);
+}
+
+async function limits(machine, tenant_id) {
+  const month = { kind: "calendar", period: "month" };
+  const tenant = { kind: "tenant", id: tenant_id };
+  const common = { tenant_id, action: "refuse" };
+  await machine.post("limits", {
+    ...common,
+    name: "Tokens of each user a day",
+    subject: { kind: "user", each: true },
+    unit: "total_tokens",
+    window: { kind: "calendar", period: "day" },
+    amount: 2_000_000,
+  });
+  await machine.post("limits", {
+    ...common,
+    name: "At the same time",
+    subject: tenant,
+    unit: "concurrent_requests",
+    amount: 40,
+  });
+  await machine.post("limits", {
+    ...common,
+    name: "Requests a month",
+    subject: tenant,
+    unit: "requests",
+    window: month,
+    amount: 500,
+    thresholds: [50, 90],
+  });
 }
 
 async function traffic(keys) {

@@ -81,7 +81,7 @@ test("several keys are revoked at once, and each says what came of it", () =>
     await visit(page, "/keys?q=bulk");
     for (const name of ["bulk 1", "bulk 2"]) await page.getByRole("checkbox", { name: `Choose ${name}` }).check();
     const bar = page.getByRole("toolbar", { name: "2 chosen" });
-    await page.route(`**/api/v1/admin/api-keys/${keys[1].id}/revoke`, (route) =>
+    await page.route(`**/api/v1/admin/api-keys/${keys[1].id}/revoke?streams=end`, (route) =>
       route.fulfill({ status: 500, json: { code: "internal", detail: "something went wrong here" } }),
     );
     await button(bar, "Revoke").click();

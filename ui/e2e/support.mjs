@@ -1,5 +1,6 @@
 // What tests and screenshots share: the running parts, a browser, and people who are signed in.
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -114,6 +115,20 @@ export async function api() {
   };
 }
 
+/** An issuer of tokens, with a key of its own: its public part, and tokens with these claims that hold for an hour. */
+export function tokenIssuer(issuer, audience = "weir") {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), kid: "1", alg: "ES256", use: "sig" }] };
+  const token = (claims) => {
+    const now = Math.floor(Date.now() / 1000);
+    const body = { iss: issuer, aud: audience, iat: now, exp: now + 3600, ...claims };
+    const signed = `${encode({ alg: "ES256", typ: "JWT", kid: "1" })}.${encode(body)}`;
+    return `${signed}.${sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
+  };
+  return { settings: { issuer, audiences: [audience], jwks }, token };
+}
+
 /** One request of an app through Envoy. */
 export function chat(model, { key = run.api_key, content = "Hello", stream = false } = {}) {
   return fetch(`${run.gateway_url}/v1/chat/completions`, {
@@ -172,6 +187,16 @@ export async function pages(machine) {
     ["roles", "/roles"],
     await one("role", "/roles", "roles"),
     ["role-new", "/roles/new"],
+    ["token-issuers", "/token-issuers"],
+    await one("token-issuer", "/token-issuers", "token-issuers"),
+    ["token-issuer-new", "/token-issuers/new"],
+    ["identity-rules", "/identity-rules"],
+    await one("identity-rule", "/identity-rules", "identity-rules"),
+    ["identity-rule-new", "/identity-rules/new"],
+    ["discovered", "/discovered"],
+    ["limits", "/limits"],
+    await one("limit", "/limits", "limits"),
+    ["limit-new", "/limits/new"],
     ["sign-in-providers", "/identity-providers"],
     ["sign-in-provider-new", "/identity-providers/new"],
     ["keys", "/keys"],

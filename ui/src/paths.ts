@@ -24,6 +24,13 @@ export const paths = {
   signInProviders: "/identity-providers",
   signInProviderNew: "/identity-providers/new",
   signInProvider: (id: string) => `/identity-providers/${id}`,
+  tokenIssuers: "/token-issuers",
+  tokenIssuerNew: "/token-issuers/new",
+  tokenIssuer: (id: string) => `/token-issuers/${id}`,
+  identityRules: "/identity-rules",
+  identityRuleNew: "/identity-rules/new",
+  identityRule: (id: string) => `/identity-rules/${id}`,
+  discovered: "/discovered",
   limits: "/limits",
   limitNew: "/limits/new",
   limit: (id: string) => `/limits/${id}`,
@@ -93,6 +100,17 @@ export function accountKeys(id: string): string {
   return `${paths.keys}?${new URLSearchParams({ service_account_id: id })}`;
 }
 
+/** A new identity rule for tokens of an issuer; of a tenant's, for that tenant. */
+export function newIdentityRuleOf(token_issuer_id: string, tenant_id: string | null): string {
+  const search = new URLSearchParams({ token_issuer_id, ...(tenant_id ? { tenant_id } : {}) });
+  return `${paths.identityRuleNew}?${search}`;
+}
+
+/** The keys of a tenant that have this in their names, such as those of an identity rule. */
+export function keysNamed(q: string, tenant_id: string): string {
+  return `${paths.keys}?${new URLSearchParams({ q, tenant_id })}`;
+}
+
 /** The audit log with a filter set. */
 export function auditWith(filter: Record<string, string>): string {
   return `${paths.audit}?${new URLSearchParams(filter)}`;
@@ -127,6 +145,8 @@ export function resourcePath(kind: string, id: string): string | undefined {
     gateway: paths.gateway,
     service_token: paths.token,
     sign_in_provider: paths.signInProvider,
+    token_issuer: paths.tokenIssuer,
+    identity_rule: paths.identityRule,
     usage: paths.request,
   };
   return pages[kind]?.(id);

@@ -34,6 +34,8 @@ const departments = () => import("./features/departments/pages");
 const accounts = () => import("./features/service-accounts/pages");
 const roles = () => import("./features/roles/pages");
 const signInProviders = () => import("./features/sign-in/pages");
+const tokenIssuers = () => import("./features/app-identity/issuers");
+const identityRules = () => import("./features/app-identity/rules");
 const limits = () => import("./features/limits/pages");
 const keys = () => import("./features/keys/pages");
 const providers = () => import("./features/providers/pages");
@@ -71,6 +73,13 @@ const routes = root.addChildren([
     page(paths.signInProviders, signInProviders, "SignInProvidersPage"),
     page(paths.signInProviderNew, signInProviders, "NewSignInProviderPage"),
     page(paths.signInProvider(id), signInProviders, "SignInProviderPage"),
+    page(paths.tokenIssuers, tokenIssuers, "TokenIssuersPage"),
+    page(paths.tokenIssuerNew, tokenIssuers, "NewTokenIssuerPage"),
+    page(paths.tokenIssuer(id), tokenIssuers, "TokenIssuerPage"),
+    page(paths.identityRules, identityRules, "IdentityRulesPage"),
+    page(paths.identityRuleNew, identityRules, "NewIdentityRulePage"),
+    page(paths.identityRule(id), identityRules, "IdentityRulePage"),
+    page(paths.discovered, () => import("./features/app-identity/DiscoveredPage"), "DiscoveredPage"),
     page(paths.limits, limits, "LimitsPage"),
     page(paths.limitNew, limits, "NewLimitPage"),
     page(paths.limit(id), limits, "LimitPage"),

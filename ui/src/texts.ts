@@ -1,4 +1,5 @@
 import { access } from "./texts/access";
+import { appIdentity, waysIn } from "./texts/appIdentity";
 import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
@@ -13,6 +14,7 @@ import { record } from "./texts/record";
 import { search } from "./texts/search";
 import { setup } from "./texts/setup";
 import { breakGlass, passwordLinks, signInProviders } from "./texts/signIn";
+import { streams } from "./texts/streams";
 import { tokens } from "./texts/tokens";
 import { usage } from "./texts/usage";
 
@@ -100,6 +102,9 @@ export const texts = {
     departments: "Departments",
     accounts: "Service accounts",
     customRoles: "Roles",
+    tokenIssuers: "Token issuers",
+    identityRules: "Identity rules",
+    discovered: "Discovered",
   },
   states: {
     noAccess: "You cannot see this",
@@ -218,8 +223,10 @@ export const texts = {
     expiresHelp: "In your time zone. Empty: never.",
     revoke: "Revoke",
     revokeTitle: "Revoke this key?",
-    revokeConsequence:
-      "Every gateway refuses it from now on, within a second, and ends its streams. This cannot be undone.",
+    revokeConsequence: "Every gateway refuses it from now on, within a second. This cannot be undone.",
+    byRule: "There is no key: this is who comes by an identity rule. What restricts keys is set here.",
+    rule: "Its rule",
+    ways: { token: "by token", workload: "by certificate" } as Record<string, string>,
     revokedToast: "The key is revoked",
     deleteConsequence: "It is refused from now on and leaves this list. Its usage stays in the ledger.",
     empty: "No key yet: without one no app can call a model.",
@@ -520,6 +527,9 @@ export const texts = {
   usage,
   record,
   setup,
+  appIdentity,
+  waysIn,
+  streams,
   signInProviders,
   passwordLinks,
   breakGlass,

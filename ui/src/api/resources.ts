@@ -42,6 +42,16 @@ export interface Resources {
     create: Schemas["NewSignInProvider"];
     patch: Schemas["SignInProviderPatch"];
   };
+  "token-issuers": {
+    item: Schemas["TokenIssuer"];
+    create: Schemas["NewTokenIssuer"];
+    patch: Schemas["TokenIssuerPatch"];
+  };
+  "identity-rules": {
+    item: Schemas["IdentityRule"];
+    create: Schemas["NewIdentityRule"];
+    patch: Schemas["IdentityRulePatch"];
+  };
   "service-tokens": {
     item: Schemas["ServiceToken"];
     create: Schemas["NewServiceToken"];
@@ -70,6 +80,9 @@ export interface Part<T> {
 
 type Query = Record<string, string | number | undefined>;
 
+/** What becomes of streams under way of those whom a change concerns; undefined: as the API does it where nothing is said. */
+export type Streams = "finish" | "end";
+
 /**
  * openapi-fetch checks a path against the document where it is written out. These are the same for every collection, so they are
  * written once, and the map above says which bodies go with which.
@@ -90,17 +103,23 @@ const collection = {
         body: body as Schemas["NewTenant"],
       }),
     ) as unknown as Promise<Made<R>>,
-  update: <R extends ResourceName>(name: R, id: string, revision: number, body: Resources[R]["patch"]) =>
+  update: <R extends ResourceName>(
+    name: R,
+    id: string,
+    revision: number,
+    body: Resources[R]["patch"],
+    streams?: Streams,
+  ) =>
     unwrap(
-      client.PATCH(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/tenants/{id}", {
-        params: { path: { id }, header: { "If-Match": `"${revision}"` } },
-        body: body as Schemas["TenantPatch"],
+      client.PATCH(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/users/{id}", {
+        params: { path: { id }, query: { streams }, header: { "If-Match": `"${revision}"` } },
+        body: body as Schemas["UserPatch"],
       }),
     ) as unknown as Promise<Item<R>>,
-  remove: (name: ResourceName, id: string, revision: number) =>
+  remove: (name: ResourceName, id: string, revision: number, streams?: Streams) =>
     unwrap(
-      client.DELETE(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/tenants/{id}", {
-        params: { path: { id }, header: { "If-Match": `"${revision}"` } },
+      client.DELETE(`/api/v1/admin/${name}/{id}` as "/api/v1/admin/users/{id}", {
+        params: { path: { id }, query: { streams }, header: { "If-Match": `"${revision}"` } },
       }),
     ),
 };
@@ -223,8 +242,8 @@ export function useCreate<R extends ResourceName>(name: R) {
 export function useUpdate<R extends ResourceName>(name: R) {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, revision, body }: { id: string; revision: number; body: Resources[R]["patch"] }) =>
-      collection.update(name, id, revision, body),
+    mutationFn: (change: { id: string; revision: number; body: Resources[R]["patch"]; streams?: Streams }) =>
+      collection.update(name, change.id, change.revision, change.body, change.streams),
     onSuccess: (item) => {
       queries.setQueryData([name, "item", item.id], item);
       return forget(queries, name);
@@ -236,7 +255,8 @@ export function useUpdate<R extends ResourceName>(name: R) {
 export function useRemove(name: ResourceName) {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, revision }: { id: string; revision: number }) => collection.remove(name, id, revision),
+    mutationFn: ({ id, revision, streams }: { id: string; revision: number; streams?: Streams }) =>
+      collection.remove(name, id, revision, streams),
     onSuccess: (_, { id }) => {
       queries.removeQueries({ queryKey: [name, "item", id] });
       return queries.invalidateQueries({ queryKey: [name], refetchType: "active" });

@@ -1,5 +1,5 @@
 import { Check, CircleAlert } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { texts } from "../texts";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
@@ -16,6 +16,8 @@ export interface BulkAction<T> {
   /** What follows from it. */
   consequence: string;
   run: (item: T) => Promise<unknown>;
+  /** What is still to be chosen. */
+  choice?: ReactNode;
 }
 
 /** Which of a list's things are chosen, for `DataTable` and `BulkBar`. */
@@ -43,7 +45,9 @@ export function BulkBar<T>({
   /** What was done is done: the list is to be read again. */
   onDone: () => unknown;
 }) {
-  const [running, setRunning] = useState<{ action: BulkAction<T>; items: T[] }>();
+  const [running, setRunning] = useState<{ label: string; items: T[] }>();
+  // As it is now: what is chosen in the dialog is told with the action.
+  const action = actions.find(({ label }) => label === running?.label);
   const { chosen, set } = selection;
   return (
     <>
@@ -58,7 +62,7 @@ export function BulkBar<T>({
             <Button
               key={action.label}
               kind="danger"
-              onPress={() => setRunning({ action, items: [...chosen.values()] })}
+              onPress={() => setRunning({ label: action.label, items: [...chosen.values()] })}
             >
               {action.label}
             </Button>
@@ -68,9 +72,10 @@ export function BulkBar<T>({
           </Button>
         </div>
       )}
-      {running && (
+      {running && action && (
         <BulkDialog
-          {...running}
+          action={action}
+          items={running.items}
           nameOf={selection.nameOf}
           keyOf={selection.keyOf}
           onClose={(hasRun) => {
@@ -134,6 +139,7 @@ function BulkDialog<T>({
       alert
     >
       {results === undefined && <p className="text-ink-soft">{action.consequence}</p>}
+      {results === undefined && action.choice && <div className="mt-4">{action.choice}</div>}
       {results && (
         <Notice tone={isOver ? (failed > 0 ? "warn" : "good") : "neutral"}>
           <span aria-live="polite">

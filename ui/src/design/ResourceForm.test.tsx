@@ -4,7 +4,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { Item } from "../api/resources";
 import { TextField } from "./Fields";
-import { changed, formPath, ResourceForm } from "./ResourceForm";
+import { changed, ResourceForm } from "./ResourceForm";
 
 const gateway = {
   id: "1",
@@ -138,9 +138,4 @@ it("shows what was changed elsewhere while nothing is entered, and keeps what is
 
 it("sends what was changed and nothing else", () => {
   expect(changed({ a: 1, b: [1], c: null }, { a: 2, b: [1], c: null })).toEqual({ a: 2 });
-});
-
-it("finds the form's field for the API's", () => {
-  expect(formPath("members[0].price.output")).toBe("members.0.price.output");
-  expect(formPath("base_url", { base_url: "url" })).toBe("url");
 });

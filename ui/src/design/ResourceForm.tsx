@@ -1,7 +1,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { Trash2 } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { type DefaultValues, type FieldPath, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
+import { type DefaultValues, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
 import type { z } from "zod";
 import { ApiProblem } from "../api/client";
 import {
@@ -11,6 +11,7 @@ import {
   type ResourceName,
   type Resources,
   readNow,
+  type Streams,
   useCreate,
   useRemove,
   useUpdate,
@@ -19,7 +20,9 @@ import { texts } from "../texts";
 import { Button } from "./Button";
 import { Confirm, Dialog } from "./Dialog";
 import { Diff, differences } from "./Diff";
+import { showAtFields } from "./fieldErrors";
 import { Notice } from "./States";
+import { StreamsChoice } from "./StreamsChoice";
 import { toast } from "./Toasts";
 
 interface Properties<R extends ResourceName, F extends FieldValues> {
@@ -39,14 +42,16 @@ interface Properties<R extends ResourceName, F extends FieldValues> {
   deleteConsequence: string;
   onMade: (made: Made<R>) => void;
   onRemoved: () => void;
-  /** Fields of the API that are called otherwise in the form. */
+  /** Fields of the API that are called otherwise in the form, as `showAtFields` takes them. */
   fieldNames?: Record<string, string>;
+  /** Whether there may be streams under way of those whom it concerns: then one says what becomes of them. */
+  hasStreams?: boolean;
   children: (form: UseFormReturn<F>) => ReactNode;
 }
 
 /** Makes, changes and deletes one thing of the API: its fields' errors, conflicts and consequences. */
 export function ResourceForm<R extends ResourceName, F extends FieldValues>(properties: Properties<R, F>) {
-  const { resource, item, schema, toForm, toCreate, toPatch, label } = properties;
+  const { resource, item, schema, toForm, toCreate, toPatch, label, hasStreams = false } = properties;
   const readOnly = properties.readOnly ?? (item && managedElsewhere(item.origin));
   const form = useForm<F>({
     resolver: zodResolver(schema),
@@ -59,6 +64,9 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
   const [failure, setFailure] = useState<string>();
   const [conflict, setConflict] = useState<{ current: Item<R>; mine: F }>();
   const [isDeleting, setDeleting] = useState(false);
+  const [streams, setStreams] = useState<Streams>("finish");
+  /** Sent only where the API takes it. */
+  const asked = hasStreams ? { streams } : {};
   /** The thing as the form knows it: saving compares with this, whatever the cache has heard since. */
   const [base, setBase] = useState(item);
   // One key for one thing to make, so that a repeat after a lost answer makes no second one.
@@ -96,14 +104,7 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
     }
     // What was refused is another request once it is mended.
     if (error.status !== 0) idempotencyKey.current = undefined;
-    const elsewhere = error.fields.filter(({ field, reason }) => {
-      const path = formPath(field, properties.fieldNames);
-      if (!((path.split(".")[0] as string) in values)) return true;
-      form.setError(path as FieldPath<F>, { message: reason }, { shouldFocus: true });
-      return false;
-    });
-    if (error.fields.length === 0) setFailure(error.status === 0 ? texts.states.noAnswer : error.message);
-    else if (elsewhere.length > 0) setFailure(elsewhere.map(({ field, reason }) => `${field} ${reason}`).join("; "));
+    setFailure(showAtFields(form, error, values, properties.fieldNames));
   };
 
   const submit = form.handleSubmit(async (values) => {
@@ -115,7 +116,7 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
         return;
       }
       const body = changed(toPatch(toForm(base)), toPatch(values));
-      settle(await update.mutateAsync({ id: base.id, revision: base.revision, body }));
+      settle(await update.mutateAsync({ id: base.id, revision: base.revision, body, ...asked }));
     } catch (error) {
       await refused(error, values);
     }
@@ -127,7 +128,7 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
     setConflict(undefined);
     try {
       const body = changed(toPatch(toForm(current)), toPatch(mine));
-      settle(await update.mutateAsync({ id: current.id, revision: current.revision, body }));
+      settle(await update.mutateAsync({ id: current.id, revision: current.revision, body, ...asked }));
     } catch (error) {
       await refused(error, mine);
     }
@@ -141,6 +142,11 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
         <legend className="sr-only">{label}</legend>
         {properties.children(form)}
       </fieldset>
+      {!readOnly && item && hasStreams && isDirty && (
+        <div className="mt-5">
+          <StreamsChoice value={streams} onChange={setStreams} />
+        </div>
+      )}
       {!readOnly && (
         <div className="mt-6 flex flex-col-reverse gap-3 border-t border-line pt-4 sm:flex-row sm:justify-between">
           {item ? (
@@ -163,11 +169,13 @@ export function ResourceForm<R extends ResourceName, F extends FieldValues>(prop
         onClose={() => setDeleting(false)}
         onConfirm={async () => {
           if (!base) return;
-          await remove.mutateAsync({ id: base.id, revision: base.revision });
+          await remove.mutateAsync({ id: base.id, revision: base.revision, ...asked });
           toast(texts.common.deleted(label));
           properties.onRemoved();
         }}
-      />
+      >
+        {hasStreams && <StreamsChoice value={streams} onChange={setStreams} />}
+      </Confirm>
       <Dialog title={texts.conflict.title} isOpen={conflict !== undefined} onClose={() => setConflict(undefined)} wide>
         <p className="mb-4 text-ink-soft">{texts.conflict.body}</p>
         {conflict && <Diff before={toPatch(toForm(conflict.current))} after={toPatch(conflict.mine)} />}
@@ -194,13 +202,6 @@ export function managedElsewhere({ kind, ref }: Item<ResourceName>["origin"]): s
   // What the API or the console made belongs to nobody else, unless a set of objects that has a name did.
   const isHere = (kind === "console" || kind === "api") && !ref;
   return isHere ? undefined : texts.states.managedElsewhere(texts.audit.origins[kind], ref ?? undefined);
-}
-
-/** `members[0].price` of the API is `members.0.price` of the form. */
-export function formPath(field: string, names: Record<string, string> = {}): string {
-  const path = field.replace(/\[(\d+)\]/g, ".$1");
-  const [first = "", ...rest] = path.split(".");
-  return [names[first] ?? first, ...rest].join(".");
 }
 
 /** What differs from what was. */

@@ -25,6 +25,14 @@ export function tenantColumn<T extends { tenant_id?: string | null; tenant_name?
   return [{ title: common.tenant, cell: ({ tenant_id, tenant_name }) => tenant_name ?? tenant_id ?? common.platform }];
 }
 
+/** To whom it belongs, of what is the platform's or a tenant's: everybody sees what is not theirs. */
+export function ownerColumn<T extends { tenant_id: string | null; tenant_name: string | null }>(): Column<T> {
+  return {
+    title: common.owner,
+    cell: ({ tenant_id, tenant_name }) => tenant_name ?? (tenant_id ? common.tenant : common.platform),
+  };
+}
+
 /** The department that it is of. */
 export function departmentColumn<T extends { department_name: string | null }>(): Column<T> {
   return {

@@ -64,6 +64,8 @@ export const audit = {
     service_token: "Token for machines",
     limit: "Limit",
     sign_in_provider: "Sign-in provider",
+    token_issuer: "Token issuer",
+    identity_rule: "Identity rule",
     session: "Sign-in",
     audit: "Audit log",
     usage: "Usage",

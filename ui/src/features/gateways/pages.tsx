@@ -15,6 +15,7 @@ import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, NoAccess } from "../../design/States";
+import { ALL_ALLOWED, WaysInFields, waysInSchema } from "../../design/WaysInFields";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Token } from "./Token";
@@ -59,6 +60,7 @@ const schema = z.object({
   tenant_id: z.string(),
   trusted_hops: z.string().regex(/^\d*$/, common.number),
   trusts_forwarded_certificates: z.boolean(),
+  ways_in: waysInSchema,
 });
 
 /** Makes a gateway and shows its token, this once. */
@@ -115,17 +117,14 @@ function GatewayForm({
         tenant_id: item?.tenant_id ?? "",
         trusted_hops: String(item?.trusted_hops ?? 0),
         trusts_forwarded_certificates: item?.trusts_forwarded_certificates ?? false,
+        ways_in: item?.ways_in ?? ALL_ALLOWED,
       })}
       toCreate={({ tenant_id, trusted_hops, ...rest }) => ({
         ...rest,
         tenant_id: tenant_id || null,
         trusted_hops: Number(trusted_hops),
       })}
-      toPatch={({ name, trusted_hops, trusts_forwarded_certificates }) => ({
-        name,
-        trusted_hops: Number(trusted_hops),
-        trusts_forwarded_certificates,
-      })}
+      toPatch={({ tenant_id, trusted_hops, ...rest }) => ({ ...rest, trusted_hops: Number(trusted_hops) })}
       onMade={(made) => onMade?.(made.token)}
       onRemoved={() => void navigate({ to: paths.gateways as never })}
     >
@@ -154,6 +153,7 @@ function GatewayForm({
             label={words.trustsForwardedCertificates}
             help={words.trustsForwardedCertificatesHelp}
           />
+          <WaysInFields control={control} help={texts.waysIn.ofGateway} />
         </>
       )}
     </ResourceForm>

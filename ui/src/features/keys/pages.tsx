@@ -4,7 +4,7 @@ import { Ban } from "lucide-react";
 import { useState } from "react";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, removeOne, useList } from "../../api/resources";
+import { forget, type Item, removeOne, type Streams, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { Button, LinkButton } from "../../design/Button";
@@ -31,10 +31,12 @@ import {
 import { Page, Section } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Notice } from "../../design/States";
+import { StreamsChoice } from "../../design/StreamsChoice";
 import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
+import { EndedStreams } from "./EndedStreams";
 import { OwnerFields, ownerKind, ownerOf, ownerSchema, toOwner } from "./OwnerFields";
 import { Refusing } from "./Refusing";
 import { revokeOne, useRevoke } from "./revoke";
@@ -62,6 +64,8 @@ export function KeysPage() {
     "unused_for_days",
   );
   const queries = useQueryClient();
+  const [ofRevoked, setOfRevoked] = useState<Streams>("end");
+  const [ofDeleted, setOfDeleted] = useState<Streams>("finish");
   const selection = useSelection<Key>({
     keyOf: ({ id }) => id,
     nameOf: ({ name }) => name,
@@ -113,12 +117,14 @@ export function KeysPage() {
           {
             label: words.revoke,
             consequence: words.revokeConsequence,
-            run: ({ id }) => revokeOne(id),
+            choice: <StreamsChoice value={ofRevoked} onChange={setOfRevoked} />,
+            run: ({ id }) => revokeOne(id, ofRevoked),
           },
           {
             label: common.delete,
             consequence: words.deleteConsequence,
-            run: ({ id, revision }) => removeOne("api-keys", id, revision),
+            choice: <StreamsChoice value={ofDeleted} onChange={setOfDeleted} />,
+            run: ({ id, revision }) => removeOne("api-keys", id, revision, ofDeleted),
           },
         ]}
       />
@@ -136,7 +142,9 @@ export function KeysPage() {
             cell: (key) => (
               <>
                 <AppLink to={paths.key(key.id)}>{key.name}</AppLink>
-                <code className="block truncate font-mono text-xs text-ink-soft">{key.prefix}…</code>
+                <code className="block truncate font-mono text-xs text-ink-soft">
+                  {key.prefix ? `${key.prefix}…` : words.ways[key.way]}
+                </code>
               </>
             ),
           },
@@ -236,10 +244,11 @@ function OneKey({ apiKey }: { apiKey: Key }) {
   const { isPlatform, may } = useIdentity();
   const revoke = useRevoke();
   const [isAsking, setAsking] = useState(false);
+  const [streams, setStreams] = useState<Streams>("end");
   return (
     <Page
       title={apiKey.name}
-      lead={<code className="font-mono">{apiKey.prefix}…</code>}
+      lead={apiKey.prefix && <code className="font-mono">{apiKey.prefix}…</code>}
       width="form"
       actions={
         <>
@@ -254,6 +263,12 @@ function OneKey({ apiKey }: { apiKey: Key }) {
     >
       {apiKey.revoked_at && <Notice tone="bad">{words.revokedSince(dateTime(apiKey.revoked_at))}</Notice>}
       {apiKey.revoked_at && isPlatform && <Refusing apiKey={apiKey} />}
+      {(apiKey.revoked_at || apiKey.disabled) && <EndedStreams apiKey={apiKey} />}
+      {apiKey.identity_rule_id && (
+        <Notice>
+          {words.byRule} <AppLink to={paths.identityRule(apiKey.identity_rule_id)}>{words.rule}</AppLink>
+        </Notice>
+      )}
       <KeyForm key={apiKey.id} apiKey={apiKey} />
       <div className="mt-6">
         <Section title={words.testTitle} lead={words.testEnter}>
@@ -269,10 +284,12 @@ function OneKey({ apiKey }: { apiKey: Key }) {
         isOpen={isAsking}
         onClose={() => setAsking(false)}
         onConfirm={async () => {
-          await revoke.mutateAsync(apiKey.id);
+          await revoke.mutateAsync({ id: apiKey.id, streams });
           toast(words.revokedToast);
         }}
-      />
+      >
+        <StreamsChoice value={streams} onChange={setStreams} />
+      </Confirm>
     </Page>
   );
 }
@@ -289,6 +306,7 @@ function KeyForm({ apiKey, onMade }: { apiKey?: Key; onMade?: (made: Made) => vo
       schema={schema}
       label={apiKey?.name ?? words.one}
       deleteConsequence={words.deleteConsequence}
+      hasStreams
       readOnly={isPlatform || may("keys.write", owner) ? undefined : texts.states.readOnly}
       toForm={(item) => ({
         tenant_id: item?.tenant_id ?? owner ?? chosen ?? "",

@@ -119,6 +119,7 @@ function AccountForm({ account }: { account?: Account }) {
       item={account}
       schema={schema}
       label={account?.name ?? words.one}
+      hasStreams
       deleteConsequence={words.deleteConsequence}
       readOnly={isPlatform || may("service_accounts.write", tenantId) ? undefined : texts.states.readOnly}
       toForm={(item) => ({

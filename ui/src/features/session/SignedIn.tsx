@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useLocation, useRouter } from "@tanstack/react-router";
 import {
   Activity,
+  BadgeCheck,
   Bot,
   Boxes,
   Building2,
@@ -9,6 +10,7 @@ import {
   ChartColumn,
   FlaskConical,
   Gauge,
+  IdCard,
   KeyRound,
   Layers,
   LayoutDashboard,
@@ -20,6 +22,7 @@ import {
   Settings,
   ShieldCheck,
   UserCog,
+  UserSearch,
   Users,
   Workflow,
 } from "lucide-react";
@@ -118,6 +121,12 @@ function navigation({ role, permissions }: Identity): NavigationGroup[] {
         ...may("roles.read", entry(paths.roles, nav.customRoles, UserCog)),
         ...may("sign_in.read", entry(paths.signInProviders, nav.signInProviders, LogIn)),
         entry(paths.keys, nav.keys, KeyRound),
+        ...may(
+          "identity.read",
+          entry(paths.tokenIssuers, nav.tokenIssuers, BadgeCheck),
+          entry(paths.identityRules, nav.identityRules, IdCard),
+          entry(paths.discovered, nav.discovered, UserSearch),
+        ),
       ],
     },
     {

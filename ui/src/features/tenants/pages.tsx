@@ -13,6 +13,7 @@ import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading, NoAccess } from "../../design/States";
 import { toast } from "../../design/Toasts";
+import { ALL_ALLOWED, WaysInFields, waysInSchema } from "../../design/WaysInFields";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 
@@ -66,6 +67,7 @@ const schema = z.object({
   time_zone: z.string().trim().min(1, common.required),
   guardrail_profile_id: z.string(),
   keys_may_loosen_guardrails: z.boolean(),
+  ways_in: waysInSchema,
 });
 
 export function NewTenantPage() {
@@ -109,6 +111,7 @@ function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
         time_zone: item?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
         guardrail_profile_id: item?.guardrail_profile_id ?? "",
         keys_may_loosen_guardrails: item?.keys_may_loosen_guardrails ?? false,
+        ways_in: item?.ways_in ?? ALL_ALLOWED,
       })}
       toCreate={(form) => ({ ...form, guardrail_profile_id: form.guardrail_profile_id || null })}
       toPatch={(form) => ({ ...form, guardrail_profile_id: form.guardrail_profile_id || null })}
@@ -150,6 +153,7 @@ function TenantForm({ tenant }: { tenant?: Item<"tenants"> }) {
             label={words.mayLoosen}
             help={words.mayLoosenHelp}
           />
+          <WaysInFields control={control} help={texts.waysIn.ofTenant} />
         </>
       )}
     </ResourceForm>

@@ -1,9 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { type Control, useController, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
-import { forget, type Item, removeOne, useList } from "../../api/resources";
+import { forget, type Item, removeOne, type Streams, useList } from "../../api/resources";
 import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
 import { createdColumn, departmentColumn, disabledColumn, tenantColumn } from "../../design/columns";
@@ -20,6 +21,7 @@ import { DepartmentFilter, DisabledFilter, LabelFilter } from "../../design/Owne
 import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
 import { ROLES, RoleFields } from "../../design/RoleFields";
+import { StreamsChoice } from "../../design/StreamsChoice";
 import { toast } from "../../design/Toasts";
 import { paths, userKeys } from "../../paths";
 import { texts } from "../../texts";
@@ -34,6 +36,7 @@ export function UsersPage() {
   const { isPlatform, identity, may } = useIdentity();
   const filters = useFilters("tenant_id", "q", "department_id", "state", "label");
   const queries = useQueryClient();
+  const [streams, setStreams] = useState<Streams>("finish");
   const selection = useSelection<User>({
     keyOf: ({ id }) => id,
     nameOf: ({ email }) => email,
@@ -62,7 +65,8 @@ export function UsersPage() {
           {
             label: common.delete,
             consequence: words.deleteConsequence,
-            run: ({ id, revision }) => removeOne("users", id, revision),
+            choice: <StreamsChoice value={streams} onChange={setStreams} />,
+            run: ({ id, revision }) => removeOne("users", id, revision, streams),
           },
         ]}
       />
@@ -139,6 +143,7 @@ function UserForm({ user }: { user?: User }) {
       item={user}
       schema={schema}
       label={user?.email ?? words.one}
+      hasStreams
       deleteConsequence={words.deleteConsequence}
       readOnly={may("users.write", user ? user.tenant_id : identity?.tenant_id) ? undefined : texts.states.readOnly}
       toForm={(item) => ({

@@ -1,0 +1,89 @@
+import { useState } from "react";
+import { useIdentity } from "../../api/identity";
+import { useItem } from "../../api/resources";
+import { Button } from "../../design/Button";
+import { DataTable } from "../../design/DataTable";
+import { FilterBar, TenantFilter } from "../../design/FilterBar";
+import { useFilters } from "../../design/filters";
+import { count, shortDateTime } from "../../design/format";
+import { Page } from "../../design/Page";
+import { texts } from "../../texts";
+import { AssignDialog } from "./AssignDialog";
+import { type Caller, useDiscovered } from "./discovered";
+
+const { common } = texts;
+const { discovered: words } = texts.appIdentity;
+
+/** Who comes with a good token or certificate, and no rule knows. */
+export function DiscoveredPage() {
+  const { isPlatform, identity, may } = useIdentity();
+  const filters = useFilters("tenant_id");
+  const list = useDiscovered(filters.query.tenant_id);
+  const [assigning, setAssigning] = useState<Caller>();
+  return (
+    <Page title={words.title} lead={words.lead}>
+      {isPlatform && (
+        <FilterBar onClear={filters.clear}>
+          <TenantFilter value={filters.values.tenant_id} onChange={(tenant_id) => filters.set({ tenant_id })} />
+        </FilterBar>
+      )}
+      <DataTable
+        label={words.title}
+        list={list}
+        rowKey={(caller) => caller.id}
+        empty={words.empty}
+        onClearFilters={filters.clear}
+        columns={[
+          {
+            title: words.caller,
+            width: "minmax(0,2fr)",
+            cell: ({ subject, way, issuer }) => (
+              <>
+                <span className="font-mono text-sm break-all">{subject}</span>
+                <span className="block text-xs break-all text-ink-soft">
+                  {way === "workload" ? words.workload : issuer}
+                </span>
+              </>
+            ),
+          },
+          { title: words.reason, cell: ({ reason }) => words.reasons[reason] },
+          ...(isPlatform
+            ? [{ title: words.scope, secondary: true, cell: ({ tenant_id }: Caller) => <Scope id={tenant_id} /> }]
+            : []),
+          { title: words.requests, width: "6rem", numeric: true, cell: ({ requests }) => count(requests) },
+          {
+            title: words.since,
+            width: "9rem",
+            secondary: true,
+            cell: ({ first_seen_at }) => shortDateTime(first_seen_at),
+          },
+          { title: words.lastSeen, width: "9rem", cell: ({ last_seen_at }) => shortDateTime(last_seen_at) },
+          ...(may("identity.write", identity?.tenant_id)
+            ? [
+                {
+                  title: common.actions,
+                  width: "6.5rem",
+                  // Whose a workload is only the platform says.
+                  cell: (caller: Caller) =>
+                    isPlatform || caller.way === "token" ? (
+                      <Button aria-label={words.assignTo(caller.subject)} onPress={() => setAssigning(caller)}>
+                        {words.assign}
+                      </Button>
+                    ) : (
+                      words.byPlatform
+                    ),
+                },
+              ]
+            : []),
+        ]}
+      />
+      {assigning && <AssignDialog key={assigning.id} caller={assigning} onClose={() => setAssigning(undefined)} />}
+    </Page>
+  );
+}
+
+/** Whose gateway or issuer it was. */
+function Scope({ id }: { id: string | null }) {
+  const tenant = useItem("tenants", id ?? undefined);
+  return id ? (tenant.data?.name ?? id) : common.platform;
+}
