@@ -64,7 +64,7 @@ fn check_credential(message: &[u8]) {
         );
         assert!(profile.is_none_or(|profile| !profile.profile.rules.is_empty()), "guardrails without a rule");
         assert_eq!(principal.allowed_models, said.allowed_models.map(|allowed| allowed.names));
-        let holds = |limit: &Limit| {
+        let holds = |limit: &Rc<Limit>| {
             let period = limit.window.period_at(0);
             period.start_s < period.end_s
         };
@@ -115,7 +115,7 @@ fn check_watch(message: &[u8]) {
 }
 
 fn check_quota(message: &[u8]) {
-    let limit = |counter: &str| Limit::new(counter, Unit::Requests, Window::of_seconds(60), 5);
+    let limit = |counter: &str| Rc::new(Limit::new(counter, Unit::Requests, Window::of_seconds(60), 5));
     let principal = Principal { tenant_id: "t".into(), limits: vec![limit("a"), limit("b")], ..Principal::default() };
     let mut host = host();
     let mut exchange = Exchange::new(Uuid::nil(), 0);

@@ -62,7 +62,7 @@ impl<'a> Fleet<'a> {
             "unit": "cost_microusd", "window": {"kind": "total"}, "amount": microusd, "action": "refuse"});
         let limit_id = id(&platform.make("limits", limit).await);
         let counter = LimitCounter { limit_id, generation: 0, member: "" }.name();
-        let limits = vec![Limit::new(counter, Unit::Money, Window::Always, microusd * 1_000_000)];
+        let limits = vec![Rc::new(Limit::new(counter, Unit::Money, Window::Always, microusd * 1_000_000))];
         let model = CatalogModel {
             name: "gpt".into(),
             pool_id: "pool".into(),

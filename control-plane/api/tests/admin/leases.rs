@@ -136,7 +136,7 @@ impl<'a> Simulation<'a> {
         let tenant = platform.make("tenants", json!({"name": Uuid::now_v7()})).await;
         let body = json!({"tenant_id": tenant["id"], "name": "app", "requests_per_minute": LIMIT});
         let key_id = id(&platform.make("api-keys", body).await);
-        let limits = vec![Counter::KeyRequestsPerMinute { key_id }.limit(LIMIT)];
+        let limits = vec![Rc::new(Counter::KeyRequestsPerMinute { key_id }.limit(LIMIT))];
         let principal = Principal { tenant_id: id(&tenant).to_string(), limits, ..Principal::default() };
         let envoys = (0..envoys as u64).map(|number| {
             let shared = SharedData::default();

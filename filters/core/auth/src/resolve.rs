@@ -172,7 +172,11 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
             .collect::<Result<_, _>>()?,
         trusted_hops: u8::try_from(principal.trusted_hops).unwrap_or(u8::MAX),
         guardrail_profile: guardrail_profile.map(Rc::new),
-        limits: principal.rate_limits.into_iter().map(read_limit).collect::<Result<_, _>>()?,
+        limits: principal
+            .rate_limits
+            .into_iter()
+            .map(|limit| read_limit(limit).map(Rc::new))
+            .collect::<Result<_, _>>()?,
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
         revision,
         required_ways_in: principal

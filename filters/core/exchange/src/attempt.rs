@@ -40,6 +40,13 @@ pub struct Attempt {
     pub is_passed_on: bool,
 }
 
+impl Attempt {
+    /// Whether its provider may bill it: it began to answer, or said what it used. Of one that was given up before, nobody knows.
+    pub fn may_be_billed(&self) -> bool {
+        matches!(self.status, 200..300) || self.usage.reported.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;

@@ -23,6 +23,7 @@
 mod answer;
 mod answer_headers;
 mod attempt;
+mod attempt_budget;
 mod bodies;
 mod principal;
 mod rate_limit;
@@ -36,6 +37,7 @@ mod verdict;
 pub use answer::{AnswerCheck, AnswerChecks, AnswerFilter, Checked};
 pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use attempt::Attempt;
+pub use attempt_budget::AttemptBudget;
 pub use bodies::{Bodies, HeldBody};
 pub use principal::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
 pub use rate_limit::{RateLimitStatus, duration};
@@ -111,6 +113,12 @@ impl Exchange {
     pub fn begin_attempt(&mut self, attempt: Attempt) {
         self.verdict = self.ended.map(|_| BY_POLICY);
         self.attempts.push(attempt);
+    }
+
+    /// Who must have room for the next attempt, since the one before may be billed.
+    pub fn budget_of_next_attempt(&self) -> Option<Rc<dyn AttemptBudget>> {
+        self.attempt().filter(|attempt| attempt.may_be_billed())?;
+        self.request.attempt_budget.clone()
     }
 
     /// The attempt that answers, if any was made.

@@ -22,7 +22,7 @@ pub struct Principal {
     /// The guardrail profile that holds for it, if any.
     pub guardrail_profile: Option<Rc<NamedProfile>>,
     /// What it is held to.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<Rc<Limit>>,
     /// When the key stops being valid, if ever.
     pub expires_at: Option<Micros>,
     /// The committed change that all of this reflects; 0 without a control plane.

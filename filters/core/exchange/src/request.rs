@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_host::Micros;
 use weir_llm::{Operation, RequestHead};
 
-use crate::{AnswerFilter, Catalog, Principal, RateLimitStatus};
+use crate::{AnswerFilter, AttemptBudget, Catalog, Principal, RateLimitStatus};
 
 /// What a client asks for, and what holds for it. The filters of the listener find that out one after the other; once an attempt has
 /// begun nothing of it changes.
@@ -30,6 +30,8 @@ pub struct Request {
     pub token_limit: Option<RateLimitStatus>,
     /// What checks the answer where it arrives, in this order.
     pub answer_filters: Vec<Rc<dyn AnswerFilter>>,
+    /// Who must have room for a further attempt; `None`: nobody.
+    pub attempt_budget: Option<Rc<dyn AttemptBudget>>,
 }
 
 /// A request's body. Empty until it was read whole.
@@ -63,6 +65,7 @@ impl Request {
             rate_limit: None,
             token_limit: None,
             answer_filters: Vec::new(),
+            attempt_budget: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error;
 use crate::json::{Fields, span_in, spliced, write_string};
 use crate::operation::Operation;
+use crate::usage::Facts;
 
 /// The top level of a whole answer. Reading it shows that the answer is one JSON document.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct AnswerOutline<'a> {
     pub usage: Option<&'a str>,
     /// Whether it has what an answer of its operation must have, and does not say that it is an error.
     pub is_answer: bool,
+    /// What it says besides.
+    pub facts: Facts,
     /// Where the model's name stands, quotes included.
     model: Option<Range<usize>>,
 }
@@ -27,6 +30,7 @@ impl<'a> AnswerOutline<'a> {
         let mut usages = fields.iter().filter(|(name, _)| *name == "usage").map(|(_, value)| value);
         Some(Self {
             usage: usages.next().filter(|_| usages.next().is_none()),
+            facts: Facts::of(&fields),
             is_answer: !says_error && field.is_none_or(is_list),
             model: fields.get("model").filter(|model| model.starts_with('"')).and_then(|model| span_in(body, model)),
         })

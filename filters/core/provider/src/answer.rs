@@ -7,7 +7,7 @@ use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{AnswerOutline, Facts, Operation, Schema, chat, equal_bytes, text, usage_of_value};
+use weir_llm::{AnswerOutline, Operation, Schema, chat, equal_bytes, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
@@ -213,17 +213,18 @@ impl Answer {
     fn whole(&mut self, host: &mut dyn Host, exchange: Option<&Shared>, body: &[u8]) -> Flow {
         let (client, provider) = (self.asked.client, self.asked.provider);
         let invalid = || invalid_response("The provider's answer is not what its API promises.");
-        let Some(outline) = AnswerOutline::read(self.at_provider(), body) else {
+        let Some(mut outline) = AnswerOutline::read(self.at_provider(), body) else {
             return self.fail(host, exchange, &invalid());
         };
         // What it says it used is owed, whatever else is wrong with it.
         let usage = outline.usage.and_then(|usage| usage_of_value(provider, usage));
-        if let Some(usage) = usage {
-            update(exchange, |attempt| attempt.usage.report_whole(usage));
-        }
-        if let Ok(text) = std::str::from_utf8(body) {
-            update(exchange, |attempt| attempt.usage.note(Facts::read(text)));
-        }
+        let facts = std::mem::take(&mut outline.facts);
+        update(exchange, |attempt| {
+            if let Some(usage) = usage {
+                attempt.usage.report_whole(usage);
+            }
+            attempt.usage.note(facts);
+        });
         if is_ended(exchange) {
             return self.end_before_answer(host, exchange);
         }

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::Deployment;
 use weir_config::names::{METADATA_DEPLOYMENT, METADATA_NAMESPACE};
-use weir_exchange::{AnswerChecks, Attempt, Body, Party, Shared, Step};
+use weir_exchange::{AnswerChecks, Attempt, Body, Exchange, Party, Shared, Step};
 use weir_host::{Flow, Headers, Host, Level, Message};
 use weir_llm::error::ClientError;
 use weir_llm::usage::request_tokens;
@@ -81,6 +81,9 @@ impl ProviderStream {
             ..Attempt::default()
         };
         if let Some(exchange) = &self.exchange {
+            if let Some(budget) = exchange.read(Exchange::budget_of_next_attempt).flatten() {
+                budget.reserve_another(host)?;
+            }
             exchange.write(|exchange| exchange.begin_attempt(attempt));
         }
         destination::check(host, &deployment)?;

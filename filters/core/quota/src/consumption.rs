@@ -1,9 +1,11 @@
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use weir_host::{Base, Micros};
 use weir_proto::dataplane::QuotaSettlement;
 
 use crate::counter;
+use crate::windows::Place;
 
 /// How often a worker looks at what it has taken from, in microseconds. What no request took a unit of in that time is given back.
 const LOOK: Micros = 1_000_000;
@@ -42,6 +44,8 @@ pub(crate) enum Keeps {
 #[derive(Debug, Default)]
 pub(crate) struct Consumption {
     counters: HashMap<String, Taken>,
+    /// Windows that are over, of which something was taken since the last look, or requests are under way still.
+    over: HashMap<(String, i64), Taken>,
     next_look: Micros,
 }
 
@@ -61,28 +65,43 @@ struct Taken {
     held_at: Micros,
 }
 
-impl Consumption {
-    /// A unit was taken.
-    pub(crate) fn note(&mut self, tenant_id: &str, counter: &str, window_start_s: i64) {
-        if let Some(known) = self.counters.get_mut(counter) {
-            if known.window_start_s != window_start_s {
-                (known.window_start_s, known.spent, known.settled) = (window_start_s, None, (0, 0));
-            }
-            known.is_held = true;
-            return;
+impl Taken {
+    fn new(tenant_id: &str, window_start_s: i64) -> Self {
+        Self {
+            tenant_id: tenant_id.to_owned(),
+            window_start_s,
+            spent: None,
+            settled: (0, 0),
+            settled_at: 0,
+            is_held: true,
+            held_at: 0,
         }
-        if self.counters.len() < MOST_COUNTERS {
-            let tenant_id = tenant_id.to_owned();
-            let taken = Taken {
-                tenant_id,
-                window_start_s,
-                spent: None,
-                settled: (0, 0),
-                settled_at: 0,
-                is_held: true,
-                held_at: 0,
-            };
-            self.counters.insert(counter.to_owned(), taken);
+    }
+}
+
+impl Consumption {
+    /// A unit was taken, or put back.
+    pub(crate) fn note(&mut self, tenant_id: &str, counter: &str, window_start_s: i64) {
+        let Some(known) = self.counters.get_mut(counter) else {
+            if self.counters.len() < MOST_COUNTERS {
+                self.counters.insert(counter.to_owned(), Taken::new(tenant_id, window_start_s));
+            }
+            return;
+        };
+        let is_room = self.over.len() < MOST_COUNTERS;
+        match known.window_start_s.cmp(&window_start_s) {
+            Ordering::Equal => known.is_held = true,
+            Ordering::Less => {
+                let before = std::mem::replace(known, Taken::new(tenant_id, window_start_s));
+                if before.is_held && is_room {
+                    self.over.insert((counter.to_owned(), before.window_start_s), before);
+                }
+            }
+            Ordering::Greater if is_room => {
+                let over = self.over.entry((counter.to_owned(), window_start_s));
+                over.or_insert_with(|| Taken::new(tenant_id, window_start_s)).is_held = true;
+            }
+            Ordering::Greater => {}
         }
     }
 
@@ -94,42 +113,70 @@ impl Consumption {
         }
         self.next_look = now.saturating_add(LOOK);
         let mut settlements = Vec::new();
+        self.over.retain(|(counter, _), taken| {
+            let looked = taken.look(host, counter, holder, keeps);
+            settlements.extend(looked.told);
+            looked.is_known && taken.is_held
+        });
         self.counters.retain(|counter, taken| {
             if !taken.is_held {
                 return now < taken.held_at.saturating_add(REMEMBERED);
             }
-            taken.held_at = now;
-            let start = taken.window_start_s;
-            // Another worker's request is in a window that comes after.
-            let Some(lease) = counter::held(host, counter, start) else { return false };
-            let pace = lease.taken().saturating_sub(taken.spent.unwrap_or_default());
-            let is_first = taken.spent.replace(lease.taken()).is_none();
-            let kept = match keeps {
-                Keeps::All => u64::MAX,
-                Keeps::ItsPace if is_of_limit(counter) => pace.saturating_mul(KEPT_LOOKS_OF_LIMIT),
-                Keeps::ItsPace => kept_at(pace, lease.remaining, is_first),
-            };
-            counter::give_back_all_but(host, counter, start, kept);
-            let Some(lease) = counter::held(host, counter, start) else { return false };
-            let totals = (lease.spent(), lease.returned);
-            let is_silent = is_of_limit(counter) && now >= taken.settled_at.saturating_add(HEARD);
-            if totals != taken.settled || is_silent {
-                taken.settled = totals;
-                taken.settled_at = now;
-                let (counter, worker) = counter::named(counter);
-                settlements.push(QuotaSettlement {
-                    tenant_id: taken.tenant_id.clone(),
-                    holder: worker.unwrap_or(holder).to_owned(),
-                    counter: counter.to_owned(),
-                    window_start_unix_s: start,
-                    spent: totals.0,
-                    returned: totals.1,
-                });
-            }
-            taken.is_held = pace > 0 || lease.units > 0 || lease.in_flight > 0 || lease.debt > 0;
-            true
+            let looked = taken.look(host, counter, holder, keeps);
+            settlements.extend(looked.told);
+            looked.is_known
         });
         settlements
+    }
+}
+
+/// What a look at one counter comes to.
+#[derive(Default)]
+struct Looked {
+    told: Option<QuotaSettlement>,
+    /// Something is known of it.
+    is_known: bool,
+}
+
+impl Taken {
+    fn look(&mut self, host: &mut dyn Base, counter: &str, holder: &str, keeps: Keeps) -> Looked {
+        let now = host.now();
+        self.held_at = now;
+        let start = self.window_start_s;
+        let Some((_, lease)) = counter::held(host, counter, start) else { return Looked::default() };
+        let pace = lease.taken().saturating_sub(self.spent.unwrap_or_default());
+        let is_first = self.spent.replace(lease.taken()).is_none();
+        let kept = match keeps {
+            Keeps::All => u64::MAX,
+            Keeps::ItsPace if is_of_limit(counter) => pace.saturating_mul(KEPT_LOOKS_OF_LIMIT),
+            Keeps::ItsPace => kept_at(pace, lease.remaining, is_first),
+        };
+        counter::give_back_all_but(host, counter, start, kept);
+        let Some((place, lease)) = counter::held(host, counter, start) else { return Looked::default() };
+        let totals = (lease.spent(), lease.returned);
+        let is_silent = is_of_limit(counter) && now >= self.settled_at.saturating_add(HEARD);
+        let mut told = None;
+        if totals != self.settled || is_silent {
+            self.settled = totals;
+            self.settled_at = now;
+            let (counter, worker) = counter::named(counter);
+            told = Some(QuotaSettlement {
+                tenant_id: self.tenant_id.clone(),
+                holder: worker.unwrap_or(holder).to_owned(),
+                counter: counter.to_owned(),
+                window_start_unix_s: start,
+                spent: totals.0,
+                returned: totals.1,
+            });
+        }
+        self.is_held = match place {
+            Place::AtHand => pace > 0 || lease.units > 0 || lease.in_flight > 0 || lease.debt > 0,
+            Place::Over => lease.in_flight > 0,
+        };
+        if place == Place::Over && !self.is_held {
+            counter::forget(host, counter, start);
+        }
+        Looked { told, is_known: true }
     }
 }
 

@@ -1,6 +1,7 @@
 use weir_host::{Base, CAS_ABSENT, HostError, Level, Micros};
 
 use crate::Lease;
+use crate::windows::{Place, Windows};
 
 /// Tries to change a shared value that others keep changing.
 const TRIES: usize = 32;
@@ -68,7 +69,18 @@ pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, l
             false
         }
     });
-    if changed { reserved } else { Reserved::Lacking }
+    // Of a window that is over nothing can be held.
+    if changed == Changed::AtHand { reserved } else { Reserved::Lacking }
+}
+
+/// Reserves so many more units for a request that is under way. `false`: there is no room.
+pub(crate) fn reserve_further(host: &mut dyn Base, counter: &str, window_start_s: i64, units: u64) -> bool {
+    let mut is_reserved = false;
+    let changed = change(host, counter, window_start_s, |lease| {
+        is_reserved = lease.reserve_further(units);
+        is_reserved
+    });
+    is_reserved && changed != Changed::Not
 }
 
 /// Puts back units that were reserved.
@@ -76,7 +88,7 @@ pub(crate) fn release(host: &mut dyn Base, counter: &str, window_start_s: i64, u
     settle(host, counter, window_start_s, units, 0);
 }
 
-/// Requests that had reserved so many units are over, and took so many.
+/// Requests that had reserved so many units are over, and took so many: in the window in which they were reserved, be it over.
 pub(crate) fn settle(host: &mut dyn Base, counter: &str, window_start_s: i64, reserved: u64, took: u64) {
     change(host, counter, window_start_s, |lease| {
         lease.settle(reserved, took);
@@ -109,7 +121,7 @@ pub(crate) fn put(
     remaining: u64,
     limit: u64,
 ) -> bool {
-    change(host, counter, window_start_s, |lease| {
+    let changed = change(host, counter, window_start_s, |lease| {
         // What was granted under a higher limit goes with it.
         if lease.granted_limit > limit {
             lease.give_back_all_but(0);
@@ -119,18 +131,20 @@ pub(crate) fn put(
         lease.remaining = remaining;
         lease.granted_limit = limit;
         true
-    })
+    });
+    changed == Changed::AtHand
 }
 
 /// Notes that the control plane grants no more in this window under this limit, and is not asked again before `until`
 /// (`u64::MAX`: at all). `false`: that could not be noted.
 pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, until: Micros) -> bool {
-    change(host, counter, window_start_s, |lease| {
+    let changed = change(host, counter, window_start_s, |lease| {
         lease.refused_limit = limit;
         lease.refused_until = until;
         lease.remaining = 0;
         true
-    })
+    });
+    changed == Changed::AtHand
 }
 
 /// Takes out of a lease what will be given back: all units but so many.
@@ -138,46 +152,65 @@ pub(crate) fn give_back_all_but(host: &mut dyn Base, counter: &str, window_start
     change(host, counter, window_start_s, |lease| lease.give_back_all_but(kept) > 0);
 }
 
-/// What this Envoy holds of a counter, if it is for this window.
-pub(crate) fn held(host: &dyn Base, counter: &str, window_start_s: i64) -> Option<Lease> {
+/// What this Envoy holds of a counter in this window, or held, as long as something of it is not settled.
+pub(crate) fn held(host: &dyn Base, counter: &str, window_start_s: i64) -> Option<(Place, Lease)> {
     let (bytes, _) = host.shared(&key(counter))?;
-    Lease::decode(&bytes).filter(|lease| lease.window_start_s == window_start_s)
+    Windows::decode(&bytes)?.lease(window_start_s)
+}
+
+/// Drops what is known of a window that is over, since the control plane is told of all of it.
+pub(crate) fn forget(host: &mut dyn Base, counter: &str, window_start_s: i64) {
+    change_windows(host, counter, |windows| (Changed::Not, windows.forget(window_start_s)));
 }
 
 fn key(counter: &str) -> String {
     format!("weir.quota.counter.{counter}")
 }
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// It holds, in the window that requests reserve of.
+    AtHand,
+    /// It holds, in one that is over.
+    Over,
+    /// The window is over and not known any longer, or the others were faster every time: then units are lost, never made.
+    Not,
+}
+
 /// Changes a lease as one step, whatever other workers do. `act` may run several times and says whether there is something
-/// to write. `false`: the window is over, or the others were faster every time; then units are lost, never made.
-///
-/// One key a counter: the lease of a new window is written over that of the last, since shared data never expires.
-fn change(host: &mut dyn Base, counter: &str, window_start_s: i64, mut act: impl FnMut(&mut Lease) -> bool) -> bool {
+/// to write.
+fn change(host: &mut dyn Base, counter: &str, window_start_s: i64, mut act: impl FnMut(&mut Lease) -> bool) -> Changed {
+    change_windows(host, counter, |windows| match windows.change(window_start_s, &mut act) {
+        Some((Place::AtHand, is_changed)) => (Changed::AtHand, is_changed),
+        Some((Place::Over, is_changed)) => (Changed::Over, is_changed),
+        None => (Changed::Not, false),
+    })
+}
+
+/// The same of all windows of a counter. `act` says what has become of the change if it can be written, and whether it must be.
+fn change_windows(host: &mut dyn Base, counter: &str, mut act: impl FnMut(&mut Windows) -> (Changed, bool)) -> Changed {
     let key = key(counter);
     for _ in 0..TRIES {
-        let (known, cas) = match host.shared(&key) {
-            Some((bytes, cas)) => (Lease::decode(&bytes).unwrap_or_default(), cas),
-            None => (Lease::default(), CAS_ABSENT),
+        let (mut windows, cas) = match host.shared(&key) {
+            Some((bytes, cas)) => (Windows::decode(&bytes).unwrap_or_default(), cas),
+            None => (Windows::default(), CAS_ABSENT),
         };
-        let mut lease = match known.window_start_s.cmp(&window_start_s) {
-            std::cmp::Ordering::Equal => known,
-            std::cmp::Ordering::Less => Lease { window_start_s, ..Lease::default() },
-            std::cmp::Ordering::Greater => return false,
-        };
-        if !act(&mut lease) {
-            return true;
+        let (changed, is_changed) = act(&mut windows);
+        if !is_changed {
+            return changed;
         }
-        match host.set_shared(&key, &lease.encode(), Some(cas)) {
-            Ok(()) => return true,
+        match host.set_shared(&key, &windows.encode(), Some(cas)) {
+            Ok(()) => return changed,
             Err(HostError::Conflict) => {}
             Err(HostError::NotNow | HostError::Refused) => {
                 host.log(Level::Error, "weir.quota: a lease could not be written");
-                return false;
+                return Changed::Not;
             }
         }
     }
     host.log(Level::Warn, "weir.quota: a lease was contended too long");
-    false
+    Changed::Not
 }
 
 #[cfg(test)]

@@ -205,12 +205,15 @@ impl QuotaStream {
 
     fn admit(&mut self) -> Flow {
         self.admitted = true;
-        self.reservation.admit();
+        let further = self.reservation.admit();
         let status = |units: &[Unit]| self.reservation.tightest(units).map(|part| part.status());
         let requests = status(&[Unit::Requests]);
         let tokens = status(&[Unit::TotalTokens, Unit::InputTokens, Unit::OutputTokens]);
         if requests.is_some() || tokens.is_some() {
             self.shared.prepare(|request| (request.rate_limit, request.token_limit) = (requests, tokens));
+        }
+        if let Some(further) = further {
+            self.shared.prepare(|request| request.attempt_budget = Some(Rc::new(further)));
         }
         Flow::Continue
     }

@@ -25,17 +25,31 @@ pub struct Lease {
 }
 
 const FIELDS: usize = 10;
-const LENGTH: usize = FIELDS * 8;
 
 impl Lease {
+    /// Bytes of one that is encoded.
+    pub const LENGTH: usize = FIELDS * 8;
+
     /// Units that requests which are over took, be it more than was granted.
     pub fn spent(&self) -> u64 {
-        self.taken().saturating_sub(self.in_flight).saturating_add(self.debt)
+        self.taken().saturating_add(self.debt).saturating_sub(self.in_flight)
     }
 
     /// Units that requests took, or have reserved.
     pub fn taken(&self) -> u64 {
         self.granted.saturating_sub(self.returned).saturating_sub(self.units)
+    }
+
+    /// Reserves so many more units for a request that is under way, beyond what is held if so much remained for everybody when the control
+    /// plane last said so: nobody can ask it in the midst of a request. `false`: there is no room.
+    pub(crate) fn reserve_further(&mut self, units: u64) -> bool {
+        let beyond = units.saturating_sub(self.units);
+        let Some(remaining) = self.remaining.checked_sub(beyond) else { return false };
+        self.remaining = remaining;
+        self.units = self.units.saturating_sub(units);
+        self.debt = self.debt.saturating_add(beyond);
+        self.in_flight = self.in_flight.saturating_add(units);
+        true
     }
 
     /// Puts in units, of which what is owed is paid first.
@@ -68,7 +82,7 @@ impl Lease {
     }
 
     /// As bytes: its numbers in little-endian order.
-    pub fn encode(&self) -> [u8; LENGTH] {
+    pub fn encode(&self) -> [u8; Self::LENGTH] {
         let numbers: [[u8; 8]; FIELDS] = [
             self.window_start_s.to_le_bytes(),
             self.units.to_le_bytes(),
@@ -81,7 +95,7 @@ impl Lease {
             self.in_flight.to_le_bytes(),
             self.debt.to_le_bytes(),
         ];
-        let mut bytes = [0; LENGTH];
+        let mut bytes = [0; Self::LENGTH];
         for (byte, field) in bytes.iter_mut().zip(numbers.iter().flatten()) {
             *byte = *field;
         }
@@ -90,7 +104,7 @@ impl Lease {
 
     /// From bytes; `None` if they are none of [`Lease::encode`].
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() != LENGTH {
+        if bytes.len() != Self::LENGTH {
             return None;
         }
         let mut fields = bytes.chunks_exact(8).map(|field| field.try_into().unwrap_or_default());
@@ -149,7 +163,7 @@ mod tests {
             let (mut lease, mut took) = (Lease::default(), 0_u64);
             let mut open: Vec<u64> = Vec::new();
             for _ in 0..50 {
-                match draw(4) {
+                match draw(5) {
                     0 => {
                         let granted = draw(1 << 40);
                         lease.granted += granted;
@@ -164,6 +178,13 @@ mod tests {
                         }
                     }
                     2 => {
+                        if let Some(reserved) = open.last_mut() {
+                            let further = draw(1 << 38);
+                            lease.remaining = draw(1 << 39);
+                            *reserved += if lease.reserve_further(further) { further } else { 0 };
+                        }
+                    }
+                    3 => {
                         if let Some(reserved) = open.pop() {
                             let used = draw(reserved.saturating_mul(2));
                             took += used;

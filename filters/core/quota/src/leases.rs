@@ -113,12 +113,13 @@ struct State {
     not_settled_until: Micros,
     /// What requests that are over had reserved of counters in windows, and what they took: written together on the next tick, since each
     /// write costs as much as all else that a request does for a limit. What a worker that dies had not written stays reserved.
-    over: HashMap<(String, i64), Over>,
+    over: HashMap<String, Vec<Over>>,
 }
 
-/// Requests that are over, of one counter in one window.
-#[derive(Clone, Copy, Debug, Default)]
+/// Requests of one window that are over.
+#[derive(Clone, Copy, Debug)]
 struct Over {
+    start_s: i64,
     reserved: u64,
     took: u64,
 }
@@ -159,17 +160,27 @@ impl Leases {
     /// A request that had reserved so many units of a counter is over, and took so many: that is written soon.
     pub(crate) fn settle_later(&self, counter: &str, start_s: i64, reserved: u64, took: u64) {
         self.with(|state| {
-            let over = state.over.entry((counter.to_owned(), start_s)).or_default();
-            over.reserved = over.reserved.saturating_add(reserved);
-            over.took = over.took.saturating_add(took);
+            let Some(windows) = state.over.get_mut(counter) else {
+                state.over.insert(counter.to_owned(), vec![Over { start_s, reserved, took }]);
+                return;
+            };
+            match windows.iter_mut().find(|over| over.start_s == start_s) {
+                Some(over) => {
+                    over.reserved = over.reserved.saturating_add(reserved);
+                    over.took = over.took.saturating_add(took);
+                }
+                None => windows.push(Over { start_s, reserved, took }),
+            }
         });
     }
 
     /// Writes what requests that are over took. Answers whether there was something.
     pub(crate) fn put_back(&self, host: &mut dyn Base) -> bool {
         let over = self.with(|state| std::mem::take(&mut state.over));
-        for ((counter, start_s), Over { reserved, took }) in &over {
-            counter::settle(host, counter, *start_s, *reserved, *took);
+        for (counter, windows) in &over {
+            for Over { start_s, reserved, took } in windows {
+                counter::settle(host, counter, *start_s, *reserved, *took);
+            }
         }
         !over.is_empty()
     }

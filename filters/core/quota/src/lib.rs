@@ -28,6 +28,7 @@ mod consumption;
 mod counter;
 mod estimate;
 mod filter;
+mod further;
 mod lease;
 mod leases;
 mod refusal;
@@ -35,6 +36,7 @@ mod reservation;
 mod settlement;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use filter::{QuotaPlugin, QuotaStream};
 pub use lease::Lease;

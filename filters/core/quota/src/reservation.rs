@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use weir_config::{Limit, LimitAction, Period, Unit};
 use weir_exchange::{Exchange, Principal, RateLimitStatus};
 use weir_host::{Base, Micros};
@@ -5,6 +7,7 @@ use weir_host::{Base, Micros};
 use crate::Leases;
 use crate::counter::{self, Reserved};
 use crate::estimate::{Bounds, Unbounded};
+use crate::further::{Further, FurtherAttempts};
 use crate::leases::{CounterWindow, Lack};
 use crate::settlement::Taken;
 
@@ -18,7 +21,7 @@ pub(crate) struct Reservation {
 /// One limit, and what of it is reserved.
 #[derive(Debug)]
 pub(crate) struct Part {
-    pub(crate) limit: Limit,
+    pub(crate) limit: Rc<Limit>,
     /// Under what this worker finds what is held.
     counter: String,
     pub(crate) period: Period,
@@ -29,6 +32,8 @@ pub(crate) struct Part {
     is_waived: bool,
     /// The request went on without a lease: all that it takes is debited at the end.
     is_on_credit: bool,
+    /// What attempts after the first have reserved.
+    further: Option<Rc<Further>>,
 }
 
 impl Reservation {
@@ -57,13 +62,14 @@ impl Reservation {
             let period = limit.window.period_at(seconds(now));
             let reserved = Reserved::Lacking;
             parts.push(Part {
-                limit: limit.clone(),
+                limit: Rc::clone(limit),
                 counter,
                 period,
                 units,
                 reserved,
                 is_waived: false,
                 is_on_credit: false,
+                further: None,
             });
         }
         Ok(Self { tenant_id: principal.tenant_id.clone(), parts })
@@ -103,9 +109,18 @@ impl Reservation {
         }
     }
 
-    /// The request goes on, also without what it lacks.
-    pub(crate) fn admit(&mut self) {
-        self.parts.iter_mut().for_each(|part| part.is_on_credit = !part.is_reserved() && !part.is_waived);
+    /// The request goes on, also without what it lacks. Answers who must have room for further attempts; `None`: nobody.
+    pub(crate) fn admit(&mut self) -> Option<FurtherAttempts> {
+        let mut further = Vec::new();
+        for part in &mut self.parts {
+            part.is_on_credit = !part.is_reserved() && !part.is_waived;
+            if part.is_reserved() && part.limit.unit == Unit::Money && part.limit.action != LimitAction::Warn {
+                let one = Further::new(&part.counter, part.period.start_s, part.units);
+                part.further = Some(Rc::clone(&one));
+                further.push(one);
+            }
+        }
+        (!further.is_empty()).then_some(FurtherAttempts(further))
     }
 
     /// The request went on and is over: what it did not take is free again, and what it took beyond is debited.
@@ -113,7 +128,8 @@ impl Reservation {
         let has_figures = |part: &Part| !matches!(part.limit.unit, Unit::Requests | Unit::ConcurrentRequests);
         let taken = Taken::of(exchange, self.parts.iter().any(has_figures));
         for part in self.parts.iter_mut().filter(|part| part.is_reserved() || part.is_on_credit) {
-            let reserved = if part.is_reserved() { part.units } else { 0 };
+            let further = part.further.as_ref().map_or(0, |further| further.reserved());
+            let reserved = if part.is_reserved() { part.units.saturating_add(further) } else { 0 };
             let took = match part.limit.action {
                 LimitAction::Warn => taken.units(part.limit.unit),
                 LimitAction::Refuse | LimitAction::FallOver(_) => taken.at_most(part.limit.unit, part.units),

@@ -15,6 +15,11 @@ pub(crate) struct Taken {
     /// The answer was cut off, and its input is an estimate, or its output.
     has_unknown_input: bool,
     has_unknown_output: bool,
+    /// What the last attempt costs, and those before of which that is known.
+    last_picousd: u64,
+    earlier_picousd: u64,
+    /// Attempts before the last that began to answer, and of which nobody knows what they cost.
+    unknown_attempts: u64,
 }
 
 impl Taken {
@@ -26,7 +31,20 @@ impl Taken {
         let settlement = if has_figures { exchange.settlement(exchange.is_owed()) } else { Settlement::default() };
         let is_cut = has_reached && exchange.is_owed() && !exchange.is_complete();
         let is_unknown = |source| is_cut && source == TokenSource::Estimated;
+        let earlier = if has_figures { exchange.earlier_settlements() } else { Vec::new() };
+        let (mut earlier_picousd, mut unknown_attempts) = (0_u64, 0_u64);
+        for (attempt, settlement) in exchange.attempts.iter().zip(&earlier) {
+            let is_told = [settlement.input_source, settlement.output_source] == [TokenSource::Provider; 2];
+            if is_told || !attempt.may_be_billed() {
+                earlier_picousd = earlier_picousd.saturating_add(settlement.attempt_picousd);
+            } else {
+                unknown_attempts = unknown_attempts.saturating_add(1);
+            }
+        }
         Self {
+            last_picousd: settlement.attempt_picousd,
+            earlier_picousd,
+            unknown_attempts,
             has_unknown_input: is_unknown(settlement.input_source),
             has_unknown_output: is_unknown(settlement.output_source),
             requests: u64::from(has_reached || is_blocked || exchange.is_judged),
@@ -36,7 +54,8 @@ impl Taken {
         }
     }
 
-    /// What a limit that refuses has to count, of which so many units were reserved: all of them where nobody knows how many were taken.
+    /// What a limit that refuses has to count, of which so many units were reserved for an attempt: all of them where nobody knows how many
+    /// were taken.
     pub(crate) fn at_most(&self, unit: Unit, reserved: u64) -> u64 {
         let is_unknown = match unit {
             Unit::Requests | Unit::ConcurrentRequests => false,
@@ -44,7 +63,15 @@ impl Taken {
             Unit::OutputTokens => self.has_unknown_output,
             Unit::TotalTokens | Unit::Money => self.has_unknown_input || self.has_unknown_output,
         };
-        if is_unknown { self.units(unit).max(reserved) } else { self.units(unit) }
+        let (last, earlier) = match unit {
+            Unit::Money => {
+                (self.last_picousd, self.earlier_picousd.saturating_add(self.unknown_attempts.saturating_mul(reserved)))
+            }
+            Unit::Requests | Unit::ConcurrentRequests | Unit::InputTokens | Unit::OutputTokens | Unit::TotalTokens => {
+                (self.units(unit), 0)
+            }
+        };
+        if is_unknown { last.max(reserved).saturating_add(earlier) } else { last.saturating_add(earlier) }
     }
 
     pub(crate) fn units(&self, unit: Unit) -> u64 {

@@ -81,12 +81,16 @@ impl Worker {
         }
     }
 
+    fn held(&self) -> Vec<Rc<Limit>> {
+        self.limits.iter().cloned().map(Rc::new).collect()
+    }
+
     fn request_for(&mut self, operation: Operation) -> Request {
         let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
         request.principal =
-            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.limits.clone(), ..Principal::default() }));
+            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.held(), ..Principal::default() }));
         let shared = Shared::new(exchange);
         self.streams += 1;
         self.host.stream = self.streams;
@@ -312,14 +316,16 @@ fn what_is_not_used_is_given_back_and_what_is_used_is_told() {
     assert_eq!(told(&mut worker, Ok(b"")), told_once(3, 87), "of the fifty it keeps ten");
     worker.host.now += 60 * SECOND;
     assert_eq!(worker.answered(1, &mut ledger), 1);
-    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 44), "the next window begins anew");
+    let of_both = [told_once(3, 97), told_once(1, 44)].concat();
+    assert_eq!(told(&mut worker, Ok(b"")), of_both, "the next window begins anew, and gets nothing of what is left");
     // A control plane that knows no settlements takes nothing back.
     assert_eq!(worker.answered(1, &mut ledger), 1);
     assert_eq!(told(&mut worker, Err(CallError { status: 12 })), told_once(2, 44));
     assert_eq!([told(&mut worker, Ok(b"")), told(&mut worker, Ok(b""))], [[], []]);
     worker.host.now += 58 * SECOND;
     assert_eq!(worker.answered(1, &mut ledger), 1);
-    assert_eq!(told(&mut worker, Ok(b"")), told_once(1, 44), "it may be another by now");
+    let of_both = [told_once(2, 48), told_once(1, 44)].concat();
+    assert_eq!(told(&mut worker, Ok(b"")), of_both, "it may be another by now");
     // Where much remains it can do without the control plane to the end of the window.
     let (mut worker, mut ledger) = one(&[("key", 10_000, 60)], 10);
     assert_eq!(worker.answered(2, &mut ledger), 2);

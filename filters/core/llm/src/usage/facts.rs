@@ -28,7 +28,11 @@ pub struct Facts {
 impl Facts {
     /// Reads a whole answer, or the data of an event that has a usage.
     pub fn read(document: &str) -> Self {
-        let Some(top) = Fields::of(document) else { return Self::default() };
+        Fields::of(document).map(|top| Self::of(&top)).unwrap_or_default()
+    }
+
+    /// The same of a document whose top level was read.
+    pub(crate) fn of(top: &Fields<'_>) -> Self {
         let inner = WITHIN.iter().find_map(|name| Fields::of(top.get(name)?));
         let beside = |name: &str| top.get(name).or_else(|| inner.as_ref()?.get(name)).filter(|value| *value != "null");
         let usage = beside("usage");

@@ -1,4 +1,8 @@
-use weir_host::Message;
+use std::rc::Rc;
+
+use weir_exchange::AttemptBudget;
+use weir_host::{Base, Message};
+use weir_llm::error::ClientError;
 
 use super::{ANTHROPIC, Attempt, OPENAI, client, exchange, fill_slots};
 
@@ -116,6 +120,32 @@ fn the_next_attempt_is_made_of_the_original_request() {
     assert_eq!(deployments, [OPENAI, ANTHROPIC]);
     let kept = exchange.read(|exchange| exchange.original_headers.clone()).flatten().unwrap();
     assert!(kept.iter().all(|(_, value)| !value.starts_with(b"secret")), "no credential is kept");
+}
+
+/// Has no room for anything.
+#[derive(Debug)]
+struct UsedUp;
+
+impl AttemptBudget for UsedUp {
+    fn reserve_another(&self, _: &mut dyn Base) -> Result<(), ClientError> {
+        Err(ClientError::new(429, "insufficient_quota", "It is used up."))
+    }
+}
+
+#[test]
+fn no_attempt_follows_one_that_may_be_billed_if_the_budget_has_no_room() {
+    for (status, expect) in [(200, Some((429, "insufficient_quota"))), (503, None)] {
+        let exchange = exchange();
+        exchange.prepare(|request| request.attempt_budget = Some(Rc::new(UsedUp)));
+        let first = Attempt::send(client("/v1/chat/completions", &[]), Some(exchange.clone()), OPENAI, CHAT).unwrap();
+        exchange.write(|exchange| exchange.attempt_mut().unwrap().status = status);
+        let mut host = first.host;
+        fill_slots(&mut host);
+        let second = Attempt::send(host, Some(exchange.clone()), ANTHROPIC, CHAT);
+        assert_eq!(second.err().map(|reply| (reply.status, reply.code)), expect, "{status}");
+        let attempts = exchange.read(|exchange| exchange.attempts.len());
+        assert_eq!(attempts, Some(if expect.is_none() { 2 } else { 1 }), "{status}");
+    }
 }
 
 #[test]

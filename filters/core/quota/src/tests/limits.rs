@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use prost::Message as _;
 use uuid::Uuid;
 use weir_config::names::POOL_HEADER;
 use weir_config::{Limit, LimitAction, LimitedModels, Period, Price, Unit, Window};
@@ -9,6 +10,7 @@ use weir_exchange::{Attempt, Body, Catalog, CatalogModel, Exchange, Principal, S
 use weir_host::{Flow, Host as _, Message, StreamFilter as _};
 use weir_llm::usage::Figure;
 use weir_llm::{Operation, read_head};
+use weir_proto::dataplane::SettleQuotaRequest;
 
 use super::{Ledger, Request, SECOND, SharedData, Worker, reply};
 use crate::counter;
@@ -35,7 +37,7 @@ impl Worker {
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
         request.principal =
-            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.limits.clone(), ..Principal::default() }));
+            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.held(), ..Principal::default() }));
         let model = CatalogModel {
             name: "gpt".into(),
             pool_id: "pool".into(),
@@ -71,7 +73,7 @@ impl Worker {
 
     /// What is held, reserved, spent and owed of the limit.
     fn lease(&self) -> [u64; 4] {
-        let lease = counter::held(&self.host, "limit/l", 0).expect("a lease");
+        let (_, lease) = counter::held(&self.host, "limit/l", 0).expect("a lease");
         [lease.units, lease.in_flight, lease.spent(), lease.debt]
     }
 }
@@ -372,4 +374,78 @@ fn no_other_pool_serves_what_a_budget_was_reserved_for() {
     check(always(Unit::Money, 1_000_000), Some(429));
     check(Limit { action: LimitAction::Warn, ..always(Unit::Money, 1_000_000) }, None);
     check(always(Unit::TotalTokens, 1_000_000), None);
+}
+
+/// A stream outlives the part of a sliding window that it began in, and costs less than was reserved, or more.
+#[test]
+fn a_request_that_outlives_its_window_is_settled_where_it_was_reserved() {
+    // Of the hundred that the first part was granted fifty are reserved.
+    for (output, returned) in [(3, 97), (50, 50), (70, 50)] {
+        let window = Window::Sliding { seconds: 60, part_seconds: 5 };
+        let (mut worker, mut ledger) = worker(vec![Limit { window, ..always(Unit::OutputTokens, 100) }]);
+        let long = worker.send(BODY, &mut ledger);
+        worker.host.now += 5 * SECOND;
+        let later = worker.send(BODY, &mut ledger);
+        assert_eq!((&long.flow, &later.flow), (&Flow::Continue, &Flow::Continue));
+        worker.took(long, 1, output);
+        let told = |worker: &mut Worker| {
+            worker.plugin.on_tick(&mut worker.host, &worker.leases);
+            let call = worker.host.calls.pop_if(|call| call.method == "SettleQuota").expect("settlements");
+            worker.answer_with(call.id, Ok(b""));
+            let request = SettleQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+            let told = request.settlements.into_iter();
+            told.map(|one| (one.window_start_unix_s, one.spent, one.returned)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut worker), [(600, output, returned), (605, 0, 0)]);
+        assert!(counter::held(&worker.host, "limit/l", 600).is_none(), "nothing of it is kept");
+        worker.host.now += SECOND;
+        worker.took(later, 1, 50);
+        assert_eq!(told(&mut worker), [(605, 50, 50)]);
+    }
+}
+
+#[test]
+fn an_envoy_keeps_what_is_under_way_and_two_seconds_of_use() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Requests, 10_000)]);
+    let mut under_way: Vec<Request> = (0..3).map(|_| worker.send(BODY, &mut ledger)).collect();
+    assert_eq!(worker.lease(), [9_997, 3, 0, 0], "it was granted all");
+    worker.took(under_way.remove(0), 1, 1);
+    let look = |worker: &mut Worker| {
+        worker.host.now += SECOND;
+        worker.plugin.on_tick(&mut worker.host, &worker.leases);
+        worker.lease()
+    };
+    assert_eq!(look(&mut worker), [6, 2, 1, 0], "three a second");
+    assert_eq!(look(&mut worker), [0, 2, 1, 0], "idle");
+}
+
+/// A provider that began to answer may bill an answer of no use: its worst case counts, and another attempt needs as much again.
+#[test]
+fn an_attempt_after_one_that_may_be_billed_needs_room_of_its_own() {
+    const EACH: u64 = 2 * LENGTH + 500;
+    // The first of these is granted all at once, the second a hundredth, beyond which the rest is known to remain.
+    for (amount, lease_percent, has_room) in [(2 * EACH, 100, true), (100 * EACH, 1, true), (2 * EACH - 1, 100, false)]
+    {
+        let mut worker = Worker::new(&[], lease_percent, "closed", &SharedData::default());
+        worker.limits = vec![always(Unit::Money, amount)];
+        let mut ledger = Ledger { limits: [("limit/l".to_owned(), amount)].into(), ..Ledger::default() };
+        let request = worker.send(BODY, &mut ledger);
+        assert_eq!(request.flow, Flow::Continue);
+        let budget = |request: &Request| request.shared.read(Exchange::budget_of_next_attempt).flatten();
+        assert!(budget(&request).is_none(), "nothing was asked yet");
+        let refused = Attempt { is_sent: true, status: 503, ..Attempt::default() };
+        request.shared.write(|exchange| exchange.begin_attempt(refused));
+        assert!(budget(&request).is_none(), "who refuses bills nothing");
+        let useless = Attempt { is_sent: true, status: 200, ..Attempt::default() };
+        request.shared.write(|exchange| exchange.begin_attempt(useless));
+        let reserved = budget(&request).expect("may be billed").reserve_another(&mut worker.host);
+        let code = reserved.err().map(|error| error.code);
+        assert_eq!(code, (!has_room).then_some("insufficient_quota"), "{amount} {lease_percent}");
+        if has_room {
+            assert_eq!(worker.lease()[1], 2 * EACH);
+            worker.took(request, 20, 3);
+            let [_, in_flight, spent, _] = worker.lease();
+            assert_eq!((in_flight, spent), (0, EACH + 2 * 20 + 10 * 3), "{amount} {lease_percent}");
+        }
+    }
 }
