@@ -1,6 +1,6 @@
 //! A fake LLM provider: for `make run` where no real one is configured, and for the tests.
 //!
-//! It speaks OpenAI's two wire formats and Anthropic's on one port, in plain text or under TLS, says in every answer that it is no
+//! It speaks OpenAI's two wire formats, Anthropic's and Gemini's on one port, in plain text or under TLS, says in every answer that it is no
 //! model, echoes the last thing it was told (so that a test sees what a policy changed), and gives equal answers to equal requests.
 //! Requests below `/s/{id}` follow a scenario and are recorded; see [`Behaviour`]. It must not know Weir: it sees what
 //! a real provider would see.
@@ -10,6 +10,7 @@ mod anthropic;
 mod api;
 mod deliver;
 mod embeddings;
+mod gemini;
 mod listen;
 mod openai;
 mod responses;

@@ -97,7 +97,7 @@ fn run(recording: &Recording, report: &mut String) -> Result<()> {
     };
     writeln!(report, "client: {} in the schema {}", operation.name(), operation.schema().name())?;
     let body = bytes(&request.body);
-    let head = match read_head(operation, &body) {
+    let head = match read_head(operation, &request.path, &body) {
         Ok(head) => head,
         Err(error) => {
             writeln!(report, "refused: {} {error}", error.code)?;

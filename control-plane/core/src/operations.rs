@@ -5,8 +5,7 @@ use weir_llm::Operation;
 /// The path of an operation at the gateway, with its version: `/v1/chat/completions` for `chat.completions`. `None`: there is no
 /// such operation, it takes no body, or its path names a model.
 pub fn path(name: &str) -> Option<String> {
-    let path = Operation::named(name)?.path();
-    (!path.ends_with('/')).then(|| format!("/v1{path}"))
+    Operation::named(name)?.path()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const UNREMARKABLE: Preset =
     Preset { name: "", schema: "openai", also_speaks: &[], hosts: &[], authentication: None, capabilities: NONE };
 
 /// All kinds, in the order of their names.
-pub const PRESETS: [Preset; 12] = [
+pub const PRESETS: [Preset; 13] = [
     // The schema is its own: platform.claude.com, "Messages". It hears nothing and keeps no conversations.
     Preset {
         name: "anthropic",
@@ -58,6 +58,20 @@ pub const PRESETS: [Preset; 12] = [
             audio: Some(false),
             documents: Some(false),
             many_stop_sequences: Some(true),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // ai.google.dev, "API reference": base URL https://generativelanguage.googleapis.com/v1beta. Its model is in the path, and it keeps no
+    // conversations.
+    Preset {
+        name: "gemini",
+        schema: "gemini",
+        hosts: &["generativelanguage.googleapis.com"],
+        capabilities: CapabilityOverrides {
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
             state: Some(false),
             ..NONE
         },

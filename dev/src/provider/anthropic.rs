@@ -25,7 +25,7 @@ impl Api for Messages {
         Ok(())
     }
 
-    fn read(&self, body: &Value) -> Result<Ask, Refusal> {
+    fn read(&self, _path: &str, body: &Value) -> Result<Ask, Refusal> {
         let model = read_model(body)?;
         let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
         let messages =

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::answer::{Answer, Ask};
-use super::{anthropic, openai, responses};
+use super::{anthropic, gemini, openai, responses};
 
 /// A wire format.
 pub(crate) trait Api: Sync {
@@ -14,8 +14,13 @@ pub(crate) trait Api: Sync {
     /// Refuses a request without the credential that the real provider asks for. Any value is accepted.
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal>;
 
-    /// Reads a chat request.
-    fn read(&self, body: &Value) -> Result<Ask, Refusal>;
+    /// Whether this is the path of a chat request.
+    fn is_at(&self, path: &str) -> bool {
+        path == self.path()
+    }
+
+    /// Reads a chat request. The path says more than where in few APIs.
+    fn read(&self, path: &str, body: &Value) -> Result<Ask, Refusal>;
 
     /// The answer as one JSON document.
     fn whole(&self, answer: &Answer) -> Value;
@@ -51,12 +56,13 @@ pub(crate) trait Api: Sync {
 }
 
 /// Every API that the provider speaks.
-const APIS: [&dyn Api; 3] = [&openai::ChatCompletions, &responses::Responses, &anthropic::Messages];
+const APIS: [&dyn Api; 4] =
+    [&openai::ChatCompletions, &responses::Responses, &anthropic::Messages, &gemini::GenerateContent];
 
 /// The API of a path below the version. The models are in several, told apart by Anthropic's version header; what is in none is
 /// answered as OpenAI would.
 pub(crate) fn of(path: &str, headers: &HeaderMap) -> &'static dyn Api {
-    let by_path = APIS.into_iter().find(|api| path == api.path());
+    let by_path = APIS.into_iter().find(|api| api.is_at(path));
     by_path.unwrap_or_else(|| match path.starts_with("/models") && headers.contains_key("anthropic-version") {
         true => &anthropic::Messages,
         false => &openai::ChatCompletions,
@@ -110,7 +116,7 @@ impl Refusal {
 
 /// Models that any of the APIs serves.
 pub(crate) fn is_served(model: &str) -> bool {
-    ["gpt-", "o1", "claude-", "text-embedding-"].iter().any(|prefix| model.starts_with(prefix))
+    ["gpt-", "o1", "claude-", "gemini-", "text-embedding-"].iter().any(|prefix| model.starts_with(prefix))
 }
 
 /// Reads `model`, which every API requires.

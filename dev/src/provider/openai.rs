@@ -29,7 +29,7 @@ impl Api for ChatCompletions {
         }
     }
 
-    fn read(&self, body: &Value) -> Result<Ask, Refusal> {
+    fn read(&self, _path: &str, body: &Value) -> Result<Ask, Refusal> {
         let model = read_model(body)?;
         let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
         let messages = messages.ok_or_else(|| Refusal::invalid("messages", "messages must be a non-empty array"))?;

@@ -52,7 +52,7 @@ impl Api for Responses {
         ChatCompletions.authorize(headers)
     }
 
-    fn read(&self, body: &Value) -> Result<Ask, Refusal> {
+    fn read(&self, _path: &str, body: &Value) -> Result<Ask, Refusal> {
         let model = read_model(body)?;
         refuse_others_fields(body)?;
         let max_tokens = body["max_output_tokens"].as_u64();

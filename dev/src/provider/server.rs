@@ -19,7 +19,7 @@ use super::scenario::{Behaviour, Ending, NewScenario, Scenarios, VERSION};
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Listed by `GET /v1/models`.
-const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-5", "text-embedding-3-small"];
+const MODELS: [&str; 5] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-5", "gemini-3-flash", "text-embedding-3-small"];
 
 pub(super) fn router() -> Router {
     Router::new()
@@ -59,7 +59,7 @@ async fn as_usual(method: Method, uri: Uri, headers: HeaderMap, request: Request
     let Ok(body) = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let path = uri.path().strip_prefix(VERSION);
+    let path = below_version(uri.path());
     answer(&method, path, &headers, &body, Behaviour::default(), Ending::default()).await
 }
 
@@ -67,9 +67,15 @@ async fn as_usual(method: Method, uri: Uri, headers: HeaderMap, request: Request
 /// without an answer.
 pub async fn answer_unconnected(request: http::Request<Bytes>, behaviour: Behaviour) -> Option<Response> {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().strip_prefix(VERSION);
+    let path = below_version(parts.uri.path());
     let response = answer(&parts.method, path, &parts.headers, &body, behaviour, Ending::default()).await;
     response.extensions().get::<deliver::EndConnection>().is_none().then_some(response)
+}
+
+/// What follows the version in a path; Gemini's is a name of its own.
+fn below_version(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix(VERSION)?;
+    Some(rest.strip_prefix("beta").unwrap_or(rest))
 }
 
 /// `path` is what follows the version; without it there is nothing here.
@@ -103,7 +109,7 @@ enum Task {
 fn task(api: &dyn Api, method: &Method, path: &str, body: &[u8]) -> Result<Task, Refusal> {
     let json = || serde_json::from_slice(body).map_err(|error| Refusal::invalid("body", format!("not JSON: {error}")));
     match (method.as_str(), path) {
-        ("POST", path) if path == api.path() => Ok(Task::Chat(Box::new(api.read(&json()?)?))),
+        ("POST", path) if api.is_at(path) => Ok(Task::Chat(Box::new(api.read(path, &json()?)?))),
         ("POST", "/embeddings") => Ok(Task::Document(embeddings::answer(&json()?)?)),
         ("GET", "/models") => Ok(Task::Document(api.models(&MODELS))),
         ("GET", path) if path.starts_with("/models/") => match path.trim_start_matches("/models/") {

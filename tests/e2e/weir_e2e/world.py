@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from anthropic import Anthropic
+from google import genai
 from openai import OpenAI
 
 from .admin import Admin
@@ -14,7 +15,12 @@ from .provider import Behaviour, FakeProvider, Received, Scenario
 from .waiting import eventually
 
 # The models that the fake provider knows under each schema.
-UPSTREAM_MODEL = {"openai": "gpt-4o", "openai_responses": "gpt-4o", "anthropic": "claude-sonnet-5"}
+UPSTREAM_MODEL = {
+    "openai": "gpt-4o",
+    "openai_responses": "gpt-4o",
+    "anthropic": "claude-sonnet-5",
+    "gemini": "gemini-3-flash",
+}
 
 # 2.50 $, 1.25 $ and 10 $ for a million tokens.
 PRICE = {
@@ -135,6 +141,12 @@ class World:
         secret = (key or self.key()).secret
         self.admin.settle()
         return Anthropic(base_url=self.gateway_url, api_key=secret, max_retries=0, timeout=30)
+
+    def gemini(self, key: Key | None = None) -> genai.Client:
+        """The official client, pointed at the gateway."""
+        secret = (key or self.key()).secret
+        self.admin.settle()
+        return genai.Client(api_key=secret, http_options={"base_url": self.gateway_url, "timeout": 30_000})
 
     def http(self, key: Key | None = None) -> httpx.Client:
         """A plain client that shows the key, for what no SDK lets out."""

@@ -50,6 +50,10 @@ pub fn said(schema: &str, answer: &Value) -> String {
             let items = answer["output"].as_array().into_iter().flatten();
             items.filter(|item| item["type"] == "message").map(|item| text(&item["content"], "text")).collect()
         }
+        "gemini" => {
+            let candidates = answer["candidates"].as_array().into_iter().flatten();
+            candidates.map(|candidate| text(&candidate["content"]["parts"], "text")).collect()
+        }
         _ => text(&answer["content"], "text"),
     }
 }
@@ -68,6 +72,10 @@ pub fn said_in_event(schema: &str, event: &Event) -> String {
         return choices.filter_map(|choice| choice["delta"]["content"].as_str()).collect();
     }
     let json = event.json();
+    if schema == "gemini" {
+        assert_eq!(event.name, None, "{event:?}");
+        return said(schema, &json);
+    }
     assert_eq!(json["type"].as_str(), event.name.as_deref(), "{event:?}");
     let text = match json["type"].as_str() {
         Some("content_block_delta") => json["delta"]["text"].as_str(),
@@ -82,6 +90,7 @@ pub fn is_last(schema: &str, event: &Event) -> bool {
     match schema {
         "openai" => event.data == "[DONE]",
         "openai_responses" => event.name.as_deref() == Some("response.completed"),
+        "gemini" => !event.json()["candidates"][0]["finishReason"].is_null(),
         _ => event.name.as_deref() == Some("message_stop"),
     }
 }
@@ -106,8 +115,11 @@ pub fn check_error(schema: &str, received: &Received, status: u16, code: &str, p
     assert_eq!(received.status(), status, "{}", received.text());
     assert_eq!(received.header("content-type"), Some("application/json"), "{received:?}");
     let body = received.json();
-    let kind = body["error"]["type"].clone();
-    assert_eq!(kind, type_of(schema, status), "{body}");
+    if schema == "gemini" {
+        assert_eq!(body["error"]["code"], status, "{body}");
+    } else {
+        assert_eq!(body["error"]["type"], type_of(schema, status), "{body}");
+    }
     check_error_body(schema, &body, Some(code), param)
 }
 
@@ -118,6 +130,13 @@ pub fn check_error(schema: &str, received: &Received, status: u16, code: &str, p
 #[track_caller]
 pub fn check_error_body(schema: &str, body: &Value, code: Option<&str>, param: Option<&str>) -> String {
     let error = &body["error"];
+    if schema == "gemini" {
+        let details = error["details"].as_array().into_iter().flatten();
+        let said = |name: &str| details.clone().find_map(|detail| detail.pointer(name)?.as_str());
+        assert!(code.is_none_or(|code| said("/reason") == Some(code)), "{code:?} in {body}");
+        assert!(param.is_none_or(|param| said("/fieldViolations/0/field") == Some(param)), "{param:?} in {body}");
+        return error["message"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    }
     let has = |name: &str| error.get(name).is_some();
     if schema == "anthropic" {
         assert_eq!(body["type"], "error", "{body}");

@@ -22,9 +22,10 @@ pub struct World {
     envoy: Option<Envoy>,
 }
 
-/// Where a client of this schema asks for a chat.
+/// Where a client of this schema asks for a whole chat; Gemini's path names the model, too.
 pub fn path_of(schema: &str) -> &'static str {
     match schema {
+        "gemini" => "/v1beta/models/m:generateContent",
         "openai" => "/v1/chat/completions",
         "openai_responses" => "/v1/responses",
         _ => "/v1/messages",
@@ -51,6 +52,7 @@ pub fn ask(schema: &str, model: &str, fields: Value) -> Value {
     let mut body = match schema {
         "openai" => json!({"model": model, "messages": question}),
         "openai_responses" => json!({"model": model, "input": question}),
+        "gemini" => json!({"model": model, "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}),
         _ => json!({"model": model, "messages": question, "max_tokens": 100}),
     };
     let body_fields = body.as_object_mut().expect("an object");
@@ -122,9 +124,23 @@ impl World {
         })
     }
 
-    /// What a client of this schema gets for this body.
+    /// What a client of this schema gets for this body. What Gemini's clients say in the path is taken out of it.
+    ///
+    /// # Panics
+    /// If such a body is no JSON.
     pub fn send(&mut self, schema: &str, body: impl Into<Vec<u8>>) -> Received {
-        let request = Request::post(path_of(schema), body);
+        let mut body: Vec<u8> = body.into();
+        let mut path = path_of(schema).to_owned();
+        if schema == "gemini" {
+            let mut said: Value = serde_json::from_slice(&body).expect("a JSON body");
+            let fields = said.as_object_mut().expect("an object");
+            let streams = fields.shift_remove("stream") == Some(Value::Bool(true));
+            let action = if streams { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            let model = fields.shift_remove("model").unwrap_or_default();
+            path = format!("/v1beta/models/{}:{action}", model.as_str().unwrap_or("m"));
+            body = said.to_string().into_bytes();
+        }
+        let request = Request::post(&path, body);
         let request = if schema == "anthropic" { request.header("anthropic-version", "2023-06-01") } else { request };
         self.request(&request)
     }
@@ -160,8 +176,11 @@ fn credential(number: usize) -> String {
 /// # Panics
 /// Never: it is well-formed.
 pub fn deployment(schema: &str, number: usize) -> Deployment {
-    let (header, prefix) = if schema == "anthropic" { ("x-api-key", "") } else { ("authorization", "Bearer ") };
-    let model = if schema == "anthropic" { "claude-sonnet-5" } else { "gpt-4o" };
+    let (header, prefix, model) = match schema {
+        "anthropic" => ("x-api-key", "", "claude-sonnet-5"),
+        "gemini" => ("x-goog-api-key", "", "gemini-3-flash"),
+        _ => ("authorization", "Bearer ", "gpt-4o"),
+    };
     let deployment = json!({
         "id": format!("deployment-{number}"), "provider_id": format!("provider-{number}"), "provider_name": schema,
         "schema": schema, "authority": "provider.example", "scheme": "https", "base_path": "/v1", "model": model,

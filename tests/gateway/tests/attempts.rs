@@ -5,7 +5,7 @@ use weir_gateway_tests::{World, ask, check_error, check_error_body, events, is_l
 use weir_test_proxy::{Ended, Sent};
 
 /// All schemas of clients and of providers.
-const ALL: [&str; 3] = ["openai", "anthropic", "openai_responses"];
+const ALL: [&str; 4] = ["openai", "anthropic", "openai_responses", "gemini"];
 
 fn status(code: u16, body: Value) -> Value {
     json!({"type": "status", "status": code, "body": body})
@@ -51,12 +51,21 @@ fn failures() -> Vec<Value> {
 fn check_apart(schemas: [&str; 2], sent: &[Sent]) {
     for (number, (sent, schema)) in sent.iter().zip(schemas).enumerate() {
         let canaries = sent.headers.iter().filter(|(_, value)| String::from_utf8_lossy(value).contains("canary"));
-        let (own, prefix) = if schema == "anthropic" { ("x-api-key", "") } else { ("authorization", "Bearer ") };
+        let (own, prefix) = match schema {
+            "anthropic" => ("x-api-key", ""),
+            "gemini" => ("x-goog-api-key", ""),
+            _ => ("authorization", "Bearer "),
+        };
         assert_eq!(sent.header(own), Some(format!("{prefix}sk-canary-{number}").as_str()));
         assert_eq!(canaries.count(), 1, "{:?}", sent.headers);
         let is_internal = |name: &str| name.starts_with("x-weir-") || name.starts_with("x-envoy-");
         assert!(!sent.headers.iter().any(|(name, value)| is_internal(name) || value.starts_with(b"Bearer weir_")));
-        assert_eq!(sent.header(":path"), Some(path_of(schema)));
+        match schema {
+            "gemini" => {
+                assert!(sent.header(":path").is_some_and(|path| path.starts_with("/v1/models/gemini-3-flash:")))
+            }
+            schema => assert_eq!(sent.header(":path"), Some(path_of(schema))),
+        }
         assert_eq!(sent.header("anthropic-version").is_some(), schema == "anthropic");
     }
 }

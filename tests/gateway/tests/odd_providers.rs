@@ -5,7 +5,7 @@ use weir_gateway_tests::{World, ask, check_error, check_error_body, dollars, sai
 use weir_test_proxy::{Received, Request};
 
 /// All schemas of clients and of providers.
-const CLIENTS: [&str; 3] = ["openai", "anthropic", "openai_responses"];
+const CLIENTS: [&str; 4] = ["openai", "anthropic", "openai_responses", "gemini"];
 const WORDS: &str = "temperature must be below 2";
 
 fn status(code: u16, body: Value) -> Value {
@@ -113,10 +113,12 @@ fn an_answer_has_the_name_by_which_its_model_was_asked_and_is_read_if_it_is_comp
                         received.status() == 200 && text.contains("the-clients-name") && text.contains("Hello"),
                         "{text}"
                     );
-                    assert!(!["gpt-4o", "claude-sonnet-5"].iter().any(|name| text.contains(name)), "{text}");
                     assert!(
-                        ["gpt-4o", "claude-sonnet-5"].contains(&received.header("x-weir-model").unwrap_or_default())
+                        !["gpt-4o", "claude-sonnet-5", "gemini-3-flash"].iter().any(|name| text.contains(name)),
+                        "{text}"
                     );
+                    let served = received.header("x-weir-model").unwrap_or_default();
+                    assert!(["gpt-4o", "claude-sonnet-5", "gemini-3-flash"].contains(&served), "{served}");
                     assert_eq!(received.header("content-encoding"), None);
                 }
             }

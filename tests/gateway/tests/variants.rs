@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use weir_gateway_tests::{World, ask, dollars, said_in_stream};
 
 /// All schemas of clients and of providers.
-const ALL: [&str; 3] = ["openai", "anthropic", "openai_responses"];
+const ALL: [&str; 4] = ["openai", "anthropic", "openai_responses", "gemini"];
 
 fn streamed(body: String) -> Value {
     json!({"type": "status", "status": 200, "body": body, "headers": {"content-type": "text/event-stream"}})
@@ -40,6 +40,13 @@ fn between(schema: &str) -> Vec<Value> {
             json!({"type": "message_delta", "delta": null, "usage": null}),
             json!({"type": "content_block_delta", "index": 0, "delta": {"type": "of_tomorrow", "note": "words"}}),
             json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}),
+        ],
+        "gemini" => vec![
+            json!({"usageMetadata": {"promptTokenCount": 1}}),
+            json!({"candidates": []}),
+            json!({"candidates": [{"index": 0, "safetyRatings": [{"category": "x", "probability": "LOW"}]}]}),
+            json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": ""}]}}]}),
+            json!({"candidates": [{"index": 0, "content": {"role": "model"}}], "responseId": "r"}),
         ],
         _ => vec![
             json!({"type": "response.status", "note": "words"}),
@@ -81,6 +88,13 @@ fn stream(schema: &str, pieces: [&str; 2], between: &Value) -> String {
                 json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
                 json!({"type": "message_stop"}),
             ]
+        }
+        "gemini" => {
+            let piece = |text: &str| json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": text}]}}]});
+            let mut last = piece("");
+            last["candidates"][0]["finishReason"] = json!("STOP");
+            last["usageMetadata"] = json!({"promptTokenCount": 1, "candidatesTokenCount": 9, "totalTokenCount": 10});
+            vec![piece(pieces[0]), between.clone(), piece(pieces[1]), last]
         }
         _ => {
             let at = |mut event: Value| {
@@ -151,6 +165,8 @@ fn answer(schema: &str, usage: &Value) -> Value {
             json!({"id": "i", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
             "content": [{"type": "text", "text": text}], "usage": usage})
         }
+        "gemini" => json!({"responseId": "i", "modelVersion": "gemini", "usageMetadata": usage, "candidates": [
+            {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}]}),
         _ => {
             json!({"id": "i", "object": "response", "status": "completed", "model": "gpt-4o", "usage": usage, "output": [
             {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": text, "annotations": []}]}]})
@@ -177,6 +193,21 @@ fn figures_are_read_as_they_are_meant_in_every_schema() {
         ("anthropic", json!({"input_tokens": 100, "output_tokens": 20, "cache_creation": null}), [100, 0, 20]),
         ("openai", json!({"prompt_tokens": 100.0, "completion_tokens": 20, "total_tokens": 120}), [100, 0, 20]),
         ("openai", json!({"input_tokens": 100, "output_tokens": 20}), [100, 0, 20]),
+        (
+            "gemini",
+            json!({"promptTokenCount": 100, "candidatesTokenCount": 20, "cachedContentTokenCount": 9}),
+            [100, 9, 20],
+        ),
+        (
+            "gemini",
+            json!({"promptTokenCount": 100, "candidatesTokenCount": 20, "thoughtsTokenCount": 30}),
+            [100, 0, 50],
+        ),
+        (
+            "gemini",
+            json!({"promptTokenCount": 90, "toolUsePromptTokenCount": 10, "thoughtsTokenCount": 20}),
+            [100, 0, 20],
+        ),
     ] {
         for client in ALL {
             let mut world = World::new();
@@ -199,6 +230,8 @@ fn whatever_is_reported_there_is_one_record_and_its_cost_is_the_clients() {
             json!([]),
             json!("many"),
             json!({"prompt_tokens": -5, "completion_tokens": "x", "input_tokens": -5, "output_tokens": []}),
+            json!({"promptTokenCount": -5, "candidatesTokenCount": "x", "thoughtsTokenCount": []}),
+            json!({"promptTokenCount": 1e15, "candidatesTokenCount": 1e15, "thoughtsTokenCount": 1e15}),
             json!({"prompt_tokens": 1e15, "completion_tokens": 1e15, "input_tokens": 1e15, "output_tokens": 1e15}),
             json!({"prompt_tokens": 18446744073709551615_u64, "completion_tokens": 1, "input_tokens": 18446744073709551615_u64, "output_tokens": 1}),
         ] {

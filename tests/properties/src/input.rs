@@ -52,11 +52,28 @@ pub(crate) fn schema(bits: u8, bit: u8) -> Schema {
     }
 }
 
+/// What a body of a Gemini client says here where its path asks for a stream.
+const STREAMED: &str = r#""labels":{"path":"stream"}"#;
+
+/// Where a client of this schema asks for a chat. Gemini's path alone says more: the model, `m`, and whether the answer is a stream.
+pub fn path(client: Schema, body: &[u8]) -> &'static str {
+    let is_streamed = || body.windows(STREAMED.len()).any(|bytes| bytes == STREAMED.as_bytes());
+    match client.name() {
+        "openai" => "/v1/chat/completions",
+        "openai_responses" => "/v1/responses",
+        "gemini" if is_streamed() => "/v1beta/models/m:streamGenerateContent?alt=sse",
+        "gemini" => "/v1beta/models/m:generateContent",
+        _ => "/v1/messages",
+    }
+}
+
 /// A good request for chat, as short as it can be.
 pub fn request(client: Schema, stream: bool) -> &'static str {
     match (client.name(), stream) {
         ("openai_responses", false) => r#"{"model":"m","input":"hi"}"#,
         ("openai_responses", true) => r#"{"model":"m","stream":true,"input":"hi"}"#,
+        ("gemini", false) => r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
+        ("gemini", true) => r#"{"labels":{"path":"stream"},"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#,
         (_, false) => r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#,
         (_, true) => r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::input::{anthropic, chat, openai, responses};
+use crate::input::{chat, path};
 use uuid::Uuid;
 use weir_config::{Capabilities, CredentialPlacement, Deployment, GuardrailProfile, GuardrailsConfig, ProviderConfig};
 use weir_exchange::{Body, Exchange, NamedProfile, Principal, Shared};
@@ -78,11 +78,7 @@ impl fmt::Debug for Outcome {
 impl Proxy {
     /// Sends a request for chat by a client of one schema to a provider of another. `Err`: it was refused.
     pub fn send(client: Schema, provider: Schema, profile: GuardrailProfile, body: &[u8]) -> Result<Self, Reply> {
-        let (path, operation) = match client.name() {
-            "openai" => ("/v1/chat/completions", chat(openai())),
-            "openai_responses" => ("/v1/responses", chat(responses())),
-            _ => ("/v1/messages", chat(anthropic())),
-        };
+        let (path, operation) = (path(client, body), chat(client));
         let length = body.len().to_string();
         let mut host = FakeHost::with_request(&[
             (":method", "POST"),
@@ -97,7 +93,7 @@ impl Proxy {
         let mut exchange = Exchange::new(Uuid::nil(), 0);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
-        request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, body).ok());
+        request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, path, body).ok());
         let named = Rc::new(NamedProfile { id: "p".into(), profile });
         request.principal = Some(Rc::new(Principal { guardrail_profile: Some(named), ..Principal::default() }));
         let shared = Shared::new(exchange);

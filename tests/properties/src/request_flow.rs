@@ -6,8 +6,7 @@ use weir_llm::read_head;
 use weir_llm::text::request_texts;
 
 use crate::detectors::{rules, unredacted};
-use crate::input::{anthropic, chat};
-use crate::input::{choice, schema};
+use crate::input::{anthropic, chat, choice, path, schema};
 use crate::proxy::{CREDENTIAL, Proxy, UPSTREAM_MODEL};
 
 /// The first byte chooses the schemas; the rest is a body.
@@ -19,7 +18,7 @@ pub fn check(data: &[u8]) {
     let (bits, body) = choice(data);
     let (client, provider) = (schema(bits, 0), schema(bits, 1));
     let operation = chat(client);
-    let Ok(head) = read_head(operation, body) else { return };
+    let Ok(head) = read_head(operation, path(client, body), body) else { return };
     let proxy = match Proxy::send(client, provider, rules(Action::Redact, Action::Redact), body) {
         Ok(proxy) => proxy,
         Err(reply) => {
@@ -34,7 +33,7 @@ pub fn check(data: &[u8]) {
     let sent = proxy.sent_body();
     assert_eq!(proxy.sent_header("content-length"), Some(sent.len().to_string()));
     let operation = self::chat(provider);
-    let sent_head = read_head(operation, sent).expect("a good request is sent");
+    let sent_head = read_head(operation, "", sent).expect("a good request is sent");
     assert_eq!((sent_head.model.as_str(), sent_head.stream), (UPSTREAM_MODEL, head.stream));
     for text in request_texts(operation, sent).expect("a request that can be read is sent").texts {
         assert!(unredacted(&text.value).is_empty(), "{:?} was sent", text.value);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_llm::{Kind, Operation, RequestHead, read_head};
 
-use crate::input::{chat, is_json, openai, operations, responses};
+use crate::input::{chat, is_json, openai, operations, path, responses};
 
 /// The bytes are a body.
 ///
@@ -11,7 +11,7 @@ use crate::input::{chat, is_json, openai, operations, responses};
 /// for usage, changes that and no other byte.
 pub fn check(data: &[u8]) {
     for operation in operations() {
-        if let Ok(head) = read_head(operation, data) {
+        if let Ok(head) = read_head(operation, path(operation.schema(), data), data) {
             check_head(operation, data, &head);
         }
     }
@@ -19,18 +19,22 @@ pub fn check(data: &[u8]) {
 
 fn check_head(operation: Operation, body: &[u8], head: &RequestHead) {
     assert!(is_json(body), "no JSON was accepted");
-    let written = body.get(head.model_span.clone()).expect("the model stands in the body");
-    assert_eq!(serde_json::from_slice::<String>(written).ok().as_deref(), Some(head.model.as_str()));
     assert!(!head.model.trim().is_empty());
     let value = serde_json::from_slice::<Value>(body).ok();
+    let Some(span) = head.model_span.clone() else {
+        assert_eq!((head.model.as_str(), head.with_model(body, "other")), ("m", body.to_vec()));
+        return;
+    };
+    let written = body.get(span.clone()).expect("the model stands in the body");
+    assert_eq!(serde_json::from_slice::<String>(written).ok().as_deref(), Some(head.model.as_str()));
     if let Some(value) = &value {
         check_values(operation, value, head);
     }
 
     let renamed = head.with_model(body, "an\"other");
-    let expect = [&body[..head.model_span.start], br#""an\"other""#, &body[head.model_span.end..]].concat();
+    let expect = [&body[..span.start], br#""an\"other""#, &body[span.end..]].concat();
     assert_eq!(renamed, expect, "another byte than the model's changed");
-    let again = read_head(operation, &renamed).expect("another model makes it no other request");
+    let again = read_head(operation, "", &renamed).expect("another model makes it no other request");
     assert_eq!(again.model, "an\"other");
     assert_eq!((again.stream, again.max_output_tokens), (head.stream, head.max_output_tokens));
 
@@ -71,7 +75,7 @@ fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
 
 fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
     let asked = head.adapted(body, "m", true, Vec::new());
-    let again = read_head(chat(openai()), &asked).expect("asking for usage makes it no other request");
+    let again = read_head(chat(openai()), "", &asked).expect("asking for usage makes it no other request");
     assert_eq!((again.model.as_str(), again.stream), ("m", head.stream));
     assert_eq!(again.include_usage, head.stream || head.include_usage);
     let Some(mut expect) = value else { return };

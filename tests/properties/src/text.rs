@@ -69,11 +69,17 @@ fn is_answer(schema: Schema, json: &[u8]) -> bool {
         #[serde(rename = "output")]
         _output: Vec<IgnoredAny>,
     }
+    #[derive(Deserialize)]
+    struct Candidates {
+        #[serde(rename = "candidates")]
+        _candidates: Vec<IgnoredAny>,
+    }
     // An object alone: serde would read a struct from a list as well.
     json.trim_ascii_start().starts_with(b"{")
         && match schema.name() {
             "openai" => serde_json::from_slice::<Completion>(json).is_ok(),
             "openai_responses" => serde_json::from_slice::<Response>(json).is_ok(),
+            "gemini" => serde_json::from_slice::<Candidates>(json).is_ok(),
             _ => serde_json::from_slice::<Message>(json).is_ok(),
         }
 }
@@ -115,6 +121,10 @@ fn said_in_request(operation: Operation, body: &Value) -> Vec<String> {
                 said.extend(tool["description"].as_str().map(str::to_owned));
             }
         }
+        _ if operation.schema().name() == "gemini" => {
+            contents(&body["contents"], &mut said);
+            contents(&body["systemInstruction"], &mut said);
+        }
         _ => {
             if operation == chat(anthropic()) {
                 content(&body["system"], &mut said);
@@ -139,6 +149,11 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
     match client.name() {
         "anthropic" => content(&body["content"], &mut said),
         "openai_responses" => items(&body["output"], &mut said),
+        "gemini" => {
+            for candidate in body["candidates"].as_array().into_iter().flatten() {
+                contents(&candidate["content"], &mut said);
+            }
+        }
         _ => {
             for choice in body["choices"].as_array().into_iter().flatten() {
                 content(&choice["message"]["content"], &mut said);
@@ -147,6 +162,14 @@ fn said_in_answer(client: Schema, body: &Value) -> Vec<String> {
         }
     }
     said
+}
+
+/// What contents of Gemini's say, one or several.
+fn contents(contents: &Value, said: &mut Vec<String>) {
+    let each = contents.as_array().into_iter().flatten().chain(contents.is_object().then_some(contents));
+    for part in each.filter_map(|content| content["parts"].as_array()).flatten() {
+        said.extend(part["text"].as_str().map(str::to_owned));
+    }
 }
 
 /// What items say: their content, the arguments of calls and the outputs of tools.

@@ -239,7 +239,7 @@ proptest! {
     fn requests_take_work_in_proportion((client, growth) in growth(requests()), provider in schema()) {
         let make = |count| growth.made(count);
         let operation = chat(client);
-        check("head", &make, &|body| _ = read_head(operation, body))?;
+        check("head", &make, &|body| _ = read_head(operation, "", body))?;
         check("estimate", &make, &|body| _ = request_tokens(operation, body))?;
         check("adaptation", &make, &|body| _ = client.adapt(body, &less()))?;
         check("guardrails and translation", &make, &|body| {

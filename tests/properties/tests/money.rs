@@ -78,7 +78,7 @@ fn run(case: &Case) -> (String, Option<String>, Value) {
     let mut exchange = Exchange::new(Uuid::nil(), 0);
     let request = exchange.prepare().expect("no attempt was made");
     request.operation = Some(operation);
-    request.body = Body::new(Rc::new(body.clone().into_bytes()), read_head(operation, body.as_bytes()).ok());
+    request.body = Body::new(Rc::new(body.clone().into_bytes()), read_head(operation, "", body.as_bytes()).ok());
     request.principal = Some(Rc::new(Principal { tenant_id: "t".into(), ..Principal::default() }));
     let shared = Shared::new(exchange);
 

@@ -101,7 +101,7 @@ impl<'a> Fleet<'a> {
         request.operation = Some(operation);
         request.principal = Some(Rc::clone(&self.principal));
         request.catalog = Some(Rc::clone(&self.catalog));
-        request.body = Body::new(Rc::new(BODY.into()), read_head(operation, BODY.as_bytes()).ok());
+        request.body = Body::new(Rc::new(BODY.into()), read_head(operation, "", BODY.as_bytes()).ok());
         let shared = Shared::new(exchange);
         let id = StreamId::try_from(number + 1).unwrap();
         (envoy.host.now, envoy.host.stream) = (now, id);

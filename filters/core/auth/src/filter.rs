@@ -120,8 +120,12 @@ struct Lookup {
 fn nothing_here() -> String {
     let mut paths: Vec<String> = Schema::all()
         .flat_map(|schema| schema.endpoints())
-        .filter(|endpoint| !endpoint.path.ends_with('/'))
-        .map(|endpoint| format!("/v1{}", endpoint.path))
+        .filter(|endpoint| endpoint.method == "POST" || !endpoint.names_model())
+        .map(|endpoint| {
+            let version = endpoint.versions.first().copied().unwrap_or_default();
+            let model = if endpoint.names_model() { "MODEL" } else { "" };
+            [version, endpoint.path, model, endpoint.action].concat()
+        })
         .collect();
     paths.sort_unstable();
     paths.dedup();

@@ -15,8 +15,8 @@ pub use rules::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 pub struct RequestHead {
     /// The model asked for.
     pub model: String,
-    /// Where its JSON string stands in the body, quotes included.
-    pub model_span: Range<usize>,
+    /// Where its JSON string stands in the body, quotes included; `None`: the path names it.
+    pub model_span: Option<Range<usize>>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
     /// The most output tokens that the client accepts in each answer, if it says so.
@@ -32,22 +32,24 @@ pub struct RequestHead {
 /// Reads and checks the head of a request body: one JSON object without duplicate names, every field that Weir itself
 /// relies on of the right type, and messages that each have a role. What it does not read stays the provider's to judge,
 /// but it must be JSON that all read alike (`reader`), so that a request means the same to whichever provider it meets.
-pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, RequestError> {
+///
+/// `path` is the request's, with its query; it matters only to operations whose path names the model.
+pub fn read_head(operation: Operation, path: &str, body: &[u8]) -> Result<RequestHead, RequestError> {
     let rules =
         operation.schema().head(operation.kind()).ok_or_else(|| RequestError::new("this operation takes no body"))?;
     let fields = TopFields::read(rules, body)?;
-    let model_json = fields.get("model").ok_or_else(|| RequestError::new("a model is required").at("model"))?;
-    let model = read_as::<String>(model_json, "model", "a string")?;
+    let (model, model_span) = match operation.streams() {
+        Some(stream) => (model_of_path(operation, path, stream)?, None),
+        None => read_model(body, &fields)?,
+    };
     if model.trim().is_empty() {
         return Err(RequestError::new("a model is required").at("model"));
     }
-    let model_span =
-        span_in(body, model_json).ok_or_else(|| RequestError::new("the model was not found").at("model"))?;
     check_content(&rules.content, &fields)?;
     let mut head = RequestHead {
         model,
         model_span,
-        stream: false,
+        stream: operation.streams().unwrap_or(false),
         max_output_tokens: None,
         choices: 1,
         include_usage: false,
@@ -60,10 +62,28 @@ pub fn read_head(operation: Operation, body: &[u8]) -> Result<RequestHead, Reque
     Ok(head)
 }
 
+fn read_model(body: &[u8], fields: &TopFields<'_>) -> Result<(String, Option<Range<usize>>), RequestError> {
+    let json = fields.get("model").ok_or_else(|| RequestError::new("a model is required").at("model"))?;
+    let model = read_as::<String>(json, "model", "a string")?;
+    let span = span_in(body, json).ok_or_else(|| RequestError::new("the model was not found").at("model"))?;
+    Ok((model, Some(span)))
+}
+
+/// The query by which a stream is one of events. Without it, it would be one long list, which no client here reads.
+const EVENTS: &str = "alt=sse";
+
+fn model_of_path(operation: Operation, path: &str, stream: bool) -> Result<String, RequestError> {
+    let has_events = path.split_once('?').is_some_and(|(_, query)| query.split('&').any(|one| one == EVENTS));
+    if stream && !has_events {
+        return Err(RequestError::unsupported("a stream is sent as events: ask for it with ?alt=sse").at("alt"));
+    }
+    operation.model_of_path(path).ok_or_else(|| RequestError::new("a model is required").at("model"))
+}
+
 impl RequestHead {
     /// The body with another model, everything else byte for byte. `body` must be the one that the head was read from.
     pub fn with_model(&self, body: &[u8], model: &str) -> Vec<u8> {
-        spliced(body, &mut [self.model_edit(model)])
+        spliced(body, &mut self.model_edit(model).into_iter().collect::<Vec<_>>())
     }
 
     /// The body of a chat with another model, with these edits, and if `ask_usage` with `stream_options.include_usage` true where
@@ -75,17 +95,18 @@ impl RequestHead {
         ask_usage: bool,
         mut edits: Vec<(Range<usize>, Vec<u8>)>,
     ) -> Vec<u8> {
-        edits.push(self.model_edit(model));
+        edits.extend(self.model_edit(model));
         if ask_usage && self.stream && !self.include_usage {
             edits.extend(self.usage_edit(body));
         }
         spliced(body, &mut edits)
     }
 
-    fn model_edit(&self, model: &str) -> (Range<usize>, Vec<u8>) {
+    fn model_edit(&self, model: &str) -> Option<(Range<usize>, Vec<u8>)> {
+        let span = self.model_span.clone()?;
         let mut name = Vec::with_capacity(model.len().saturating_add(2));
         write_string(model, &mut name);
-        (self.model_span.clone(), name)
+        Some((span, name))
     }
 
     fn usage_edit(&self, body: &[u8]) -> Option<(Range<usize>, Vec<u8>)> {
@@ -128,6 +149,9 @@ fn read_answer_options(
     fields: &TopFields<'_>,
     head: &mut RequestHead,
 ) -> Result<(), RequestError> {
+    if let Some(within) = options.within {
+        return read_settings(options, within, fields, head);
+    }
     if let Some(value) = fields.get("stream") {
         head.stream = read_as(value, "stream", "true or false")?;
     }
@@ -138,7 +162,7 @@ fn read_answer_options(
             head.max_output_tokens = Some(head.max_output_tokens.map_or(limit, |known: u64| known.max(limit)));
         }
     }
-    if let Some(value) = options.choices.and_then(|name| fields.get(name)) {
+    if let Some(value) = options.choices.iter().find_map(|name| fields.get(name)) {
         head.choices = read_as(value, "n", "a whole number")?;
     }
     if options.stream_options {
@@ -148,6 +172,36 @@ fn read_answer_options(
         if let Some(value) = fields.get("stream_options") {
             head.include_usage = read_include_usage(value)?;
         }
+    }
+    Ok(())
+}
+
+/// The same where they stand in a field of their own, which has several spellings, as they have.
+fn read_settings(
+    options: &AnswerOptions,
+    within: &[&str],
+    fields: &TopFields<'_>,
+    head: &mut RequestHead,
+) -> Result<(), RequestError> {
+    let mut said = within.iter().filter_map(|name| Some((*name, fields.get(name)?)));
+    let Some((place, settings)) = said.next() else { return Ok(()) };
+    if let Some((other, _)) = said.next() {
+        return Err(RequestError::new("the field stands there twice").at(other));
+    }
+    let settings = Fields::of(settings).ok_or_else(|| RequestError::new("an object is expected").at(place))?;
+    if let Some(name) = settings.duplicate() {
+        return Err(RequestError::new("the field stands twice").at(&format!("{place}.{name}")));
+    }
+    let number = |name: &str| {
+        let value = settings.get(name)?;
+        Some(read_as::<u64>(value, name, "a whole number, at least 0,"))
+    };
+    for limit in options.limits.iter().filter_map(|name| number(name)) {
+        let limit = limit?;
+        head.max_output_tokens = Some(head.max_output_tokens.map_or(limit, |known| known.max(limit)));
+    }
+    for choices in options.choices.iter().filter_map(|name| number(name)) {
+        head.choices = choices?.max(head.choices);
     }
     Ok(())
 }

@@ -2,9 +2,6 @@ use std::borrow::Cow;
 
 use crate::schema::{Endpoint, Kind, Schema};
 
-/// The version that all schemas' clients ask for.
-const VERSION: &str = "/v1";
-
 /// What a client asks for, by method and path: what, and in which schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -31,20 +28,18 @@ impl Operation {
     /// request has the header that only one schema's clients send; without any the first schema counts.
     pub fn of(method: &str, path: &str, has_header: &dyn Fn(&str) -> bool) -> Result<Self, NoOperation> {
         let path = without_query(path);
-        let mut found = Schema::all().filter_map(|schema| {
-            let endpoint = schema.endpoints().iter().find(|endpoint| is_at(endpoint, path))?;
-            Some(Self { endpoint, schema })
-        });
-        let first = found.next().ok_or(NoOperation::UnknownPath)?;
-        let operation = match found.next() {
-            None => first,
-            Some(second) => {
-                let spoken = Schema::by_header(has_header);
-                [first, second].into_iter().chain(found).find(|one| Some(one.schema) == spoken).unwrap_or(first)
-            }
+        let at_path = || {
+            let of_schema = |schema: Schema| schema.endpoints().iter().map(move |endpoint| Self { endpoint, schema });
+            Schema::all().flat_map(of_schema).filter(|operation| is_at(operation.endpoint, path))
         };
-        let takes = operation.endpoint.method;
-        if method == takes { Ok(operation) } else { Err(NoOperation::WrongMethod { takes }) }
+        let mut found = at_path().filter(|operation| operation.endpoint.method == method);
+        let Some(first) = found.next() else {
+            let other = at_path().next().ok_or(NoOperation::UnknownPath)?;
+            return Err(NoOperation::WrongMethod { takes: other.endpoint.method });
+        };
+        let Some(second) = found.next() else { return Ok(first) };
+        let spoken = Schema::by_header(has_header);
+        Ok([first, second].into_iter().chain(found).find(|one| Some(one.schema) == spoken).unwrap_or(first))
     }
 
     /// The names of all operations; schemas may share one.
@@ -80,9 +75,15 @@ impl Operation {
         self.endpoint.name
     }
 
-    /// The path behind the API's version.
-    pub fn path(self) -> &'static str {
-        self.endpoint.path
+    /// The path that clients ask, with its version; `None`: it names a model.
+    pub fn path(self) -> Option<String> {
+        let Endpoint { versions, path, .. } = self.endpoint;
+        (!self.endpoint.names_model()).then(|| [versions.first().copied().unwrap_or_default(), path].concat())
+    }
+
+    /// Whether the answer is streamed, where the path and not the body says it.
+    pub fn streams(self) -> Option<bool> {
+        self.endpoint.streams
     }
 
     /// Whether its requests have a JSON body.
@@ -93,22 +94,31 @@ impl Operation {
         }
     }
 
-    /// The model that the path of a request for one names, percent-decoded.
-    pub fn model_of_path(path: &str) -> Option<String> {
-        let (_, model) = without_query(path).split_once("/v1/models/")?;
-        (!model.is_empty()).then(|| percent_decoded(model).into_owned())
+    /// The model that the path of such a request names, percent-decoded; `None`: it names none.
+    pub fn model_of_path(self, path: &str) -> Option<String> {
+        rest_of(self.endpoint, without_query(path))
+            .filter(|_| self.endpoint.names_model())
+            .map(|model| percent_decoded(model).into_owned())
     }
 }
 
 fn is_at(endpoint: &Endpoint, path: &str) -> bool {
-    let below = |before: &str| {
-        let rest = path.strip_prefix(before).and_then(|rest| rest.strip_prefix(VERSION));
-        rest.is_some_and(|rest| match endpoint.path.strip_suffix('/') {
-            Some(_) => rest.strip_prefix(endpoint.path).is_some_and(|model| !model.is_empty()),
-            None => rest == endpoint.path,
-        })
+    rest_of(endpoint, path).is_some()
+}
+
+/// What a path without its query has in the place of a model's name, or nothing where the endpoint has no such place; `None`: the path is
+/// another one.
+fn rest_of<'a>(endpoint: &Endpoint, path: &'a str) -> Option<&'a str> {
+    let of_version = |path: &'a str| {
+        let path =
+            endpoint.versions.iter().find_map(|version| path.strip_prefix(version)?.strip_prefix(endpoint.path))?;
+        match endpoint.names_model() {
+            true => path.strip_suffix(endpoint.action).filter(|model| !model.is_empty()),
+            false => Some(path).filter(|rest| rest.is_empty()),
+        }
     };
-    below("") || endpoint.also_below.iter().any(|before| below(before))
+    let below = |before: &&str| of_version(path.strip_prefix(*before)?);
+    of_version(path).or_else(|| endpoint.also_below.iter().find_map(below))
 }
 
 pub(crate) fn without_query(path: &str) -> &str {
@@ -168,6 +178,12 @@ mod tests {
         check("DELETE", "/v1/models", "", Err(NoOperation::WrongMethod { takes: "GET" }));
         check("POST", "/v1/chat/completions/x", "", Err(NoOperation::UnknownPath));
         check("GET", "/", "", Err(NoOperation::UnknownPath));
+        check("POST", "/v1beta/models/m:generateContent", "", Ok((Kind::Chat, "gemini")));
+        check("POST", "/v1beta/models/m:streamGenerateContent?alt=sse", "", Ok((Kind::Chat, "gemini")));
+        check("POST", "/v1beta/models/:generateContent", "", Err(NoOperation::WrongMethod { takes: "GET" }));
+        check("POST", "/v1beta/models/m:unheardOf", "", Err(NoOperation::WrongMethod { takes: "GET" }));
+        check("GET", "/v1beta/models", "", Ok((Kind::ListModels, "gemini")));
+        check("GET", "/v1beta/models/m", "", Ok((Kind::GetModel, "gemini")));
     }
 
     #[test]
@@ -184,8 +200,15 @@ mod tests {
 
     #[test]
     fn a_model_in_the_path_is_decoded() {
-        assert_eq!(Operation::model_of_path("/v1/models/meta%2Fllama%zz?x=1").as_deref(), Some("meta/llama%zz"));
-        assert_eq!(Operation::model_of_path("/api/v1/models/gpt-4o").as_deref(), Some("gpt-4o"));
-        assert_eq!(Operation::model_of_path("/v1/models"), None);
+        let check = |method: &str, path: &str, model: Option<&str>| {
+            let operation = Operation::of(method, path, &|_| false).unwrap();
+            assert_eq!(operation.model_of_path(path).as_deref(), model, "{path}");
+        };
+        check("GET", "/v1/models/meta%2Fllama%zz?x=1", Some("meta/llama%zz"));
+        check("GET", "/api/v1/models/gpt-4o", Some("gpt-4o"));
+        check("GET", "/v1/models", None);
+        check("POST", "/v1beta/models/gemini-2.5-pro:generateContent", Some("gemini-2.5-pro"));
+        check("POST", "/v1/models/a%3Ab:streamGenerateContent?alt=sse", Some("a:b"));
+        check("POST", "/v1/chat/completions", None);
     }
 }

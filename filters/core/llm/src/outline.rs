@@ -25,14 +25,21 @@ impl<'a> AnswerOutline<'a> {
     pub fn read(operation: Operation, body: &'a [u8]) -> Option<Self> {
         let fields = Fields::read(body)?;
         let says_error = fields.iter().any(|(name, value)| name == "error" && is_error(value));
-        let field = operation.schema().answer_field(operation.kind());
+        let schema = operation.schema();
+        let field = schema.answer_field(operation.kind());
         let is_list = |name| fields.get(name).is_some_and(|value| value.starts_with('['));
-        let mut usages = fields.iter().filter(|(name, _)| *name == "usage").map(|(_, value)| value);
+        let is_blocked =
+            || schema.blocked_field().and_then(|name| fields.get(name)).is_some_and(|value| value.starts_with('{'));
+        let usage_field = schema.usage_field();
+        let mut usages = fields.iter().filter(|(name, _)| *name == usage_field).map(|(_, value)| value);
         Some(Self {
             usage: usages.next().filter(|_| usages.next().is_none()),
             facts: Facts::of(&fields),
-            is_answer: !says_error && field.is_none_or(is_list),
-            model: fields.get("model").filter(|model| model.starts_with('"')).and_then(|model| span_in(body, model)),
+            is_answer: !says_error && field.is_none_or(|name| is_list(name) || is_blocked()),
+            model: fields
+                .get(schema.model_field())
+                .filter(|model| model.starts_with('"'))
+                .and_then(|model| span_in(body, model)),
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod anthropic;
 mod dialect;
+mod gemini;
 mod members;
 mod openai;
 mod responses;
@@ -19,7 +20,7 @@ pub use dialect::{
 };
 
 /// The first one answers where nothing says which schema a client speaks.
-static REGISTRY: [&dyn Dialect; 3] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses];
+static REGISTRY: [&dyn Dialect; 4] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses, &gemini::Gemini];
 
 /// A wire schema.
 #[derive(Clone, Copy)]

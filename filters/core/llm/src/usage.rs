@@ -12,9 +12,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use crate::json::Fields;
 use crate::schema::Schema;
 pub use counted::{Counted, class};
 pub use estimate::{characters_as_tokens, request_tokens};
@@ -121,17 +119,13 @@ impl Usage {
 
 /// The usage of a whole answer: chat, embeddings or message. `None` if the answer is unreadable or says nothing.
 pub fn usage_of_response(schema: Schema, body: &[u8]) -> Option<Usage> {
-    let answer: Answer<'_> = crate::json::parse_bytes(body).ok()?;
-    usage_of_value(schema, answer.usage?.get())
+    let fields = Fields::read(body)?;
+    let mut usages = fields.iter().filter(|(name, _)| *name == schema.usage_field());
+    let (_, usage) = usages.next().filter(|_| usages.next().is_none())?;
+    usage_of_value(schema, usage)
 }
 
 /// The usage that the value of an answer's `usage` tells of.
 pub fn usage_of_value(schema: Schema, json: &str) -> Option<Usage> {
     schema.usage(&value_of(json)?)
-}
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
 }

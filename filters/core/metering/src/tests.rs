@@ -96,7 +96,7 @@ fn exchange() -> Exchange {
     let request = exchange.prepare().expect("no attempt was made");
     request.operation = Some(operation);
     request.principal = Some(Rc::new(Principal { tenant_id: "t".into(), key_id: "k".into(), ..Default::default() }));
-    request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, body).ok());
+    request.body = Body::new(Rc::new(body.to_vec()), read_head(operation, "", body).ok());
     exchange
 }
 

@@ -31,18 +31,23 @@ pub(crate) fn schema_of(deployment: &Deployment, operation: Operation) -> Result
 }
 
 /// Where the provider is asked for this, or why it cannot be.
-pub(crate) fn path_of(deployment: &Deployment, operation: Operation, provider: Schema) -> Result<String, ClientError> {
+pub(crate) fn path_of(
+    deployment: &Deployment,
+    operation: Operation,
+    provider: Schema,
+    stream: bool,
+) -> Result<String, ClientError> {
     let at_provider = match operation.kind() {
-        kind @ (Kind::Chat | Kind::Embeddings) => Operation::of_kind(kind, provider),
+        kind @ (Kind::Chat | Kind::Embeddings) => provider.path_at_provider(kind, &deployment.model, stream),
         Kind::ListModels | Kind::GetModel => None,
     };
     let at_provider = at_provider.ok_or_else(|| {
         let message = format!("This model is served by a provider that has no {}.", operation.name());
         ClientError::new(400, "unsupported_operation", message).with_param("model")
     })?;
-    let mut path = [deployment.base_path.as_str(), at_provider.path()].concat();
+    let mut path = [deployment.base_path.as_str(), at_provider.as_str()].concat();
     if !deployment.query.is_empty() {
-        path.push('?');
+        path.push(if path.contains('?') { '&' } else { '?' });
         path.push_str(&deployment.query);
     }
     Ok(path)
@@ -70,16 +75,18 @@ pub(crate) struct ProviderBody {
 /// The head of `body`: `known`, if it stands where it says, else read anew.
 pub(crate) fn head_of(
     operation: Operation,
+    path: &str,
     known: Option<RequestHead>,
     body: &[u8],
 ) -> Result<RequestHead, ClientError> {
     if let Some(head) = known {
-        let model = body.get(head.model_span.clone()).and_then(|bytes| serde_json::from_slice::<String>(bytes).ok());
+        let written = head.model_span.clone().and_then(|span| body.get(span));
+        let model = written.and_then(|bytes| serde_json::from_slice::<String>(bytes).ok());
         if model.as_deref() == Some(head.model.as_str()) {
             return Ok(head);
         }
     }
-    read_head(operation, body).map_err(bad_request)
+    read_head(operation, path, body).map_err(bad_request)
 }
 
 /// The client's body as this provider wants it.
@@ -121,6 +128,7 @@ pub(crate) fn body_for(
     }
     let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
+    request.stream = head.stream;
     let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
     Ok(ProviderBody {
         bytes: written.body,

@@ -40,7 +40,6 @@ struct Begun {
     operation: Operation,
     /// What it speaks, and where it is asked.
     provider: Schema,
-    path: String,
     originals: Rc<Headers>,
     credential: Option<Credential>,
 }
@@ -88,12 +87,11 @@ impl ProviderStream {
         }
         destination::check(host, &deployment)?;
         let provider = schema_of(&deployment, operation)?;
-        let path = path_of(&deployment, operation, provider)?;
         if end_of_stream {
             return Err(ClientError::new(400, "invalid_request", "The request has no body."));
         }
         let credential = credential(&headers, &deployment)?;
-        self.begun = Some(Begun { deployment, operation, provider, path, originals, credential });
+        self.begun = Some(Begun { deployment, operation, provider, originals, credential });
         Ok(())
     }
 
@@ -115,9 +113,10 @@ impl ProviderStream {
     fn send(&mut self, host: &mut dyn Host, held: usize) -> Result<(), ClientError> {
         let lost = || unavailable("The gateway lost this request.");
         let begun = self.begun.take().ok_or_else(lost)?;
-        let Begun { deployment, operation, provider, path, originals, credential } = begun;
+        let Begun { deployment, operation, provider, originals, credential } = begun;
 
-        let body = self.client_body(host, operation, held)?;
+        let body = self.client_body(host, operation, originals.text(":path"), held)?;
+        let path = path_of(&deployment, operation, provider, body.head.stream)?;
         let upstream_body = body_for(&deployment, operation, provider, &body)?;
         self.plugin.count_left_out(host, &upstream_body.left_out);
 
@@ -165,7 +164,13 @@ impl ProviderStream {
 
     /// The client's body as the proxy holds it. A filter of the operator's between Weir's may have changed what the exchange knows of
     /// it; to see that costs a hundredth of a request.
-    fn client_body(&self, host: &dyn Host, operation: Operation, held: usize) -> Result<ClientBody, ClientError> {
+    fn client_body(
+        &self,
+        host: &dyn Host,
+        operation: Operation,
+        path: &str,
+        held: usize,
+    ) -> Result<ClientBody, ClientError> {
         let body = host.body(Message::Request, 0, held).map_err(|_| unavailable("The gateway lost this request."))?;
         let known = self.exchange.as_ref().and_then(|exchange| exchange.read(|exchange| exchange.body().clone()));
         let known = known.unwrap_or_default();
@@ -176,7 +181,7 @@ impl ProviderStream {
         }
         // A long body is not kept: one as long as it was, with the model where it stood, is taken for the same.
         let is_known = known.bytes.is_none() && known.length == body.len();
-        let head = head_of(operation, known.head.filter(|_| is_known), &body)?;
+        let head = head_of(operation, path, known.head.filter(|_| is_known), &body)?;
         let body = ClientBody { bytes: Rc::new(body), head };
         self.take_in(operation, &body, known.input_tokens.filter(|_| is_known));
         Ok(body)

@@ -95,7 +95,7 @@ impl StreamFilter for RouteStream {
             }
             Kind::GetModel => {
                 let path = host.header_text(Message::Request, ":path").unwrap_or_default();
-                let name = Operation::model_of_path(&path).unwrap_or_default();
+                let name = caller.operation.model_of_path(&path).unwrap_or_default();
                 return match caller.find(&name) {
                     Ok(model) => answer(models::one(schema, model)),
                     Err(error) => self.refuse(schema, &error),
@@ -157,7 +157,10 @@ impl RouteStream {
             host.log(Level::Error, &format!("weir.route: the body could not be read: {error}"));
             misconfigured("the body could not be read")
         })?;
-        let head = read_head(caller.operation, &body).map_err(invalid_request)?;
+        // To ask for the path costs; few operations have the model in it.
+        let path =
+            caller.operation.streams().and_then(|_| host.header_text(Message::Request, ":path")).unwrap_or_default();
+        let head = read_head(caller.operation, &path, &body).map_err(invalid_request)?;
         let stream = head.stream;
         let pool_id = self.choose(caller, body, head)?;
         set(host, POOL_HEADER, &pool_id)?;

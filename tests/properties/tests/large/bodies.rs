@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_config::{Action, Capabilities};
 use weir_llm::usage::request_tokens;
 use weir_llm::{Schema, read_head, usage_of_response};
-use weir_properties::input::{chat, request};
+use weir_properties::input::{chat, path, request};
 
 use crate::work::{check, sent};
 
@@ -19,7 +19,12 @@ fn requests(client: Schema, count: usize) -> Vec<(&'static str, Value)> {
     let digits = "4111 1111 22".repeat(count * 4);
     let schema = json!({"type": "object", "properties": {"q": {"type": "string", "minLength": 1}}});
     let each = |make: &dyn Fn(usize) -> Value| (0..count).map(make).collect::<Vec<_>>();
-    let turn = |content: Value| json!({"role": "user", "content": content});
+    let is_gemini = client.name() == "gemini";
+    let turn = |content: Value| match (is_gemini, content) {
+        (false, content) => json!({"role": "user", "content": content}),
+        (true, Value::Array(parts)) => json!({"role": "user", "parts": parts}),
+        (true, text) => json!({"role": "user", "parts": [{"text": text}]}),
+    };
     let (messages, call, result, part, tool, input) = match client.name() {
         "openai" => (
             "messages",
@@ -45,6 +50,16 @@ fn requests(client: Schema, count: usize) -> Vec<(&'static str, Value)> {
             each(&|n| json!({"name": format!("f{n}"), "input_schema": schema})),
             json!({"max_tokens": 9}),
         ),
+        "gemini" => (
+            "contents",
+            each(&|_| json!({"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"q": "a@b.io"}}}]})),
+            each(
+                &|n| json!({"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": text(n)}}}]}),
+            ),
+            "text",
+            each(&|n| json!({"functionDeclarations": [{"name": format!("f{n}"), "parametersJsonSchema": schema}]})),
+            json!({}),
+        ),
         _ => (
             "input",
             each(
@@ -56,10 +71,12 @@ fn requests(client: Schema, count: usize) -> Vec<(&'static str, Value)> {
             json!({}),
         ),
     };
-    let parts = each(&|n| json!({"type": part, "text": text(n)}));
+    let parts = each(&|n| if is_gemini { json!({"text": text(n)}) } else { json!({"type": part, "text": text(n)}) });
     let with = |fields: Value| {
         let mut body = input.clone();
-        body["model"] = json!("m");
+        if !is_gemini {
+            body["model"] = json!("m");
+        }
         body[messages] = json!([turn(json!("hi"))]);
         body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
         body
@@ -119,6 +136,19 @@ fn answers(provider: Schema, count: usize) -> Vec<(&'static str, Value)> {
                 ("unknown", of(json!(each(&|n| json!({"type": "new", "note": text(n)}))))),
             ]
         }
+        "gemini" => {
+            let of = |parts: Value| {
+                json!({"responseId": "i", "modelVersion": "m", "candidates": [{"index": 0, "finishReason": "STOP",
+                "content": {"role": "model", "parts": parts}}], "usageMetadata": {"promptTokenCount": 9,
+                    "candidatesTokenCount": 9, "totalTokenCount": 18}})
+            };
+            vec![
+                ("text", of(json!([{"text": long}]))),
+                ("parts", of(json!(each(&|n| json!({"text": text(n)}))))),
+                ("calls", of(json!(each(&|_| json!({"functionCall": {"name": "f", "args": {"q": "a@b.io"}}}))))),
+                ("unknown", of(json!(each(&|n| json!({"new": text(n)}))))),
+            ]
+        }
         _ => {
             let of = |output: Value| {
                 json!({"id": "i", "object": "response", "model": "m", "status": "completed", "output": output,
@@ -161,7 +191,7 @@ fn requests_are_read_scanned_and_written() {
     for client in Schema::all() {
         let make = |count| requests(client, count);
         let operation = chat(client);
-        check_each("head", &make, &|body| _ = read_head(operation, body).expect("a good request"));
+        check_each("head", &make, &|body| _ = read_head(operation, path(client, body), body).expect("a good request"));
         check_each("estimate", &make, &|body| _ = request_tokens(operation, body).expect("a good request"));
         check_each("adaptation", &make, &|body| _ = client.adapt(body, &less()));
         for provider in Schema::all() {

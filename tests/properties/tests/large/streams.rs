@@ -58,9 +58,10 @@ fn stream(provider: Schema, often: Often, count: usize) -> Vec<Vec<u8>> {
     let mut events = match provider.name() {
         "openai" => chunks(often, count),
         "anthropic" => messages(often, count),
+        "gemini" => contents(often, count),
         _ => responses(often, count),
     };
-    let named = provider.name() != "openai";
+    let named = !matches!(provider.name(), "openai" | "gemini");
     let mut written = Vec::new();
     for event in events.drain(..) {
         let mut bytes = Vec::new();
@@ -68,7 +69,7 @@ fn stream(provider: Schema, often: Often, count: usize) -> Vec<Vec<u8>> {
         write_event(name, &event.to_string(), &mut bytes);
         written.push(bytes);
     }
-    if !named {
+    if provider.name() == "openai" {
         written.push(b"data: [DONE]\n\n".to_vec());
     }
     written
@@ -164,6 +165,35 @@ fn messages(often: Often, count: usize) -> Vec<Value> {
     let reason = if matches!(often, Often::Calls | Often::Arguments) { "tool_use" } else { "end_turn" };
     events.push(json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null}, "usage": {"output_tokens": 9}}));
     events.push(json!({"type": "message_stop"}));
+    events
+}
+
+fn contents(often: Often, count: usize) -> Vec<Value> {
+    let event = |part: Value| {
+        json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}}], "modelVersion": "m",
+            "responseId": "r"})
+    };
+    let call = |args: Value| json!({"functionCall": {"name": "f", "args": args}});
+    let mut events = vec![event(json!({"text": "a"}))];
+    match often {
+        Often::Words | Often::Findings | Often::Digits => {
+            events.extend((0..count).map(|number| event(json!({"text": often.text(number)}))));
+        }
+        Often::Calls => events.extend((0..count).map(|_| event(call(json!({"q": "x"}))))),
+        Often::Arguments => events.push(event(call(json!({"q": (0..count).collect::<Vec<_>>()})))),
+        Often::Parts => events
+            .extend((0..count).map(|number| event(json!({"text": often.text(number), "thought": number % 2 == 0})))),
+        Often::Unknown => events.extend((0..count).map(|number| json!({"note": often.text(number)}))),
+        Often::Usage => events.extend((0..count).map(|_| {
+            let mut event = event(json!({"text": "a"}));
+            event["usageMetadata"] = json!({"promptTokenCount": 9, "candidatesTokenCount": 9, "totalTokenCount": 18});
+            event
+        })),
+    }
+    let mut last = event(json!({"text": ""}));
+    last["candidates"][0]["finishReason"] = json!("STOP");
+    last["usageMetadata"] = json!({"promptTokenCount": 9, "candidatesTokenCount": 9, "totalTokenCount": 18});
+    events.push(last);
     events
 }
 
@@ -309,6 +339,11 @@ fn streams_of_messages() {
 }
 
 #[test]
+fn streams_of_contents() {
+    check_streams("gemini");
+}
+
+#[test]
 fn streams_of_responses() {
     check_streams("openai_responses");
 }
@@ -331,9 +366,10 @@ fn one_event_with_much_in_it() {
                     let mut events = match provider.name() {
                         "openai" => chunks(Often::Words, 2),
                         "anthropic" => messages(Often::Words, 2),
+                        "gemini" => contents(Often::Words, 2),
                         _ => responses(Often::Words, 2),
                     };
-                    let at = if provider.name() == "openai" {
+                    let at = if matches!(provider.name(), "openai" | "gemini") {
                         1
                     } else {
                         events.iter().position(|it| it.get("delta").is_some()).expect("a delta")
@@ -342,6 +378,8 @@ fn one_event_with_much_in_it() {
                     match (provider.name(), made.is_string()) {
                         ("openai", true) => events[at]["choices"][0]["delta"]["content"] = made,
                         ("openai", _) => events[at]["choices"][0]["delta"]["new"] = made,
+                        ("gemini", true) => events[at]["candidates"][0]["content"]["parts"][0]["text"] = made,
+                        ("gemini", _) => events[at]["candidates"][0]["content"]["parts"][0]["new"] = made,
                         ("anthropic", true) => events[at]["delta"]["text"] = made,
                         (_, true) => events[at]["delta"] = made,
                         ("anthropic", _) => events[at]["delta"]["new"] = made,

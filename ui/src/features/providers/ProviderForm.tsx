@@ -18,7 +18,7 @@ const { providers: words, common } = texts;
 const schema = z.object({
   tenant_id: z.string(),
   name: z.string().trim().min(1, common.required),
-  schema: z.enum(["openai", "anthropic"]),
+  schema: z.enum(["openai", "anthropic", "gemini"]),
   base_url: z.string().trim().min(1, common.required),
   preset: z.string(),
   query: z.string().trim(),
@@ -125,6 +125,7 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
               options={[
                 { value: "openai", label: "openai" },
                 { value: "anthropic", label: "anthropic" },
+                { value: "gemini", label: "gemini" },
               ]}
             />
           </div>

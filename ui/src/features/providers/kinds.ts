@@ -2,7 +2,7 @@
 export interface Kind {
   preset: string;
   label: string;
-  schema: "openai" | "anthropic";
+  schema: "openai" | "anthropic" | "gemini";
   /** Empty: everybody has another one. */
   baseUrl: string;
   hint?: string;
@@ -11,6 +11,12 @@ export interface Kind {
 export const kinds: Kind[] = [
   { preset: "openai", label: "OpenAI", schema: "openai", baseUrl: "https://api.openai.com/v1" },
   { preset: "anthropic", label: "Anthropic", schema: "anthropic", baseUrl: "https://api.anthropic.com" },
+  {
+    preset: "gemini",
+    label: "Google Gemini",
+    schema: "gemini",
+    baseUrl: "https://generativelanguage.googleapis.com/v1beta",
+  },
   {
     preset: "azure_openai",
     label: "Azure OpenAI",

@@ -34,7 +34,10 @@ impl GuardrailsStream {
             return self.judge_request(host, watch, body);
         }
         let edited = text::edited(body, &edits, &body_texts.spellings);
-        let head = match read_head(watch.operation, &edited) {
+        // To ask for the path costs; few operations have the model in it.
+        let path =
+            watch.operation.streams().and_then(|_| host.header_text(Message::Request, ":path")).unwrap_or_default();
+        let head = match read_head(watch.operation, &path, &edited) {
             Ok(head) => head,
             Err(error) => return self.known.refuse(&invalid(error), schema),
         };

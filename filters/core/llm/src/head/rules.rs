@@ -40,8 +40,10 @@ pub struct MessageRules {
 pub struct AnswerOptions {
     /// The fields that bound the output.
     pub limits: &'static [&'static str],
-    /// The field that asks for several answers.
-    pub choices: Option<&'static str>,
+    /// The fields that ask for several answers.
+    pub choices: &'static [&'static str],
+    /// The field in which all of these stand, by its spellings; `None`: they stand by themselves.
+    pub within: Option<&'static [&'static str]>,
     /// Whether there is `stream_options`.
     pub stream_options: bool,
 }

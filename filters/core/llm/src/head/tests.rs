@@ -14,7 +14,7 @@ fn embeddings() -> Operation {
 }
 
 fn check_refused(operation: Operation, body: &str, param: Option<&str>) {
-    let error = read_head(operation, body.as_bytes()).unwrap_err();
+    let error = read_head(operation, "", body.as_bytes()).unwrap_err();
     assert_eq!(error.param.as_deref(), param, "{body}: {error}");
 }
 
@@ -84,7 +84,7 @@ fn every_message_has_one_known_role() {
     }
     check(messages(), r#"[{"role":"tool"}]"#, "messages[0].role");
     let spelt = r#"{"model":"a","messages": [ { "role" : "\u0075ser" } , {"role":"tool"} ] }"#;
-    assert!(read_head(chat(), spelt.as_bytes()).is_ok());
+    assert!(read_head(chat(), "", spelt.as_bytes()).is_ok());
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn what_all_providers_agree_on_has_its_type() {
         (messages(), "metadata", "7", "{}"),
     ] {
         check_refused(schema, &body(field, wrong), Some(field));
-        assert!(read_head(schema, body(field, right).as_bytes()).is_ok(), "{field}");
+        assert!(read_head(schema, "", body(field, right).as_bytes()).is_ok(), "{field}");
     }
-    assert!(read_head(chat(), body("system", "7").as_bytes()).is_ok());
+    assert!(read_head(chat(), "", body("system", "7").as_bytes()).is_ok());
 }
 
 /// A provider of the other schema would not take them, so that no provider does.
@@ -120,15 +120,15 @@ fn what_is_read_differently_by_different_readers_is_refused_in_any_field() {
         ("01", "not JSON at byte 47"),
     ] {
         for operation in [chat(), messages()] {
-            let error = read_head(operation, unknown(value).as_bytes()).unwrap_err();
+            let error = read_head(operation, "", unknown(value).as_bytes()).unwrap_err();
             assert!(error.message.contains(reason) && error.param.is_none(), "{error}");
         }
     }
-    assert!(read_head(chat(), unknown("12345678901234567890123").as_bytes()).is_ok());
+    assert!(read_head(chat(), "", unknown("12345678901234567890123").as_bytes()).is_ok());
     for (body, reason) in
         [("\u{feff}{}", "byte-order mark"), ("{} {}", "goes on"), ("[1]", "object"), ("[1", "not JSON")]
     {
-        let error = read_head(chat(), body.as_bytes()).unwrap_err();
+        let error = read_head(chat(), "", body.as_bytes()).unwrap_err();
         assert!(error.message.contains(reason), "{body}: {error}");
     }
 }
@@ -137,27 +137,27 @@ fn what_is_read_differently_by_different_readers_is_refused_in_any_field() {
 fn the_head_holds_what_routing_and_quota_need() {
     let body = br#"{"messages":[{"role":"user"}],"n":3,"max_tokens":5,"max_completion_tokens":9,"stream":true,
         "stream_options":{"include_usage":true},"model":"a\u0062"}"#;
-    let head = read_head(chat(), body).unwrap();
+    let head = read_head(chat(), "", body).unwrap();
     assert_eq!((head.model.as_str(), head.stream, head.include_usage), ("ab", true, true));
     assert_eq!((head.max_output_tokens, head.choices), (Some(9), 3));
-    assert_eq!(&body[head.model_span], br#""a\u0062""#);
-    let head = read_head(embeddings(), br#"{"model":"e","input":[[1,2]],"stream":"ignored"}"#).unwrap();
+    assert_eq!(&body[head.model_span.unwrap()], br#""a\u0062""#);
+    let head = read_head(embeddings(), "", br#"{"model":"e","input":[[1,2]],"stream":"ignored"}"#).unwrap();
     assert!(!head.stream);
 }
 
 #[test]
 fn another_model_changes_nothing_else() {
     let body = br#" { "a" : 1.0 , "model" : "x" ,"messages":[ {"role":"user","content":"\u00e4"} ] } "#;
-    let head = read_head(chat(), body).unwrap();
+    let head = read_head(chat(), "", body).unwrap();
     let expect = r#" { "a" : 1.0 , "model" : "\"y\"" ,"messages":[ {"role":"user","content":"\u00e4"} ] } "#;
     assert_eq!(String::from_utf8(head.with_model(body, "\"y\"")).unwrap(), expect);
 }
 
 fn check_usage(body: &str, expect: &str) {
-    let head = read_head(chat(), body.as_bytes()).unwrap();
+    let head = read_head(chat(), "", body.as_bytes()).unwrap();
     let written = String::from_utf8(head.adapted(body.as_bytes(), "y", true, Vec::new())).unwrap();
     assert_eq!(written, expect);
-    assert_eq!(head.stream, read_head(chat(), written.as_bytes()).unwrap().include_usage);
+    assert_eq!(head.stream, read_head(chat(), "", written.as_bytes()).unwrap().include_usage);
 }
 
 #[test]

@@ -40,9 +40,9 @@ pub(super) const NAME: &str = "anthropic";
 const VERSION: &str = "2023-06-01";
 
 const ENDPOINTS: &[Endpoint] = &[
-    Endpoint { kind: Kind::Chat, method: "POST", path: "/messages", also_below: &[], name: "messages" },
-    Endpoint { kind: Kind::ListModels, method: "GET", path: "/models", also_below: &[], name: "models" },
-    Endpoint { kind: Kind::GetModel, method: "GET", path: "/models/", also_below: &[], name: "models" },
+    Endpoint::of(Kind::Chat, "POST", "/messages", "messages"),
+    Endpoint::of(Kind::ListModels, "GET", "/models", "models"),
+    Endpoint::of(Kind::GetModel, "GET", "/models/", "models"),
 ];
 
 static CHAT_HEAD: HeadRules = HeadRules {
@@ -61,7 +61,7 @@ static CHAT_HEAD: HeadRules = HeadRules {
         ("metadata", JsonType::Object),
         ("system", JsonType::TextOrArray),
     ],
-    answer: Some(AnswerOptions { limits: &["max_tokens"], choices: None, stream_options: false }),
+    answer: Some(AnswerOptions { limits: &["max_tokens"], choices: &[], within: None, stream_options: false }),
 };
 
 /// The schema.

@@ -35,12 +35,30 @@ pub struct Endpoint {
     pub kind: Kind,
     /// The method that it takes.
     pub method: &'static str,
+    /// The versions of the API that stand before its path: `/v1`. Clients are told of the first.
+    pub versions: &'static [&'static str],
     /// The path behind the API's version: `/chat/completions`. Where it ends with a slash the name of a model follows.
     pub path: &'static str,
+    /// What follows the name of a model: `:generateContent`.
+    pub action: &'static str,
+    /// Whether the answer is streamed, where the path and not the body says it.
+    pub streams: Option<bool>,
     /// What else may stand before the version: clients of some gateways ask below `/api`.
     pub also_below: &'static [&'static str],
     /// A stable name for logs and usage records.
     pub name: &'static str,
+}
+
+impl Endpoint {
+    /// One below `/v1` alone, whose body says what is asked.
+    pub const fn of(kind: Kind, method: &'static str, path: &'static str, name: &'static str) -> Self {
+        Self { kind, method, versions: &["/v1"], path, action: "", streams: None, also_below: &[], name }
+    }
+
+    /// Whether the path names the model.
+    pub fn names_model(&self) -> bool {
+        self.path.ends_with('/')
+    }
 }
 
 /// Where a provider's credential goes.
@@ -210,6 +228,28 @@ pub trait Dialect: Debug + Sync {
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
         let _ = (body, capabilities);
         Vec::new()
+    }
+
+    /// Where a provider is asked for this, behind the beginning of its URL, with a query if there is one; `None`: nowhere. `model` is the
+    /// provider's name for it.
+    fn path_at_provider(&self, kind: Kind, model: &str, stream: bool) -> Option<String> {
+        let _ = (model, stream);
+        self.endpoints().iter().find(|endpoint| endpoint.kind == kind).map(|endpoint| endpoint.path.to_owned())
+    }
+
+    /// The field of an answer, and of an event, that says what it used.
+    fn usage_field(&self) -> &'static str {
+        "usage"
+    }
+
+    /// The field of a whole answer that names the model.
+    fn model_field(&self) -> &'static str {
+        "model"
+    }
+
+    /// The field that a whole answer has in the place of what the model said, where the provider did not let it say anything.
+    fn blocked_field(&self) -> Option<&'static str> {
+        None
     }
 
     /// The field, a list, without which a whole answer is none of this operation; `None`: there is no such field.

@@ -43,22 +43,10 @@ pub(super) const NAME: &str = "openai";
 const ALSO_BELOW: &[&str] = &["/api"];
 
 const ENDPOINTS: &[Endpoint] = &[
-    Endpoint {
-        kind: Kind::Chat,
-        method: "POST",
-        path: "/chat/completions",
-        also_below: ALSO_BELOW,
-        name: "chat.completions",
-    },
-    Endpoint {
-        kind: Kind::Embeddings,
-        method: "POST",
-        path: "/embeddings",
-        also_below: ALSO_BELOW,
-        name: "embeddings",
-    },
-    Endpoint { kind: Kind::ListModels, method: "GET", path: "/models", also_below: ALSO_BELOW, name: "models" },
-    Endpoint { kind: Kind::GetModel, method: "GET", path: "/models/", also_below: ALSO_BELOW, name: "models" },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Chat, "POST", "/chat/completions", "chat.completions") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Embeddings, "POST", "/embeddings", "embeddings") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::GetModel, "GET", "/models/", "models") },
 ];
 
 static CHAT_HEAD: HeadRules = HeadRules {
@@ -92,7 +80,8 @@ static CHAT_HEAD: HeadRules = HeadRules {
     ],
     answer: Some(AnswerOptions {
         limits: &["max_completion_tokens", "max_tokens"],
-        choices: Some("n"),
+        choices: &["n"],
+        within: None,
         stream_options: true,
     }),
 };

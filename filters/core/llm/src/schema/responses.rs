@@ -35,7 +35,7 @@ use crate::usage::Usage;
 pub(super) const NAME: &str = "openai_responses";
 
 const ENDPOINTS: &[Endpoint] =
-    &[Endpoint { kind: Kind::Chat, method: "POST", path: "/responses", also_below: &["/api"], name: "responses" }];
+    &[Endpoint { also_below: &["/api"], ..Endpoint::of(Kind::Chat, "POST", "/responses", "responses") }];
 
 /// Fields that refer to a conversation which the provider keeps, in place of one in the request or in front of it.
 const KEPT_INPUT: &[&str] = &["previous_response_id", "prompt", "conversation"];
@@ -72,7 +72,7 @@ static CHAT_HEAD: HeadRules = HeadRules {
         ("previous_response_id", JsonType::Text),
         ("user", JsonType::Text),
     ],
-    answer: Some(AnswerOptions { limits: &["max_output_tokens"], choices: None, stream_options: false }),
+    answer: Some(AnswerOptions { limits: &["max_output_tokens"], choices: &[], within: None, stream_options: false }),
 };
 
 /// The schema.

@@ -10,6 +10,10 @@ const LONGEST_TIER: usize = 48;
 const MOST_SEARCHES: u64 = 1_000_000;
 /// Where an event has the answer that it tells of.
 const WITHIN: [&str; 2] = ["message", "response"];
+/// What an answer's usage is called.
+const USAGES: [&str; 2] = ["usage", "usageMetadata"];
+/// What stands before the name of a tier that is paid by use.
+const BY_USE: &str = "on_demand_";
 /// What the names of a tier say of the one that everybody gets.
 const STANDARD: [&str; 7] = ["standard", "default", "auto", "normal", "on_demand", "global", "not_available"];
 
@@ -35,11 +39,11 @@ impl Facts {
     pub(crate) fn of(top: &Fields<'_>) -> Self {
         let inner = WITHIN.iter().find_map(|name| Fields::of(top.get(name)?));
         let beside = |name: &str| top.get(name).or_else(|| inner.as_ref()?.get(name)).filter(|value| *value != "null");
-        let usage = beside("usage");
+        let usage = USAGES.iter().find_map(|name| beside(name));
         let fields = usage.and_then(Fields::of);
         let within = |name: &str| fields.as_ref()?.get(name).filter(|value| *value != "null");
         let parts = [
-            ("", within("service_tier").or_else(|| beside("service_tier"))),
+            ("", within("service_tier").or_else(|| within("trafficType")).or_else(|| beside("service_tier"))),
             ("", within("speed")),
             ("geo_", within("inference_geo")),
         ];
@@ -83,7 +87,8 @@ fn joined(parts: &[(&str, Option<&str>)]) -> String {
 fn name(json: &str) -> Option<String> {
     let text = crate::json::parse::<String>(json).ok()?;
     let kept = text.chars().filter(|letter| letter.is_ascii_alphanumeric() || ['-', '_'].contains(letter));
-    Some(kept.take(LONGEST_TIER).collect::<String>().to_ascii_lowercase()).filter(|name| !name.is_empty())
+    let name = kept.take(LONGEST_TIER).collect::<String>().to_ascii_lowercase();
+    Some(name.strip_prefix(BY_USE).map(str::to_owned).unwrap_or(name)).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -117,6 +122,8 @@ mod tests {
             Some(MOST_SEARCHES),
         );
         check(r#"{"usage":{"server_tool_use":{"web_search_requests":-1},"speed":7}}"#, Some(""), None);
+        check(r#"{"usageMetadata":{"trafficType":"ON_DEMAND_PRIORITY"}}"#, Some("priority"), None);
+        check(r#"{"usageMetadata":{"trafficType":"ON_DEMAND"}}"#, Some(""), None);
         check(r#"{"service_tier":"<script>\u0000"}"#, Some("script"), None);
         for odd in ["", "[]", "{", "7"] {
             check(odd, None, None);

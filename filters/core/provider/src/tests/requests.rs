@@ -188,7 +188,7 @@ fn a_body_that_another_filter_changed_is_the_one_that_is_sent_however_long_it_is
             let has_header = |_: &str| false;
             let operation = weir_llm::Operation::of("POST", "/v1/chat/completions", &has_header).unwrap();
             exchange.prepare(|request| {
-                let head = weir_llm::read_head(operation, known.as_bytes()).ok();
+                let head = weir_llm::read_head(operation, "", known.as_bytes()).ok();
                 request.body = weir_exchange::Body::new(std::rc::Rc::new(known.into_bytes()), head);
                 request.body.input_tokens = Some(7_000_000);
             });

@@ -46,7 +46,7 @@ impl Worker {
             dearest: Some(weir_exchange::DearestPrices { input: 2, output: 10, request: 0 }),
         };
         request.catalog = Some(Rc::new(Catalog::new(vec![model])));
-        request.body = Body::new(Rc::new(body.into()), read_head(operation, body.as_bytes()).ok());
+        request.body = Body::new(Rc::new(body.into()), read_head(operation, "", body.as_bytes()).ok());
         let shared = Shared::new(exchange);
         self.streams += 1;
         self.host.stream = self.streams;

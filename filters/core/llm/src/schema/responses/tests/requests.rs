@@ -10,7 +10,7 @@ use crate::{Operation, RequestHead, read_head};
 fn head(body: &Value) -> Result<RequestHead, RequestError> {
     let operation = Operation::of("POST", "/v1/responses", &|_| false).unwrap();
     assert_eq!((operation.kind(), operation.schema()), (Kind::Chat, responses()));
-    read_head(operation, body.to_string().as_bytes())
+    read_head(operation, "", body.to_string().as_bytes())
 }
 
 fn read(body: &Value) -> Request {
