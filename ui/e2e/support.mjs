@@ -76,7 +76,8 @@ export const button = (within, name) => within.getByRole("button", { name, exact
 export async function visit(page, path) {
   await page.goto(path);
   await page.getByRole("heading", { level: 1 }).waitFor();
-  await until(`${path} has loaded`, async () => (await page.getByLabel("Loading …").count()) === 0);
+  const loading = page.getByLabel("Loading …").or(page.locator("option", { hasText: "Loading …" }));
+  await until(`${path} has loaded`, async () => (await loading.count()) === 0);
 }
 
 /** What axe finds wrong on the page, as lines; all of its rules, or one. */

@@ -43,7 +43,7 @@ export function Picker<R extends ResourceName>({ resource, filter, accepts, ...r
   const isMany = few.data?.next_cursor != null;
   if (isMany) return <Sought resource={resource} filter={filter} accepts={accepts} {...rest} />;
   const items = (few.data?.items ?? []).filter((item) => accepts?.(item as Item<R>) ?? true);
-  return <Listed items={items.map(named)} {...rest} />;
+  return <Listed items={items.map(named)} isPending={few.isPending} {...rest} />;
 }
 
 /** The same as a field of a form. */
@@ -74,6 +74,7 @@ const named = (item: Item<ResourceName>): Named => ({ id: item.id, name: nameOf(
 
 function Listed({
   items,
+  isPending,
   none,
   besides = [],
   label,
@@ -84,7 +85,7 @@ function Listed({
   onBlur,
   isDisabled,
   error,
-}: Shown & { items: Named[] }) {
+}: Shown & { items: Named[]; isPending: boolean }) {
   const id = useId();
   const all = [...besides, ...items];
   return (
@@ -100,7 +101,9 @@ function Listed({
         className={inputClass}
       >
         <option value="">{none ?? common.select}</option>
-        {value && !all.some((item) => item.id === value) && <option value={value}>{value}</option>}
+        {value && !all.some((item) => item.id === value) && (
+          <option value={value}>{isPending ? common.loading : value}</option>
+        )}
         {all.map((item) => (
           <option key={item.id} value={item.id}>
             {item.name}

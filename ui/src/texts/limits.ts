@@ -66,5 +66,13 @@ export const limits = {
   usedLead: "Reserved is what gateways hold for requests under way and to come.",
   cannotEnforce: (pools: string) =>
     `Under a budget, requests to these pools are refused, since a member has no price and nobody can say what they cost: ${pools}.`,
+  effective: {
+    title: "Limits that hold",
+    lead: "All of these must have room for a request.",
+    none: "None.",
+    from: "For",
+    eachOwn: "One counter for each",
+    until: (at: string) => `begins anew ${at}`,
+  },
   deleteConsequence: "Nothing is held to it any more, and what was counted is forgotten.",
 } as const;

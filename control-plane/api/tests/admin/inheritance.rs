@@ -1,4 +1,4 @@
-//! Guardrails of everybody, a tenant, departments, owners and keys: the strictest of all that apply, and where they come from.
+//! Guardrails and limits of everybody, a tenant, departments, owners and keys: which hold, and where they come from.
 
 use serde_json::{Value, json};
 use weir_config::{Action, FindingType};
@@ -97,4 +97,76 @@ async fn the_strictest_of_all_that_apply_holds_and_each_says_where_it_comes_from
         .await
         .problem(422, "invalid_fields")
         .field("for_everybody");
+}
+
+#[tokio::test]
+async fn all_limits_that_hold_are_told_with_what_they_are_on() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let tenant = platform.make("tenants", json!({"name": "acme"})).await;
+    let tenant_id = &tenant["id"];
+    let make = |path: &'static str, mut body: Value| {
+        body["tenant_id"] = tenant_id.clone();
+        let platform = &platform;
+        async move { platform.make(path, body).await }
+    };
+    let top = make("departments", json!({"name": "top", "labels": {"cost": "7"}})).await;
+    let low = make("departments", json!({"name": "low", "parent_id": top["id"]})).await;
+    let user =
+        json!({"email": "u@weir.example", "role": "user", "password": "a long password", "department_id": low["id"]});
+    let user = make("users", user).await;
+    let key = make("api-keys", json!({"name": "k", "user_id": user["id"]})).await;
+    let limit = |name: &str, subject: Value| {
+        json!({"name": name, "subject": subject, "unit": "requests", "window": {"kind": "calendar", "period": "day"}, "amount": 10,
+            "action": "refuse"})
+    };
+    platform.make("limits", limit("everybody", json!({"kind": "platform"}))).await;
+    for (name, subject) in [
+        ("tenant", json!({"kind": "tenant", "id": tenant_id})),
+        ("departments", json!({"kind": "department", "each": true})),
+        ("top", json!({"kind": "department", "id": top["id"]})),
+        ("users", json!({"kind": "user", "each": true})),
+        ("keys", json!({"kind": "api_key", "each": true})),
+        ("cost", json!({"kind": "label", "value": "cost=7"})),
+        ("accounts", json!({"kind": "service_account", "each": true})),
+    ] {
+        make("limits", limit(name, subject)).await;
+    }
+
+    let limits = |path: String| {
+        let platform = &platform;
+        async move {
+            let effective = platform.get(&format!("{path}/effective")).await.expect(200).json;
+            let limits = effective["limits"].as_array().unwrap().clone();
+            let told =
+                |limit: &Value| (limit["limit_name"].clone(), limit["name"].clone(), limit["subject_id"].clone());
+            limits.iter().map(told).collect::<Vec<_>>()
+        }
+    };
+    let row = |name: &str, subject: Value, subject_id: &Value| (json!(name), subject, subject_id.clone());
+    let none = Value::Null;
+    let of_low = vec![
+        row("everybody", none.clone(), &none),
+        row("tenant", none.clone(), &none),
+        row("cost", json!("cost"), &none),
+        row("departments", json!("low"), &low["id"]),
+        row("departments", json!("top"), &top["id"]),
+        row("top", json!("top"), &none),
+    ];
+    let sorted = |mut rows: Vec<(Value, Value, Value)>| {
+        rows.sort_by_key(|(name, subject, _)| (name.to_string(), subject.to_string()));
+        rows
+    };
+    let of_all_keys = row("keys", none.clone(), &none);
+    let expect = [of_low.clone(), vec![of_all_keys]].concat();
+    assert_eq!(sorted(limits(format!("departments/{}", id(&low))).await), sorted(expect));
+    let of_user = row("users", none.clone(), &user["id"]);
+    let expect = [of_low, vec![of_user, row("keys", none.clone(), &key["id"])]].concat();
+    let found = limits(format!("api-keys/{}", id(&key))).await;
+    assert_eq!(found.first(), expect.first(), "the widest first");
+    assert_eq!(sorted(found), sorted(expect));
+    // What is told is what the state of a limit is asked with.
+    let users = platform.get("limits?name=users").await.expect(200).json["items"][0].clone();
+    let state = format!("limits/{}/state?subject_id={}", id(&users), id(&user));
+    assert_eq!(platform.get(&state).await.expect(200).json["remaining"], 10);
 }

@@ -49,7 +49,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The guardrails of a key, as the gateways have them. */
+        /** The guardrails and limits of a key, as the gateways have them. */
         get: operations["get_effective_of_api_key"];
         put?: never;
         post?: never;
@@ -549,7 +549,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The guardrails of all keys of a department: its own, those of the departments above it, its tenant's and everybody's. */
+        /** The guardrails and limits of all keys of a department: its own, those of the departments above it, its tenant's and everybody's. */
         get: operations["get_effective_of_department"];
         put?: never;
         post?: never;
@@ -1189,7 +1189,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The guardrails of all keys of a service account. */
+        /** The guardrails and limits of all keys of a service account. */
         get: operations["get_effective_of_service_account"];
         put?: never;
         post?: never;
@@ -1530,7 +1530,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The guardrails of all keys of a user. */
+        /** The guardrails and limits of all keys of a user. */
         get: operations["get_effective_of_user"];
         put?: never;
         post?: never;
@@ -2791,14 +2791,52 @@ export interface components {
          * @enum {string}
          */
         DiscoveredWay: "token" | "workload";
-        /** @description What holds: the strictest of all that apply. */
+        /** @description What holds: of guardrails the strictest of all that apply, and all limits. */
         Effective: {
+            /** @description All of these must have room for a request; the widest first. */
+            limits: components["schemas"]["EffectiveLimit"][];
             /** @description For each type of finding and direction the strictest action. */
             rules: components["schemas"]["Rule"][];
             /** @description The profiles and what each is attached to, the widest first; empty: there are no guardrails. */
             sources: components["schemas"]["EffectiveSource"][];
             /** @description What becomes of a request with something that no guardrail can read. */
             uninspectable: components["schemas"]["UninspectableAction"];
+        };
+        /** @description A limit, and what it is on. */
+        EffectiveLimit: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window.
+             */
+            amount: number;
+            /** @description Whether each of the kind has a counter of its own. */
+            each: boolean;
+            /** @description What it is on. */
+            kind: components["schemas"]["SubjectKind"];
+            /**
+             * Format: uuid
+             * @description The limit.
+             */
+            limit_id: string;
+            /** @description What the limit is called. */
+            limit_name: string;
+            /** @description Of a department, a label or a model: which one, by its name. Else null. */
+            name: string | null;
+            /**
+             * @description The `subject_id` by which the limit's state tells how much of it is used; null: there is one counter for all, or one for each key or
+             *     model.
+             */
+            subject_id: string | null;
+            /**
+             * Format: uuid
+             * @description Whose it is; null: the platform's.
+             */
+            tenant_id: string | null;
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
+            window: components["schemas"]["LimitWindow"] | null;
         };
         /** @description A profile, and what it is attached to. */
         EffectiveSource: {

@@ -36,7 +36,7 @@ export function DiscoveredPage() {
         columns={[
           {
             title: words.caller,
-            width: "minmax(0,2fr)",
+            width: "minmax(0,2.5fr)",
             cell: ({ subject, way, issuer }) => (
               <>
                 <span className="font-mono text-sm break-all">{subject}</span>
@@ -50,14 +50,17 @@ export function DiscoveredPage() {
           ...(isPlatform
             ? [{ title: words.scope, secondary: true, cell: ({ tenant_id }: Caller) => <Scope id={tenant_id} /> }]
             : []),
-          { title: words.requests, width: "6rem", numeric: true, cell: ({ requests }) => count(requests) },
+          { title: words.requests, width: "4.5rem", numeric: true, cell: ({ requests }) => count(requests) },
           {
-            title: words.since,
-            width: "9rem",
-            secondary: true,
-            cell: ({ first_seen_at }) => shortDateTime(first_seen_at),
+            title: words.lastSeen,
+            width: "11rem",
+            cell: ({ first_seen_at, last_seen_at }) => (
+              <>
+                {shortDateTime(last_seen_at)}
+                <span className="block text-xs text-ink-soft">{words.since(shortDateTime(first_seen_at))}</span>
+              </>
+            ),
           },
-          { title: words.lastSeen, width: "9rem", cell: ({ last_seen_at }) => shortDateTime(last_seen_at) },
           ...(may("identity.write", identity?.tenant_id)
             ? [
                 {

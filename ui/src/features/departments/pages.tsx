@@ -5,6 +5,7 @@ import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { type Item, useList } from "../../api/resources";
 import { Button, LinkButton } from "../../design/Button";
+import { EffectiveLimits } from "../../design/EffectiveLimits";
 import { EffectivePolicy } from "../../design/EffectivePolicy";
 import { TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter } from "../../design/FilterBar";
@@ -121,6 +122,7 @@ export function DepartmentPage() {
         >
           <DepartmentForm key={department.id} department={department} />
           <EffectivePolicy of="departments" id={department.id} />
+          <EffectiveLimits of="departments" id={department.id} />
         </Page>
       )}
     </ItemOf>

@@ -11,6 +11,7 @@ import { Button, LinkButton } from "../../design/Button";
 import { tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
 import { Confirm, SecretOnce } from "../../design/Dialog";
+import { EffectiveLimits } from "../../design/EffectiveLimits";
 import { EffectivePolicy } from "../../design/EffectivePolicy";
 import { CheckboxField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
@@ -276,6 +277,7 @@ function OneKey({ apiKey }: { apiKey: Key }) {
         </Section>
       </div>
       <EffectivePolicy of="api-keys" id={apiKey.id} />
+      <EffectiveLimits of="api-keys" id={apiKey.id} />
       <Statistics keyId={apiKey.id} />
       <Confirm
         title={words.revokeTitle}

@@ -10,6 +10,7 @@ import { useFilters } from "../../design/filters";
 import { microDollars, typedDollars } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { ItemOf, ListPage } from "../../design/ListPage";
+import { amountOf, kindOf, windowOf } from "../../design/limits";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
@@ -17,7 +18,7 @@ import { ResourceForm } from "../../design/ResourceForm";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
-import { amountOf, Burndown, Unpriced } from "./Burndown";
+import { Burndown, Unpriced } from "./Burndown";
 
 const { common, limits: words } = texts;
 type Limit = Item<"limits">;
@@ -70,15 +71,7 @@ export function LimitsPage() {
 }
 
 function subjectOf({ subject }: Limit): string {
-  const kind = words.kinds[subject.kind as Kind] ?? subject.kind;
-  if (subject.value) return subject.value;
-  return subject.each ? words.eachOf(kind) : kind;
-}
-
-function windowOf({ window }: Limit): string {
-  if (!window) return "–";
-  if (window.kind === "calendar") return words.periods[window.period];
-  return window.kind === "sliding" ? words.inSeconds(window.seconds) : words.windows.total;
+  return subject.value ?? kindOf(subject.kind, subject.each);
 }
 
 /** What can be chosen of a kind. */
@@ -221,6 +214,9 @@ function LimitForm({ limit }: { limit?: Limit }) {
         "subject.id": "subject_id",
         "subject.value": "value",
         "window.seconds": "seconds",
+        "window.time_zone": "time_zone",
+        "window.start_day": "start_day",
+        "window.period": "period",
       }}
       onMade={(made) => {
         toast(common.created(made.name));

@@ -1,21 +1,20 @@
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
+import { useNavigate } from "@tanstack/react-router";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { type Item, useFew, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
+import { createdColumn, nameColumn, ownerColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
+import { ItemOf, ListPage } from "../../design/ListPage";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
-import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
@@ -25,27 +24,14 @@ type Model = Item<"models">;
 
 /** The models in one's scope and the platform's. */
 export function ModelsPage() {
-  const { isPlatform, identity, mayWrite } = useIdentity();
+  const { isPlatform } = useIdentity();
   const filters = useFilters("tenant_id", "q");
   const list = useList("models", filters.query);
-  const pools = useFew("pools");
-  /** As far as the first pools say it; the others' stands on their own pages. */
-  const providers = (poolId: string) =>
-    pools.data?.items
-      .find(({ id }) => id === poolId)
-      ?.members.map((member) => member.provider_name)
-      .join(", ") ?? "–";
   return (
-    <Page
+    <ListPage
       title={words.title}
       lead={words.lead}
-      actions={
-        (isPlatform || mayWrite(identity?.tenant_id)) && (
-          <LinkButton to={paths.modelNew} kind="primary" icon={<Plus aria-hidden className="size-4" />}>
-            {words.new}
-          </LinkButton>
-        )
-      }
+      add={{ to: paths.modelNew, label: words.new, needs: "models.write" }}
     >
       <FilterBar onClear={filters.clear}>
         <NameFilter value={filters.values.q} onChange={(q) => filters.set({ q })} />
@@ -60,11 +46,7 @@ export function ModelsPage() {
         empty={words.empty}
         onClearFilters={filters.clear}
         columns={[
-          {
-            title: common.name,
-            width: "minmax(0,1.5fr)",
-            cell: (model) => <AppLink to={paths.model(model.id)}>{model.name}</AppLink>,
-          },
+          nameColumn<Model>(paths.model),
           {
             title: words.pool,
             cell: (model) =>
@@ -74,17 +56,25 @@ export function ModelsPage() {
             title: words.servedBy,
             width: "minmax(0,1.5fr)",
             secondary: true,
-            cell: (model) => providers(model.pool_id),
+            cell: (model) => <ServedBy poolId={model.pool_id} />,
           },
-          {
-            title: common.owner,
-            cell: (model) => model.tenant_name ?? (model.tenant_id ? common.tenant : common.platform),
-          },
-          { title: common.createdAt, width: "9rem", secondary: true, cell: (model) => shortDateTime(model.created_at) },
+          ownerColumn<Model>(),
+          createdColumn<Model>(),
         ]}
       />
-    </Page>
+    </ListPage>
   );
+}
+
+/** The providers of a pool's members, in their order. The first pools are read at once, any other by itself when it is in sight. */
+function ServedBy({ poolId }: { poolId: string }) {
+  const { identity } = useIdentity();
+  const isSeen = identity?.permissions.includes("pools.read") === true;
+  const few = useFew("pools", {}, isSeen);
+  const known = few.data?.items.find(({ id }) => id === poolId);
+  const other = useItem("pools", few.data && !known ? poolId : undefined);
+  const members = (known ?? other.data)?.members;
+  return members ? [...new Set(members.map(({ provider_name }) => provider_name))].join(", ") : "–";
 }
 
 const schema = z.object({
@@ -102,18 +92,18 @@ export function NewModelPage() {
 }
 
 export function ModelPage() {
-  const { id } = useParams({ strict: false });
-  const model = useItem("models", id);
-  if (model.isPending) return <Loading />;
-  if (model.error) return <Failed error={model.error} onRetry={() => model.refetch()} />;
   return (
-    <Page
-      title={model.data.name}
-      width="form"
-      actions={<LinkButton to={requestsWith({ model: model.data.name })}>{texts.keys.requests}</LinkButton>}
-    >
-      <ModelForm key={model.data.id} model={model.data} />
-    </Page>
+    <ItemOf resource="models">
+      {(model) => (
+        <Page
+          title={model.name}
+          width="form"
+          actions={<LinkButton to={requestsWith({ model: model.name })}>{texts.keys.requests}</LinkButton>}
+        >
+          <ModelForm key={model.id} model={model} />
+        </Page>
+      )}
+    </ItemOf>
   );
 }
 

@@ -5,6 +5,7 @@ import { type Item, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { createdColumn, departmentColumn, disabledColumn, nameColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
+import { EffectiveLimits } from "../../design/EffectiveLimits";
 import { EffectivePolicy } from "../../design/EffectivePolicy";
 import { CheckboxField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
@@ -95,6 +96,7 @@ export function ServiceAccountPage() {
         >
           <AccountForm key={account.id} account={account} />
           <EffectivePolicy of="service-accounts" id={account.id} />
+          <EffectiveLimits of="service-accounts" id={account.id} />
         </Page>
       )}
     </ItemOf>

@@ -9,6 +9,7 @@ import { BulkBar, useSelection } from "../../design/Bulk";
 import { LinkButton } from "../../design/Button";
 import { createdColumn, departmentColumn, disabledColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
+import { EffectiveLimits } from "../../design/EffectiveLimits";
 import { EffectivePolicy } from "../../design/EffectivePolicy";
 import { CheckboxField, TextField } from "../../design/Fields";
 import { FilterBar, TenantFilter, TextFilter } from "../../design/FilterBar";
@@ -126,7 +127,12 @@ export function UserPage() {
         >
           <UserForm key={user.id} user={user} />
           <PasswordLink user={user} />
-          {user.tenant_id && <EffectivePolicy of="users" id={user.id} />}
+          {user.tenant_id && (
+            <>
+              <EffectivePolicy of="users" id={user.id} />
+              <EffectiveLimits of="users" id={user.id} />
+            </>
+          )}
         </Page>
       )}
     </ItemOf>

@@ -1,0 +1,107 @@
+// Limits: made, said of whom they hold, how much of them is used.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { api, axe, button, chat, desktop, launch, phone, signedIn, tooWide, until, visit } from "./support.mjs";
+
+const AMOUNT = 1000;
+let browser;
+let machine;
+let tenant;
+before(async () => {
+  browser = await launch();
+  machine = await api();
+  tenant = (await machine.get("tenants")).items.find(({ name }) => name === "demo");
+  await until("the gateway answers", async () => (await chat("gpt-4o")).status === 200);
+});
+after(() => browser.close());
+
+const withPage = (options, body) => signedIn(browser, options, body);
+const make = (path, body) => machine.post(path, { tenant_id: tenant.id, ...body });
+
+/** Both themes: they differ in their colours only. */
+async function expectAccessible(page) {
+  assert.deepEqual(await axe(page), []);
+  await page.evaluate(() => document.documentElement.setAttribute("data-theme", "dark"));
+  assert.deepEqual(await axe(page, "color-contrast"), []);
+}
+
+test("a limit is made, and what it lacks is said at the field", () =>
+  withPage(desktop, async (page) => {
+    await make("departments", { name: "Marketing" });
+    await visit(page, "/limits/new");
+    await page.getByLabel("Owner").selectOption({ label: "demo" });
+    await page.getByLabel("Name").fill("Marketing a day");
+    await page.getByLabel("Holds for").selectOption({ label: "A department" });
+    await page.getByLabel("Counts").selectOption({ label: "Requests" });
+    await page.getByLabel("Amount").fill("5000");
+    await page.getByLabel("Period").selectOption({ label: "Day" });
+    await page.getByLabel("Time zone").fill("Mars/Olympus");
+    await button(page, "Create").click();
+    const wrong = page.locator("[aria-invalid=true]");
+    await wrong.first().waitFor();
+    await page.getByLabel("Which one").selectOption({ label: "Marketing" });
+    await button(page, "Create").click();
+    await until("only the time zone is wrong", async () => (await wrong.count()) === 1);
+    assert.equal(await page.getByLabel("Time zone").getAttribute("aria-invalid"), "true");
+    await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await expectAccessible(page);
+    await button(page, "Create").click();
+    await page
+      .getByRole("row", { name: /Marketing a day/ })
+      .getByText("5,000 Requests")
+      .waitFor();
+  }));
+
+test("the page of each owner and of a key says which limits hold, whence, and what is left", async () => {
+  const team = await make("departments", { name: "Limited team" });
+  const account = await make("service-accounts", { name: "limited app", department_id: team.id });
+  const key = await make("api-keys", { name: "limited key", service_account_id: account.id });
+  const day = { unit: "requests", window: { kind: "calendar", period: "day" }, action: "refuse" };
+  const each = (kind, name) => make("limits", { ...day, name, subject: { kind, each: true }, amount: AMOUNT });
+  await each("department", "Each team");
+  await each("service_account", "Each app");
+  const served = () => chat("gpt-4o", { key: key.key });
+  await until("the key is served", async () => (await served()).status === 200);
+  await withPage(desktop, async (page) => {
+    for (const [path, names] of [
+      [`/departments/${team.id}`, ["Each team"]],
+      [`/service-accounts/${account.id}`, ["Each team", "Each app"]],
+      [`/keys/${key.id}`, ["Each team", "Each app"]],
+    ]) {
+      await visit(page, path);
+      const section = page.getByRole("region", { name: "Limits that hold" });
+      for (const name of names) {
+        const row = section.getByRole("row").filter({ hasText: name });
+        await row.getByText(name === "Each team" ? "Limited team" : "A service account, each").waitFor();
+        await row.getByText(/^begins anew /).waitFor();
+        // Some are spent or held by now.
+        await row.getByText(/^9\d\d$/).waitFor();
+      }
+      await expectAccessible(page);
+    }
+    await page.getByRole("link", { name: "Each app" }).click();
+    await page.getByRole("heading", { level: 1, name: "Each app" }).waitFor();
+  });
+  await withPage(phone, async (page) => {
+    await visit(page, `/keys/${key.id}`);
+    await page.getByRole("region", { name: "Limits that hold" }).getByText("Each app").waitFor();
+    assert.ok((await tooWide(page)) <= 0);
+  });
+});
+
+test("the list of models says who serves them, also behind the first pools", async () => {
+  const provider = (await machine.get("providers")).items[0];
+  const owner = { tenant_id: provider.tenant_id };
+  const pool = (name) => machine.post("pools", { ...owner, name, members: [{ provider_id: provider.id, model: "m" }] });
+  for (let at = 0; at < 51; at++) await pool(`many ${at}`);
+  const last = await pool("the last of many");
+  await machine.post("models", { ...owner, name: "behind-many", pool_id: last.id });
+  await withPage(desktop, async (page) => {
+    await visit(page, "/models?q=behind-many");
+    await page
+      .getByRole("row", { name: /behind-many/ })
+      .getByText(provider.name, { exact: true })
+      .waitFor();
+    await expectAccessible(page);
+  });
+});

@@ -1,0 +1,21 @@
+import { useQuery } from "@tanstack/react-query";
+import { client, type Schemas, unwrap } from "./client";
+
+export type Limit = Schemas["Limit"];
+export type LimitState = Schemas["LimitState"];
+
+/** How much of a limit is used; `subjectId`: of which one, where each of a kind has a counter. Asked again and again, since it changes by itself. */
+export function useLimitState(id: string, subjectId?: string, enabled = true) {
+  return useQuery({
+    queryKey: ["limits", "state", id, subjectId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/admin/limits/{id}/state", {
+          params: { path: { id }, query: { subject_id: subjectId } },
+          signal,
+        }),
+      ),
+    refetchInterval: 5_000,
+    enabled,
+  });
+}
