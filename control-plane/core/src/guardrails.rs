@@ -22,20 +22,19 @@ pub fn strictest_of_all(profiles: impl IntoIterator<Item = PrincipalProfile>) ->
     distinct.reduce(|wider, own| PrincipalProfile { id: own.id, profile: strictest(&wider.profile, &own.profile) })
 }
 
-/// What holds where both apply: for each type of finding and direction the stricter action.
+/// What holds where both apply: for each type of finding and direction the stricter action. Rules that say more than that hold beside each
+/// other: of what is found the strictest one decides.
 pub fn strictest(of_tenant: &GuardrailProfile, of_key: &GuardrailProfile) -> GuardrailProfile {
     let action = |finding, direction| -> Option<Action> {
         let rules = of_tenant.rules.iter().chain(&of_key.rules);
-        let applies = |rule: &&GuardrailRule| {
-            rule.finding == finding && (rule.direction == direction || rule.direction == RuleDirection::Both)
-        };
+        let applies = |rule: &&GuardrailRule| rule.finding == finding && rule.is_plain() && rule.holds_in(direction);
         rules.filter(applies).map(|rule| rule.action).max()
     };
     let mut rules = Vec::new();
     for finding in FindingType::ALL {
         let [input, output] = [RuleDirection::Input, RuleDirection::Output].map(|direction| action(finding, direction));
         let both = input.filter(|_| input == output);
-        let rule = |direction| move |action| GuardrailRule { finding, action, direction };
+        let rule = |direction| move |action| GuardrailRule::new(finding, action, direction);
         match both {
             Some(action) => rules.push(rule(RuleDirection::Both)(action)),
             None => {
@@ -44,9 +43,15 @@ pub fn strictest(of_tenant: &GuardrailProfile, of_key: &GuardrailProfile) -> Gua
             }
         }
     }
+    for rule in of_tenant.rules.iter().chain(&of_key.rules).filter(|rule| !rule.is_plain()) {
+        if !rules.contains(rule) {
+            rules.push(rule.clone());
+        }
+    }
     let uninspectable = of_tenant.uninspectable.max(of_key.uninspectable);
     let judges = of_tenant.judges.iter().chain(&of_key.judges).cloned().collect();
-    GuardrailProfile { name: format!("{} + {}", of_tenant.name, of_key.name), rules, uninspectable, judges }
+    let name = format!("{} + {}", of_tenant.name, of_key.name);
+    GuardrailProfile { uninspectable, judges, ..GuardrailProfile::new(name, rules) }
 }
 
 #[cfg(test)]
@@ -58,19 +63,8 @@ mod tests {
 
     #[test]
     fn the_stricter_action_holds_for_each_type_and_direction() {
-        let profile = |rules: &[(FindingType, Action, RuleDirection)]| GuardrailProfile {
-            name: "p".into(),
-            uninspectable: weir_config::Uninspectable::Allow,
-            judges: Vec::new(),
-            rules: rules
-                .iter()
-                .map(|(finding, action, direction)| GuardrailRule {
-                    finding: *finding,
-                    action: *action,
-                    direction: *direction,
-                })
-                .collect(),
-        };
+        let rule = |(finding, action, direction): &_| GuardrailRule::new(*finding, *action, *direction);
+        let profile = |rules: &[_]| GuardrailProfile::new("p", rules.iter().map(rule).collect());
         let check = |a: &[_], b: &[_], expect: &[_]| {
             assert_eq!(strictest(&profile(a), &profile(b)).rules, profile(expect).rules);
             assert_eq!(strictest(&profile(b), &profile(a)).rules, profile(expect).rules);
@@ -84,5 +78,14 @@ mod tests {
             &[(CreditCard, Allow, Input)],
             &[(CreditCard, Allow, Input), (Email, Flag, Output)],
         );
+    }
+
+    #[test]
+    fn rules_that_say_more_hold_beside_each_other() {
+        let of_tenant = GuardrailRule { mode: weir_config::RuleMode::Shadow, ..GuardrailRule::new(Email, Block, Both) };
+        let of_key = GuardrailRule::new(Email, Redact, Both);
+        let profile = |rule: &GuardrailRule| GuardrailProfile::new("p", vec![rule.clone()]);
+        assert_eq!(strictest(&profile(&of_tenant), &profile(&of_key)).rules, [of_key.clone(), of_tenant.clone()]);
+        assert_eq!(strictest(&profile(&of_tenant), &profile(&of_tenant)).rules, [of_tenant]);
     }
 }

@@ -5,7 +5,7 @@ mod price;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use weir_config::GuardrailProfile;
+use weir_config::{Check, GuardrailProfile};
 use weir_llm::Schema;
 
 use crate::actor::{Actor, Sees};
@@ -296,5 +296,10 @@ pub fn check_profile(profile: &GuardrailProfile) -> Result<(), Vec<FieldError>> 
     let mut fields = Fields::default();
     fields.name("name", &profile.name);
     fields.require((1..=100).contains(&profile.rules.len()), "rules", "must have 1 to 100 rules");
+    for (index, rule) in profile.rules.iter().enumerate() {
+        if let Err(error) = rule.check() {
+            fields.require(false, format!("rules.{index}.{}", error.field), error.reason);
+        }
+    }
     fields.finish()
 }

@@ -17,6 +17,42 @@ pub struct Rule {
     /// Where. Default `both`.
     #[schema(required = false)]
     direction: Direction,
+    /// From which score on a finding counts, from 0 to 1. Default 0.
+    #[schema(required = false, minimum = 0, maximum = 1)]
+    threshold: f64,
+    /// Whether it acts. Default `enforce`.
+    #[schema(required = false)]
+    mode: RuleMode,
+    /// What stands in the place of a finding that is redacted. Default `{"kind": "type"}`.
+    #[schema(required = false)]
+    form: RedactForm,
+}
+
+/// Whether a rule acts.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum RuleMode {
+    /// It acts.
+    Enforce,
+    /// It only tells what it would have done: requests and answers pass as if it were not there, and their records say `would_block`.
+    Shadow,
+}
+
+/// What stands in the place of a finding that is redacted. Where two rules differ, what tells less.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RedactForm {
+    /// What it is: `[CREDIT_CARD]`.
+    Type,
+    /// Its letters and digits become `*`, but for the last ones. What stands between them stays.
+    Mask {
+        /// How many letters and digits stay at the end: at most 8, and never more than a third of them.
+        #[schema(minimum = 0, maximum = 8)]
+        keep_last: u8,
+    },
+    /// Its digits become `0` and its letters `X` or `x`. What stands between them stays, so that whoever reads on finds the same form.
+    Format,
 }
 
 /// What is looked for, and what happens when it is found.

@@ -123,6 +123,10 @@ fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
         r#type: rule.finding.name().into(),
         action: rule.action.name().into(),
         direction: rule.direction.name().into(),
+        threshold_hundredths: rule.threshold.hundredths().into(),
+        mode: if rule.mode.is_enforce() { String::new() } else { rule.mode.name().into() },
+        form: if rule.form.is_type() { String::new() } else { rule.form.name().into() },
+        keep_last: rule.form.keep_last().into(),
     });
     wire::GuardrailProfile {
         id: id.to_string(),

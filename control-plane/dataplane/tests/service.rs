@@ -249,7 +249,13 @@ async fn keys_are_resolved_and_usage_is_stored_once() {
     let principal = resolve(sha256(&secret).to_vec()).await.unwrap().principal.unwrap();
     let profile = principal.guardrail_profile.unwrap();
     assert_eq!((principal.guardrail_profile_id, profile.id), (all.to_string(), all.to_string()));
-    let rule = |name: &str| GuardrailRule { r#type: name.into(), action: "redact".into(), direction: "both".into() };
+    let (action, direction) = ("redact".to_owned(), "both".to_owned());
+    let rule = |name: &str| GuardrailRule {
+        r#type: name.into(),
+        action: action.clone(),
+        direction: direction.clone(),
+        ..GuardrailRule::default()
+    };
     assert_eq!(profile.uninspectable, "allow");
     // The first modules do not say what they find, and refuse what they do not know.
     assert_eq!((profile.name.as_str(), profile.rules), ("all", vec![rule("CREDIT_CARD"), rule("EMAIL")]));

@@ -56,7 +56,7 @@ impl ProfileRow {
         let Self { id, name, rules, uninspectable } = self;
         let uninspectable = Uninspectable::of_name(&uninspectable)
             .ok_or(StoreError::Corrupt("a profile's word for what is not read"))?;
-        Ok(PrincipalProfile { id, profile: GuardrailProfile { name, rules, uninspectable, judges: Vec::new() } })
+        Ok(PrincipalProfile { id, profile: GuardrailProfile { uninspectable, ..GuardrailProfile::new(name, rules) } })
     }
 }
 

@@ -196,6 +196,18 @@ pub struct GuardrailRule {
     /// "input", "output" or "both".
     #[prost(string, tag = "3")]
     pub direction: ::prost::alloc::string::String,
+    /// From which score on a finding counts, in hundredths.
+    #[prost(uint32, tag = "4")]
+    pub threshold_hundredths: u32,
+    /// "enforce" or "shadow": it acts, or only tells what it would have done. Empty: "enforce". Older filters enforce all.
+    #[prost(string, tag = "5")]
+    pub mode: ::prost::alloc::string::String,
+    /// What stands in the place of a finding that is redacted: "type", "mask" or "format". Empty: "type".
+    #[prost(string, tag = "6")]
+    pub form: ::prost::alloc::string::String,
+    /// Of a mask: how many characters stay at the end.
+    #[prost(uint32, tag = "7")]
+    pub keep_last: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AllowedModels {

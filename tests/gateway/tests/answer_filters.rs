@@ -4,9 +4,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 use uuid::Uuid;
-use weir_config::{
-    Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection, Uninspectable,
-};
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
 use weir_exchange::{AnswerChecks, Checked, Exchange, NamedProfile, Principal, Shared};
 use weir_gateway_tests::{said, said_in_stream};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
@@ -28,13 +26,8 @@ fn checks(rules: &[(FindingType, Action)]) -> (AnswerChecks, Shared) {
         Operation::of("POST", "/v1/chat/completions", &|_| false).ok();
     let shared = Shared::new(exchange);
     for (number, (finding, action)) in rules.iter().enumerate() {
-        let rule = GuardrailRule { finding: *finding, action: *action, direction: RuleDirection::Output };
-        let profile = GuardrailProfile {
-            name: "of the tests".into(),
-            rules: vec![rule],
-            uninspectable: Uninspectable::default(),
-            judges: Vec::new(),
-        };
+        let rule = GuardrailRule::new(*finding, *action, RuleDirection::Output);
+        let profile = GuardrailProfile::new("of the tests", vec![rule]);
         let named = NamedProfile { id: number.to_string(), profile };
         let principal = Principal { guardrail_profile: Some(Rc::new(named)), ..Principal::default() };
         shared.prepare(|request| request.principal = Some(Rc::new(principal)));

@@ -80,7 +80,7 @@ fn profile(card: Action, email: Action, others: Action) -> Profile {
         let known = ready.iter().find(|(of, _)| *of == actions).map(|(_, profile)| profile.clone());
         known.unwrap_or_else(|| {
             let mut profile = rules(card, email);
-            let rule = |finding| GuardrailRule { finding, action: others, direction: RuleDirection::Both };
+            let rule = |finding| GuardrailRule::new(finding, others, RuleDirection::Both);
             let is_other = |finding: &FindingType| !matches!(finding, FindingType::CreditCard | FindingType::Email);
             profile.rules.extend(FindingType::ALL.into_iter().filter(is_other).map(rule));
             let profile = Profile::compile(&profile).expect("a profile with rules is good");
@@ -92,14 +92,9 @@ fn profile(card: Action, email: Action, others: Action) -> Profile {
 
 /// The same, as an administrator writes it.
 pub fn rules(card: Action, email: Action) -> GuardrailProfile {
-    let rule = |finding, action| GuardrailRule { finding, action, direction: RuleDirection::Both };
+    let rule = |finding, action| GuardrailRule::new(finding, action, RuleDirection::Both);
     let rules = vec![rule(FindingType::CreditCard, card), rule(FindingType::Email, email)];
-    GuardrailProfile {
-        name: "test".into(),
-        rules,
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-    }
+    GuardrailProfile::new("test", rules)
 }
 
 fn check_findings(text: &str, findings: &[Finding]) {

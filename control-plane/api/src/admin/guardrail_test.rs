@@ -1,5 +1,6 @@
 //! Trying a guardrail profile on a text, with the same engine that runs in Envoy.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use axum::extract::State;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use weir_config::{Action as RuleAction, FindingType as RuleFinding, GuardrailProfile};
 use weir_core::json;
 use weir_core::schemas::{Action, FindingType};
-use weir_guardrails::{Direction, Finding, Profile};
+use weir_guardrails::{Direction, Finding, Profile, learned_scores};
 use weir_store::{GUARDRAIL_PROFILE, StoreError};
 
 use crate::ApiState;
@@ -43,6 +44,25 @@ struct Trial {
     profile: Option<String>,
     /// Which way the text goes.
     direction: TrialDirection,
+    /// Where it stands. No detector goes by it so far.
+    #[serde(rename = "place")]
+    _place: Option<TrialPlace>,
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum TrialPlace {
+    /// In what a user says.
+    User,
+    /// In the application's instructions.
+    System,
+    /// In what the model said.
+    Assistant,
+    /// In what a tool gave back.
+    ToolResult,
+    /// In a document.
+    Document,
 }
 
 /// Which way a text goes.
@@ -65,6 +85,8 @@ struct Outcome {
     text: String,
     /// In the order of the text.
     findings: Vec<TrialFinding>,
+    /// How likely the text holds something of each type that is learnt, from 0 to 1, whatever the profile looks for and its thresholds.
+    scores: BTreeMap<&'static str, f32>,
     /// How long it took, in microseconds, on this machine and not in Envoy.
     took_us: u64,
 }
@@ -87,6 +109,8 @@ struct TrialFinding {
     /// What the profile wants done.
     #[schema(value_type = Action)]
     action: RuleAction,
+    /// False of a rule in shadow: the action is what it would have done.
+    enforced: bool,
 }
 
 /// Tries a profile on a text.
@@ -143,7 +167,8 @@ fn attempt(profile: &GuardrailProfile, direction: TrialDirection, text: &str) ->
     let verdict = profile.apply(direction, text);
     let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let findings = in_characters(&verdict.findings, text);
-    Ok(Outcome { action: verdict.action, findings, text: verdict.text.into_owned(), took_us })
+    let scores = learned_scores(text).map(|(finding, score)| (finding.name(), score)).into();
+    Ok(Outcome { action: verdict.action, findings, text: verdict.text.into_owned(), scores, took_us })
 }
 
 /// The findings with their places in Unicode characters. The text is walked through once, however many there are.
@@ -167,7 +192,8 @@ fn in_characters(findings: &[Finding], text: &str) -> Vec<TrialFinding> {
         start: character(finding.start).unwrap_or_default(),
         end: character(finding.end).unwrap_or_default(),
         score: finding.score,
-        action: finding.action,
+        action: finding.would.unwrap_or(finding.action),
+        enforced: finding.would.is_none(),
     };
     findings.iter().map(place).collect()
 }
@@ -187,6 +213,8 @@ mod tests {
             end,
             score: 1.0,
             action: RuleAction::Flag,
+            would: None,
+            form: weir_config::RedactForm::Type,
         };
         // Overlapping, and in no order.
         let findings = [

@@ -62,3 +62,56 @@ async fn one_tenants_trials_are_few_at_once_and_another_tenant_has_its_own() {
     // What was refused may be tried later.
     viewer.post("guardrails/test", json!({"text": "x", "direction": "input"})).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_rule_may_wait_in_shadow_be_sure_and_keep_the_form_of_what_it_redacts() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let rules = json!([
+        {"type": "EMAIL", "action": "block", "direction": "both", "mode": "shadow"},
+        {"type": "CREDIT_CARD", "action": "redact", "direction": "both", "threshold": 0.9, "form": {"kind": "mask", "keep_last": 4}},
+    ]);
+    let profile = json!({"name": "tried", "rules": rules});
+    let made = platform.post("guardrails/profiles", profile).await.expect(201).json;
+    assert_eq!(made["rules"], rules);
+    let trial =
+        json!({"text": "4111 1111 1111 1111 of a@b.io", "profile": "tried", "direction": "input", "place": "user"});
+    let outcome = platform.post("guardrails/test", trial).await.expect(200).json;
+    assert_eq!((&outcome["action"], &outcome["text"]), (&json!("redact"), &json!("**** **** **** 1111 of a@b.io")));
+    let told: Vec<_> =
+        outcome["findings"].as_array().unwrap().iter().map(|it| (&it["action"], &it["enforced"])).collect();
+    assert_eq!(told, [(&json!("redact"), &json!(true)), (&json!("block"), &json!(false))]);
+}
+
+#[tokio::test]
+async fn what_a_rule_cannot_say_is_refused_with_its_field() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let rule = |field: &str, value| {
+        let mut rule = json!({"type": "EMAIL", "action": "redact", "direction": "both"});
+        rule[field] = value;
+        json!({"name": "refused", "rules": [rule]})
+    };
+    for (field, value) in [
+        ("threshold", json!(1.5)),
+        ("mode", json!("silent")),
+        ("form", json!({"kind": "mask", "keep_last": 9})),
+        ("form", json!({"kind": "rot13"})),
+    ] {
+        let problem = platform.post("guardrails/profiles", rule(field, value)).await.problem(422, "invalid_fields");
+        let path = problem.json["errors"][0]["field"].as_str().unwrap();
+        assert!(path.contains(field), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn scores_of_what_is_learnt_are_told_whatever_the_profile_looks_for() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let score = async |text: &str| {
+        let trial = json!({"text": text, "direction": "input"});
+        platform.post("guardrails/test", trial).await.expect(200).json["scores"]["PERSON"].as_f64().unwrap()
+    };
+    assert!(score("My name is Marcus Hallberg.").await > 0.9);
+    assert!(score("How do I sort a list in this language?").await < 0.5);
+}

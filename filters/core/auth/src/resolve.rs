@@ -2,8 +2,8 @@ use std::rc::Rc;
 
 use prost::Message;
 use weir_config::{
-    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period,
-    RuleDirection, Uninspectable, Unit, Window,
+    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period, RedactForm,
+    RuleDirection, RuleMode, Threshold, Uninspectable, Unit, Window,
 };
 use weir_exchange::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
@@ -247,16 +247,22 @@ fn read_profile(
     };
     Ok(Some(NamedProfile {
         id,
-        profile: GuardrailProfile { name: profile.name, rules, uninspectable, judges: Vec::new() },
+        profile: GuardrailProfile { uninspectable, ..GuardrailProfile::new(profile.name, rules) },
     }))
 }
 
 fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {
     let unknown = |field, value| MalformedAnswer::RuleUnknown { profile: profile.into(), field, value };
+    let word = |value: String, otherwise: &str| if value.is_empty() { otherwise.into() } else { value };
+    let (mode, form) = (word(rule.mode, "enforce"), word(rule.form, "type"));
     Ok(GuardrailRule {
         finding: FindingType::of_name(&rule.r#type).ok_or_else(|| unknown("type", rule.r#type))?,
         action: Action::of_name(&rule.action).ok_or_else(|| unknown("action", rule.action))?,
         direction: RuleDirection::of_name(&rule.direction).ok_or_else(|| unknown("direction", rule.direction))?,
+        threshold: Threshold::of_hundredths(rule.threshold_hundredths)
+            .ok_or_else(|| unknown("threshold", rule.threshold_hundredths.to_string()))?,
+        mode: RuleMode::of_name(&mode).ok_or_else(|| unknown("mode", mode))?,
+        form: RedactForm::of_name(&form, rule.keep_last).ok_or_else(|| unknown("form", form))?,
     })
 }
 

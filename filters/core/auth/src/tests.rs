@@ -5,7 +5,7 @@ use std::rc::Rc;
 use prost::Message as _;
 use sha2::Digest as _;
 use uuid::Uuid;
-use weir_config::{Action, AuthConfig, FindingType, GuardrailRule, RuleDirection, Unit, parse};
+use weir_config::{AuthConfig, Unit, parse};
 use weir_exchange::{Catalog, Exchange, Party, Shared, Step, Verdict};
 use weir_host::fake::FakeHost;
 use weir_host::{CallError, Flow, Reply, StreamFilter};
@@ -14,8 +14,11 @@ use weir_proto::dataplane::{self, ResolveCredentialRequest, ResolveCredentialRes
 
 use crate::{AuthPlugin, AuthStream, PrincipalCache, Watch};
 
+mod guardrails;
 mod identities;
 mod keys;
+
+use guardrails::guarded;
 
 const SECOND: u64 = 1_000_000;
 const ASKED: &str = r#"{"principal_capacity": 3, "source": {"control_plane": {"cluster": "weir"}}}"#;
@@ -502,48 +505,6 @@ fn answers_that_cannot_be_admit_nobody() {
     let mut request = vm.chat("weir_1");
     assert_eq!(seen_by_client(&request.stream.on_call(&mut vm.host, 1, Ok(b"\xff\xff"))), "503 auth_unavailable");
     assert!(vm.host.logged.iter().all(|(_, line)| !line.contains("weir_1")), "{:?}", vm.host.logged);
-}
-
-fn guarded(id: &str, rules: &[[&str; 3]]) -> Result<ResolveCredentialResponse, u32> {
-    let rule = |[finding, action, direction]: &[&str; 3]| dataplane::GuardrailRule {
-        r#type: (*finding).into(),
-        action: (*action).into(),
-        direction: (*direction).into(),
-    };
-    let rules: Vec<_> = rules.iter().map(rule).collect();
-    let mut answer = active("acme", 6, "gpt")?;
-    answer.principal.iter_mut().for_each(|principal| {
-        principal.guardrail_profile_id = "profile-1".into();
-        let profile = dataplane::GuardrailProfile {
-            id: id.into(),
-            name: "strict".into(),
-            rules: rules.clone(),
-            uninspectable: "refuse".into(),
-        };
-        principal.guardrail_profile = Some(profile);
-    });
-    Ok(answer)
-}
-
-#[test]
-fn the_guardrail_profile_comes_with_the_principal() {
-    let mut vm = Vm::new(ASKED);
-    let mut request = vm.chat("weir_1");
-    let answer = guarded("profile-1", &[["CREDIT_CARD", "block", "input"], ["EMAIL", "flag", "both"]]);
-    assert_eq!(vm.answer(&mut request, answer), Flow::Continue);
-    let profile =
-        request.shared.read(|exchange| exchange.request().principal.as_ref()?.guardrail_profile.clone()).flatten();
-    let profile = profile.expect("a profile");
-    let rule = |finding, action, direction| GuardrailRule { finding, action, direction };
-    assert_eq!((profile.id.as_str(), profile.profile.name.as_str()), ("profile-1", "strict"));
-    assert_eq!(profile.profile.uninspectable, weir_config::Uninspectable::Refuse);
-    assert_eq!(
-        profile.profile.rules,
-        [
-            rule(FindingType::CreditCard, Action::Block, RuleDirection::Input),
-            rule(FindingType::Email, Action::Flag, RuleDirection::Both)
-        ]
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, ConfigError, FailMode};
+use crate::{Check, ConfigError, FailMode, RedactForm, RuleMode, Threshold};
 
 /// Configuration of the plugin that reads the text. There is nothing to set: the profile comes with the principal, so that
 /// the two cannot disagree.
@@ -71,6 +71,13 @@ const MOST_JUDGES: usize = 4;
 const MOST_JUDGE_MS: u64 = 30_000;
 const MOST_QUESTION_BYTES: usize = 1024 * 1024;
 
+impl GuardrailProfile {
+    /// One with the defaults of all else.
+    pub fn new(name: impl Into<String>, rules: Vec<GuardrailRule>) -> Self {
+        Self { name: name.into(), rules, uninspectable: Uninspectable::default(), judges: Vec::new() }
+    }
+}
+
 impl Check for GuardrailProfile {
     fn check(&self) -> Result<(), ConfigError> {
         if self.rules.is_empty() && self.judges.is_empty() {
@@ -78,6 +85,9 @@ impl Check for GuardrailProfile {
         }
         if self.judges.len() > MOST_JUDGES {
             return Err(ConfigError::new("judges", format!("must name at most {MOST_JUDGES}")));
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            rule.check().map_err(|error| ConfigError::new(format!("rules[{index}].{}", error.field), error.reason))?;
         }
         for (index, judge) in self.judges.iter().enumerate() {
             judge
@@ -150,6 +160,42 @@ pub struct GuardrailRule {
     /// In which direction. Default `both`.
     #[serde(default)]
     pub direction: RuleDirection,
+    /// From which score on a finding counts, from 0 to 1. Default 0.
+    #[serde(default, skip_serializing_if = "Threshold::is_none")]
+    pub threshold: Threshold,
+    /// Whether it acts, or tells what it would have done. Default `enforce`.
+    #[serde(default, skip_serializing_if = "RuleMode::is_enforce")]
+    pub mode: RuleMode,
+    /// What stands in the place of a finding that is redacted. Default: what it is.
+    #[serde(default, skip_serializing_if = "RedactForm::is_type")]
+    pub form: RedactForm,
+}
+
+impl GuardrailRule {
+    /// One with the defaults of all else.
+    pub fn new(finding: FindingType, action: Action, direction: RuleDirection) -> Self {
+        let (threshold, mode, form) = (Threshold::NONE, RuleMode::default(), RedactForm::default());
+        Self { finding, action, direction, threshold, mode, form }
+    }
+
+    /// Whether it says no more than type, action and direction.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::new(self.finding, self.action, self.direction)
+    }
+
+    /// Whether it holds in this direction.
+    pub fn holds_in(&self, direction: RuleDirection) -> bool {
+        self.direction == direction || self.direction == RuleDirection::Both
+    }
+}
+
+impl Check for GuardrailRule {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.form.keep_last() > RedactForm::MOST_KEPT {
+            return Err(ConfigError::new("form.keep_last", format!("must be at most {}", RedactForm::MOST_KEPT)));
+        }
+        Ok(())
+    }
 }
 
 /// A type for each name, in the order in which profiles and pages list them.
@@ -281,6 +327,16 @@ impl Action {
             Self::Flag => "flag",
             Self::Redact => "redact",
             Self::Block => "block",
+        }
+    }
+
+    /// What a rule tells that only says what it would have done.
+    pub fn name_in_shadow(self) -> &'static str {
+        match self {
+            Self::Allow => "would_allow",
+            Self::Flag => "would_flag",
+            Self::Redact => "would_redact",
+            Self::Block => "would_block",
         }
     }
 }

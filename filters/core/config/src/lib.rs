@@ -30,6 +30,7 @@ mod metering;
 mod price;
 mod provider;
 mod quota;
+mod redaction;
 mod route;
 
 pub use address::inside_address;
@@ -46,6 +47,7 @@ pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Bill, LongContextPrice, Price, PriceLine, Rates, TierPrice, Tokens, Used};
 pub use provider::{CredentialPlacement, Deployment, ProviderConfig};
 pub use quota::{FailMode, QuotaConfig};
+pub use redaction::{RedactForm, RuleMode, Threshold};
 pub use route::RouteConfig;
 
 use serde::{Deserialize, Serialize};

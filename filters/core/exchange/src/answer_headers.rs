@@ -46,13 +46,15 @@ impl Exchange {
         if let Some(token_limit) = &self.request().token_limit {
             headers.extend(token_limit.token_headers(now));
         }
-        if !self.findings.is_empty() {
-            headers.push((FINDINGS_HEADER, self.findings_in_words().join(", ")));
+        // What would have been done is for whoever tries a rule, not for those whom it will hold back.
+        let acted: Vec<_> = self.findings_in_words().into_iter().filter(|words| !words.contains(":would_")).collect();
+        if !acted.is_empty() {
+            headers.push((FINDINGS_HEADER, acted.join(", ")));
         }
         AnswerHeaders(headers)
     }
 
-    /// What guardrails found, as clients and records tell it.
+    /// What guardrails found, as records tell it: with what rules in shadow would have done.
     pub fn findings_in_words(&self) -> Vec<String> {
         self.findings.iter().map(|(finding, action, count)| format!("{finding}:{action}={count}")).collect()
     }

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use serde_json::Value;
-use weir_config::{FindingType, GuardrailProfile, Uninspectable};
+use weir_config::{FindingType, GuardrailProfile};
 use weir_guardrails::{Direction, Profile, all_rules};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -65,12 +65,7 @@ struct Evaluation {
 
 impl Evaluation {
     fn new() -> Result<Self, Box<dyn Error>> {
-        let profile = GuardrailProfile {
-            name: "all".into(),
-            rules: all_rules(),
-            uninspectable: Uninspectable::default(),
-            judges: Vec::new(),
-        };
+        let profile = GuardrailProfile::new("all", all_rules());
         let profile = Profile::compile(&profile)?;
         Ok(Self {
             profile,

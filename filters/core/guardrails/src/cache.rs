@@ -75,13 +75,8 @@ mod tests {
     use crate::Direction;
 
     fn profile(id: &str, action: Action) -> Rc<NamedProfile> {
-        let rule = GuardrailRule { finding: FindingType::Email, action, direction: RuleDirection::Both };
-        let profile = GuardrailProfile {
-            name: "p".into(),
-            rules: vec![rule],
-            uninspectable: weir_config::Uninspectable::default(),
-            judges: Vec::new(),
-        };
+        let rule = GuardrailRule::new(FindingType::Email, action, RuleDirection::Both);
+        let profile = GuardrailProfile::new("p", vec![rule]);
         Rc::new(NamedProfile { id: id.into(), profile })
     }
 
@@ -109,12 +104,7 @@ mod tests {
     #[test]
     fn what_cannot_be_made_ready_is_not_kept() {
         let cache = ProfileCache::new();
-        let empty = GuardrailProfile {
-            name: "p".into(),
-            rules: Vec::new(),
-            uninspectable: weir_config::Uninspectable::default(),
-            judges: Vec::new(),
-        };
+        let empty = GuardrailProfile::new("p", Vec::new());
         let empty = Rc::new(NamedProfile { id: "p".into(), profile: empty });
         assert_eq!(cache.ready(&empty).unwrap_err().field, "rules");
         assert!(cache.state.borrow().profiles.is_empty() && cache.state.borrow().recent.is_empty());

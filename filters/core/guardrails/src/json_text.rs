@@ -63,9 +63,8 @@ impl JsonText {
         }
     }
 
-    /// Appends what stands in the place of a finding: a number becomes a string, and no two names of an object the same.
-    pub(crate) fn replace(&mut self, found: &str, finding: FindingType, out: &mut String) {
-        let placeholder = finding.placeholder();
+    /// Appends what stands in the place of a finding, `placeholder`: a number becomes a string, and no two names of an object the same.
+    pub(crate) fn replace(&mut self, found: &str, finding: FindingType, placeholder: &str, out: &mut String) {
         let Self::Within(position) = self else { return out.push_str(placeholder) };
         if !position.in_string {
             // Digits with something between them are no number of JSON's.
@@ -79,8 +78,8 @@ impl JsonText {
         match position.number_of_name(finding) {
             0 | 1 => out.push_str(placeholder),
             number => {
-                out.push_str(placeholder.trim_end_matches(']'));
-                out.push_str(&format!("_{number}]"));
+                let (open, end) = placeholder.strip_suffix(']').map_or((placeholder, ""), |open| (open, "]"));
+                out.push_str(&format!("{open}_{number}{end}"));
             }
         }
     }

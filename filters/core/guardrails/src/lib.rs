@@ -24,6 +24,7 @@
 )]
 
 mod cache;
+mod consequence;
 mod detect;
 mod filter;
 mod json_text;
@@ -38,3 +39,4 @@ pub use cache::ProfileCache;
 pub use filter::GuardrailsStream;
 pub use plugin::GuardrailsPlugin;
 pub use scan::{Direction, Finding, Profile, Verdict, all_rules};
+pub use words::learned_scores;

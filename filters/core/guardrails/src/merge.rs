@@ -1,5 +1,6 @@
+use crate::consequence::Consequence;
 use crate::detect::Match;
-use weir_config::{Action, FindingType};
+use weir_config::FindingType;
 
 /// The longest span of matches that overlap one another, in bytes. A longer chain becomes several findings, so that what a
 /// stream holds back stays bounded.
@@ -19,60 +20,79 @@ pub(crate) struct Span {
     pub(crate) detector: &'static str,
     /// How sure it is, in hundredths.
     pub(crate) score: u8,
-    /// Its action.
-    pub(crate) action: Action,
+    /// What becomes of it.
+    pub(crate) consequence: Consequence,
     /// The length of that match.
     length: usize,
 }
 
-/// Takes in matches in the order of their starts and merges those that overlap.
+/// Takes in matches in the order of their starts and merges those that overlap. What is only told of never changes what is done.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Merger {
-    open: Option<Span>,
+    acting: Lane,
+    shadow: Lane,
 }
+
+/// Matches that may be merged with one another.
+#[derive(Clone, Debug, Default)]
+struct Lane(Option<Span>);
 
 impl Merger {
     /// Adds the next match; the span that it closes, if any.
-    pub(crate) fn add(&mut self, found: Match, action: Action) -> Option<Span> {
+    pub(crate) fn add(&mut self, found: Match, consequence: Consequence) -> Option<Span> {
+        let lane = if consequence.is_shadow() { &mut self.shadow } else { &mut self.acting };
+        lane.add(found, consequence)
+    }
+
+    /// The spans that are open, if a match that begins at `from` or later cannot join them.
+    pub(crate) fn close_before(&mut self, from: usize) -> impl Iterator<Item = Span> + use<> {
+        let close = |lane: &mut Lane| lane.0.take_if(|open| open.end <= from);
+        [close(&mut self.acting), close(&mut self.shadow)].into_iter().flatten()
+    }
+
+    /// Where the open span begins of which something will be done.
+    pub(crate) fn open_start(&self) -> Option<usize> {
+        self.acting.0.map(|open| open.start)
+    }
+
+    /// Moves the open spans by so many bytes towards the beginning.
+    pub(crate) fn shift(&mut self, by: usize) {
+        for open in [&mut self.acting.0, &mut self.shadow.0].into_iter().flatten() {
+            open.start = open.start.saturating_sub(by);
+            open.end = open.end.saturating_sub(by);
+        }
+    }
+}
+
+impl Lane {
+    fn add(&mut self, found: Match, consequence: Consequence) -> Option<Span> {
         let length = found.end.saturating_sub(found.start);
         let Match { start, end, finding, detector, score } = found;
-        let new = Span { start, end, finding, detector, score, action, length };
-        let Some(open) = &mut self.open else {
-            self.open = Some(new);
+        let new = Span { start, end, finding, detector, score, consequence, length };
+        let Some(open) = &mut self.0 else {
+            self.0 = Some(new);
             return None;
         };
         if found.start >= open.end {
-            return self.open.replace(new);
+            return self.0.replace(new);
         }
         let end = open.end.max(found.end);
         if found.end > open.end && end.saturating_sub(open.start) > LONGEST_SPAN {
             let start = open.end;
-            return self.open.replace(Span { start, ..new });
+            return self.0.replace(Span { start, ..new });
         }
         open.end = end;
-        // Half of an address with a password in it looks like one of e-mail.
-        let rank = |action, finding, length, score| (action, finding == FindingType::Secret, length, score);
-        if rank(action, finding, length, score) > rank(open.action, open.finding, open.length, open.score) {
+        if new.rank() > open.rank() {
             *open = Span { start: open.start, end, ..new };
         }
         None
     }
+}
 
-    /// The span that is open, if a match that begins at `from` or later cannot join it.
-    pub(crate) fn close_before(&mut self, from: usize) -> Option<Span> {
-        self.open.take_if(|open| open.end <= from)
-    }
-
-    /// Where the open span begins.
-    pub(crate) fn open_start(&self) -> Option<usize> {
-        self.open.map(|open| open.start)
-    }
-
-    /// Moves the open span by so many bytes towards the beginning.
-    pub(crate) fn shift(&mut self, by: usize) {
-        if let Some(open) = &mut self.open {
-            open.start = open.start.saturating_sub(by);
-            open.end = open.end.saturating_sub(by);
-        }
+impl Span {
+    /// Half of an address with a password in it looks like one of e-mail.
+    fn rank(&self) -> impl Ord + use<> {
+        let Consequence { action, would, form } = self.consequence;
+        (action, would, self.finding == FindingType::Secret, self.length, self.score, form)
     }
 }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 use regex_automata::{Input, util::syntax};
-use weir_config::{Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
+use weir_config::{
+    Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RedactForm, RuleDirection, Uninspectable,
+};
 
+use crate::consequence::{Consequence, Consequences, replacement};
 use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
@@ -36,8 +39,12 @@ pub struct Finding {
     pub end: usize,
     /// How sure the detector is, from 0 to 1.
     pub score: f32,
-    /// What the profile wants done.
+    /// What the profile wants done; [`Action::Allow`] of a rule that only tells.
     pub action: Action,
+    /// What a rule in shadow would have done.
+    pub would: Option<Action>,
+    /// What stands in its place, if anything does.
+    pub form: RedactForm,
 }
 
 impl Finding {
@@ -48,8 +55,15 @@ impl Finding {
             start: span.start,
             end: span.end,
             score: f32::from(span.score) / 100.0,
-            action: span.action,
+            action: span.consequence.action,
+            would: span.consequence.would,
+            form: span.consequence.form,
         }
+    }
+
+    /// What is told of it: the name of what was done, or would have been.
+    pub(crate) fn action_name(&self) -> &'static str {
+        self.would.map_or(self.action.name(), Action::name_in_shadow)
     }
 }
 
@@ -124,7 +138,12 @@ impl Profile {
     pub(crate) fn edits(&self, direction: Direction) -> bool {
         let rules = self.rules(direction);
         let of_words = rules.words.as_ref().and_then(WordRules::strictest);
-        rules.enabled.iter().map(|(_, action)| *action).chain(of_words).any(|action| action >= Action::Redact)
+        rules
+            .enabled
+            .iter()
+            .filter_map(|(_, of_type)| of_type.strictest())
+            .chain(of_words)
+            .any(|action| action >= Action::Redact)
     }
 
     pub(crate) fn rules(&self, direction: Direction) -> &Rules {
@@ -139,12 +158,12 @@ impl Profile {
 pub fn all_rules() -> Vec<GuardrailRule> {
     FindingType::ALL
         .into_iter()
-        .map(|finding| GuardrailRule { finding, action: Action::Redact, direction: RuleDirection::Both })
+        .map(|finding| GuardrailRule::new(finding, Action::Redact, RuleDirection::Both))
         .collect()
 }
 
 /// A detector, and what becomes of what it finds.
-type Enabled = (&'static dyn Detector, Action);
+type Enabled = (&'static dyn Detector, Arc<Consequences>);
 
 /// A profile's rules for one direction.
 #[derive(Clone, Debug)]
@@ -163,25 +182,22 @@ pub(crate) struct Rules {
 
 impl Rules {
     fn compile(rules: &[GuardrailRule], direction: RuleDirection, engines: &mut Engines) -> Result<Self, ConfigError> {
-        let strictest = |finding| {
-            rules
-                .iter()
-                .filter(|rule| rule.finding == finding)
-                .filter(|rule| rule.direction == direction || rule.direction == RuleDirection::Both)
-                .map(|rule| rule.action)
-                .max()
-                .filter(|action| *action != Action::Allow)
+        let of_type = |finding| {
+            let applies = |rule: &&GuardrailRule| rule.finding == finding && rule.holds_in(direction);
+            Consequences::of(rules.iter().filter(applies))
         };
         let enabled: Vec<_> = FindingType::ALL
             .into_iter()
-            .filter_map(|finding| Some((finding, strictest(finding)?)))
-            .flat_map(|(finding, action)| detect::of_type(finding).map(move |detector| (detector, action)))
+            .filter_map(|finding| Some((finding, Arc::new(of_type(finding)?))))
+            .flat_map(|(finding, of_type)| {
+                detect::of_type(finding).map(move |detector| (detector, Arc::clone(&of_type)))
+            })
             .collect();
         let mut waiting: Vec<&'static dyn Detector> = enabled.iter().map(|(detector, _)| *detector).collect();
         waiting.sort_by_key(|detector| detector.waits_like());
         waiting.dedup_by_key(|detector| detector.waits_like());
         let called_by = |trigger: Trigger| -> Vec<_> {
-            enabled.iter().filter(|(detector, _)| detector.triggers().contains(&trigger)).copied().collect()
+            enabled.iter().filter(|(detector, _)| detector.triggers().contains(&trigger)).cloned().collect()
         };
         let triggers: Vec<_> = Trigger::ALL
             .into_iter()
@@ -193,7 +209,7 @@ impl Rules {
         } else {
             Some(engines.of_triggers(triggers.iter().map(|(trigger, _)| *trigger).collect())?)
         };
-        Ok(Self { enabled, waiting, triggers, engine, words: WordRules::of(strictest) })
+        Ok(Self { enabled, waiting, triggers, engine, words: WordRules::of(of_type) })
     }
 
     fn scan(&self, text: &str) -> Vec<Finding> {
@@ -201,15 +217,16 @@ impl Rules {
         self.matches(text.as_bytes(), 0..text.len(), &mut found);
         let mut merger = Merger::default();
         let mut findings = Vec::new();
-        for (found, action) in found {
-            findings.extend(merger.add(found, action).as_ref().map(Finding::of));
+        for (found, consequence) in found {
+            findings.extend(merger.add(found, consequence).as_ref().map(Finding::of));
         }
-        findings.extend(merger.close_before(usize::MAX).as_ref().map(Finding::of));
+        findings.extend(merger.close_before(usize::MAX).map(|span| Finding::of(&span)));
+        findings.sort_by_key(|finding| (finding.start, finding.would));
         findings
     }
 
     /// The matches that begin in `starts`, in the order of their starts. They begin and end where characters do.
-    pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
+    pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Consequence)>) {
         if starts.is_empty() {
             return;
         }
@@ -220,11 +237,17 @@ impl Rules {
             self.triggered(engine, text, starts, found);
         }
         steps::count(found.len());
-        found.sort_unstable_by_key(|(one, _)| *one);
+        found.sort_unstable();
     }
 
     /// The matches of the detectors that are called by a trigger.
-    fn triggered(&self, engine: &Regex, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Action)>) {
+    fn triggered(
+        &self,
+        engine: &Regex,
+        text: &[u8],
+        starts: std::ops::Range<usize>,
+        found: &mut Vec<(Match, Consequence)>,
+    ) {
         // What leads to a match may stand before it, or within it.
         let from = starts.start.saturating_sub(CONTEXT);
         let until = starts.end.saturating_add(FARTHEST_TRIGGER);
@@ -237,11 +260,12 @@ impl Rules {
                 break;
             }
             let Some((_, called)) = self.triggers.get(place.pattern().as_usize()) else { continue };
-            for (detector, action) in called {
+            for (detector, of_type) in called {
                 detector.matches(text, place.range(), &mut runs, &mut |one| {
                     debug_assert!(place.start() <= one.start.saturating_add(FARTHEST_TRIGGER), "{one:?} by {place:?}");
                     if starts.contains(&one.start) {
-                        found.push((one.on_characters(text), *action));
+                        let one = one.on_characters(text);
+                        found.extend(of_type.of_score(one.score).map(|consequence| (one, consequence)));
                     }
                 });
             }
@@ -301,7 +325,11 @@ pub(crate) fn write_edited(
         let passed = text.get(written..finding.start).unwrap_or_default();
         json.pass(passed);
         out.push_str(passed);
-        json.replace(text.get(finding.start..finding.end).unwrap_or_default(), finding.finding, out);
+        let found = text.get(finding.start..finding.end).unwrap_or_default();
+        // What of it was let go is not written again.
+        let rest = text.get(finding.start.max(range.start)..finding.end).unwrap_or_default();
+        let placeholder = finding.finding.placeholder();
+        json.replace(found, finding.finding, &replacement(rest, placeholder, finding.form), out);
         written = finding.end;
     }
     let passed = text.get(written..range.end).unwrap_or_default();

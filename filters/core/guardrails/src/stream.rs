@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use weir_config::Action;
 
+use crate::consequence::Consequence;
 use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
@@ -130,10 +131,12 @@ impl TextStream {
         let decided = if at_end { bytes.len() } else { undecided };
         let found = self.matches(rules, self.decided..decided);
         let mut findings = Vec::new();
-        for (found, action) in found {
-            findings.extend(self.merger.add(found, action).as_ref().map(Finding::of));
+        for (found, consequence) in found {
+            findings.extend(self.merger.add(found, consequence).as_ref().map(Finding::of));
         }
-        findings.extend(self.merger.close_before(if at_end { usize::MAX } else { decided }).as_ref().map(Finding::of));
+        let closed = self.merger.close_before(if at_end { usize::MAX } else { decided });
+        findings.extend(closed.map(|span| Finding::of(&span)));
+        findings.sort_by_key(|finding| (finding.start, finding.would));
         if let Some(index) = findings.iter().position(|finding| finding.action == Action::Block) {
             findings.truncate(index.saturating_add(1));
             self.blocked = true;
@@ -144,7 +147,7 @@ impl TextStream {
         }
         let until = until.max(self.held);
         // What was told is not told again.
-        let found_until = findings.last().map_or(0, |finding| finding.end);
+        let found_until = findings.iter().map(|finding| finding.end).max().unwrap_or(0);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
@@ -170,19 +173,19 @@ impl TextStream {
     }
 
     /// The matches that begin in `starts`, of all and of the part at hand.
-    fn matches(&self, rules: &Rules, starts: Range<usize>) -> Vec<(Match, Action)> {
+    fn matches(&self, rules: &Rules, starts: Range<usize>) -> Vec<(Match, Consequence)> {
         let bytes = self.buffer.as_bytes();
         let mut found = Vec::new();
         rules.matches(bytes, starts.clone(), &mut found);
         let Some((start, part)) = self.part.and_then(|start| Some((start, bytes.get(start..)?))) else { return found };
         let mut of_part = Vec::new();
         rules.matches(part, starts.start.saturating_sub(start)..starts.end.saturating_sub(start), &mut of_part);
-        found.extend(of_part.into_iter().map(|(one, action)| {
+        found.extend(of_part.into_iter().map(|(one, consequence)| {
             let (from, to) = (one.start.saturating_add(start), one.end.saturating_add(start));
-            (Match { start: from, end: to, ..one }, action)
+            (Match { start: from, end: to, ..one }, consequence)
         }));
-        found.sort_unstable_by_key(|(one, _)| *one);
-        found.dedup_by_key(|(one, _)| *one);
+        found.sort_unstable();
+        found.dedup();
         found
     }
 

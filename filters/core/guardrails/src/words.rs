@@ -18,6 +18,7 @@ use std::ops::Range;
 use weir_config::{Action, FindingType};
 use weir_llm::steps;
 
+use crate::consequence::{Consequence, Consequences};
 use crate::detect::{CONTEXT, Match, character_start};
 use model::{Kind, Margins};
 use token::{Token, Tokens};
@@ -37,24 +38,24 @@ const MOST_BETWEEN: usize = 2;
 /// What is looked for, and what becomes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct WordRules {
-    person: Option<Action>,
-    address: Option<Action>,
+    person: Option<Consequences>,
+    address: Option<Consequences>,
 }
 
 impl WordRules {
     /// `None` if neither is looked for.
-    pub(crate) fn of(action: impl Fn(FindingType) -> Option<Action>) -> Option<Self> {
-        let (person, address) = (action(FindingType::Person), action(FindingType::Address));
+    pub(crate) fn of(of_type: impl Fn(FindingType) -> Option<Consequences>) -> Option<Self> {
+        let (person, address) = (of_type(FindingType::Person), of_type(FindingType::Address));
         (person.is_some() || address.is_some()).then_some(Self { person, address })
     }
 
     /// The strictest of what becomes of a find.
     pub(crate) fn strictest(&self) -> Option<Action> {
-        self.person.max(self.address)
+        [&self.person, &self.address].into_iter().flatten().filter_map(Consequences::strictest).max()
     }
 
     /// Adds the matches that begin in `starts`.
-    pub(crate) fn matches(&self, text: &[u8], starts: Range<usize>, found: &mut Vec<(Match, Action)>) {
+    pub(crate) fn matches(&self, text: &[u8], starts: Range<usize>, found: &mut Vec<(Match, Consequence)>) {
         let mut window = Window::around(text, starts.start);
         while let Some(word) = window.advance() {
             if word.start >= starts.end {
@@ -67,11 +68,11 @@ impl WordRules {
                 continue;
             }
             let Some((kind, score)) = window.margins(0).decided() else { continue };
-            let action = match kind {
-                Kind::Person => self.person,
-                Kind::Address => self.address,
+            let of_type = match kind {
+                Kind::Person => &self.person,
+                Kind::Address => &self.address,
             };
-            let Some(action) = action else { continue };
+            let Some(of_type) = of_type else { continue };
             let end = match (window.joined(kind), kind) {
                 (Some(end), _) => end,
                 (None, Kind::Person) => word.end,
@@ -79,7 +80,7 @@ impl WordRules {
                 (None, Kind::Address) => continue,
             };
             let one = Match { start: word.start, end, finding: kind.finding(), detector: kind.name(), score };
-            found.push((one, action));
+            found.extend(of_type.of_score(score).map(|consequence| (one, consequence)));
         }
         steps::count(window.read());
     }
@@ -96,6 +97,19 @@ impl WordRules {
         }
         text.len()
     }
+}
+
+/// How likely a text holds something of each type that was learnt, from 0 to 1, whether or not that is enough to find it.
+pub fn learned_scores(text: &str) -> [(FindingType, f32); 2] {
+    let mut window = Window::around(text.as_bytes(), 0);
+    let (mut person, mut address) = (0.0_f32, 0.0_f32);
+    while let Some(word) = window.advance() {
+        if word.is_candidate() {
+            let (of_person, of_address) = window.margins(0).likelihoods();
+            (person, address) = (person.max(of_person), address.max(of_address));
+        }
+    }
+    [(FindingType::Person, person), (FindingType::Address, address)]
 }
 
 /// Tokens of a text around one of them.

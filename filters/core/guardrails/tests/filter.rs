@@ -7,7 +7,7 @@ mod scanning;
 
 use proptest::prelude::*;
 use proxy::{ANTHROPIC, Gateway, OPENAI, Outcome, openai_text};
-use weir_config::{Action, FindingType};
+use weir_config::{Action, FindingType, GuardrailRule, RuleDirection, RuleMode};
 
 const CARD: &str = "4111 1111 1111 1111";
 
@@ -100,6 +100,18 @@ mod requests {
         assert_eq!(gateway.request(&body, 1).passed(), body);
         gateway.response(200, &[("content-type", "application/json")], &[&answer("ok")]).passed();
         assert_eq!(gateway.findings(), "EMAIL:flag=2");
+    }
+
+    #[test]
+    fn a_rule_in_shadow_lets_pass_and_is_recorded() {
+        let mut gateway = Gateway::new(OPENAI, &[]);
+        let rule = GuardrailRule::new(FindingType::Email, Action::Block, RuleDirection::Both);
+        gateway.profile_of_principal(Some(vec![GuardrailRule { mode: RuleMode::Shadow, ..rule }]));
+        let body = chat("a@b.io");
+        assert_eq!(gateway.request(&body, 1).passed(), body);
+        let answered = gateway.response(200, &[("content-type", "application/json")], &[&answer("c@d.io")]).passed();
+        assert_eq!(answered, answer("c@d.io"));
+        assert_eq!(gateway.findings(), "EMAIL:would_block=2");
     }
 
     #[test]

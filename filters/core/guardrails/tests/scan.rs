@@ -1,20 +1,17 @@
 //! What is found in a text, what is not, and what becomes of it.
 
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{
+    Action, FindingType, GuardrailProfile, GuardrailRule, RedactForm, RuleDirection, RuleMode, Threshold,
+};
+use weir_guardrails::stream::TextStream;
 use weir_guardrails::{Direction, Profile, all_rules};
 
 fn all() -> Profile {
-    Profile::compile(&GuardrailProfile {
-        name: "all".into(),
-        rules: all_rules(),
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-    })
-    .unwrap()
+    Profile::compile(&GuardrailProfile::new("all", all_rules())).unwrap()
 }
 
 fn rule(finding: FindingType, action: Action, direction: RuleDirection) -> GuardrailRule {
-    GuardrailRule { finding, action, direction }
+    GuardrailRule::new(finding, action, direction)
 }
 
 #[track_caller]
@@ -219,16 +216,14 @@ fn findings_tell_type_place_and_action() {
 
 #[test]
 fn rules_hold_in_their_direction_and_the_strictest_wins() {
-    let profile = Profile::compile(&GuardrailProfile {
-        name: "mixed".into(),
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-        rules: vec![
+    let profile = Profile::compile(&GuardrailProfile::new(
+        "mixed",
+        vec![
             rule(FindingType::Email, Action::Flag, RuleDirection::Both),
             rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both),
             rule(FindingType::CreditCard, Action::Block, RuleDirection::Output),
         ],
-    })
+    ))
     .unwrap();
     let check = |direction, text: &str, action, expect: &str, findings: usize| {
         let verdict = profile.apply(direction, text);
@@ -244,26 +239,14 @@ fn rules_hold_in_their_direction_and_the_strictest_wins() {
 #[test]
 fn a_rule_that_allows_neither_finds_nor_reports() {
     let rules = vec![rule(FindingType::Email, Action::Allow, RuleDirection::Both)];
-    let profile = Profile::compile(&GuardrailProfile {
-        name: "off".into(),
-        rules,
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-    })
-    .unwrap();
+    let profile = Profile::compile(&GuardrailProfile::new("off", rules)).unwrap();
     assert!(!profile.watches(Direction::Input));
     assert_eq!(profile.apply(Direction::Input, "a@b.io").action, Action::Allow);
 }
 
 #[test]
 fn a_profile_without_rules_is_refused() {
-    let error = Profile::compile(&GuardrailProfile {
-        name: "empty".into(),
-        rules: Vec::new(),
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-    })
-    .unwrap_err();
+    let error = Profile::compile(&GuardrailProfile::new("empty", Vec::new())).unwrap_err();
     assert_eq!(error.field, "rules");
 }
 
@@ -446,4 +429,69 @@ fn numbers_of_nobody_stay() {
     ] {
         check(text, text);
     }
+}
+
+#[test]
+fn a_rule_in_shadow_tells_and_changes_nothing() {
+    let shadow =
+        |action| GuardrailRule { mode: RuleMode::Shadow, ..rule(FindingType::Email, action, RuleDirection::Both) };
+    let text = "4111111111111111@b.io and a@b.io";
+    let told = |rules: Vec<GuardrailRule>| {
+        let profile = Profile::compile(&GuardrailProfile::new("shadow", rules)).unwrap();
+        let verdict = profile.apply(Direction::Input, text);
+        let findings: Vec<_> = verdict.findings.iter().map(|it| (it.start, it.action, it.would)).collect();
+        (verdict.action, verdict.text.into_owned(), findings)
+    };
+    let card = rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both);
+    let (would, nothing) = (Some(Action::Block), Action::Allow);
+    assert_eq!(
+        told(vec![shadow(Action::Block)]),
+        (nothing, text.into(), vec![(0, nothing, would), (26, nothing, would)])
+    );
+    // What is redacted is redacted as if the other rule were not there.
+    assert_eq!(
+        told(vec![card, shadow(Action::Block)]),
+        (
+            Action::Redact,
+            "[CREDIT_CARD]@b.io and a@b.io".into(),
+            vec![(0, Action::Redact, None), (0, nothing, would), (26, nothing, would)]
+        )
+    );
+}
+
+#[test]
+fn a_threshold_leaves_out_what_is_less_sure() {
+    let check = |threshold: u32, expect: &str| {
+        let threshold = Threshold::of_hundredths(threshold).unwrap();
+        let rule = GuardrailRule { threshold, ..rule(FindingType::Email, Action::Redact, RuleDirection::Both) };
+        let profile = Profile::compile(&GuardrailProfile::new("threshold", vec![rule])).unwrap();
+        let verdict = profile.apply(Direction::Input, "a@b.io");
+        let score = verdict.findings.first().map_or(0.0, |finding| finding.score);
+        assert!(score == 0.0 || score * 100.0 >= threshold.hundredths().into());
+        assert_eq!(verdict.text, expect);
+    };
+    check(90, "[EMAIL]");
+    check(100, "a@b.io");
+}
+
+#[test]
+fn what_is_redacted_may_keep_its_form() {
+    let check = |form, text: &str, expect: &str| {
+        let rule = GuardrailRule { form, ..rule(FindingType::CreditCard, Action::Redact, RuleDirection::Both) };
+        let profile = Profile::compile(&GuardrailProfile::new("forms", vec![rule])).unwrap();
+        assert_eq!(profile.apply(Direction::Output, text).text, expect);
+        let mut stream = TextStream::default();
+        let mut passed = String::new();
+        for piece in text.as_bytes().chunks(3) {
+            passed += &stream.push(&profile, Direction::Output, std::str::from_utf8(piece).unwrap()).text;
+        }
+        passed += &stream.finish(&profile, Direction::Output).text;
+        assert_eq!(passed, expect, "in pieces");
+    };
+    let mask = RedactForm::Mask { keep_last: 4 };
+    check(mask, "card 4111 1111 1111 1111.", "card **** **** **** 1111.");
+    check(RedactForm::Format, "card 4111 1111 1111 1111.", "card 0000 0000 0000 0000.");
+    // A number of JSON's would be none with these.
+    check(mask, r#"{"card": 4111111111111111}"#, r#"{"card": "************1111"}"#);
+    check(RedactForm::Format, r#"{"card": 4111111111111111}"#, r#"{"card": "0000000000000000"}"#);
 }

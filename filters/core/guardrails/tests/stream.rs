@@ -16,15 +16,9 @@ fn with_others(card: Action, email: Action, others: Action) -> Profile {
         FindingType::Email => email,
         _ => others,
     };
-    let rule = |finding| GuardrailRule { finding, action: action(finding), direction: RuleDirection::Both };
+    let rule = |finding| GuardrailRule::new(finding, action(finding), RuleDirection::Both);
     let rules = FindingType::ALL.into_iter().map(rule).collect();
-    Profile::compile(&GuardrailProfile {
-        name: "test".into(),
-        rules,
-        uninspectable: weir_config::Uninspectable::default(),
-        judges: Vec::new(),
-    })
-    .unwrap()
+    Profile::compile(&GuardrailProfile::new("test", rules)).unwrap()
 }
 
 /// What came out, what was found, whether it was blocked.

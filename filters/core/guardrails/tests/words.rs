@@ -1,16 +1,12 @@
 //! Names of persons and addresses of places.
 
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, Uninspectable};
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
 use weir_guardrails::{Direction, Profile};
 
 fn redacted(text: &str) -> String {
-    let rule = |finding| GuardrailRule { finding, action: Action::Redact, direction: RuleDirection::Both };
-    let profile = Profile::compile(&GuardrailProfile {
-        name: "names".into(),
-        rules: [FindingType::Person, FindingType::Address].map(rule).into(),
-        uninspectable: Uninspectable::default(),
-        judges: Vec::new(),
-    });
+    let rule = |finding| GuardrailRule::new(finding, Action::Redact, RuleDirection::Both);
+    let profile =
+        Profile::compile(&GuardrailProfile::new("names", [FindingType::Person, FindingType::Address].map(rule).into()));
     profile.unwrap().apply(Direction::Input, text).text.into_owned()
 }
 

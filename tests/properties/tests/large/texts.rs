@@ -1,7 +1,7 @@
 //! Framing, errors, and every detector.
 
 use serde_json::json;
-use weir_config::{Action, GuardrailProfile, Uninspectable};
+use weir_config::{Action, GuardrailProfile};
 use weir_guardrails::stream::TextStream;
 use weir_guardrails::{Direction, Profile, all_rules};
 use weir_llm::Schema;
@@ -107,12 +107,7 @@ const LONG_TEXTS: &[&str] = &["eyJhbGciOiJIUzI1NiJ9.", "-----BEGIN PRIVATE KEY--
 
 #[test]
 fn every_detector_on_a_whole_text_and_on_pieces() {
-    let every = GuardrailProfile {
-        name: "every".into(),
-        rules: all_rules(),
-        uninspectable: Uninspectable::default(),
-        judges: Vec::new(),
-    };
+    let every = GuardrailProfile::new("every", all_rules());
     let profile = Profile::compile(&every).expect("good rules");
     let texts = LONG_TEXTS.iter().map(|text| (text, 16_000)).chain(TEXTS.iter().map(|text| (text, 1_000)));
     for (text, held) in texts {

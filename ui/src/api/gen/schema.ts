@@ -4390,6 +4390,10 @@ export interface components {
             action: components["schemas"]["Action"];
             /** @description In the order of the text. */
             findings: components["schemas"]["TrialFinding"][];
+            /** @description How likely the text holds something of each type that is learnt, from 0 to 1, whatever the profile looks for and its thresholds. */
+            scores: {
+                [key: string]: number;
+            };
             /** @description The text as it would pass. */
             text: string;
             /**
@@ -4909,6 +4913,22 @@ export interface components {
             /** @description The wire schema that it speaks: `openai` (OpenAI's API, which many others speak too), `anthropic`, … */
             schema: string;
         };
+        /** @description What stands in the place of a finding that is redacted. Where two rules differ, what tells less. */
+        RedactForm: {
+            /** @enum {string} */
+            kind: "type";
+        } | {
+            /**
+             * Format: int32
+             * @description How many letters and digits stay at the end: at most 8, and never more than a third of them.
+             */
+            keep_last: number;
+            /** @enum {string} */
+            kind: "mask";
+        } | {
+            /** @enum {string} */
+            kind: "format";
+        };
         /** @description A configuration that an Envoy refused. */
         Refusal: {
             /**
@@ -4946,9 +4966,23 @@ export interface components {
             action: components["schemas"]["Action"];
             /** @description Where. Default `both`. */
             direction?: components["schemas"]["Direction"];
+            /** @description What stands in the place of a finding that is redacted. Default `{"kind": "type"}`. */
+            form?: components["schemas"]["RedactForm"];
+            /** @description Whether it acts. Default `enforce`. */
+            mode?: components["schemas"]["RuleMode"];
+            /**
+             * Format: double
+             * @description From which score on a finding counts, from 0 to 1. Default 0.
+             */
+            threshold?: number;
             /** @description What is looked for. */
             type: components["schemas"]["FindingType"];
         };
+        /**
+         * @description Whether a rule acts.
+         * @enum {string}
+         */
+        RuleMode: "enforce" | "shadow";
         /**
          * @description How far something reaches: to everything, to what is of one tenant, to what is of a department and of those beneath it, or to one's
          *     own.
@@ -5566,6 +5600,7 @@ export interface components {
         Trial: {
             /** @description Which way the text goes. */
             direction: components["schemas"]["TrialDirection"];
+            place?: components["schemas"]["TrialPlace"] | null;
             /** @description A profile's id or name. Default `all`. */
             profile?: string | null;
             /** @description At most 256 KiB. Neither stored nor logged. */
@@ -5584,6 +5619,8 @@ export interface components {
             detector: string;
             /** @description Behind the last Unicode character. */
             end: number;
+            /** @description False of a rule in shadow: the action is what it would have done. */
+            enforced: boolean;
             /**
              * Format: float
              * @description How sure the detector is, from 0 to 1.
@@ -5594,6 +5631,11 @@ export interface components {
             /** @description What it is. */
             type: components["schemas"]["FindingType"];
         };
+        /**
+         * @description Where a text stands.
+         * @enum {string}
+         */
+        TrialPlace: "user" | "system" | "assistant" | "tool_result" | "document";
         /**
          * @description What happens to what a model reads and no guardrail can: pictures, sound, documents that are no text, files that the provider has.
          * @enum {string}

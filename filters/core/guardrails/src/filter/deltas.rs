@@ -43,7 +43,7 @@ pub(super) struct Deltas {
     /// Texts come once more when their parts are over.
     has_copies: bool,
     /// What was found in the pieces, by its name and action.
-    found: BTreeMap<(&'static str, Action), usize>,
+    found: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 /// The choice, block or item, then the text in it.
@@ -329,7 +329,7 @@ impl Deltas {
     fn count_copies(&mut self, copies: Vec<Finding>, edited: &mut Edited) {
         let mut seen: BTreeMap<_, usize> = BTreeMap::new();
         for finding in copies {
-            let kind = (finding.finding.name(), finding.action);
+            let kind = (finding.finding.name(), finding.action_name());
             let seen = seen.entry(kind).or_default();
             *seen = seen.saturating_add(1);
             let found = self.found.entry(kind).or_default();
@@ -351,7 +351,7 @@ impl Deltas {
                 Some(refusal::response_not_inspectable("what is to be replaced is split over two of its parts"));
         }
         for finding in &released.findings {
-            let found = self.found.entry((finding.finding.name(), finding.action)).or_default();
+            let found = self.found.entry((finding.finding.name(), finding.action_name())).or_default();
             *found = found.saturating_add(1);
         }
         edited.findings.extend(released.findings);

@@ -39,7 +39,7 @@ impl Known {
         }
         self.write(|exchange| {
             for finding in findings {
-                exchange.add_finding(finding.finding.name(), finding.action.name());
+                exchange.add_finding(finding.finding.name(), finding.action_name());
             }
         });
     }

@@ -63,6 +63,11 @@ impl Margins {
         (margin > DECIDED).then(|| (kind, score(margin)))
     }
 
+    /// How likely it is part of a name, and of an address, from 0 to 1.
+    pub(super) fn likelihoods(self) -> (f32, f32) {
+        (likelihood(self.person), likelihood(self.address))
+    }
+
     /// Whether it goes on with what the word before it is part of.
     pub(super) fn goes_on(self, kind: Kind) -> bool {
         match kind {
@@ -87,10 +92,14 @@ pub(super) fn margins(features: &Features) -> Margins {
 
 /// A margin as a likelihood in hundredths.
 fn score(margin: i32) -> u8 {
-    let margin = f32::from(i16::try_from(margin).unwrap_or(i16::MAX)) * UNIT;
-    let likelihood = 1.0 / (1.0 + (-margin).exp());
     // From 50 to 99.
-    (likelihood * 100.0).clamp(50.0, 99.0) as u8
+    (likelihood(margin) * 100.0).clamp(50.0, 99.0) as u8
+}
+
+fn likelihood(margin: i32) -> f32 {
+    let most = if margin < 0 { i16::MIN } else { i16::MAX };
+    let margin = f32::from(i16::try_from(margin).unwrap_or(most)) * UNIT;
+    1.0 / (1.0 + (-margin).exp())
 }
 
 /// Which lists a word stands in, by its hash: a bit for each.

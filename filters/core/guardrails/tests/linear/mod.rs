@@ -1,7 +1,7 @@
 //! Twice as much of anything is at most twice the work, by what is counted.
 
 use serde_json::{Map, Value, json};
-use weir_config::{Action, FindingType, GuardrailProfile, Uninspectable};
+use weir_config::{Action, FindingType, GuardrailProfile};
 use weir_guardrails::stream::TextStream;
 use weir_guardrails::{Direction, Profile, all_rules};
 use weir_llm::steps;
@@ -89,13 +89,7 @@ fn one_event_takes_work_in_proportion() {
 
 /// What is read of each byte of a text, whole and in pieces of four bytes, by every detector.
 fn steps_of_a_byte(text: &str) -> (u64, u64) {
-    let profile = Profile::compile(&GuardrailProfile {
-        name: "every".into(),
-        rules: all_rules(),
-        uninspectable: Uninspectable::default(),
-        judges: Vec::new(),
-    })
-    .unwrap();
+    let profile = Profile::compile(&GuardrailProfile::new("every", all_rules())).unwrap();
     let per_byte = |run: &dyn Fn()| {
         let before = steps::counted();
         run();

@@ -62,14 +62,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(path: &str, rules: &[(FindingType, Action)]) -> Self {
-        let rules = rules
-            .iter()
-            .map(|(finding, action)| GuardrailRule {
-                finding: *finding,
-                action: *action,
-                direction: RuleDirection::Both,
-            })
-            .collect();
+        let rules =
+            rules.iter().map(|(finding, action)| GuardrailRule::new(*finding, *action, RuleDirection::Both)).collect();
         let mut exchange = Exchange::new(Uuid::nil(), 0);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Operation::of("POST", path, &|_| false).ok();
@@ -88,12 +82,7 @@ impl Gateway {
 
     pub(crate) fn profile_of_principal(&mut self, rules: Option<Vec<GuardrailRule>>) {
         let named = |rules| {
-            let profile = GuardrailProfile {
-                name: "test".into(),
-                rules,
-                uninspectable: weir_config::Uninspectable::default(),
-                judges: Vec::new(),
-            };
+            let profile = GuardrailProfile::new("test", rules);
             Rc::new(NamedProfile { id: "p".into(), profile })
         };
         let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
@@ -102,8 +91,7 @@ impl Gateway {
 
     /// The profile refuses what it cannot read.
     pub(crate) fn refuse_unread(&mut self) {
-        let rules =
-            vec![GuardrailRule { finding: FindingType::Email, action: Action::Redact, direction: RuleDirection::Both }];
+        let rules = vec![GuardrailRule::new(FindingType::Email, Action::Redact, RuleDirection::Both)];
         let profile = GuardrailProfile {
             name: "test".into(),
             rules,

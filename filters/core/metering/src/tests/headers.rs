@@ -88,6 +88,12 @@ fn an_answer_is_told_about_unless_the_attempt_did() {
         request.rate_limit = Some(RateLimitStatus { limit: 5, remaining: 4, window_end: 0 });
         exchange.attempts = answered;
     };
+    // What a rule in shadow would have done is in the record only.
+    let shadow = |exchange: &mut Exchange| {
+        exchange.decide(Party::Guardrail, "content_blocked");
+        exchange.add_finding("EMAIL", "would_block");
+    };
+    check(&shadow, &told);
     let limits = ["limit", "remaining", "reset"].map(|what| format!("x-ratelimit-{what}-requests"));
     let mut expect = told.to_vec();
     expect.extend(limits.iter().map(String::as_str));
