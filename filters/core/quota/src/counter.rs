@@ -63,7 +63,11 @@ pub(crate) fn reserve(host: &mut dyn Base, counter: &str, window_start_s: i64, l
         None => {
             let refused = lease.refused_limit == limit && now < lease.refused_until;
             reserved = match refused {
-                true => Reserved::Exhausted { pending: lease.refused_until != u64::MAX },
+                true => {
+                    // What requests under way here do not take comes back as well.
+                    let comes_back = lease.others_held != 0 || lease.in_flight > 0;
+                    Reserved::Exhausted { pending: comes_back && lease.refused_until != u64::MAX }
+                }
                 false => Reserved::Lacking,
             };
             false
@@ -136,11 +140,19 @@ pub(crate) fn put(
 }
 
 /// Notes that the control plane grants no more in this window under this limit, and is not asked again before `until`
-/// (`u64::MAX`: at all). `false`: that could not be noted.
-pub(crate) fn exhaust(host: &mut dyn Base, counter: &str, window_start_s: i64, limit: u64, until: Micros) -> bool {
+/// (`u64::MAX`: at all). `others_hold`: something that they may give back. `false`: that could not be noted.
+pub(crate) fn exhaust(
+    host: &mut dyn Base,
+    counter: &str,
+    window_start_s: i64,
+    limit: u64,
+    until: Micros,
+    others_hold: bool,
+) -> bool {
     let changed = change(host, counter, window_start_s, |lease| {
         lease.refused_limit = limit;
         lease.refused_until = until;
+        lease.others_held = u64::from(others_hold);
         lease.remaining = 0;
         true
     });
@@ -306,7 +318,7 @@ mod tests {
         assert_eq!(reserve(&mut host, "c", 0, 9, 3), Reserved::Lacking);
         assert_eq!(reserve(&mut host, "c", 0, 9, 2), Reserved::Units { remaining: 4 }, "what is left is still there");
         release(&mut host, "c", 0, 3);
-        exhaust(&mut host, "c", 0, 9, u64::MAX);
+        exhaust(&mut host, "c", 0, 9, u64::MAX, false);
         assert_eq!(reserve(&mut host, "c", 0, 9, 4), Reserved::Exhausted { pending: false });
         assert_eq!(reserve(&mut host, "c", 0, 9, 3), Reserved::Units { remaining: 0 });
     }

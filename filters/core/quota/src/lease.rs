@@ -11,6 +11,8 @@ pub struct Lease {
     pub refused_limit: u64,
     /// Until when it is not asked again after that, in microseconds since the Unix epoch; `u64::MAX`: not in this window.
     pub refused_until: u64,
+    /// Whether others held something then that they may give back: 0 or 1.
+    pub others_held: u64,
     /// The limit under which the units were granted. They are worth nothing under a lower one: the control plane, which knows
     /// what all Envoys were granted, is asked then.
     pub granted_limit: u64,
@@ -24,7 +26,7 @@ pub struct Lease {
     pub debt: u64,
 }
 
-const FIELDS: usize = 10;
+const FIELDS: usize = 11;
 
 impl Lease {
     /// Bytes of one that is encoded.
@@ -89,6 +91,7 @@ impl Lease {
             self.remaining.to_le_bytes(),
             self.refused_limit.to_le_bytes(),
             self.refused_until.to_le_bytes(),
+            self.others_held.to_le_bytes(),
             self.granted_limit.to_le_bytes(),
             self.granted.to_le_bytes(),
             self.returned.to_le_bytes(),
@@ -115,6 +118,7 @@ impl Lease {
             remaining: u64::from_le_bytes(next()),
             refused_limit: u64::from_le_bytes(next()),
             refused_until: u64::from_le_bytes(next()),
+            others_held: u64::from_le_bytes(next()),
             granted_limit: u64::from_le_bytes(next()),
             granted: u64::from_le_bytes(next()),
             returned: u64::from_le_bytes(next()),
@@ -136,6 +140,7 @@ mod tests {
             remaining: 7,
             refused_limit: 5,
             refused_until: 4,
+            others_held: 1,
             granted_limit: 3,
             granted: 2,
             returned: 1,
@@ -143,7 +148,7 @@ mod tests {
             debt: 9,
         };
         assert_eq!(Lease::decode(&lease.encode()), Some(lease));
-        for bytes in [&b""[..], &[0; 79], &[0; 81], &[0; 64]] {
+        for bytes in [&b""[..], &[0; 87], &[0; 89], &[0; 80]] {
             assert_eq!(Lease::decode(bytes), None);
         }
     }

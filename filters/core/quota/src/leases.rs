@@ -21,6 +21,9 @@ const MOST_WAITING: usize = 1000;
 /// Demands in one call, which the control plane bounds.
 const MOST_DEMANDS: usize = 100;
 
+/// The control plane has an Envoy ask again sooner than this only where others hold what they may give back.
+const NOBODY_HOLDS_MS: u32 = 1000;
+
 /// Added to a call's own deadline before it is made again.
 const GRACE_MS: u64 = 1000;
 
@@ -412,7 +415,8 @@ fn put(
                     0 => u64::MAX,
                     ms => now.saturating_add(u64::from(ms).saturating_mul(1000)),
                 };
-                counter::exhaust(host, counter, start, window.limit, until)
+                let others_hold = (1..NOBODY_HOLDS_MS).contains(&grant.ask_again_ms);
+                counter::exhaust(host, counter, start, window.limit, until, others_hold)
             }
             // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
             // ask again for ever.

@@ -23,6 +23,8 @@ const SECOND: u64 = 1_000_000;
 struct Ledger {
     limits: HashMap<String, u64>,
     used: HashMap<(String, i64), u64>,
+    /// What it says where it grants nothing.
+    ask_again_ms: u32,
 }
 
 impl Ledger {
@@ -41,7 +43,7 @@ impl Ledger {
                 granted,
                 remaining: limit - *used,
                 limit,
-                ask_again_ms: 0,
+                ask_again_ms: if granted == 0 { self.ask_again_ms } else { 0 },
             }
         });
         AcquireQuotaResponse { grants: grants.collect() }.encode_to_vec()

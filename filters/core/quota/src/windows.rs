@@ -115,7 +115,7 @@ mod tests {
         }
         let encoded = windows.encode();
         assert_eq!(encoded.len(), 13 * Lease::LENGTH, "a bounded number of windows");
-        for length in [0, 1, 79, 81, encoded.len() - 1] {
+        for length in [0, 1, Lease::LENGTH - 1, Lease::LENGTH + 1, encoded.len() - 1] {
             assert_eq!(Windows::decode(encoded.get(..length).unwrap()), None, "{length}");
         }
         assert_eq!(Windows::decode(&encoded.repeat(2)), None);

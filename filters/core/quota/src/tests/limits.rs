@@ -449,3 +449,26 @@ fn an_attempt_after_one_that_may_be_billed_needs_room_of_its_own() {
         }
     }
 }
+
+/// Waiting helps only while somebody may give something back: others, or a request that is under way here.
+#[test]
+fn a_limit_that_is_used_up_says_when_it_resets_unless_something_may_come_back() {
+    let day = Window::Calendar { name: "day".into(), periods: [Period { start_s: 0, end_s: 86_400 }].into() };
+    for (ask_again_ms, is_under_way, retry_after_s) in [(1000, false, 85_800), (1000, true, 1), (250, false, 1)] {
+        let (mut worker, ledger) = worker(vec![Limit { window: day.clone(), ..always(Unit::Requests, 1) }]);
+        let mut ledger = Ledger { ask_again_ms, ..ledger };
+        let request = worker.send(BODY, &mut ledger);
+        let _under_way = if is_under_way {
+            Some(request)
+        } else {
+            worker.took(request, 1, 1);
+            None
+        };
+        let refused = worker.send(BODY, &mut ledger);
+        let refused = reply(&refused.flow);
+        let header =
+            |name: &str| refused.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        assert_eq!(header("retry-after"), Some(retry_after_s.to_string()), "{ask_again_ms} {is_under_way}");
+        assert_eq!(header("x-should-retry").is_some(), retry_after_s > 60, "{ask_again_ms} {is_under_way}");
+    }
+}
