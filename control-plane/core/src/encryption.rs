@@ -18,6 +18,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::audit_head::{AuditHead, from_hex, hex};
+use crate::finding_key::{FindingKey, Week};
 use crate::secret::sha256_bytes;
 
 const OLD_VERSION: u8 = 1;
@@ -69,6 +70,8 @@ struct MasterKey {
     digests: hmac::Key,
     /// Of another purpose.
     lookups: hmac::Key,
+    /// Another one: keys for what guardrails find follow from it.
+    findings: hmac::Key,
     /// Signs heads of the audit log; of a purpose of its own, too.
     heads: Ed25519KeyPair,
 }
@@ -140,6 +143,15 @@ impl Encryption {
     pub fn lookup_digest(&self, sha256: &[u8]) -> Result<Vec<u8>, EncryptionError> {
         let master = self.keys.first().ok_or(EncryptionError::NoMasterKey)?;
         Ok(hmac::sign(&master.lookups, sha256).as_ref().to_vec())
+    }
+
+    /// A tenant's key for what its guardrails find in a week; follows from the first master key.
+    pub fn finding_key(&self, tenant_id: Uuid, week: Week) -> Option<FindingKey> {
+        let mut context = hmac::Context::with_key(&self.keys.first()?.findings);
+        context.update(tenant_id.as_bytes());
+        context.update(&week.start_s.to_be_bytes());
+        let key = context.sign().as_ref().try_into().ok()?;
+        Some(FindingKey { key, week })
     }
 
     /// Signs what the audit log's chain has come to, with a key that follows from the first master key.
@@ -242,9 +254,10 @@ impl MasterKey {
         let of = |purpose: &[u8]| hmac::sign(&master, purpose);
         let key_of = |purpose: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, of(purpose).as_ref());
         let (digests, lookups) = (key_of(b"weir: digests of secrets"), key_of(b"weir: digests of API keys"));
+        let findings = key_of(b"weir: keys of what guardrails find");
         let heads = Ed25519KeyPair::from_seed_unchecked(of(b"weir: heads of the audit log").as_ref());
         let heads = heads.map_err(|_| EncryptionError::MasterKey { line })?;
-        Ok(Self { id, key: LessSafeKey::new(key), digests, lookups, heads })
+        Ok(Self { id, key: LessSafeKey::new(key), digests, lookups, findings, heads })
     }
 
     /// Opens a nonce and what follows it.
@@ -304,6 +317,18 @@ mod tests {
         let mut damaged = sealed.clone();
         damaged[30] ^= 1;
         check(&encryption, PURPOSE, OWNER, &damaged, EncryptionError::Decrypt);
+    }
+
+    #[test]
+    fn each_tenant_has_a_key_for_findings_each_week() {
+        let (ring_, other) = (ring(&[7]), ring(&[8]));
+        let week = |at: &str| Week::told_at(at.parse().unwrap()).next().unwrap();
+        let (this, next) = (week("2026-12-02T00:00:00Z"), week("2026-12-09T00:00:00Z"));
+        let key = |ring: &Encryption, tenant: u128, week| ring.finding_key(Uuid::from_u128(tenant), week).unwrap().key;
+        let all = [key(&ring_, 1, this), key(&ring_, 2, this), key(&ring_, 1, next), key(&other, 1, this)];
+        assert_eq!(all[0], key(&ring_, 1, this));
+        assert!(!all[1..].contains(&all[0]));
+        assert_eq!(all[0], key(&ring(&[7, 8]), 1, this), "of the first master key");
     }
 
     #[test]

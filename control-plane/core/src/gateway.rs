@@ -7,6 +7,7 @@ use uuid::Uuid;
 use weir_config::{GuardrailProfile, Unit};
 pub use weir_config::{Limit, LimitAction, LimitedModels, Period, Window};
 
+use crate::finding_key::FindingKey;
 use crate::ways_in::{Way, WaysIn};
 
 /// Who asks: found by the digest of the token that an Envoy shows, never by what a message says.
@@ -94,6 +95,8 @@ pub struct Principal {
     pub way_in: Way,
     /// Ways in that each request of the tenant by this gateway must show.
     pub required_ways_in: Vec<Way>,
+    /// The tenant's keys for what guardrails find; none where no profile holds.
+    pub finding_keys: Vec<FindingKey>,
 }
 
 /// How the other end of a connection, and those before it, have shown who they are: the URIs of certificates.

@@ -79,13 +79,13 @@ pub struct UsageRecord {
     /// Who decided on the error: `metering`, `auth`, `route`, `quota`, `guardrails`, `attempt`, `provider`, `envoy` or `client`; empty
     /// without one, and from older gateways.
     pub decided_by: String,
-    /// What the provider and the client said besides; empty from older gateways.
+    /// What the provider, the client and the guardrails said besides; empty from older gateways.
     pub said: RecordSaid,
     /// For whom the key was then.
     pub subject: RecordSubject,
 }
 
-/// What the provider and the client of a request said besides its figures.
+/// What the provider, the client and the guardrails of a request said besides its figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordSaid {
     /// What served, where it is not what everybody gets, for example `priority` or `fast+geo_us`.
@@ -98,6 +98,8 @@ pub struct RecordSaid {
     pub trace_id: String,
     /// The client's own `x-request-id`.
     pub client_request_id: String,
+    /// By what findings are known to be of the same text, without it: `type:key:digest`.
+    pub finding_digests: Vec<String>,
 }
 
 /// For whom a key was when its request was recorded.
@@ -155,6 +157,8 @@ const LONGEST_US: u64 = 7 * 86_400 * 1_000_000;
 const LONGEST_MODEL: usize = 256;
 /// Characters of every other text.
 const LONGEST_TEXT: usize = 128;
+/// Bytes of a digest of a finding, with its kind and key.
+const LONGEST_DIGEST: usize = 128;
 /// Bytes of a usage as it was said.
 const LONGEST_USAGE: usize = 2_048;
 /// And how many of them.
@@ -230,6 +234,8 @@ impl UsageRecord {
                 self.doubtful.push(field.to_owned());
             }
         }
+        self.said.finding_digests.retain(|digest| digest.len() <= LONGEST_DIGEST);
+        self.said.finding_digests.truncate(MOST_TEXTS);
         self.guardrail_findings.truncate(MOST_TEXTS);
         for text in self.guardrail_findings.iter_mut().chain(&mut self.doubtful) {
             shorten(text, LONGEST_TEXT);

@@ -15,6 +15,7 @@ pub mod deployment;
 pub mod destination;
 pub mod encryption;
 pub mod field;
+pub mod finding_key;
 pub mod gateway;
 pub mod guardrails;
 pub mod identity;

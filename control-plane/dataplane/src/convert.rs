@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
+use weir_core::finding_key::FindingKey;
 use weir_core::gateway::{
     Catalog, CredentialStatus, KnownCatalog, Limit, LimitAction, LimitCounter, LimitedModels, Period, Principal,
     PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved, Window,
@@ -114,7 +115,13 @@ fn principal(principal: Principal, keeps_limits: bool) -> wire::Principal {
         expires_at_unix_ms: principal.expires_at.map_or(0, |at| at.timestamp_millis()),
         required_ways_in: principal.required_ways_in.into_iter().map(|way| way.name().into()).collect(),
         way_in: principal.way_in.name().into(),
+        finding_keys: principal.finding_keys.into_iter().map(finding_key).collect(),
     }
+}
+
+fn finding_key(key: FindingKey) -> wire::FindingKey {
+    let FindingKey { key, week } = key;
+    wire::FindingKey { id: week.id, key: key.to_vec(), start_unix_s: week.start_s, end_unix_s: week.end_s }
 }
 
 fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
@@ -266,6 +273,7 @@ fn read_usage_record(record: wire::UsageRecord) -> Result<UsageRecord, &'static 
             web_searches: record.web_searches,
             trace_id: record.trace_id,
             client_request_id: record.client_request_id,
+            finding_digests: record.finding_digests,
         },
         // The store knows.
         subject: RecordSubject::default(),

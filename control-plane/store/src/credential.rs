@@ -5,6 +5,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::{FindingType, Limit};
+use weir_core::finding_key::Week;
 use weir_core::gateway::{
     Catalog, CatalogModel, Counter, CredentialStatus, DearestPrices, Gateway, KnownCatalog, Principal,
     PrincipalProfile, Resolved,
@@ -110,7 +111,7 @@ impl Store {
             .bind(sha256)
             .fetch_one(&self.pool)
             .await?;
-        row.resolved(gateway, known, finds)
+        row.resolved(self, gateway, known, finds)
     }
 
     /// The same of the row of somebody who comes without a key.
@@ -128,7 +129,7 @@ impl Store {
             .bind(known.map(|known| signed(known.revision)))
             .fetch_one(&self.pool)
             .await?;
-        row.resolved(gateway, known, finds)
+        row.resolved(self, gateway, known, finds)
     }
 }
 
@@ -150,6 +151,7 @@ struct Row {
 impl Row {
     fn resolved(
         self,
+        store: &Store,
         gateway: &Gateway,
         known: Option<KnownCatalog>,
         finds: &[FindingType],
@@ -178,7 +180,7 @@ impl Row {
                 Resolved {
                     status: CredentialStatus::Active,
                     catalog: Some(catalog),
-                    principal: Some(key.into_principal(gateway, finds, self.at)?),
+                    principal: Some(key.into_principal(store, gateway, finds, self.at)?),
                     revision,
                 }
             }
@@ -260,6 +262,7 @@ impl Key {
 
     fn into_principal(
         self,
+        store: &Store,
         gateway: &Gateway,
         finds: &[FindingType],
         at: DateTime<Utc>,
@@ -283,6 +286,12 @@ impl Key {
             .map(|profile| Ok(found_by(profile.read()?, finds)))
             .collect::<Result<_, StoreError>>()?;
         let guardrail_profile = strictest_of_all(profiles);
+        let finding_keys = match &guardrail_profile {
+            Some(_) => {
+                Week::told_at(at).filter_map(|week| store.encryption.finding_key(self.tenant_id, week)).collect()
+            }
+            None => Vec::new(),
+        };
         Ok(Principal {
             tenant_id: self.tenant_id,
             key_id: self.id,
@@ -295,6 +304,7 @@ impl Key {
             expires_at: columns.expires_at,
             way_in,
             required_ways_in,
+            finding_keys,
         })
     }
 }

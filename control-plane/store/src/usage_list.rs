@@ -153,6 +153,7 @@ pub(crate) struct UsageRow {
     web_searches: i64,
     trace_id: String,
     client_request_id: String,
+    finding_digests: Vec<String>,
     user_id: Option<Uuid>,
     service_account_id: Option<Uuid>,
     department_id: Option<Uuid>,
@@ -204,6 +205,7 @@ impl UsageRow {
                 web_searches: unsigned(self.web_searches)?,
                 trace_id: self.trace_id,
                 client_request_id: self.client_request_id,
+                finding_digests: self.finding_digests,
             },
             subject: RecordSubject {
                 user_id: self.user_id,

@@ -31,6 +31,9 @@ pub struct ResolveCredentialRequest {
     /// The caller keeps limits of all units, windows and actions. Others are told of one in a unit that they do not know.
     #[prost(bool, tag = "20")]
     pub keeps_limits: bool,
+    /// Models that a caller whom no rule knows asked for since it was last asked for: some of them, each once, at most 8.
+    #[prost(string, repeated, tag = "21")]
+    pub refused_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What certificates say, by the URIs in them. Which of them counts is decided by the gateway's settings, never by the filter.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -162,6 +165,25 @@ pub struct Principal {
     /// In which way this principal was shown: "key", "token" or "workload". Empty: "key".
     #[prost(string, tag = "12")]
     pub way_in: ::prost::alloc::string::String,
+    /// The tenant's keys for digests of what guardrails find: that of this time, and the next if it begins soon. Set only where a guardrail
+    /// profile is, from which nothing else of the tenant's or of another time follows.
+    #[prost(message, repeated, tag = "20")]
+    pub finding_keys: ::prost::alloc::vec::Vec<FindingKey>,
+}
+/// A key for digests (HMAC-SHA-256) of what guardrails find in a time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FindingKey {
+    /// Its first day in UTC: 20261130.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub start_unix_s: i64,
+    /// The first second in which it does not hold.
+    #[prost(int64, tag = "4")]
+    pub end_unix_s: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AllowedOperations {
@@ -520,6 +542,10 @@ pub struct UsageRecord {
     /// The client's own x-request-id: visible ASCII, at most 128 characters; empty: it sent none, or another.
     #[prost(string, tag = "41")]
     pub client_request_id: ::prost::alloc::string::String,
+    /// What guardrails found, without its text, at most 16 that differ: "type:key:digest", for example "CREDIT_CARD:20261130:" and 64
+    /// hexadecimal digits. See Principal.finding_keys.
+    #[prost(string, repeated, tag = "60")]
+    pub finding_digests: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One try at one provider.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -212,6 +212,7 @@ mod tests {
             start,
             end,
             score: 1.0,
+            digest: None,
             action: RuleAction::Flag,
             would: None,
             form: weir_config::RedactForm::Type,

@@ -190,6 +190,32 @@ async fn sign_ins_refusals_and_findings_are_entries_and_can_be_found() {
 }
 
 #[tokio::test]
+async fn triggers_tell_by_digests_what_was_the_same() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let a = furnish(&platform, "a").await;
+    let gateway = app.gateway(None).await;
+    let now = Utc::now();
+    let found = |findings: &[&str], digests: &[&str]| {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let said = weir_core::ledger::RecordSaid { finding_digests: texts(digests), ..Default::default() };
+        weir_core::ledger::UsageRecord { guardrail_findings: texts(findings), said, ..record(&a, now) }
+    };
+    let one = found(&["EMAIL:redact=2", "PHONE:flag=1"], &["EMAIL:20261130:ab", "EMAIL:20261130:cd"]);
+    let other = found(&["EMAIL:redact=1"], &["EMAIL:20261130:cd"]);
+    app.store.record_usage(&gateway, vec![one, other]).await.unwrap();
+    app.sql("UPDATE usage_records SET recorded_at = now() - interval '10 minutes'").await;
+    app.sql("UPDATE audit_sealed SET until = date_trunc('minute', now() - interval '11 minutes')").await;
+    app.store.seal_audit(now).await.unwrap();
+    let triggers = platform.get("audit?action=guardrail.trigger").await.expect(200).json["items"].clone();
+    let changes: Vec<&Value> = triggers.as_array().unwrap().iter().map(|entry| &entry["changes"][0]).collect();
+    let of = |what: &str| changes.iter().find(|change| change["path"] == what).map(|change| &change["after"]).unwrap();
+    let digest = |digest: &str, requests| json!({"key_id": "20261130", "hmac_sha256": digest, "requests": requests});
+    assert_eq!(of("EMAIL:redact")["digests"], json!([digest("cd", 2), digest("ab", 1)]));
+    assert_eq!((&of("PHONE:flag")["requests"], &of("PHONE:flag")["digests"]), (&json!(1), &Value::Null));
+}
+
+#[tokio::test]
 async fn an_export_has_a_line_for_each_entry_and_is_one_itself() {
     let app = app().await;
     let platform = app.platform().await;

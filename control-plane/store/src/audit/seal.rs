@@ -13,6 +13,8 @@ const LATE: &str = "2 minutes";
 const LONGEST: &str = "1 hour";
 /// Groups that have entries of their own; those beyond share one.
 const MOST_GROUPS: i64 = 1_000;
+/// Digests of what was found that an entry names: those of most requests.
+const MOST_DIGESTS: i64 = 20;
 
 impl Store {
     /// Adds what the minutes since the last time refused and found to the audit log: requests that were refused and guardrails that found
@@ -88,7 +90,8 @@ async fn seal_requests(
     // No record is older than a week when it comes; so most partitions need not be looked at.
     sqlx::query(
         "WITH recent AS (
-             SELECT tenant_id, key_id, request_id, outcome, error_code, guardrail_findings FROM usage_records
+             SELECT tenant_id, key_id, request_id, outcome, error_code, guardrail_findings,
+                 finding_digests FROM usage_records
              WHERE recorded_at >= $1 AND recorded_at < $2 AND started_on >= ($1 - interval '7 days')::date
                AND (outcome = 'refused' OR guardrail_findings <> '{}')
          ), grouped AS (
@@ -98,12 +101,25 @@ async fn seal_requests(
              UNION ALL
              SELECT 'guardrail.trigger', tenant_id, key_id, split_part(finding, '=', 1), count(*), (array_agg(request_id::text))[1:5]
              FROM recent, unnest(guardrail_findings) AS finding GROUP BY 2, 3, 4
+         ), digested AS (
+             SELECT tenant_id, key_id, split_part(digest, ':', 1) AS type, split_part(digest, ':', 2) AS digest_key,
+                 split_part(digest, ':', 3) AS digest, count(*) AS requests,
+                 row_number() OVER (PARTITION BY tenant_id, key_id, split_part(digest, ':', 1) ORDER BY count(*) DESC, digest) AS rank
+             FROM recent, unnest(finding_digests) AS digest GROUP BY tenant_id, key_id, digest
+         ), of_type AS (
+             SELECT tenant_id, key_id, type, jsonb_agg(jsonb_build_object('key_id', digest_key, 'hmac_sha256', digest,
+                 'requests', requests) ORDER BY rank) AS digests
+             FROM digested WHERE rank <= $4 GROUP BY 1, 2, 3
          ), ranked AS (
              SELECT *, row_number() OVER (ORDER BY requests DESC) AS rank FROM grouped
          ), told AS (
-             SELECT action, tenant_id, key_id, what, requests, samples FROM ranked WHERE rank <= $3
+             SELECT action, tenant_id, key_id, what, requests, samples, digests
+             FROM ranked LEFT JOIN LATERAL (
+                 SELECT digests FROM of_type WHERE action = 'guardrail.trigger' AND type = split_part(what, ':', 1)
+                     AND of_type.tenant_id = ranked.tenant_id AND of_type.key_id = ranked.key_id
+             ) known ON true WHERE rank <= $3
              UNION ALL
-             SELECT action, NULL, '00000000-0000-0000-0000-000000000000', 'others', sum(requests)::bigint, NULL
+             SELECT action, NULL, '00000000-0000-0000-0000-000000000000', 'others', sum(requests)::bigint, NULL, NULL
              FROM ranked WHERE rank > $3 GROUP BY action
          )
          INSERT INTO audit (id, actor_id, actor_email, actor_kind, action, resource_type, resource_id, resource_name, tenant_id,
@@ -111,13 +127,15 @@ async fn seal_requests(
          SELECT audit_new_id(), '00000000-0000-0000-0000-000000000000', 'system', 'system', action, 'api_key', key_id,
              (SELECT name FROM api_keys WHERE api_keys.id = key_id), tenant_id,
              jsonb_build_array(jsonb_build_object('path', what, 'before', NULL, 'after', jsonb_build_object(
-                 'requests', requests, 'from', $1, 'until', $2, 'request_ids', samples))),
+                 'requests', requests, 'from', $1, 'until', $2, 'request_ids', samples)
+                 || CASE WHEN digests IS NULL THEN '{}' ELSE jsonb_build_object('digests', digests) END)),
              0, samples[1]
          FROM told ORDER BY tenant_id, key_id, action, what",
     )
     .bind(from)
     .bind(until)
     .bind(MOST_GROUPS)
+    .bind(MOST_DIGESTS)
     .execute(connection)
     .await?;
     Ok(())

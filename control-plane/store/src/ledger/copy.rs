@@ -21,10 +21,10 @@ const COPY: &str = "COPY usage_records (gateway_id, started_on, request_id, star
     attempts, revision, guardrail_findings, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, cached_input_source,
     cache_write_source, reasoning_source, doubtful, pool_id, attempt_details, decided_by, rolled_up,
     cost_rest_picousd, service_tier, raw_usages, web_searches, trace_id, client_request_id, user_id, service_account_id,
-    department_id, labels)
+    department_id, labels, finding_digests)
     FROM STDIN (FORMAT binary)";
 /// How many the list above has.
-const COLUMNS: i16 = 48;
+const COLUMNS: i16 = 49;
 /// The format's name, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
@@ -114,6 +114,7 @@ impl Message {
         self.optional_id(subject.service_account_id);
         self.optional_id(subject.department_id);
         self.texts(&subject.labels);
+        self.texts(&said.finding_digests);
     }
 
     fn value(&mut self, bytes: &[u8]) {

@@ -91,10 +91,16 @@ fn size(record: &UsageRecord) -> usize {
         doubtful,
         attempt_details,
         decided_by,
+        said,
         ..
     } = record;
     let texts = [operation, model, upstream_model, price_version, error_code, outcome, decided_by];
-    let listed = guardrail_findings.iter().chain(doubtful).map(|text| size_of::<String>() + text.len()).sum::<usize>();
+    let listed = guardrail_findings
+        .iter()
+        .chain(doubtful)
+        .chain(&said.finding_digests)
+        .map(|text| size_of::<String>() + text.len())
+        .sum::<usize>();
     let attempts =
         attempt_details.iter().map(|attempt| size_of::<UsageAttempt>() + attempt.upstream_model.len()).sum::<usize>();
     attempts + size_of::<UsageRecord>() + texts.iter().map(|text| text.len()).sum::<usize>() + listed

@@ -1,11 +1,12 @@
 use std::rc::Rc;
+use std::sync::Arc;
 
 use prost::Message;
 use weir_config::{
     Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period, RedactForm,
     RuleDirection, RuleMode, Threshold, Uninspectable, Unit, Window,
 };
-use weir_exchange::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
+use weir_exchange::{Catalog, CatalogModel, DearestPrices, FindingKey, NamedProfile, Principal, WayIn};
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -184,7 +185,14 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
             .into_iter()
             .map(|way| WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way)))
             .collect::<Result<_, _>>()?,
+        finding_keys: principal.finding_keys.into_iter().filter_map(read_finding_key).map(Arc::new).collect(),
     })
+}
+
+/// One that cannot be read is none: digests are left out then.
+fn read_finding_key(key: dataplane::FindingKey) -> Option<FindingKey> {
+    let micros = |seconds: i64| Some(u64::try_from(seconds).ok()?.saturating_mul(1_000_000));
+    FindingKey::new(key.id, &key.key, micros(key.start_unix_s)?, micros(key.end_unix_s)?)
 }
 
 fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {

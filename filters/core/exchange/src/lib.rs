@@ -25,6 +25,7 @@ mod answer_headers;
 mod attempt;
 mod attempt_budget;
 mod bodies;
+mod finding_key;
 mod principal;
 mod rate_limit;
 mod refuse;
@@ -39,6 +40,7 @@ pub use answer_headers::{AnswerHeaders, FINDINGS_HEADER};
 pub use attempt::Attempt;
 pub use attempt_budget::AttemptBudget;
 pub use bodies::{Bodies, HeldBody};
+pub use finding_key::{FindingDigest, FindingKey};
 pub use principal::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
 pub use rate_limit::{RateLimitStatus, duration};
 pub use request::{Body, Request};
@@ -64,6 +66,8 @@ pub struct Exchange {
     pub verdict: Option<Verdict>,
     /// Findings as `(type, action, count)`.
     pub findings: Vec<(&'static str, &'static str, u32)>,
+    /// What was found, without its text: the first [`MOST_DIGESTS`] that differ.
+    pub finding_digests: Vec<(&'static str, FindingDigest)>,
     /// Whether a judge was asked, which may cost.
     pub is_judged: bool,
     is_owed: Cell<bool>,
@@ -71,6 +75,9 @@ pub struct Exchange {
 }
 
 const BY_POLICY: Verdict = Verdict { by: Party::Policy, code: ENDED_BY_POLICY };
+
+/// Digests of findings that an exchange keeps.
+pub const MOST_DIGESTS: usize = 16;
 
 /// The code of a stream that an administrator ended.
 pub const ENDED_BY_POLICY: &str = "ended_by_policy";
@@ -93,6 +100,7 @@ impl Exchange {
             attempts: Vec::new(),
             verdict: None,
             findings: Vec::new(),
+            finding_digests: Vec::new(),
             is_judged: false,
             is_owed: Cell::new(false),
             ended: None,
@@ -199,6 +207,14 @@ impl Exchange {
         match self.findings.iter_mut().find(|(known, its_action, _)| *known == finding && *its_action == action) {
             Some((_, _, count)) => *count = count.saturating_add(1),
             None => self.findings.push((finding, action, 1)),
+        }
+    }
+
+    /// Keeps by what others know that they have found the same.
+    pub fn add_finding_digest(&mut self, finding: &'static str, digest: FindingDigest) {
+        let new = (finding, digest);
+        if self.finding_digests.len() < MOST_DIGESTS && !self.finding_digests.contains(&new) {
+            self.finding_digests.push(new);
         }
     }
 }

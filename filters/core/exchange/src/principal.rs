@@ -1,8 +1,11 @@
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use weir_config::{Cidr, GuardrailProfile, Limit};
 use weir_host::Micros;
+
+use crate::FindingKey;
 
 /// Who is calling, and what holds for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Principal {
     pub revision: u64,
     /// Ways in that each request must show, whatever else it shows.
     pub required_ways_in: Vec<WayIn>,
+    /// Its tenant's keys for what guardrails find, of this time and the next; none where no profile holds.
+    pub finding_keys: Vec<Arc<FindingKey>>,
 }
 
 /// A way in which a client shows who it is.
@@ -73,6 +78,11 @@ pub struct NamedProfile {
 }
 
 impl Principal {
+    /// The key for what guardrails find at this time, if there is one.
+    pub fn finding_key(&self, now: Micros) -> Option<&Arc<FindingKey>> {
+        self.finding_keys.iter().find(|key| key.holds(now))
+    }
+
     /// Whether the key may use a model of this name.
     pub fn may_use(&self, model: &str) -> bool {
         self.allowed_models.as_ref().is_none_or(|models| models.iter().any(|allowed| allowed == model))

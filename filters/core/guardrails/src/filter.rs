@@ -100,6 +100,7 @@ impl GuardrailsStream {
             host.log(Level::Error, &format!("weir.guardrails: profile {:?} cannot be used: {error}", named.id));
             (refusal::unavailable("the caller's guardrail profile cannot be used"), schema)
         })?;
+        let profile = profile.with_key(principal.finding_key(host.now()).cloned());
         match asked {
             Ok(operation) if operation.has_body() => {
                 let judged = Some(named).filter(|named| !named.profile.judges.is_empty()).map(Rc::clone);

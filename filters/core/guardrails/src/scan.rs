@@ -9,6 +9,7 @@ use regex_automata::{Input, util::syntax};
 use weir_config::{
     Action, ConfigError, FindingType, GuardrailProfile, GuardrailRule, RedactForm, RuleDirection, Uninspectable,
 };
+use weir_exchange::{FindingDigest, FindingKey, MOST_DIGESTS};
 
 use crate::consequence::{Consequence, Consequences, replacement};
 use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
@@ -45,6 +46,8 @@ pub struct Finding {
     pub would: Option<Action>,
     /// What stands in its place, if anything does.
     pub form: RedactForm,
+    /// By what findings of the same text are known; `None`: no key is known, or there are many findings.
+    pub digest: Option<FindingDigest>,
 }
 
 impl Finding {
@@ -58,6 +61,7 @@ impl Finding {
             action: span.consequence.action,
             would: span.consequence.would,
             form: span.consequence.form,
+            digest: None,
         }
     }
 
@@ -85,6 +89,8 @@ pub struct Profile {
     input: Arc<Rules>,
     output: Arc<Rules>,
     uninspectable: Uninspectable,
+    /// Makes the digests of what is found.
+    key: Option<Arc<FindingKey>>,
 }
 
 impl Profile {
@@ -100,13 +106,29 @@ impl Profile {
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
         let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
-        Ok(Self { input, output, uninspectable: profile.uninspectable })
+        Ok(Self { input, output, uninspectable: profile.uninspectable, key: None })
+    }
+
+    /// The same, with digests of what it finds.
+    pub fn with_key(self, key: Option<Arc<FindingKey>>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Gives the first findings in a text their digests.
+    pub(crate) fn digest(&self, text: &str, findings: &mut [Finding]) {
+        let Some(key) = &self.key else { return };
+        for finding in findings.iter_mut().take(MOST_DIGESTS) {
+            let found = text.get(finding.start..finding.end);
+            finding.digest = found.map(|found| key.digest(finding.finding, found));
+        }
     }
 
     /// What is found in a text, in its order; overlapping finds are merged, the strictest action wins. Allocates nothing when
     /// nothing is found.
     pub fn scan(&self, direction: Direction, text: &str) -> Vec<Finding> {
-        self.rules(direction).scan(text)
+        let mut findings = self.rules(direction).scan(text);
+        self.digest(text, &mut findings);
+        findings
     }
 
     /// What becomes of a text. Allocates nothing when nothing is found.

@@ -155,6 +155,7 @@ impl TextStream {
         let crosses = |finding: &Finding| part.is_some_and(|part| (finding.start..finding.end).contains(&part));
         let crosses_parts =
             passed.iter().any(|it| it.action >= Action::Redact && part != Some(it.start) && crosses(it));
+        profile.digest(&self.buffer, &mut findings);
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);

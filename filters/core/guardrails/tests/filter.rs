@@ -1,5 +1,6 @@
 //! The filter between a client and a provider: what passes, what is edited, what is refused.
 
+mod digests;
 mod linear;
 mod proxy;
 mod redaction;

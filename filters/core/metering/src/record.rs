@@ -62,6 +62,7 @@ pub(crate) fn record(
         streamed: head.is_some_and(|head| head.stream),
         attempts: u32::try_from(exchange.attempts.len()).unwrap_or(u32::MAX),
         guardrail_findings: exchange.findings_in_words(),
+        finding_digests: digests(exchange),
         revision: request.revision(),
         pool_id: request.pool_id.clone().unwrap_or_default(),
         attempt_details: attempts(exchange, &settlement),
@@ -72,6 +73,10 @@ pub(crate) fn record(
         trace_id: said(exchange, "traceparent", trace_id),
         client_request_id: said(exchange, "x-request-id", client_request_id),
     })
+}
+
+fn digests(exchange: &Exchange) -> Vec<String> {
+    exchange.finding_digests.iter().map(|(finding, digest)| format!("{finding}:{digest}")).collect()
 }
 
 /// The first attempts one by one, with what each came to; the last came to what the record says.

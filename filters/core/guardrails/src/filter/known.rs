@@ -40,6 +40,9 @@ impl Known {
         self.write(|exchange| {
             for finding in findings {
                 exchange.add_finding(finding.finding.name(), finding.action_name());
+                if let Some(digest) = finding.digest {
+                    exchange.add_finding_digest(finding.finding.name(), digest);
+                }
             }
         });
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use uuid::Uuid;
 use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, RuleDirection};
-use weir_exchange::{Attempt, Exchange, NamedProfile, Principal, Shared};
+use weir_exchange::{Attempt, Exchange, FindingKey, NamedProfile, Principal, Shared};
 use weir_guardrails::{GuardrailsPlugin, ProfileCache};
 use weir_host::fake::FakeHost;
 use weir_host::{Callouts, Message, Reply, StreamFilter};
@@ -87,6 +88,14 @@ impl Gateway {
         };
         let principal = Principal { guardrail_profile: rules.map(named), ..Principal::default() };
         self.shared.as_ref().unwrap().prepare(|request| request.principal = Some(Rc::new(principal)));
+    }
+
+    /// The tenant has this key for what is found, at all times.
+    pub(crate) fn finding_key(&mut self, key: FindingKey) {
+        self.shared.as_ref().unwrap().prepare(|request| {
+            let principal = request.principal.as_deref().cloned().unwrap_or_default();
+            request.principal = Some(Rc::new(Principal { finding_keys: vec![Arc::new(key.clone())], ..principal }));
+        });
     }
 
     /// The profile refuses what it cannot read.
