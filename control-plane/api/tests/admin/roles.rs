@@ -279,6 +279,32 @@ async fn nobody_gives_more_than_they_have() {
 }
 
 #[tokio::test]
+async fn a_role_or_department_that_a_sign_in_providers_rule_gives_is_in_use() {
+    let app: App = app().await;
+    let platform = app.platform().await;
+    let f = furnish(&platform, "f").await;
+    let provider = format!("sign-in-providers/{}", id(&f.sign_in_provider));
+    let rule = |grant: Value| json!({"rules": [{"group": "g", "role": "user", "tenant_id": f.tenant["id"], "grants": [grant]}]});
+    let made = json!({"tenant_id": f.tenant["id"], "name": "Empty"});
+    let department = platform.make("departments", made).await;
+    let of_department = json!({"role": "viewer", "department_id": department["id"]});
+    let of_role = json!({"custom_role_id": f.role["id"]});
+    let (department_path, role_path) = (format!("departments/{}", id(&department)), format!("roles/{}", id(&f.role)));
+    for (path, revision, grant) in
+        [(&department_path, &department["revision"], of_department), (&role_path, &f.role["revision"], of_role)]
+    {
+        let before = platform.get(&provider).await.expect(200).json["revision"].clone();
+        platform.patch(&provider, &before, rule(grant)).await.expect(200);
+        let refused = platform.delete(path, revision).await.problem(409, "in_use");
+        assert!(refused.text.contains("Company"), "it names who uses it: {}", refused.text);
+    }
+    let before = platform.get(&provider).await.expect(200).json["revision"].clone();
+    platform.patch(&provider, &before, json!({"rules": []})).await.expect(200);
+    platform.delete(&department_path, &department["revision"]).await.expect(200);
+    platform.delete(&role_path, &f.role["revision"]).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_role_that_is_granted_is_in_use_and_a_change_of_it_holds_at_once() {
     let app: App = app().await;
     let platform = app.platform().await;

@@ -172,6 +172,11 @@ pub trait Kind: Send + Sync {
         &[]
     }
 
+    /// What else one of them names, by kind, and whether a row names the id $1: that cannot be deleted meanwhile.
+    fn mentions(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The department that one of them is of, an expression over `t`; `None`: of none.
     fn department(&self) -> Option<&'static str> {
         None

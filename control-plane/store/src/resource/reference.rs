@@ -202,6 +202,7 @@ pub(crate) async fn users(connection: &mut PgConnection, kind: &dyn Kind, id: Uu
             .filter(|reference| reference.kind == kind.name() && kind.owner() != Owner::Itself)
             .map(|reference| reference.uses)
             .collect();
+        conditions.extend(user.mentions().iter().filter(|(named, _)| *named == kind.name()).map(|(_, names)| *names));
         if kind.owner() == Owner::Itself && user.owner() != Owner::Itself {
             conditions.push("t.tenant_id = $1");
         }

@@ -100,6 +100,20 @@ impl Kind for SignInProvider {
         Ok(write(&settings))
     }
 
+    /// In the grants of its rules.
+    fn mentions(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            (
+                "role",
+                "jsonb_path_exists(t.rules, '$[*].grants[*] ? (@.custom_role_id == $id)', jsonb_build_object('id', $1::uuid))",
+            ),
+            (
+                "department",
+                "jsonb_path_exists(t.rules, '$[*].grants[*] ? (@.department_id == $id)', jsonb_build_object('id', $1::uuid))",
+            ),
+        ]
+    }
+
     /// A rule without grants has no list of them: control planes of the version before would not read it.
     fn columns_of(&self, spec: &Object) -> Object {
         let mut columns = spec.clone();
