@@ -1,7 +1,6 @@
 """Streams under way that an administrator ends, on every Envoy, whether the provider sends on or is silent."""
 
 import concurrent.futures
-import contextlib
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,8 @@ import pytest
 
 from weir_e2e.lone_envoy import lone_envoy
 from weir_e2e.provider import told
-from weir_e2e.sse import ask, headers_of, path_of
+from weir_e2e.sse import ask
+from weir_e2e.under_way import streamed
 from weir_e2e.waiting import eventually
 
 # A provider that says something every 100 ms, and one that says nothing more.
@@ -33,22 +33,6 @@ def envoys(world, run):
         yield run["gateway_url"], second.url, third.url
 
 
-def streamed(url: str, key, schema: str, begun: set[tuple[str, str]]) -> tuple[float, float, bytes, str]:
-    """Reads a stream to its end. Answers when the last byte came, when the stream ended, all bytes, and the request's id."""
-    last, received = 0.0, b""
-    headers = headers_of(schema) | {"authorization": f"Bearer {key.secret}"}
-    body = ask(schema, "m") | {"stream": True}
-    with httpx.Client(timeout=30) as http, http.stream("POST", url + path_of(schema), json=body, headers=headers) as answer:
-        assert answer.status_code == 200
-        request_id = answer.headers["x-weir-request-id"]
-        # Ended by its last event and a break, or by a break alone.
-        with contextlib.suppress(httpx.RemoteProtocolError):
-            for piece in answer.iter_raw():
-                last, received = time.monotonic(), received + piece
-                begun.add((url, schema))
-    return last, time.monotonic(), received, request_id
-
-
 def serves(url: str, key) -> bool:
     """Whether this Envoy knows the key."""
     return httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key.secret}"}, timeout=10).is_success
@@ -63,8 +47,9 @@ def test_a_revoked_keys_streams_end_on_three_envoys(world, envoys, behaviour):
     begun: set[tuple[str, str]] = set()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         # One schema that the provider speaks and one that is translated, on each.
+        shown = {"authorization": f"Bearer {key.secret}"}
         cases = [(url, schema) for url in envoys for schema in ("openai", "anthropic")]
-        streams = [pool.submit(streamed, url, key, schema, begun) for url, schema in cases]
+        streams = [pool.submit(streamed, url, shown, schema, begun) for url, schema in cases]
         eventually(lambda: begun >= set(cases), within_s=20, what="streams under way")
         revoked, revoked_at = time.monotonic(), datetime.now(UTC)
         world.admin.revoke(key.id)

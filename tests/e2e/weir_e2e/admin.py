@@ -34,10 +34,12 @@ class Admin:
         assert response.headers["location"].endswith(response.json()["id"]), response.headers
         return response.json()
 
-    def change(self, resource: str, id: str, **fields: Any) -> dict[str, Any]:
-        """Changes fields of a resource as it is now."""
+    def change(self, resource: str, id: str, streams: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Changes fields of a resource as it is now. `streams`: what becomes of streams under way, `finish` or `end`."""
         etag = self._get(f"/{resource}/{id}").headers["etag"]
-        return self._write("PATCH", f"/{resource}/{id}", 200, json=fields, headers={"if-match": etag}).json()
+        query = {"streams": streams} if streams else {}
+        headers = {"if-match": etag}
+        return self._write("PATCH", f"/{resource}/{id}", 200, json=fields, params=query, headers=headers).json()
 
     def delete(self, resource: str, id: str) -> None:
         """Deletes a resource as it is now."""

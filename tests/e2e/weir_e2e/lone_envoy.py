@@ -97,7 +97,7 @@ def _running(
     process, log = _start(folder, template, values, edits, environment or {}), folder / "envoy.log"
     try:
         # Compiling the filters keeps its main thread busy for seconds on a machine that is busy itself.
-        with httpx.Client(base_url=_admin_url(folder, process), timeout=20) as admin:
+        with httpx.Client(base_url=_admin_url(folder, process), timeout=60) as admin:
             yield LoneEnvoy(_gateway_url(admin), admin, log)
     except BaseException:
         print(log.read_text(errors="replace")[-20_000:])
@@ -158,4 +158,4 @@ def _gateway_url(admin: httpx.Client) -> str:
             return f"http://{socket['address']}:{socket['port_value']}"
         return None
 
-    return eventually(address, within_s=20, what="Envoy's listener")
+    return eventually(address, within_s=60, what="Envoy's listener")
