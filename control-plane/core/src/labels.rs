@@ -14,13 +14,24 @@ const MOST_LABELS: usize = 50;
 pub(crate) fn check_labels(fields: &mut Fields, labels: &BTreeMap<String, String>) {
     fields.require(labels.len() <= MOST_LABELS, "labels", format!("must have at most {MOST_LABELS} names"));
     for (name, value) in labels {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
         // A name that is no name may be anything: it is not repeated.
-        let holds = (1..=63).contains(&name.len()) && name.bytes().all(is_name);
-        fields.require(holds, "labels", "must have names of 1 to 63 letters, digits, -, _, . and /");
-        let holds = value.chars().count() <= 200 && !value.chars().any(char::is_control);
-        fields.require(holds, "labels", "must have values of at most 200 characters, no control characters");
+        fields.require(is_name(name), "labels", "must have names of 1 to 63 letters, digits, -, _, . and /");
+        fields.require(is_value(value), "labels", "must have values of at most 200 characters, no control characters");
     }
+}
+
+/// Whether there may be a label of this name and value.
+pub(crate) fn is_label(name: &str, value: &str) -> bool {
+    is_name(name) && is_value(value)
+}
+
+fn is_name(name: &str) -> bool {
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    (1..=63).contains(&name.len()) && name.bytes().all(may_be)
+}
+
+fn is_value(value: &str) -> bool {
+    value.chars().count() <= 200 && !value.chars().any(char::is_control)
 }
 
 /// What something is used for.

@@ -13,7 +13,7 @@ use weir_proto::dataplane::{
     ResolveCredentialRequest, ResolveCredentialResponse, SettleQuotaRequest, SettleQuotaResponse, WatchRequest,
     WatchResponse,
 };
-use weir_store::{Identified, Store, StoreError};
+use weir_store::{Identified, Refused, Store, StoreError};
 
 use crate::convert::Keeps;
 use crate::failure::chain;
@@ -84,7 +84,7 @@ impl Service {
         &self,
         gateway: &Gateway,
         identified: Result<Identified, StoreError>,
-        refused: u64,
+        refused: &Refused,
     ) -> Result<Resolved, StoreError> {
         let identified = identified?;
         if let Err(error) = self.store.note_discovered(gateway, &identified, refused).await {
@@ -140,18 +140,18 @@ impl DataPlane for Service {
             ways_in: request.keeps_ways_in,
             limits: request.keeps_limits,
         };
-        let refused = request.refused_since;
+        let refused = Refused { requests: request.refused_since, models: request.refused_models.clone() };
         let shown = Shown::of(request)?;
         let turn = self.lookups.acquire().await;
         let resolved = match shown {
             Shown::Key(digest) => self.store.resolve_credential(&gateway, &digest, known, &finds).await,
             Shown::Token(claims) => {
                 let identified = self.store.resolve_token(&gateway, &claims, known, &finds).await;
-                self.discovered(&gateway, identified, refused).await
+                self.discovered(&gateway, identified, &refused).await
             }
             Shown::Peer(peer) => {
                 let identified = self.store.resolve_workload(&gateway, &peer, known, &finds).await;
-                self.discovered(&gateway, identified, refused).await
+                self.discovered(&gateway, identified, &refused).await
             }
         };
         drop(turn);

@@ -1,5 +1,7 @@
 //! Who is calling without a key: whom a token or a workload stands for, by the rules.
 
+use std::collections::BTreeMap;
+
 use chrono::DateTime;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -30,7 +32,7 @@ const MOST_MADE_A_MINUTE: i64 = 100;
 const MOST_MADE: i64 = 50_000;
 
 const RULE: &str = "rule.id, rule.tenant_id, rule.name, rule.position, rule.token_issuer_id, rule.audience, rule.claims, rule.workload,
-    rule.department_id, rule.service_account_id, rule.person, rule.labels,
+    rule.department_id, rule.service_account_id, rule.person, rule.labels, rule.label_claims,
     (SELECT tenant.ways_in FROM tenants tenant WHERE tenant.id = rule.tenant_id) AS ways_in";
 
 /// Who calls without a key, as certificates or a verified token say it.
@@ -73,7 +75,8 @@ struct RuleRow {
     department_id: Option<Uuid>,
     service_account_id: Option<Uuid>,
     person: Option<Json<PersonMapping>>,
-    labels: Json<std::collections::BTreeMap<String, String>>,
+    labels: Json<BTreeMap<String, String>>,
+    label_claims: Json<BTreeMap<String, String>>,
     ways_in: Json<WaysIn>,
 }
 
@@ -105,6 +108,7 @@ impl From<RuleRow> for Rule {
             person: row.person.map(|Json(person)| person),
             department_id: row.department_id,
             labels: row.labels.0,
+            label_claims: row.label_claims.0,
         };
         Self { id: row.id, tenant_id: row.tenant_id, settings, ways_in: row.ways_in.0 }
     }
@@ -174,7 +178,13 @@ impl Store {
         let found = match &rule.settings.person {
             None => self.key_of(&rule, None).await?,
             Some(person) => match self.user_of(&rule, person, claims).await? {
-                Some((id, address)) => self.key_of(&rule, Some((id, &address))).await?,
+                Some((id, address)) => {
+                    let found = self.key_of(&rule, Some((id, &address))).await?;
+                    if let Ok(key_id) = found {
+                        self.label(key_id, &rule.settings, claims).await?;
+                    }
+                    found
+                }
                 None => Err(CredentialStatus::NoUser),
             },
         };
@@ -270,6 +280,18 @@ impl Store {
         }
         // The rule changed meanwhile; whoever is told to forget asks again.
         Ok(Err(CredentialStatus::NoRule))
+    }
+
+    /// Gives a user's row the labels that the token says.
+    async fn label(&self, key_id: Uuid, settings: &IdentityRuleSettings, claims: &Claims) -> Result<(), StoreError> {
+        if !settings.label_claims.is_empty() {
+            sqlx::query("UPDATE api_keys SET labels = $2 WHERE id = $1 AND labels <> $2")
+                .bind(key_id)
+                .bind(Json(settings.labels_of(claims)))
+                .execute(&self.pool)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Whether by the issuer of a rule as many callers became known as may, in this minute or altogether.

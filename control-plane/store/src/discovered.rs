@@ -17,8 +17,21 @@ use crate::{Store, StoreError};
 
 /// Callers that are kept for each tenant, and for the platform.
 const MOST_CALLERS: i64 = 1000;
+/// Models that are kept of each.
+const MOST_MODELS: i64 = 20;
+/// Bytes of a model's name at most: four for each of 256 characters.
+const LONGEST_MODEL: usize = 1024;
 /// Characters of a subject that are kept.
 const LONGEST_SUBJECT: usize = 2048;
+
+/// Requests of somebody whom no rule knows that a gateway has refused without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub requests: u64,
+    /// Some of the models that they asked for.
+    pub models: Vec<String>,
+}
 
 /// Somebody whom no rule knows.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -39,6 +52,8 @@ pub struct DiscoveredCaller {
     pub reason: String,
     /// Requests that were refused, at least.
     pub requests: i64,
+    /// Some of the models that they asked for, each once.
+    pub models: Vec<String>,
     /// When they came first.
     pub first_seen_at: DateTime<Utc>,
     /// When they came last.
@@ -46,15 +61,15 @@ pub struct DiscoveredCaller {
 }
 
 const COLUMNS: &str =
-    "id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, first_seen_at, last_seen_at";
+    "id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, models, first_seen_at, last_seen_at";
 
 impl Store {
-    /// Keeps who it was that no rule knows, with so many requests beside this one.
+    /// Keeps who it was that no rule knows, with so many requests beside this one, and what those asked for.
     pub async fn note_discovered(
         &self,
         gateway: &Gateway,
         identified: &Identified,
-        requests: u64,
+        refused: &Refused,
     ) -> Result<(), StoreError> {
         let reason = match identified.resolved.status {
             CredentialStatus::NoRule => "no_rule",
@@ -71,11 +86,18 @@ impl Store {
         if subject.is_empty() || subject.len() > LONGEST_SUBJECT || subject.contains('\0') {
             return Ok(());
         }
+        let models: Vec<&String> =
+            refused.models.iter().filter(|model| model.len() <= LONGEST_MODEL && !model.contains('\0')).collect();
         let is_new = sqlx::query_as::<_, (bool,)>(
-            "INSERT INTO discovered_callers (id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 1 + $8)
+            "INSERT INTO discovered_callers (id, way, tenant_id, token_issuer_id, issuer, subject, reason, requests, models)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 1 + $8, $9)
              ON CONFLICT (owner_id, issuer, subject) DO UPDATE SET requests = discovered_callers.requests + excluded.requests,
-                 reason = excluded.reason, last_seen_at = now()
+                 reason = excluded.reason, last_seen_at = now(), models = (
+                     SELECT coalesce(array_agg(model ORDER BY first), '{}') FROM (
+                         SELECT model, min(place) AS first
+                         FROM unnest(discovered_callers.models || excluded.models) WITH ORDINALITY AS asked (model, place)
+                         GROUP BY model ORDER BY first LIMIT $10
+                     ) kept)
              RETURNING first_seen_at = last_seen_at",
         )
         .bind(Uuid::now_v7())
@@ -85,7 +107,9 @@ impl Store {
         .bind(issuer)
         .bind(subject)
         .bind(reason)
-        .bind(signed(requests))
+        .bind(signed(refused.requests))
+        .bind(models)
+        .bind(MOST_MODELS)
         .fetch_one(&self.pool)
         .await?;
         if is_new.0 {

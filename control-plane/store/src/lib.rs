@@ -52,7 +52,7 @@ pub use browser_sessions::{BrowserSession, SessionView};
 pub use caller::{Caller, Identified};
 pub use commit::Idempotency;
 pub use credential::RESOLVE_CREDENTIAL;
-pub use discovered::DiscoveredCaller;
+pub use discovered::{DiscoveredCaller, Refused};
 pub use effective::{EffectiveGuardrails, GuardrailSource};
 pub use effective_limits::EffectiveLimit;
 pub use ended_streams::{Ended, EndedStreams};

@@ -50,6 +50,8 @@ struct DiscoveredCaller {
     reason: String,
     /// Requests of theirs, at least: those of the last seconds may not be counted yet.
     requests: i64,
+    /// Some of the models that they asked for, at most 20, the first first. A gateway tells it with the request after.
+    models: Vec<String>,
     /// When they came first.
     first_seen_at: DateTime<Utc>,
     /// When they came last.
@@ -89,6 +91,7 @@ impl From<weir_store::DiscoveredCaller> for DiscoveredCaller {
             subject: caller.subject,
             reason: caller.reason,
             requests: caller.requests,
+            models: caller.models,
             first_seen_at: caller.first_seen_at,
             last_seen_at: caller.last_seen_at,
         }

@@ -7,6 +7,8 @@ use weir_core::change::ChangeKind;
 use weir_core::gateway::{CredentialStatus, Gateway, Peer, Principal, Resolved};
 use weir_core::ways_in::{WayMode, WaysIn};
 
+use weir_store::Refused;
+
 use crate::app::{App, Client, Furnished, app, furnish, id};
 
 const ADDRESS: &str = "f@weir.example";
@@ -20,7 +22,7 @@ fn claims(subject: &str) -> String {
 
 async fn by_token(app: &App, gateway: &Gateway, subject: &str) -> Resolved {
     let identified = app.store.resolve_token(gateway, &claims(subject), None, &[]).await.unwrap();
-    app.store.note_discovered(gateway, &identified, 0).await.unwrap();
+    app.store.note_discovered(gateway, &identified, &Refused::default()).await.unwrap();
     identified.resolved
 }
 
@@ -172,6 +174,60 @@ async fn whom_a_rule_for_people_did_not_know_is_known_once_assigned() {
     let path = format!("discovered/{}/assign", id(&listed));
     assert_eq!(platform.make(&path, json!({"name": "one"})).await["position"], 999);
     assert_eq!(by_token(&app, &gateway, &subject).await.status, CredentialStatus::Active);
+}
+
+#[tokio::test]
+async fn discovered_callers_tell_some_of_the_models_that_they_ask_for() {
+    let (app, platform, _f, gateway) = started().await;
+    let claims = json!({"iss": "https://f.example.com", "aud": "weir", "sub": "x", "team": "none"});
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let identified = app.store.resolve_token(&gateway, &claims, None, &[]).await.unwrap();
+    assert_eq!(identified.resolved.status, CredentialStatus::NoRule);
+    let note = async |requests, models: &[&str]| {
+        let refused = Refused { requests, models: models.iter().map(|model| (*model).to_owned()).collect() };
+        app.store.note_discovered(&gateway, &identified, &refused).await.unwrap();
+        let listed = platform.get("discovered").await.expect(200).json["items"][0].clone();
+        (listed["requests"].clone(), listed["models"].clone())
+    };
+    assert_eq!(note(0, &[]).await, (json!(1), json!([])));
+    assert_eq!(note(3, &["gpt", "claude"]).await, (json!(5), json!(["gpt", "claude"])));
+    assert_eq!(note(0, &["a", "gpt", "no\0text"]).await.1, json!(["gpt", "claude", "a"]));
+    let many: Vec<String> = (0..30).map(|number| format!("m{number}")).collect();
+    let (_, models) = note(0, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!((models.as_array().unwrap().len(), &models[0]), (20, &json!("gpt")), "bounded");
+}
+
+#[tokio::test]
+async fn labels_of_a_user_come_from_claims() {
+    let (app, platform, f, gateway) = started().await;
+    let mut fields = persons(false);
+    fields["labels"] = json!({"source": "token"});
+    fields["label_claims"] = json!({"team": "team", "cost-center": "org.cost"});
+    change(&platform, "identity-rules", &f.identity_rule, fields.clone()).await;
+    let labels = async |extra: Value| {
+        let mut claims = json!({"iss": "https://f.example.com", "aud": "weir", "sub": "x", "team": "research",
+            "email": ADDRESS, "exp": 4_102_444_800_i64});
+        claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let identified = app.store.resolve_token(&gateway, &claims, None, &[]).await.unwrap();
+        let key_id = identified.resolved.principal.expect("somebody who is known").key_id;
+        platform.get(&format!("api-keys/{key_id}")).await.expect(200).json["labels"].clone()
+    };
+    assert_eq!(labels(json!({})).await, json!({"source": "token", "team": "research"}));
+    let said = json!({"org": {"cost": "4711"}});
+    assert_eq!(labels(said).await, json!({"source": "token", "team": "research", "cost-center": "4711"}));
+    for odd in [json!({"org": {"cost": "a\nb"}}), json!({"org": {"cost": ["4711"]}}), json!({"org": {"cost": ""}})] {
+        assert_eq!(labels(odd.clone()).await, json!({"source": "token", "team": "research"}), "{odd}");
+    }
+    let path = format!("identity-rules/{}", id(&f.identity_rule));
+    let revision = platform.get(&path).await.expect(200).json["revision"].clone();
+    let wrong = [json!({"a b": "team"}), json!({"a": "..team"}), json!({"a": ""})];
+    for wrong in wrong {
+        let answer = platform.patch(&path, &revision, json!({"label_claims": wrong})).await;
+        answer.problem(422, "invalid_fields").field("label_claims");
+    }
+    let answer = platform.patch(&path, &revision, json!({"person": null})).await;
+    answer.problem(422, "invalid_fields").field("label_claims");
 }
 
 #[tokio::test]

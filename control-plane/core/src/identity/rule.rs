@@ -10,10 +10,12 @@ use super::spiffe::{is_segment, is_trust_domain};
 use super::{ClaimCondition, Claims, SpiffeId, is_claim_path};
 use crate::actor::Role;
 use crate::field::{FieldError, Fields};
-use crate::labels::check_labels;
+use crate::labels::{check_labels, is_label};
 
 /// Conditions of one rule at most.
 const MOST_CONDITIONS: usize = 20;
+/// Labels from claims of one rule at most.
+const MOST_LABEL_CLAIMS: usize = 10;
 
 /// What is decided about who comes by a token or as a workload: whom it matches, and whose requests they are. Of rules that match, the one
 /// with the lowest `position` counts, of several the one made first.
@@ -52,6 +54,11 @@ pub struct IdentityRuleSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub labels: BTreeMap<String, String>,
+    /// Further labels, with `person` only: the name, and the claim, by name or path, that says the value of each user's; at most 10. What a
+    /// token does not say, or says in no way that a label may have, is no label. Of a user's tokens the one seen last counts.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub label_claims: BTreeMap<String, String>,
 }
 
 fn position() -> u32 {
@@ -157,7 +164,27 @@ impl IdentityRuleSettings {
         let is_one = self.service_account_id.is_none() || self.department_id.is_none();
         fields.require(is_one, "department_id", "must not be given beside service_account_id, which has its own");
         check_labels(&mut fields, &self.labels);
+        let holds = self.label_claims.is_empty() || self.person.is_some();
+        fields.require(holds, "label_claims", "needs person: others have one row for all who come by the rule");
+        let holds = self.label_claims.len() <= MOST_LABEL_CLAIMS;
+        fields.require(holds, "label_claims", format!("must be at most {MOST_LABEL_CLAIMS}"));
+        for (name, path) in &self.label_claims {
+            fields.require(
+                is_label(name, ""),
+                "label_claims",
+                "must have names of 1 to 63 letters, digits, -, _, . and /",
+            );
+            fields.require(is_claim_path(path), "label_claims", NO_PATH);
+        }
         fields.finish()
+    }
+
+    /// The labels of whoever has shown a token with these claims.
+    pub fn labels_of(&self, claims: &Claims) -> BTreeMap<String, String> {
+        let said = self.label_claims.iter().filter_map(|(name, path)| Some((name, claims.text(path)?)));
+        let said = said.filter(|(name, value)| !value.is_empty() && is_label(name, value));
+        let said = said.map(|(name, value)| (name.clone(), value.to_owned()));
+        self.labels.clone().into_iter().chain(said).collect()
     }
 
     /// Whether a token of this rule's issuer matches.

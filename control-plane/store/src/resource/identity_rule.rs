@@ -63,6 +63,7 @@ impl Kind for IdentityRule {
             "service_account_id",
             "person",
             "labels",
+            "label_claims",
         ]
     }
 

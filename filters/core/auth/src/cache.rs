@@ -1,5 +1,6 @@
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 
@@ -21,6 +22,14 @@ const LOOKUPS_SAVED: u64 = 500;
 
 /// Keys that are remembered for having had their streams ended. Of more, all look-ups under way are made again.
 const MOST_ENDED: usize = 1024;
+
+/// Issuers that have a budget of their own at a time.
+const MOST_ISSUERS: usize = 64;
+
+/// Models that are kept of each caller whom nobody knows, until it is asked for again.
+const MOST_MODELS: usize = 8;
+/// Characters of a model's name that are kept.
+const LONGEST_MODEL: usize = 256;
 
 const SMALLEST_SWEEP: usize = 64;
 
@@ -66,14 +75,16 @@ pub struct Ticket {
     budget: Option<Vouched>,
     /// Requests that were refused without asking, since it was last asked for.
     refused: u64,
+    /// Models that were asked for meanwhile.
+    models: Vec<String>,
 }
 
 /// Who stands up for what a client has shown. Each kind has its budget of look-ups, so that who can make up one does not use up what another
 /// needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vouched {
-    /// Who has issued a token that the proxy has verified.
-    ByIssuer,
+    /// Who has issued a token that the proxy has verified, by a digest of its name.
+    ByIssuer(Digest),
     /// The checksum of a key, which says that Weir made it: nobody's dummy, though who knows the form can invent some. Or the certificate of a
     /// connection, to which the client may have added what it likes.
     ByChecksum,
@@ -92,6 +103,11 @@ impl Ticket {
     /// Requests that were refused without asking, since the control plane was last asked.
     pub fn refused_since(&self) -> u64 {
         self.refused
+    }
+
+    /// Some of the models that the refused requests asked for, since the control plane was last asked.
+    pub fn refused_models(&self) -> &[String] {
+        &self.models
     }
 
     /// The tenant whose catalog is known, and of which revision, for the control plane to leave it out.
@@ -117,7 +133,9 @@ struct State {
     era: u64,
     away_until: Micros,
     watched: bool,
-    tokens: Budget,
+    /// By issuer, as long as there are not too many.
+    issuers: HashMap<Digest, Budget>,
+    other_issuers: Budget,
     checked: Budget,
     others: Budget,
 }
@@ -137,14 +155,25 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes one, if there is one.
-    fn take(&mut self, now: Micros) -> bool {
+    /// Adds up what came since.
+    fn earn(&mut self, now: Micros) {
         // A clock that was set back adds nothing, and is the clock from now on.
         let earned = now.saturating_sub(self.at).saturating_mul(LOOKUPS_A_SECOND) / 1_000_000;
         if earned > 0 || now < self.at {
             self.left = self.left.saturating_add(earned).min(LOOKUPS_SAVED);
             self.at = now;
         }
+    }
+
+    /// Whether nothing is missing from it.
+    fn is_whole(&mut self, now: Micros) -> bool {
+        self.earn(now);
+        self.left == LOOKUPS_SAVED
+    }
+
+    /// Takes one, if there is one.
+    fn take(&mut self, now: Micros) -> bool {
+        self.earn(now);
         let left = self.left.checked_sub(1);
         self.left = left.unwrap_or(0);
         left.is_some()
@@ -162,6 +191,8 @@ struct Denied {
     denial: Denial,
     /// Requests that were refused by it.
     refused: u64,
+    /// Models that some of them asked for.
+    models: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -231,7 +262,7 @@ impl PrincipalCache {
                 return true;
             }
             ticket.budget = Some(vouched);
-            state.budget(vouched).take(now)
+            state.budget(vouched, now).take(now)
         })
     }
 
@@ -251,14 +282,14 @@ impl PrincipalCache {
                     state.active.remove(&digest);
                     state.were_good.remove(&digest);
                     if current {
-                        let denied = Denied { at: now, denial, refused: 0 };
+                        let denied = Denied { at: now, denial, refused: 0, models: BTreeSet::new() };
                         state.denied.insert(digest, denied, config.principal_capacity);
                     }
                     Known::Denied(denial)
                 }
                 Answer::Active { principal, catalog, catalog_revision, revision } => {
                     if let Some(vouched) = ticket.budget {
-                        state.budget(vouched).give_back();
+                        state.budget(vouched, now).give_back();
                     }
                     state.were_good.insert(digest, (), config.principal_capacity);
                     if state.has_ended_since(&principal.key_id, ticket.generation) {
@@ -282,6 +313,17 @@ impl PrincipalCache {
                 }
             }
         })
+    }
+
+    /// Notes which model somebody asked for whom nobody knows. Told when they are asked for again.
+    pub fn note_refused_model(&self, digest: &Digest, model: &str) {
+        self.with(|state| {
+            if let Some(denied) = state.denied.get_mut(digest)
+                && denied.models.len() < MOST_MODELS
+            {
+                denied.models.insert(model.chars().take(LONGEST_MODEL).collect());
+            }
+        });
     }
 
     /// The control plane did not answer: the principal that was known, if it may still be used.
@@ -373,19 +415,34 @@ impl PrincipalCache {
 
 impl State {
     fn ticket(&self, digest: &Digest) -> Ticket {
-        let refused = self.denied.get(digest).map_or(0, |denied| denied.refused);
-        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None, refused }
+        let denied = self.denied.get(digest);
+        let refused = denied.map_or(0, |denied| denied.refused);
+        let models = denied.map(|denied| denied.models.iter().cloned().collect()).unwrap_or_default();
+        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None, refused, models }
     }
 
     fn has_ended_since(&self, key_id: &str, generation: u64) -> bool {
         self.ended.get(key_id).is_some_and(|ended| generation < *ended) || generation < self.others_ended
     }
 
-    fn budget(&mut self, vouched: Vouched) -> &mut Budget {
+    fn budget(&mut self, vouched: Vouched, now: Micros) -> &mut Budget {
         match vouched {
-            Vouched::ByIssuer => &mut self.tokens,
+            Vouched::ByIssuer(issuer) => self.budget_of(issuer, now),
             Vouched::ByChecksum => &mut self.checked,
             Vouched::ByNobody => &mut self.others,
+        }
+    }
+
+    /// Each issuer has its own, so that none uses up what another needs; those beyond [`MOST_ISSUERS`] at a time share one.
+    fn budget_of(&mut self, issuer: Digest, now: Micros) -> &mut Budget {
+        if self.issuers.len() >= MOST_ISSUERS && !self.issuers.contains_key(&issuer) {
+            self.issuers.retain(|_, budget| !budget.is_whole(now));
+        }
+        let has_room = self.issuers.len() < MOST_ISSUERS;
+        match self.issuers.entry(issuer) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) if has_room => new.insert(Budget { at: now, ..Budget::default() }),
+            Entry::Vacant(_) => &mut self.other_issuers,
         }
     }
 

@@ -6,7 +6,7 @@ use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrinc
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step, WayIn};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::{NoOperation, Operation, Schema};
+use weir_llm::{NoOperation, Operation, Schema, read_head};
 use weir_proto::dataplane::ResolveCredentialRequest;
 
 use crate::credential::{CredentialError, client_address, read_keys, read_token};
@@ -22,6 +22,9 @@ const STALE_ADMITTED: &str = "weir_auth_stale_admitted";
 const REFUSED: &str = "weir_auth_refused";
 /// Requests refused without asking, as too many keys that are not known were shown lately.
 const LOOKUPS_WITHHELD: &str = "weir_auth_lookups_withheld";
+
+/// Bytes of a request that is read although nobody knows who sent it.
+const SHORT_BODY: usize = 64 * 1024;
 
 /// gRPC status codes by which the control plane refuses this gateway itself.
 const PERMISSION_DENIED: u32 = 7;
@@ -72,6 +75,8 @@ impl AuthPlugin {
             denied: None,
             lookup: None,
             admitted: false,
+            body: Arriving::Nothing,
+            unknown: None,
         }
     }
 }
@@ -96,9 +101,28 @@ pub struct AuthStream {
     /// Ways in that must be shown yet.
     missing: Vec<WayIn>,
     /// Why what was tried is not good.
-    denied: Option<(WayIn, Denial)>,
+    denied: Option<(WayIn, Denial, Digest)>,
     lookup: Option<Lookup>,
     admitted: bool,
+    body: Arriving,
+    /// Somebody whom no rule knows, to be refused once it is known which model they ask for.
+    unknown: Option<Unknown>,
+}
+
+/// How much of the request is here.
+#[derive(Clone, Copy, Debug)]
+enum Arriving {
+    Nothing,
+    /// So many bytes, and more to come.
+    Part(usize),
+    /// All of it: so many bytes.
+    Whole(usize),
+}
+
+#[derive(Debug)]
+struct Unknown {
+    digest: Digest,
+    refusal: Reply,
 }
 
 /// What is known of the client's certificate. To ask for it is dear, and needed only if nothing else says who it is.
@@ -136,7 +160,10 @@ fn nothing_here() -> String {
 }
 
 impl StreamFilter for AuthStream {
-    fn on_request_headers(&mut self, host: &mut dyn Host, _end_of_stream: bool) -> Flow {
+    fn on_request_headers(&mut self, host: &mut dyn Host, end_of_stream: bool) -> Flow {
+        if end_of_stream {
+            self.body = Arriving::Whole(0);
+        }
         let headers = host.headers(Message::Request);
         match self.read_operation(&headers) {
             Ok(operation) => {
@@ -163,8 +190,12 @@ impl StreamFilter for AuthStream {
         }
     }
 
-    fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
-        self.go_on_if_admitted()
+    fn on_request_body(&mut self, host: &mut dyn Host, held: usize, end_of_stream: bool) -> Flow {
+        self.body = if end_of_stream { Arriving::Whole(held) } else { Arriving::Part(held) };
+        match self.unknown.take() {
+            Some(unknown) => self.refuse_once_read(host, unknown),
+            None => self.go_on_if_admitted(),
+        }
     }
 
     fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
@@ -181,7 +212,10 @@ impl StreamFilter for AuthStream {
                 match self.cache.answered(lookup.shown.digest, lookup.ticket, answer, host.now(), config) {
                     Known::Outdated(ticket) => self.ask(host, lookup.shown, ticket),
                     Known::Unsure(_) => self.without_answer(host, &lookup.shown, false),
-                    known => self.go_on(host, &lookup.shown, known),
+                    known => {
+                        let flow = self.go_on(host, &lookup.shown, known);
+                        self.wait_for_model(host, flow)
+                    }
                 }
             }
             Err((reason, may_be_away)) => {
@@ -291,11 +325,11 @@ impl AuthStream {
                 // That nothing in it counts says less than what was found before, of a certificate less than of a key.
                 let says_more = match self.denied {
                     None => true,
-                    Some((_, Denial::Unknown)) => denial != Denial::Unknown || shown.way() == WayIn::Key,
+                    Some((_, Denial::Unknown, _)) => denial != Denial::Unknown || shown.way() == WayIn::Key,
                     Some(_) => denial != Denial::Unknown,
                 };
                 if says_more {
-                    self.denied = Some((shown.way(), denial));
+                    self.denied = Some((shown.way(), denial, shown.digest));
                 }
             }
             Known::Denied(denial) => return Some(self.deny(host, shown.way(), denial)),
@@ -325,7 +359,7 @@ impl AuthStream {
         let AuthSource::ControlPlane(control_plane) = &settings.config.source else {
             return self.deny(host, shown.way(), Denial::Unknown);
         };
-        if !self.cache.may_ask(&shown.digest, shown.vouched, &mut ticket, host.now()) {
+        if !self.cache.may_ask(&shown.digest, shown.vouched(), &mut ticket, host.now()) {
             host.count(LOOKUPS_WITHHELD, 1);
             return Flow::Reply(self.shared.refuse_for(self.schema, &not_checked(), 1));
         }
@@ -338,6 +372,7 @@ impl AuthStream {
             keeps_limits: true,
             keeps_ways_in: true,
             refused_since: ticket.refused_since(),
+            refused_models: ticket.refused_models().to_vec(),
             ..Default::default()
         };
         let request = shown.ask(request).encode_to_vec();
@@ -389,7 +424,7 @@ impl AuthStream {
         }
         match self.denied {
             // A token that is not good was taken for a key that nobody knows.
-            None | Some((WayIn::Key, Denial::Unknown)) => match token_failure(host) {
+            None | Some((WayIn::Key, Denial::Unknown, _)) => match token_failure(host) {
                 Some(reason) => {
                     let message = format!("The token is not good: {reason}.");
                     self.refuse_credential(host, &ClientError::new(401, "invalid_token", message))
@@ -397,7 +432,7 @@ impl AuthStream {
                 None if self.denied.is_some() => self.deny(host, WayIn::Key, Denial::Unknown),
                 None => self.refuse_key(host, CredentialError::Missing.to_string()),
             },
-            Some((way, denial)) => self.deny(host, way, denial),
+            Some((way, denial, _)) => self.deny(host, way, denial),
         }
     }
 
@@ -430,6 +465,41 @@ impl AuthStream {
         // RFC 9110, 11.6.1: a 401 names the scheme.
         reply.headers.push(("www-authenticate".into(), "Bearer".into()));
         Flow::Reply(reply)
+    }
+
+    /// A refusal of somebody whom no rule knows waits for the request, as administrators are told which model it is for. Only who was just
+    /// asked for waits, so that few do at a time.
+    fn wait_for_model(&mut self, host: &mut dyn Host, flow: Flow) -> Flow {
+        match (flow, self.denied) {
+            (Flow::Reply(refusal), Some((_, Denial::NoRule | Denial::NoUser, digest))) => {
+                self.refuse_once_read(host, Unknown { digest, refusal })
+            }
+            (flow, _) => flow,
+        }
+    }
+
+    /// Refuses as soon as the request is here, or turns out to be long.
+    fn refuse_once_read(&mut self, host: &mut dyn Host, unknown: Unknown) -> Flow {
+        match self.body {
+            Arriving::Nothing => {}
+            Arriving::Part(length) if length <= SHORT_BODY => {}
+            Arriving::Whole(length) if length <= SHORT_BODY => {
+                if let Some(model) = self.asked_model(host, length) {
+                    self.cache.note_refused_model(&unknown.digest, &model);
+                }
+                return Flow::Reply(unknown.refusal);
+            }
+            Arriving::Part(_) | Arriving::Whole(_) => return Flow::Reply(unknown.refusal),
+        }
+        self.unknown = Some(unknown);
+        Flow::Pause
+    }
+
+    /// The model that a request names whose body is here.
+    fn asked_model(&self, host: &dyn Host, length: usize) -> Option<String> {
+        let operation = self.shared.read(|exchange| exchange.request().operation).flatten()?;
+        let body = host.body(Message::Request, 0, length).ok().filter(|_| operation.has_body())?;
+        read_head(operation, &body).ok().map(|head| head.model)
     }
 
     /// The control plane gave no answer. `may_be_away`: it is not that it refuses this gateway.

@@ -7,12 +7,14 @@ use weir_proto::dataplane::Peer;
 const PEER_URI: [&str; 2] = ["connection", "uri_san_peer_certificate"];
 /// Header in which proxies before this one say whom they saw.
 const FORWARDED: &[u8] = b"x-forwarded-client-cert";
+/// No other URI identifies a workload, so none is told or remembered.
+const SPIFFE: &str = "spiffe://";
 /// Elements of it that are kept, those at the right: a gateway trusts so many hops at most.
 const MOST_ELEMENTS: usize = 16;
 
 /// What certificates say; `None`: nothing was shown. Which of it counts is the control plane's to say.
 pub(crate) fn read_peer(host: &dyn Host, headers: &Headers) -> Option<Peer> {
-    let uris: Vec<String> = host.property_text(&PEER_URI).filter(|uri| !uri.is_empty()).into_iter().collect();
+    let uris: Vec<String> = host.property_text(&PEER_URI).filter(|uri| uri.starts_with(SPIFFE)).into_iter().collect();
     let mut forwarded_uris = Vec::new();
     for (_, value) in headers.iter().filter(|(name, _)| *name == FORWARDED) {
         match read_forwarded(value) {
@@ -75,7 +77,7 @@ impl Element {
     }
 
     fn uri(self) -> String {
-        self.uri.filter(|_| !self.has_several).unwrap_or_default()
+        self.uri.filter(|uri| !self.has_several && uri.starts_with(SPIFFE)).unwrap_or_default()
     }
 }
 
@@ -101,5 +103,6 @@ mod tests {
         check(r#"Subject="not ended,URI=spiffe://a"#, None);
         check("URI=spiffe://a;URI=spiffe://b", Some(&[""]));
         check("XURI=spiffe://a", Some(&[""]));
+        check("URI=https://a.example/1", Some(&[""]));
     }
 }

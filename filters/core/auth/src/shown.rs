@@ -1,5 +1,7 @@
 //! What a client has shown to say who it is.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 use weir_config::api_key::KeyForm;
 use weir_exchange::WayIn;
@@ -16,8 +18,6 @@ const PEER: u8 = 0xaa;
 pub(crate) struct Shown {
     /// Names it in the cache: of a key its SHA-256.
     pub(crate) digest: Digest,
-    /// Who can make it up.
-    pub(crate) vouched: Vouched,
     what: What,
 }
 
@@ -26,6 +26,8 @@ enum What {
     Key {
         /// Whether it has the form of Weir's.
         is_of_weirs: bool,
+        /// Who can make it up.
+        vouched: Vouched,
     },
     /// The claims of a token that the proxy has verified, as they stand in it.
     Token(String),
@@ -40,12 +42,12 @@ impl Shown {
             KeyForm::Former | KeyForm::Invented => (Vouched::ByNobody, true),
             KeyForm::Foreign => (Vouched::ByNobody, false),
         };
-        Self { digest, vouched, what: What::Key { is_of_weirs } }
+        Self { digest, what: What::Key { is_of_weirs, vouched } }
     }
 
     pub(crate) fn token(claims: String) -> Self {
         let digest = digest(TOKEN, [claims.as_bytes()].into_iter());
-        Self { digest, vouched: Vouched::ByIssuer, what: What::Token(claims) }
+        Self { digest, what: What::Token(claims) }
     }
 
     pub(crate) fn workload(peer: Peer) -> Self {
@@ -53,13 +55,22 @@ impl Shown {
         // How many of them are the connection's own tells the two lists apart.
         let number = [u8::try_from(peer.uris.len()).unwrap_or(u8::MAX)];
         let digest = digest(PEER, [number.as_slice()].into_iter().chain(parts));
-        let vouched = if peer.uris.is_empty() { Vouched::ByNobody } else { Vouched::ByChecksum };
-        Self { digest, vouched, what: What::Workload(peer) }
+        Self { digest, what: What::Workload(peer) }
+    }
+
+    /// Who can make it up. Of a token, who has issued it is read only here: most are known.
+    pub(crate) fn vouched(&self) -> Vouched {
+        match &self.what {
+            What::Token(claims) => Vouched::ByIssuer(issuer(claims)),
+            What::Key { vouched, .. } => *vouched,
+            What::Workload(peer) if peer.uris.is_empty() => Vouched::ByNobody,
+            What::Workload(_) => Vouched::ByChecksum,
+        }
     }
 
     /// Whether it is a key of Weir's form.
     pub(crate) fn is_of_weirs(&self) -> bool {
-        matches!(self.what, What::Key { is_of_weirs: true })
+        matches!(self.what, What::Key { is_of_weirs: true, .. })
     }
 
     /// In which way.
@@ -79,6 +90,17 @@ impl Shown {
             What::Workload(peer) => ResolveCredentialRequest { peer: Some(peer.clone()), ..request },
         }
     }
+}
+
+/// Names the issuer of a token; one name for all where it cannot be told.
+fn issuer(claims: &str) -> Digest {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        iss: String,
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+    let said = serde_json::from_slice::<Said>(&bytes).map(|said| said.iss).unwrap_or_default();
+    sha2::Sha256::digest(said.as_bytes()).into()
 }
 
 fn digest<'a>(bits: u8, parts: impl Iterator<Item = &'a [u8]>) -> Digest {

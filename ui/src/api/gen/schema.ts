@@ -2759,6 +2759,8 @@ export interface components {
              * @description When they came last.
              */
             last_seen_at: string;
+            /** @description Some of the models that they asked for, at most 20, the first first. A gateway tells it with the request after. */
+            models: string[];
             /** @description Why nobody knows them. */
             reason: components["schemas"]["DiscoveredReason"];
             /**
@@ -3185,6 +3187,13 @@ export interface components {
              * @description UUIDv7, immutable.
              */
             id: string;
+            /**
+             * @description Further labels, with `person` only: the name, and the claim, by name or path, that says the value of each user's; at most 10. What a
+             *     token does not say, or says in no way that a label may have, is no label. Of a user's tokens the one seen last counts.
+             */
+            label_claims: {
+                [key: string]: string;
+            };
             /** @description Labels of what they use; at most 50. */
             labels: {
                 [key: string]: string;
@@ -3243,6 +3252,13 @@ export interface components {
              * @description Whose requests they are: this department's; with `person`: the department of users who are made.
              */
             department_id?: string | null;
+            /**
+             * @description Further labels, with `person` only: the name, and the claim, by name or path, that says the value of each user's; at most 10. What a
+             *     token does not say, or says in no way that a label may have, is no label. Of a user's tokens the one seen last counts.
+             */
+            label_claims?: {
+                [key: string]: string;
+            };
             /** @description Labels of what they use; at most 50. */
             labels?: {
                 [key: string]: string;
@@ -3278,6 +3294,13 @@ export interface components {
              * @description Whose requests they are: this department's; with `person`: the department of users who are made.
              */
             department_id?: string | null;
+            /**
+             * @description Further labels, with `person` only: the name, and the claim, by name or path, that says the value of each user's; at most 10. What a
+             *     token does not say, or says in no way that a label may have, is no label. Of a user's tokens the one seen last counts.
+             */
+            label_claims?: {
+                [key: string]: string;
+            };
             /** @description Labels of what they use; at most 50. */
             labels?: {
                 [key: string]: string;
@@ -3928,6 +3951,13 @@ export interface components {
              * @description Whose requests they are: this department's; with `person`: the department of users who are made.
              */
             department_id?: string | null;
+            /**
+             * @description Further labels, with `person` only: the name, and the claim, by name or path, that says the value of each user's; at most 10. What a
+             *     token does not say, or says in no way that a label may have, is no label. Of a user's tokens the one seen last counts.
+             */
+            label_claims?: {
+                [key: string]: string;
+            };
             /** @description Labels of what they use; at most 50. */
             labels?: {
                 [key: string]: string;

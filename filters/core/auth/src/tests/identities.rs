@@ -1,5 +1,8 @@
 //! Who comes by a token or a certificate, and what is required beside a key.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 use weir_config::names::HEADER_TOKEN_CLAIMS;
 
@@ -22,10 +25,14 @@ impl Vm {
 
     /// Sends a request and answers its look-ups, as many as there are answers.
     fn resolved(&mut self, shown: &[(&str, &str)], answers: Vec<Result<ResolveCredentialResponse, u32>>) -> String {
+        let (before, asked) = (self.host.calls.len(), answers.len());
         let mut request = self.ask_with(shown);
         for answer in answers {
             assert_eq!(request.flow, Flow::Pause, "the control plane is asked");
             request.flow = self.answer(&mut request, answer);
+        }
+        if self.host.calls.len() == before + asked && request.flow == Flow::Pause && asked > 0 {
+            request.flow = request.stream.on_request_body(&mut self.host, 0, true);
         }
         seen_by_client(&request.flow)
     }
@@ -160,6 +167,101 @@ fn refusals_without_asking_are_counted_and_told() {
     vm.host.now += 11 * SECOND;
     assert_eq!(vm.resolved(&[CLAIMS], vec![denied(Status::NoRule)]), "403 caller_unknown");
     assert_eq!(vm.asked().refused_since, 3);
+}
+
+#[test]
+fn which_models_somebody_asks_for_whom_nobody_knows_is_told_when_they_are_asked_for_again() {
+    let mut vm = Vm::new(ASKED);
+    let ask_for = |vm: &mut Vm, model: &str, whole_before: bool| {
+        let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let length = body.len();
+        vm.host.bodies = [body.into_bytes(), Vec::new()];
+        let mut request = vm.ask_with(&[CLAIMS]);
+        if whole_before {
+            assert_eq!(request.stream.on_request_body(&mut vm.host, length, true), Flow::Pause);
+        }
+        let mut flow = vm.answer(&mut request, denied(Status::NoRule));
+        if !whole_before {
+            assert_eq!(flow, Flow::Pause, "it waits for the request");
+            assert_eq!(request.stream.on_request_body(&mut vm.host, 5, false), Flow::Pause);
+            flow = request.stream.on_request_body(&mut vm.host, length, true);
+        }
+        assert_eq!(seen_by_client(&flow), "403 caller_unknown");
+        vm.host.now += 11 * SECOND;
+        vm.asked().refused_models
+    };
+    assert_eq!(ask_for(&mut vm, "gpt", false), Vec::<String>::new());
+    assert_eq!(ask_for(&mut vm, "claude", true), ["gpt"]);
+    assert_eq!(ask_for(&mut vm, &"m".repeat(300), true), ["claude"]);
+    assert_eq!(ask_for(&mut vm, "gpt", true), ["m".repeat(256)]);
+    let mut request = vm.ask_with(&[CLAIMS]);
+    assert_eq!(vm.answer(&mut request, denied(Status::NoRule)), Flow::Pause);
+    let flow = request.stream.on_request_body(&mut vm.host, 64 * 1024 + 1, false);
+    assert_eq!(seen_by_client(&flow), "403 caller_unknown", "a long request is not waited for");
+    let mut known = vm.ask_with(&[CLAIMS]);
+    assert_eq!(seen_by_client(&known.flow), "403 caller_unknown", "nor is who was refused a moment ago");
+    assert_eq!(known.stream.on_request_body(&mut vm.host, 9, true), Flow::Pause);
+}
+
+#[test]
+fn one_issuers_wrong_tokens_keep_no_others_out() {
+    let mut vm = Vm::new(ASKED);
+    let claims = |issuer: &str, subject: usize| {
+        URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"https://{issuer}.example","sub":"{subject}"}}"#))
+    };
+    for number in 0..500 {
+        let claims = claims("one", number);
+        assert_eq!(
+            vm.resolved(&[(HEADER_TOKEN_CLAIMS, &claims)], vec![denied(Status::NoRule)]),
+            "403 caller_unknown",
+            "{number}"
+        );
+    }
+    assert_eq!(vm.resolved(&[(HEADER_TOKEN_CLAIMS, &claims("one", 500))], vec![]), "503 auth_unavailable");
+    let other = claims("other", 0);
+    assert_eq!(vm.resolved(&[(HEADER_TOKEN_CLAIMS, &other)], vec![active("acme", 5, "gpt")]), "passes");
+}
+
+#[test]
+fn tokens_of_ever_new_issuers_are_bounded_together() {
+    let mut vm = Vm::new(ASKED);
+    let mut withheld = 0;
+    for number in 0..1000 {
+        let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{number}"}}"#));
+        let mut request = vm.ask_with(&[(HEADER_TOKEN_CLAIMS, &claims)]);
+        match request.flow {
+            Flow::Pause => _ = vm.answer(&mut request, denied(Status::NoRule)),
+            _ => withheld += 1,
+        }
+    }
+    assert_eq!(withheld, 1000 - 500 - 64, "64 have a budget of their own, all others one");
+}
+
+#[test]
+fn a_known_token_is_served_while_the_control_plane_is_away_and_no_longer_than_that() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
+    vm.cache.set_watched(false);
+    let config: AuthConfig = parse(ASKED.as_bytes()).expect("a good configuration");
+    let bound = config.principal_lifetime_s + config.principal_stale_s;
+    vm.host.now += (bound - 1) * SECOND;
+    assert_eq!(vm.resolved(&[CLAIMS], vec![Err(14)]), "passes", "stale");
+    let other = (HEADER_TOKEN_CLAIMS, "eyJzdWIiOiJiIn0");
+    assert_eq!(vm.resolved(&[other], vec![]), "asks");
+    vm.host.now += 2 * SECOND;
+    assert_eq!(vm.resolved(&[CLAIMS], vec![Err(14)]), "503 auth_unavailable", "too old");
+}
+
+#[test]
+fn a_token_that_ends_is_refused_also_while_the_control_plane_is_away() {
+    let mut vm = Vm::new(ASKED);
+    let mut ends = active("acme", 5, "gpt").expect("an answer");
+    let at_ms = i64::try_from((vm.host.now + 5 * SECOND) / 1000).expect("a time");
+    ends.principal.as_mut().expect("a principal").expires_at_unix_ms = at_ms;
+    assert_eq!(vm.resolved(&[CLAIMS], vec![Ok(ends)]), "passes");
+    vm.cache.set_watched(false);
+    vm.host.now += 6 * SECOND;
+    assert_eq!(vm.resolved(&[CLAIMS], vec![Err(14)]), "503 auth_unavailable");
 }
 
 #[test]
