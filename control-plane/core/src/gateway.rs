@@ -168,6 +168,8 @@ pub struct CatalogModel {
     pub owner: String,
     /// What it costs at most; `None`: a member of the pool has no price.
     pub dearest: Option<DearestPrices>,
+    /// In which ways who asks for it may or must show who they are.
+    pub ways_in: WaysIn,
 }
 
 /// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.

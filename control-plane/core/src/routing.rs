@@ -16,6 +16,7 @@ use crate::permission::Permission;
 use crate::presets::{PRESETS, Preset};
 use crate::schemas::Capabilities;
 use crate::snapshot::BaseUrl;
+use crate::ways_in::WaysIn;
 
 pub use price::{LongContextPrice, MemberPrice, PriceRates, TierPrice};
 
@@ -280,6 +281,10 @@ pub struct ModelSettings {
     pub name: String,
     /// A pool of the model's owner.
     pub pool_id: Uuid,
+    /// In which ways apps may or must show who they are when they ask for it, beside what holds for the tenant and the gateway.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub ways_in: WaysIn,
 }
 
 impl ModelSettings {

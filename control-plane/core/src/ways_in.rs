@@ -71,6 +71,11 @@ impl WaysIn {
         }
     }
 
+    /// The ways for which this holds.
+    pub fn with_mode(&self, mode: WayMode) -> Vec<Way> {
+        [Way::Key, Way::Token, Way::Workload].into_iter().filter(|way| self.mode(*way) == mode).collect()
+    }
+
     /// The stricter of both, for each way.
     pub fn and(self, other: Self) -> Self {
         Self {

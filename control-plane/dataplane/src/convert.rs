@@ -9,7 +9,7 @@ use weir_core::gateway::{
     PrincipalProfile, QuotaDemand, QuotaGrant, QuotaSettlement, Resolved, Window,
 };
 use weir_core::ledger::{PICOUSD_PER_MICROUSD, RecordSaid, RecordSubject, UsageAttempt, UsageRecord, UsageSource};
-use weir_core::ways_in::Way;
+use weir_core::ways_in::{Way, WayMode, WaysIn};
 use weir_proto::dataplane as wire;
 
 /// What whoever asks knows of that which may hold for a key. To others a key of which more holds is revoked.
@@ -21,6 +21,8 @@ pub(crate) struct Keeps {
     pub(crate) ways_in: bool,
     /// Limits that administrators wrote. Others are told of one that they do not know.
     pub(crate) limits: bool,
+    /// That ways in may be required or refused by models. Others are not told of such a model.
+    pub(crate) ways_in_of_models: bool,
 }
 
 pub(crate) fn resolved(resolved: Resolved, keeps: Keeps) -> wire::ResolveCredentialResponse {
@@ -53,7 +55,7 @@ pub(crate) fn resolved(resolved: Resolved, keeps: Keeps) -> wire::ResolveCredent
     wire::ResolveCredentialResponse {
         status: status.into(),
         principal: resolved.principal.map(|found| principal(found, keeps.limits)),
-        catalog: resolved.catalog.map(catalog),
+        catalog: resolved.catalog.map(|found| catalog(found, keeps.ways_in_of_models)),
         revision: resolved.revision,
     }
 }
@@ -143,7 +145,9 @@ fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
     }
 }
 
-fn catalog(catalog: Catalog) -> wire::Catalog {
+fn catalog(catalog: Catalog, keeps_ways_in: bool) -> wire::Catalog {
+    let names = |ways: Vec<Way>| ways.into_iter().map(|way| way.name().to_owned()).collect();
+    let is_kept = |model: &weir_core::gateway::CatalogModel| keeps_ways_in || model.ways_in == WaysIn::default();
     let model = |model: weir_core::gateway::CatalogModel| wire::CatalogModel {
         name: model.name,
         pool_id: model.pool_id.to_string(),
@@ -152,12 +156,14 @@ fn catalog(catalog: Catalog) -> wire::Catalog {
         dearest_input_picousd: model.dearest.map(|prices| prices.input),
         dearest_output_picousd: model.dearest.map(|prices| prices.output),
         dearest_request_picousd: model.dearest.map_or(0, |prices| prices.request),
+        refused_ways_in: names(model.ways_in.with_mode(WayMode::Refused)),
+        required_ways_in: names(model.ways_in.with_mode(WayMode::Required)),
     };
     wire::Catalog {
         tenant_id: catalog.tenant_id.to_string(),
         revision: catalog.revision,
         unchanged: catalog.models.is_none(),
-        models: catalog.models.into_iter().flatten().map(model).collect(),
+        models: catalog.models.into_iter().flatten().filter(is_kept).map(model).collect(),
     }
 }
 
@@ -307,6 +313,29 @@ fn source(source: wire::UsageSource) -> UsageSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_that_does_not_keep_ways_in_of_models_is_not_told_of_such_a_model() {
+        let model = |name: &str, ways_in| weir_core::gateway::CatalogModel {
+            name: name.into(),
+            pool_id: Uuid::nil(),
+            created_at: DateTime::UNIX_EPOCH,
+            owner: "acme".into(),
+            dearest: None,
+            ways_in,
+        };
+        let restricted = WaysIn { key: WayMode::Refused, token: WayMode::Required, ..WaysIn::default() };
+        let told = |keeps| {
+            let models = Some(vec![model("a", WaysIn::default()), model("b", restricted)]);
+            let told = super::catalog(Catalog { tenant_id: Uuid::nil(), revision: 1, models }, keeps);
+            let told = told.models.into_iter().map(|one| (one.name, one.refused_ways_in, one.required_ways_in));
+            told.collect::<Vec<_>>()
+        };
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let open = ("a".to_owned(), Vec::new(), Vec::new());
+        assert_eq!(told(false), [open.clone()]);
+        assert_eq!(told(true), [open, ("b".to_owned(), texts(&["key"]), texts(&["token"]))]);
+    }
 
     #[test]
     fn a_cost_is_exact_and_that_of_an_older_gateway_as_it_said_it() {

@@ -139,6 +139,7 @@ impl DataPlane for Service {
             restrictions: request.keeps_restrictions,
             ways_in: request.keeps_ways_in,
             limits: request.keeps_limits,
+            ways_in_of_models: request.keeps_ways_in_of_models,
         };
         let refused = Refused { requests: request.refused_since, models: request.refused_models.clone() };
         let shown = Shown::of(request)?;

@@ -63,7 +63,7 @@ WITH key AS (
 SELECT policy_revision.revision, now() AS at, key.*, catalog.models
 FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
     SELECT jsonb_agg(model) AS models FROM (
-        SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at,
+        SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at, model.ways_in,
             CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner,
             dearest.input AS dearest_input, dearest.output AS dearest_output, dearest.request AS dearest_request
         FROM models model LEFT JOIN LATERAL (
@@ -198,13 +198,15 @@ struct ModelRow {
     dearest_input: Option<u64>,
     dearest_output: Option<u64>,
     dearest_request: Option<u64>,
+    ways_in: WaysIn,
 }
 
 impl From<ModelRow> for CatalogModel {
     fn from(row: ModelRow) -> Self {
-        let ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output, dearest_request } = row;
+        let ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output, dearest_request, ways_in } =
+            row;
         let prices = |(input, output)| DearestPrices { input, output, request: dearest_request.unwrap_or(0) };
-        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output).map(prices) }
+        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output).map(prices), ways_in }
     }
 }
 

@@ -34,6 +34,9 @@ pub struct ResolveCredentialRequest {
     /// Models that a caller whom no rule knows asked for since it was last asked for: some of them, each once, at most 8.
     #[prost(string, repeated, tag = "21")]
     pub refused_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The caller keeps CatalogModel.refused_ways_in and required_ways_in. Others are not told of a model that has any.
+    #[prost(bool, tag = "22")]
+    pub keeps_ways_in_of_models: bool,
 }
 /// What certificates say, by the URIs in them. Which of them counts is decided by the gateway's settings, never by the filter.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -323,6 +326,11 @@ pub struct CatalogModel {
     /// Pico-dollars for a request at most, besides its tokens.
     #[prost(uint64, tag = "10")]
     pub dearest_request_picousd: u64,
+    /// Ways in by which nobody asks for it, and those that everybody who asks for it must show: "key", "token", "workload".
+    #[prost(string, repeated, tag = "20")]
+    pub refused_ways_in: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "21")]
+    pub required_ways_in: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaRequest {

@@ -100,7 +100,7 @@ fn check_route(host: &mut FakeHost, headers: &[Header], operation: Operation) {
         pool_id: "p".into(),
         created_at_s: i64::MAX,
         owner: "o".into(),
-        dearest: None,
+        ..CatalogModel::default()
     };
     let mut exchange = Exchange::new(Uuid::nil(), 0);
     let request = exchange.prepare().expect("no attempt was made");

@@ -69,6 +69,7 @@ impl<'a> Fleet<'a> {
             created_at_s: 0,
             owner: "platform".into(),
             dearest: Some(weir_exchange::DearestPrices { input: INPUT_PRICE, output: OUTPUT_PRICE, request: 0 }),
+            ..CatalogModel::default()
         };
         let envoy = |number: u64| Envoy {
             host: FakeHost { shared: SharedData::default(), ..FakeHost::default() },

@@ -299,7 +299,7 @@ async fn a_role_or_department_that_a_sign_in_providers_rule_gives_is_in_use() {
         assert!(refused.text.contains("Company"), "it names who uses it: {}", refused.text);
     }
     let before = platform.get(&provider).await.expect(200).json["revision"].clone();
-    platform.patch(&provider, &before, json!({"rules": []})).await.expect(200);
+    platform.patch(&provider, &before, json!({"rules": [], "creates_users": false})).await.expect(200);
     platform.delete(&department_path, &department["revision"]).await.expect(200);
     platform.delete(&role_path, &f.role["revision"]).await.expect(200);
 }

@@ -198,6 +198,20 @@ async fn discovered_callers_tell_some_of_the_models_that_they_ask_for() {
 }
 
 #[tokio::test]
+async fn gateways_are_told_the_ways_in_of_a_model() {
+    let (app, platform, f, gateway) = started().await;
+    let told = async || {
+        let resolved = by_token(&app, &gateway, ADDRESS).await;
+        let models = resolved.catalog.expect("a catalog").models.expect("models");
+        models.iter().find(|model| model.name == "gpt").expect("the model").ways_in
+    };
+    assert_eq!(told().await, WaysIn::default());
+    let changed = change(&platform, "models", &f.model, json!({"ways_in": {"token": "required"}})).await;
+    assert_eq!(changed["ways_in"], json!({"key": "allowed", "token": "required", "workload": "allowed"}));
+    assert_eq!(told().await, WaysIn { token: WayMode::Required, ..WaysIn::default() });
+}
+
+#[tokio::test]
 async fn labels_of_a_user_come_from_claims() {
     let (app, platform, f, gateway) = started().await;
     let mut fields = persons(false);

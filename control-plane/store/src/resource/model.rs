@@ -22,7 +22,7 @@ impl Kind for Model {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "pool_id"]
+        &["name", "pool_id", "ways_in"]
     }
 
     fn owner(&self) -> Owner {

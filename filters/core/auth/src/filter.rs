@@ -72,6 +72,8 @@ impl AuthPlugin {
             peer: Unread,
             named: None,
             missing: Vec::new(),
+            wanted: Vec::new(),
+            shown: Vec::new(),
             denied: None,
             lookup: None,
             admitted: false,
@@ -100,6 +102,10 @@ pub struct AuthStream {
     named: Option<Identity>,
     /// Ways in that must be shown yet.
     missing: Vec<WayIn>,
+    /// Ways in that some model requires, and that may be shown besides.
+    wanted: Vec<WayIn>,
+    /// Ways in that were shown rightly.
+    shown: Vec<WayIn>,
     /// Why what was tried is not good.
     denied: Option<(WayIn, Denial, Digest)>,
     lookup: Option<Lookup>,
@@ -268,7 +274,10 @@ impl AuthStream {
                 }
             }
         }
-        self.refuse_unknown(host)
+        match self.named.take_if(|_| self.missing.is_empty()) {
+            Some((principal, catalog)) => self.admit(host, principal, catalog),
+            None => self.refuse_unknown(host),
+        }
     }
 
     /// The same, after what was answered about one of them.
@@ -285,7 +294,22 @@ impl AuthStream {
             let of_weirs = self.keys.pop_if(|key| key.is_of_weirs());
             return of_weirs.or_else(|| self.token.take()).or_else(|| self.take_peer(host)).or_else(|| self.keys.pop());
         }
-        match self.missing.first()? {
+        if let Some(way) = self.missing.first().copied() {
+            return self.take(way, host);
+        }
+        while let Some(way) = self.wanted.first().copied() {
+            let found = self.take(way, host);
+            if found.is_some() {
+                return found;
+            }
+            self.wanted.retain(|wanted| *wanted != way);
+        }
+        None
+    }
+
+    /// What was shown in this way and was not tried yet.
+    fn take(&mut self, way: WayIn, host: &dyn Host) -> Option<Shown> {
+        match way {
             WayIn::Key => self.keys.pop(),
             WayIn::Token => self.token.take(),
             WayIn::Workload => self.take_peer(host),
@@ -312,10 +336,14 @@ impl AuthStream {
                 None => {
                     let is_open = |way: &WayIn| *way != shown.way();
                     self.missing = principal.required_ways_in.iter().copied().filter(is_open).collect();
+                    self.wanted = catalog.required_ways_in().iter().copied().filter(is_open).collect();
+                    self.shown.push(shown.way());
                     self.named = Some((principal, catalog));
                 }
                 Some((named, _)) if named.tenant_id == principal.tenant_id => {
                     self.missing.retain(|way| *way != shown.way());
+                    self.wanted.retain(|way| *way != shown.way());
+                    self.shown.push(shown.way());
                 }
                 Some(_) => {
                     return Some(self.refuse_use(host, &ClientError::new(403, "callers_differ", CALLERS_DIFFER)));
@@ -336,6 +364,7 @@ impl AuthStream {
             Known::Unsure(_) | Known::Outdated(_) => return Some(self.without_answer(host, shown, false)),
         }
         if self.missing.is_empty()
+            && self.wanted.is_empty()
             && let Some((principal, catalog)) = self.named.take()
         {
             return Some(self.admit(host, principal, catalog));
@@ -371,6 +400,7 @@ impl AuthStream {
             keeps_restrictions: true,
             keeps_limits: true,
             keeps_ways_in: true,
+            keeps_ways_in_of_models: true,
             refused_since: ticket.refused_since(),
             refused_models: ticket.refused_models().to_vec(),
             ..Default::default()
@@ -390,8 +420,10 @@ impl AuthStream {
 
     /// Lets the request go on, unless its key may not be used for it. The record of one that may not is the key's all the same.
     fn admit(&mut self, host: &mut dyn Host, principal: Rc<Principal>, catalog: Rc<Catalog>) -> Flow {
+        let ways_shown = std::mem::take(&mut self.shown);
         self.shared.prepare(|request| {
             request.principal = Some(Rc::clone(&principal));
+            request.ways_shown = ways_shown;
             request.catalog = Some(catalog);
         });
         let operation = self.shared.read(|exchange| exchange.request().operation).flatten();
@@ -499,7 +531,8 @@ impl AuthStream {
     fn asked_model(&self, host: &dyn Host, length: usize) -> Option<String> {
         let operation = self.shared.read(|exchange| exchange.request().operation).flatten()?;
         let body = host.body(Message::Request, 0, length).ok().filter(|_| operation.has_body())?;
-        read_head(operation, &body).ok().map(|head| head.model)
+        let path = host.header_text(Message::Request, ":path").unwrap_or_default();
+        read_head(operation, &path, &body).ok().map(|head| head.model)
     }
 
     /// The control plane gave no answer. `may_be_away`: it is not that it refuses this gateway.
@@ -536,11 +569,10 @@ fn not_checked() -> ClientError {
 /// A principal written in the configuration, by its key's digest.
 fn read_static(principal: &StaticPrincipal) -> Option<(Digest, Identity)> {
     let models = principal.models.iter().map(|model| CatalogModel {
-        dearest: None,
         name: model.name.clone(),
         pool_id: model.pool_id.clone(),
-        created_at_s: 0,
         owner: principal.tenant_id.clone(),
+        ..CatalogModel::default()
     });
     let known = Principal {
         tenant_id: principal.tenant_id.clone(),

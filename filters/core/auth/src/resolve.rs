@@ -149,7 +149,7 @@ impl Answer {
                 let catalog_revision = catalog.revision;
                 Ok(Self::Active {
                     principal: Rc::new(read_principal(principal, response.revision)?),
-                    catalog: (!catalog.unchanged).then(|| read_catalog(catalog)),
+                    catalog: if catalog.unchanged { None } else { Some(read_catalog(catalog)?) },
                     catalog_revision,
                     revision: response.revision,
                 })
@@ -180,11 +180,12 @@ fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Prin
             .collect::<Result<_, _>>()?,
         expires_at: expires_at.map(|milliseconds| milliseconds.saturating_mul(1000)),
         revision,
-        required_ways_in: principal
-            .required_ways_in
-            .into_iter()
-            .map(|way| WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way)))
-            .collect::<Result<_, _>>()?,
+        way_in: match principal.way_in {
+            // An older control plane knows of no other.
+            way if way.is_empty() => WayIn::Key,
+            way => WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way))?,
+        },
+        required_ways_in: read_ways(principal.required_ways_in)?,
         finding_keys: principal.finding_keys.into_iter().filter_map(read_finding_key).map(Arc::new).collect(),
     })
 }
@@ -274,8 +275,16 @@ fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailR
     })
 }
 
-fn read_catalog(catalog: dataplane::Catalog) -> Catalog {
-    let model = |model: dataplane::CatalogModel| CatalogModel {
+fn read_ways(names: Vec<String>) -> Result<Vec<WayIn>, MalformedAnswer> {
+    names.into_iter().map(|way| WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way))).collect()
+}
+
+fn read_catalog(catalog: dataplane::Catalog) -> Result<Catalog, MalformedAnswer> {
+    catalog.models.into_iter().map(read_model).collect::<Result<_, _>>().map(Catalog::new)
+}
+
+fn read_model(model: dataplane::CatalogModel) -> Result<CatalogModel, MalformedAnswer> {
+    Ok(CatalogModel {
         name: model.name,
         pool_id: model.pool_id,
         created_at_s: model.created_at_unix_s,
@@ -285,6 +294,7 @@ fn read_catalog(catalog: dataplane::Catalog) -> Catalog {
             output,
             request: model.dearest_request_picousd,
         }),
-    };
-    Catalog::new(catalog.models.into_iter().map(model).collect())
+        refused_ways_in: read_ways(model.refused_ways_in)?,
+        required_ways_in: read_ways(model.required_ways_in)?,
+    })
 }

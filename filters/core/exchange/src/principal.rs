@@ -30,6 +30,8 @@ pub struct Principal {
     pub expires_at: Option<Micros>,
     /// The committed change that all of this reflects; 0 without a control plane.
     pub revision: u64,
+    /// In which way it was shown.
+    pub way_in: WayIn,
     /// Ways in that each request must show, whatever else it shows.
     pub required_ways_in: Vec<WayIn>,
     /// Its tenant's keys for what guardrails find, of this time and the next; none where no profile holds.
@@ -37,9 +39,10 @@ pub struct Principal {
 }
 
 /// A way in which a client shows who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WayIn {
     /// By an API key.
+    #[default]
     Key,
     /// By a token that the proxy has verified.
     Token,
@@ -105,10 +108,12 @@ impl Principal {
 pub struct Catalog {
     /// Sorted by name.
     models: Vec<CatalogModel>,
+    /// What some of them require.
+    required_ways_in: Vec<WayIn>,
 }
 
 /// One model that a tenant has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CatalogModel {
     /// The name that clients ask for.
     pub name: String,
@@ -120,6 +125,10 @@ pub struct CatalogModel {
     pub owner: String,
     /// What it costs at most; `None`: a member of the pool has no price.
     pub dearest: Option<DearestPrices>,
+    /// Ways in by which nobody asks for it.
+    pub refused_ways_in: Vec<WayIn>,
+    /// Ways in that everybody who asks for it must show.
+    pub required_ways_in: Vec<WayIn>,
 }
 
 /// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.
@@ -137,7 +146,14 @@ impl Catalog {
     /// A catalog of these models.
     pub fn new(mut models: Vec<CatalogModel>) -> Self {
         models.sort_by(|one, other| one.name.cmp(&other.name));
-        Self { models }
+        let is_required = |way: &WayIn| models.iter().any(|model| model.required_ways_in.contains(way));
+        let required_ways_in = [WayIn::Key, WayIn::Token, WayIn::Workload].into_iter().filter(is_required).collect();
+        Self { models, required_ways_in }
+    }
+
+    /// Ways in that some of the models require.
+    pub fn required_ways_in(&self) -> &[WayIn] {
+        &self.required_ways_in
     }
 
     /// The model of this name.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_host::Micros;
 use weir_llm::{Operation, RequestHead};
 
-use crate::{AnswerFilter, AttemptBudget, Catalog, Principal, RateLimitStatus};
+use crate::{AnswerFilter, AttemptBudget, Catalog, Principal, RateLimitStatus, WayIn};
 
 /// What a client asks for, and what holds for it. The filters of the listener find that out one after the other; once an attempt has
 /// begun nothing of it changes.
@@ -18,6 +18,8 @@ pub struct Request {
     pub operation: Option<Operation>,
     /// Who is calling, once that is known.
     pub principal: Option<Rc<Principal>>,
+    /// The ways in which the client has shown that it is the caller, or of the caller's tenant; those that were looked at.
+    pub ways_shown: Vec<WayIn>,
     /// The models of the caller's tenant, once known.
     pub catalog: Option<Rc<Catalog>>,
     /// The body as the filters left it.
@@ -59,6 +61,7 @@ impl Request {
             arrived,
             operation: None,
             principal: None,
+            ways_shown: Vec::new(),
             catalog: None,
             body: Body::default(),
             pool_id: None,

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use weir_config::RouteConfig;
 use weir_config::names::{POOL_HEADER, STREAM_HEADER};
-use weir_exchange::{Bodies, Body, Catalog, CatalogModel, HeldBody, Party, Principal, Shared, Step};
+use weir_exchange::{Bodies, Body, Catalog, CatalogModel, HeldBody, Party, Principal, Shared, Step, WayIn};
 use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
@@ -70,6 +70,7 @@ enum Stage {
 struct Caller {
     operation: Operation,
     principal: Rc<Principal>,
+    ways_shown: Vec<WayIn>,
     catalog: Rc<Catalog>,
 }
 
@@ -79,6 +80,7 @@ impl StreamFilter for RouteStream {
             Some(Caller {
                 operation: exchange.request().operation?,
                 principal: exchange.request().principal.clone()?,
+                ways_shown: exchange.request().ways_shown.clone(),
                 catalog: exchange.request().catalog.clone()?,
             })
         });
@@ -215,6 +217,14 @@ impl Caller {
         if !self.principal.may_use(name) {
             let message = format!("This API key may not use the model `{shown}`.");
             return Err(ClientError::new(403, "model_not_allowed", message).with_param("model"));
+        }
+        if model.refused_ways_in.contains(&self.principal.way_in) {
+            let message = format!("Who asks for the model `{shown}` may not show who they are in this way.");
+            return Err(ClientError::new(403, "way_in_refused", message).with_param("model"));
+        }
+        if let Some(way) = model.required_ways_in.iter().find(|way| !self.ways_shown.contains(way)) {
+            let message = format!("Every request for the model `{shown}` must show {}.", way.about());
+            return Err(ClientError::new(401, "credential_required", message).with_param("model"));
         }
         Ok(model)
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use weir_config::parse;
-use weir_exchange::{Bodies, Catalog, CatalogModel, Exchange, Principal, Shared};
+use weir_exchange::{Bodies, Catalog, CatalogModel, Exchange, Principal, Shared, WayIn};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host as _, Message, Reply, StreamFilter};
 use weir_llm::Operation;
@@ -41,11 +41,11 @@ impl Request {
             ..Principal::default()
         }));
         let model = |name: &str| CatalogModel {
-            dearest: None,
             name: name.into(),
             pool_id: format!("pool-{name}"),
             created_at_s: 1_735_689_600,
             owner: "acme".into(),
+            ..CatalogModel::default()
         };
         request.catalog = Some(Rc::new(Catalog::new(vec![model("gpt"), model("claude"), model("vendor/small")])));
         let shared = Shared::new(exchange);
@@ -320,4 +320,37 @@ fn without_weir_auth_nothing_passes() {
     request.shared.prepare(|request| request.principal = None);
     assert_eq!(told(&request.headers(false)), "503 gateway_misconfigured");
     assert_eq!(request.body(b"{}", true), Flow::Pause);
+}
+
+#[test]
+fn a_model_may_require_and_refuse_ways_in() {
+    let check = |shown: &[WayIn], refused: &[WayIn], required: &[WayIn], expect: Result<(), (u16, &str)>| {
+        let mut gateway = Request::chat(&[]);
+        gateway.shared.prepare(|request| {
+            let principal = Principal { way_in: shown[0], ..Principal::default() };
+            request.principal = Some(Rc::new(principal));
+            request.ways_shown = shown.to_vec();
+            let model = CatalogModel {
+                name: "gpt".into(),
+                refused_ways_in: refused.to_vec(),
+                required_ways_in: required.to_vec(),
+                ..CatalogModel::default()
+            };
+            request.catalog = Some(Rc::new(Catalog::new(vec![model])));
+        });
+        let flow = gateway.send(&json!({"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}));
+        let seen = match &flow {
+            Flow::Reply(reply) => Err((reply.status, reply.code)),
+            _ => Ok(()),
+        };
+        assert_eq!(seen, expect, "{shown:?} {refused:?} {required:?}");
+    };
+    use WayIn::{Key, Token, Workload};
+    check(&[Key], &[], &[], Ok(()));
+    check(&[Key], &[Token], &[], Ok(()));
+    check(&[Key], &[Key], &[], Err((403, "way_in_refused")));
+    check(&[Key], &[], &[Token], Err((401, "credential_required")));
+    check(&[Key, Token], &[], &[Token], Ok(()));
+    check(&[Token], &[Key], &[Token], Ok(()));
+    check(&[Workload], &[Key], &[Workload, Token], Err((401, "credential_required")));
 }

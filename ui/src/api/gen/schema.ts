@@ -3792,6 +3792,8 @@ export interface components {
              * @description RFC 3339, UTC.
              */
             updated_at: string;
+            /** @description In which ways apps may or must show who they are when they ask for it, beside what holds for the tenant and the gateway. */
+            ways_in: components["schemas"]["WaysIn"];
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         ModelPatch: {
@@ -3802,6 +3804,8 @@ export interface components {
              * @description A pool of the model's owner.
              */
             pool_id?: string;
+            /** @description In which ways apps may or must show who they are when they ask for it, beside what holds for the tenant and the gateway. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         ModelSpec: {
@@ -3812,6 +3816,8 @@ export interface components {
              * @description A pool of the model's owner.
              */
             pool_id: string;
+            /** @description In which ways apps may or must show who they are when they ask for it, beside what holds for the tenant and the gateway. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description What an app shows to the gateway. */
         NewApiKey: {
@@ -4054,6 +4060,8 @@ export interface components {
              * @description To whom it belongs. Absent or null: to the platform.
              */
             tenant_id?: string | null;
+            /** @description In which ways apps may or must show who they are when they ask for it, beside what holds for the tenant and the gateway. */
+            ways_in?: components["schemas"]["WaysIn"];
         };
         /** @description A password that is set by a link. */
         NewPassword: {

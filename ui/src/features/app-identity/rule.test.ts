@@ -26,6 +26,7 @@ const stored: Rule = {
   department_name: "Research",
   person: { claim: "email", creates: true, role: "viewer" },
   labels: {},
+  label_claims: {},
 };
 const workload: Rule = {
   ...stored,

@@ -149,6 +149,32 @@ fn what_is_required_must_be_shown_by_the_same_tenant() {
 }
 
 #[test]
+fn what_a_model_requires_is_looked_at_beside_what_says_who_it_is() {
+    let with_models = || {
+        let mut response = active("acme", 5, "gpt").expect("an answer");
+        let catalog = response.catalog.as_mut().expect("a catalog");
+        catalog.models.first_mut().expect("a model").required_ways_in = vec!["token".into()];
+        Ok(response)
+    };
+    let shown = |shown: &[(&str, &str)], answers: Vec<Result<ResolveCredentialResponse, u32>>| {
+        let mut vm = Vm::new(ASKED);
+        let mut request = vm.ask_with(shown);
+        for answer in answers {
+            assert_eq!(request.flow, Flow::Pause, "the control plane is asked");
+            request.flow = vm.answer(&mut request, answer);
+        }
+        assert_eq!(seen_by_client(&request.flow), "passes");
+        request.shared.read(|exchange| exchange.request().ways_shown.clone()).expect("a request")
+    };
+    use weir_exchange::WayIn::{Key, Token};
+    let both = [("authorization", "Bearer weir_1"), CLAIMS];
+    assert_eq!(shown(&both[..1], vec![with_models()]), [Key]);
+    assert_eq!(shown(&both, vec![with_models(), with_models()]), [Key, Token]);
+    assert_eq!(shown(&both, vec![with_models(), denied(Status::NoRule)]), [Key], "nobody's token counts for nothing");
+    assert_eq!(shown(&both, vec![active("acme", 5, "gpt")]), [Key], "no model asks for it");
+}
+
+#[test]
 fn a_rule_that_is_new_is_felt_by_those_whom_none_knew() {
     let mut vm = Vm::new(ASKED);
     assert_eq!(vm.resolved(&[CLAIMS], vec![denied(Status::NoRule)]), "403 caller_unknown");

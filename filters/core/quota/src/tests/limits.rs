@@ -44,6 +44,7 @@ impl Worker {
             created_at_s: 0,
             owner: "platform".into(),
             dearest: Some(weir_exchange::DearestPrices { input: 2, output: 10, request: 0 }),
+            ..CatalogModel::default()
         };
         request.catalog = Some(Rc::new(Catalog::new(vec![model])));
         request.body = Body::new(Rc::new(body.into()), read_head(operation, "", body.as_bytes()).ok());
