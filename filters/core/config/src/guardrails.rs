@@ -280,7 +280,7 @@ finding_types! {
     MedicalRecord = "MEDICAL_RECORD",
     /// The number of an insured or of a policy, where the words before it say so.
     InsuranceNumber = "INSURANCE_NUMBER",
-    /// A date of birth in numbers, where the words before it say so.
+    /// A date of birth, where the words before it say so.
     DateOfBirth = "DATE_OF_BIRTH",
     /// The number of a vehicle, with a valid check character (ISO 3779).
     Vin = "VIN",

@@ -26,6 +26,7 @@ mod nhs;
 mod nino;
 mod number;
 mod pan;
+mod passport_lines;
 mod phone;
 mod secret;
 mod ssn;
@@ -48,7 +49,7 @@ pub(crate) const CONTEXT: usize = 64;
 pub(crate) const FARTHEST_TRIGGER: usize = 128;
 
 /// Every detector. Each has a file beside this one, and a line here.
-static DETECTORS: [&dyn Detector; 27] = [
+static DETECTORS: [&dyn Detector; 28] = [
     &credit_card::CreditCard,
     &email::Email,
     &phone::Phone,
@@ -76,6 +77,7 @@ static DETECTORS: [&dyn Detector; 27] = [
     &named::INSURANCE_NUMBER,
     &birth::Birth,
     &vin::Vin,
+    &passport_lines::PassportLines,
 ];
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.
@@ -183,11 +185,13 @@ pub(crate) enum Trigger {
     Colon,
     /// How a secret begins, or what it is called.
     Secret,
+    /// Two letters and two digits, with a space between them and another behind.
+    Pairs,
 }
 
 impl Trigger {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Digits, Self::At, Self::Dot, Self::Colon, Self::Secret];
+    pub(crate) const ALL: [Self; 6] = [Self::Digits, Self::At, Self::Dot, Self::Colon, Self::Secret, Self::Pairs];
 
     /// Its pattern in the shared automaton, which reads bytes. Patterns of two triggers never begin in one place, nor one within
     /// the other: the search goes on behind each.
@@ -201,6 +205,7 @@ impl Trigger {
             Self::At => r"@|\xEF\xBC\xA0|\xEF\xB9\xAB|\\{1,8}u0040|%40|&#64;",
             Self::Dot => r"\.",
             Self::Colon => r":",
+            Self::Pairs => "[A-Z]{2} [0-9]{2} ",
             Self::Secret => return Cow::Owned(secret::trigger_pattern()),
         })
     }

@@ -3000,7 +3000,7 @@ export interface components {
          *     - `DRIVER_LICENSE`: The number of a driving licence, where the words before it say so.
          *     - `MEDICAL_RECORD`: The number of a patient's record, where the words before it say so.
          *     - `INSURANCE_NUMBER`: The number of an insured or of a policy, where the words before it say so.
-         *     - `DATE_OF_BIRTH`: A date of birth in numbers, where the words before it say so.
+         *     - `DATE_OF_BIRTH`: A date of birth, where the words before it say so.
          *     - `VIN`: The number of a vehicle, with a valid check character (ISO 3779).
          *     - `PERSON`: The name of a person.
          *     - `ADDRESS`: The address of a place: street and number, a flat, a town with its code.

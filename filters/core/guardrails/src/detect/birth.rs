@@ -1,4 +1,4 @@
-//! Dates of birth: a date in numbers behind words that say so.
+//! Dates of birth: a date behind words that say so, in numbers or with the month's name.
 
 use std::ops::Range;
 
@@ -12,6 +12,41 @@ const WORDS: [&str; 8] = ["dob", "born", "birth", "birthday", "birthdate", "date
 const OTHERS: [&str; 9] = ["due", "expires", "expiry", "issued", "paid", "since", "today", "until", "valid"];
 /// Words between such a word and the date.
 const REACH: usize = 3;
+/// In English, and in German where it is another word.
+const MONTHS: [&str; 30] = [
+    "january",
+    "jan",
+    "januar",
+    "february",
+    "feb",
+    "februar",
+    "march",
+    "mar",
+    "april",
+    "apr",
+    "may",
+    "mai",
+    "june",
+    "jun",
+    "juni",
+    "july",
+    "jul",
+    "juli",
+    "august",
+    "aug",
+    "september",
+    "sep",
+    "sept",
+    "october",
+    "oct",
+    "oktober",
+    "november",
+    "december",
+    "dec",
+    "dezember",
+];
+/// `31st of September, ` in bytes, and more.
+const LONGEST_WORDS: usize = 24;
 /// `31/12/` in bytes.
 const LONGEST_HEAD: usize = 6;
 
@@ -40,25 +75,112 @@ impl Detector for Birth {
         }
         let date = first_parts(text, year.start)
             .map(|start| (start, year.end))
-            .or_else(|| Some((year.start, last_parts(text, year.end)?)));
+            .or_else(|| Some((year.start, last_parts(text, year.end)?)))
+            .or_else(|| Some((day_and_month(text, year.start)?, year.end)));
         let Some((start, end)) = date else { return };
-        let is = |word: &[u8], known: &str| word.eq_ignore_ascii_case(known.as_bytes());
-        let says = words_before(text, start)
-            .take(REACH)
-            .find(|word| WORDS.iter().chain(&OTHERS).any(|known| is(word, known)))
-            .is_some_and(|word| WORDS.iter().any(|known| is(word, known)));
-        if says && begins_token(text, start) && ends_token(text, end) {
+        if is_of_birth(text, start) && begins_token(text, start) && ends_token(text, end) {
             each(self.found(start, end, 90));
         }
     }
 
-    fn waits_like(&self) -> &'static str {
-        "number"
-    }
-
     fn undecided(&self, text: &[u8], from: usize) -> usize {
-        number::undecided(text, from)
+        let earliest = text.len().saturating_sub(LONGEST_WORDS + 4).max(from);
+        let begins = |at: &usize| {
+            byte(text, *at).is_some_and(|byte| byte.is_ascii_alphanumeric())
+                && begins_token(text, *at)
+                && may_become_date(text.get(*at..).unwrap_or_default())
+                && is_of_birth(text, *at)
+        };
+        let of_words = (earliest..text.len()).find(begins).unwrap_or(text.len());
+        number::undecided(text, from).min(of_words)
     }
+}
+
+/// Whether the words before a date say that it is one of birth.
+fn is_of_birth(text: &[u8], start: usize) -> bool {
+    let is = |word: &[u8], known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+    words_before(text, start)
+        .take(REACH)
+        .find(|word| WORDS.iter().chain(&OTHERS).any(|known| is(word, known)))
+        .is_some_and(|word| WORDS.iter().any(|known| is(word, known)))
+}
+
+/// Where the date begins of which day and month stand before the year, the month by its name: `12th of March `, `March 12, `.
+fn day_and_month(text: &[u8], year: usize) -> Option<usize> {
+    let earliest = year.saturating_sub(LONGEST_WORDS);
+    let head = text.get(earliest..year)?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric();
+    let mut end = head.len();
+    let (mut month, mut day) = (false, false);
+    while !(month && day) {
+        // One mark and one blank at most.
+        let gap = head.get(..end)?.iter().rev().take_while(|byte| !is_part(**byte)).count();
+        let between = head.get(end.saturating_sub(gap)..end)?;
+        if !matches!(between, b" " | b", " | b"," | b"-" | b"/" | b". " | b".") {
+            return None;
+        }
+        end = end.saturating_sub(gap);
+        let length = head.get(..end)?.iter().rev().take_while(|byte| is_part(**byte)).count();
+        let start = end.saturating_sub(length);
+        let part = head.get(start..end)?;
+        if part.eq_ignore_ascii_case(b"of") && month {
+            end = start;
+            continue;
+        }
+        match (is_month(part), is_day(part)) {
+            (true, _) if !month => month = true,
+            (_, true) if !day => day = true,
+            _ => return None,
+        }
+        end = start;
+    }
+    Some(earliest.saturating_add(end))
+}
+
+fn is_month(part: &[u8]) -> bool {
+    MONTHS.iter().any(|month| part.eq_ignore_ascii_case(month.as_bytes()))
+}
+
+/// A number of a day, also as it is counted: `1st`.
+fn is_day(part: &[u8]) -> bool {
+    let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, suffix) = part.split_at_checked(digits).unwrap_or_default();
+    let value =
+        number.iter().fold(0_u32, |value, digit| value.saturating_mul(10).saturating_add(u32::from(digit & 15)));
+    let is_suffix = |known: &&[u8]| suffix.eq_ignore_ascii_case(known);
+    (1..=2).contains(&digits)
+        && (1..=31).contains(&value)
+        && [b"".as_slice(), b"st", b"nd", b"rd", b"th"].iter().any(is_suffix)
+}
+
+/// Whether all of a text may be the beginning of a date with its month by name.
+fn may_become_date(rest: &[u8]) -> bool {
+    let mut parts = rest.split(|byte| !byte.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).peekable();
+    let (mut count, mut is_named) = (0_usize, false);
+    while let Some(part) = parts.next() {
+        let is_open = parts.peek().is_none() && rest.last().is_some_and(u8::is_ascii_alphanumeric);
+        let begins = |known: &str| known.as_bytes().get(..part.len()).is_some_and(|it| it.eq_ignore_ascii_case(part));
+        let is_year = is_named && part.len() <= 4 && part.iter().all(u8::is_ascii_digit);
+        let fits = is_day(part)
+            || is_month(part)
+            || (count > 0 && part.eq_ignore_ascii_case(b"of"))
+            || (is_open
+                && (is_year
+                    || MONTHS.iter().any(|month| begins(month))
+                    || (count > 0 && begins("of"))
+                    || is_day_so_far(part)));
+        is_named |= is_month(part);
+        count = count.saturating_add(1);
+        if !fits || count > 4 {
+            return false;
+        }
+    }
+    count > 0
+        && rest.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b',' | b'-' | b'/' | b'.'))
+}
+
+fn is_day_so_far(part: &[u8]) -> bool {
+    matches!(part.split_last(), Some((b's' | b'n' | b'r' | b't' | b'S' | b'N' | b'R' | b'T', day)) if is_day(day))
 }
 
 /// Where the date begins of which day and month stand before the year.
