@@ -122,6 +122,15 @@ async function limits(machine, tenant_id) {
   const common = { tenant_id, action: "refuse" };
   await machine.post("limits", {
     ...common,
+    name: "Requests a month",
+    subject: tenant,
+    unit: "requests",
+    window: month,
+    amount: 500,
+    thresholds: [50, 90],
+  });
+  await machine.post("limits", {
+    ...common,
     name: "Tokens of each user a day",
     subject: { kind: "user", each: true },
     unit: "total_tokens",
@@ -134,15 +143,6 @@ async function limits(machine, tenant_id) {
     subject: tenant,
     unit: "concurrent_requests",
     amount: 40,
-  });
-  await machine.post("limits", {
-    ...common,
-    name: "Requests a month",
-    subject: tenant,
-    unit: "requests",
-    window: month,
-    amount: 500,
-    thresholds: [50, 90],
   });
 }
 

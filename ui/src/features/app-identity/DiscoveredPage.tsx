@@ -46,7 +46,10 @@ export function DiscoveredPage() {
               </>
             ),
           },
-          { title: words.reason, cell: ({ reason }) => words.reasons[reason] },
+          {
+            title: words.reason,
+            cell: ({ reason }) => <span className="whitespace-normal">{words.reasons[reason]}</span>,
+          },
           ...(isPlatform
             ? [{ title: words.scope, secondary: true, cell: ({ tenant_id }: Caller) => <Scope id={tenant_id} /> }]
             : []),

@@ -23,7 +23,8 @@ export interface Said {
 export function inWords(said: Said): string {
   const isOne = said.match === "workload" && said.workload === "spiffe_id";
   const whom = leadsTo(said);
-  return `${said.match === "token" ? tokens(said) : workloads(said)}${isOne ? words.leadsTo(whom) : words.leadTo(whom)}.`;
+  const sentence = `${said.match === "token" ? tokens(said) : workloads(said)}${isOne ? words.leadsTo(whom) : words.leadTo(whom)}`;
+  return sentence.endsWith(words.unnamed) ? sentence : `${sentence}.`;
 }
 
 const named = (name: string) => name.trim() || words.unnamed;

@@ -93,5 +93,5 @@ it("says what a rule says", () => {
     leads: "department",
     department: "",
   };
-  expect(inWords(unfinished)).toBe("Tokens of an issuer that is still to be chosen lead to the department ….");
+  expect(inWords(unfinished)).toBe("Tokens of an issuer that is still to be chosen lead to the department …");
 });

@@ -51,7 +51,11 @@ export function IdentityRulesPage() {
         onClearFilters={filters.clear}
         columns={[
           nameColumn<Rule>(paths.identityRule),
-          { title: words.says, width: "minmax(0,3fr)", cell: (rule) => inWords(saidOf(rule)) },
+          {
+            title: words.says,
+            width: "minmax(0,3fr)",
+            cell: (rule) => <span className="whitespace-normal">{inWords(saidOf(rule))}</span>,
+          },
           { title: words.position, width: "6rem", numeric: true, cell: ({ position }) => position },
           ...tenantColumn<Rule>(isPlatform),
         ]}
