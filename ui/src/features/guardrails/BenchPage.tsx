@@ -8,13 +8,15 @@ import { Rows } from "../../design/DataTable";
 import { inputClass, Labelled, Select } from "../../design/Fields";
 import { duration } from "../../design/format";
 import { actionTone } from "../../design/guardrails";
-import { Page, Section } from "../../design/Page";
+import { Facts, Page, Section } from "../../design/Page";
 import { Picker } from "../../design/Picker";
 import { Notice } from "../../design/States";
 import { texts } from "../../texts";
 import { pieces } from "./marks";
 
 const { bench: words, profiles: names } = texts;
+
+type Place = Schemas["TrialPlace"];
 
 /** The profile with every detector, which always exists. */
 const ALL = "all";
@@ -25,6 +27,7 @@ export function BenchPage() {
   const [text, setText] = useState<string>(words.sample);
   const [profile, setProfile] = useState(search.profile ?? "");
   const [direction, setDirection] = useState<"input" | "output">("input");
+  const [place, setPlace] = useState<Place>("user");
   const id = useId();
   const trial = useMutation({
     mutationFn: (body: Schemas["Trial"]) => unwrap(client.POST("/api/v1/admin/guardrails/test", { body })),
@@ -35,7 +38,8 @@ export function BenchPage() {
         className="mb-6 grid gap-4 rounded-lg border border-line bg-surface p-4 sm:p-6"
         onSubmit={(event) => {
           event.preventDefault();
-          trial.mutate({ text, profile: profile || ALL, direction });
+          // What stands in an answer is the assistant's.
+          trial.mutate({ text, profile: profile || ALL, direction, place: direction === "input" ? place : null });
         }}
       >
         <Labelled id={id} label={words.text}>
@@ -48,7 +52,7 @@ export function BenchPage() {
             className={`${inputClass} min-h-32`}
           />
         </Labelled>
-        <div className="grid grid-cols-1 items-end gap-4 sm:grid-cols-[1fr_1fr_auto]">
+        <div className="grid grid-cols-1 items-end gap-4 sm:grid-cols-2">
           <Picker
             resource="guardrails/profiles"
             label={words.profile}
@@ -66,7 +70,20 @@ export function BenchPage() {
               { value: "output", label: words.output },
             ]}
           />
-          <Button kind="primary" type="submit" isDisabled={trial.isPending || text === ""}>
+          {direction === "input" && (
+            <Select
+              label={words.standsIn}
+              value={place}
+              onChange={(value) => setPlace(value as Place)}
+              options={Object.entries(words.places).map(([value, label]) => ({ value, label }))}
+            />
+          )}
+          <Button
+            className="justify-self-start"
+            kind="primary"
+            type="submit"
+            isDisabled={trial.isPending || text === ""}
+          >
             {words.run}
           </Button>
         </div>
@@ -125,7 +142,14 @@ function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }
               { title: names.finding, cell: (finding) => names.findings[finding.type] },
               {
                 title: names.action,
-                cell: (finding) => <Badge tone={actionTone[finding.action]}>{names.actions[finding.action]}</Badge>,
+                cell: (finding) => (
+                  <>
+                    <Badge tone={finding.enforced ? actionTone[finding.action] : "neutral"}>
+                      {names.actions[finding.action]}
+                    </Badge>
+                    {!finding.enforced && <span className="block text-xs text-ink-soft">{words.onlyTold}</span>}
+                  </>
+                ),
               },
               { title: words.detector, cell: (finding) => finding.detector },
               { title: words.place, numeric: true, cell: (finding) => `${finding.start}–${finding.end}` },
@@ -134,6 +158,20 @@ function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }
           />
         </>
       )}
+      <Scores scores={outcome.scores} />
     </Section>
+  );
+}
+
+/** How likely the text holds something of each type that is learnt, found or not. */
+function Scores({ scores }: { scores: Record<string, number> }) {
+  const told = Object.entries(scores);
+  if (told.length === 0) return null;
+  const name = (type: string) => (names.findings as Record<string, string>)[type] ?? type;
+  return (
+    <div className="mt-4">
+      <h3 className="mb-2 text-sm font-medium">{words.scores}</h3>
+      <Facts facts={told.map(([type, score]) => [name(type), score.toFixed(2)])} />
+    </div>
   );
 }

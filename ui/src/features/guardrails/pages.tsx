@@ -1,6 +1,6 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { FlaskConical, Plus, Trash2 } from "lucide-react";
-import { type Control, useFieldArray } from "react-hook-form";
+import { type Control, useFieldArray, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import { type Item, useItem, useList } from "../../api/resources";
@@ -19,6 +19,7 @@ import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { forms, modes, NEW_RULE, ruleSchema, toRule, toRuleValues } from "./rules";
 
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;
@@ -65,8 +66,12 @@ export function ProfilesPage() {
             cell: (profile) => (
               <span className="flex flex-wrap gap-1">
                 {profile.rules.map((rule) => (
-                  <Badge key={`${rule.type}-${rule.action}-${rule.direction}`} tone={actionTone[rule.action]}>
+                  <Badge
+                    key={`${rule.type}-${rule.action}-${rule.direction}-${rule.mode}`}
+                    tone={rule.mode === "shadow" ? "neutral" : actionTone[rule.action]}
+                  >
                     {words.findings[rule.type]}: {words.actions[rule.action]}
+                    {rule.mode === "shadow" && ` (${words.inShadow})`}
                   </Badge>
                 ))}
               </span>
@@ -85,9 +90,7 @@ export function ProfilesPage() {
 const schema = z.object({
   tenant_id: z.string(),
   name: z.string().trim().min(1, common.required),
-  rules: z
-    .array(z.object({ type: z.enum(findings), action: z.enum(actions), direction: z.enum(directions) }))
-    .min(1, words.noRule),
+  rules: z.array(ruleSchema).min(1, words.noRule),
   uninspectable: z.enum(uninspectableActions),
   for_everybody: z.boolean(),
 });
@@ -140,20 +143,22 @@ function ProfileForm({ profile }: { profile?: Profile }) {
       toForm={(item): Values => ({
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
-        rules: (item?.rules ?? [{ type: "EMAIL" as const, action: "redact" as const }]).map((rule) => ({
-          type: rule.type,
-          action: rule.action,
-          direction: rule.direction ?? "both",
-        })),
+        rules: (item?.rules ?? [{ type: "EMAIL" as const, action: "redact" as const }]).map(toRuleValues),
         uninspectable: item?.uninspectable ?? "allow",
         for_everybody: item?.for_everybody ?? false,
       })}
       toCreate={(form) => ({
         ...form,
+        rules: form.rules.map(toRule),
         tenant_id: form.tenant_id || null,
         for_everybody: form.for_everybody && !form.tenant_id,
       })}
-      toPatch={({ name, rules, uninspectable, for_everybody }) => ({ name, rules, uninspectable, for_everybody })}
+      toPatch={({ name, rules, uninspectable, for_everybody }) => ({
+        name,
+        rules: rules.map(toRule),
+        uninspectable,
+        for_everybody,
+      })}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.profiles as never });
@@ -225,19 +230,56 @@ function Rules({ control, error, disabled }: { control: Control<Values>; error?:
                 <Trash2 aria-hidden className="size-4" />
               </IconButton>
             )}
+            <More control={control} at={at} />
           </li>
         ))}
       </ol>
       {error && <p className="mt-1 text-sm text-bad">{error}</p>}
       {!disabled && (
-        <Button
-          className="mt-3"
-          icon={<Plus aria-hidden className="size-4" />}
-          onPress={() => append({ type: "CREDIT_CARD", action: "block", direction: "both" })}
-        >
+        <Button className="mt-3" icon={<Plus aria-hidden className="size-4" />} onPress={() => append(NEW_RULE)}>
           {words.add}
         </Button>
       )}
     </fieldset>
+  );
+}
+
+/** Whether a rule acts, how sure a finding must be, and what stands in the place of what is redacted. */
+function More({ control, at }: { control: Control<Values>; at: number }) {
+  const [action, form] = useWatch({ control, name: [`rules.${at}.action`, `rules.${at}.form`] });
+  return (
+    <div className="grid gap-3 sm:col-span-full sm:grid-cols-3">
+      <SelectField
+        control={control}
+        name={`rules.${at}.mode`}
+        label={words.mode}
+        options={modes.map((value) => ({ value, label: words.modes[value] }))}
+      />
+      <TextField
+        control={control}
+        name={`rules.${at}.threshold`}
+        label={words.threshold}
+        help={words.thresholdHelp}
+        inputMode="decimal"
+        optional
+      />
+      {action === "redact" && (
+        <SelectField
+          control={control}
+          name={`rules.${at}.form`}
+          label={words.form}
+          options={forms.map((value) => ({ value, label: words.forms[value] }))}
+        />
+      )}
+      {action === "redact" && form === "mask" && (
+        <TextField
+          control={control}
+          name={`rules.${at}.keep_last`}
+          label={words.keepLast}
+          help={words.keepLastHelp}
+          inputMode="numeric"
+        />
+      )}
+    </div>
   );
 }

@@ -1,0 +1,71 @@
+// Rules of guardrail profiles that only tell, that want a score, and that keep a part of what they redact.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { api, axe, button, desktop, launch, phone, signedIn, tooWide, visit } from "./support.mjs";
+
+let browser;
+let machine;
+before(async () => {
+  browser = await launch();
+  machine = await api();
+});
+after(() => browser.close());
+
+/** Both themes: they differ in their colours only. */
+async function expectAccessible(page) {
+  assert.deepEqual(await axe(page), []);
+  await page.evaluate(() => document.documentElement.setAttribute("data-theme", "dark"));
+  assert.deepEqual(await axe(page, "color-contrast"), []);
+}
+
+test("a rule in shadow only tells, and what is redacted keeps its end", async () => {
+  await signedIn(browser, desktop, async (page) => {
+    await visit(page, "/guardrails/new");
+    await page.getByLabel("Name").fill("Careful");
+    const rule = (at) =>
+      page.getByRole("listitem").filter({ has: page.getByRole("button", { name: `Remove Rule ${at}` }) });
+    await rule(1).getByLabel("Looks for").selectOption({ label: "Card numbers" });
+    await rule(1).getByLabel("In its place").selectOption({ label: "Stars, but for the end" });
+    await rule(1).getByLabel("Characters kept at the end").fill("9");
+    await button(page, "Add rule").click();
+    await rule(2).getByLabel("Looks for").selectOption({ label: "E-mail addresses" });
+    await rule(2).getByLabel("Mode").selectOption({ label: "Shadow: only tells" });
+    await rule(2).getByLabel("From score").fill("75");
+    await button(page, "Create").click();
+    await page.getByText("Enter a number from 0 to 1.").waitFor();
+    await page.getByText("Enter a number from 0 to 8.").waitFor();
+    await rule(1).getByLabel("Characters kept at the end").fill("4");
+    await rule(2).getByLabel("From score").fill("0.5");
+    await expectAccessible(page);
+    await button(page, "Create").click();
+    await page.getByText("E-mail addresses: Block (shadow)").waitFor();
+    await page.getByRole("link", { name: "Careful" }).click();
+    await page.getByRole("link", { name: "Try a text" }).click();
+    await page.getByLabel("Stands in").selectOption({ label: "A document" });
+    await page.getByLabel("Text").fill("Card 4111 1111 1111 1111 of jane@example.com");
+    await button(page, "Check text").click();
+    await page.getByText("Card **** **** **** 1111 of jane@example.com").waitFor();
+    await page
+      .getByRole("row", { name: /E-mail addresses/ })
+      .getByText("in shadow")
+      .waitFor();
+    await expectAccessible(page);
+  });
+  const { id } = (await machine.get("guardrails/profiles?name=Careful")).items[0];
+  await signedIn(browser, phone, async (page) => {
+    await visit(page, `/guardrails/${id}`);
+    await page.getByLabel("What no guardrail can read").selectOption({ label: "Is refused" });
+    await button(page, "Save changes").click();
+    await page.getByText("Saved").waitFor();
+    assert.ok((await tooWide(page)) <= 0);
+  });
+  const { rules, uninspectable } = await machine.get(`guardrails/profiles/${id}`);
+  assert.equal(uninspectable, "refuse");
+  assert.deepEqual(
+    rules.map(({ type, form, mode, threshold }) => [type, form?.kind, form?.keep_last, mode, threshold]),
+    [
+      ["CREDIT_CARD", "mask", 4, undefined, undefined],
+      ["EMAIL", undefined, undefined, "shadow", 0.5],
+    ],
+  );
+});
