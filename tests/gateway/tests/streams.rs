@@ -10,7 +10,7 @@ use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host, Message, Reply, StreamFilter};
 use weir_proto::dataplane::{
     AcquireQuotaRequest, AcquireQuotaResponse, Catalog, CatalogModel, Principal, QuotaGrant, RateLimit,
-    ReportUsageRequest, ReportUsageResponse, ResolveCredentialResponse, UsageRecord,
+    ReportUsageRequest, ReportUsageResponse, ResolveCredentialRequest, ResolveCredentialResponse, UsageRecord,
     resolve_credential_response::Status,
 };
 use weir_test_proxy::{Answer, End, Ended, Endpoint, Envoy, Hop, Passed, Provider, Request, Sent};
@@ -134,6 +134,31 @@ fn a_request_waits_for_its_callouts_whenever_they_are_answered() {
             let sent: Value = serde_json::from_slice(&provider.received[0].body).expect("the whole body");
             assert_eq!(sent["messages"][0]["content"], "Hello");
         }
+    }
+}
+
+#[test]
+fn who_is_not_known_is_refused_when_the_request_is_here_and_told_with_its_model_when_asked_for_again() {
+    for (late, pieces) in [(false, 1), (false, 7), (true, 1), (true, 7)] {
+        let mut controlled = controlled(whole());
+        controlled.envoy.callouts_are_late = late;
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let noted = Rc::clone(&asked);
+        controlled.envoy.callouts = Box::new(move |call| {
+            noted.borrow_mut().push(ResolveCredentialRequest::decode(call.message.as_slice()).expect("a message"));
+            let refused =
+                ResolveCredentialResponse { status: Status::NoRule.into(), revision: 1, ..Default::default() };
+            Some(Ok(refused.encode_to_vec()))
+        });
+        let request = Request::post("/v1/chat/completions", ask("openai", "m", json!({})).to_string())
+            .header("x-forwarded-client-cert", "URI=spiffe://example.org/a")
+            .in_pieces_of(pieces);
+        for _ in 0..2 {
+            check_error("openai", &controlled.envoy.send(&request), 403, "caller_unknown", None);
+        }
+        assert!(controlled.provider.borrow().received.is_empty());
+        let models: Vec<_> = asked.borrow().iter().map(|asked| asked.refused_models.clone()).collect();
+        assert_eq!(models, [Vec::new(), vec!["m".to_owned()]], "{late} {pieces}");
     }
 }
 
