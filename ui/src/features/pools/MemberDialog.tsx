@@ -41,13 +41,15 @@ export function MemberDialog({
   onClose: () => void;
   onDone: (member: MemberValues) => void;
 }) {
+  // What is not typed is none of the form's: it stays as it was.
+  const { others, ...typed } = typedPrice(member?.price);
   const { control, handleSubmit, setValue } = useForm({
     resolver: zodResolver(schema),
     defaultValues: {
       provider_id: member?.provider_id ?? "",
       provider_name: member?.provider_name ?? "",
       model: member?.model ?? "",
-      ...typedPrice(member?.price),
+      ...typed,
       capabilities: typedCapabilities(member?.capabilities),
     },
   });
@@ -57,7 +59,7 @@ export function MemberDialog({
       provider_id,
       provider_name,
       model,
-      price: readPrice(price),
+      price: readPrice({ ...price, others }),
       capabilities: readCapabilities(capabilities, member?.capabilities),
     }),
   );
