@@ -117,6 +117,38 @@ test("an issuer and a rule are made, and what the API refuses is said at the fie
 });
 
 test("whom no rule knows is listed, and known after one dialog", async () => {
+test("a rule gives users labels that their tokens say", async () => {
+  const { settings, token } = tokenIssuer("https://issuer.labels.example");
+  const issuer = await make("token-issuers", { name: "Labels", ...settings });
+  await withPage(phone, async (page) => {
+    await visit(page, `/identity-rules/new?tenant_id=${tenant.id}&token_issuer_id=${issuer.id}`);
+    const labels = page.getByLabel("Labels from claims");
+    await page.getByLabel("Name").fill("People by team");
+    assert.equal(await labels.count(), 0);
+    await page.getByLabel("Their requests are those of").selectOption({ label: "The user whom the token names" });
+    await page.getByLabel("Makes users").check();
+    await labels.fill("team");
+    await button(page, "Create").click();
+    await page.getByText("Write name=claim, one on each line.").waitFor();
+    await labels.fill("team=..group");
+    await button(page, "Create").click();
+    await page.locator("textarea[name=label_claims][aria-invalid=true]").waitFor();
+    await expectAccessible(page);
+    assert.ok((await tooWide(page)) <= 0);
+    assert.ok((await labels.boundingBox()).height >= 44);
+    await labels.fill("team=org.team");
+    await button(page, "Create").click();
+    await page.getByText("Tokens of Labels lead to the user").waitFor();
+  });
+  const key = token({ sub: "1", email: "anna@labels.example", org: { team: "research" } });
+  await until("the user is known by their token", async () => (await chat("app-model", { key })).status === 200);
+  const { items } = await machine.get(`api-keys?tenant_id=${tenant.id}&label=team%3Dresearch`);
+  assert.deepEqual(
+    items.map(({ way, labels }) => [way, labels]),
+    [["token", { team: "research" }]],
+  );
+});
+
   const { settings, token } = tokenIssuer("https://issuer.unknown.example");
   await make("token-issuers", { name: "Unknown", ...settings });
   await make("departments", { name: "Back office" });

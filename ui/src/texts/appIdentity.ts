@@ -76,6 +76,11 @@ export const appIdentity = {
     role: "Role of users who are made",
     roles: { user: "User", viewer: "Viewer", tenant_admin: "Tenant admin" },
     departmentOfMade: "Department of users who are made",
+    labelClaims: "Labels from claims",
+    labelClaimsHelp:
+      "One on each line, name=claim: cost-center=org.cost gives each user a label with what their token says. At most 10.",
+    labelClaimsWrong: "Write name=claim, one on each line.",
+    labelClaimsMany: "At most 10.",
     deleteConsequence: "Whoever comes by it is refused from now on, unless another rule matches.",
     callers: "Who comes by it",
     platformOnly: "Whose workloads are, and whose tokens of the platform's issuers, only the platform's people say.",

@@ -26,10 +26,11 @@ const stored: Rule = {
   department_name: "Research",
   person: { claim: "email", creates: true, role: "viewer" },
   labels: {},
-  label_claims: {},
+  label_claims: { team: "team", "cost-center": "org.cost" },
 };
 const workload: Rule = {
   ...stored,
+  label_claims: {},
   token_issuer_id: null,
   token_issuer_name: null,
   audience: null,
@@ -45,8 +46,7 @@ const workload: Rule = {
 describe("the form of an identity rule", () => {
   it.each([stored, workload, { ...workload, service_account_id: null }])("gives back what it was given", (rule) => {
     const { id, revision, created_at, updated_at, origin, tenant_id, tenant_name, ...settings } = rule;
-    // What the form has no field for is not sent, and stays.
-    const { token_issuer_name, service_account_name, department_name, label_claims, ...sent } = settings;
+    const { token_issuer_name, service_account_name, department_name, ...sent } = settings;
     expect(toPatch(toForm(rule, ""), rule)).toEqual(sent);
     expect(toCreate(toForm(rule, "")).tenant_id).toBe("t");
   });
@@ -64,6 +64,13 @@ describe("the form of an identity rule", () => {
     expect(sent.workload).toEqual({ spiffe_id: "spiffe://a/b", spiffe_id_prefix: null, trust_domain: null });
   });
 
+  it("takes away labels from claims that are gone, and all of them where no user is named", () => {
+    const claimsOf = (change: Partial<Form>) => toPatch({ ...toForm(stored, ""), ...change }, stored).label_claims;
+    expect(claimsOf({ label_claims: "team = group\n" })).toEqual({ team: "group", "cost-center": null });
+    expect(claimsOf({ leads: "department" })).toEqual({ team: null, "cost-center": null });
+    expect(toCreate({ ...toForm(stored, ""), leads: "tenant" }).label_claims).toEqual({});
+  });
+
   it("wants what was chosen to be said", () => {
     const wrong = (change: Partial<Form>) =>
       schema.safeParse({ ...toForm(stored, ""), ...change }).error?.issues.map(({ path }) => path.join("."));
@@ -73,6 +80,12 @@ describe("the form of an identity rule", () => {
     expect(wrong({ leads: "service_account" })).toEqual(["service_account_id"]);
     expect(wrong({ claim: " " })).toEqual(["claim"]);
     expect(wrong({ leads: "tenant", claim: "" })).toBeUndefined();
+    expect(wrong({ label_claims: "team" })).toEqual(["label_claims"]);
+    const lines = (count: number) => Array.from({ length: count }, (_, at) => `name${at}=claim`).join("\n");
+    expect([wrong({ label_claims: lines(10) }), wrong({ label_claims: lines(11) })]).toEqual([
+      undefined,
+      ["label_claims"],
+    ]);
   });
 });
 

@@ -7,6 +7,9 @@ import { texts } from "../../texts";
 import type { Said } from "./inWords";
 
 const { common } = texts;
+const { rules: words } = texts.appIdentity;
+/** So many labels may come from claims. */
+const MOST_LABEL_CLAIMS = 10;
 export type Rule = Item<"identity-rules">;
 
 const needed = z.string().trim().min(1, common.required);
@@ -37,6 +40,11 @@ export const schema = z
     workload: z.enum(["spiffe_id", "spiffe_id_prefix", "trust_domain"]),
     workload_value: z.string(),
     ...leadsSchema,
+    /** With `leads` person only: as labels are written, the name and the claim. */
+    label_claims: z
+      .string()
+      .refine((text) => readLabels(text), words.labelClaimsWrong)
+      .refine((text) => Object.keys(readLabels(text) ?? {}).length <= MOST_LABEL_CLAIMS, words.labelClaimsMany),
   })
   .superRefine((form, context) => {
     const isMissing = form.match === "token" ? !form.token_issuer_id : !form.workload_value.trim();
@@ -119,6 +127,7 @@ export function toForm(rule: Rule | undefined, tenantId: string, issuerId = ""):
     })),
     workload,
     workload_value,
+    label_claims: writeLabels(rule?.label_claims),
   };
 }
 
@@ -131,6 +140,7 @@ function workloadOf(rule: Rule | undefined): [Form["workload"], string] {
 /** All that can be changed: what is not of the chosen kind goes. */
 export function toPatch(form: Form, before?: Rule): Schemas["IdentityRulePatch"] {
   const isToken = form.match === "token";
+  const labelClaims = form.leads === "person" ? readLabels(form.label_claims) : undefined;
   const value = (of: Form["workload"]) => (form.workload === of ? form.workload_value.trim() : null);
   return {
     name: form.name,
@@ -151,6 +161,7 @@ export function toPatch(form: Form, before?: Rule): Schemas["IdentityRulePatch"]
         },
     ...fromLeads(form),
     labels: patchLabels(before?.labels ?? {}, readLabels(form.labels) ?? {}) as Record<string, string>,
+    label_claims: patchLabels(before?.label_claims ?? {}, labelClaims ?? {}) as Record<string, string>,
   };
 }
 

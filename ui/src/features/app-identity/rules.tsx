@@ -6,7 +6,7 @@ import { useItem, useList } from "../../api/resources";
 import { Button, LinkButton } from "../../design/Button";
 import { nameColumn, tenantColumn } from "../../design/columns";
 import { DataTable } from "../../design/DataTable";
-import { SelectField, TextField } from "../../design/Fields";
+import { SelectField, TextAreaField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { ItemOf, ListPage } from "../../design/ListPage";
@@ -128,6 +128,7 @@ function RuleForm({ rule }: { rule?: Rule }) {
             inputMode="numeric"
           />
           <LabelsField control={control} />
+          <LabelClaims control={control} />
         </>
       )}
     </ResourceForm>
@@ -237,4 +238,21 @@ function ClaimsField({ control }: { control: Control<Form> }) {
 function Leads({ control }: { control: Control<Form> }) {
   const match = useWatch({ control, name: "match" });
   return <LeadsFields control={control} isToken={match === "token"} />;
+}
+
+/** Labels whose values the token says: of users alone, since others come as one. */
+function LabelClaims({ control }: { control: Control<Form> }) {
+  const leads = useWatch({ control, name: "leads" });
+  if (leads !== "person") return null;
+  return (
+    <TextAreaField
+      control={control}
+      name="label_claims"
+      label={words.labelClaims}
+      help={words.labelClaimsHelp}
+      rows={3}
+      optional
+      mono
+    />
+  );
 }
