@@ -26,6 +26,7 @@ before(async () => {
   tenant = await machine.post("tenants", { name: "App House" });
   const known = (await machine.get("providers")).items.find(({ schema }) => schema === "openai");
   await model("app-model", known.base_url);
+  await model("other-model", known.base_url);
   await model("long-model", await longAnswers(new URL(known.base_url).origin));
   await until("the gateway answers", async () => (await chat("gpt-4o")).status === 200);
 });
@@ -159,6 +160,8 @@ test("a rule gives users labels that their tokens say", async () => {
     await visit(page, "/discovered");
     const row = page.getByRole("row").filter({ hasText: "nightly-job" });
     await row.getByText("No rule matches").waitFor();
+    const isTold = async () => (await status()) === 403 && (await row.getByText("app-model").count()) > 0;
+    await until("what they asked for is told", isTold, 60_000);
     await expectAccessible(page);
     assert.ok((await tooWide(page)) <= 0);
     await button(row, "Assign nightly-job").click();

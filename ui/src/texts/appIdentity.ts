@@ -136,6 +136,7 @@ export const waysIn = {
   ofGateway: "The stricter of this and the tenant's holds.",
   ofTenant: "The stricter of this and the gateway's holds.",
   ways: { key: "API key", token: "Token (JWT)", workload: "Certificate (SPIFFE id)" },
+  ofModel: "For whoever asks for it. The strictest of this, the tenant's and the gateway's holds.",
   modes: { allowed: "Allowed", required: "Required", refused: "Refused" },
   helps: {
     allowed: "Counts where it is shown.",

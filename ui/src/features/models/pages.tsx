@@ -16,6 +16,7 @@ import { Page } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
 import { toast } from "../../design/Toasts";
+import { ALL_ALLOWED, WaysInFields, waysInSchema } from "../../design/WaysInFields";
 import { paths, requestsWith } from "../../paths";
 import { texts } from "../../texts";
 
@@ -81,6 +82,7 @@ const schema = z.object({
   tenant_id: z.string(),
   name: z.string().trim().min(1, common.required),
   pool_id: z.string().min(1, common.required),
+  ways_in: waysInSchema,
 });
 
 export function NewModelPage() {
@@ -124,9 +126,10 @@ function ModelForm({ model }: { model?: Model }) {
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
         pool_id: item?.pool_id ?? "",
+        ways_in: item?.ways_in ?? ALL_ALLOWED,
       })}
       toCreate={(form) => ({ ...form, tenant_id: form.tenant_id || null })}
-      toPatch={({ name, pool_id }) => ({ name, pool_id })}
+      toPatch={({ name, pool_id, ways_in }) => ({ name, pool_id, ways_in })}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.models as never });
@@ -138,6 +141,7 @@ function ModelForm({ model }: { model?: Model }) {
           {isPlatform && !model && <OwnerField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} help={words.nameHelp} mono />
           <PoolField control={control} />
+          <WaysInFields control={control} help={texts.waysIn.ofModel} />
         </>
       )}
     </ResourceForm>
