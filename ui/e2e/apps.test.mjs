@@ -117,7 +117,6 @@ test("an issuer and a rule are made, and what the API refuses is said at the fie
   await until("the app is known by its token", async () => (await status()) === 200);
 });
 
-test("whom no rule knows is listed, and known after one dialog", async () => {
 test("a rule gives users labels that their tokens say", async () => {
   const { settings, token } = tokenIssuer("https://issuer.labels.example");
   const issuer = await make("token-issuers", { name: "Labels", ...settings });
@@ -150,6 +149,7 @@ test("a rule gives users labels that their tokens say", async () => {
   );
 });
 
+test("whom no rule knows is listed, and known after one dialog", async () => {
   const { settings, token } = tokenIssuer("https://issuer.unknown.example");
   await make("token-issuers", { name: "Unknown", ...settings });
   await make("departments", { name: "Back office" });
@@ -178,6 +178,33 @@ test("a rule gives users labels that their tokens say", async () => {
     await page.getByText("whose claim sub is “nightly-job” lead to the department Back office.").waitFor();
   });
   await until("the caller is known", async () => (await status()) === 200);
+});
+
+test("of many models that a caller asked for the first are shown, the others where wanted", async () => {
+  const { settings, token } = tokenIssuer("https://issuer.curious.example");
+  await make("token-issuers", { name: "Curious", ...settings });
+  const status = async () => (await chat("app-model", { key: token({ sub: "curious" }) })).status;
+  await until("a token of the issuer is a good one", async () => (await status()) === 403);
+  await withPage(phone, async (page) => {
+    const models = Array.from({ length: 20 }, (_, at) => `a-model-with-quite-a-long-name-${at + 1}`);
+    await page.route("**/api/v1/admin/discovered?*", async (route) => {
+      const response = await route.fetch();
+      const list = await response.json();
+      const items = list.items.map((caller) => ({ ...caller, models }));
+      await route.fulfill({ response, json: { ...list, items } });
+    });
+    await visit(page, "/discovered");
+    const row = page.getByRole("row").filter({ hasText: "curious" });
+    const more = row.getByText("17 more");
+    const last = row.getByText(models.at(-1));
+    assert.equal(await last.isVisible(), false);
+    assert.ok((await more.boundingBox()).height >= 44);
+    await more.tap();
+    await last.waitFor();
+    await expectAccessible(page);
+    assert.ok((await tooWide(page)) <= 0);
+    await page.unrouteAll({ behavior: "wait" });
+  });
 });
 
 test("whoever revokes a key says what becomes of its streams, and sees when they ended", () =>
@@ -238,4 +265,25 @@ test("a gateway's ways in are changed on its page", () =>
     await page.getByText("Saved").waitFor();
     assert.equal((await machine.get(`gateways/${id}`)).ways_in.token, "required");
     assert.ok((await tooWide(page)) <= 0);
+  }));
+
+test("a model's ways in hold for who asks for it, and for nothing else", () =>
+  withPage(phone, async (page) => {
+    const { key } = await make("api-keys", { name: "by key of a model" });
+    const status = async (name) => (await chat(name, { key })).status;
+    assert.equal(await status("app-model"), 200);
+    const { id } = (await machine.get(`models?tenant_id=${tenant.id}&q=app-model`)).items[0];
+    await visit(page, `/models/${id}`);
+    const ways = page.getByRole("group", { name: "Ways in for apps" });
+    await ways.getByLabel("API key").selectOption({ label: "Refused" });
+    assert.ok((await ways.getByLabel("API key").boundingBox()).height >= 44);
+    await expectAccessible(page);
+    assert.ok((await tooWide(page)) <= 0);
+    await button(page, "Save changes").click();
+    await page.getByText("Saved").waitFor();
+    await until("keys do not count for it", async () => (await status("app-model")) === 403);
+    assert.equal(await status("other-model"), 200);
+    await ways.getByLabel("API key").selectOption({ label: "Allowed" });
+    await button(page, "Save changes").click();
+    await until("the key counts again", async () => (await status("app-model")) === 200);
   }));

@@ -115,6 +115,8 @@ export const appIdentity = {
     workload: "Workload",
     reason: "Why",
     reasons: { no_rule: "No rule matches", no_user: "The user is not there" },
+    models: "Asked for",
+    moreModels: (count: string) => `${count} more`,
     requests: "Requests",
     since: (at: string) => `since ${at}`,
     lastSeen: "Last seen",
@@ -134,9 +136,9 @@ export const appIdentity = {
 export const waysIn = {
   title: "Ways in for apps",
   ofGateway: "The stricter of this and the tenant's holds.",
+  ofModel: "For whoever asks for it. The strictest of this, the tenant's and the gateway's holds.",
   ofTenant: "The stricter of this and the gateway's holds.",
   ways: { key: "API key", token: "Token (JWT)", workload: "Certificate (SPIFFE id)" },
-  ofModel: "For whoever asks for it. The strictest of this, the tenant's and the gateway's holds.",
   modes: { allowed: "Allowed", required: "Required", refused: "Refused" },
   helps: {
     allowed: "Counts where it is shown.",

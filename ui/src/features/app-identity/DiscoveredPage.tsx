@@ -7,6 +7,7 @@ import { FilterBar, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
 import { count, shortDateTime } from "../../design/format";
 import { Page } from "../../design/Page";
+import { Summary } from "../../design/Summary";
 import { texts } from "../../texts";
 import { AssignDialog } from "./AssignDialog";
 import { type Caller, useDiscovered } from "./discovered";
@@ -50,6 +51,7 @@ export function DiscoveredPage() {
             title: words.reason,
             cell: ({ reason }) => <span className="whitespace-normal">{words.reasons[reason]}</span>,
           },
+          { title: words.models, width: "minmax(0,1.5fr)", cell: ({ models }) => <Models names={models} /> },
           ...(isPlatform
             ? [{ title: words.scope, secondary: true, cell: ({ tenant_id }: Caller) => <Scope id={tenant_id} /> }]
             : []),
@@ -85,6 +87,27 @@ export function DiscoveredPage() {
       />
       {assigning && <AssignDialog key={assigning.id} caller={assigning} onClose={() => setAssigning(undefined)} />}
     </Page>
+  );
+}
+
+/** So many models of a caller's are told at once. */
+const FIRST = 3;
+
+/** What somebody asked for, the rest where it is wanted. */
+function Models({ names }: { names: string[] }) {
+  if (names.length === 0) return "–";
+  const list = (of: string[]) => <span className="font-mono text-xs break-all whitespace-normal">{of.join(", ")}</span>;
+  const more = names.slice(FIRST);
+  return (
+    <>
+      {list(names.slice(0, FIRST))}
+      {more.length > 0 && (
+        <details>
+          <Summary>{words.moreModels(count(more.length))}</Summary>
+          {list(more)}
+        </details>
+      )}
+    </>
   );
 }
 
