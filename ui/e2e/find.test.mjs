@@ -62,6 +62,46 @@ test("the audit shows each field before and after, and is narrowed to one thing"
   await context.close();
 });
 
+test("what guardrails found in several requests is told by digests", async () => {
+  const hmac_sha256 = "0123456789abcdef".repeat(4);
+  const digests = [{ key_id: "20261130", hmac_sha256, requests: 1_234 }];
+  const after = {
+    requests: 2_000,
+    from: "2026-11-30T10:00:00Z",
+    until: "2026-11-30T10:01:00Z",
+    request_ids: [],
+    digests,
+  };
+  const { context, page, complaints } = await open(browser, phone);
+  await signIn(page);
+  // What traffic leaves comes minutes later: an entry that is there says it instead.
+  await page.route("**/api/v1/admin/audit?*", async (route) => {
+    const response = await route.fetch();
+    const list = await response.json();
+    const changes = [{ path: "CREDIT_CARD:block", before: null, after }];
+    const entry = { ...list.items[0], action: "guardrail.trigger", resource_type: "api_key", changes };
+    await route.fulfill({ response, json: { items: [entry], next_cursor: null } });
+  });
+  await visit(page, "/audit");
+  await page.getByRole("rowheader").getByRole("button").click();
+  const dialog = page.getByRole("dialog");
+  const row = dialog.getByRole("region", { name: "What was the same" }).getByRole("row").nth(1);
+  const cells = await row.locator("th, td").allTextContents();
+  assert.deepEqual(cells, ["CREDIT_CARD", "0123456789ab", "2026-11-30", "1,234"]);
+  assert.ok(!(await dialog.locator("ins").textContent()).includes("hmac_sha256"), "they are told once");
+  const beside = await row.evaluate((element) => {
+    const table = element.closest("table");
+    return table.scrollWidth - table.parentElement.clientWidth;
+  });
+  assert.ok(beside <= 0, `${beside} pixels too wide`);
+  assert.deepEqual(await axe(page), []);
+  await page.evaluate(() => document.documentElement.setAttribute("data-theme", "dark"));
+  assert.deepEqual(await axe(page, "color-contrast"), []);
+  assert.deepEqual(complaints, []);
+  await page.unrouteAll({ behavior: "wait" });
+  await context.close();
+});
+
 test("the audit log is proved, by a kept head too, and taken away", async () => {
   const { context, page, complaints } = await open(browser, phone);
   await signIn(page);

@@ -18,6 +18,13 @@ export const audit = {
   before: "Before",
   after: "After",
   path: "Field",
+  digests: "What was the same",
+  digestsLead:
+    "Keyed digests, never the text. The same digest in two entries of a week is the same text; another tenant or week has others.",
+  findingType: "Type",
+  digest: "Digest",
+  digestWeek: "Week from",
+  digestRequests: "Requests",
   exportAll: "Export as JSON lines",
   verify: "Verify",
   verifying: "Reading the whole log …",

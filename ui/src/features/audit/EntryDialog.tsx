@@ -7,7 +7,8 @@ import { count, dateTime } from "../../design/format";
 import { Facts } from "../../design/Page";
 import { auditWith, resourcePath } from "../../paths";
 import { texts } from "../../texts";
-import { actor, whatHappened } from "./entry";
+import { Digests } from "./Digests";
+import { actor, digestsOf, whatHappened, withoutDigests } from "./entry";
 
 const { audit: words, common } = texts;
 type Entry = Schemas["AuditEntry"];
@@ -23,6 +24,7 @@ export function EntryDialog({ entry, owner, onClose }: { entry: Entry; owner: st
     [words.where, [words.origins[entry.origin.kind], entry.origin.ref].filter(Boolean).join(": ")],
     [common.revision, count(entry.revision)],
   ];
+  const digests = digestsOf(entry);
   return (
     <Dialog title={whatHappened(entry)} isOpen onClose={onClose} wide>
       <Facts facts={facts} />
@@ -32,9 +34,14 @@ export function EntryDialog({ entry, owner, onClose }: { entry: Entry; owner: st
         {entry.changes && entry.changes.length > 0 && (
           <ChangeTable
             titles={[words.path, words.before, words.after]}
-            changes={entry.changes.map(({ path, before, after }) => ({ field: path, before, after }))}
+            changes={entry.changes.map(({ path, before, after }) => ({
+              field: path,
+              before,
+              after: withoutDigests(after),
+            }))}
           />
         )}
+        {digests.length > 0 && <Digests digests={digests} />}
       </div>
       <div className="mt-6 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
         <LinkButton to={auditWith({ resource_id: entry.resource_id })} onClick={onClose}>
