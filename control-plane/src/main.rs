@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
 use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSettings};
@@ -37,6 +38,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The usage ledger.
+    #[command(subcommand)]
+    Usage(UsageCommand),
     /// Data to look at the console with.
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -123,6 +127,21 @@ enum AuditCommand {
 }
 
 #[derive(Subcommand)]
+enum UsageCommand {
+    /// Puts the records of an Envoy's log into the ledger, each once, however often it is imported and whatever way it came before. Names
+    /// the lines of those that were refused, or were there. Exit code: 0 all are in the ledger, 1 some were refused or it failed.
+    Import {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        /// The gateway whose Envoy wrote the log, by its name.
+        #[arg(long)]
+        gateway: String,
+        /// The log; `-`: standard input.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
 enum DemoCommand {
     /// Makes tenants with what they have, and thirty days of their usage. Does nothing where they are there.
     Seed {
@@ -148,6 +167,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Audit(AuditCommand::Verify { database, head }) => {
             return verify_audit(&database, head.as_deref()).await;
+        }
+        Command::Usage(UsageCommand::Import { database, gateway, file }) => {
+            return import_usage(&database, &gateway, &file).await;
         }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
         command => run(command).await?,
@@ -183,6 +205,19 @@ async fn verify_audit(database: &DatabaseSettings, head: Option<&Path>) -> anyho
         if check.faults.is_empty() { ("intact", ExitCode::SUCCESS) } else { ("not intact", ExitCode::FAILURE) };
     writeln!(out, "{said}")?;
     Ok(code)
+}
+
+/// Says what came of it.
+async fn import_usage(database: &DatabaseSettings, gateway: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout();
+    let log: Box<dyn std::io::Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ => Box::new(std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))?),
+    };
+    let summary = weir_runtime::import_usage(database, gateway, std::io::BufReader::new(log), &mut out).await?;
+    let weir_runtime::ImportSummary { stored, known, refused, others } = summary;
+    writeln!(out, "{stored} records imported, {known} were there, {refused} refused; {others} lines without a record")?;
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -226,9 +261,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let head = weir_runtime::audit_head(&database).await?;
             Ok(writeln!(std::io::stdout(), "{head}")?)
         }
-        Command::Audit(AuditCommand::Verify { .. }) | Command::Apply(_) | Command::Export(_) | Command::Revert(_) => {
-            Ok(())
-        }
+        Command::Audit(AuditCommand::Verify { .. })
+        | Command::Apply(_)
+        | Command::Export(_)
+        | Command::Revert(_)
+        | Command::Usage(_) => Ok(()),
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),
         Command::Openapi => Ok(std::io::stdout().write_all(weir_runtime::openapi().as_bytes())?),
         Command::Roles => Ok(std::io::stdout().write_all(weir_runtime::roles().as_bytes())?),

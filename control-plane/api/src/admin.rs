@@ -5,6 +5,8 @@ mod api_keys;
 mod apply;
 mod audit;
 mod auth;
+mod catalogue;
+mod currency_rates;
 mod departments;
 mod discovered;
 mod effective;
@@ -23,6 +25,7 @@ mod oidc;
 mod password_links;
 pub(crate) mod playground;
 mod pools;
+mod price_history;
 mod profiles;
 mod provider_check;
 mod providers;
@@ -46,7 +49,7 @@ use crate::ApiState;
 use crate::resource::Resource;
 
 /// The kinds of resources.
-pub(crate) const RESOURCES: [Resource; 16] = [
+pub(crate) const RESOURCES: [Resource; 17] = [
     tenants::RESOURCE,
     profiles::RESOURCE,
     providers::RESOURCE,
@@ -63,6 +66,7 @@ pub(crate) const RESOURCES: [Resource; 16] = [
     service_tokens::RESOURCE,
     gateways::RESOURCE,
     sign_in_providers::RESOURCE,
+    currency_rates::RESOURCE,
 ];
 
 /// Everything under `/api/v1/admin`.
@@ -96,11 +100,14 @@ pub(crate) fn router() -> OpenApiRouter<ApiState> {
         .merge(providers::router())
         .merge(provider_check::router())
         .merge(pools::router())
+        .merge(price_history::router())
+        .merge(catalogue::router())
         .merge(models::router())
         .merge(profiles::router())
         .merge(guardrail_test::router())
         .merge(playground::router())
         .merge(gateways::router())
+        .merge(currency_rates::router())
         .merge(nodes::router())
         .merge(usage::router())
         .merge(search::router())

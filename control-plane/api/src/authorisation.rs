@@ -57,6 +57,8 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("get_effective_of_service_account", Requirement::Has(Permission::ServiceAccountsRead)),
     ("get_effective_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("revoke_api_key", Requirement::Has(Permission::KeysWrite)),
+    ("search_catalogue_models", Requirement::SignedIn),
+    ("get_price_history_of_pool", Requirement::Has(Permission::PoolsRead)),
     ("get_limit_state", Requirement::Has(Permission::LimitsRead)),
     ("get_ended_streams_of_api_key", Requirement::Has(Permission::KeysRead)),
     ("get_api_key_statistics", Requirement::Has(Permission::KeysRead)),

@@ -71,6 +71,7 @@ mod tests {
             provider_id: Uuid::nil(),
             model: model.into(),
             price: None,
+            next_prices: Vec::new(),
             capabilities: CapabilityOverrides::NONE,
         }
     }

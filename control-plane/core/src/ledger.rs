@@ -142,7 +142,7 @@ pub struct UsageAttempt {
 }
 
 /// How far ahead of ours an Envoy's clock may be.
-const CLOCK_AHEAD: TimeDelta = TimeDelta::hours(1);
+pub const CLOCK_AHEAD: TimeDelta = TimeDelta::hours(1);
 /// How late a record may come.
 const OLDEST: TimeDelta = TimeDelta::days(7);
 /// Pico-dollars of a micro-dollar.
@@ -416,6 +416,7 @@ mod tests {
                 web_searches: u64::MAX,
                 trace_id: long(),
                 client_request_id: long(),
+                finding_digests: Vec::new(),
             },
             attempt_details: vec![
                 UsageAttempt {

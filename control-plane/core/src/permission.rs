@@ -100,6 +100,8 @@ permissions! {
     PoliciesExport "policies.export"       [All     All     Nothing All]     Shared  "Export objects, of what one may see.";
     GatewaysRead "gateways.read"           [All     Nothing Nothing All]     Nothing "See gateways; the platform's alone.";
     GatewaysWrite "gateways.write"         [All     Nothing Nothing Nothing] Nothing "Write gateways and tokens; the platform's alone.";
+    CurrenciesRead "currencies.read"       [All     Nothing Nothing All]     Nothing "See rates of currencies; the platform's alone.";
+    CurrenciesWrite "currencies.write"     [All     Nothing Nothing Nothing] Nothing "Write rates of currencies; the platform's alone.";
     NodesRead "nodes.read"                 [All     Nothing Nothing All]     Nothing "See connected Envoys; the platform's alone.";
 }
 
@@ -111,7 +113,15 @@ impl Permission {
 
     /// Whether it is of use to those of the platform only.
     pub fn is_platforms(self) -> bool {
-        matches!(self, Self::TenantsWrite | Self::GatewaysRead | Self::GatewaysWrite | Self::NodesRead)
+        matches!(
+            self,
+            Self::TenantsWrite
+                | Self::GatewaysRead
+                | Self::GatewaysWrite
+                | Self::CurrenciesRead
+                | Self::CurrenciesWrite
+                | Self::NodesRead
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use crate::schemas::Capabilities;
 use crate::snapshot::BaseUrl;
 use crate::ways_in::WaysIn;
 
-pub use price::{LongContextPrice, MemberPrice, PriceRates, TierPrice};
+pub use price::{LongContextPrice, MemberPrice, NextPrice, PriceRates, TierPrice};
 
 /// What is decided about a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -245,6 +245,11 @@ pub struct MemberSettings {
     /// What its tokens cost; absent or null: unknown.
     #[serde(default)]
     pub price: Option<MemberPrice>,
+    /// What they cost from a time on, the earliest first, at most 4: at its time each takes the place of the price before, in every Envoy
+    /// by itself. One whose time has passed holds as long as it stands here, whatever `price` says. A limit in money reserves at the
+    /// dearest of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_prices: Vec<NextPrice>,
     /// What the model takes there, where that differs from what is known of it and of its provider. Absent or null: nowhere.
     #[serde(default)]
     #[schema(value_type = Capabilities, required = false)]
@@ -265,12 +270,20 @@ impl PoolSettings {
             if let Some(price) = &member.price {
                 price.check(&format!("members[{index}].price"), &mut fields);
             }
+            price::check_next(&member.next_prices, &format!("members[{index}].next_prices"), &mut fields);
         }
         fields.range("first_byte_timeout_ms", self.first_byte_timeout_ms, 1, LONGEST_TIMEOUT_MS);
         fields.range("idle_timeout_ms", self.idle_timeout_ms, 1, LONGEST_TIMEOUT_MS);
         fields.range("request_timeout_ms", self.request_timeout_ms, 1, LONGEST_TIMEOUT_MS);
         fields.finish()
     }
+}
+
+/// All that is wrong with a price.
+pub fn check_price(price: &MemberPrice) -> Result<(), Vec<FieldError>> {
+    let mut fields = Fields::default();
+    price.check("price", &mut fields);
+    fields.finish()
 }
 
 /// What is decided about a model.

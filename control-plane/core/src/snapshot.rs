@@ -1,5 +1,6 @@
 //! Everything that Envoy is configured from, as of one revision.
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 use weir_config::Price;
@@ -137,6 +138,8 @@ pub struct Member {
     pub model: String,
     /// What its tokens cost, if known.
     pub price: Option<Price>,
+    /// What they cost from a time on, the earliest first.
+    pub next_prices: Vec<(DateTime<Utc>, Price)>,
     /// What is said about what the model takes there.
     pub capabilities: CapabilityOverrides,
 }

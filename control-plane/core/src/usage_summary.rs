@@ -138,6 +138,8 @@ pub struct SummaryRequest {
     pub limit: u32,
     /// Sums to leave out at the beginning.
     pub offset: u32,
+    /// The ISO 4217 code of a currency in which costs are told as well.
+    pub currency: Option<String>,
 }
 
 /// What requests of one group came to.
@@ -161,6 +163,9 @@ pub struct Sums {
     pub reasoning_tokens: u64,
     /// Pico-dollars, exactly.
     pub cost_picousd: u128,
+    /// The same in the currency that was asked for, each record's by the rate of its UTC day: a decimal number. `None`: none was asked
+    /// for, or a day with costs has no rate.
+    pub cost_in_currency: Option<String>,
     /// When the last of them started; `None`: there was none.
     pub last_at: Option<DateTime<Utc>>,
     /// How long they took.

@@ -333,7 +333,7 @@ mod tests {
         };
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let open = ("a".to_owned(), Vec::new(), Vec::new());
-        assert_eq!(told(false), [open.clone()]);
+        assert_eq!(told(false), std::slice::from_ref(&open));
         assert_eq!(told(true), [open, ("b".to_owned(), texts(&["key"]), texts(&["token"]))]);
     }
 

@@ -123,7 +123,7 @@ pub async fn delete_gateway(settings: &DatabaseSettings, name: &str) -> anyhow::
     Ok(())
 }
 
-async fn gateway_of_name(store: &Store, name: &str) -> anyhow::Result<Stored> {
+pub(crate) async fn gateway_of_name(store: &Store, name: &str) -> anyhow::Result<Stored> {
     let named = store.list(weir_store::GATEWAY, &Actor::system(), page(Some(name), None)).await?;
     named.items.into_iter().next().with_context(|| format!("there is no gateway called {name}"))
 }

@@ -20,6 +20,7 @@ mod settings;
 mod setup;
 mod telemetry;
 mod tls;
+mod usage_import;
 
 pub use audit::{audit_head, verify_audit};
 pub use commands::{
@@ -30,4 +31,5 @@ pub use demo::seed_demo;
 pub use serve::serve;
 pub use settings::{DatabaseSettings, ServeSettings};
 pub use telemetry::log_to_stderr;
+pub use usage_import::{ImportSummary, import_usage};
 pub use weir_xds::local_replies_yaml;

@@ -71,11 +71,11 @@ FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
                     member.input_microusd_per_million, member.cached_input_microusd_per_million,
                     coalesce(member.cache_write_microusd_per_million, (member.input_microusd_per_million * 5 + 3) / 4),
                     coalesce(member.cache_write_1h_microusd_per_million, member.input_microusd_per_million * 2),
-                    dearest_input(member.price_details))) END AS input,
+                    dearest_input(member.price_details), dearest_input(member.next_prices))) END AS input,
                 CASE WHEN bool_and(member.price_version IS NOT NULL) THEN max(greatest(
                     member.output_microusd_per_million, member.reasoning_microusd_per_million,
-                    dearest_output(member.price_details))) END AS output,
-                max(coalesce((member.price_details ->> 'request_microusd')::bigint, 0) * 1000000) AS request
+                    dearest_output(member.price_details), dearest_output(member.next_prices))) END AS output,
+                max(coalesce(greatest(dearest_request(member.price_details), dearest_request(member.next_prices)), 0) * 1000000) AS request
             FROM deployments member WHERE member.pool_id = model.pool_id
         ) dearest ON true
         WHERE model.owner_id IN (key.tenant_id, '00000000-0000-0000-0000-000000000000')

@@ -2,11 +2,13 @@
 
 mod copy;
 mod existing;
+mod import;
 mod keys;
 mod queue;
 mod rollup;
 mod waiting;
 
+pub use import::Imported;
 pub(crate) use keys::KnownKeys;
 pub(crate) use queue::Queue;
 

@@ -1,8 +1,10 @@
 //! A pool's members, as their rows hold them.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
+use weir_config::Price;
 use weir_core::routing::{LongContextPrice, MemberPrice, TierPrice};
 use weir_core::snapshot::Member;
 
@@ -12,7 +14,7 @@ use crate::row::{signed, unsigned};
 
 pub(crate) const MEMBER_COLUMNS: &str = "id, pool_id, provider_id, model, capabilities, price_version, \
      input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million, \
-     cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million, price_details";
+     cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million, price_details, next_prices";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct MemberRow {
@@ -24,6 +26,24 @@ pub(crate) struct MemberRow {
     #[sqlx(flatten)]
     pub(crate) price: PriceColumns,
     pub(crate) price_version: Option<String>,
+    pub(crate) next_prices: Json<Vec<StoredNextPrice>>,
+}
+
+/// A price to come, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredNextPrice {
+    pub(crate) version: String,
+    /// As it was said.
+    pub(crate) valid_from: DateTime<Utc>,
+    /// The same, or when it was written if that was later.
+    pub(crate) holds_from: DateTime<Utc>,
+    pub(crate) price: MemberPrice,
+}
+
+impl StoredNextPrice {
+    fn into_price(self) -> (DateTime<Utc>, Price) {
+        (self.holds_from, self.price.versioned(self.version))
+    }
 }
 
 impl MemberRow {
@@ -35,6 +55,7 @@ impl MemberRow {
             provider_id: self.provider_id,
             model: self.model,
             price,
+            next_prices: self.next_prices.0.into_iter().map(StoredNextPrice::into_price).collect(),
             capabilities: capabilities(self.capabilities),
         })
     }

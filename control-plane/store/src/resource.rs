@@ -2,6 +2,7 @@
 
 mod api_key;
 mod apply;
+mod currency_rate;
 mod department;
 mod export;
 mod gateway;
@@ -72,8 +73,11 @@ pub const IDENTITY_RULE: &dyn Kind = &identity_rule::IdentityRule;
 /// Identity providers by which people sign in.
 pub const SIGN_IN_PROVIDER: &dyn Kind = &sign_in_provider::SignInProvider;
 
+/// What a dollar is in other currencies.
+pub const CURRENCY_RATE: &dyn Kind = &currency_rate::CurrencyRate;
+
 /// All kinds, so that what is referred to comes before what refers to it.
-pub const KINDS: [&dyn Kind; 16] = [
+pub const KINDS: [&dyn Kind; 17] = [
     TENANT,
     GUARDRAIL_PROFILE,
     PROVIDER,
@@ -90,6 +94,7 @@ pub const KINDS: [&dyn Kind; 16] = [
     SERVICE_TOKEN,
     GATEWAY,
     SIGN_IN_PROVIDER,
+    CURRENCY_RATE,
 ];
 
 /// The kind of this name.

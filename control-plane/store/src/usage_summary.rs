@@ -20,6 +20,9 @@ const OF_RECORD: &str = "1::bigint, (outcome NOT IN ('complete', 'client_disconn
      (cardinality(guardrail_findings) > 0)::int::bigint, input_tokens, cached_input_tokens, \
      cache_write_tokens + cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_microusd, cost_rest_picousd, started_at, \
      usage_sketch(latency_us), usage_sketch(time_to_first_token_us)";
+/// Unknown, unless each day with costs has a rate.
+const CONVERTED: &str = "CASE WHEN bool_and(rates.rate IS NOT NULL OR parts.cost_microusd = 0 AND parts.cost_rest_picousd = 0)
+    THEN trim_scale(round(coalesce(sum((parts.cost_microusd * 1000000::numeric + parts.cost_rest_picousd) * rates.rate), 0) / 1e12, 12))::text END";
 const NOBODY: &str = "'00000000-0000-0000-0000-000000000000'::uuid";
 
 /// A dimension of one request, with what it is limited to.
@@ -158,8 +161,12 @@ fn select(
     ] {
         query.push(format!(", least(sum(parts.{sum}), 9223372036854775807)::bigint AS {sum}"));
     }
+    query.push(", ").push(match request.currency {
+        Some(_) => CONVERTED,
+        None => "NULL::text",
+    });
     query.push(
-        ", max(parts.last_at) AS last_at, string_agg(parts.latency, '') AS latency,
+        " AS converted, max(parts.last_at) AS last_at, string_agg(parts.latency, '') AS latency,
           string_agg(parts.time_to_first_token, '') AS time_to_first_token FROM (",
     );
     for (number, part) in parts(request, group_by, limits, kept_from).into_iter().enumerate() {
@@ -168,7 +175,19 @@ fn select(
         }
         part.push(&mut query, group_by, limits);
     }
-    query.push(format!(") AS parts (at, one, other, {MEASURES}) GROUP BY 1, 2, 3"));
+    query.push(format!(") AS parts (at, one, other, {MEASURES})"));
+    if let Some(currency) = &request.currency {
+        query.push(
+            " LEFT JOIN (SELECT day::date AS day, (SELECT rate::numeric FROM currency_rates
+                  WHERE valid_from <= day::date AND currency = ",
+        );
+        query.push_bind(currency.clone());
+        query.push(" ORDER BY valid_from DESC, created_at DESC LIMIT 1) AS rate FROM generate_series(");
+        query.push_bind(request.from.date_naive()).push("::timestamp, ");
+        query.push_bind(request.to.date_naive());
+        query.push("::timestamp, '1 day') AS day) AS rates ON rates.day = (parts.at AT TIME ZONE 'UTC')::date");
+    }
+    query.push(" GROUP BY 1, 2, 3");
     query
 }
 
@@ -323,6 +342,7 @@ struct SumRow {
     reasoning_tokens: i64,
     cost_microusd: i64,
     cost_rest_picousd: i64,
+    converted: Option<String>,
     last_at: Option<DateTime<Utc>>,
     latency: Option<Vec<u8>>,
     time_to_first_token: Option<Vec<u8>>,
@@ -340,6 +360,7 @@ impl SumRow {
             output_tokens: unsigned(self.output_tokens)?,
             reasoning_tokens: unsigned(self.reasoning_tokens)?,
             cost_picousd: picousd(self.cost_microusd, self.cost_rest_picousd)?,
+            cost_in_currency: self.converted.clone(),
             last_at: self.last_at,
             latency: sketch(self.latency.as_deref())?,
             time_to_first_token: sketch(self.time_to_first_token.as_deref())?,

@@ -227,6 +227,7 @@ async fn a_refused_cluster_is_sent_again() {
         provider_id: provider.id,
         model: "model".into(),
         price: None,
+        next_prices: Vec::new(),
         capabilities: CapabilityOverrides::NONE,
     };
     let pool = Pool {

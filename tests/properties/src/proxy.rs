@@ -225,6 +225,7 @@ fn metadata(provider: Schema) -> Vec<u8> {
             prefix: placement.prefix.into(),
         }),
         price: None,
+        next_prices: Vec::new(),
         capabilities: Capabilities::default(),
         outside_except: None,
         requires: Vec::new(),

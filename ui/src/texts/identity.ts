@@ -92,6 +92,8 @@ export const identity = {
       "policies.apply": "Apply files and undo revisions",
       "policies.export": "Export policies",
       "gateways.read": "See gateways (the platform's alone)",
+      "currencies.read": "See rates of currencies (the platform's alone)",
+      "currencies.write": "Change rates of currencies (the platform's alone)",
       "gateways.write": "Change gateways (the platform's alone)",
       "nodes.read": "See nodes (the platform's alone)",
     } satisfies Record<Permission, string>,

@@ -3,7 +3,7 @@
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
-use weir_core::routing::{MemberPrice, PoolSettings};
+use weir_core::routing::{MemberPrice, NextPrice, PoolSettings};
 use weir_core::schemas::Capabilities;
 
 use crate::ApiState;
@@ -51,6 +51,9 @@ struct Member {
     /// What its tokens cost; null: unknown.
     #[schema(required)]
     price: Option<MemberPrice>,
+    /// What they cost from a time on, the earliest first.
+    #[schema(required = false)]
+    next_prices: Vec<NextPrice>,
     /// What is said about what the model takes there.
     capabilities: Capabilities,
 }

@@ -274,6 +274,7 @@ pub(crate) struct Furnished {
     pub(crate) limit: Value,
     pub(crate) token_issuer: Value,
     pub(crate) identity_rule: Value,
+    pub(crate) currency_rate: Value,
 }
 
 pub(crate) const CREDENTIAL: &str = "sk-provider-credential-in-clear";
@@ -307,6 +308,9 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
     let limit = platform.make("limits", limit_body(tenant_id, "budget", &department)).await;
     let token_issuer = platform.make("token-issuers", token_issuer_body(tenant_id, "company", name)).await;
     let identity_rule = platform.make("identity-rules", identity_rule_body(tenant_id, "apps", &token_issuer)).await;
+    // The platform's, of a currency that is for tests.
+    let rate = json!({"name": format!("rate {name}"), "currency": "XTS", "rate": "2", "valid_from": "2026-01-01"});
+    let currency_rate = platform.make("currency-rates", rate).await;
     Furnished {
         tenant,
         api_key,
@@ -323,6 +327,7 @@ pub(crate) async fn furnish(platform: &Client, name: &str) -> Furnished {
         limit,
         token_issuer,
         identity_rule,
+        currency_rate,
     }
 }
 

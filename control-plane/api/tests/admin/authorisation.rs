@@ -50,6 +50,7 @@ const TABLE: &[Row] = &[
     row("list_user_identities", 200, 404),
     row("delete_user_identity", 403, 404),
     row("feature_status", 200, 200),
+    row("search_catalogue_models", 200, 200),
     row("stream_events", 200, 200),
     // Neither does B learn that there is such a tenant.
     row("apply", 403, 422),
@@ -144,6 +145,7 @@ const TABLE: &[Row] = &[
     row("list_pools", 200, 200),
     row("create_pool", 403, 404),
     row("get_pool", 200, 404),
+    row("get_price_history_of_pool", 200, 404),
     row("update_pool", 403, 404),
     row("replace_pool", 403, 404),
     row("delete_pool", 403, 404),
@@ -183,6 +185,12 @@ const TABLE: &[Row] = &[
     row("replace_gateway", 404, 404),
     row("delete_gateway", 404, 404),
     row("rotate_gateway", 404, 404),
+    row("list_currency_rates", 404, 404),
+    row("create_currency_rate", 404, 404),
+    row("get_currency_rate", 404, 404),
+    row("update_currency_rate", 404, 404),
+    row("replace_currency_rate", 404, 404),
+    row("delete_currency_rate", 404, 404),
     // Ends the sessions, so it comes last.
     row("logout", 204, 204),
 ];

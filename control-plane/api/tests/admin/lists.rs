@@ -93,7 +93,7 @@ async fn the_audit_can_be_narrowed_to_who_did_what_when() {
     assert_eq!(count(&admin, &format!("resource_type=model&actor={}", admin.token().to_uppercase())).await, 1);
     // The platform's user, of whom a tenant's does not know, is not found by the address either.
     assert_eq!(count(&admin, &format!("actor={}", platform.token())).await, 0);
-    assert_eq!(count(&platform, &format!("actor={}", platform.token())).await, 16, "the sign-in is one of them");
+    assert_eq!(count(&platform, &format!("actor={}", platform.token())).await, 17, "the sign-in is one of them");
     assert_eq!(count(&platform, &format!("resource_id={}", a.pool["id"].as_str().unwrap())).await, 1);
     let made = a.pool["created_at"].as_str().unwrap();
     assert_eq!(count(&admin, &format!("resource_type=pool&from={made}")).await, 1);

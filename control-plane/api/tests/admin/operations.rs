@@ -106,6 +106,7 @@ impl Operation {
             "token-issuers" => &a.token_issuer,
             "identity-rules" => &a.identity_rule,
             "gateways" => gateway,
+            "currency-rates" => &a.currency_rate,
             // No id of a request: it has made none.
             "usage" => &a.user,
             // No id of a session: there is none that others could know.
@@ -120,6 +121,9 @@ impl Operation {
             "login" | "sign_in" | "set_up" | "start_sign_in" | "look_at_password_link" | "set_password" => json!({}),
             "check_sign_in_provider" => json!({"tenant_id": tenant_id, "issuer": "https://login.example.com"}),
             "create_tenant" | "create_gateway" => json!({"name": "new"}),
+            "create_currency_rate" | "replace_currency_rate" => {
+                json!({"name": "new", "currency": "EUR", "rate": "0.9", "valid_from": "2026-01-01"})
+            }
             "create_user" => json!({"tenant_id": tenant_id, "email": "new@weir.example", "role": "viewer",
                 "password": "a long password"}),
             "create_service_token" => json!({"tenant_id": tenant_id, "name": "new", "role": "viewer",

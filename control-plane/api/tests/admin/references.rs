@@ -30,6 +30,7 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_service_account", "tenant_id", 404, None),
     ("create_token_issuer", "tenant_id", 404, None),
     ("create_identity_rule", "tenant_id", 404, None),
+    ("create_currency_rate", "tenant_id", 404, None),
     // As if they did not exist.
     ("create_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),
     ("update_api_key", "guardrail_profile_id", 422, Some("guardrail_profile_id")),

@@ -172,7 +172,7 @@ async fn wrong_fields_are_named() {
         ("api-keys", key("allowed_models", json!(["a b"])), "allowed_models[0]"),
         ("api-keys", key("guardrail_profile_id", nowhere.clone()), "guardrail_profile_id"),
         ("api-keys", key("expires_at", json!("tomorrow")), "expires_at"),
-        ("providers", provider("schema", json!("gemini")), "schema"),
+        ("providers", provider("schema", json!("of_nobody")), "schema"),
         ("providers", provider("base_url", json!("api.openai.com")), "base_url"),
         ("providers", provider("credential", json!("sk-\n")), "credential"),
         ("providers", provider("name", json!("Bücher")), "name"),

@@ -223,6 +223,7 @@ async fn sums_by_quarter_hour_are_kept_as_long_as_records_and_those_by_day_longe
             order: Order::Bucket,
             limit: 100,
             offset: 0,
+            currency: None,
         };
         let summary = store.usage_summary(&Actor::system(), &request).await.unwrap();
         assert_eq!(summary.totals.requests, 18_000, "{zone}");

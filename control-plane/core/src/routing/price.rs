@@ -1,5 +1,6 @@
 //! What a pool's member costs.
 
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weir_config::Price;
@@ -12,6 +13,8 @@ const DEAREST_MICROUSD: u64 = 1_000_000_000_000;
 const DEAREST_REQUEST_MICROUSD: u64 = 1_000_000_000;
 /// Tiers of one price.
 const MOST_TIERS: usize = 16;
+/// Prices to come of one member.
+const MOST_NEXT_PRICES: usize = 4;
 /// Characters of a tier's name.
 const LONGEST_TIER: usize = 128;
 
@@ -51,6 +54,30 @@ pub struct MemberPrice {
     /// then names `cost_usd` as doubtful.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_search_microusd: Option<u64>,
+}
+
+/// A price that holds from a time on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NextPrice {
+    /// From when on. One that is written after its time holds from then.
+    pub valid_from: DateTime<Utc>,
+    /// What holds then.
+    pub price: MemberPrice,
+}
+
+/// All that is wrong with the prices to come.
+pub(super) fn check_next(next_prices: &[NextPrice], path: &str, fields: &mut Fields) {
+    fields.require(next_prices.len() <= MOST_NEXT_PRICES, path, "must have at most 4 prices");
+    let mut before = None;
+    for (index, next) in next_prices.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let is_year = (2000..3000).contains(&next.valid_from.year());
+        fields.require(is_year, format!("{path}.valid_from"), "must be in a year from 2000 to 2999");
+        let is_later = before.replace(next.valid_from).is_none_or(|before| before < next.valid_from);
+        fields.require(is_later, format!("{path}.valid_from"), "must be later than that of the price before");
+        next.price.check(&format!("{path}.price"), fields);
+    }
 }
 
 /// Prices of the classes of tokens, in micro-dollars for a million.

@@ -1,5 +1,6 @@
 //! Pools and their members.
 
+use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -12,10 +13,10 @@ use weir_core::field::FieldError;
 use weir_core::json::{Object, read, write};
 use weir_core::permission::Permission;
 use weir_core::resource::Stored;
-use weir_core::routing::{MemberSettings, PoolSettings};
+use weir_core::routing::{MemberSettings, NextPrice, PoolSettings};
 
 use crate::StoreError;
-use crate::members::{MEMBER_COLUMNS, MemberRow, PriceColumns};
+use crate::members::{MEMBER_COLUMNS, MemberRow, PriceColumns, StoredNextPrice};
 use crate::resource::kind::{Checking, Kind, Owner, Written};
 use crate::resource::provider::{Said, capabilities};
 use crate::resource::reference::{Reference, Within};
@@ -29,7 +30,9 @@ const MEMBERS: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object(
         'cache_write_microusd_per_million', d.cache_write_microusd_per_million,
         'cache_write_1h_microusd_per_million', d.cache_write_1h_microusd_per_million,
         'output_microusd_per_million', d.output_microusd_per_million,
-        'reasoning_microusd_per_million', d.reasoning_microusd_per_million) || d.price_details END
+        'reasoning_microusd_per_million', d.reasoning_microusd_per_million) || d.price_details END,
+    'next_prices', (SELECT coalesce(jsonb_agg(jsonb_build_object('valid_from', next -> 'valid_from', 'price', next -> 'price')
+        ORDER BY place), '[]') FROM jsonb_array_elements(d.next_prices) WITH ORDINALITY AS of (next, place))
     ) ORDER BY d.position), '[]') FROM deployments d WHERE d.pool_id = t.id)";
 
 pub(super) struct Pool;
@@ -158,12 +161,13 @@ async fn write_members(connection: &mut PgConnection, written: &Written<'_>) -> 
             _ => member.price.as_ref().map(|_| format!("r{}", written.revision)),
         };
         let price = PriceColumns::of(member.price.as_ref());
+        let next_prices = next_prices(member, same.as_ref(), written.revision, Utc::now());
         sqlx::query(
             "INSERT INTO deployments (id, owner_id, pool_id, position, provider_id, model, capabilities, price_version,
                  input_microusd_per_million, cached_input_microusd_per_million, cache_write_microusd_per_million,
                  cache_write_1h_microusd_per_million, output_microusd_per_million, reasoning_microusd_per_million,
-                 price_details)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 price_details, next_prices)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(same.map_or_else(Uuid::now_v7, |old| old.id))
         .bind(written.tenant_id.unwrap_or_default())
@@ -180,10 +184,31 @@ async fn write_members(connection: &mut PgConnection, written: &Written<'_>) -> 
         .bind(price.output_microusd_per_million)
         .bind(price.reasoning_microusd_per_million)
         .bind(price.price_details)
+        .bind(Json(next_prices))
         .execute(&mut *connection)
         .await?;
     }
     Ok(())
+}
+
+/// The prices to come, each under its version: one that was there before keeps it, and the time from which it holds.
+fn next_prices(
+    member: &MemberSettings,
+    before: Option<&MemberRow>,
+    revision: i64,
+    now: DateTime<Utc>,
+) -> Vec<StoredNextPrice> {
+    let known = before.map_or(&[][..], |before| &before.next_prices);
+    let store = |(index, next): (usize, &NextPrice)| {
+        let same = known.iter().find(|known| known.valid_from == next.valid_from && known.price == next.price);
+        same.cloned().unwrap_or_else(|| StoredNextPrice {
+            version: format!("r{revision}.{}", index + 1),
+            valid_from: next.valid_from,
+            holds_from: next.valid_from.max(now).trunc_subsecs(6),
+            price: next.price.clone(),
+        })
+    };
+    member.next_prices.iter().enumerate().map(store).collect()
 }
 
 /// As it is stored.

@@ -40,6 +40,7 @@ fn pool(scale: &Scale, number: usize) -> Pool {
         provider_id: Uuid::from_u128(0xb000_0000 + (owner * scale.providers + member % scale.providers) as u128),
         model: "gpt-4o".into(),
         price: None,
+        next_prices: Vec::new(),
         capabilities: CapabilityOverrides::NONE,
     };
     Pool {

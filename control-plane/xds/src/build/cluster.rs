@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use chrono::{DateTime, Utc};
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, UpstreamConnectionOptions, circuit_breakers,
     cluster::{ClusterDiscoveryType, CustomClusterType, DiscoveryType},
@@ -31,7 +32,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher:
 use envoy_types::pb::google::protobuf::{Any, BoolValue, Struct, Value, value};
 use envoy_types::util::pack_any;
 use uuid::Uuid;
-use weir_config::{CredentialPlacement, Deployment, names};
+use weir_config::{CredentialPlacement, Deployment, NextPrice, Price, names};
 use weir_core::destination::{found_outside, inside};
 use weir_core::snapshot::{BaseUrl, Member, Pool, Provider};
 
@@ -271,10 +272,15 @@ fn describe(member: &Member, provider: &Provider, settings: &Settings) -> Deploy
             prefix: prefix.to_owned(),
         }),
         price: member.price.clone().map(Rc::new),
+        next_prices: member.next_prices.iter().map(next_price).collect(),
         capabilities: provider.capabilities(member),
         outside_except: found_outside(provider.tenant_id, &provider.base_url.host, &settings.tenant_provider_hosts),
         requires: Vec::new(),
     }
+}
+
+fn next_price((from, price): &(DateTime<Utc>, Price)) -> NextPrice {
+    NextPrice { from_us: u64::try_from(from.timestamp_micros()).unwrap_or(0), price: Rc::new(price.clone()) }
 }
 
 /// Without the scheme's own port, as clients write it (RFC 9110, 4.2.3).

@@ -50,6 +50,7 @@ fn pool(id: u128, providers: &[u128]) -> Pool {
         provider_id: Uuid::from_u128(*provider),
         model: "model".into(),
         price: Some(Price { version: "1".into(), ..Default::default() }),
+        next_prices: Vec::new(),
         capabilities: CapabilityOverrides::NONE,
     };
     Pool {

@@ -45,7 +45,7 @@ pub use guardrails::{
 pub use limit::{Limit, LimitAction, LimitedModels, Period, Unit, Window};
 pub use metering::{MeteringConfig, UsageSink};
 pub use price::{Bill, LongContextPrice, Price, PriceLine, Rates, TierPrice, Tokens, Used};
-pub use provider::{CredentialPlacement, Deployment, ProviderConfig};
+pub use provider::{CredentialPlacement, Deployment, NextPrice, ProviderConfig};
 pub use quota::{FailMode, QuotaConfig};
 pub use redaction::{RedactForm, RuleMode, Threshold};
 pub use route::RouteConfig;

@@ -52,6 +52,9 @@ pub struct Deployment {
     /// What its tokens cost; `None`: unknown, and the record says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Rc<Price>>,
+    /// What they cost from a time on, the earliest first. A module that does not know this has `price` hold until it is told another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_prices: Vec<NextPrice>,
     /// What it takes of what its schema can say.
     #[serde(default)]
     pub capabilities: Capabilities,
@@ -62,6 +65,23 @@ pub struct Deployment {
     /// Names of what a module must understand to use this deployment. One that does not know a name refuses to, with that name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+}
+
+/// A price that holds from a time on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextPrice {
+    /// From when on, in microseconds since the Unix epoch.
+    pub from_us: u64,
+    /// What holds then.
+    pub price: Rc<Price>,
+}
+
+impl Deployment {
+    /// The price that holds at `now`, in microseconds since the Unix epoch.
+    pub fn price_at(&self, now: u64) -> Option<&Rc<Price>> {
+        let next = self.next_prices.iter().rfind(|next| next.from_us <= now);
+        next.map(|next| &next.price).or(self.price.as_ref())
+    }
 }
 
 fn version_1() -> String {
@@ -110,5 +130,34 @@ impl Check for Deployment {
             return Err(ConfigError::new("credential.slot", reason));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_is_the_last_whose_time_has_come() {
+        let deployment = |price: &str| -> Deployment {
+            let of = |version: &str| {
+                format!(
+                    r#"{{"version":"{version}","input_microusd_per_million":1,"cached_input_microusd_per_million":1,
+                    "output_microusd_per_million":1}}"#
+                )
+            };
+            let (second, third) = (of("second"), of("third"));
+            let json = format!(
+                r#"{{"id":"d","provider_id":"p","provider_name":"n","schema":"openai","authority":"a","scheme":"https","model":"m",
+                "price":{},"next_prices":[{{"from_us":10,"price":{second}}},{{"from_us":20,"price":{third}}}]}}"#,
+                if price.is_empty() { "null".into() } else { of(price) }
+            );
+            serde_json::from_str(&json).unwrap()
+        };
+        let at = |price: &str, now| deployment(price).price_at(now).map(|price| price.version.clone());
+        for (now, version) in [(0, "first"), (9, "first"), (10, "second"), (19, "second"), (20, "third")] {
+            assert_eq!(at("first", now).as_deref(), Some(version), "{now}");
+        }
+        assert_eq!((at("", 9), at("", 10).as_deref()), (None, Some("second")));
     }
 }

@@ -69,13 +69,14 @@ impl ProviderStream {
             host.log(Level::Error, &format!("weir.provider: the endpoint's metadata says nothing of use: {error}"));
             unavailable(&format!("The gateway has no configuration that it can use for the chosen provider: {error}."))
         })?;
+        let now = host.now();
         let attempt = Attempt {
             deployment_id: deployment.id.clone(),
             provider_id: deployment.provider_id.clone(),
             provider_name: deployment.provider_name.clone(),
             upstream_model: deployment.model.clone(),
-            price: deployment.price.clone(),
-            started: host.now(),
+            price: deployment.price_at(now).cloned(),
+            started: now,
             is_checked: self.checks.is_some(),
             ..Attempt::default()
         };

@@ -42,6 +42,7 @@ fn metadata(id: &str) -> Vec<u8> {
         model: model.into(),
         credential: Some(CredentialPlacement { slot: slot.into(), header: header.into(), prefix: prefix.into() }),
         price: None,
+        next_prices: Vec::new(),
         capabilities: Capabilities::default(),
         outside_except: None,
         requires: Vec::new(),

@@ -504,6 +504,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/catalogue/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Public prices of models with their date and source, as they came with this version. Nothing is priced by them: an entry's `price` is
+         *     what a pool's member takes as its own.
+         */
+        get: operations["search_catalogue_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/currency-rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rates, oldest first. */
+        get: operations["list_currency_rates"];
+        put?: never;
+        /** Makes one. */
+        post: operations["create_currency_rate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/currency-rates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a US dollar is in another currency from a day on. Money is kept in dollars; sums can be shown in a currency (`currency` of the usage summary), each request by the rate of its UTC day. */
+        get: operations["get_currency_rate"];
+        /** Replaces one; what is absent has its default. */
+        put: operations["replace_currency_rate"];
+        post?: never;
+        /** Deletes a rate. What was shown by it is shown by the one before. */
+        delete: operations["delete_currency_rate"];
+        options?: never;
+        head?: never;
+        /** Changes one (RFC 7396): what is absent stays, null takes away. */
+        patch: operations["update_currency_rate"];
+        trace?: never;
+    };
     "/api/v1/admin/departments": {
         parameters: {
             query?: never;
@@ -990,6 +1048,23 @@ export interface paths {
         head?: never;
         /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_pool"];
+        trace?: never;
+    };
+    "/api/v1/admin/pools/{id}/prices/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a pool's members cost, cost once, and will cost: the version that a record names explains its cost, however long ago it was. */
+        get: operations["get_price_history_of_pool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/admin/providers": {
@@ -2287,6 +2362,44 @@ export interface components {
             /** @description Whether the model may call tools at all. Where not, a request with tools is refused. */
             tools?: boolean | null;
         };
+        /** @description Models as their providers list them. */
+        Catalogue: {
+            /** @description By provider and name. */
+            items: components["schemas"]["CatalogueModel"][];
+        };
+        /** @description A model as its provider lists it. What is not known is not there. */
+        CatalogueModel: {
+            /** @description Other names there under which it costs the same. */
+            aliases: string[];
+            /**
+             * Format: date
+             * @description The day on which they held.
+             */
+            as_of: string;
+            /**
+             * @description What it takes or gives besides text: `tools`, `images`, `documents`, `audio`, `reasoning`, `structured_output`, `prompt_cache`,
+             *     `embeddings`. What is not named is not known to be there.
+             */
+            capabilities: string[];
+            /**
+             * Format: int64
+             * @description Tokens of input and output together; null: not known.
+             */
+            context_tokens: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of output at most; null: not known.
+             */
+            max_output_tokens: number | null;
+            /** @description Its name there. */
+            name: string;
+            /** @description What it costs, as a pool's member takes it. */
+            price: components["schemas"]["Price"];
+            /** @description Who lists it: `openai`, `anthropic`, `google`, … */
+            provider: string;
+            /** @description Where the figures were read. */
+            source: string;
+        };
         /** @description A condition on one claim: exactly one of `equals` and `contains`. */
         ClaimCondition: {
             /** @description What is in it: an element of a list, or a word of a text such as `scope`. */
@@ -2570,6 +2683,86 @@ export interface components {
         };
         /** @description A table in text. */
         Csv: string;
+        /** @description What a US dollar is in another currency from a day on. Money is kept in dollars; sums can be shown in a currency (`currency` of the usage summary), each request by the rate of its UTC day. */
+        CurrencyRate: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            created_at: string;
+            /** @description By its ISO 4217 code: three capital letters, not `USD`. */
+            currency: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7, immutable.
+             */
+            id: string;
+            /** @description For people and for `apply`, for example `EUR 2026-11`; unique. */
+            name: string;
+            /** @description Where it is managed. */
+            origin: components["schemas"]["Origin"];
+            /**
+             * @description Units of the currency for one US dollar: a decimal number above 0, at most 12 digits on either side of the point.
+             * @example 0.8623
+             */
+            rate: string;
+            /**
+             * Format: int64
+             * @description The committed change that last wrote it; also its ETag.
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id: string | null;
+            /** @description What that tenant is called; null: it is the platform's. */
+            tenant_name: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC.
+             */
+            updated_at: string;
+            /**
+             * Format: date
+             * @description The first UTC day on which it holds; until a later one of the same currency does. Of two of one day the one made last holds.
+             */
+            valid_from: string;
+        };
+        /** @description What a US dollar is in another currency from a day on. Money is kept in dollars; sums can be shown in a currency (`currency` of the usage summary), each request by the rate of its UTC day. */
+        CurrencyRatePatch: {
+            /** @description By its ISO 4217 code: three capital letters, not `USD`. */
+            currency?: string;
+            /** @description For people and for `apply`, for example `EUR 2026-11`; unique. */
+            name?: string;
+            /**
+             * @description Units of the currency for one US dollar: a decimal number above 0, at most 12 digits on either side of the point.
+             * @example 0.8623
+             */
+            rate?: string;
+            /**
+             * Format: date
+             * @description The first UTC day on which it holds; until a later one of the same currency does. Of two of one day the one made last holds.
+             */
+            valid_from?: string;
+        };
+        /** @description What a US dollar is in another currency from a day on. Money is kept in dollars; sums can be shown in a currency (`currency` of the usage summary), each request by the rate of its UTC day. */
+        CurrencyRateSpec: {
+            /** @description By its ISO 4217 code: three capital letters, not `USD`. */
+            currency: string;
+            /** @description For people and for `apply`, for example `EUR 2026-11`; unique. */
+            name: string;
+            /**
+             * @description Units of the currency for one US dollar: a decimal number above 0, at most 12 digits on either side of the point.
+             * @example 0.8623
+             */
+            rate: string;
+            /**
+             * Format: date
+             * @description The first UTC day on which it holds; until a later one of the same currency does. Of two of one day the one made last holds.
+             */
+            valid_from: string;
+        };
         /** @description A role that an administrator made, to be granted to users. It takes effect at once wherever it is granted. */
         CustomRole: {
             /**
@@ -3575,6 +3768,13 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One part of a list. */
+        List_CurrencyRate: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["CurrencyRate"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
         List_CustomRole: {
             /** @description In the order of the list. */
             items: components["schemas"]["CustomRole"][];
@@ -3743,6 +3943,8 @@ export interface components {
             id: string;
             /** @description The model's name there. */
             model: string;
+            /** @description What they cost from a time on, the earliest first. */
+            next_prices: components["schemas"]["NextPrice"][];
             price: components["schemas"]["Price"] | null;
             /**
              * Format: uuid
@@ -3882,6 +4084,28 @@ export interface components {
              *     the tenant's own.
              */
             user_id?: string | null;
+        };
+        /** @description What a US dollar is in another currency from a day on. Money is kept in dollars; sums can be shown in a currency (`currency` of the usage summary), each request by the rate of its UTC day. */
+        NewCurrencyRate: {
+            /** @description By its ISO 4217 code: three capital letters, not `USD`. */
+            currency: string;
+            /** @description For people and for `apply`, for example `EUR 2026-11`; unique. */
+            name: string;
+            /**
+             * @description Units of the currency for one US dollar: a decimal number above 0, at most 12 digits on either side of the point.
+             * @example 0.8623
+             */
+            rate: string;
+            /**
+             * Format: uuid
+             * @description To whom it belongs. Absent or null: to the platform.
+             */
+            tenant_id?: string | null;
+            /**
+             * Format: date
+             * @description The first UTC day on which it holds; until a later one of the same currency does. Of two of one day the one made last holds.
+             */
+            valid_from: string;
         };
         /** @description A role that an administrator made, to be granted to users. It takes effect at once wherever it is granted. */
         NewCustomRole: {
@@ -4039,6 +4263,12 @@ export interface components {
             id?: string | null;
             /** @description The model's name there. */
             model: string;
+            /**
+             * @description What they cost from a time on, the earliest first, at most 4: at its time each takes the place of the price before, in every Envoy
+             *     by itself. One whose time has passed holds as long as it stands here, whatever `price` says. A limit in money reserves at the
+             *     dearest of all of them.
+             */
+            next_prices?: components["schemas"]["NextPrice"][];
             price?: components["schemas"]["Price"] | null;
             /**
              * Format: uuid
@@ -4326,6 +4556,16 @@ export interface components {
              */
             tenant_id?: string | null;
         };
+        /** @description A price that holds from a time on. */
+        NextPrice: {
+            /** @description What holds then. */
+            price: components["schemas"]["Price"];
+            /**
+             * Format: date-time
+             * @description From when on. One that is written after its time holds from then.
+             */
+            valid_from: string;
+        };
         /** @description An Envoy that has connected at least once. */
         Node: {
             /**
@@ -4487,7 +4727,7 @@ export interface components {
          * @description Something that may be allowed or not.
          * @enum {string}
          */
-        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "limits.read" | "limits.write" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "identity.read" | "identity.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "nodes.read";
+        Permission: "tenants.read" | "tenants.write" | "departments.read" | "departments.write" | "users.read" | "users.write" | "service_accounts.read" | "service_accounts.write" | "keys.read" | "keys.write" | "usage.read" | "usage.export" | "models.read" | "models.write" | "pools.read" | "pools.write" | "providers.read" | "providers.write" | "guardrails.read" | "guardrails.write" | "guardrails.test" | "playground.use" | "limits.read" | "limits.write" | "roles.read" | "roles.write" | "service_tokens.read" | "service_tokens.write" | "sign_in.read" | "sign_in.write" | "identity.read" | "identity.write" | "audit.read" | "policies.apply" | "policies.export" | "gateways.read" | "gateways.write" | "currencies.read" | "currencies.write" | "nodes.read";
         /** @description Which user a token names. */
         PersonMapping: {
             /** @description The claim, by name or path, that holds the user's e-mail address. Choose one that people cannot set themselves at the issuer. */
@@ -4669,6 +4909,11 @@ export interface components {
              */
             web_search_microusd?: number | null;
         };
+        /** @description All prices of a pool's members, the latest first; at most 1,000. */
+        PriceHistory: {
+            /** @description One for each version. */
+            items: components["schemas"]["PriceVersion"][];
+        };
         /** @description Prices of the classes of tokens, in micro-dollars for a million. */
         PriceRates: {
             /**
@@ -4701,6 +4946,49 @@ export interface components {
              * @description Reasoning. Absent or null: the output's price.
              */
             reasoning_microusd_per_million?: number | null;
+        };
+        /**
+         * @description `current`: it holds. `past`: it did. `future`: it will. `withdrawn`: it was taken back before it held, or another held all the time.
+         * @enum {string}
+         */
+        PriceState: "current" | "past" | "future" | "withdrawn";
+        /** @description A price of one member. It is never changed or removed: another price is another version. */
+        PriceVersion: {
+            /**
+             * Format: uuid
+             * @description The member, also one that the pool does not have any more.
+             */
+            deployment_id: string;
+            /** @description The model's name there. */
+            model: string;
+            /** @description What it says. */
+            price: components["schemas"]["Price"];
+            /**
+             * Format: uuid
+             * @description Its provider.
+             */
+            provider_id: string;
+            /** @description What that is called; null: it is no more. */
+            provider_name: string | null;
+            /** @description Whether it holds. */
+            state: components["schemas"]["PriceState"];
+            /**
+             * Format: date-time
+             * @description From when on; null: it was written before that was kept.
+             */
+            valid_from: string | null;
+            /**
+             * Format: date-time
+             * @description Until when; null: until another is written.
+             */
+            valid_until: string | null;
+            /** @description As records name it (`price_version`). */
+            version: string;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            written_at: string;
         };
         /** @description A refusal, as the client reads it. */
         Problem: {
@@ -6040,6 +6328,11 @@ export interface components {
              * @description Of them those that were read from a cache.
              */
             cached_input_tokens: number;
+            /**
+             * @description The same in the `currency` that was asked for, each request's by the rate of its UTC day, as a decimal with at most twelve
+             *     decimals; null: none was asked for, or a day with costs has no rate.
+             */
+            cost_in_currency: string | null;
             /** @description Dollars, as a decimal. */
             cost_usd: string;
             /**
@@ -9550,6 +9843,928 @@ export interface operations {
             };
             /** @description Not for this caller. */
             404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_catalogue_models: {
+        parameters: {
+            query?: {
+                /** @description A part of a model's name, of another name of its, or of its provider; absent: all. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_currency_rates: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before, of a list with the same order. */
+                cursor?: string;
+                /** @description Only what belongs to this tenant. */
+                tenant_id?: string;
+                /** @description Only what belongs to no tenant: `platform`. */
+                owner?: "platform";
+                /** @description Only what is called so. */
+                name?: string;
+                /** @description Only what has this in its name, whatever its case. */
+                q?: string;
+                /** @description The order; with `-` before it, the largest first. Default `created_at`. */
+                sort?: "created_at" | "-created_at" | "name" | "-name" | "updated_at" | "-updated_at";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_CurrencyRate"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_currency_rate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key brings the same result for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCurrencyRate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Where it is. */
+                    location?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrencyRate"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_currency_rate: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrencyRate"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_currency_rate: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurrencyRateSpec"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrencyRate"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_currency_rate: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_currency_rate: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header: {
+                /** @description The ETag that you have read. */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurrencyRatePatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    etag?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrencyRate"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
@@ -16754,6 +17969,88 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_price_history_of_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceHistory"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
                 headers: {
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
@@ -24025,6 +25322,8 @@ export interface operations {
                 pool?: string;
                 /** @description Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`. */
                 outcome?: string;
+                /** @description Tell costs in this currency as well, by its ISO 4217 code, as `EUR`. */
+                currency?: string;
                 /** @description Items at most, 1 to 1000. Default 1000. */
                 limit?: number;
                 /** @description `next_cursor` of the part before. */

@@ -60,6 +60,7 @@ export function MemberDialog({
       provider_name,
       model,
       price: readPrice({ ...price, others }),
+      next_prices: member?.next_prices ?? [],
       capabilities: readCapabilities(capabilities, member?.capabilities),
     }),
   );

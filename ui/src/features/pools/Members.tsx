@@ -16,6 +16,7 @@ export type MemberValues = {
   provider_name: string;
   model: string;
   price: Schemas["Price"] | null;
+  next_prices: Schemas["NextPrice"][];
   /** Null: all as known. */
   capabilities: Schemas["Capabilities"] | null;
 };

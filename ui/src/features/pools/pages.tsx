@@ -87,10 +87,11 @@ type Values = z.infer<typeof schema>;
 
 const settings = (form: Values) => ({
   name: form.name,
-  members: form.members.map(({ provider_id, model, price, capabilities }) => ({
+  members: form.members.map(({ provider_id, model, price, next_prices, capabilities }) => ({
     provider_id,
     model,
     price,
+    next_prices,
     ...(capabilities ? { capabilities } : {}),
   })),
   first_byte_timeout_ms: Math.round(Number(form.first_byte_timeout_ms) * 1_000),
@@ -133,14 +134,17 @@ function PoolForm({ pool }: { pool?: Pool }) {
       toForm={(item): Values => ({
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
-        members: (item?.members ?? []).map(({ id, provider_id, provider_name, model, price, capabilities }) => ({
-          key: id,
-          provider_id,
-          provider_name,
-          model,
-          price: price ?? null,
-          capabilities,
-        })),
+        members: (item?.members ?? []).map(
+          ({ id, provider_id, provider_name, model, price, next_prices, capabilities }) => ({
+            key: id,
+            provider_id,
+            provider_name,
+            model,
+            price: price ?? null,
+            next_prices: next_prices ?? [],
+            capabilities,
+          }),
+        ),
         first_byte_timeout_ms: String((item?.first_byte_timeout_ms ?? 90_000) / 1_000),
         idle_timeout_ms: String((item?.idle_timeout_ms ?? 300_000) / 1_000),
         request_timeout_ms: String((item?.request_timeout_ms ?? 600_000) / 1_000),

@@ -63,6 +63,7 @@ async fn statistics(
         order: Order::Bucket,
         limit: 1,
         offset: 0,
+        currency: None,
     };
     let sums = state.store.usage_summary(&caller.actor, &request).await?.totals;
     let last_used_at = match sums.last_at {

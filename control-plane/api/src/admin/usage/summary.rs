@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
+use weir_core::currency::is_code;
 use weir_core::field::Fields;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Bucket, Dimension, LABEL, Order, Summary, SummaryItem, SummaryRequest, Sums};
@@ -71,6 +72,8 @@ struct SummaryQuery {
     pool: Option<String>,
     /// Only those that came out so: `complete`, `refused`, `failed`, `client_disconnect`, `upstream_broken` or `ended_by_policy`.
     outcome: Option<String>,
+    /// Tell costs in this currency as well, by its ISO 4217 code, as `EUR`.
+    currency: Option<String>,
     /// Items at most, 1 to 1000. Default 1000.
     limit: Option<u32>,
     /// `next_cursor` of the part before.
@@ -147,6 +150,10 @@ pub(super) struct UsageSums {
     reasoning_tokens: u64,
     /// Dollars, as a decimal.
     cost_usd: String,
+    /// The same in the `currency` that was asked for, each request's by the rate of its UTC day, as a decimal with at most twelve
+    /// decimals; null: none was asked for, or a day with costs has no rate.
+    #[schema(required)]
+    cost_in_currency: Option<String>,
     /// From a request's arrival to its end.
     latency_ms: UsagePercentiles,
     /// From a request's arrival to the first content, of those that came so far.
@@ -207,6 +214,8 @@ fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
     let time_zone = query.time_zone.unwrap_or_else(|| "UTC".into());
     let mut fields = Fields::default();
     fields.time_zone("time_zone", &time_zone);
+    let is_currency = query.currency.as_deref().is_none_or(is_code);
+    fields.require(is_currency, "currency", "must be three capital letters, as in ISO 4217");
     fields.finish().map_err(|errors| Problem::fields(Code::InvalidQuery, errors))?;
     let filters = [
         (Dimension::Tenant, query.tenant),
@@ -244,6 +253,7 @@ fn read(uri: &Uri) -> Result<SummaryRequest, Problem> {
             limit @ 1..=MOST => limit,
             _ => return Err(invalid("limit", "must be between 1 and 1000")),
         },
+        currency: query.currency.filter(|currency| currency != "USD"),
         offset: query.cursor.as_deref().map(cursor::read_offset).transpose()?.unwrap_or(0),
     })
 }
@@ -339,6 +349,7 @@ impl From<Sums> for UsageSums {
             output_tokens: sums.output_tokens,
             reasoning_tokens: sums.reasoning_tokens,
             cost_usd: decimal(sums.cost_picousd, 12),
+            cost_in_currency: sums.cost_in_currency,
             latency_ms: percentiles(&sums.latency),
             time_to_first_token_ms: percentiles(&sums.time_to_first_token),
             last_request_at: sums.last_at,
@@ -380,6 +391,7 @@ mod tests {
             ("limit=0", "limit"),
             ("limit=1001", "limit"),
             ("cursor=x", "cursor"),
+            ("currency=eur", "currency"),
             ("mood=x", "mood"),
         ] {
             let problem = problem(query);

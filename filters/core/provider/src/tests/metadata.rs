@@ -45,3 +45,29 @@ fn what_must_be_understood_and_is_not_is_named() {
         assert!(message.contains(&format!("capabilities.{field}")) && message.contains("by-smoke"), "{message}");
     }
 }
+
+/// A price takes the place of another while requests are under way: each attempt has what held when it began.
+#[test]
+fn the_price_is_that_of_the_attempts_beginning() {
+    let price = |version: &str| {
+        serde_json::json!({"version": version, "input_microusd_per_million": 1, "cached_input_microusd_per_million": 1,
+            "output_microusd_per_million": 1})
+    };
+    let mut metadata: serde_json::Value = serde_json::from_str(OLDER).unwrap();
+    metadata["price"] = price("now");
+    metadata["next_prices"] = serde_json::json!([{"from_us": 6_000_000, "price": price("next")}]);
+    let exchange = exchange();
+    let versions = |now| {
+        let mut host = client("/v1/chat/completions", &[]);
+        host.now = now;
+        let mut sent = Attempt::send(host, Some(exchange.clone()), &metadata.to_string(), CHAT).unwrap();
+        // It goes on beyond the change.
+        sent.host.now = 7_000_000;
+        sent.begin_answer(&[(":status", "200"), ("content-type", "application/json")]);
+        exchange.read(|exchange| {
+            exchange.attempts.iter().map(|one| one.price.as_ref().unwrap().version.clone()).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(versions(5_999_999).unwrap(), ["now"]);
+    assert_eq!(versions(6_000_000).unwrap(), ["now", "next"]);
+}
