@@ -26,6 +26,7 @@ const member: MemberValues = {
     request_microusd: 7,
     web_search_microusd: 10_000,
   },
+  next_prices: [],
   capabilities: null,
 };
 
