@@ -74,14 +74,18 @@ async function make(machine) {
   await machine.post("departments", { tenant_id, name: "Laboratory", parent_id: research.id });
   await machine.post("service-accounts", { tenant_id, name: "Nightly report", department_id: research.id });
   await machine.post("roles", { tenant_id, name: "Auditor", permissions: ["audit.read", "usage.read"] });
-  await apps(machine, tenant_id);
+  const areTold = await apps(machine, tenant_id);
   await limits(machine, tenant_id);
   const revoked = await machine.post("api-keys", { tenant_id: keys[0].tenant_id, name: "Old laptop" });
   await machine.post(`api-keys/${revoked.id}/revoke`);
   await traffic(keys);
+  await until("discovered callers' models are told", areTold, 60_000);
 }
 
-/** Apps that show tokens instead of keys: one that a rule knows, and some that none does. */
+/**
+ * Apps that show tokens instead of keys: one that a rule knows, and some that none does. What these asked for is told ten seconds later: by
+ * a request with the same token, which the returned function makes; it tells whether all of it is.
+ */
 async function apps(machine, tenant_id) {
   const issuer = tokenIssuer("https://login.northwind.example/realms/apps");
   const made = await machine.post("token-issuers", { tenant_id, name: "Northwind login", ...issuer.settings });
@@ -109,11 +113,16 @@ async function apps(machine, tenant_id) {
     workload: { spiffe_id_prefix: "spiffe://northwind.example/ns/batch/" },
     department_id: department.id,
   });
-  const unknown = ["reporting-job", "crawler-eu-1", "internal-chat"];
-  const statusOf = async (sub) => (await chat(MODELS[0], { key: issuer.token({ sub }) })).status;
+  const unknown = ["reporting-job", "crawler-eu-1", "internal-chat"].map((sub) => issuer.token({ sub }));
+  const statusOf = async (key) => (await chat(MODELS[0], { key })).status;
   // The issuer's keys reach Envoy with the policy.
   await until("Envoy knows the issuer", async () => (await statusOf(unknown[0])) === 403);
-  for (const sub of unknown) await statusOf(sub);
+  for (const token of unknown) await statusOf(token);
+  return async () => {
+    for (const token of unknown) await statusOf(token);
+    const { items } = await machine.get(`discovered?tenant_id=${tenant_id}`);
+    return items.filter(({ models }) => models.length > 0).length === unknown.length;
+  };
 }
 
 async function limits(machine, tenant_id) {

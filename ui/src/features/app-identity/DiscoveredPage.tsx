@@ -40,8 +40,8 @@ export function DiscoveredPage() {
             width: "minmax(0,2.5fr)",
             cell: ({ subject, way, issuer }) => (
               <>
-                <span className="font-mono text-sm break-all">{subject}</span>
-                <span className="block text-xs break-all text-ink-soft">
+                <span className="font-mono text-sm break-all whitespace-normal">{subject}</span>
+                <span className="block text-xs break-all whitespace-normal text-ink-soft">
                   {way === "workload" ? words.workload : issuer}
                 </span>
               </>
@@ -51,14 +51,14 @@ export function DiscoveredPage() {
             title: words.reason,
             cell: ({ reason }) => <span className="whitespace-normal">{words.reasons[reason]}</span>,
           },
-          { title: words.models, width: "minmax(0,1.5fr)", cell: ({ models }) => <Models names={models} /> },
+          { title: words.models, cell: ({ models }) => <Models names={models} /> },
           ...(isPlatform
             ? [{ title: words.scope, secondary: true, cell: ({ tenant_id }: Caller) => <Scope id={tenant_id} /> }]
             : []),
           { title: words.requests, width: "4.5rem", numeric: true, cell: ({ requests }) => count(requests) },
           {
             title: words.lastSeen,
-            width: "11rem",
+            width: "9.5rem",
             cell: ({ first_seen_at, last_seen_at }) => (
               <>
                 {shortDateTime(last_seen_at)}

@@ -57,7 +57,9 @@ export function LimitsPage() {
           {
             title: words.amount,
             width: "minmax(0,1.5fr)",
-            cell: (limit) => `${amountOf(limit, limit.amount)} ${words.units[limit.unit]}`,
+            cell: (limit) => (
+              <span className="whitespace-normal">{`${amountOf(limit, limit.amount)} ${words.units[limit.unit]}`}</span>
+            ),
           },
           { title: words.window, secondary: true, cell: windowOf },
           { title: words.action, secondary: true, cell: (limit) => words.actions[limit.action] },
