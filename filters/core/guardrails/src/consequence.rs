@@ -14,6 +14,11 @@ pub(crate) struct Consequence {
 }
 
 impl Consequence {
+    /// Whether something is replaced or refused.
+    pub(crate) fn acts(self) -> bool {
+        self.action >= Action::Redact
+    }
+
     /// Whether it only tells.
     pub(crate) fn is_shadow(self) -> bool {
         self.would.is_some()

@@ -36,6 +36,8 @@ pub struct TextStream {
     decided: usize,
     /// Bytes of the whole text before the buffer.
     offset: usize,
+    /// Where what was told ends of which nothing is done: a match that begins before it is not told again.
+    told: usize,
     merger: Merger,
     /// Where the part begins that is at hand, if what stands before it is still known: what it has for itself is found whatever stands
     /// there.
@@ -110,7 +112,8 @@ impl TextStream {
         let bytes = self.buffer.as_bytes();
         let rest = bytes.get(self.undecided(rules)..).unwrap_or_default();
         let is_suspicious = rules.has_sign(rest) || detect::digits(rest) >= DIGITS_OF_HALF_A_NUMBER;
-        is_suspicious && self.matches(rules, self.decided..bytes.len()).is_empty()
+        let acts = |found: &(Match, Consequence)| found.1.acts();
+        is_suspicious && !self.matches(rules, self.decided..bytes.len()).iter().any(acts)
     }
 
     /// Bytes held back.
@@ -132,6 +135,9 @@ impl TextStream {
         let found = self.matches(rules, self.decided..decided);
         let mut findings = Vec::new();
         for (found, consequence) in found {
+            if found.start < self.told && !consequence.acts() {
+                continue;
+            }
             findings.extend(self.merger.add(found, consequence).as_ref().map(Finding::of));
         }
         let closed = self.merger.close_before(if at_end { usize::MAX } else { decided });
@@ -146,8 +152,12 @@ impl TextStream {
             until = block.start;
         }
         let until = until.max(self.held);
-        // What was told is not told again.
-        let found_until = findings.iter().map(|finding| finding.end).max().unwrap_or(0);
+        // What was told is not told again. What is only told must not hide the beginning of what is acted upon.
+        let end_of = |acts: bool| {
+            let of_these = findings.iter().filter(|finding| (finding.action >= Action::Redact) == acts);
+            of_these.map(|finding| finding.end).max().unwrap_or(0)
+        };
+        let (found_until, told) = (end_of(true), end_of(false));
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
@@ -161,6 +171,9 @@ impl TextStream {
             finding.end = finding.end.saturating_add(self.offset);
         }
         self.decided = if at_end { undecided.max(found_until) } else { undecided };
+        if at_end {
+            self.told = self.told.max(told);
+        }
         self.forget_before(until);
         Released { text, findings, blocked: self.blocked, crosses_parts }
     }
@@ -200,6 +213,7 @@ impl TextStream {
         self.looked = self.buffer.len();
         self.held = until.saturating_sub(drop);
         self.decided = self.decided.saturating_sub(drop);
+        self.told = self.told.saturating_sub(drop);
         self.part = self.part.and_then(|start| start.checked_sub(drop));
         self.offset = self.offset.saturating_add(drop);
         self.merger.shift(drop);

@@ -1,7 +1,7 @@
 //! Text in pieces gives what the whole text gives, and nothing leaves before it is decided.
 
 use proptest::prelude::*;
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection, RuleMode};
 use weir_guardrails::stream::{MOST_HELD, TextStream};
 use weir_guardrails::{Direction, Finding, Profile};
 
@@ -296,5 +296,32 @@ proptest! {
     ) {
         let text = pieces.concat();
         check(&with_others(card, email, others), &text, &split(&text, &cuts));
+    }
+}
+
+#[test]
+fn what_is_only_told_hides_nothing_that_is_acted_upon() {
+    let rule = |finding, action| GuardrailRule::new(finding, action, RuleDirection::Both);
+    let blocks = rule(FindingType::CreditCard, Action::Block);
+    let flags = rule(FindingType::Phone, Action::Flag);
+    let shadows = GuardrailRule { mode: RuleMode::Shadow, ..rule(FindingType::Phone, Action::Block) };
+    for others in [vec![], vec![flags], vec![shadows]] {
+        let named = format!("{others:?}");
+        let rules = [blocks.clone()].into_iter().chain(others).collect();
+        let profile = Profile::compile(&GuardrailProfile::new("test", rules)).unwrap();
+        let mut stream = TextStream::default();
+        let first = stream.push(&profile, Direction::Output, "call 4111 1111");
+        assert!(!first.blocked && stream.ends_with_half(&profile, Direction::Output), "{named}");
+        stream.begin_part();
+        assert!(stream.push(&profile, Direction::Output, " 1111 1111, bye").blocked, "{named}");
+
+        // Nobody waits any longer, and it goes on after all.
+        let mut stream = TextStream::default();
+        stream.push(&profile, Direction::Output, "call 4111 1111");
+        let told = stream.let_go(&profile, Direction::Output).findings;
+        let last = stream.push(&profile, Direction::Output, " 1111 1111, bye");
+        assert!(last.blocked, "{named}");
+        let again = last.findings.iter().filter(|finding| finding.finding == FindingType::Phone).count();
+        assert!(told.is_empty() || again == 0, "{told:?}, then {:?}", last.findings);
     }
 }
