@@ -240,7 +240,12 @@ impl<'de> Visitor<'de> for Place {
         let (mut kind, mut has_address, mut has_id, mut is_tool) = (Kind::Other, false, false, false);
         let mut is_encrypted = false;
         let mut is_empty = true;
+        let (mut declares_functions, mut has_other) = (false, false);
         while let Some(field) = fields.next_key::<std::borrow::Cow<'de, str>>()? {
+            match field.as_ref() {
+                "functionDeclarations" | "function_declarations" => declares_functions = true,
+                _ => has_other = true,
+            }
             let place = match (field.as_ref(), self.in_tools) {
                 ("type", true) => Place { name: Name::Other, in_tools: true },
                 // A tool's description may say anything.
@@ -279,6 +284,8 @@ impl<'de> Visitor<'de> for Place {
         found.refers |= self.name == Name::Address && has_address;
         found.refers |= self.name == Name::Kept && has_id;
         found.refers |= self.name == Name::Reference && has_id;
+        // One of the provider's own may stand beside functions.
+        found.refers |= self.in_tools && declares_functions && has_other;
         found.refers |= self.in_tools && !is_tool && !is_empty;
         Ok(found)
     }
@@ -344,6 +351,13 @@ mod tests {
         check(r#"{"tools":[{"type":"web_search"}]}"#, true);
         check(r#"{"tools":[{"name":"f","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}]}"#, true);
         check(r#"{"tools":[{"googleSearch":{}}]}"#, true);
+        for functions in ["functionDeclarations", "function_declarations"] {
+            for own in ["urlContext", "url_context", "googleSearch", "google_search", "codeExecution", "code_execution"]
+            {
+                check(&format!(r#"{{"tools":[{{"{functions}":[],"{own}":{{}}}}]}}"#), true);
+                check(&format!(r#"{{"tools":[{{"{own}":{{}},"{functions}":[{{"name":"f"}}]}}]}}"#), true);
+            }
+        }
         check(r#"{"contents":[{"parts":[{"fileData":{"fileUri":"gs://a/b"}}]}]}"#, true);
         check(r#"{"web_search_options":{}}"#, true);
         check(r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#, true);
