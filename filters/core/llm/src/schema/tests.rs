@@ -310,7 +310,9 @@ fn conversation() -> impl Strategy<Value = Vec<Message>> {
 fn request() -> impl Strategy<Value = Request> {
     let choice =
         prop_oneof![Just(ToolChoice::Auto), Just(ToolChoice::Required), Just(ToolChoice::Named("f".to_owned())),];
-    let sampling = (prop::option::of(0.0..1.0), prop::option::of(0.0..1.0), prop::collection::vec(text(), 0..3));
+    // What stands there twice is sent once.
+    let stop = prop::collection::btree_set(text(), 0..3).prop_map(|texts| texts.into_iter().collect());
+    let sampling = (prop::option::of(0.0..1.0), prop::option::of(0.0..1.0), stop);
     (conversation(), 1_u64..9_999, sampling, any::<bool>(), choice, any::<bool>(), prop::option::of("[a-z0-9_-]{1,12}"))
         .prop_map(|(messages, limit, (temperature, top_p, stop), stream, choice, parallel, user)| Request {
             origin: openai(),
