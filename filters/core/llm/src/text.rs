@@ -17,7 +17,7 @@ use crate::operation::Operation;
 use crate::reader::Malformed;
 use crate::schema::{Kind, Schema};
 use scan::{Scanned, Unreadable, scan};
-pub use schema::{Ends, Holds, Names, TextSchema, Texts};
+pub use schema::{Ends, Holds, Names, Source, TextSchema, Texts};
 
 pub use stream::{MOST_TEXTS_OF_AN_EVENT, Role, StreamEvent, StreamText, continuation};
 

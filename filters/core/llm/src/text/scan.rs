@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::schema::{Holds, TextSchema};
+use super::schema::{Holds, Source, TextSchema};
 use crate::json::unescaped;
 use crate::reader::{Malformed, Reader};
 
@@ -11,6 +11,9 @@ const LONG_NUMBER: usize = 12;
 const DATA: &[u8] = b"data:";
 /// Where it must say that it is base64.
 const LONGEST_HEAD: usize = 133;
+
+/// Marks the number of an array for those of its parts that are of another kind than most. No body has so many arrays.
+const OF_A_KIND: u32 = 1 << 31;
 
 /// Why a text could not be scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -224,7 +227,7 @@ impl<'a> Scanner<'a> {
         let object = self.objects;
         let first_text = self.out.texts.len();
         let mut keys = Keys::default();
-        let mut source = Source::default();
+        let mut source = SourceFields::default();
         let mut seen = 0_u64;
         reader.object(|reader, name, name_span| {
             if schema.has_text_name(&name) {
@@ -261,10 +264,10 @@ impl<'a> Scanner<'a> {
                 self.said = if is_list { Said::List } else { Said::Unclear };
             }
             let value = reader.since(value_start);
-            if schema.is_source {
+            if schema.source != Source::No {
                 source.field(&name, value, first_span..self.out.texts.len());
             }
-            if self.has_channels && !schema.keys.is_empty() {
+            if schema.has_keys() {
                 keys.field(schema, &name, value);
             }
             if is_outermost {
@@ -275,7 +278,7 @@ impl<'a> Scanner<'a> {
             }
             Ok(())
         })?;
-        match source.read() {
+        match source.read(schema.source) {
             Encoding::Text => {}
             Encoding::Base64(data) => {
                 let texts = self.out.texts.get_mut(data).unwrap_or_default();
@@ -292,8 +295,14 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        if self.has_channels && (is_outermost || !schema.keys.is_empty()) {
+        if self.has_channels && (is_outermost || schema.has_keys()) {
             self.close(schema, &keys, first_text, is_outermost);
+        }
+        if keys.kind != 0 {
+            // Other kinds of parts are not read as one with these.
+            for text in self.out.texts.get_mut(first_text..).unwrap_or_default() {
+                text.joined |= if text.joined == way.joined && text.joined > 0 { OF_A_KIND } else { 0 };
+            }
         }
         Ok(())
     }
@@ -365,15 +374,16 @@ fn says_something(error: &str) -> bool {
 
 /// What an object says of the data in it.
 #[derive(Default)]
-struct Source {
+struct SourceFields {
     data: Option<Range<usize>>,
     types: u32,
     base64_types: u32,
+    has_media_type: bool,
     is_text: bool,
     is_unclear: bool,
 }
 
-impl Source {
+impl SourceFields {
     /// `texts`: those found in the value.
     fn field(&mut self, name: &str, value: &str, texts: Range<usize>) {
         match name {
@@ -386,18 +396,27 @@ impl Source {
                 self.types = self.types.saturating_add(1);
                 self.base64_types = self.base64_types.saturating_add(u32::from(unescaped(value) == "base64"));
             }
-            "media_type" => self.is_text |= !is_binary(&unescaped(value)),
+            "media_type" | "mimeType" | "mime_type" => {
+                self.has_media_type = true;
+                self.is_text |= !is_binary(&unescaped(value));
+            }
             _ => {}
         }
     }
 
-    fn read(self) -> Encoding {
+    fn read(self, source: Source) -> Encoding {
+        let Some(data) = self.data else { return Encoding::Text };
         // Where one of two types or data is base64, nobody knows which one is read.
         let is_unclear = self.is_unclear || self.types != self.base64_types;
-        match self.data {
-            Some(data) if self.base64_types > 0 && (self.is_text || is_unclear) => Encoding::Base64(data),
-            Some(data) if self.base64_types > 0 => Encoding::Media(data),
-            _ => Encoding::Text,
+        let (is_base64, is_text) = match source {
+            Source::No => (false, true),
+            Source::Typed => (self.base64_types > 0, self.is_text || is_unclear),
+            Source::Base64 => (true, self.is_text || !self.has_media_type || self.is_unclear),
+        };
+        match (is_base64, is_text) {
+            (false, _) => Encoding::Text,
+            (true, true) => Encoding::Base64(data),
+            (true, false) => Encoding::Media(data),
         }
     }
 }
@@ -439,9 +458,9 @@ impl Keys {
     }
 }
 
-/// What is absent, null or nought is the first of its kind, for clients too.
+/// What is absent, null, nought or false is the first of its kind, for clients too.
 fn key_hash(value: &str) -> u64 {
-    if value == "0" || value == "null" {
+    if matches!(value, "0" | "null" | "false") {
         return 0;
     }
     match value.parse::<f64>() {

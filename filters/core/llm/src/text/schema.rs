@@ -64,6 +64,17 @@ pub enum Holds {
     Spelling,
 }
 
+/// How the `data` of an object is read, which is [`Holds::SourceData`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// As any other field.
+    No,
+    /// As its `type` and `media_type` say.
+    Typed,
+    /// It is base64 of what its media type says, and of a text where it says nothing.
+    Base64,
+}
+
 /// Whether the names of an object's fields are text: a model reads those of a tool's input and of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
@@ -103,8 +114,8 @@ pub struct TextSchema {
     pub reason: &'static str,
     /// Of a whole answer: the field with the list of what the model said. An answer has it once.
     pub list: &'static str,
-    /// An object whose `data` is read as its `type` and `media_type` say.
-    pub is_source: bool,
+    /// How the `data` of an object is read.
+    pub source: Source,
     /// The name by which pieces here go on under another one.
     pub goes_on_as: &'static str,
 }
@@ -125,9 +136,14 @@ impl TextSchema {
             kind: "",
             reason: "",
             list: "",
-            is_source: false,
+            source: Source::No,
             goes_on_as: "",
         }
+    }
+
+    /// Whether fields of an object tell its texts apart from others.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty() || !self.kind.is_empty()
     }
 
     /// The number and the schema of a field that the table has.
@@ -185,6 +201,9 @@ pub static FILE: TextSchema = TextSchema::of(Holds::File, &TEXT);
 
 /// A picture or sound, or a file that the provider has.
 pub static MEDIA: TextSchema = TextSchema::of(Holds::Media, &TEXT);
+
+/// The data of a source.
+pub static SOURCE_DATA: TextSchema = TextSchema::of(Holds::SourceData, &TEXT);
 
 /// Texts to embed, or their tokens.
 pub static TEXT_OR_TOKENS: TextSchema =

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::schema::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, TEXT, WORD};
-use crate::text::{Ends, Holds, TextSchema, Texts};
+use crate::text::schema::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, SOURCE_DATA, TEXT, WORD};
+use crate::text::{Ends, Holds, Source, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &REQUEST)],
@@ -74,11 +74,9 @@ static SOURCE: TextSchema = TextSchema {
         ("url", &ADDRESS),
         ("file_id", &MEDIA),
     ],
-    is_source: true,
+    source: Source::Typed,
     ..TextSchema::of(Holds::Text, &TEXT)
 };
-
-static SOURCE_DATA: TextSchema = TextSchema::of(Holds::SourceData, &TEXT);
 
 static ANSWER: TextSchema = TextSchema {
     fields: &[

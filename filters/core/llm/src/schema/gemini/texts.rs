@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use crate::schema::Kind;
-use crate::text::schema::{ADDRESS, BELOW, FIGURES, MEDIA, NOTHING, PART, PIECE, SCHEMA, TEXT, WORD};
-use crate::text::{Holds, TextSchema, Texts};
+use crate::text::schema::{ADDRESS, BELOW, FIGURES, NOTHING, PART, PIECE, SCHEMA, SOURCE_DATA, SPELLING, TEXT, WORD};
+use crate::text::{Holds, Source, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     requests: &[(Kind::Chat, &REQUEST)],
@@ -77,7 +77,8 @@ static PARTS: TextSchema = TextSchema {
 };
 
 static BYTES: TextSchema = TextSchema {
-    fields: &[("data", &MEDIA), ("mimeType", &WORD), ("mime_type", &WORD)],
+    fields: &[("data", &SOURCE_DATA), ("mimeType", &WORD), ("mime_type", &WORD)],
+    source: Source::Base64,
     ..TextSchema::of(Holds::Text, &TEXT)
 };
 
@@ -107,13 +108,33 @@ static ANSWER: TextSchema = TextSchema {
 
 static CANDIDATE: TextSchema = TextSchema {
     fields: &[
-        ("content", &CONTENT),
+        ("content", &CONTENT_OF_ANSWER),
         ("finishReason", &WORD),
         ("index", &WORD),
         ("safetyRatings", &NOTHING),
         ("avgLogprobs", &NOTHING),
+        ("logprobsResult", &SPELLING),
         ("tokenCount", &NOTHING),
     ],
+    ..TextSchema::of(Holds::Text, &TEXT)
+};
+
+static CONTENT_OF_ANSWER: TextSchema =
+    TextSchema { fields: &[("role", &WORD), ("parts", &PARTS_OF_ANSWER)], ..TextSchema::of(Holds::Text, &TEXT) };
+
+/// A reader who shows no thoughts reads the answer's parts as one, whatever thoughts stand between.
+static PARTS_OF_ANSWER: TextSchema = TextSchema {
+    fields: &[
+        ("text", &PART),
+        ("thought", &WORD),
+        ("thoughtSignature", &WORD),
+        ("inlineData", &BYTES),
+        ("fileData", &FILE),
+        ("functionCall", &CALLED),
+        ("functionResponse", &CALLED),
+    ],
+    joins_parts: true,
+    kind: "thought",
     ..TextSchema::of(Holds::Text, &TEXT)
 };
 
@@ -136,6 +157,7 @@ static CANDIDATE_OF_EVENT: TextSchema = TextSchema {
         ("index", &WORD),
         ("safetyRatings", &NOTHING),
         ("avgLogprobs", &NOTHING),
+        ("logprobsResult", &SPELLING),
         ("tokenCount", &NOTHING),
     ],
     keys: &["index"],
@@ -146,9 +168,16 @@ static CANDIDATE_OF_EVENT: TextSchema = TextSchema {
 static CONTENT_OF_EVENT: TextSchema =
     TextSchema { fields: &[("role", &WORD), ("parts", &PARTS_OF_EVENT)], ..TextSchema::of(Holds::Text, &BELOW) };
 
-/// Texts go on in the next event; a call is whole.
+/// Texts go on in the next event, those of thoughts and those of the answer each for itself; a call is whole.
 static PARTS_OF_EVENT: TextSchema = TextSchema {
-    fields: &[("text", &PIECE), ("thoughtSignature", &WORD), ("functionCall", &CALLED), ("inlineData", &BYTES)],
+    fields: &[
+        ("text", &PIECE),
+        ("thought", &WORD),
+        ("thoughtSignature", &WORD),
+        ("functionCall", &CALLED),
+        ("inlineData", &BYTES),
+    ],
+    kind: "thought",
     ..TextSchema::of(Holds::Text, &BELOW)
 };
 

@@ -294,3 +294,27 @@ fn every_text_of_a_request_is_seen() {
         assert!(!texts.contains(&"AA==") && !texts.contains(&"c2ln"), "{texts:?}");
     }
 }
+
+#[test]
+fn text_in_base64_is_read_and_media_is_not() {
+    let chat = Operation::of_kind(Kind::Chat, gemini()).unwrap();
+    let check = |source: &str, expect: &[&str], unread: u32| {
+        for field in ["inlineData", "inline_data"] {
+            let body = format!(r#"{{"contents":[{{"parts":[{{"{field}":{{{source}}}}}]}}]}}"#);
+            let seen = text::request_texts(chat, body.as_bytes()).unwrap();
+            let texts: Vec<_> = seen.texts.iter().map(|text| text.value.as_str()).collect();
+            assert_eq!((texts.as_slice(), seen.unread), (expect, unread), "{body}");
+        }
+    };
+    for media_type in ["text/plain", "text/csv", "application/json", "Text/HTML", "new/one"] {
+        check(&format!(r#""mimeType":"{media_type}","data":"YUBiLmlv""#), &["a@b.io"], 0);
+        check(&format!(r#""data":"YUBiLmlv","mime_type":"{media_type}""#), &["a@b.io"], 0);
+    }
+    check(r#""data":"YUBiLmlv""#, &["a@b.io"], 0);
+    check(r#""mimeType":"image/png","mime_type":"text/plain","data":"YUBiLmlv""#, &["a@b.io"], 0);
+    check(r#""mimeType":"image/png","data":"YUBiLmlv","data":"YUBiLmlv""#, &["a@b.io", "a@b.io"], 0);
+    check(r#""mimeType":"text/plain","data":"a@b.io""#, &["a@b.io"], 1);
+    for media_type in ["image/png", "audio/wav", "video/mp4", "application/pdf"] {
+        check(&format!(r#""mimeType":"{media_type}","data":"YUBiLmlv""#), &[], 1);
+    }
+}

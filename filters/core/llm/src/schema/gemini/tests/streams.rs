@@ -128,3 +128,27 @@ fn a_stream_that_fails_or_is_cut_off_is_no_end() {
     let outcome = run(gemini(), openai(), &blocked, 99, &json!({}));
     assert!(outcome.complete && outcome.out.contains("content_filter"), "{}", outcome.out);
 }
+
+#[test]
+fn thoughts_and_the_answer_are_texts_of_their_own() {
+    let part = |text: &str, thought: &str| format!(r#"{{"text":"{text}"{thought}}}"#);
+    let parts =
+        [part("a", ""), part("b", r#","thought":true"#), part("c", r#","thought":false"#), part("d", "")].join(",");
+    let body = format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{parts}]}},"logprobsResult":{{"chosenCandidates":[{{"token":"a"}}]}}}}]}}"#
+    );
+    let event = text::StreamEvent::read(gemini(), &body).unwrap();
+    let texts: Vec<_> = event.texts.iter().map(|text| text.text.value.as_str()).collect();
+    assert_eq!(texts, ["a", "b", "c", "d"]);
+    let (channels, runs): (Vec<_>, Vec<_>) = event.texts.iter().map(|text| (text.channel, text.run)).unzip();
+    for marks in [channels, runs] {
+        assert!(marks[0] == marks[2] && marks[0] == marks[3] && marks[0] != marks[1], "{marks:?}");
+    }
+    let chat = Operation::of_kind(Kind::Chat, gemini()).unwrap();
+    let whole = text::response_texts(gemini(), chat, body.as_bytes()).unwrap();
+    let joined: Vec<_> = whole.texts.iter().map(|text| text.joined).collect();
+    assert!(joined.len() == 4 && joined[0] > 0 && joined[0] == joined[2] && joined[0] == joined[3], "{joined:?}");
+    assert!(joined[1] > 0 && joined[1] != joined[0], "{joined:?}");
+    // Its tokens spell the text once more.
+    assert_eq!((event.spellings.len(), whole.spellings.len()), (1, 1));
+}
