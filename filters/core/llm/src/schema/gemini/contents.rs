@@ -53,11 +53,12 @@ struct Turn {
     role: Role,
     results: Vec<(usize, Value)>,
     parts: Vec<Value>,
+    has_call: bool,
 }
 
 impl Turn {
     fn new(role: Role) -> Self {
-        Self { role, results: Vec::new(), parts: Vec::new() }
+        Self { role, results: Vec::new(), parts: Vec::new(), has_call: false }
     }
 
     fn is_empty(&self) -> bool {
@@ -143,10 +144,9 @@ impl Writer<'_, '_> {
 
     fn call(&mut self, call: &ToolCall) {
         let mut part = write_call("", &call.name, &call.arguments);
-        let turn = self.turns.last();
-        let is_first = turn.is_some_and(|turn| !turn.parts.iter().any(|part| part.get("functionCall").is_some()));
+        let had_call = self.turns.last_mut().map(|turn| std::mem::replace(&mut turn.has_call, true));
         // Of calls that were made at once only the first has one.
-        if is_first && self.generation.signs_calls() {
+        if had_call == Some(false) && self.generation.signs_calls() {
             mark_unsigned(&mut part);
         }
         self.add(part);
@@ -249,7 +249,7 @@ impl Writer<'_, '_> {
             if parts.is_empty() {
                 return Err(RequestError::new("a message with content is required").at("messages"));
             }
-            self.turns.push(Turn { role: Role::User, results: Vec::new(), parts });
+            self.turns.push(Turn { parts, ..Turn::new(Role::User) });
         }
         let contents = self.turns.into_iter().map(|mut turn| {
             turn.results.sort_by_key(|(number, _)| *number);

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
@@ -6,6 +6,7 @@ use super::fields;
 use crate::chat::{Audio, Document, DocumentSource, Image, Other, Part, Placed, ToolCall, ToolResult};
 use crate::error::RequestError;
 use crate::node::Node;
+use crate::steps;
 
 /// Calls of tools by their ids, which this schema does not require: results follow calls in their order.
 #[derive(Debug)]
@@ -13,13 +14,16 @@ pub(super) struct Calls {
     /// What the ids begin with that are made.
     prefix: String,
     made: usize,
-    /// The name and id of each call that has no result yet.
-    open: VecDeque<(String, String)>,
+    /// The id of each call that has no result yet.
+    open: Vec<Option<String>>,
+    /// The numbers in `open` by the calls' ids, and by their names. Of those that are answered some may still stand there.
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<String, VecDeque<usize>>,
 }
 
 impl Calls {
     pub(super) fn new(prefix: String) -> Self {
-        Self { prefix, made: 0, open: VecDeque::new() }
+        Self { prefix, made: 0, open: Vec::new(), by_id: HashMap::new(), by_name: HashMap::new() }
     }
 
     pub(super) fn make(&mut self) -> String {
@@ -29,18 +33,30 @@ impl Calls {
 
     fn call(&mut self, name: &str, given: Option<String>) -> String {
         let id = given.filter(|id| !id.is_empty()).unwrap_or_else(|| self.make());
-        self.open.push_back((name.to_owned(), id.clone()));
+        let number = self.open.len();
+        self.by_id.entry(id.clone()).or_default().push_back(number);
+        self.by_name.entry(name.to_owned()).or_default().push_back(number);
+        self.open.push(Some(id.clone()));
         id
     }
 
     /// The call that a result answers: by its id, or the first one of that name without a result. A result of nothing has an id of its own.
     fn answer(&mut self, name: &str, given: Option<&str>) -> String {
         let given = given.filter(|id| !id.is_empty());
-        let fits = |(called, id): &(String, String)| given.map_or(called == name, |given| given == id);
-        match self.open.iter().position(fits).and_then(|index| self.open.remove(index)) {
-            Some((_, id)) => id,
-            None => given.map(str::to_owned).unwrap_or_else(|| self.make()),
+        let numbers = match given {
+            Some(given) => self.by_id.get_mut(given),
+            None => self.by_name.get_mut(name),
+        };
+        let mut id = None;
+        if let Some(numbers) = numbers {
+            while id.is_none()
+                && let Some(number) = numbers.pop_front()
+            {
+                steps::count(1);
+                id = self.open.get_mut(number).and_then(Option::take);
+            }
         }
+        id.or_else(|| given.map(str::to_owned)).unwrap_or_else(|| self.make())
     }
 }
 

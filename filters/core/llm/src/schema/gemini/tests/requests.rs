@@ -318,3 +318,42 @@ fn text_in_base64_is_read_and_media_is_not() {
         check(&format!(r#""mimeType":"{media_type}","data":"YUBiLmlv""#), &[], 1);
     }
 }
+
+#[test]
+fn results_find_their_calls_in_work_that_grows_with_their_number() {
+    let work = |count: usize| {
+        let call =
+            |index: usize| json!({"functionCall": {"name": format!("f{}", index % 2), "id": format!("c{index}")}});
+        let result = |index: usize| match index % 2 {
+            0 => json!({"functionResponse": {"name": "f0", "response": {}}}),
+            _ => json!({"functionResponse": {"name": "f1", "id": format!("c{index}"), "response": {}}}),
+        };
+        let body = json!({"contents": [
+            {"role": "model", "parts": (0..count).map(call).collect::<Vec<_>>()},
+            {"role": "user", "parts": (0..count).rev().map(result).collect::<Vec<_>>()},
+        ]});
+        let body = body.to_string();
+        crate::schema::tests::work_of(|| {
+            let request = read_request(gemini(), body.as_bytes()).unwrap();
+            write_request(gemini(), &request, &Capabilities::default()).unwrap();
+        })
+    };
+    let (few, many) = (work(64), work(4_096));
+    assert!(many < few * 64 * 2, "{few} steps for some, {many} for 64 times as many");
+}
+
+#[test]
+fn results_answer_the_first_call_that_fits() {
+    let call = |name: &str, id: &str| json!({"functionCall": {"name": name, "id": id}});
+    let result = |name: &str, id: &str| json!({"functionResponse": {"name": name, "id": id, "response": {}}});
+    let body = json!({"contents": [
+        {"role": "model", "parts": [call("f", "1"), call("f", "2"), call("g", "3"), call("f", "4")]},
+        {"role": "user", "parts": [result("f", "2"), result("f", ""), result("f", ""), result("g", ""), result("f", "9")]},
+    ]});
+    let request = read_request(gemini(), body.to_string().as_bytes()).unwrap();
+    let answered = request.messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        crate::chat::Part::ToolResult(result) => Some(result.call_id.as_str()),
+        _ => None,
+    });
+    assert_eq!(answered.collect::<Vec<_>>(), ["2", "1", "4", "3", "9"]);
+}
