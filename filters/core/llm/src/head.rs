@@ -102,6 +102,13 @@ impl RequestHead {
         spliced(body, &mut edits)
     }
 
+    /// Notes a limit. Compatible servers read one or the other: the larger is the bound.
+    fn limit(&mut self, options: &AnswerOptions, limit: u64) {
+        if limit > 0 || options.may_ask_for_nothing {
+            self.max_output_tokens = self.max_output_tokens.max(Some(limit));
+        }
+    }
+
     fn model_edit(&self, model: &str) -> Option<(Range<usize>, Vec<u8>)> {
         let span = self.model_span.clone()?;
         let mut name = Vec::with_capacity(model.len().saturating_add(2));
@@ -157,9 +164,7 @@ fn read_answer_options(
     }
     for name in options.limits {
         if let Some(value) = fields.get(name) {
-            let limit = read_as(value, name, "a whole number, at least 0,")?;
-            // Compatible servers read one or the other: the larger is the bound.
-            head.max_output_tokens = Some(head.max_output_tokens.map_or(limit, |known: u64| known.max(limit)));
+            head.limit(options, read_as(value, name, "a whole number, at least 0,")?);
         }
     }
     if let Some(value) = options.choices.iter().find_map(|name| fields.get(name)) {
@@ -197,8 +202,7 @@ fn read_settings(
         Some(read_as::<u64>(value, name, "a whole number, at least 0,"))
     };
     for limit in options.limits.iter().filter_map(|name| number(name)) {
-        let limit = limit?;
-        head.max_output_tokens = Some(head.max_output_tokens.map_or(limit, |known| known.max(limit)));
+        head.limit(options, limit?);
     }
     for choices in options.choices.iter().filter_map(|name| number(name)) {
         head.choices = choices?.max(head.choices);

@@ -40,6 +40,8 @@ pub struct MessageRules {
 pub struct AnswerOptions {
     /// The fields that bound the output.
     pub limits: &'static [&'static str],
+    /// Whether a limit of 0 asks for no output. Elsewhere servers take it for none, and so it is not said.
+    pub may_ask_for_nothing: bool,
     /// The fields that ask for several answers.
     pub choices: &'static [&'static str],
     /// The field in which all of these stand, by its spellings; `None`: they stand by themselves.

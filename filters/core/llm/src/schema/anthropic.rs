@@ -61,7 +61,14 @@ static CHAT_HEAD: HeadRules = HeadRules {
         ("metadata", JsonType::Object),
         ("system", JsonType::TextOrArray),
     ],
-    answer: Some(AnswerOptions { limits: &["max_tokens"], choices: &[], within: None, stream_options: false }),
+    answer: Some(AnswerOptions {
+        limits: &["max_tokens"],
+        // It warms the cache.
+        may_ask_for_nothing: true,
+        choices: &[],
+        within: None,
+        stream_options: false,
+    }),
 };
 
 /// The schema.

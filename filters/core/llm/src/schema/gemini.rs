@@ -84,6 +84,7 @@ static CHAT_HEAD: HeadRules = HeadRules {
     ],
     answer: Some(AnswerOptions {
         limits: &["maxOutputTokens", "max_output_tokens"],
+        may_ask_for_nothing: false,
         choices: &["candidateCount", "candidate_count"],
         within: Some(answer::ECHOED),
         stream_options: false,
@@ -165,6 +166,10 @@ impl Dialect for Gemini {
 
     fn path_at_provider(&self, kind: Kind, model: &str, stream: bool) -> Option<String> {
         if kind != Kind::Chat {
+            return None;
+        }
+        // Such a path would lead elsewhere at the provider, escaped or not.
+        if model.split('/').any(|segment| matches!(segment, "." | "..")) {
             return None;
         }
         // A tuned model stands beside the vendor's.

@@ -80,6 +80,7 @@ static CHAT_HEAD: HeadRules = HeadRules {
     ],
     answer: Some(AnswerOptions {
         limits: &["max_completion_tokens", "max_tokens"],
+        may_ask_for_nothing: false,
         choices: &["n"],
         within: None,
         stream_options: true,

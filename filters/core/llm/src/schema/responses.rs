@@ -72,7 +72,13 @@ static CHAT_HEAD: HeadRules = HeadRules {
         ("previous_response_id", JsonType::Text),
         ("user", JsonType::Text),
     ],
-    answer: Some(AnswerOptions { limits: &["max_output_tokens"], choices: &[], within: None, stream_options: false }),
+    answer: Some(AnswerOptions {
+        limits: &["max_output_tokens"],
+        may_ask_for_nothing: false,
+        choices: &[],
+        within: None,
+        stream_options: false,
+    }),
 };
 
 /// The schema.

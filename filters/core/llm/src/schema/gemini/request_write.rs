@@ -40,7 +40,8 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
     }
     let mut settings = Map::new();
     if let Some(limit) = request.max_output_tokens {
-        settings.insert("maxOutputTokens".into(), limit.into());
+        // 0 is no limit there.
+        settings.insert("maxOutputTokens".into(), limit.max(1).into());
     }
     write_sampling(request, writing, &mut settings);
     write_stop(request, writing, &mut settings)?;

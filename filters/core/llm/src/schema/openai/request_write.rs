@@ -40,7 +40,8 @@ pub(super) fn write_request(request: &Request, writing: &mut Writing<'_>) -> Res
             MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
             MaxTokensField::MaxTokens => "max_tokens",
         };
-        root.insert(field.into(), limit.into());
+        // Servers refuse 0, or take it for no limit at all.
+        root.insert(field.into(), limit.max(1).into());
     }
     write_sampling(request, writing, &mut root);
     write_stop(request, writing, &mut root)?;

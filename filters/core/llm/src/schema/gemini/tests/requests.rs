@@ -357,3 +357,33 @@ fn results_answer_the_first_call_that_fits() {
     });
     assert_eq!(answered.collect::<Vec<_>>(), ["2", "1", "4", "3", "9"]);
 }
+
+#[test]
+fn a_bound_of_nothing_is_none() {
+    let bound = |schema: Schema, path: &str, body: Value| {
+        let is_anthropics = |name: &str| name == "anthropic-version" && schema == anthropic();
+        let operation = Operation::of("POST", path, &is_anthropics).unwrap();
+        read_head(operation, path, body.to_string().as_bytes()).unwrap().max_output_tokens
+    };
+    let path = "/v1beta/models/m:generateContent";
+    let gemini_body = |limit: u64| json!({"contents": [{}], "generationConfig": {"maxOutputTokens": limit}});
+    assert_eq!(bound(gemini(), path, gemini_body(0)), None);
+    assert_eq!(bound(gemini(), path, gemini_body(1)), Some(1));
+    let messages = json!([{"role": "user", "content": "x"}]);
+    let openai_body = json!({"model": "m", "messages": messages, "max_completion_tokens": 0});
+    assert_eq!(bound(openai(), "/v1/chat/completions", openai_body), None);
+    // It warms the cache there, and is a bound for others.
+    let warming = json!({"model": "m", "messages": messages, "max_tokens": 0});
+    assert_eq!(bound(anthropic(), "/v1/messages", warming.clone()), Some(0));
+    let (written, _) = written_to_gemini(anthropic(), "m", &warming);
+    assert_eq!(written["generationConfig"]["maxOutputTokens"], 1);
+}
+
+#[test]
+fn a_model_leads_nowhere_else() {
+    let path = |model: &str| gemini().path_at_provider(Kind::Chat, model, false);
+    assert_eq!(path("tunedModels/a..b").as_deref(), Some("/tunedModels/a..b:generateContent"));
+    for model in ["..", ".", "../files", "tunedModels/../../v1/files", "tunedModels/./a"] {
+        assert_eq!(path(model), None, "{model}");
+    }
+}
