@@ -87,7 +87,8 @@ def test_an_unknown_model_and_a_wrong_key(world):
 
 def test_the_models_are_listed(world):
     world.model("m", world.upstream("openai", ok()))
-    names = [model.name for model in world.gemini().models.list()]
+    client = world.gemini()
+    names = [model.name for model in client.models.list()]
     assert names == ["models/m"]
 
 
@@ -95,7 +96,8 @@ def test_fail_over_from_gemini_to_another_and_back(world):
     down = world.upstream("gemini", status(503, body={"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}))
     up = world.upstream("anthropic", ok("From the second."))
     world.model("m", down, up)
-    answer = world.gemini().models.generate_content(model="m", contents=QUESTION)
+    client = world.gemini()
+    answer = client.models.generate_content(model="m", contents=QUESTION)
     assert answer.text == "From the second."
     assert (len(down.received()), len(up.received())) == (1, 1)
 
@@ -120,6 +122,7 @@ def test_gemini_serves_the_clients_of_others(world, streamed):
 @pytest.mark.parametrize("shape", [told("split_every", bytes=1), told("crlf")], ids=["byte by byte", "crlf"])
 def test_however_the_stream_is_cut(world, shape):
     world.model("m", world.upstream("gemini", shape))
-    pieces = list(world.gemini().models.generate_content_stream(model="m", contents=QUESTION))
+    client = world.gemini()
+    pieces = list(client.models.generate_content_stream(model="m", contents=QUESTION))
     assert "".join(piece.text or "" for piece in pieces)
     assert pieces[-1].candidates[0].finish_reason == types.FinishReason.STOP

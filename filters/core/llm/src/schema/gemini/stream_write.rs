@@ -99,7 +99,8 @@ impl StreamWriter for Writer {
     fn write(&mut self, delta: &Delta<'_>, out: &mut Vec<u8>) -> Result<(), ProviderError> {
         match delta {
             Delta::Model(_) | Delta::Start | Delta::Opaque | Delta::Error(_) => {}
-            Delta::Ping => out.extend_from_slice(b": ping\n\n"),
+            // The vendor's own clients take a comment for an answer, and fail.
+            Delta::Ping => {}
             Delta::Text(text) | Delta::Refusal(text) => self.text(text, out),
             Delta::Thinking(text) => {
                 if self.wants_thoughts && !text.is_empty() {

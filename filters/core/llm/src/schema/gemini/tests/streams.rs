@@ -152,3 +152,9 @@ fn thoughts_and_the_answer_are_texts_of_their_own() {
     // Its tokens spell the text once more.
     assert_eq!((event.spellings.len(), whole.spellings.len()), (1, 1));
 }
+
+#[test]
+fn a_sign_of_life_says_nothing_to_a_client_that_reads_no_comments() {
+    let out = run(anthropic(), gemini(), "event: ping\ndata: {\"type\":\"ping\"}\n\n", 64, &json!({})).out;
+    assert!(!out.lines().any(|line| line.starts_with(':')), "{out}");
+}
