@@ -203,7 +203,7 @@ fn part(answer: &Answer) -> Value {
     match &answer.content {
         Content::Text(text) => json!({"text": text}),
         Content::ToolCall { name, arguments, .. } => json!({
-            "functionCall": {"name": name, "args": arguments}, "thoughtSignature": stable_letters(name),
+            "functionCall": {"name": name, "args": arguments}, "thoughtSignature": format!("{:0>16.16}", stable_letters(name)),
         }),
     }
 }
