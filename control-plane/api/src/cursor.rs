@@ -71,6 +71,19 @@ pub(crate) fn read_timed(cursor: &str) -> Result<(DateTime<Utc>, Uuid, Uuid), Pr
     Ok((at, Uuid::from_bytes(*id), Uuid::from_slice(tenant_id).map_err(|_| invalid())?))
 }
 
+/// A cursor of lists in the order of ids, then of names.
+pub(crate) fn write_named(id: Uuid, name: &str) -> String {
+    URL_SAFE_NO_PAD.encode([id.as_bytes(), name.as_bytes()].concat())
+}
+
+/// Reads what [`write_named`] wrote.
+pub(crate) fn read_named(cursor: &str) -> Result<(Uuid, String), Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    let (id, name) = bytes.split_first_chunk::<16>().ok_or_else(invalid)?;
+    let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0')).ok_or_else(invalid)?;
+    Ok((Uuid::from_bytes(*id), name.to_owned()))
+}
+
 /// A cursor of lists that are made anew for each part.
 pub(crate) fn write_offset(offset: u32) -> String {
     URL_SAFE_NO_PAD.encode(offset.to_be_bytes())
@@ -113,6 +126,12 @@ mod tests {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         assert_eq!(read_offset(&write_offset(77)).unwrap(), 77);
+        for name in ["", "ä"] {
+            assert_eq!(read_named(&write_named(id, name)).unwrap(), (id, name.to_owned()));
+        }
+        for wrong in ["", "AAAA", &write_named(id, "\0")] {
+            assert!(read_named(wrong).is_err(), "{wrong}");
+        }
         for wrong in ["", "x", "AAAA", &write(id)] {
             assert!(read_offset(wrong).is_err(), "{wrong}");
             assert!(read_timed(wrong).is_err(), "{wrong}");

@@ -170,6 +170,10 @@ pub struct CatalogModel {
     pub dearest: Option<DearestPrices>,
     /// In which ways who asks for it may or must show who they are.
     pub ways_in: WaysIn,
+    /// The most output tokens of a request that names none, where a limit counts them; `None`: none is set.
+    pub default_max_tokens: Option<u64>,
+    /// The most output tokens that a request may name; `None`: anything.
+    pub max_tokens_cap: Option<u64>,
 }
 
 /// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.

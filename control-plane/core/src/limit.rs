@@ -10,10 +10,10 @@ use crate::calendar::{Calendar, CalendarPeriod};
 use crate::field::{FieldError, Fields};
 
 /// The largest amount: a billion dollars in micro-dollars. What is more is a slip of somebody's hand.
-const MOST_AMOUNT: u64 = 1_000_000_000_000_000;
+pub const MOST_AMOUNT: u64 = 1_000_000_000_000_000;
 
 /// The most requests at the same time that somebody can be held to.
-const MOST_CONCURRENT: u64 = 1_000_000;
+pub const MOST_CONCURRENT: u64 = 1_000_000;
 
 /// Thresholds that one limit may have.
 const MOST_THRESHOLDS: usize = 10;

@@ -298,13 +298,33 @@ pub struct ModelSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub ways_in: WaysIn,
+    /// The most output tokens of a request that names none, where a limit of output tokens, of all tokens or of money holds for it: so much is
+    /// asked for at the provider and reserved. Absent or null: such a request is refused (`cost_not_bounded`).
+    #[serde(default)]
+    pub default_max_tokens: Option<u64>,
+    /// The most output tokens that a request may name: more is lowered to it, and who names none gets it, or the default if that is less.
+    /// Absent or null: anything.
+    #[serde(default)]
+    pub max_tokens_cap: Option<u64>,
 }
+
+/// The largest maximum of output tokens.
+const MOST_MAX_TOKENS: u64 = 100_000_000;
 
 impl ModelSettings {
     /// All that is wrong with them.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut fields = Fields::default();
         fields.model_name("name", &self.name);
+        for (field, tokens) in
+            [("default_max_tokens", self.default_max_tokens), ("max_tokens_cap", self.max_tokens_cap)]
+        {
+            if let Some(tokens) = tokens {
+                fields.range(field, tokens, 1, MOST_MAX_TOKENS);
+            }
+        }
+        let is_within = self.default_max_tokens.zip(self.max_tokens_cap).is_none_or(|(default, cap)| default <= cap);
+        fields.require(is_within, "default_max_tokens", "must be at most max_tokens_cap");
         fields.finish()
     }
 }

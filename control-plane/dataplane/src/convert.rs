@@ -158,6 +158,8 @@ fn catalog(catalog: Catalog, keeps_ways_in: bool) -> wire::Catalog {
         dearest_request_picousd: model.dearest.map_or(0, |prices| prices.request),
         refused_ways_in: names(model.ways_in.with_mode(WayMode::Refused)),
         required_ways_in: names(model.ways_in.with_mode(WayMode::Required)),
+        default_max_tokens: model.default_max_tokens,
+        max_tokens_cap: model.max_tokens_cap,
     };
     wire::Catalog {
         tenant_id: catalog.tenant_id.to_string(),
@@ -322,6 +324,8 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             owner: "acme".into(),
             dearest: None,
+            default_max_tokens: None,
+            max_tokens_cap: None,
             ways_in,
         };
         let restricted = WaysIn { key: WayMode::Refused, token: WayMode::Required, ..WaysIn::default() };

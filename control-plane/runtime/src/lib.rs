@@ -11,6 +11,7 @@ mod commands;
 mod connections;
 mod database;
 mod demo;
+mod limit_events;
 mod module_file;
 mod nodes;
 mod open_files;

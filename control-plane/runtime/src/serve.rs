@@ -21,7 +21,9 @@ use crate::connections::{self, Limits, stopped};
 use crate::database::Schema;
 use crate::policies::Policies;
 use crate::tls::{Tls, TlsFiles};
-use crate::{ServeSettings, audit, authentication, database, module_file, nodes, open_files, setup, telemetry};
+use crate::{
+    ServeSettings, audit, authentication, database, limit_events, module_file, nodes, open_files, setup, telemetry,
+};
 
 /// How long requests that are under way may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -99,6 +101,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     background.spawn(changes::follow(store.clone(), followers, revision));
     background.spawn(maintain(store.clone()));
     background.spawn(audit::seal(store.clone()));
+    background.spawn(limit_events::note(store.clone()));
     let upkeep = metrics.clone();
     background.spawn(async move {
         loop {

@@ -49,7 +49,7 @@ WITH key AS (
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('id', held.id, 'generation', held.generation, 'name', held.name, 'member', of_key.member, 'subject', of_key.subject,
             'model', of_key.model, 'each_model', of_key.each_model, 'unit', held.unit, 'window', held.time_window,
-            'amount', held.amount, 'action', held.action, 'fall_over_pool_id', held.fall_over_pool_id,
+            'amount', limit_amount(held.id, of_key.member, held.amount, now()), 'action', held.action, 'fall_over_pool_id', held.fall_over_pool_id,
             'time_zone', CASE WHEN held.tenant_id IS NULL THEN 'UTC' ELSE tenant.time_zone END) ORDER BY held.id, of_key.member) AS limits
         FROM limits_of(key.tenant_id, coalesce(key.department_id, person.department_id, machine.department_id), key.user_id,
             key.service_account_id, key.id, key.labels) of_key JOIN limits held ON held.id = of_key.limit_id
@@ -64,6 +64,7 @@ SELECT policy_revision.revision, now() AS at, key.*, catalog.models
 FROM policy_revision LEFT JOIN key ON true LEFT JOIN LATERAL (
     SELECT jsonb_agg(model) AS models FROM (
         SELECT DISTINCT ON (model.name) model.name, model.pool_id, model.created_at, model.ways_in,
+            model.default_max_tokens, model.max_tokens_cap,
             CASE WHEN model.tenant_id IS NULL THEN 'platform' ELSE key.tenant_name END AS owner,
             dearest.input AS dearest_input, dearest.output AS dearest_output, dearest.request AS dearest_request
         FROM models model LEFT JOIN LATERAL (
@@ -199,14 +200,26 @@ struct ModelRow {
     dearest_output: Option<u64>,
     dearest_request: Option<u64>,
     ways_in: WaysIn,
+    default_max_tokens: Option<u64>,
+    max_tokens_cap: Option<u64>,
 }
 
 impl From<ModelRow> for CatalogModel {
     fn from(row: ModelRow) -> Self {
-        let ModelRow { name, pool_id, created_at, owner, dearest_input, dearest_output, dearest_request, ways_in } =
-            row;
+        let ModelRow {
+            name, pool_id, created_at, owner, dearest_input, dearest_output, dearest_request, ways_in, ..
+        } = row;
         let prices = |(input, output)| DearestPrices { input, output, request: dearest_request.unwrap_or(0) };
-        Self { name, pool_id, created_at, owner, dearest: dearest_input.zip(dearest_output).map(prices), ways_in }
+        Self {
+            name,
+            pool_id,
+            created_at,
+            owner,
+            dearest: dearest_input.zip(dearest_output).map(prices),
+            default_max_tokens: row.default_max_tokens,
+            max_tokens_cap: row.max_tokens_cap,
+            ways_in,
+        }
     }
 }
 

@@ -62,7 +62,10 @@ pub use feed::{ChangedObject, TenantUsage};
 pub use gateways::GatewayToken;
 pub use identities::{ConnectedIdentity, Connecting};
 pub use ledger::Imported;
-pub use limit::LimitState;
+pub use limit::{
+    HeldRaise, LimitAdjustment, LimitEvent, LimitEventKind, LimitEventQuestion, LimitQuestion, LimitRaise, LimitState,
+    LimitSubjectState, LimitTrial, TriedSubject,
+};
 pub use logins::{LoginAdmission, LoginAttempt};
 pub use maintenance::Retention;
 pub use nodes::{Node, NodeReplica, Nodes};

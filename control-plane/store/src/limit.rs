@@ -1,5 +1,10 @@
 //! Limits that administrators wrote: what holds for a caller, leases of them, and how much of them is used.
 
+mod change;
+mod events;
+mod state;
+mod trial;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,13 +12,17 @@ use serde::Deserialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::{Limit, LimitedModels, Period, Unit, Window};
-use weir_core::actor::Actor;
 use weir_core::gateway::{Gateway, LeaseTerms, LimitCounter, QuotaDemand, QuotaGrant, QuotaSettlement};
 use weir_core::limit::{LimitAction, LimitUnit, LimitWindow};
 
+pub use change::{LimitAdjustment, LimitRaise};
+pub use events::{LimitEvent, LimitEventKind, LimitEventQuestion};
+pub use state::{HeldRaise, LimitQuestion, LimitState, LimitSubjectState};
+pub use trial::{LimitTrial, TriedSubject};
+
 use crate::quota::{ASK_AGAIN_MS, LONGEST_HOLDER, interval};
 use crate::row::{signed, unsigned};
-use crate::{LIMIT, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// Pico-dollars of a micro-dollar.
 const PICO: u128 = 1_000_000;
@@ -205,21 +214,6 @@ impl LimitRow {
     }
 }
 
-/// How much of a limit is used: of a counter's window at hand, in whole units; money in micro-dollars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitState {
-    /// What requests took that are over, rounded up.
-    pub spent: u64,
-    /// What Envoys hold that are heard of, for requests under way and to come, rounded up.
-    pub reserved: u64,
-    /// What Envoys held that are heard of no longer, rounded up: it may be spent.
-    pub unreconciled: u64,
-    /// What nobody has.
-    pub remaining: u64,
-    /// When the window begins anew; `None`: it never does, or all the time.
-    pub resets_at: Option<DateTime<Utc>>,
-}
-
 impl Store {
     /// Grants units of a limit. What is granted is debited at once, so that all grants of a window together never exceed the amount. An
     /// Envoy that does not name itself cannot give anything back.
@@ -233,7 +227,7 @@ impl Store {
         if !gateway.serves(*tenant_id) || holder.len() > LONGEST_HOLDER {
             return Ok(LimitGrant::default());
         }
-        let Some(row) = self.limit_row(counter.limit_id, Some((*tenant_id, *counter))).await? else {
+        let Some(row) = self.limit_row(counter.limit_id, (*tenant_id, *counter), now).await? else {
             return Ok(LimitGrant::default());
         };
         let Some(window) = row.window(demand.window_start_unix_s, now) else { return Ok(LimitGrant::default()) };
@@ -262,6 +256,10 @@ impl Store {
         .bind(interval(terms.active_for))
         .fetch_one(&self.pool)
         .await?;
+        // Of requests at the same time others may always give back: a refusal is one all the same.
+        if granted == 0 && (!pending || row.unit.0 == LimitUnit::ConcurrentRequests) {
+            self.note_refusal(counter.limit_id, counter.member, &row, &window, now).await?;
+        }
         Ok(LimitGrant {
             granted: unsigned(granted)?,
             remaining: unsigned(remaining)?,
@@ -323,85 +321,24 @@ impl Store {
         Ok(settled)
     }
 
-    /// How much of a limit is used; `member`: of which one, where each of a kind has a counter of its own.
-    pub async fn limit_state(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        member: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Result<LimitState, StoreError> {
-        let stored = self.get(LIMIT, actor, id).await?;
-        let subject = stored.spec.get("subject");
-        let is_each =
-            subject.and_then(|subject| subject.get("each")).and_then(serde_json::Value::as_bool) == Some(true);
-        let member = match (is_each, member) {
-            (true, Some(member)) if !member.contains('\0') => member,
-            (true, Some(_)) => return Err(StoreError::invalid("subject_id", "there is no such subject")),
-            (true, None) => {
-                return Err(StoreError::invalid("subject_id", "is required: each has a counter of its own"));
-            }
-            (false, None) => "",
-            (false, Some(_)) => return Err(StoreError::invalid("subject_id", "is for limits on each of a kind only")),
-        };
-        // Models are counted by the names that clients ask for.
-        let is_model =
-            subject.and_then(|subject| subject.get("kind")).and_then(serde_json::Value::as_str) == Some("model");
-        let named: Option<(String,)> = match member.parse::<Uuid>() {
-            Ok(model) if is_model => {
-                sqlx::query_as("SELECT name FROM models WHERE id = $1").bind(model).fetch_optional(&self.admin).await?
-            }
-            _ => None,
-        };
-        let member = named.map_or_else(|| member.to_owned(), |(name,)| name);
-        let row = self.limit_row(id, None).await?.ok_or(StoreError::NotFound)?;
-        let window = row.window_at(now).ok_or(StoreError::Corrupt("a limit's window"))?;
-        let first = window.start - TimeDelta::seconds(window.covers_s.into());
-        let (spent, reserved, unreconciled): (String, String, String) = sqlx::query_as(
-            "SELECT coalesce(sum(spent), 0)::text, coalesce(sum(held) FILTER (WHERE expires_at > $6), 0)::text,
-                 coalesce(sum(held) FILTER (WHERE expires_at <= $6 AND NOT $5), 0)::text
-             FROM (SELECT *, greatest(granted - spent - returned, 0) AS held FROM limit_leases
-                   WHERE limit_id = $1 AND member = $2 AND window_start BETWEEN $3 AND $4) lease",
-        )
-        .bind(id)
-        .bind(&member)
-        .bind(first)
-        .bind(window.start)
-        .bind(row.unit.0 == LimitUnit::ConcurrentRequests)
-        .bind(now)
-        .fetch_one(&self.admin)
-        .await?;
-        let read = |text: &str| text.parse::<u128>().map_err(|_| StoreError::Corrupt("how much of a limit is used"));
-        let (spent, reserved, unreconciled) = (read(&spent)?, read(&reserved)?, read(&unreconciled)?);
-        let scale = whole(row.unit.0, 1);
-        let in_units = |units: u128| u64::try_from(units.div_ceil(scale)).unwrap_or(u64::MAX);
-        let (spent, reserved, unreconciled) = (in_units(spent), in_units(reserved), in_units(unreconciled));
-        let used = spent.saturating_add(reserved).saturating_add(unreconciled);
-        Ok(LimitState {
-            spent,
-            reserved,
-            unreconciled,
-            remaining: unsigned(row.amount)?.saturating_sub(used),
-            resets_at: window.resets,
-        })
-    }
-
-    /// A limit, of which a tenant's requests may be counted in a counter; without these: anyone's.
+    /// A limit, if a tenant's requests may be counted in this counter of it, with the amount that holds for it.
     async fn limit_row(
         &self,
         id: Uuid,
-        counted: Option<(Uuid, LimitCounter<'_>)>,
+        (tenant_id, counter): (Uuid, LimitCounter<'_>),
+        now: DateTime<Utc>,
     ) -> Result<Option<LimitRow>, StoreError> {
         let row = sqlx::query_as(
-            "SELECT to_jsonb(held.unit) AS unit, held.time_window, held.amount, to_jsonb(held.action) AS action,
-                 held.unreconciled_release_after_s, coalesce(tenant.time_zone, 'UTC') AS time_zone
+            "SELECT to_jsonb(held.unit) AS unit, held.time_window, limit_amount(held.id, $3, held.amount, $5) AS amount,
+                 to_jsonb(held.action) AS action, held.unreconciled_release_after_s, coalesce(tenant.time_zone, 'UTC') AS time_zone
              FROM limits held LEFT JOIN tenants tenant ON tenant.id = held.tenant_id
-             WHERE held.id = $1 AND ($2::uuid IS NULL OR held.generation = $4 AND is_limit_member($2, $1, $3))",
+             WHERE held.id = $1 AND held.generation = $4 AND is_limit_member($2, $1, $3)",
         )
         .bind(id)
-        .bind(counted.map(|(tenant_id, _)| tenant_id))
-        .bind(counted.map(|(_, counter)| counter.member))
-        .bind(counted.map(|(_, counter)| signed(counter.generation)))
+        .bind(tenant_id)
+        .bind(counter.member)
+        .bind(signed(counter.generation))
+        .bind(now)
         .fetch_optional(&self.pool)
         .await?;
         Ok(row)

@@ -29,7 +29,7 @@ impl Default for Retention {
 }
 
 /// What is deleted in bounded batches: the table, and which of its rows.
-const EXPIRED: [(&str, &str); 10] = [
+const EXPIRED: [(&str, &str); 12] = [
     ("sessions", "expires_at <= now()"),
     ("sessions", "kind = 'browser' AND last_seen_at <= now() - interval '2 hours'"),
     ("login_attempts", "at <= now() - interval '15 minutes'"),
@@ -41,6 +41,8 @@ const EXPIRED: [(&str, &str); 10] = [
     ("used_sign_in_states", "at <= now() - interval '1 hour'"),
     ("idempotency_keys", "created_at <= now() - interval '24 hours'"),
     ("former_gateway_tokens", "valid_until <= now()"),
+    ("limit_raises", "ends_at <= now()"),
+    ("limit_events", "at <= now() - interval '90 days'"),
 ];
 
 impl Store {

@@ -331,6 +331,12 @@ pub struct CatalogModel {
     pub refused_ways_in: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "21")]
     pub required_ways_in: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The most output tokens of a request that names none, where a limit counts them. Absent: none is set.
+    #[prost(uint64, optional, tag = "11")]
+    pub default_max_tokens: ::core::option::Option<u64>,
+    /// The most output tokens that a request may name; more is lowered to it. Absent: anything.
+    #[prost(uint64, optional, tag = "12")]
+    pub max_tokens_cap: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaRequest {

@@ -142,6 +142,12 @@ impl Operation {
                 body["unit"] = json!("requests");
                 body
             }
+            "raise_limit" => json!({"amount": 2_000_000, "until": "2100-01-01T00:00:00Z"}),
+            "try_limit" => {
+                json!({"tenant_id": tenant_id, "limit": without_owner(limit_body(tenant_id, "new", &a.department))})
+            }
+            "reset_limit" => json!({}),
+            "adjust_limit" => json!({"units": 1}),
             "replace_limit" => without_owner(limit_body(tenant_id, "new", &a.department)),
             "create_token_issuer" => token_issuer_body(tenant_id, "new", "new"),
             "replace_token_issuer" => without_owner(token_issuer_body(tenant_id, "new", "new")),

@@ -22,7 +22,7 @@ impl Kind for Model {
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &["name", "pool_id", "ways_in"]
+        &["name", "pool_id", "ways_in", "default_max_tokens", "max_tokens_cap"]
     }
 
     fn owner(&self) -> Owner {

@@ -7,6 +7,7 @@ use weir_config::{
     RuleDirection, RuleMode, Threshold, Uninspectable, Unit, Window,
 };
 use weir_exchange::{Catalog, CatalogModel, DearestPrices, FindingKey, NamedProfile, Principal, WayIn};
+use weir_llm::OutputBounds;
 use weir_proto::dataplane::{self, ResolveCredentialResponse, resolve_credential_response::Status};
 
 /// What the control plane says about a key.
@@ -296,5 +297,6 @@ fn read_model(model: dataplane::CatalogModel) -> Result<CatalogModel, MalformedA
         }),
         refused_ways_in: read_ways(model.refused_ways_in)?,
         required_ways_in: read_ways(model.required_ways_in)?,
+        output_bounds: OutputBounds { default: model.default_max_tokens, most: model.max_tokens_cap },
     })
 }

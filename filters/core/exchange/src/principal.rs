@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use weir_config::{Cidr, GuardrailProfile, Limit};
 use weir_host::Micros;
+use weir_llm::OutputBounds;
 
 use crate::FindingKey;
 
@@ -129,6 +130,8 @@ pub struct CatalogModel {
     pub refused_ways_in: Vec<WayIn>,
     /// Ways in that everybody who asks for it must show.
     pub required_ways_in: Vec<WayIn>,
+    /// What is decided about the most output tokens of an answer.
+    pub output_bounds: OutputBounds,
 }
 
 /// What a model costs at most, whichever member of its pool serves it and however it bills it, in pico-dollars.

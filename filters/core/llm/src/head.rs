@@ -1,3 +1,4 @@
+mod bound;
 mod fields;
 mod rules;
 
@@ -8,6 +9,7 @@ use crate::json::{Fields, span_in, spliced, write_string};
 use crate::operation::Operation;
 use fields::TopFields;
 
+pub use bound::OutputBounds;
 pub use rules::{AnswerOptions, Content, HeadRules, JsonType, MessageRules};
 
 /// What routing, quota and metering need of a request body, and where in it they stand.

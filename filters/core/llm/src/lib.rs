@@ -40,7 +40,7 @@ pub mod usage;
 
 pub use compare::{between, equal_bytes};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
-pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, RequestHead, read_head};
+pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, OutputBounds, RequestHead, read_head};
 pub use node::Node;
 pub use operation::{NoOperation, Operation};
 pub use outline::AnswerOutline;

@@ -71,7 +71,7 @@ impl Unbounded {
             }
             Self::Output => {
                 "This request is held to a budget, and sets no maximum of output tokens: nobody can say beforehand what it may cost. Set \
-                 max_tokens (max_completion_tokens, max_output_tokens)."
+                 max_tokens (max_completion_tokens, max_output_tokens), or ask an administrator to set the model's default_max_tokens."
             }
             Self::Price => {
                 "This request is held to a budget, and the model has no price: nobody can say beforehand what it may cost. Ask an \

@@ -7,7 +7,7 @@ use weir_host::{Flow, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::{ClientError, RequestError};
 use weir_llm::{Kind, Operation, RequestHead, Schema, read_head};
 
-use crate::{media, models};
+use crate::{media, models, output};
 
 /// Requests refused because too many bodies are held.
 const OVERLOADED: &str = "weir_route_overloaded";
@@ -163,6 +163,7 @@ impl RouteStream {
         let path =
             caller.operation.streams().and_then(|_| host.header_text(Message::Request, ":path")).unwrap_or_default();
         let head = read_head(caller.operation, &path, &body).map_err(invalid_request)?;
+        let (body, head) = self.bound_output(host, caller, &path, body, head)?;
         let stream = head.stream;
         let pool_id = self.choose(caller, body, head)?;
         set(host, POOL_HEADER, &pool_id)?;
@@ -171,6 +172,26 @@ impl RouteStream {
         }
         host.clear_route_cache();
         Ok(())
+    }
+
+    /// The body with a maximum of output tokens as the model has it.
+    fn bound_output(
+        &self,
+        host: &mut dyn Host,
+        caller: &Caller,
+        path: &str,
+        body: Vec<u8>,
+        head: RequestHead,
+    ) -> Result<(Vec<u8>, RequestHead), ClientError> {
+        let bounds = caller.find(&head.model).map(|model| output::bounds(model, &caller.principal)).unwrap_or_default();
+        let Some(bounded) = head.bounded(caller.operation, &body, bounds) else { return Ok((body, head)) };
+        let head = read_head(caller.operation, path, &bounded).map_err(invalid_request)?;
+        set(host, "content-length", &bounded.len().to_string())?;
+        host.set_body(Message::Request, &bounded).map_err(|error| {
+            host.log(Level::Error, &format!("weir.route: the body could not be replaced: {error}"));
+            misconfigured("the body could not be replaced")
+        })?;
+        Ok((bounded, head))
     }
 
     /// Writes what was read into the exchange, also when it is then refused, since the usage record names the model.

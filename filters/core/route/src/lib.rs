@@ -18,6 +18,7 @@
 mod filter;
 mod media;
 mod models;
+mod output;
 #[cfg(test)]
 mod tests;
 

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
-use weir_config::parse;
+use weir_config::{Limit, LimitAction, LimitedModels, Unit, Window, parse};
 use weir_exchange::{Bodies, Catalog, CatalogModel, Exchange, Principal, Shared, WayIn};
 use weir_host::fake::FakeHost;
 use weir_host::{Flow, Host as _, Message, Reply, StreamFilter};
-use weir_llm::Operation;
+use weir_llm::{Operation, OutputBounds};
 
 use crate::{RoutePlugin, RouteStream};
 
@@ -353,4 +353,57 @@ fn a_model_may_require_and_refuse_ways_in() {
     check(&[Key, Token], &[], &[Token], Ok(()));
     check(&[Token], &[Key], &[Token], Ok(()));
     check(&[Workload], &[Key], &[Workload, Token], Err((401, "credential_required")));
+}
+
+#[test]
+fn a_models_bounds_of_output_are_sent_where_a_limit_counts_it_or_more_is_named() {
+    let check = |bounds: (Option<u64>, Option<u64>), limit: Option<Limit>, named: Option<u64>, expect: Option<u64>| {
+        let mut request = Request::chat(&[("content-length", "1")]);
+        request.shared.prepare(|request| {
+            let model = CatalogModel {
+                name: "gpt".into(),
+                pool_id: "pool".into(),
+                output_bounds: OutputBounds { default: bounds.0, most: bounds.1 },
+                ..CatalogModel::default()
+            };
+            request.catalog = Some(Rc::new(Catalog::new(vec![model])));
+            request.principal = Some(Rc::new(Principal {
+                limits: limit.clone().into_iter().map(Rc::new).collect(),
+                ..Principal::default()
+            }));
+        });
+        let mut body = message("gpt");
+        if let Some(named) = named {
+            body["max_tokens"] = json!(named);
+        }
+        assert_eq!(request.send(&body), Flow::Continue);
+        // What is held, what the exchange knows of it and what is announced say the same.
+        let length = request.host.bodies[0].len();
+        let sent: Value = serde_json::from_slice(&request.host.bodies[0]).expect("is JSON");
+        let sent = sent["max_completion_tokens"].as_u64().or(sent["max_tokens"].as_u64());
+        let (known, known_length) = request
+            .shared
+            .read(|exchange| {
+                let body = &exchange.request().body;
+                (body.head.as_ref().and_then(|head| head.max_output_tokens), body.length)
+            })
+            .expect("it is not in use");
+        assert_eq!((sent, known, known_length), (expect, expect, length), "{bounds:?} {limit:?} {named:?}");
+        let announced = request.sent_header("content-length");
+        assert_eq!(announced, Some(if expect == named { "1".into() } else { length.to_string() }));
+    };
+    let money = Limit::new("l", Unit::Money, Window::Always, 7);
+    let requests = Limit { unit: Unit::Requests, ..money.clone() };
+    let warns = Limit { action: LimitAction::Warn, ..money.clone() };
+    let elsewhere = Limit { models: LimitedModels::One("claude".into()), ..money.clone() };
+    check((Some(40), None), Some(money.clone()), None, Some(40));
+    for no_limit in [None, Some(requests), Some(warns), Some(elsewhere)] {
+        check((Some(40), None), no_limit, None, None);
+    }
+    check((Some(40), None), Some(money.clone()), Some(90), Some(90));
+    check((None, None), Some(money.clone()), None, None);
+    // What may be named at most holds whatever the limits are.
+    check((Some(40), Some(60)), None, Some(90), Some(60));
+    check((Some(40), Some(60)), None, None, Some(60));
+    check((Some(40), Some(60)), Some(money), None, Some(40));
 }

@@ -864,6 +864,46 @@ export interface paths {
         patch: operations["update_identity_rule"];
         trace?: never;
     };
+    "/api/v1/admin/limit-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to limits, the latest first: which were reached, which thresholds were passed, and who suddenly used several times as much.
+         *     Each is told once in a window, and once an hour where there is no calendar; a reset has it told again. They are kept for 90 days.
+         */
+        get: operations["list_limit_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/limit-states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of each limit in your scope is used: one item for each limit, and of a limit on each of a kind one for each of which anything was
+         *     counted in the window at hand.
+         */
+        get: operations["list_limit_states"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/limits": {
         parameters: {
             query?: never;
@@ -876,6 +916,23 @@ export interface paths {
         put?: never;
         /** Makes one. */
         post: operations["create_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/limits/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a limit that is not written yet on the requests of the last days: how many of them it would have had no room for. Nothing is written. */
+        post: operations["try_limit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -900,6 +957,61 @@ export interface paths {
         head?: never;
         /** Changes one (RFC 7396): what is absent stays, null takes away. */
         patch: operations["update_limit"];
+        trace?: never;
+    };
+    "/api/v1/admin/limits/{id}/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds to what was spent in the window at hand, or takes off it: what was used past the gateways, or what a provider gave back. */
+        post: operations["adjust_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/limits/{id}/raise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Has a larger amount hold until then, in place of a raise that holds already. The limit stays as it was written. */
+        put: operations["raise_limit"];
+        post?: never;
+        /** Ends a raise before its time. What is used beyond the limit's own amount stays used. */
+        delete: operations["end_raise_of_limit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/limits/{id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has nothing count as spent in the window at hand, nor as unreconciled. What requests under way hold stays theirs, and counts when they are
+         *     over.
+         */
+        post: operations["reset_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/admin/limits/{id}/state": {
@@ -3586,6 +3698,79 @@ export interface components {
          * @enum {string}
          */
         LimitAction: "refuse" | "warn" | "fall_over";
+        /** @description What is added to what was spent. */
+        LimitAdjustment: {
+            /** @description Why, for the audit log: 1 to 500 characters. Absent or null: nobody says. */
+            reason?: string | null;
+            /** @description Of a limit on each of a kind, where it is required: of which one, by its id; of labels the value. */
+            subject_id?: string | null;
+            /**
+             * Format: int64
+             * @description Units that are added to what was spent in the window at hand; with a minus taken off it, at most as many as were spent.
+             */
+            units: number;
+        };
+        /** @description Something that happened. */
+        LimitEvent: {
+            /**
+             * Format: int64
+             * @description The amount that held then; of a spike the mean of the quarter-hours of the day before in which there was anything.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description When it was noticed.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description Immutable.
+             */
+            id: string;
+            /** @description What happened. */
+            kind: components["schemas"]["LimitEventKind"];
+            /**
+             * Format: uuid
+             * @description The limit; null: a spike.
+             */
+            limit_id: string | null;
+            /** @description What the limit is called. */
+            limit_name: string | null;
+            /**
+             * Format: int32
+             * @description Of a threshold, which one.
+             */
+            percent: number | null;
+            /**
+             * @description Of a limit on each of a kind, and of a spike, which one: its id; of labels the value, of models the name. Null: the limit has one
+             *     counter.
+             */
+            subject_id: string | null;
+            /** @description What it is on. */
+            subject_kind: components["schemas"]["SubjectKind"];
+            /**
+             * Format: uuid
+             * @description Whose it is; null: the platform's.
+             */
+            tenant_id: string | null;
+            /** @description What was counted. */
+            unit: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int64
+             * @description Units that were used then.
+             */
+            used: number;
+            /**
+             * Format: date-time
+             * @description The beginning of the window (1970 for one that has none), or of the quarter-hour.
+             */
+            window_start: string;
+        };
+        /**
+         * @description What happened.
+         * @enum {string}
+         */
+        LimitEventKind: "limit_reached" | "threshold" | "spike";
         /** @description So many units of something in each window, for a subject or for each of a kind. All limits that hold for a request must have room for it. */
         LimitPatch: {
             /** @description What becomes of a request for which there is no room. */
@@ -3608,6 +3793,78 @@ export interface components {
             thresholds?: number[];
             /** @description What it counts. */
             unit?: components["schemas"]["LimitUnit"];
+            /**
+             * Format: int32
+             * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             */
+            unreconciled_release_after_s?: number | null;
+            window?: components["schemas"]["LimitWindow"] | null;
+        };
+        /** @description A larger amount until then. */
+        LimitRaise: {
+            /**
+             * Format: int64
+             * @description Units in one window, more than the limit's own amount.
+             */
+            amount: number;
+            /** @description Why, for the audit log: 1 to 500 characters. Absent or null: nobody says. */
+            reason?: string | null;
+            /**
+             * @description Of a limit on each of a kind: for which one, by its id; of labels the value. Absent or null: for all of them. Models are raised
+             *     together.
+             */
+            subject_id?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when: within 366 days.
+             */
+            until: string;
+        };
+        /** @description A larger amount for a time. */
+        LimitRaised: {
+            /**
+             * Format: int64
+             * @description Units.
+             */
+            amount: number;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            until: string;
+        };
+        /** @description That all begins anew. */
+        LimitReset: {
+            /** @description Why, for the audit log: 1 to 500 characters. Absent or null: nobody says. */
+            reason?: string | null;
+            /** @description Of a limit on each of a kind: of which one, by its id; of labels the value. Absent or null: of all of them. */
+            subject_id?: string | null;
+        };
+        /** @description What is decided about a limit. All limits that hold for a request must have room for it. */
+        LimitSettings: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: int64
+             * @description Units in one window, 1 to 10^15; money in micro-dollars.
+             */
+            amount: number;
+            /**
+             * Format: uuid
+             * @description The pool that serves what there is no room for; with `fall_over` only.
+             */
+            fall_over_pool_id?: string | null;
+            /** @description 1 to 100 characters; unique for its owner. */
+            name: string;
+            /** @description Whom or what it holds for. */
+            subject: components["schemas"]["LimitSubject"];
+            /** @description At how many percent of the amount somebody is told, 1 to 100, ascending; at most 10. */
+            thresholds?: number[];
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
@@ -3650,6 +3907,23 @@ export interface components {
         LimitState: {
             /**
              * Format: int64
+             * @description What may be used in the window: the limit's amount, or the raised one.
+             */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description When the window began; null: it has always been, or is the time before now.
+             */
+            began_at: string | null;
+            /**
+             * Format: date-time
+             * @description When all is spent at the rate of the window so far (of one for ever: since the limit was made); null: not in this window, or nobody
+             *     can say.
+             */
+            exhausted_at: string | null;
+            raise: components["schemas"]["LimitRaised"] | null;
+            /**
+             * Format: int64
              * @description The amount without all of these, or 0.
              */
             remaining: number;
@@ -3665,7 +3939,7 @@ export interface components {
             resets_at: string | null;
             /**
              * Format: int64
-             * @description What requests took that are over, rounded up.
+             * @description What requests took that are over, rounded up, and what was adjusted.
              */
             spent: number;
             /**
@@ -3687,6 +3961,108 @@ export interface components {
             kind: components["schemas"]["SubjectKind"];
             /** @description For `label`: `name=value`, or, with `each`, the label's name. */
             value: string | null;
+        };
+        /** @description How much of one counter of a limit is used. */
+        LimitSubjectUsage: {
+            /** @description What becomes of a request for which there is no room. */
+            action: components["schemas"]["LimitAction"];
+            /**
+             * Format: uuid
+             * @description The limit.
+             */
+            limit_id: string;
+            /** @description What the limit is called. */
+            name: string;
+            /** @description How much is used. */
+            state: components["schemas"]["LimitState"];
+            /** @description Of a limit on each of a kind, which one: its id; of labels the value, of models the name. Null: the limit has one counter. */
+            subject_id: string | null;
+            /** @description What it is on. */
+            subject_kind: components["schemas"]["SubjectKind"];
+            /** @description What the subject is called; null: it is the owner, or is there no longer. */
+            subject_name: string | null;
+            /**
+             * Format: uuid
+             * @description Whose it is; null: the platform's.
+             */
+            tenant_id: string | null;
+            /** @description At how many percent of the amount somebody is told. */
+            thresholds: number[];
+            /** @description What it counts. */
+            unit: components["schemas"]["LimitUnit"];
+        };
+        /** @description What the limit would have done, by what requests took in the end. */
+        LimitTrial: {
+            /**
+             * Format: date-time
+             * @description When it would have had none first; null: never.
+             */
+            first_without_room_at: string | null;
+            /**
+             * Format: date-time
+             * @description Since when requests were looked at: later than was asked where there are more than 200,000.
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description Requests in the same time that reached no provider and are not counted: nobody knows what they would have taken.
+             */
+            refused_then: number;
+            /**
+             * Format: int64
+             * @description Requests that the limit would have counted.
+             */
+            requests: number;
+            /** @description Of a limit on each of a kind: those for whom there would have been no room most often, at most 20. Departments are those of now. */
+            subjects: components["schemas"]["LimitTrialSubject"][];
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            to: string;
+            /** @description Whether there are more requests than were looked at. */
+            truncated: boolean;
+            /**
+             * Format: int64
+             * @description Of a limit of money: requests whose price is unknown. They count as nothing here, and a limit that refuses would refuse them.
+             */
+            unpriced: number;
+            /**
+             * Format: int64
+             * @description Of these, those that it would have had no room for: refused, led to the other pool, or warned of, as its `action` says. A gateway
+             *     reserves what a request may take at most until it is over, so it may have room for fewer.
+             */
+            without_room: number;
+        };
+        /** @description A limit that is not written yet. */
+        LimitTrialRequest: {
+            /**
+             * Format: int32
+             * @description Requests of so many days are looked at, 1 to 31. Default 7.
+             */
+            days?: number | null;
+            /** @description The limit. */
+            limit: components["schemas"]["LimitSettings"];
+            /**
+             * Format: uuid
+             * @description Whose it would be; absent or null: the platform's.
+             */
+            tenant_id?: string | null;
+        };
+        /** @description What the limit would have done to one of each. */
+        LimitTrialSubject: {
+            /**
+             * Format: int64
+             * @description Requests of theirs.
+             */
+            requests: number;
+            /** @description Which one, by its id; of labels the value, of models the name. */
+            subject_id: string;
+            /**
+             * Format: int64
+             * @description Of these, those without room.
+             */
+            without_room: number;
         };
         /**
          * @description What a limit counts.
@@ -3813,6 +4189,20 @@ export interface components {
         List_Limit: {
             /** @description In the order of the list. */
             items: components["schemas"]["Limit"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_LimitEvent: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["LimitEvent"][];
+            /** @description Send it as `cursor` for the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description One part of a list. */
+        List_LimitSubjectUsage: {
+            /** @description In the order of the list. */
+            items: components["schemas"]["LimitSubjectUsage"][];
             /** @description Send it as `cursor` for the next part; null at the end. */
             next_cursor: string | null;
         };
@@ -3962,10 +4352,22 @@ export interface components {
              */
             created_at: string;
             /**
+             * Format: int64
+             * @description The most output tokens of a request that names none, where a limit of output tokens, of all tokens or of money holds for it: so much is
+             *     asked for at the provider and reserved. Absent or null: such a request is refused (`cost_not_bounded`).
+             */
+            default_max_tokens: number | null;
+            /**
              * Format: uuid
              * @description UUIDv7, immutable.
              */
             id: string;
+            /**
+             * Format: int64
+             * @description The most output tokens that a request may name: more is lowered to it, and who names none gets it, or the default if that is less.
+             *     Absent or null: anything.
+             */
+            max_tokens_cap: number | null;
             /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
             name: string;
             /** @description Where it is managed. */
@@ -3999,6 +4401,18 @@ export interface components {
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         ModelPatch: {
+            /**
+             * Format: int64
+             * @description The most output tokens of a request that names none, where a limit of output tokens, of all tokens or of money holds for it: so much is
+             *     asked for at the provider and reserved. Absent or null: such a request is refused (`cost_not_bounded`).
+             */
+            default_max_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description The most output tokens that a request may name: more is lowered to it, and who names none gets it, or the default if that is less.
+             *     Absent or null: anything.
+             */
+            max_tokens_cap?: number | null;
             /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
             name?: string;
             /**
@@ -4011,6 +4425,18 @@ export interface components {
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         ModelSpec: {
+            /**
+             * Format: int64
+             * @description The most output tokens of a request that names none, where a limit of output tokens, of all tokens or of money holds for it: so much is
+             *     asked for at the provider and reserved. Absent or null: such a request is refused (`cost_not_bounded`).
+             */
+            default_max_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description The most output tokens that a request may name: more is lowered to it, and who names none gets it, or the default if that is less.
+             *     Absent or null: anything.
+             */
+            max_tokens_cap?: number | null;
             /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
             name: string;
             /**
@@ -4278,6 +4704,18 @@ export interface components {
         };
         /** @description A name that clients ask for, and the pool that serves it. One of the platform's is for all tenants that have none of that name. */
         NewModel: {
+            /**
+             * Format: int64
+             * @description The most output tokens of a request that names none, where a limit of output tokens, of all tokens or of money holds for it: so much is
+             *     asked for at the provider and reserved. Absent or null: such a request is refused (`cost_not_bounded`).
+             */
+            default_max_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description The most output tokens that a request may name: more is lowered to it, and who names none gets it, or the default if that is less.
+             *     Absent or null: anything.
+             */
+            max_tokens_cap?: number | null;
             /** @description The name that clients ask for: 1 to 200 visible ASCII characters; unique for its owner. */
             name: string;
             /**
@@ -15102,6 +15540,194 @@ export interface operations {
             };
         };
     };
+    list_limit_events: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before. */
+                cursor?: string;
+                /** @description Only of this tenant. */
+                tenant_id?: string;
+                /** @description Only of this kind. */
+                kind?: "limit_reached" | "threshold" | "spike";
+                /** @description Only of this limit. */
+                limit_id?: string;
+                /** @description Only what was noticed then or later. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_LimitEvent"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limit_states: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 200. Default 50. */
+                limit?: number;
+                /** @description `next_cursor` of the part before. */
+                cursor?: string;
+                /** @description Only of this tenant's limits. */
+                tenant_id?: string;
+                /** @description Only of this limit. */
+                limit_id?: string;
+                /** @description Only of limits on this kind. */
+                subject_kind?: "platform" | "tenant" | "department" | "user" | "service_account" | "api_key" | "model" | "route" | "label";
+                /** @description Only of limits of this unit. */
+                unit?: "requests" | "input_tokens" | "output_tokens" | "total_tokens" | "concurrent_requests" | "cost_microusd";
+                /** @description Of limits on each of a kind, only this one, by its id; of labels the value, of models the name. */
+                subject_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_LimitSubjectUsage"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_limits: {
         parameters: {
             query?: {
@@ -15227,6 +15853,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Limit"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitTrialRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitTrial"];
                 };
             };
             /** @description The request is malformed. */
@@ -15804,6 +16591,642 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Limit"];
                 };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjust_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitAdjustment"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    raise_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRaise"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body's content type is not JSON. */
+            415: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_raise_of_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+                /** @description With a limit on each of a kind: of which one, by its id; of labels the value. */
+                subject_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No session. */
+            401: {
+                headers: {
+                    /** @description That a bearer token is wanted. */
+                    "www-authenticate"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it. */
+            403: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not for this caller. */
+            404: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A name is taken, or something refers to it. */
+            409: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong. */
+            422: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the control plane. */
+            500: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The control plane has too much to do, or the database does not answer. Try again. */
+            503: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_limit: {
+        parameters: {
+            query?: {
+                /** @description Whose it is, by the tenant's name or id, where several are called so. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or its name (of a user, the address). */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitReset"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is malformed. */
             400: {
