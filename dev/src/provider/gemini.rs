@@ -196,7 +196,9 @@ fn forced_tool(body: &Value) -> Result<Option<Tool>, Refusal> {
     let function =
         function.ok_or_else(|| Refusal::invalid("tool_config", "allowed_function_names: no such function"))?;
     let name = function["name"].as_str().unwrap_or_default().to_owned();
-    Ok(Some(Tool { name, schema: function["parametersJsonSchema"].clone() }))
+    // Either of Protocol Buffers' names for it.
+    let schema = ["parametersJsonSchema", "parameters_json_schema"].iter().find_map(|name| function.get(*name));
+    Ok(Some(Tool { name, schema: schema.cloned().unwrap_or_default() }))
 }
 
 fn part(answer: &Answer) -> Value {

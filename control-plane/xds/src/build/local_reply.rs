@@ -218,7 +218,7 @@ fn rule(schema: Schema, is_below: &dyn Fn(&str) -> String) -> String {
         longer.fold(is_below(prefix), |own, other| format!("({own} && !{})", is_below(other)))
     });
     let mut rules: Vec<String> = own.collect();
-    if let Some((header, _)) = schema.version_header() {
+    if let Some(header) = schema.client_header() {
         let nobodys: Vec<String> = prefixes(&|_| true).iter().map(|prefix| format!("!{}", is_below(prefix))).collect();
         rules.push(format!("'{header}' in request.headers && {}", nobodys.join(" && ")));
     }
@@ -286,7 +286,7 @@ mod tests {
             for prefix in schema.path_prefixes() {
                 assert!(rule.contains(&format!("<{prefix}>")), "{rule}");
             }
-            if let Some((header, _)) = schema.version_header() {
+            if let Some(header) = schema.client_header() {
                 assert!(rule.contains(&format!("'{header}' in request.headers && !<")), "{rule}");
             }
         }

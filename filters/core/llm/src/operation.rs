@@ -183,6 +183,7 @@ mod tests {
         check("POST", "/v1beta/models/:generateContent", "", Err(NoOperation::WrongMethod { takes: "GET" }));
         check("POST", "/v1beta/models/m:unheardOf", "", Err(NoOperation::WrongMethod { takes: "GET" }));
         check("GET", "/v1beta/models", "", Ok((Kind::ListModels, "gemini")));
+        check("GET", "/v1/models", "x-goog-api-key", Ok((Kind::ListModels, "gemini")));
         check("GET", "/v1beta/models/m", "", Ok((Kind::GetModel, "gemini")));
     }
 

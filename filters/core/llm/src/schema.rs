@@ -53,7 +53,7 @@ impl Schema {
 
     /// The schema whose clients alone send a header that is there.
     pub(crate) fn by_header(has_header: &dyn Fn(&str) -> bool) -> Option<Self> {
-        Self::all().find(|schema| schema.version_header().is_some_and(|(name, _)| has_header(name)))
+        Self::all().find(|schema| schema.client_header().is_some_and(has_header))
     }
 }
 

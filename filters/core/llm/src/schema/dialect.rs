@@ -174,6 +174,11 @@ pub trait Dialect: Debug + Sync {
         None
     }
 
+    /// The header by which a client of this schema is known where two have one path.
+    fn client_header(&self) -> Option<&'static str> {
+        self.version_header().map(|(name, _)| name)
+    }
+
     /// Paths of a client below which errors are in this schema, also where there is no operation. The longest one that fits counts.
     fn path_prefixes(&self) -> &'static [&'static str];
 

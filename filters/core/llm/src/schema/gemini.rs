@@ -53,9 +53,8 @@ const ENDPOINTS: &[Endpoint] = &[
         streams: Some(true),
         ..Endpoint::of(Kind::Chat, "POST", MODELS, "generate_content")
     },
-    // Below /v1 the list is another schema's.
-    Endpoint { versions: &["/v1beta"], ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
-    Endpoint { versions: &["/v1beta"], ..Endpoint::of(Kind::GetModel, "GET", MODELS, "models") },
+    Endpoint { versions: VERSIONS, ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
+    Endpoint { versions: VERSIONS, ..Endpoint::of(Kind::GetModel, "GET", MODELS, "models") },
 ];
 
 static CHAT_HEAD: HeadRules = HeadRules {
@@ -102,6 +101,10 @@ impl Dialect for Gemini {
 
     fn endpoints(&self) -> &'static [Endpoint] {
         ENDPOINTS
+    }
+
+    fn client_header(&self) -> Option<&'static str> {
+        Some("x-goog-api-key")
     }
 
     fn path_prefixes(&self) -> &'static [&'static str] {
