@@ -93,6 +93,14 @@ pub enum SubjectKind {
 }
 
 impl SubjectKind {
+    /// Whether one of these is counted by its id; others by what they are called, which may look like anybody's id.
+    pub fn is_counted_by_id(self) -> bool {
+        match self {
+            Self::Tenant | Self::Department | Self::User | Self::ServiceAccount | Self::ApiKey => true,
+            Self::Platform | Self::Model | Self::Route | Self::Label => false,
+        }
+    }
+
     /// The fixed name.
     pub fn name(self) -> &'static str {
         match self {

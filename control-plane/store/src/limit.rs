@@ -139,7 +139,7 @@ pub(crate) struct LimitGrant {
 }
 
 impl LimitGrant {
-    /// A limit that does not exist is refused for as long as the window lasts.
+    /// A limit that does not exist, or a counter that is nobody's at the moment, is refused for a while: a user's label may come back.
     pub(crate) fn answer(&self, demand: &QuotaDemand) -> QuotaGrant {
         QuotaGrant {
             counter: demand.counter.clone(),
@@ -148,9 +148,9 @@ impl LimitGrant {
             remaining: self.remaining,
             limit: self.whole,
             ask_again_ms: match (self.granted, self.whole, self.pending) {
-                (1.., ..) | (_, 0, _) => 0,
-                (0, _, true) => ASK_AGAIN_MS,
-                (0, _, false) => ASK_LATER_MS,
+                (1.., ..) => 0,
+                (0, 1.., true) => ASK_AGAIN_MS,
+                (0, ..) => ASK_LATER_MS,
             },
         }
     }

@@ -328,3 +328,19 @@ async fn a_model_says_how_much_its_answers_may_have() {
     patch(&changed["revision"], json!({"default_max_tokens": null, "max_tokens_cap": null})).await.expect(200);
     assert_eq!(bounds().await, (None, None));
 }
+
+/// A label's value is what its owner wrote, and may be anybody's id.
+#[tokio::test]
+async fn what_is_counted_by_a_label_shows_nobodys_name() {
+    let limited =
+        limited(json!({"subject": {"kind": "label", "value": "team", "each": true}, "unit": "requests"})).await;
+    let other = furnish(&limited.platform, "b").await;
+    let foreign = id(&other.api_key);
+    limited.post("adjust", json!({"subject_id": foreign, "units": 1})).await;
+    let states = limited.platform.get("limit-states").await.expect(200).json;
+    let state = &states["items"][0];
+    assert_eq!(state["subject_name"], json!(foreign), "{states}");
+    let long = json!({"subject_id": "x".repeat(801), "units": 1});
+    let refused = limited.platform.post(&format!("{}/adjust", limited.path), long).await;
+    refused.problem(422, "invalid_fields").field("subject_id");
+}

@@ -103,6 +103,10 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("assign_discovered", "service_account_id", 404, None),
     ("assign_discovered", "department_id", 404, None),
     ("test_guardrails", "profile", 422, Some("profile")),
+    ("try_limit", "tenant_id", 404, None),
+    // Nothing is written, and only the tenant's own records are looked at.
+    ("try_limit", "limit.subject.id", 200, None),
+    ("try_limit", "limit.fall_over_pool_id", 422, Some("fall_over_pool_id")),
     // Only the platform writes tenants.
     ("create_tenant", "guardrail_profile_id", 404, None),
     ("update_tenant", "guardrail_profile_id", 403, None),
@@ -218,6 +222,12 @@ async fn a_list_never_shows_what_is_anothers_whatever_it_is_filtered_by() {
                 "resource_type" => "resource_type=model".to_owned(),
                 "resource_id" => format!("resource_id={}", id(&a.model)),
                 "from" => "from=2020-01-01T00:00:00Z".to_owned(),
+                "since" => "since=2020-01-01T00:00:00Z".to_owned(),
+                "limit_id" => format!("limit_id={}", id(&a.limit)),
+                "subject_id" => format!("subject_id={}", id(&a.user)),
+                "subject_kind" => "subject_kind=tenant".to_owned(),
+                "kind" => "kind=limit_reached".to_owned(),
+                "unit" => "unit=requests".to_owned(),
                 "to" => "to=2100-01-01T00:00:00Z".to_owned(),
                 other => panic!("how does {other} of {} filter?", operation.id),
             });

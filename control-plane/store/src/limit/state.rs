@@ -18,6 +18,9 @@ use crate::{LIMIT, Store, StoreError};
 /// How long a window must have run until its rate says something.
 const SHORTEST_RATED: TimeDelta = TimeDelta::minutes(1);
 
+/// The longest name of a counter that may be changed, in bytes: longer than any that is counted.
+const LONGEST_MEMBER: usize = 800;
+
 /// Limits whose counters are looked for at once.
 const LIMITS_AT_ONCE: i64 = 200;
 
@@ -188,7 +191,7 @@ impl Store {
         let subject: LimitSubject = serde_json::from_value(stored.spec.get("subject").cloned().unwrap_or_default())
             .map_err(|_| StoreError::Corrupt("a limit's subject"))?;
         let member = match (subject.each, member) {
-            (true, Some(member)) if !member.is_empty() && !member.contains('\0') => member,
+            (true, Some(member)) if (1..=LONGEST_MEMBER).contains(&member.len()) && !member.contains('\0') => member,
             (true, Some(_)) => return Err(StoreError::invalid("subject_id", "there is no such subject")),
             (true, None) => {
                 return Err(StoreError::invalid("subject_id", "is required: each has a counter of its own"));
@@ -307,7 +310,9 @@ impl Store {
         asked: &[AskedRow],
         counters: &[CounterRow],
     ) -> Result<HashMap<Uuid, String>, StoreError> {
-        let members = counters.iter().filter_map(|counter| counter.member.parse::<Uuid>().ok());
+        let kind_of = |id: Uuid| asked.iter().find(|limit| limit.id == id).map(|limit| limit.subject.0.kind);
+        let by_id = |counter: &&CounterRow| kind_of(counter.limit_id).is_some_and(SubjectKind::is_counted_by_id);
+        let members = counters.iter().filter(by_id).filter_map(|counter| counter.member.parse::<Uuid>().ok());
         let ids: Vec<Uuid> = asked.iter().filter_map(|limit| limit.subject.0.id).chain(members).collect();
         let rows: Vec<(Uuid, String)> = sqlx::query_as(
             "SELECT id, name FROM tenants WHERE id = ANY($1) UNION ALL SELECT id, name FROM departments WHERE id = ANY($1)
@@ -330,7 +335,10 @@ impl AskedRow {
         now: DateTime<Utc>,
     ) -> Result<LimitSubjectState, StoreError> {
         let subject = &self.subject.0;
-        let id = if subject.each { counter.member.parse().ok() } else { subject.id };
+        let id = match subject.each {
+            true => counter.member.parse().ok().filter(|_| subject.kind.is_counted_by_id()),
+            false => subject.id,
+        };
         let named = id.and_then(|id| names.get(&id).cloned());
         // Labels and models are counted by what they are called.
         let text = if subject.each { Some(counter.member.clone()) } else { subject.value.clone() };
