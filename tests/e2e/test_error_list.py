@@ -77,7 +77,8 @@ def codes_of_envoy() -> Codes:
     codes: Codes = defaultdict(set)
     text = (REPOSITORY / "envoy/bootstrap.yaml").read_text()
     for mapper in text.split("- filter:\n")[1:]:
-        code = re.search(r'"code":"(\w+)"', mapper)[1]
+        # Gemini's clients read it as the reason.
+        code = re.search(r'"(?:code|reason)":"(\w+)"', mapper)[1]
         statuses = re.findall(r"response\.code == (\d+)|status_code: (\d+)", mapper)
         codes[code] |= {int(one or other) for one, other in statuses}
     return codes

@@ -32,7 +32,9 @@ def limit(world, key, unit: str, amount: int, **fields) -> str:
 
 
 def state(world, limit_id: str) -> dict[str, int]:
-    return json.loads(world.admin.text_of(f"limits/{limit_id}/state"))
+    """What is used of a limit, and when it begins anew."""
+    told = json.loads(world.admin.text_of(f"limits/{limit_id}/state"))
+    return {name: told[name] for name in ["spent", "reserved", "unreconciled", "remaining", "resets_at"]}
 
 
 def all_at_once(world, key, requests: int) -> list[httpx.Response]:
