@@ -115,7 +115,7 @@ test("a tenant, its provider, pool, model and key: the app's first call works", 
 });
 
 test("members are moved with the mouse, too", async () => {
-  const pool = (await machine.get("pools")).items.find(({ name }) => name === "Pool of two");
+  const pool = (await machine.get("pools?q=Pool%20of%20two")).items.find(({ name }) => name === "Pool of two");
   await page.goto(`/pools/${pool.id}`);
   const rows = page.getByRole("grid").getByRole("row");
   await rows.first().waitFor();
