@@ -44,6 +44,12 @@ test("a limit is made, and what it lacks is said at the field", () =>
     await until("only the time zone is wrong", async () => (await wrong.count()) === 1);
     assert.equal(await page.getByLabel("Time zone").getAttribute("aria-invalid"), "true");
     await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByLabel("Tell at, percent").fill("50, 101");
+    await button(page, "Try it").click();
+    await page.getByText("Whole numbers from 1 to 100").waitFor();
+    await page.getByLabel("Tell at, percent").fill("50, 90");
+    await button(page, "Try it").click();
+    await page.getByText(/^There would have been no room for 0 of [\d,]+ requests\.$/).waitFor();
     await expectAccessible(page);
     await button(page, "Create").click();
     await page
@@ -104,4 +110,77 @@ test("the list of models says who serves them, also behind the first pools", asy
       .waitFor();
     await expectAccessible(page);
   });
+});
+
+test("a limit that is used up is raised, begins anew and is adjusted, each by a dialog", () =>
+  withPage(desktop, async (page) => {
+    const key = await make("api-keys", { name: "raised key" });
+    const limit = await make("limits", {
+      name: "One request",
+      subject: { kind: "api_key", id: key.id },
+      unit: "requests",
+      window: { kind: "calendar", period: "year" },
+      amount: 1,
+      action: "refuse",
+    });
+    const status = async () => (await chat("gpt-4o", { key: key.key })).status;
+    await until("it is used up", async () => (await status()) === 429);
+    await visit(page, `/limits/${limit.id}`);
+    const used = page.getByRole("region", { name: "Used" });
+    const dialog = page.getByRole("dialog");
+    await button(used, "Raise for a time").click();
+    await dialog.getByLabel("Amount").fill("1");
+    await button(dialog, "Raise for a time").click();
+    await dialog.getByText("Enter more than the limit's own amount.").waitFor();
+    await dialog.getByLabel("Amount").fill("3");
+    await dialog.getByLabel("Reason").fill("the demonstration");
+    await expectAccessible(page);
+    await button(dialog, "Raise for a time").click();
+    await used.getByText(/^Raised to 3 until .*the demonstration$/).waitFor();
+    await until("there is room", async () => (await status()) === 200);
+    await until("that is used up, too", async () => (await status()) === 429);
+
+    await button(used, "Reset").click();
+    await button(dialog, "Reset").click();
+    await until("it begins anew", async () => (await status()) === 200);
+    await button(used, "Adjust").click();
+    await dialog.getByLabel("Amount to add").fill("0");
+    await button(dialog, "Adjust").click();
+    await dialog.getByText("An amount other than 0").waitFor();
+    await dialog.getByLabel("Amount to add").fill("3");
+    await expectAccessible(page);
+    await button(dialog, "Adjust").click();
+    await dialog.waitFor({ state: "detached" });
+    await until("what was added counts", async () => (await status()) === 429);
+
+    await button(used, "Raise for a time").click();
+    await button(dialog, "End the raise").click();
+    await used.getByText(/^Raised to 3/).waitFor({ state: "detached" });
+    await expectAccessible(page);
+  }));
+
+test("of a limit on each of a kind the page says who has used how much", async () => {
+  const key = await make("api-keys", { name: "counted key" });
+  const limit = await make("limits", {
+    name: "Each key a year",
+    subject: { kind: "api_key", each: true },
+    unit: "requests",
+    window: { kind: "calendar", period: "year" },
+    amount: AMOUNT,
+    action: "refuse",
+  });
+  await until("the key is served", async () => (await chat("gpt-4o", { key: key.key })).status === 200);
+  for (const options of [desktop, phone]) {
+    await withPage(options, async (page) => {
+      await visit(page, `/limits/${limit.id}`);
+      const row = page
+        .getByRole("region", { name: "Who has used how much" })
+        .getByRole("row")
+        .filter({ hasText: "counted key" });
+      await row.getByText(/^9\d\d$/).waitFor();
+      await button(row, "Raise for a time: counted key").waitFor();
+      await expectAccessible(page);
+      assert.ok((await tooWide(page)) <= 0);
+    });
+  }
 });

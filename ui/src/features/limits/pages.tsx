@@ -1,11 +1,13 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type Control, useWatch } from "react-hook-form";
 import { z } from "zod";
+import { ApiProblem } from "../../api/client";
 import { useIdentity } from "../../api/identity";
 import { type Item, type ResourceName, type Resources, useList } from "../../api/resources";
 import { DataTable } from "../../design/DataTable";
 import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
+import { showAtFields } from "../../design/fieldErrors";
 import { useFilters } from "../../design/filters";
 import { microDollars, typedDollars } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -19,6 +21,9 @@ import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Burndown, Unpriced } from "./Burndown";
+import { Events } from "./Events";
+import { Subjects } from "./Subjects";
+import { Try } from "./Try";
 
 const { common, limits: words } = texts;
 type Limit = Item<"limits">;
@@ -104,9 +109,18 @@ const schema = z
     seconds: z.string(),
     action: z.string(),
     fall_over_pool_id: z.string(),
+    thresholds: z
+      .string()
+      .refine((text) => percents(text).every((percent) => percent >= 1 && percent <= 100), words.thresholdsWrong),
   })
   .refine((form) => (unitsOf(form) ?? 0) > 0, { path: ["amount"], error: words.amountWrong });
 type Values = z.infer<typeof schema>;
+
+/** Percents as they are typed; what is none is not a number. */
+function percents(text: string): number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  return parts.filter(Boolean).map((part) => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
+}
 
 /** The amount in the limit's unit; undefined: it is none. */
 function unitsOf({ unit, amount }: { unit: string; amount: string }): number | undefined {
@@ -142,6 +156,7 @@ function settingsFrom(form: Values): Resources["limits"]["patch"] {
     window: windowFrom(form),
     action: form.action,
     fall_over_pool_id: form.action === "fall_over" ? form.fall_over_pool_id || null : null,
+    thresholds: percents(form.thresholds),
   };
   return settings as Resources["limits"]["patch"];
 }
@@ -153,6 +168,17 @@ function newFrom(form: Values): Resources["limits"]["create"] {
   const whole = { tenant_id: form.tenant_id || null, ...settings, window: window && Object.fromEntries(window) };
   return whole as Resources["limits"]["create"];
 }
+
+/** What the API's fields are called in the form. */
+const FIELD_NAMES = {
+  subject: "kind",
+  "subject.id": "subject_id",
+  "subject.value": "value",
+  "window.seconds": "seconds",
+  "window.time_zone": "time_zone",
+  "window.start_day": "start_day",
+  "window.period": "period",
+};
 
 export function NewLimitPage() {
   return (
@@ -168,8 +194,9 @@ export function LimitPage() {
       {(limit) => (
         <Page title={limit.name} width="form">
           <Unpriced limit={limit} />
-          {!limit.subject.each && <Burndown limit={limit} />}
+          {limit.subject.each ? <Subjects limit={limit} /> : <Burndown limit={limit} />}
           <LimitForm key={limit.id} limit={limit} />
+          <Events limit={limit} />
         </Page>
       )}
     </ItemOf>
@@ -198,6 +225,7 @@ function LimitForm({ limit }: { limit?: Limit }) {
       seconds: String(item?.window?.kind === "sliding" ? item.window.seconds : 60),
       action: item?.action ?? "refuse",
       fall_over_pool_id: item?.fall_over_pool_id ?? "",
+      thresholds: item?.thresholds.join(", ") ?? "",
     };
   };
   return (
@@ -211,31 +239,37 @@ function LimitForm({ limit }: { limit?: Limit }) {
       toForm={toForm}
       toCreate={newFrom}
       toPatch={settingsFrom}
-      fieldNames={{
-        subject: "kind",
-        "subject.id": "subject_id",
-        "subject.value": "value",
-        "window.seconds": "seconds",
-        "window.time_zone": "time_zone",
-        "window.start_day": "start_day",
-        "window.period": "period",
-      }}
+      fieldNames={FIELD_NAMES}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.limits as never });
       }}
       onRemoved={() => void navigate({ to: paths.limits as never })}
     >
-      {({ control }) => (
+      {({ control, trigger, getValues, setError }) => (
         <>
           {isPlatform && !limit && <OwnerField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} autoFocus={!limit} />
           <SubjectFields control={control} />
           <AmountFields control={control} />
+          <Try
+            read={async () => {
+              if (!(await trigger())) return undefined;
+              const { tenant_id, ...rest } = newFrom(getValues());
+              return { tenant_id, limit: rest };
+            }}
+            onRefused={(problem) => showAtFields({ setError }, inTheLimit(problem), getValues(), FIELD_NAMES)}
+          />
         </>
       )}
     </ResourceForm>
   );
+}
+
+/** What is said of the limit that is tried, as it is said of one that is saved. */
+function inTheLimit({ status, code, message, fields }: ApiProblem): ApiProblem {
+  const own = fields.map(({ field, reason }) => ({ field: field.replace(/^limit\./, ""), reason }));
+  return new ApiProblem(status, code, message, own);
 }
 
 function SubjectFields({ control }: { control: Control<Values> }) {
@@ -300,6 +334,14 @@ function AmountFields({ control }: { control: Control<Values> }) {
         />
       )}
       <SelectField control={control} name="action" label={words.action} options={optionsOf(words.actions)} />
+      <TextField
+        control={control}
+        name="thresholds"
+        label={words.thresholds}
+        help={words.thresholdsHelp}
+        inputMode="text"
+        optional
+      />
       {action === "fall_over" && (
         <PickerField
           resource="pools"

@@ -1,0 +1,220 @@
+import { zodResolver } from "@hookform/resolvers/zod";
+import { useState } from "react";
+import { type DefaultValues, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
+import { z } from "zod";
+import { ApiProblem } from "../../api/client";
+import type { Limit, LimitState } from "../../api/limits";
+import { Button } from "../../design/Button";
+import { Dialog } from "../../design/Dialog";
+import { TextField } from "../../design/Fields";
+import { showAtFields } from "../../design/fieldErrors";
+import { fromLocalInput, toLocalInput, typedDollars } from "../../design/format";
+import { amountOf } from "../../design/limits";
+import { Notice } from "../../design/States";
+import { toast } from "../../design/Toasts";
+import { texts } from "../../texts";
+import { type Change, signedUnits, unitsOf, useChange } from "./change";
+
+const { common, limits } = texts;
+const words = limits.changes;
+const DAY_MS = 86_400_000;
+
+interface Of {
+  limit: Limit;
+  state: LimitState;
+  /** Of a limit on each of a kind: of which one. */
+  subjectId?: string;
+}
+
+/** What can be done about a limit for a time: a larger amount, a new beginning, a correction. */
+export function Changes({ limit, state, subjectId, name }: Of & { name?: string }) {
+  const [open, setOpen] = useState<Change>();
+  const of = { limit, state, subjectId, onClose: () => setOpen(undefined) };
+  const label = (action: string) => (name ? words.of(action, name) : undefined);
+  return (
+    <div className="flex flex-wrap gap-2">
+      <Button aria-label={label(words.raise)} onPress={() => setOpen("raise")}>
+        {words.raise}
+      </Button>
+      {limit.unit !== "concurrent_requests" && (
+        <>
+          <Button aria-label={label(words.reset)} onPress={() => setOpen("reset")}>
+            {words.reset}
+          </Button>
+          <Button aria-label={label(words.adjust)} onPress={() => setOpen("adjust")}>
+            {words.adjust}
+          </Button>
+        </>
+      )}
+      {open === "raise" && <RaiseDialog {...of} />}
+      {open === "reset" && <ResetDialog {...of} />}
+      {open === "adjust" && <AdjustDialog {...of} />}
+    </div>
+  );
+}
+
+const reason = z.string().max(500, words.reasonTooLong);
+type Closing = Of & { onClose: () => void };
+
+function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
+  const { raise } = state;
+  const end = useChange("end_raise", limit.id);
+  const amount = raise?.amount ?? limit.amount;
+  const schema = z.object({
+    amount: z.string().refine((text) => (unitsOf(limit.unit, text) ?? 0) > limit.amount, words.notMore),
+    until: z.string().min(1, common.required),
+    reason,
+  });
+  const until = raise?.until ?? new Date(Date.now() + DAY_MS).toISOString();
+  return (
+    <ChangeDialog
+      change="raise"
+      limit={limit}
+      schema={schema}
+      values={{
+        amount: limit.unit === "cost_microusd" ? typedDollars(amount) : String(amount),
+        until: toLocalInput(until),
+        reason: raise?.reason ?? "",
+      }}
+      toBody={(form) => ({
+        subject_id: subjectId,
+        amount: unitsOf(limit.unit, form.amount),
+        until: fromLocalInput(form.until),
+        reason: form.reason.trim() || undefined,
+      })}
+      onClose={onClose}
+      instead={
+        raise && {
+          label: words.endRaise,
+          send: () => end.mutateAsync({ subject_id: subjectId }),
+          done: words.raiseEnded,
+        }
+      }
+    >
+      {({ control }) => (
+        <>
+          <TextField
+            control={control}
+            name="amount"
+            label={limits.amount}
+            help={words.raiseHelp(amountOf(limit, limit.amount))}
+            inputMode="decimal"
+            autoFocus
+          />
+          <TextField control={control} name="until" label={words.until} help={words.untilHelp} type="datetime-local" />
+          <TextField control={control} name="reason" label={words.reason} help={words.reasonHelp} optional />
+        </>
+      )}
+    </ChangeDialog>
+  );
+}
+
+function ResetDialog({ limit, subjectId, onClose }: Closing) {
+  return (
+    <ChangeDialog
+      change="reset"
+      limit={limit}
+      schema={z.object({ reason })}
+      values={{ reason: "" }}
+      toBody={(form) => ({ subject_id: subjectId, reason: form.reason.trim() || undefined })}
+      onClose={onClose}
+    >
+      {({ control }) => (
+        <TextField control={control} name="reason" label={words.reason} help={words.reasonHelp} optional />
+      )}
+    </ChangeDialog>
+  );
+}
+
+function AdjustDialog({ limit, subjectId, onClose }: Closing) {
+  const isUnits = (text: string) => signedUnits(limit.unit, text) !== undefined;
+  return (
+    <ChangeDialog
+      change="adjust"
+      limit={limit}
+      schema={z.object({ units: z.string().refine(isUnits, words.unitsWrong), reason })}
+      values={{ units: "", reason: "" }}
+      toBody={(form) => ({
+        subject_id: subjectId,
+        units: signedUnits(limit.unit, form.units),
+        reason: form.reason.trim() || undefined,
+      })}
+      onClose={onClose}
+    >
+      {({ control }) => (
+        <>
+          <TextField
+            control={control}
+            name="units"
+            label={words.units}
+            help={words.unitsHelp}
+            inputMode="text"
+            autoFocus
+          />
+          <TextField control={control} name="reason" label={words.reason} help={words.reasonHelp} optional />
+        </>
+      )}
+    </ChangeDialog>
+  );
+}
+
+function ChangeDialog<F extends FieldValues>({
+  change,
+  limit,
+  schema,
+  values,
+  toBody,
+  onClose,
+  instead,
+  children,
+}: {
+  change: Exclude<Change, "end_raise">;
+  limit: Limit;
+  schema: z.ZodType<F, F>;
+  values: F;
+  toBody: (form: F) => Record<string, unknown>;
+  onClose: () => void;
+  /** What can be done instead. */
+  instead?: { label: string; send: () => Promise<unknown>; done: string } | null;
+  children: (form: UseFormReturn<F>) => React.ReactNode;
+}) {
+  const [failure, setFailure] = useState<string>();
+  const send = useChange(change, limit.id);
+  const form = useForm<F>({ resolver: zodResolver(schema), defaultValues: values as DefaultValues<F> });
+  const [isSending, setSending] = useState(false);
+  const act = async (what: () => Promise<unknown>, done: string) => {
+    setFailure(undefined);
+    setSending(true);
+    try {
+      await what();
+      toast(done);
+      onClose();
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) throw error;
+      setFailure(showAtFields(form, error, form.getValues()));
+    } finally {
+      setSending(false);
+    }
+  };
+  const submit = form.handleSubmit((entered) => act(() => send.mutateAsync(toBody(entered)), words.done[change]));
+  return (
+    <Dialog title={words.of(words[change], limit.name)} isOpen onClose={onClose}>
+      <form onSubmit={submit} noValidate className="grid gap-4">
+        {failure && <Notice tone="bad">{failure}</Notice>}
+        <p className="text-sm text-ink-soft">{words.leads[change]}</p>
+        {children(form)}
+        <div className="flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
+          <Button onPress={onClose}>{common.cancel}</Button>
+          {instead && (
+            <Button isDisabled={isSending} onPress={() => void act(instead.send, instead.done)}>
+              {instead.label}
+            </Button>
+          )}
+          <Button kind="primary" type="submit" isDisabled={isSending}>
+            {words[change]}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
