@@ -186,7 +186,9 @@ impl QuotaStream {
         if self.reservation.is_complete() {
             return self.admit();
         }
-        if !self.leases.wait(host.stream(), self.reservation.lacking()) {
+        // Who goes on without an answer does so at once.
+        let is_patient = self.config.fail_mode == FailMode::Closed && !self.reservation.only_warns();
+        if !self.leases.wait(host.stream(), self.reservation.lacking(), is_patient) {
             return self.without_answer(host, "too many requests wait for leases");
         }
         self.waits = true;

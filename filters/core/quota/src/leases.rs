@@ -27,6 +27,11 @@ const NOBODY_HOLDS_MS: u32 = 1000;
 /// Added to a call's own deadline before it is made again.
 const GRACE_MS: u64 = 1000;
 
+/// The gRPC status of a control plane that cannot be reached, as while it is started anew, and how long requests wait then that would
+/// else be refused: it is asked again on every tick. Once it is away for longer, they are refused at once.
+const UNAVAILABLE: u32 = 14;
+const RIDES_OUT: Micros = 5_000_000;
+
 /// The gRPC status of a control plane that does not know a call, and how long it is not called then: what it grants is granted for
 /// good, so nothing is given back.
 const UNIMPLEMENTED: u32 = 12;
@@ -107,6 +112,8 @@ struct State {
     holder: Option<String>,
     consumption: Consumption,
     calls: Vec<Asked>,
+    /// While the control plane cannot be reached.
+    outage: Option<Outage>,
     /// In the order in which they came.
     waiting: Vec<Waiting>,
     woken: VecDeque<StreamId>,
@@ -127,6 +134,26 @@ struct Over {
     took: u64,
 }
 
+/// The control plane could not be reached.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    since: Micros,
+    last_seen: Micros,
+}
+
+impl Outage {
+    /// It could not be reached now. One that nobody has seen for as long as is waited is over.
+    fn seen(outage: Option<Self>, now: Micros) -> Self {
+        let since =
+            outage.filter(|outage| now.saturating_sub(outage.last_seen) < RIDES_OUT).map_or(now, |outage| outage.since);
+        Self { since, last_seen: now }
+    }
+
+    fn is_ridden_out(&self, now: Micros) -> bool {
+        now.saturating_sub(self.since) < RIDES_OUT
+    }
+}
+
 /// A call that is not answered yet.
 #[derive(Debug)]
 struct Asked {
@@ -141,6 +168,7 @@ struct Asked {
 #[derive(Debug)]
 struct Waiting {
     stream: StreamId,
+    is_patient: bool,
     lacks: Vec<Lack>,
 }
 
@@ -188,13 +216,13 @@ impl Leases {
         !over.is_empty()
     }
 
-    /// Has a stream wait for these. `false`: too many wait.
-    pub(crate) fn wait(&self, stream: StreamId, lacks: Vec<Lack>) -> bool {
+    /// Has a stream wait for these. `is_patient`: also while the control plane cannot be reached for a moment. `false`: too many wait.
+    pub(crate) fn wait(&self, stream: StreamId, lacks: Vec<Lack>, is_patient: bool) -> bool {
         self.with(|state| {
             if state.waiting.len() >= MOST_WAITING {
                 return false;
             }
-            state.waiting.push(Waiting { stream, lacks });
+            state.waiting.push(Waiting { stream, is_patient, lacks });
             true
         })
     }
@@ -205,14 +233,20 @@ impl Leases {
     }
 
     /// Asks for all that streams wait for and nobody has asked for yet. `by`: the stream that `host` stands for, if any. What
-    /// cannot be asked for fails at once: the streams that want it are woken.
+    /// cannot be asked for fails at once: the streams that want it are woken. While the control plane cannot be reached for a moment,
+    /// no stream asks for others that wait for it.
     pub(crate) fn ask(&self, host: &mut dyn Base, config: &QuotaConfig, by: Option<StreamId>) {
         self.with(|state| {
             let now = host.now();
             state.calls.retain(|asked| now < asked.deadline);
+            let is_ridden_out = state.outage.is_some_and(|outage| outage.is_ridden_out(now));
+            let is_left =
+                |waiting: &Waiting| is_ridden_out && by.is_some_and(|by| by != waiting.stream || waiting.is_patient);
             let asked: HashSet<&CounterWindow> = state.calls.iter().flat_map(|asked| &asked.windows).collect();
             let mut lacking: BTreeMap<&CounterWindow, Wanted> = BTreeMap::new();
-            for Lack { window, units } in state.waiting.iter().flat_map(|waiting| &waiting.lacks) {
+            for Lack { window, units } in
+                state.waiting.iter().filter(|waiting| !is_left(waiting)).flat_map(|waiting| &waiting.lacks)
+            {
                 if !asked.contains(window) {
                     let wanted = lacking.entry(window).or_insert(Wanted { minimum: *units, waiting: 0 });
                     wanted.minimum = wanted.minimum.min(*units);
@@ -291,12 +325,22 @@ impl Leases {
         self.with(|state| {
             let Some(index) = state.calls.iter().position(|asked| asked.call == call) else { return };
             let asked = state.calls.swap_remove(index);
+            let now = host.now();
+            state.outage = match answer {
+                Err(CallError { status: UNAVAILABLE }) => Some(Outage::seen(state.outage, now)),
+                Ok(_) | Err(_) => None,
+            };
+            if let Some(outage) = state.outage
+                && outage.is_ridden_out(now)
+            {
+                return state.fail_impatient(host, &asked.windows);
+            }
             let answer = answer.map_err(|error| error.to_string()).and_then(|bytes| {
                 AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
             });
             match answer.and_then(|response| put(host, &asked.windows, &response)) {
-                Ok(lost) if lost.is_empty() => state.wake(&asked.windows, None),
-                Ok(lost) => state.wake(&asked.windows, Some(Failure::Lost(lost.into()))),
+                Ok(lost) if lost.is_empty() => state.wake(&asked.windows, None, |_| true),
+                Ok(lost) => state.wake(&asked.windows, Some(Failure::Lost(lost.into())), |_| true),
                 Err(reason) => state.fail(host, &asked.windows, &reason),
             }
         });
@@ -370,11 +414,21 @@ impl State {
     fn fail(&mut self, host: &mut dyn Base, windows: &[CounterWindow], reason: &str) {
         host.count(LEASES_FAILED, 1);
         host.log(Level::Warn, &format!("weir.quota: no lease: {reason}"));
-        self.wake(windows, Some(Failure::NoAnswer(reason.into())));
+        self.wake(windows, Some(Failure::NoAnswer(reason.into())), |_| true);
     }
 
-    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Failure>) {
-        let concerned = |waiting: &Waiting| waiting.lacks.iter().any(|lack| windows.contains(&lack.window));
+    /// The control plane cannot be reached: who is patient waits on, to be asked for again on the next tick.
+    fn fail_impatient(&mut self, host: &mut dyn Base, windows: &[CounterWindow]) {
+        host.count(LEASES_FAILED, 1);
+        host.log(Level::Warn, "weir.quota: no lease yet: the control plane cannot be reached and is asked again");
+        let reason = "the control plane cannot be reached";
+        self.wake(windows, Some(Failure::NoAnswer(reason.into())), |waiting| !waiting.is_patient);
+    }
+
+    /// Wakes those that wait for one of these and are meant.
+    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Failure>, are_meant: fn(&Waiting) -> bool) {
+        let concerned =
+            |waiting: &Waiting| are_meant(waiting) && waiting.lacks.iter().any(|lack| windows.contains(&lack.window));
         let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(concerned);
         self.waiting = waiting;
         let woken: Vec<Waiting> = woken;

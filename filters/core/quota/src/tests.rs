@@ -135,6 +135,22 @@ impl Worker {
         self.leases.ask(&mut self.host, &self.plugin.config, None);
     }
 
+    fn tick(&mut self) {
+        self.host.stream = 0;
+        self.plugin.on_tick(&mut self.host, &self.leases);
+    }
+
+    /// The last call for a lease did not reach the control plane.
+    fn unreachable(&mut self, requests: &mut [Request]) {
+        let call = self.host.calls.iter().rfind(|call| call.method == "AcquireQuota").map(|call| call.id);
+        self.answer_with(call.expect("a callout"), Err(CallError { status: 14 }));
+        while let Some(id) = self.leases.next_woken() {
+            let request = requests.iter_mut().find(|request| request.id == id).expect("a request that waits");
+            self.host.stream = id;
+            request.flow = request.stream.on_wake(&mut self.host);
+        }
+    }
+
     /// How many of so many requests pass, each of which is then answered.
     fn answered(&mut self, count: usize, ledger: &mut Ledger) -> usize {
         let mut passed = 0;
@@ -446,7 +462,7 @@ fn what_a_request_took_is_settled_with_the_truth() {
 fn without_an_answer_the_fail_mode_decides() {
     let check = |fail_mode: &str, expect: Option<(u16, &str)>| {
         let mut worker = Worker::new(&[("key", 5, 60)], 10, fail_mode, &SharedData::default());
-        let answers: [Result<&[u8], CallError>; 3] = [Err(CallError { status: 14 }), Ok(b"\xff"), Ok(b"")];
+        let answers: [Result<&[u8], CallError>; 3] = [Err(CallError { status: 4 }), Ok(b"\xff"), Ok(b"")];
         let mut flows = Vec::new();
         for answer in answers {
             let mut request = worker.request();
@@ -471,6 +487,58 @@ fn without_an_answer_the_fail_mode_decides() {
     };
     assert_eq!(check("closed", Some((503, "quota_unavailable"))), None);
     assert_eq!(check("open", None), Some(4));
+}
+
+/// As while it is started anew.
+#[test]
+fn a_control_plane_that_is_away_for_a_moment_costs_no_request() {
+    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 10);
+    let mut requests = vec![worker.request()];
+    worker.unreachable(&mut requests);
+    requests.push(worker.request());
+    assert_eq!(worker.host.calls.len(), 1, "nobody asks between two ticks");
+    worker.host.now += 4 * SECOND;
+    worker.tick();
+    worker.unreachable(&mut requests);
+    assert!(requests.iter().all(|request| request.flow == Flow::Pause));
+    worker.tick();
+    let call = worker.host.calls.last().cloned().expect("a callout");
+    worker.answer_with(call.id, Ok(&ledger.grant(&call.message)));
+    worker.wake(&mut requests);
+    assert!(requests.iter().all(|request| request.flow == Flow::Continue));
+}
+
+#[test]
+fn a_control_plane_that_stays_away_is_not_waited_for() {
+    let (mut worker, mut ledger) = one(&[("key", 5, 60)], 10);
+    let refused =
+        |request: &Request| (reply(&request.flow).status, reply(&request.flow).code) == (503, "quota_unavailable");
+    let mut requests = vec![worker.request()];
+    for _ in 0..6 {
+        worker.unreachable(&mut requests);
+        worker.host.now += SECOND;
+        worker.tick();
+    }
+    worker.unreachable(&mut requests);
+    assert!(refused(&requests[0]));
+    let mut next = vec![worker.request()];
+    worker.unreachable(&mut next);
+    assert!(refused(&next[0]), "at once");
+    // It was there, and is away again.
+    assert_eq!(worker.admit(&mut ledger).flow, Flow::Continue);
+    worker.limits[0].counter = "other".into();
+    let mut later = vec![worker.request()];
+    worker.unreachable(&mut later);
+    assert_eq!(later[0].flow, Flow::Pause);
+}
+
+#[test]
+fn who_passes_without_an_answer_does_not_wait_for_a_control_plane_that_is_away() {
+    let mut worker = Worker::new(&[("key", 5, 60)], 10, "open", &SharedData::default());
+    let mut requests = vec![worker.request()];
+    worker.unreachable(&mut requests);
+    assert_eq!(requests[0].flow, Flow::Continue);
+    assert_eq!(worker.host.counters.get("weir_quota_failed_open"), Some(&1));
 }
 
 #[test]
