@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections import Counter
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from weir_e2e.provider import ok, told
-from weir_e2e.sse import ask, check_error, path_of
-from weir_e2e.waiting import eventually
+from weir_e2e.sse import ask, check_error, path_of, post
+from weir_e2e.waiting import eventually, wait_for_a_minute_with
 from weir_e2e.world import PRICE
 
 INPUT, OUTPUT = PRICE["input_microusd_per_million"], PRICE["output_microusd_per_million"]
@@ -83,6 +84,55 @@ def test_a_refusal_says_whose_budget_it_is_and_that_waiting_does_not_help(world)
     assert "API key" in refused.json()["error"]["message"]
     unbounded = http.post(path_of("openai"), json=ask("openai", "m"))
     check_error("openai", unbounded, 400, "cost_not_bounded")
+
+
+MINUTE = {"kind": "calendar", "period": "minute"}
+YEAR = {"kind": "calendar", "period": "year"}
+
+
+@pytest.mark.parametrize("schema", ["openai", "anthropic", "openai_responses"])
+def test_a_refusal_names_limit_owner_period_and_reset_and_says_whether_to_wait(world, schema):
+    world.model("m", world.member(world.upstream(schema), price=PLAIN))
+
+    def refused(unit: str, amount: int, window: dict) -> tuple[httpx.Response, str]:
+        """What the second request is told, the first of which is all that a limit has room for."""
+        key = world.key()
+        limit(world, key, unit, amount, window=window)
+        http = world.http(key)
+        assert post(http, schema, "m", **most(schema, 50)).is_success
+        answer = post(http, schema, "m", **most(schema, 50))
+        message = check_error(schema, answer, 429, "rate_limit_exceeded")
+        assert f"{unit} of {key.id}" in message and "API key" in message, message
+        return answer, message
+
+    wait_for_a_minute_with(10)
+    of_minute, message = refused("requests", 1, MINUTE)
+    assert "1 requests a minute" in message and "Try again in" in message, message
+    assert 1 <= int(of_minute.headers["retry-after"]) <= 60
+    assert "x-should-retry" not in of_minute.headers
+
+    now = datetime.now(UTC)
+    new_year = datetime(now.year + 1, 1, 1, tzinfo=UTC)
+    of_year, message = refused("requests", 1, YEAR)
+    assert "1 requests a year" in message and f"{now.year + 1}-01-01T00:00:00Z" in message, message
+    assert abs(int(of_year.headers["retry-after"]) - (new_year - now).total_seconds()) < 60
+    assert of_year.headers["x-should-retry"] == "false"
+
+    for_ever, message = refused("requests", 1, {"kind": "total"})
+    assert "1 requests is used up" in message, message
+    assert "retry-after" not in for_ever.headers and for_ever.headers["x-should-retry"] == "false"
+
+    key = world.key()
+    limit(world, key, "cost_microusd", 1, window=MINUTE)
+    too_large = post(world.http(key), schema, "m", **most(schema, 50))
+    message = check_error(schema, too_large, 429, "insufficient_quota")
+    assert "$0.01 a minute" in message and f"cost_microusd of {key.id}" in message, message
+    assert "retry-after" not in too_large.headers and too_large.headers["x-should-retry"] == "false"
+
+
+def most(schema: str, tokens: int) -> dict[str, int]:
+    """The most output that is asked for."""
+    return {"max_output_tokens" if schema == "openai_responses" else "max_tokens": tokens}
 
 
 @pytest.mark.parametrize("action", ["refuse", "warn"])
