@@ -27,6 +27,9 @@ export const findings = [
   "INSURANCE_NUMBER",
   "DATE_OF_BIRTH",
   "VIN",
+  "MAC_ADDRESS",
+  "CRYPTO_WALLET",
+  "GPS_COORDINATES",
   "PERSON",
   "ADDRESS",
 ] as const satisfies readonly Schemas["FindingType"][];

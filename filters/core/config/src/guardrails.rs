@@ -284,6 +284,12 @@ finding_types! {
     DateOfBirth = "DATE_OF_BIRTH",
     /// The number of a vehicle, with a valid check character (ISO 3779).
     Vin = "VIN",
+    /// The address of a network interface (MAC).
+    MacAddress = "MAC_ADDRESS",
+    /// The address of a wallet of Bitcoin or Ethereum, with a valid check.
+    CryptoWallet = "CRYPTO_WALLET",
+    /// Latitude or longitude in decimal degrees, where the words before them say so.
+    GpsCoordinates = "GPS_COORDINATES",
     /// The name of a person.
     Person = "PERSON",
     /// The address of a place: street and number, a flat, a town with its code.

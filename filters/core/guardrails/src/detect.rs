@@ -14,13 +14,17 @@ mod bank_routing;
 mod birth;
 mod context;
 mod credit_card;
+mod crypto_wallet;
 mod email;
 mod glyph;
+mod gps;
 mod gstin;
 mod iban;
 mod ifsc;
 mod ip_address;
 mod itin;
+mod keccak;
+mod mac_address;
 mod named;
 mod nhs;
 mod nino;
@@ -49,7 +53,7 @@ pub(crate) const CONTEXT: usize = 64;
 pub(crate) const FARTHEST_TRIGGER: usize = 128;
 
 /// Every detector. Each has a file beside this one, and a line here.
-static DETECTORS: [&dyn Detector; 28] = [
+static DETECTORS: [&dyn Detector; 31] = [
     &credit_card::CreditCard,
     &email::Email,
     &phone::Phone,
@@ -78,6 +82,9 @@ static DETECTORS: [&dyn Detector; 28] = [
     &birth::Birth,
     &vin::Vin,
     &passport_lines::PassportLines,
+    &mac_address::MacAddress,
+    &crypto_wallet::CryptoWallet,
+    &gps::Gps,
 ];
 
 /// The longest match of any detector in bytes. No detector looks further than this for the end of a match.
@@ -187,14 +194,19 @@ pub(crate) enum Trigger {
     Secret,
     /// Two letters and two digits, with a space between them and another behind.
     Pairs,
+    /// A digit with which the address of a wallet may begin, or its part that is one: of fewer than three in a row.
+    Wallet,
+    /// What parts the pairs of an interface's address.
+    Dash,
 }
 
 impl Trigger {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [Self::Digits, Self::At, Self::Dot, Self::Colon, Self::Secret, Self::Pairs];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Digits, Self::At, Self::Dot, Self::Colon, Self::Secret, Self::Pairs, Self::Wallet, Self::Dash];
 
-    /// Its pattern in the shared automaton, which reads bytes. Patterns of two triggers never begin in one place, nor one within
-    /// the other: the search goes on behind each.
+    /// Its pattern in the shared automaton, which reads bytes. Of two triggers that begin in one place the first of these counts, and none
+    /// begins within another's: the search goes on behind each.
     pub(crate) fn pattern(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Digits => concat!(
@@ -205,6 +217,8 @@ impl Trigger {
             Self::At => r"@|\xEF\xBC\xA0|\xEF\xB9\xAB|\\{1,8}u0040|%40|&#64;",
             Self::Dot => r"\.",
             Self::Colon => r":",
+            Self::Wallet => "[013]",
+            Self::Dash => "-",
             Self::Pairs => "[A-Z]{2} [0-9]{2} ",
             Self::Secret => return Cow::Owned(secret::trigger_pattern()),
         })

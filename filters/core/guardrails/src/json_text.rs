@@ -67,8 +67,7 @@ impl JsonText {
     pub(crate) fn replace(&mut self, found: &str, finding: FindingType, placeholder: &str, out: &mut String) {
         let Self::Within(position) = self else { return out.push_str(placeholder) };
         if !position.in_string {
-            // Digits with something between them are no number of JSON's.
-            if found.is_empty() || !found.bytes().all(|byte| byte.is_ascii_digit()) {
+            if !is_number(found) {
                 return out.push_str(placeholder);
             }
             out.push('"');
@@ -83,6 +82,13 @@ impl JsonText {
             }
         }
     }
+}
+
+/// Whether this is a number of JSON's, without an exponent. Digits with something else between them are none.
+fn is_number(found: &str) -> bool {
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, decimals) = found.split_once('.').unwrap_or((found, "0"));
+    is_digits(whole.strip_prefix('-').unwrap_or(whole)) && is_digits(decimals)
 }
 
 impl Position {

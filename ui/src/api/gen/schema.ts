@@ -3307,11 +3307,14 @@ export interface components {
          *     - `INSURANCE_NUMBER`: The number of an insured or of a policy, where the words before it say so.
          *     - `DATE_OF_BIRTH`: A date of birth, where the words before it say so.
          *     - `VIN`: The number of a vehicle, with a valid check character (ISO 3779).
+         *     - `MAC_ADDRESS`: The address of a network interface (MAC).
+         *     - `CRYPTO_WALLET`: The address of a wallet of Bitcoin or Ethereum, with a valid check.
+         *     - `GPS_COORDINATES`: Latitude or longitude in decimal degrees, where the words before them say so.
          *     - `PERSON`: The name of a person.
          *     - `ADDRESS`: The address of a place: street and number, a flat, a town with its code.
          * @enum {string}
          */
-        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET" | "US_ITIN" | "US_BANK_ROUTING" | "IN_GSTIN" | "IN_IFSC" | "IN_UPI" | "UK_NINO" | "UK_NHS" | "PASSPORT" | "DRIVER_LICENSE" | "MEDICAL_RECORD" | "INSURANCE_NUMBER" | "DATE_OF_BIRTH" | "VIN" | "PERSON" | "ADDRESS";
+        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET" | "US_ITIN" | "US_BANK_ROUTING" | "IN_GSTIN" | "IN_IFSC" | "IN_UPI" | "UK_NINO" | "UK_NHS" | "PASSPORT" | "DRIVER_LICENSE" | "MEDICAL_RECORD" | "INSURANCE_NUMBER" | "DATE_OF_BIRTH" | "VIN" | "MAC_ADDRESS" | "CRYPTO_WALLET" | "GPS_COORDINATES" | "PERSON" | "ADDRESS";
         /** @description Who was made. */
         FirstAdministrator: {
             /**
