@@ -183,4 +183,20 @@ test("of a limit on each of a kind the page says who has used how much", async (
       assert.ok((await tooWide(page)) <= 0);
     });
   }
+  await withPage(desktop, async (page) => {
+    await visit(page, `/limits/${limit.id}`);
+    const all = page.getByRole("region", { name: "Who has used how much" });
+    const row = all.getByRole("row").filter({ hasText: "counted key" });
+    const dialog = page.getByRole("dialog");
+    await button(all, "Raise for a time: all of them").click();
+    await dialog.getByLabel("Amount").fill("5000");
+    await button(dialog, "Raise for a time").click();
+    await row.getByText(/^Raised to 5,000 until /).waitFor();
+    await button(all, "Raise for a time: all of them").click();
+    await button(dialog, "End the raise").click();
+    await row.getByText(/^Raised to /).waitFor({ state: "detached" });
+    await button(all, "Reset: all of them").click();
+    await button(dialog, "Reset").click();
+    await dialog.waitFor({ state: "detached" });
+  });
 });

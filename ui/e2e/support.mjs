@@ -198,6 +198,8 @@ export async function pages(machine) {
     ["limits", "/limits"],
     await one("limit", "/limits", "limits"),
     ["limit-new", "/limits/new"],
+    ["currency-rates", "/currency-rates"],
+    ["currency-rate-new", "/currency-rates/new"],
     ["sign-in-providers", "/identity-providers"],
     ["sign-in-provider-new", "/identity-providers/new"],
     ["keys", "/keys"],

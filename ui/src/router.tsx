@@ -37,6 +37,7 @@ const signInProviders = () => import("./features/sign-in/pages");
 const tokenIssuers = () => import("./features/app-identity/issuers");
 const identityRules = () => import("./features/app-identity/rules");
 const limits = () => import("./features/limits/pages");
+const currencies = () => import("./features/currencies/pages");
 const keys = () => import("./features/keys/pages");
 const providers = () => import("./features/providers/pages");
 const models = () => import("./features/models/pages");
@@ -83,6 +84,9 @@ const routes = root.addChildren([
     page(paths.limits, limits, "LimitsPage"),
     page(paths.limitNew, limits, "NewLimitPage"),
     page(paths.limit(id), limits, "LimitPage"),
+    page(paths.currencyRates, currencies, "CurrencyRatesPage"),
+    page(paths.currencyRateNew, currencies, "NewCurrencyRatePage"),
+    page(paths.currencyRate(id), currencies, "CurrencyRatePage"),
     page(paths.keys, keys, "KeysPage"),
     page(paths.keyNew, keys, "NewKeyPage"),
     page(paths.key(id), keys, "KeyPage"),

@@ -3,6 +3,7 @@ import { appIdentity, waysIn } from "./texts/appIdentity";
 import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
+import { currencies } from "./texts/currencies";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
 import { identity } from "./texts/identity";
@@ -10,6 +11,7 @@ import { limits } from "./texts/limits";
 import { nodes } from "./texts/nodes";
 import { picker } from "./texts/picker";
 import { playground } from "./texts/playground";
+import { prices } from "./texts/prices";
 import { record } from "./texts/record";
 import { search } from "./texts/search";
 import { setup } from "./texts/setup";
@@ -91,6 +93,7 @@ export const texts = {
     signInProviders: "Sign-in",
     keys: "API keys",
     limits: "Limits",
+    currencyRates: "Currency rates",
     nodes: "Nodes",
     gateways: "Gateways",
     audit: "Audit",
@@ -549,6 +552,7 @@ export const texts = {
   search,
   capabilities,
   usage,
+  prices,
   record,
   setup,
   appIdentity,
@@ -560,6 +564,7 @@ export const texts = {
   nodes,
   gateways,
   limits,
+  currencies,
   tokens,
   settings: {
     title: "Settings",

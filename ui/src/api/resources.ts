@@ -27,6 +27,11 @@ export interface Resources {
     made: Schemas["CreatedApiKey"];
   };
   limits: { item: Schemas["Limit"]; create: Schemas["NewLimit"]; patch: Schemas["LimitPatch"] };
+  "currency-rates": {
+    item: Schemas["CurrencyRate"];
+    create: Schemas["NewCurrencyRate"];
+    patch: Schemas["CurrencyRatePatch"];
+  };
   providers: { item: Schemas["Provider"]; create: Schemas["NewProvider"]; patch: Schemas["ProviderPatch"] };
   models: { item: Schemas["Model"]; create: Schemas["NewModel"]; patch: Schemas["ModelPatch"] };
   pools: { item: Schemas["Pool"]; create: Schemas["NewPool"]; patch: Schemas["PoolPatch"] };

@@ -43,6 +43,8 @@ export type SummaryQuery = Partial<Record<Dimension, string>> & {
   group_by?: string;
   bucket?: string;
   order?: string;
+  /** Costs are told in this currency as well: three capital letters. */
+  currency?: string;
   limit?: number;
 };
 

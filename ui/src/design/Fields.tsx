@@ -67,7 +67,7 @@ export function TextField<T extends FieldValues>({
   mono = false,
   ...rest
 }: Common<T> & {
-  type?: "text" | "email" | "password" | "url" | "datetime-local";
+  type?: "text" | "email" | "password" | "url" | "date" | "datetime-local";
   mono?: boolean;
   autoComplete?: string;
   inputMode?: "numeric" | "decimal" | "text";

@@ -6,6 +6,8 @@ export interface Hit {
   name: string;
   /** What it is, in a word. */
   kind?: string;
+  /** What is told of it below its name. */
+  detail?: string;
 }
 
 /** An input with what was found for it below, gone through by arrow keys. Who uses it searches. */
@@ -82,7 +84,10 @@ export function SearchList<H extends Hit>({
             onClick={() => onChoose(hit)}
             className={`flex min-h-11 cursor-pointer items-center justify-between gap-4 rounded-md px-3 text-sm ${place === chosen ? "bg-sunken" : "hover:bg-sunken"}`}
           >
-            <span className="min-w-0 truncate font-medium">{hit.name}</span>
+            <span className="min-w-0">
+              <span className="block truncate font-medium">{hit.name}</span>
+              {hit.detail && <span className="block text-xs text-ink-soft">{hit.detail}</span>}
+            </span>
             {hit.kind && <span className="shrink-0 text-xs text-ink-soft">{hit.kind}</span>}
           </div>
         ))}

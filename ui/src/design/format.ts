@@ -38,6 +38,13 @@ export function decimalDollars(text: string): string {
   return money(match[1] ? -micro : micro);
 }
 
+/** A decimal text of an amount in a currency by its ISO 4217 code; below one with the digits that one request costs. */
+export function inCurrency(text: string, currency: string): string {
+  const amount = Number(text);
+  const maximumFractionDigits = Math.abs(amount) < 1 ? 6 : 2;
+  return new Intl.NumberFormat(locale, { style: "currency", currency, maximumFractionDigits }).format(amount);
+}
+
 /** Dollars as people type them, as micro-dollars; undefined if it is no such amount. */
 export function microDollars(text: string): number | undefined {
   const match = /^(\d{1,9})(?:\.(\d{1,6}))?$/.exec(text.trim());

@@ -87,6 +87,7 @@ export const limits = {
   usedOf: (used: string, amount: string) => `${used} of ${amount}`,
   changes: {
     of: (action: string, name: string) => `${action}: ${name}`,
+    all: "all of them",
     raise: "Raise for a time",
     reset: "Reset",
     adjust: "Adjust",

@@ -35,6 +35,8 @@ export const usage = {
     bucket: "By time",
   },
   none: "none",
+  costIn: (currency: string) => `Cost, ${currency}`,
+  noRate: (currency: string) => `a day has no rate in ${currency}`,
   piece: "From",
   exportCsv: "Records as CSV",
   empty: "Nothing was used in this time.",

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import type { Sums } from "../../api/usage";
-import { count, decimalDollars, duration, shortCount } from "../../design/format";
+import { count, decimalDollars, duration, inCurrency, shortCount } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { texts } from "../../texts";
 import { change } from "./time";
@@ -8,7 +8,18 @@ import { change } from "./time";
 const { dashboard: words, usage: usageWords } = texts;
 
 /** What a time came to, and how that differs from the time before. */
-export function Figures({ now, earlier, records }: { now: Sums; earlier: Sums | undefined; records: string }) {
+export function Figures({
+  now,
+  earlier,
+  records,
+  currency,
+}: {
+  now: Sums;
+  earlier: Sums | undefined;
+  records: string;
+  /** In which costs are told as well. */
+  currency?: string;
+}) {
   const tokens = (sums: Sums) => sums.input_tokens + sums.output_tokens;
   const compared = (of: (sums: Sums) => number) => earlier && <Change now={of(now)} earlier={of(earlier)} />;
   return (
@@ -31,12 +42,17 @@ export function Figures({ now, earlier, records }: { now: Sums; earlier: Sums | 
       <Figure
         name={words.cost}
         value={decimalDollars(now.cost_usd)}
-        detail={compared((sums) => Number(sums.cost_usd))}
+        detail={currency ? told(now, currency) : compared((sums) => Number(sums.cost_usd))}
       />
       <Times name={words.latency} times={now.latency_ms} />
       <Times name={words.ttft} times={now.time_to_first_token_ms} />
     </dl>
   );
+}
+
+/** A cost in a currency, or why nobody can say it. */
+function told({ cost_in_currency }: Sums, currency: string): string {
+  return cost_in_currency === null ? usageWords.noRate(currency) : inCurrency(cost_in_currency, currency);
 }
 
 function Times({ name, times }: { name: string; times: Sums["latency_ms"] }) {

@@ -1,6 +1,6 @@
 import { type Dimension, groupValue, type SummaryItem } from "../../api/usage";
 import { type Column, Rows } from "../../design/DataTable";
-import { count, dateTime, decimalDollars, duration, shortCount } from "../../design/format";
+import { count, dateTime, decimalDollars, duration, inCurrency, shortCount } from "../../design/format";
 import { AppLink } from "../../design/Link";
 import { requestsWith } from "../../paths";
 import { texts } from "../../texts";
@@ -19,13 +19,21 @@ interface Shown {
   /** What the ledger's list is filtered by already. */
   filter: Record<string, string>;
   hasPieces?: boolean;
+  /** In which costs are told as well. */
+  currency?: string;
 }
 
 /** Names one sum among others. */
 export const groupKey = (item: SummaryItem) => `${item.bucket_start} ${JSON.stringify(item.group)}`;
 
 /** Each number of requests leads to the records behind it, as far as the ledger's list has the filter. */
-export function groupColumns({ dimensions, period, filter, hasPieces = false }: Shown): Column<SummaryItem>[] {
+export function groupColumns({
+  dimensions,
+  period,
+  filter,
+  hasPieces = false,
+  currency,
+}: Shown): Column<SummaryItem>[] {
   const shown = (milliseconds: number | null) => (milliseconds === null ? "–" : duration(milliseconds * 1_000));
   const named = (item: SummaryItem, dimension: Dimension) => {
     const value = groupValue(item, dimension);
@@ -58,6 +66,16 @@ export function groupColumns({ dimensions, period, filter, hasPieces = false }: 
     { title: words.errors, numeric: true, secondary: true, cell: (item) => count(item.errors) },
     { title: words.tokens, numeric: true, cell: (item) => shortCount(item.input_tokens + item.output_tokens) },
     { title: words.cost, width: "6.5rem", numeric: true, cell: (item) => decimalDollars(item.cost_usd) },
+    ...(currency
+      ? [
+          {
+            title: usageWords.costIn(currency),
+            numeric: true,
+            cell: ({ cost_in_currency }: SummaryItem) =>
+              cost_in_currency === null ? "–" : inCurrency(cost_in_currency, currency),
+          },
+        ]
+      : []),
     { title: words.p95, numeric: true, secondary: true, cell: (item) => shown(item.latency_ms.p95) },
   ];
 }

@@ -36,8 +36,11 @@ export function UsagePage() {
     "model",
     "provider",
     "outcome",
+    "currency",
   );
-  const { from, to, group_by, then_by, bucket, order, ...only } = filters.values;
+  const { from, to, group_by, then_by, bucket, order, currency: typedCurrency, ...only } = filters.values;
+  const code = typedCurrency.toUpperCase();
+  const currency = /^[A-Z]{3}$/.test(code) && code !== "USD" ? code : undefined;
   const latestWeek = latest(7);
   const period = { from: from || latestWeek.from, to: to || latestWeek.to };
   const dimensions = [group_by || "model", then_by].filter((name): name is Dimension =>
@@ -50,6 +53,7 @@ export function UsagePage() {
     group_by: dimensions.join(","),
     bucket: bucket || "none",
     order: order || "requests",
+    currency,
   });
   const series = useSummary({ ...period, ...set, bucket: bucketFor(period) });
   const earlier = useSummary({ ...before(period), ...set, limit: 1 });
@@ -121,6 +125,11 @@ export function UsagePage() {
           onChange={(value) => filters.set({ order: value })}
           options={choices(ORDERS, words.orders)}
         />
+        <TextFilter
+          label={texts.currencies.currency}
+          value={typedCurrency}
+          onChange={(value) => filters.set({ currency: value })}
+        />
         {isPlatform && <TenantFilter value={only.tenant} onChange={(tenant) => filters.set({ tenant })} />}
         <TextFilter label={requestWords.model} value={only.model} onChange={(model) => filters.set({ model })} />
         <KeyFilter value={only.api_key} tenantId={only.tenant} onChange={(api_key) => filters.set({ api_key })} />
@@ -145,7 +154,12 @@ export function UsagePage() {
       {summary.error && !summary.data && <Failed error={summary.error} onRetry={() => summary.refetch()} />}
       {totals && (
         <>
-          <Figures now={totals} earlier={earlier.data?.totals} records={requestsWith({ ...listFilter, ...period })} />
+          <Figures
+            now={totals}
+            earlier={earlier.data?.totals}
+            records={requestsWith({ ...listFilter, ...period })}
+            currency={currency}
+          />
           {series.data && (
             <Section title={texts.dashboard.overTime}>
               <UsageChart items={series.data.items} period={period} bucket={bucketFor(period) as "hour"} />
@@ -156,7 +170,13 @@ export function UsagePage() {
             list={summary}
             rowKey={groupKey}
             empty={words.empty}
-            columns={groupColumns({ dimensions, period, filter: listFilter, hasPieces: (bucket || "none") !== "none" })}
+            columns={groupColumns({
+              dimensions,
+              period,
+              filter: listFilter,
+              hasPieces: (bucket || "none") !== "none",
+              currency,
+            })}
           />
         </>
       )}

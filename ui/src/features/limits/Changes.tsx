@@ -21,7 +21,8 @@ const DAY_MS = 86_400_000;
 
 interface Of {
   limit: Limit;
-  state: LimitState;
+  /** Undefined: of all that it has a counter for. */
+  state: LimitState | undefined;
   /** Of a limit on each of a kind: of which one. */
   subjectId?: string;
 }
@@ -30,21 +31,26 @@ interface Of {
 export function Changes({ limit, state, subjectId, name }: Of & { name?: string }) {
   const [open, setOpen] = useState<Change>();
   const of = { limit, state, subjectId, onClose: () => setOpen(undefined) };
-  const label = (action: string) => (name ? words.of(action, name) : undefined);
+  const isConcurrent = limit.unit === "concurrent_requests";
+  // As the API takes them: models are raised together, and what is corrected is one counter.
+  const changes: [Change, boolean][] = [
+    ["raise", subjectId === undefined || limit.subject.kind !== "model"],
+    ["reset", !isConcurrent],
+    ["adjust", !isConcurrent && state !== undefined],
+  ];
   return (
     <div className="flex flex-wrap gap-2">
-      <Button aria-label={label(words.raise)} onPress={() => setOpen("raise")}>
-        {words.raise}
-      </Button>
-      {limit.unit !== "concurrent_requests" && (
-        <>
-          <Button aria-label={label(words.reset)} onPress={() => setOpen("reset")}>
-            {words.reset}
-          </Button>
-          <Button aria-label={label(words.adjust)} onPress={() => setOpen("adjust")}>
-            {words.adjust}
-          </Button>
-        </>
+      {changes.map(
+        ([change, isPossible]) =>
+          isPossible && (
+            <Button
+              key={change}
+              aria-label={name ? words.of(words[change], name) : undefined}
+              onPress={() => setOpen(change)}
+            >
+              {words[change]}
+            </Button>
+          ),
       )}
       {open === "raise" && <RaiseDialog {...of} />}
       {open === "reset" && <ResetDialog {...of} />}
@@ -57,7 +63,7 @@ const reason = z.string().max(500, words.reasonTooLong);
 type Closing = Of & { onClose: () => void };
 
 function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
-  const { raise } = state;
+  const raise = state?.raise;
   const end = useChange("end_raise", limit.id);
   const amount = raise?.amount ?? limit.amount;
   const schema = z.object({
@@ -84,7 +90,7 @@ function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
       })}
       onClose={onClose}
       instead={
-        raise && {
+        (raise || !state) && {
           label: words.endRaise,
           send: () => end.mutateAsync({ subject_id: subjectId }),
           done: words.raiseEnded,
@@ -168,14 +174,14 @@ function ChangeDialog<F extends FieldValues>({
   instead,
   children,
 }: {
-  change: Exclude<Change, "end_raise">;
+  change: Change;
   limit: Limit;
   schema: z.ZodType<F, F>;
   values: F;
   toBody: (form: F) => Record<string, unknown>;
   onClose: () => void;
   /** What can be done instead. */
-  instead?: { label: string; send: () => Promise<unknown>; done: string } | null;
+  instead?: { label: string; send: () => Promise<unknown>; done: string } | false;
   children: (form: UseFormReturn<F>) => React.ReactNode;
 }) {
   const [failure, setFailure] = useState<string>();

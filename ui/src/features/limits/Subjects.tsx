@@ -18,6 +18,7 @@ type Usage = Schemas["LimitSubjectUsage"];
 /** Of a limit on each of a kind: who has used how much of it. */
 export function Subjects({ limit }: { limit: Limit }) {
   const { may } = useIdentity();
+  const mayChange = may("limits.write", limit.tenant_id);
   const list = useInfiniteQuery({
     queryKey: ["limits", "states", limit.id],
     queryFn: ({ pageParam, signal }) =>
@@ -58,7 +59,7 @@ export function Subjects({ limit }: { limit: Limit }) {
         </>
       ),
     },
-    ...(may("limits.write", limit.tenant_id)
+    ...(mayChange
       ? [
           {
             title: common.actions,
@@ -76,7 +77,11 @@ export function Subjects({ limit }: { limit: Limit }) {
       : []),
   ];
   return (
-    <Section title={words.subjects} lead={words.subjectsLead}>
+    <Section
+      title={words.subjects}
+      lead={words.subjectsLead}
+      actions={mayChange && <Changes limit={limit} state={undefined} name={words.changes.all} />}
+    >
       <DataTable
         label={words.subjects}
         list={list}

@@ -5,10 +5,10 @@ import { forget, newIdempotencyKey } from "../../api/resources";
 import { microDollars } from "../../design/format";
 
 /** What is done about a limit for a time. */
-export type Change = "raise" | "end_raise" | "reset" | "adjust";
+export type Change = "raise" | "reset" | "adjust";
 
 /** Does it, and reads anew what shows the limit. A repeat after a lost answer adjusts nothing twice. */
-export function useChange(change: Change, id: string) {
+export function useChange(change: Change | "end_raise", id: string) {
   const queries = useQueryClient();
   const idempotencyKey = useRef<string>(undefined);
   return useMutation({

@@ -9,24 +9,22 @@ import { TextField } from "../../design/Fields";
 import { PickerField } from "../../design/Picker";
 import { texts } from "../../texts";
 import type { MemberValues } from "./Members";
-import { isPrice, readPrice, typedPrice } from "./price";
+import { NextPrices, type PricedControl, PriceFields } from "./PriceFields";
+import { readNextPrices, readPrice, typedNextPrice, typedNextPriceSchema, typedPrice, typedPriceSchema } from "./price";
 
 const { pools: words, common } = texts;
 
-const schema = z
-  .object({
-    provider_id: z.string().min(1, common.required),
-    provider_name: z.string(),
-    model: z.string().trim().min(1, common.required),
-    input: z.string(),
-    cachedInput: z.string(),
-    output: z.string(),
-    cacheWrite: z.string(),
-    cacheWrite1h: z.string(),
-    reasoning: z.string(),
-    capabilities: capabilityValues,
-  })
-  .refine(isPrice, { path: ["input"], message: words.priceNumber });
+/** What is put into fields is as if it was typed there. */
+const AS_TYPED = { shouldDirty: true, shouldValidate: true };
+
+const schema = z.object({
+  provider_id: z.string().min(1, common.required),
+  provider_name: z.string(),
+  model: z.string().trim().min(1, common.required),
+  price: typedPriceSchema,
+  next: z.array(typedNextPriceSchema),
+  capabilities: capabilityValues,
+});
 
 /** One member of a pool. */
 export function MemberDialog({
@@ -41,26 +39,26 @@ export function MemberDialog({
   onClose: () => void;
   onDone: (member: MemberValues) => void;
 }) {
-  // What is not typed is none of the form's: it stays as it was.
-  const { others, ...typed } = typedPrice(member?.price);
-  const { control, handleSubmit, setValue } = useForm({
+  const { control, handleSubmit, setValue } = useForm<z.infer<typeof schema>>({
     resolver: zodResolver(schema),
     defaultValues: {
       provider_id: member?.provider_id ?? "",
       provider_name: member?.provider_name ?? "",
       model: member?.model ?? "",
-      ...typed,
+      price: typedPrice(member?.price),
+      next: member?.next_prices.map(typedNextPrice) ?? [],
       capabilities: typedCapabilities(member?.capabilities),
     },
   });
-  const done = handleSubmit(({ provider_id, provider_name, model, capabilities, ...price }) =>
+  const priced = control as unknown as PricedControl;
+  const done = handleSubmit(({ provider_id, provider_name, model, capabilities, price, next }) =>
     onDone({
       key: member?.key ?? `new-${Date.now()}`,
       provider_id,
       provider_name,
       model,
-      price: readPrice({ ...price, others }),
-      next_prices: member?.next_prices ?? [],
+      price: readPrice(price),
+      next_prices: readNextPrices(next, member?.next_prices ?? []),
       capabilities: readCapabilities(capabilities, member?.capabilities),
     }),
   );
@@ -87,16 +85,9 @@ export function MemberDialog({
         <fieldset>
           <legend className="text-sm font-medium">{words.price}</legend>
           <p className="mb-2 text-sm text-ink-soft">{words.priceHelp}</p>
-          <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
-            <TextField control={control} name="input" label={words.input} inputMode="decimal" />
-            <TextField control={control} name="cachedInput" label={words.cachedInput} inputMode="decimal" />
-            <TextField control={control} name="output" label={words.output} inputMode="decimal" />
-            <TextField control={control} name="cacheWrite" label={words.cacheWrite} inputMode="decimal" />
-            <TextField control={control} name="cacheWrite1h" label={words.cacheWrite1h} inputMode="decimal" />
-            <TextField control={control} name="reasoning" label={words.reasoning} inputMode="decimal" />
-          </div>
-          <p className="mt-1 text-sm text-ink-soft">{words.priceMore}</p>
+          <PriceFields control={priced} name="price" onChange={(price) => setValue("price", price, AS_TYPED)} />
         </fieldset>
+        <NextPrices control={priced} onChange={(at, price) => setValue(`next.${at}.price`, price, AS_TYPED)} />
         <CapabilitiesFields control={control} name="capabilities" />
         <div className="mt-2 flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
           <Button onPress={onClose}>{common.cancel}</Button>

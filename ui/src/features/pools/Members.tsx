@@ -5,7 +5,7 @@ import type { Schemas } from "../../api/client";
 import { Button, IconButton } from "../../design/Button";
 import { texts } from "../../texts";
 import { MemberDialog } from "./MemberDialog";
-import { typedPrice } from "./price";
+import { priceOf } from "./price";
 
 const { pools: words, common } = texts;
 
@@ -63,7 +63,6 @@ export function Members({
       >
         {(member) => {
           const position = members.indexOf(member);
-          const price = typedPrice(member.price);
           return (
             <GridListItem
               id={member.key}
@@ -83,7 +82,8 @@ export function Members({
               <span className="min-w-0 flex-1 py-1 text-sm">
                 <span className="block font-medium break-words">{name(member)}</span>
                 <span className="block text-ink-soft">
-                  {member.price ? `$${price.input} · $${price.cachedInput} · $${price.output}` : words.unpriced}
+                  {member.price ? priceOf(member.price) : words.unpriced}
+                  {member.next_prices.length > 0 && `, ${texts.prices.nextCount(member.next_prices.length)}`}
                 </span>
                 {errors[position] && <span className="block text-bad">{errors[position]}</span>}
               </span>

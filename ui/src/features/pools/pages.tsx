@@ -19,6 +19,7 @@ import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Members, type MemberValues } from "./Members";
+import { PriceHistory } from "./PriceHistory";
 
 const { pools: words, common } = texts;
 type Pool = Item<"pools">;
@@ -115,6 +116,7 @@ export function PoolPage() {
   return (
     <Page title={pool.data.name} width="form">
       <PoolForm key={pool.data.id} pool={pool.data} />
+      <PriceHistory poolId={pool.data.id} />
     </Page>
   );
 }

@@ -1,5 +1,9 @@
+import { z } from "zod";
 import type { Schemas } from "../../api/client";
-import { microDollars, typedDollars } from "../../design/format";
+import { count, fromLocalInput, microDollars, toLocalInput, typedDollars } from "../../design/format";
+import { texts } from "../../texts";
+
+const { pools: words, prices } = texts;
 
 export type Price = Schemas["Price"];
 
@@ -48,6 +52,62 @@ export function typedPrice(price: Price | null | undefined): TypedPrice {
     reasoning: other(price.reasoning_microusd_per_million),
     others,
   };
+}
+
+/** A price as it is typed, and checked. */
+export const typedPriceSchema = z
+  .object({
+    input: z.string(),
+    cachedInput: z.string(),
+    output: z.string(),
+    cacheWrite: z.string(),
+    cacheWrite1h: z.string(),
+    reasoning: z.string(),
+    others: z.custom<TypedPrice["others"]>().optional(),
+  })
+  .refine(isPrice, { path: ["input"], message: words.priceNumber });
+
+/** A price and from when on it holds, as they are typed: a time of this browser's zone. */
+export const typedNextPriceSchema = z
+  .object({ validFrom: z.string(), price: typedPriceSchema })
+  .refine(({ validFrom }) => fromLocalInput(validFrom) !== null, {
+    path: ["validFrom"],
+    message: texts.common.required,
+  })
+  .refine(({ price }) => readPrice(price) !== null, { path: ["price", "input"], message: words.priceNumber });
+export type TypedNextPrice = z.infer<typeof typedNextPriceSchema>;
+
+export function typedNextPrice({ valid_from, price }: Schemas["NextPrice"]): TypedNextPrice {
+  return { validFrom: toLocalInput(valid_from), price: typedPrice(price) };
+}
+
+/** The earliest first, as the API takes them. A time that nobody touched stays to the second. */
+export function readNextPrices(typed: TypedNextPrice[], before: Schemas["NextPrice"][]): Schemas["NextPrice"][] {
+  const known = new Map(before.map(({ valid_from }) => [toLocalInput(valid_from), valid_from]));
+  return typed
+    .flatMap(({ validFrom, price }) => {
+      const [valid_from, read] = [known.get(validFrom) ?? fromLocalInput(validFrom), readPrice(price)];
+      return valid_from && read ? [{ valid_from, price: read }] : [];
+    })
+    .sort((one, other) => Date.parse(one.valid_from) - Date.parse(other.valid_from));
+}
+
+/** What a million tokens cost: of the input, of that from the cache, of the output. */
+export function priceOf(price: Rates): string {
+  const { input_microusd_per_million, cached_input_microusd_per_million, output_microusd_per_million } = price;
+  const figures = [input_microusd_per_million, cached_input_microusd_per_million, output_microusd_per_million];
+  return figures.map((micro) => `$${typedDollars(micro)}`).join(" · ");
+}
+
+/** What of a price has no fields, in words. */
+export function othersOf(others: TypedPrice["others"]): string[] {
+  const { tiers, long_context, request_microusd, web_search_microusd } = others ?? {};
+  return [
+    ...(tiers ?? []).map(({ tier, rates }) => prices.tier(tier, priceOf(rates))),
+    ...(long_context ? [prices.long(count(long_context.above_input_tokens), priceOf(long_context.rates))] : []),
+    ...(request_microusd ? [prices.request(typedDollars(request_microusd))] : []),
+    ...(web_search_microusd ? [prices.search(typedDollars(web_search_microusd))] : []),
+  ];
 }
 
 export function isPrice(typed: TypedPrice): boolean {

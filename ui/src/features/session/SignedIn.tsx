@@ -8,6 +8,7 @@ import {
   Building2,
   Cable,
   ChartColumn,
+  Coins,
   FlaskConical,
   Gauge,
   IdCard,
@@ -140,6 +141,7 @@ function navigation({ role, permissions }: Identity): NavigationGroup[] {
     {
       label: nav.groups.operate,
       entries: [
+        ...(forPlatform ? may("currencies.read", entry(paths.currencyRates, nav.currencyRates, Coins)) : []),
         ...(forPlatform ? [entry(paths.nodes, nav.nodes, Network), entry(paths.gateways, nav.gateways, Server)] : []),
         ...may("audit.read", entry(paths.audit, nav.audit, ScrollText)),
         entry(paths.settings, nav.settings, Settings),
