@@ -86,6 +86,8 @@ enum GatewayCommand {
         /// Id of the only tenant that it serves. By default it serves all.
         #[arg(long)]
         tenant: Option<Uuid>,
+        #[command(flatten)]
+        form: TokenForm,
     },
     /// Prints a line for each gateway: name, id, the only tenant that it serves, and until when former tokens are accepted, with tabs
     /// between them.
@@ -100,6 +102,8 @@ enum GatewayCommand {
         /// For how many seconds the present token is still accepted, at most 30 days. 0 ends it at once, and all that were before it.
         #[arg(long, default_value_t = 24 * 60 * 60)]
         overlap_seconds: u64,
+        #[command(flatten)]
+        form: TokenForm,
     },
     /// Deletes a gateway: its tokens are refused from now on.
     Delete {
@@ -109,6 +113,21 @@ enum GatewayCommand {
         #[arg(long)]
         name: String,
     },
+}
+
+/// How a gateway's token is printed.
+#[derive(clap::Args)]
+struct TokenForm {
+    /// Prints it as the file that Envoy's bootstrap reads it from.
+    #[arg(long)]
+    sds: bool,
+}
+
+impl TokenForm {
+    fn print(&self, token: &str) -> std::io::Result<()> {
+        let mut out = std::io::stdout();
+        if self.sds { writeln!(out, "{}", weir_runtime::token_file(token)) } else { writeln!(out, "{token}") }
+    }
 }
 
 #[derive(Subcommand)]
@@ -234,9 +253,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let password = password.trim_end_matches(['\r', '\n']).to_owned();
             weir_runtime::create_admin(&database, email, password.into()).await
         }
-        Command::Gateway(GatewayCommand::Create { database, name, tenant }) => {
+        Command::Gateway(GatewayCommand::Create { database, name, tenant, form }) => {
             let token = weir_runtime::create_gateway(&database, name, tenant).await?;
-            Ok(writeln!(std::io::stdout(), "{token}")?)
+            Ok(form.print(&token)?)
         }
         Command::Demo(DemoCommand::Seed { database, force }) => {
             let requests = weir_runtime::seed_demo(&database, force).await?;
@@ -250,9 +269,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Gateway(GatewayCommand::Rotate { database, name, overlap_seconds }) => {
+        Command::Gateway(GatewayCommand::Rotate { database, name, overlap_seconds, form }) => {
             let token = weir_runtime::rotate_gateway(&database, &name, overlap_seconds).await?;
-            Ok(writeln!(std::io::stdout(), "{token}")?)
+            Ok(form.print(&token)?)
         }
         Command::Gateway(GatewayCommand::Delete { database, name }) => {
             weir_runtime::delete_gateway(&database, &name).await

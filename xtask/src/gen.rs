@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::command::cargo;
-use crate::console;
+use crate::{chart, console};
 
 const PROTO: &str = "proto/weir/dataplane/v1/dataplane.proto";
 const PROTO_OUT: &str = "proto/src/gen";
@@ -14,7 +14,11 @@ const OPENAPI: &str = "control-plane/api/openapi.json";
 const ROLES: &str = "docs/roles.md";
 /// Configurations of Envoy's that have its own refusals in them.
 const WITH_REPLIES: [&str; 2] = ["envoy/bootstrap.yaml", "envoy/static.yaml"];
-/// The key of them.
+/// The first of them as the Helm chart has it: a chart reads nothing outside of its folder.
+const CHART_BOOTSTRAP: &str = "helm/weir/files/bootstrap.yaml";
+/// What the rest of the chart's generated files are made of.
+const CHART: &str = "helm/weir";
+/// The key of Envoy's own refusals.
 const SHARED_KEY: &str = "local_reply_config:";
 
 /// Writes all generated files below `root`, or only compares them if `check`.
@@ -30,6 +34,8 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     for name in WITH_REPLIES {
         files.push((root.join(name), with_replies(root, name, &replies)?));
     }
+    files.push((root.join(CHART_BOOTSTRAP), with_replies(root, WITH_REPLIES[0], &replies)?));
+    files.extend(of_chart(&root.join(CHART))?);
     if check {
         let names: Vec<_> = stale(&files).map(|(path, _)| path.display().to_string()).collect();
         if !names.is_empty() {
@@ -40,6 +46,15 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
     write_changed(&files)?;
     // Made of the API's document, so after it.
     console::generate(root)
+}
+
+/// What is made of the chart's values.
+fn of_chart(chart: &Path) -> Result<[(PathBuf, Vec<u8>); 2]> {
+    let [values, readme, schema] = ["values.yaml", "README.md", "values.schema.json"].map(|name| chart.join(name));
+    let text = std::fs::read_to_string(&values).with_context(|| values.display().to_string())?;
+    let table = std::fs::read_to_string(&readme).with_context(|| readme.display().to_string())?;
+    let made = (chart::readme(&table, &text)?, chart::schema(&text)?);
+    Ok([(readme, made.0.into_bytes()), (schema, made.1.into_bytes())])
 }
 
 fn stale(files: &[(PathBuf, Vec<u8>)]) -> impl Iterator<Item = &(PathBuf, Vec<u8>)> {

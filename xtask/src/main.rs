@@ -1,12 +1,14 @@
 //! Chores of this repository: `cargo xtask --help`.
 
 mod bench;
+mod chart;
 mod clean;
 mod command;
 mod console;
 mod fuzz;
 mod r#gen;
 mod imports;
+mod installing;
 mod node;
 mod setup;
 mod suites;
@@ -46,6 +48,10 @@ enum Chore {
     Console,
     /// Only the console's tests in a browser; builds what they need.
     ConsoleTest,
+    /// Only the tests of installing: the Helm chart, its manifests, images; builds what they need.
+    InstallTest,
+    /// Writes the manifests in k8s/ from the Helm chart.
+    Manifests,
     /// Pictures of every page of the console, into docs/screenshots.
     Screenshots,
     /// Sets up, builds what is measured for release, and prints the tables of performance.
@@ -92,6 +98,8 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
         Chore::Test => suites::test(root),
         Chore::Console => console::build(root).map(drop),
         Chore::ConsoleTest => programs(root).and_then(|()| console::browser_tests(root)),
+        Chore::InstallTest => programs(root).and_then(|()| installing::test(root)),
+        Chore::Manifests => installing::manifests(root),
         Chore::Screenshots => programs(root).and_then(|()| console::screenshots(root)),
         Chore::Bench => bench::bench(root),
         Chore::Fuzz { repeat: true, .. } => fuzz::repeat(root),

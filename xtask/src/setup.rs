@@ -70,17 +70,26 @@ fn environment(folder: &Path) -> Result<()> {
 
 /// A Python that can reduce pictures; in an environment of its own, as only whoever makes them needs it.
 pub(crate) fn pictures(root: &Path) -> Result<PathBuf> {
-    let folder = root.join(PICTURES);
-    let python = folder.join("bin/python");
-    let wanted = fs::read_to_string(root.join(REDUCING)).with_context(|| REDUCING.to_owned())?;
+    environment_of(root, &root.join(PICTURES), &[(REDUCING, &[])])
+}
+
+/// The Python of an environment with what these lists name, each with options of pip's.
+pub(crate) fn environment_of(root: &Path, folder: &Path, lists: &[(&str, &[&str])]) -> Result<PathBuf> {
+    let mut wanted = String::new();
+    for (list, _) in lists {
+        wanted += &fs::read_to_string(root.join(list)).with_context(|| (*list).to_owned())?;
+    }
     let stamp = folder.join("stamp");
     if !fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        println!("Installing what reduces pictures into {} …", folder.display());
-        environment(&folder)?;
-        install(root, &folder, REDUCING, &[])?;
+        let names: Vec<_> = lists.iter().map(|(list, _)| *list).collect();
+        println!("Installing {} into {} …", names.join(", "), folder.display());
+        environment(folder)?;
+        for (list, options) in lists {
+            install(root, folder, list, options)?;
+        }
         fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
     }
-    Ok(python)
+    Ok(folder.join("bin/python"))
 }
 
 fn install(root: &Path, tools: &Path, requirements: &str, options: &[&str]) -> Result<()> {

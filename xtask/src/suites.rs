@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo};
-use crate::{console, r#gen, node, setup, wasm};
+use crate::{console, r#gen, installing, node, setup, wasm};
 
 /// Steps that were run, and how they went.
 struct Report {
@@ -28,6 +28,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         report.step("Envoy accepts envoy/*.yaml", || command::run(weir_dev(root).arg("validate")));
         report
             .step("end to end, with the fuzz targets beside it", || beside(|| fuzz_targets(root), || end_to_end(root)));
+        report.step("installing", || installing::test(root));
         report.step("console", || console::unit_tests(root));
         report.step("console in a browser", || console::browser_tests(root));
     }

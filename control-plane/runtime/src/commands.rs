@@ -112,6 +112,16 @@ pub async fn rotate_gateway(settings: &DatabaseSettings, name: &str, overlap_sec
     Ok(rotated.map_err(explain)?.secret)
 }
 
+/// The file from which Envoy's bootstrap reads a gateway's token: an SDS resource, in JSON, which is YAML too.
+pub fn token_file(token: &str) -> String {
+    serde_json::json!({"resources": [{
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "weir_gateway_token",
+        "generic_secret": {"secret": {"inline_string": token}},
+    }]})
+    .to_string()
+}
+
 /// Deletes a gateway: its tokens are refused from now on.
 pub async fn delete_gateway(settings: &DatabaseSettings, name: &str) -> anyhow::Result<()> {
     let store = connect(settings).await?;

@@ -26,7 +26,7 @@ mod usage_import;
 pub use audit::{audit_head, verify_audit};
 pub use commands::{
     GatewayLine, create_admin, create_gateway, delete_gateway, list_gateways, migrate, openapi, rekey, roles,
-    rotate_gateway,
+    rotate_gateway, token_file,
 };
 pub use demo::seed_demo;
 pub use serve::serve;

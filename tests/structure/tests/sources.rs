@@ -113,6 +113,8 @@ const FOLDERS: &[&str] = &[
     "envoy/",
     "filters/",
     "fuzz/",
+    "helm/",
+    "k8s/",
     "migrations/",
     "proto/",
     "tests/",
