@@ -12,6 +12,7 @@ mod deliver;
 mod embeddings;
 mod gemini;
 mod listen;
+mod moderations;
 mod openai;
 mod responses;
 mod sample;

@@ -88,3 +88,9 @@ def test_a_tool_is_called_in_a_stream_and_its_result_is_heard(client):
         ],
     )
     assert "rain, 9 degrees" in answer.content[0].text
+
+
+def test_tokens_are_counted(client):
+    short = client.messages.count_tokens(model=MODEL, messages=QUESTION)
+    long = client.messages.count_tokens(model=MODEL, messages=QUESTION, system="Be brief. " * 9, tools=[WEATHER])
+    assert 0 < short.input_tokens < long.input_tokens

@@ -126,3 +126,18 @@ def test_however_the_stream_is_cut(world, shape):
     pieces = list(client.models.generate_content_stream(model="m", contents=QUESTION))
     assert "".join(piece.text or "" for piece in pieces)
     assert pieces[-1].candidates[0].finish_reason == types.FinishReason.STOP
+
+
+def test_tokens_are_counted_whoever_counts_them(world):
+    for schema in ("gemini", "anthropic", "openai_responses"):
+        upstream = world.upstream(schema)
+        world.model(f"m-{schema}", upstream)
+        counted = world.gemini().models.count_tokens(model=f"m-{schema}", contents=QUESTION)
+        assert counted.total_tokens > 0
+        assert upstream.only().holds(QUESTION)
+
+
+def test_contents_are_embedded(world):
+    world.model("m", world.upstream("gemini"))
+    answer = world.gemini().models.embed_content(model="m", contents=["A dam.", "A river."])
+    assert [len(embedding.values) for embedding in answer.embeddings] == [768, 768]

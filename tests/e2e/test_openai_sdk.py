@@ -133,3 +133,13 @@ def test_many_at_once_get_each_their_own_answer(run):
 
     answers = asyncio.run(ask_all())
     assert all(f"number <{number}>" in answer for number, answer in enumerate(answers))
+
+
+def test_tokens_are_counted_and_texts_moderated(world):
+    world.model("counts", world.upstream("openai_responses"))
+    world.model("moderates", world.upstream("openai"))
+    client = world.openai()
+    counted = client.responses.input_tokens.count(model="counts", input="What is a weir?")
+    assert counted.input_tokens > 0
+    answer = client.moderations.create(model="moderates", input=["A dam.", "I kill you."])
+    assert [result.flagged for result in answer.results] == [False, True]

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters};
+use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters, tokens};
 use super::api::{Api, Event, Events, Refusal, characters, read_flag, read_model, text_of};
 
 /// Messages.
@@ -43,6 +43,22 @@ impl Api for Messages {
             max_tokens: Some(max_tokens),
             repeated: Value::Null,
         })
+    }
+
+    fn counts_at(&self, path: &str) -> bool {
+        path == "/messages/count_tokens"
+    }
+
+    fn count(&self, _path: &str, body: &Value) -> Result<Value, Refusal> {
+        const TAKEN: [&str; 8] =
+            ["model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"];
+        let mut fields = body.as_object().into_iter().flat_map(|fields| fields.keys());
+        if let Some(other) = fields.find(|name| !TAKEN.contains(&name.as_str())) {
+            return Err(Refusal::invalid("body", format!("{other}: Extra inputs are not permitted")));
+        }
+        let mut message = body.clone();
+        message["max_tokens"] = 1.into();
+        Ok(json!({"input_tokens": tokens(self.read("", &message)?.input_characters)}))
     }
 
     fn whole(&self, answer: &Answer) -> Value {

@@ -22,6 +22,16 @@ pub(crate) trait Api: Sync {
     /// Reads a chat request. The path says more than where in few APIs.
     fn read(&self, path: &str, body: &Value) -> Result<Ask, Refusal>;
 
+    /// Whether this is the path at which it counts tokens.
+    fn counts_at(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// Counts the tokens of a request.
+    fn count(&self, path: &str, _body: &Value) -> Result<Value, Refusal> {
+        Err(Refusal { status: 404, message: format!("nothing is counted at {path}"), param: None })
+    }
+
     /// The answer as one JSON document.
     fn whole(&self, answer: &Answer) -> Value;
 
@@ -62,7 +72,10 @@ const APIS: [&dyn Api; 4] =
 /// The API of a path below the version. The models are in several, told apart by Anthropic's version header; what is in none is
 /// answered as OpenAI would.
 pub(crate) fn of(path: &str, headers: &HeaderMap) -> &'static dyn Api {
-    let by_path = APIS.into_iter().find(|api| api.is_at(path));
+    if gemini::embeds_at(path) {
+        return &gemini::GenerateContent;
+    }
+    let by_path = APIS.into_iter().find(|api| api.is_at(path) || api.counts_at(path));
     by_path.unwrap_or_else(|| match path.starts_with("/models") && headers.contains_key("anthropic-version") {
         true => &anthropic::Messages,
         false => &openai::ChatCompletions,

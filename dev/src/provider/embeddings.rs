@@ -61,7 +61,8 @@ fn input_tokens(input: &Value) -> u64 {
     }
 }
 
-fn vector(input: &Value, dimensions: u64) -> Vec<f32> {
+/// A unit vector of this length that stands for an input.
+pub(crate) fn vector(input: &Value, dimensions: u64) -> Vec<f32> {
     let seed = fnv1a(input.to_string().as_bytes());
     let raw: Vec<f32> = (0..dimensions).map(|index| noise(seed ^ index)).collect();
     let length = raw.iter().map(|value| value * value).sum::<f32>().sqrt();

@@ -3,11 +3,16 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters};
+use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters, tokens};
 use super::api::{Api, Event, Events, Refusal, characters, is_served, text_of};
+use super::embeddings::vector;
 
 const WHOLE: &str = ":generateContent";
 const STREAMED: &str = ":streamGenerateContent";
+const EMBEDDED: &str = ":embedContent";
+const EMBEDDED_IN_BATCH: &str = ":batchEmbedContents";
+/// Length of a vector.
+const EMBEDDED_DIMENSIONS: u64 = 768;
 
 /// Contents.
 pub(crate) struct GenerateContent;
@@ -60,6 +65,25 @@ impl Api for GenerateContent {
         })
     }
 
+    fn counts_at(&self, path: &str) -> bool {
+        path.starts_with(self.path()) && path.ends_with(":countTokens")
+    }
+
+    fn count(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        let whole = &body["generateContentRequest"];
+        if whole.is_null() {
+            return Ok(json!({"totalTokens": tokens(self.read(path, body)?.input_characters)}));
+        }
+        let mut asked = whole.clone();
+        let model = asked.as_object_mut().and_then(|fields| fields.shift_remove("model"));
+        let of_path = path.trim_start_matches('/').trim_end_matches(":countTokens");
+        if model.as_ref().and_then(Value::as_str) != Some(of_path) {
+            let message = "The model in the request body must match the model in the URL.";
+            return Err(Refusal::invalid("model", message));
+        }
+        Ok(json!({"totalTokens": tokens(self.read(path, &asked)?.input_characters)}))
+    }
+
     fn whole(&self, answer: &Answer) -> Value {
         let thought = answer.reasoning.as_ref().map(|text| json!({"text": text, "thought": true}));
         let parts = thought.into_iter().chain([part(answer)]).collect();
@@ -109,6 +133,31 @@ impl Api for GenerateContent {
 
     fn models(&self, ids: &[&str]) -> Value {
         json!({"models": ids.iter().map(|id| self.model(id)).collect::<Vec<_>>()})
+    }
+}
+
+/// Whether this is a path at which vectors are asked for.
+pub(crate) fn embeds_at(path: &str) -> bool {
+    path.ends_with(EMBEDDED) || path.ends_with(EMBEDDED_IN_BATCH)
+}
+
+/// Vectors of one content or of several.
+pub(crate) fn embed(path: &str, body: &Value) -> Result<Value, Refusal> {
+    let of_path = path.trim_start_matches('/').trim_end_matches(EMBEDDED).trim_end_matches(EMBEDDED_IN_BATCH);
+    let one = |request: &Value| {
+        if request["model"].as_str().is_some_and(|model| model != of_path) {
+            return Err(Refusal::invalid("model", "The model in the request body must match the model in the URL."));
+        }
+        let texts = request["content"]["parts"].as_array().into_iter().flatten();
+        let text = texts.filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n");
+        match text.is_empty() {
+            true => Err(Refusal::invalid("content", "* EmbedContentRequest.content: contents is not specified")),
+            false => Ok(json!({"values": vector(&text.into(), EMBEDDED_DIMENSIONS)})),
+        }
+    };
+    match body["requests"].as_array() {
+        Some(requests) => Ok(json!({"embeddings": requests.iter().map(one).collect::<Result<Vec<_>, _>>()?})),
+        None => Ok(json!({"embedding": one(body)?})),
     }
 }
 

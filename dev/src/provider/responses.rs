@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters};
+use super::answer::{Answer, Ask, Content, LastTurn, Tool, Usage, stable_letters, tokens};
 use super::api::{Api, Event, Events, Refusal, characters, named_schema, read_flag, read_model, text_of};
 use super::openai::{CREATED, ChatCompletions, call_id};
 
@@ -74,6 +74,15 @@ impl Api for Responses {
             max_tokens,
             repeated: repeated(body),
         })
+    }
+
+    fn counts_at(&self, path: &str) -> bool {
+        path == "/responses/input_tokens"
+    }
+
+    fn count(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        let asked = self.read(path, body)?;
+        Ok(json!({"object": "response.input_tokens", "input_tokens": tokens(asked.input_characters)}))
     }
 
     fn whole(&self, answer: &Answer) -> Value {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::api::{self, Api, Refusal, is_served};
 use super::deliver;
-use super::embeddings;
 use super::scenario::{Behaviour, Ending, NewScenario, Scenarios, VERSION};
+use super::{embeddings, gemini, moderations};
 
 /// As large as the gateway's own limit, with room for the translation.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -110,6 +110,9 @@ fn task(api: &dyn Api, method: &Method, path: &str, body: &[u8]) -> Result<Task,
     let json = || serde_json::from_slice(body).map_err(|error| Refusal::invalid("body", format!("not JSON: {error}")));
     match (method.as_str(), path) {
         ("POST", path) if api.is_at(path) => Ok(Task::Chat(Box::new(api.read(path, &json()?)?))),
+        ("POST", path) if api.counts_at(path) => Ok(Task::Document(api.count(path, &json()?)?)),
+        ("POST", path) if gemini::embeds_at(path) => Ok(Task::Document(gemini::embed(path, &json()?)?)),
+        ("POST", "/moderations") => Ok(Task::Document(moderations::answer(&json()?)?)),
         ("POST", "/embeddings") => Ok(Task::Document(embeddings::answer(&json()?)?)),
         ("GET", "/models") => Ok(Task::Document(api.models(&MODELS))),
         ("GET", path) if path.starts_with("/models/") => match path.trim_start_matches("/models/") {

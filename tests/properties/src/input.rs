@@ -24,8 +24,11 @@ pub fn chat(schema: Schema) -> Operation {
 
 /// All operations that have texts.
 pub(crate) fn operations() -> Vec<Operation> {
-    let of =
-        |schema| [Kind::Chat, Kind::Embeddings].into_iter().filter_map(move |kind| Operation::of_kind(kind, schema));
+    let of = |schema| {
+        [Kind::Chat, Kind::Embeddings, Kind::BatchEmbeddings, Kind::CountTokens, Kind::Moderation]
+            .into_iter()
+            .filter_map(move |kind| Operation::of_kind(kind, schema))
+    };
     Schema::all().flat_map(of).collect()
 }
 

@@ -1,5 +1,4 @@
 use weir_config::{Tokens, Used};
-use weir_llm::Kind;
 use weir_llm::usage::{Counted, MOST_TOKENS, characters_as_tokens, class, request_tokens};
 
 use crate::{Attempt, Exchange, Settlement, TokenSource, Usage};
@@ -42,11 +41,13 @@ impl Exchange {
 /// tokens are estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
 /// counts if no attempt was made, or if the last one is not owed and gave no figure.
 fn settle(exchange: &Exchange, attempt: &Attempt, is_owed: bool) -> Settlement {
-    if attempt.usage.reported.is_none() && !is_owed {
+    let operation = exchange.request().operation;
+    let is_free = operation.is_some_and(|operation| !operation.kind().uses_tokens());
+    if is_free || (attempt.usage.reported.is_none() && !is_owed) {
         return Settlement::default();
     }
     let mut counted = attempt.usage.reported.unwrap_or_default().counted();
-    let has_output = exchange.request().operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
+    let has_output = operation.is_none_or(|operation| operation.kind().has_output());
     if !has_output {
         counted.input = counted.input.or(counted.total.take());
         counted.output.get_or_insert(0);

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, NamedProfile, Shared};
 use weir_host::{CallId, Callouts, Flow, Host, HttpAnswer, HttpError, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
-use weir_llm::{Kind, Operation, Schema};
+use weir_llm::{Operation, Schema};
 
 use crate::ProfileCache;
 use crate::scan::{Direction, Profile};
@@ -133,13 +133,13 @@ impl GuardrailsStream {
 
 impl Watch {
     fn watches_answer(&self) -> bool {
-        // An embedding's answer has no text.
-        self.profile.watches(Direction::Output) && self.operation.kind() == Kind::Chat
+        // The answer to anything else has no text.
+        self.profile.watches(Direction::Output) && self.operation.kind().has_output()
     }
 
     fn judges_answer(&self) -> bool {
         self.judged.as_ref().is_some_and(|profile| has_judges(profile, Direction::Output))
-            && self.operation.kind() == Kind::Chat
+            && self.operation.kind().has_output()
     }
 
     fn reads_request(&self) -> bool {

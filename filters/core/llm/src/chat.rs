@@ -13,6 +13,7 @@
 //!
 //! The rules of one target stand at its writer.
 
+mod count;
 mod document;
 mod echo;
 mod supported;
@@ -26,6 +27,7 @@ use crate::node::Node;
 use crate::schema::{LeftOut, Schema, Writing};
 use crate::usage::Usage;
 
+pub use count::{read_count_request, translate_count, write_count_request};
 pub(crate) use document::{media_type_of_file, of_data_url};
 pub use echo::Echo;
 pub use supported::{check_supported, may_refuse};
@@ -320,6 +322,20 @@ pub struct Written {
 /// Writes a request in another schema than its own. Refuses, with its path, what that schema or this server cannot say and what is no
 /// hint.
 pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<Written, RequestError> {
+    let WrittenFields { root, left_out, tool_names } = write_fields(schema, request, capabilities)?;
+    let mut body = Vec::new();
+    crate::json::write(&root, &mut body);
+    Ok(Written { body, left_out, tool_names })
+}
+
+/// A written request as its fields.
+struct WrittenFields {
+    root: Map<String, Value>,
+    left_out: Vec<LeftOut>,
+    tool_names: ToolNames,
+}
+
+fn write_fields(schema: Schema, request: &Request, capabilities: &Capabilities) -> Result<WrittenFields, RequestError> {
     let has_no_such_setting =
         |other: &Other| RequestError::unsupported("the provider of this model has no such setting").at(&other.path);
     let is_hint = |other: &Other| request.origin.is_hint(&without_indices(&other.path), &other.value);
@@ -341,9 +357,7 @@ pub fn write_request(schema: Schema, request: &Request, capabilities: &Capabilit
         }
         writing.leave_out(other.path.as_str(), "a hint that the provider of this model does not have");
     }
-    let mut body = Vec::new();
-    crate::json::write(&root, &mut body);
-    Ok(Written { body, left_out: writing.left_out, tool_names })
+    Ok(WrittenFields { root, left_out: writing.left_out, tool_names })
 }
 
 /// `messages[2].content` as `messages[].content`.

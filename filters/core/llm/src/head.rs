@@ -143,12 +143,12 @@ fn check_content(content: &Content, fields: &TopFields<'_>) -> Result<(), Reques
     let Some(value) = fields.get(name) else {
         return if is_elsewhere() { Ok(()) } else { Err(RequestError::new("the field is required").at(name)) };
     };
-    let is_array = value.starts_with('[');
-    let is_text = content.may_be_text && value.starts_with('"');
-    if !is_array && !is_text {
-        return Err(RequestError::new("an array is expected").at(name));
+    if !content.form.fits(value) {
+        // A text is another way to write one message.
+        let form = if content.form == JsonType::TextOrArray { JsonType::Array } else { content.form };
+        return Err(RequestError::new(format!("{} is expected", form.name())).at(name));
     }
-    let empty = value == "\"\"" || (is_array && value.trim_start_matches('[').trim_start() == "]");
+    let empty = value == "\"\"" || value.strip_prefix('[').is_some_and(|rest| rest.trim_start() == "]");
     if empty && !is_elsewhere() { Err(RequestError::new("must not be empty").at(name)) } else { Ok(()) }
 }
 

@@ -88,10 +88,7 @@ impl Operation {
 
     /// Whether its requests have a JSON body.
     pub fn has_body(self) -> bool {
-        match self.endpoint.kind {
-            Kind::Chat | Kind::Embeddings => true,
-            Kind::ListModels | Kind::GetModel => false,
-        }
+        self.endpoint.kind.has_body()
     }
 
     /// The model that the path of such a request names, percent-decoded; `None`: it names none.

@@ -15,8 +15,8 @@ use std::ops::Deref;
 
 use crate::operation::without_query;
 pub use dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
-    Writing,
+    Counting, CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter,
+    ToolNameRule, Writing,
 };
 
 /// The first one answers where nothing says which schema a client speaks.

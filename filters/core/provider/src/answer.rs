@@ -7,7 +7,7 @@ use weir_host::{Flow, Headers, Host, HostError, Message};
 use weir_llm::chat::{Echo, ToolNames};
 use weir_llm::error::{About, ClientError, ProviderError, read_provider_error};
 use weir_llm::stream::{Progress, StreamOptions, StreamTranslator};
-use weir_llm::{AnswerOutline, Operation, Schema, chat, equal_bytes, text, usage_of_value};
+use weir_llm::{AnswerOutline, Kind, Operation, Schema, chat, equal_bytes, text, usage_of_value};
 
 use crate::credential::Credential;
 use crate::encoding::{Decoder, Undecodable};
@@ -234,6 +234,11 @@ impl Answer {
         }
         let translated = if client == provider {
             outline.with_model(body, &self.asked.model).or_else(|| self.decoder.is_some().then(|| body.to_vec()))
+        } else if self.asked.operation.kind() == Kind::CountTokens {
+            match chat::translate_count(provider, client, body) {
+                Some(counted) => Some(counted),
+                None => return self.fail(host, exchange, &invalid()),
+            }
         } else {
             match chat::read_response(provider, body) {
                 Ok(mut response) => {

@@ -37,10 +37,9 @@ pub(crate) fn path_of(
     provider: Schema,
     stream: bool,
 ) -> Result<String, ClientError> {
-    let at_provider = match operation.kind() {
-        kind @ (Kind::Chat | Kind::Embeddings) => provider.path_at_provider(kind, &deployment.model, stream),
-        Kind::ListModels | Kind::GetModel => None,
-    };
+    let kind = operation.kind();
+    let can_be_asked = kind.has_body() && (provider == operation.schema() || kind.is_translated());
+    let at_provider = can_be_asked.then(|| provider.path_at_provider(kind, &deployment.model, stream)).flatten();
     let at_provider = at_provider.ok_or_else(|| {
         let message = format!("This model is served by a provider that has no {}.", operation.name());
         ClientError::new(400, "unsupported_operation", message).with_param("model")
@@ -117,7 +116,10 @@ pub(crate) fn body_for(
                 let ask_usage = provider.usage_is_opt_in() && capabilities.stream_options;
                 head.adapted(bytes, &deployment.model, ask_usage, edits)
             }
-            Kind::Embeddings | Kind::ListModels | Kind::GetModel => head.with_model(bytes, &deployment.model),
+            kind => {
+                let edits = provider.model_edits(kind, bytes, &deployment.model);
+                head.adapted(bytes, &deployment.model, false, edits)
+            }
         };
         return Ok(ProviderBody {
             bytes,
@@ -126,10 +128,13 @@ pub(crate) fn body_for(
             echo: Echo::default(),
         });
     }
-    let mut request = chat::read_request(client, bytes).map_err(bad_request)?;
+    let counts = operation.kind() == Kind::CountTokens;
+    let read = if counts { chat::read_count_request } else { chat::read_request };
+    let mut request = read(client, bytes).map_err(bad_request)?;
     request.model.clone_from(&deployment.model);
     request.stream = head.stream;
-    let written = chat::write_request(provider, &request, capabilities).map_err(bad_request)?;
+    let write = if counts { chat::write_count_request } else { chat::write_request };
+    let written = write(provider, &request, capabilities).map_err(bad_request)?;
     Ok(ProviderBody {
         bytes: written.body,
         left_out: written.left_out,

@@ -1,6 +1,5 @@
 use weir_config::Unit;
 use weir_exchange::{DearestPrices, Request};
-use weir_llm::Kind;
 
 /// What a request takes at most, as far as is known when it is admitted.
 ///
@@ -28,10 +27,20 @@ pub(crate) enum Unbounded {
 }
 
 impl Bounds {
+    /// Of a request that takes neither tokens nor money.
+    const NOTHING: Self = Self {
+        input_tokens: Some(0),
+        output_tokens: Some(0),
+        prices: Some(DearestPrices { input: 0, output: 0, request: 0 }),
+    };
+
     /// Of a request for a model of the catalog. `beyond_bytes`: tokens of its input beyond one for each byte; `None`: nobody knows.
     pub(crate) fn of(request: &Request, beyond_bytes: Option<u64>) -> Self {
+        if request.operation.is_some_and(|operation| !operation.kind().uses_tokens()) {
+            return Self::NOTHING;
+        }
         let head = request.body.head.as_ref();
-        let has_output = request.operation.is_none_or(|operation| operation.kind() != Kind::Embeddings);
+        let has_output = request.operation.is_none_or(|operation| operation.kind().has_output());
         let length = u64::try_from(request.body.length).unwrap_or(u64::MAX);
         let model = head.zip(request.catalog.as_ref()).and_then(|(head, catalog)| catalog.find(&head.model));
         let output = head.and_then(|head| head.max_output_tokens?.checked_mul(head.choices.max(1)));

@@ -103,7 +103,7 @@ impl StreamFilter for RouteStream {
                     Err(error) => self.refuse(schema, &error),
                 };
             }
-            Kind::Chat | Kind::Embeddings => {}
+            Kind::Chat | Kind::Embeddings | Kind::BatchEmbeddings | Kind::CountTokens | Kind::Moderation => {}
         }
         if end_of_stream {
             return self.refuse(schema, &ClientError::new(400, "invalid_request", "The request has no body."));

@@ -18,8 +18,8 @@ pub struct HeadRules {
 pub struct Content {
     /// Its name.
     pub field: &'static str,
-    /// Whether it may be a string.
-    pub may_be_text: bool,
+    /// What it is.
+    pub form: JsonType,
     /// Fields in whose presence it may be absent.
     pub unless: &'static [&'static str],
     /// It is a list of messages.

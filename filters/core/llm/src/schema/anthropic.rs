@@ -3,6 +3,7 @@
 mod adapt;
 mod answer;
 mod block;
+mod counting;
 mod error;
 mod hints;
 mod json_schema;
@@ -24,7 +25,8 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
+    Counting, CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
+    Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{About, ErrorParts, RequestError};
@@ -41,6 +43,7 @@ const VERSION: &str = "2023-06-01";
 
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint::of(Kind::Chat, "POST", "/messages", "messages"),
+    Endpoint::of(Kind::CountTokens, "POST", "/messages/count_tokens", "messages.count_tokens"),
     Endpoint::of(Kind::ListModels, "GET", "/models", "models"),
     Endpoint::of(Kind::GetModel, "GET", "/models/", "models"),
 ];
@@ -48,7 +51,7 @@ const ENDPOINTS: &[Endpoint] = &[
 static CHAT_HEAD: HeadRules = HeadRules {
     content: Content {
         field: "messages",
-        may_be_text: false,
+        form: JsonType::Array,
         unless: &[],
         messages: Some(MessageRules { roles: &["user", "assistant", "system"], role_is_required: true }),
     },
@@ -70,6 +73,8 @@ static CHAT_HEAD: HeadRules = HeadRules {
         stream_options: false,
     }),
 };
+
+static COUNTING_HEAD: HeadRules = HeadRules { answer: None, ..CHAT_HEAD };
 
 /// The schema.
 #[derive(Debug)]
@@ -119,7 +124,8 @@ impl Dialect for Anthropic {
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
-            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
+            Kind::CountTokens => Some(&COUNTING_HEAD),
+            Kind::Embeddings | Kind::BatchEmbeddings | Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
         }
     }
 
@@ -133,6 +139,10 @@ impl Dialect for Anthropic {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn counting(&self) -> Option<&'static Counting> {
+        Some(&counting::COUNTING)
     }
 
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {
@@ -155,7 +165,7 @@ impl Dialect for Anthropic {
         match kind {
             Kind::Chat => Some("content"),
             Kind::ListModels => Some("data"),
-            Kind::Embeddings | Kind::GetModel => None,
+            Kind::Embeddings | Kind::BatchEmbeddings | Kind::CountTokens | Kind::Moderation | Kind::GetModel => None,
         }
     }
 

@@ -22,10 +22,68 @@ pub enum Kind {
     Chat,
     /// Vectors that stand for texts.
     Embeddings,
+    /// The same for several requests in one.
+    BatchEmbeddings,
+    /// How many tokens a conversation has, without an answer to it.
+    CountTokens,
+    /// Whether texts are harmful, by a model made for that.
+    Moderation,
     /// The models that the caller may use.
     ListModels,
     /// One of them.
     GetModel,
+}
+
+impl Kind {
+    /// Whether requests have a JSON body, which goes to a provider.
+    pub fn has_body(self) -> bool {
+        match self {
+            Self::Chat | Self::Embeddings | Self::BatchEmbeddings | Self::CountTokens | Self::Moderation => true,
+            Self::ListModels | Self::GetModel => false,
+        }
+    }
+
+    /// Whether a model writes something in answer, which has tokens of its own.
+    pub fn has_output(self) -> bool {
+        match self {
+            Self::Chat => true,
+            Self::Embeddings
+            | Self::BatchEmbeddings
+            | Self::CountTokens
+            | Self::Moderation
+            | Self::ListModels
+            | Self::GetModel => false,
+        }
+    }
+
+    /// Whether a provider of another schema than the client's can be asked for it, too.
+    pub fn is_translated(self) -> bool {
+        match self {
+            Self::Chat | Self::CountTokens => true,
+            Self::Embeddings | Self::BatchEmbeddings | Self::Moderation | Self::ListModels | Self::GetModel => false,
+        }
+    }
+
+    /// Whether its tokens are used, and paid for. What is not takes nothing of a limit but a request.
+    pub fn uses_tokens(self) -> bool {
+        match self {
+            Self::Chat | Self::Embeddings | Self::BatchEmbeddings => true,
+            Self::CountTokens | Self::Moderation | Self::ListModels | Self::GetModel => false,
+        }
+    }
+}
+
+/// How tokens are counted in a schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Counting {
+    /// A chat request, written for a provider's name of its model, as a request to count.
+    pub request: fn(Map<String, Value>, &str) -> Map<String, Value>,
+    /// Where in a request to count the chat request stands; `None`: it is one by itself.
+    pub within: Option<&'static str>,
+    /// The answer's field that says how many there are.
+    pub field: &'static str,
+    /// An answer.
+    pub answer: fn(u64) -> Value,
 }
 
 /// Where an operation of a schema is found.
@@ -227,6 +285,18 @@ pub trait Dialect: Debug + Sync {
             Setting::ToolParameters => "function.parameters",
             Setting::ToolStrict => "function.strict",
         }
+    }
+
+    /// How it has tokens counted; `None`: not at all.
+    fn counting(&self) -> Option<&'static Counting> {
+        None
+    }
+
+    /// The edits by which names of a model that a body repeats from its path become a provider's. The path decides; a server may read
+    /// the body's.
+    fn model_edits(&self, kind: Kind, body: &[u8], model: &str) -> Vec<(Range<usize>, Vec<u8>)> {
+        let _ = (kind, body, model);
+        Vec::new()
     }
 
     /// The edits by which a request of this schema becomes one that a server with these capabilities takes.

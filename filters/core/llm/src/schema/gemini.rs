@@ -5,11 +5,13 @@
 
 mod answer;
 mod contents;
+mod counting;
 mod error;
 mod fields;
 mod finish;
 mod generation;
 mod hints;
+mod model;
 mod models;
 mod part;
 mod request_read;
@@ -19,10 +21,13 @@ mod stream_write;
 mod texts;
 mod usage;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule, Writing,
+    Counting, CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, ToolNameRule,
+    Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
@@ -39,6 +44,9 @@ const VERSIONS: &[&str] = &["/v1beta", "/v1"];
 const MODELS: &str = "/models/";
 const WHOLE: &str = ":generateContent";
 const STREAMED: &str = ":streamGenerateContent";
+const COUNTED: &str = ":countTokens";
+const EMBEDDED: &str = ":embedContent";
+const EMBEDDED_IN_BATCH: &str = ":batchEmbedContents";
 
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -53,6 +61,24 @@ const ENDPOINTS: &[Endpoint] = &[
         streams: Some(true),
         ..Endpoint::of(Kind::Chat, "POST", MODELS, "generate_content")
     },
+    Endpoint {
+        versions: VERSIONS,
+        action: COUNTED,
+        streams: Some(false),
+        ..Endpoint::of(Kind::CountTokens, "POST", MODELS, "count_tokens")
+    },
+    Endpoint {
+        versions: VERSIONS,
+        action: EMBEDDED,
+        streams: Some(false),
+        ..Endpoint::of(Kind::Embeddings, "POST", MODELS, "embed_content")
+    },
+    Endpoint {
+        versions: VERSIONS,
+        action: EMBEDDED_IN_BATCH,
+        streams: Some(false),
+        ..Endpoint::of(Kind::BatchEmbeddings, "POST", MODELS, "batch_embed_contents")
+    },
     Endpoint { versions: VERSIONS, ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
     Endpoint { versions: VERSIONS, ..Endpoint::of(Kind::GetModel, "GET", MODELS, "models") },
 ];
@@ -60,7 +86,7 @@ const ENDPOINTS: &[Endpoint] = &[
 static CHAT_HEAD: HeadRules = HeadRules {
     content: Content {
         field: "contents",
-        may_be_text: false,
+        form: JsonType::Array,
         unless: &[],
         messages: Some(MessageRules { roles: &["user", "model", "function"], role_is_required: false }),
     },
@@ -88,6 +114,27 @@ static CHAT_HEAD: HeadRules = HeadRules {
         within: Some(answer::ECHOED),
         stream_options: false,
     }),
+};
+
+static COUNTING_HEAD: HeadRules = HeadRules {
+    content: Content { unless: counting::WITHIN, ..CHAT_HEAD.content },
+    deciding: &["contents", "generateContentRequest", "generate_content_request"],
+    types: &[],
+    answer: None,
+};
+
+static EMBEDDING_HEAD: HeadRules = HeadRules {
+    content: Content { field: "content", form: JsonType::Object, unless: &[], messages: None },
+    deciding: &["content"],
+    types: &[],
+    answer: None,
+};
+
+static EMBEDDINGS_HEAD: HeadRules = HeadRules {
+    content: Content { field: "requests", form: JsonType::Array, unless: &[], messages: None },
+    deciding: &["requests"],
+    types: &[],
+    answer: None,
 };
 
 /// The schema.
@@ -134,7 +181,10 @@ impl Dialect for Gemini {
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
-            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
+            Kind::CountTokens => Some(&COUNTING_HEAD),
+            Kind::Embeddings => Some(&EMBEDDING_HEAD),
+            Kind::BatchEmbeddings => Some(&EMBEDDINGS_HEAD),
+            Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
         }
     }
 
@@ -167,17 +217,34 @@ impl Dialect for Gemini {
         }
     }
 
-    fn path_at_provider(&self, kind: Kind, model: &str, stream: bool) -> Option<String> {
-        if kind != Kind::Chat {
-            return None;
+    fn counting(&self) -> Option<&'static Counting> {
+        Some(&counting::COUNTING)
+    }
+
+    fn model_edits(&self, kind: Kind, body: &[u8], model: &str) -> Vec<(Range<usize>, Vec<u8>)> {
+        match kind {
+            Kind::CountTokens => model::edits_within(body, counting::WITHIN, model),
+            Kind::Embeddings => model::edits(body, model),
+            Kind::BatchEmbeddings => model::edits_in_list(body, "requests", model),
+            Kind::Chat | Kind::Moderation | Kind::ListModels | Kind::GetModel => Vec::new(),
         }
+    }
+
+    fn path_at_provider(&self, kind: Kind, model: &str, stream: bool) -> Option<String> {
+        let action = match (kind, stream) {
+            (Kind::Chat, true) => [STREAMED, "?alt=sse"].concat(),
+            (Kind::Chat, false) => WHOLE.to_owned(),
+            (Kind::CountTokens, _) => COUNTED.to_owned(),
+            (Kind::Embeddings, _) => EMBEDDED.to_owned(),
+            (Kind::BatchEmbeddings, _) => EMBEDDED_IN_BATCH.to_owned(),
+            (Kind::Moderation | Kind::ListModels | Kind::GetModel, _) => return None,
+        };
         // Such a path would lead elsewhere at the provider, escaped or not.
         if model.split('/').any(|segment| matches!(segment, "." | "..")) {
             return None;
         }
         // A tuned model stands beside the vendor's.
         let place = if model.contains('/') { "/" } else { MODELS };
-        let action = if stream { [STREAMED, "?alt=sse"].concat() } else { WHOLE.to_owned() };
         Some([place, percent_encoded(model).as_str(), action.as_str()].concat())
     }
 
@@ -197,7 +264,8 @@ impl Dialect for Gemini {
         match kind {
             Kind::Chat => Some("candidates"),
             Kind::ListModels => Some("models"),
-            Kind::Embeddings | Kind::GetModel => None,
+            Kind::BatchEmbeddings => Some("embeddings"),
+            Kind::Embeddings | Kind::CountTokens | Kind::Moderation | Kind::GetModel => None,
         }
     }
 

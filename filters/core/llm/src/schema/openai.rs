@@ -45,6 +45,7 @@ const ALSO_BELOW: &[&str] = &["/api"];
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Chat, "POST", "/chat/completions", "chat.completions") },
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Embeddings, "POST", "/embeddings", "embeddings") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Moderation, "POST", "/moderations", "moderations") },
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::GetModel, "GET", "/models/", "models") },
 ];
@@ -52,7 +53,7 @@ const ENDPOINTS: &[Endpoint] = &[
 static CHAT_HEAD: HeadRules = HeadRules {
     content: Content {
         field: "messages",
-        may_be_text: false,
+        form: JsonType::Array,
         unless: &[],
         messages: Some(MessageRules {
             roles: &["system", "developer", "user", "assistant", "tool", "function"],
@@ -88,7 +89,7 @@ static CHAT_HEAD: HeadRules = HeadRules {
 };
 
 static EMBEDDINGS_HEAD: HeadRules = HeadRules {
-    content: Content { field: "input", may_be_text: true, unless: &[], messages: None },
+    content: Content { field: "input", form: JsonType::TextOrArray, unless: &[], messages: None },
     deciding: CHAT_HEAD.deciding,
     types: &[],
     answer: None,
@@ -139,8 +140,9 @@ impl Dialect for OpenAi {
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
-            Kind::Embeddings => Some(&EMBEDDINGS_HEAD),
-            Kind::ListModels | Kind::GetModel => None,
+            // What they ask about has one name.
+            Kind::Embeddings | Kind::Moderation => Some(&EMBEDDINGS_HEAD),
+            Kind::BatchEmbeddings | Kind::CountTokens | Kind::ListModels | Kind::GetModel => None,
         }
     }
 
@@ -168,7 +170,8 @@ impl Dialect for OpenAi {
         match kind {
             Kind::Chat => Some("choices"),
             Kind::Embeddings | Kind::ListModels => Some("data"),
-            Kind::GetModel => None,
+            Kind::Moderation => Some("results"),
+            Kind::BatchEmbeddings | Kind::CountTokens | Kind::GetModel => None,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod adapt;
 mod answer;
+mod counting;
 mod error;
 mod hints;
 mod items;
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 use weir_config::Capabilities;
 
 use super::dialect::{
-    CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
+    Counting, CredentialHeader, Dialect, Endpoint, Kind, ModelEntry, Setting, StreamReader, StreamWriter, Writing,
 };
 use crate::chat::{Request, Response};
 use crate::error::{ErrorParts, RequestError};
@@ -34,8 +35,15 @@ use crate::usage::Usage;
 
 pub(super) const NAME: &str = "openai_responses";
 
-const ENDPOINTS: &[Endpoint] =
-    &[Endpoint { also_below: &["/api"], ..Endpoint::of(Kind::Chat, "POST", "/responses", "responses") }];
+const ALSO_BELOW: &[&str] = &["/api"];
+
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Chat, "POST", "/responses", "responses") },
+    Endpoint {
+        also_below: ALSO_BELOW,
+        ..Endpoint::of(Kind::CountTokens, "POST", "/responses/input_tokens", "responses.input_tokens")
+    },
+];
 
 /// Fields that refer to a conversation which the provider keeps, in place of one in the request or in front of it.
 const KEPT_INPUT: &[&str] = &["previous_response_id", "prompt", "conversation"];
@@ -43,7 +51,7 @@ const KEPT_INPUT: &[&str] = &["previous_response_id", "prompt", "conversation"];
 static CHAT_HEAD: HeadRules = HeadRules {
     content: Content {
         field: "input",
-        may_be_text: true,
+        form: JsonType::TextOrArray,
         unless: KEPT_INPUT,
         messages: Some(MessageRules { roles: &["user", "assistant", "system", "developer"], role_is_required: false }),
     },
@@ -80,6 +88,8 @@ static CHAT_HEAD: HeadRules = HeadRules {
         stream_options: false,
     }),
 };
+
+static COUNTING_HEAD: HeadRules = HeadRules { answer: None, ..CHAT_HEAD };
 
 /// The schema.
 #[derive(Debug)]
@@ -121,7 +131,8 @@ impl Dialect for Responses {
     fn head(&self, kind: Kind) -> Option<&'static HeadRules> {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
-            Kind::Embeddings | Kind::ListModels | Kind::GetModel => None,
+            Kind::CountTokens => Some(&COUNTING_HEAD),
+            Kind::Embeddings | Kind::BatchEmbeddings | Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
         }
     }
 
@@ -148,6 +159,10 @@ impl Dialect for Responses {
 
     fn is_hint(&self, path: &str, value: &Value) -> bool {
         hints::is_hint(path, value)
+    }
+
+    fn counting(&self) -> Option<&'static Counting> {
+        Some(&counting::COUNTING)
     }
 
     fn adapt(&self, body: &[u8], capabilities: &Capabilities) -> Vec<(Range<usize>, Vec<u8>)> {

@@ -7,7 +7,7 @@ use crate::text::schema::{ADDRESS, BELOW, FIGURES, MEDIA, PART, PIECE, SCHEMA, S
 use crate::text::{Ends, Holds, Source, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
-    requests: &[(Kind::Chat, &REQUEST)],
+    requests: &[(Kind::Chat, &REQUEST), (Kind::CountTokens, &REQUEST)],
     answers: &[(Kind::Chat, &ANSWER)],
     event: &EVENT,
     last_data: "",

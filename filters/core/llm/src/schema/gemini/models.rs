@@ -12,6 +12,6 @@ pub(super) fn entry(model: &ModelEntry<'_>) -> Value {
         "baseModelId": model.name,
         "displayName": model.name,
         "description": model.owner,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens", "embedContent"],
     })
 }

@@ -8,7 +8,12 @@ use crate::text::schema::{ADDRESS, BELOW, FIGURES, NOTHING, PART, PIECE, SCHEMA,
 use crate::text::{Holds, Source, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
-    requests: &[(Kind::Chat, &REQUEST)],
+    requests: &[
+        (Kind::Chat, &REQUEST),
+        (Kind::CountTokens, &COUNTING_REQUEST),
+        (Kind::Embeddings, &EMBEDDING_REQUEST),
+        (Kind::BatchEmbeddings, &EMBEDDINGS_REQUEST),
+    ],
     answers: &[(Kind::Chat, &ANSWER)],
     event: &EVENT,
     last_data: "",
@@ -35,6 +40,28 @@ static REQUEST: TextSchema = TextSchema {
     ],
     ..TextSchema::of(Holds::Nothing, &TEXT)
 };
+
+/// Contents, or a whole request.
+static COUNTING_REQUEST: TextSchema = TextSchema {
+    fields: &[("contents", &CONTENT), ("generateContentRequest", &REQUEST), ("generate_content_request", &REQUEST)],
+    ..TextSchema::of(Holds::Nothing, &TEXT)
+};
+
+static EMBEDDING_REQUEST: TextSchema = TextSchema {
+    fields: &[
+        ("content", &CONTENT),
+        ("model", &WORD),
+        ("taskType", &WORD),
+        ("task_type", &WORD),
+        ("outputDimensionality", &NOTHING),
+        ("output_dimensionality", &NOTHING),
+    ],
+    ..TextSchema::of(Holds::Nothing, &TEXT)
+};
+
+/// Each with its text.
+static EMBEDDINGS_REQUEST: TextSchema =
+    TextSchema { fields: &[("requests", &EMBEDDING_REQUEST)], ..TextSchema::of(Holds::Nothing, &TEXT) };
 
 static SETTINGS: TextSchema = TextSchema {
     fields: &[

@@ -9,7 +9,11 @@ use crate::text::schema::{
 use crate::text::{Holds, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
-    requests: &[(Kind::Chat, &CHAT_REQUEST), (Kind::Embeddings, &EMBEDDINGS_REQUEST)],
+    requests: &[
+        (Kind::Chat, &CHAT_REQUEST),
+        (Kind::Embeddings, &EMBEDDINGS_REQUEST),
+        (Kind::Moderation, &MODERATION_REQUEST),
+    ],
     answers: &[(Kind::Chat, &CHAT_ANSWER)],
     event: &CHUNK,
     last_data: "[DONE]",
@@ -48,6 +52,10 @@ static EMBEDDINGS_REQUEST: TextSchema = TextSchema {
     fields: &[("input", &TEXT_OR_TOKENS), ("model", &WORD), ("encoding_format", &WORD)],
     ..TextSchema::of(Holds::Nothing, &TEXT)
 };
+
+/// Texts, or parts as a message has them.
+static MODERATION_REQUEST: TextSchema =
+    TextSchema { fields: &[("input", &CONTENT), ("model", &WORD)], ..TextSchema::of(Holds::Nothing, &TEXT) };
 
 static MESSAGE: TextSchema = TextSchema {
     fields: &[

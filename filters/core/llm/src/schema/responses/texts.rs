@@ -19,7 +19,7 @@ use crate::text::schema::{BELOW, FIGURES, FILE, MEDIA, NOTHING, PIECE, SCHEMA, S
 use crate::text::{Ends, Holds, Names, TextSchema, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
-    requests: &[(Kind::Chat, &REQUEST)],
+    requests: &[(Kind::Chat, &REQUEST), (Kind::CountTokens, &REQUEST)],
     answers: &[(Kind::Chat, &ANSWER)],
     event: &EVENT,
     // Promised by nobody; some servers send it.
