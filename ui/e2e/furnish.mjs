@@ -64,6 +64,7 @@ async function make(machine) {
     ],
   });
   for (const name of MODELS) await machine.post("models", { name, pool_id: pool.id });
+  await machine.post("currency-rates", { name: "EUR 2026", currency: "EUR", rate: "0.8623", valid_from: "2026-01-01" });
   await machine.post("service-tokens", {
     name: "Deployment pipeline",
     role: "platform_admin",

@@ -200,3 +200,63 @@ test("of a limit on each of a kind the page says who has used how much", async (
     await dialog.waitFor({ state: "detached" });
   });
 });
+
+test("a limit says how it went, what holds beside it, and where it cannot be enforced and why", async () => {
+  const provider = (await machine.get("providers")).items.find(({ tenant_id }) => tenant_id === tenant.id);
+  const account = await make("service-accounts", { name: "burning app" });
+  const key = await make("api-keys", { name: "burning key", service_account_id: account.id });
+  const window = { kind: "calendar", period: "month" };
+  const ofApp = { subject: { kind: "service_account", id: account.id }, window, action: "refuse" };
+  await make("limits", { ...ofApp, name: "Tokens of the app", unit: "input_tokens", amount: 1_000_000 });
+  const ofKey = { subject: { kind: "api_key", id: key.id }, window, action: "refuse" };
+  const limit = await make("limits", { ...ofKey, name: "Requests of the key", unit: "requests", amount: AMOUNT });
+  const pool = await make("pools", { name: "no price", members: [{ provider_id: provider.id, model: "gpt-4o" }] });
+  const model = await make("models", { name: "open-ended", pool_id: pool.id });
+  const budget = await make("limits", {
+    name: "Budget for the open-ended",
+    subject: { kind: "model", id: model.id },
+    unit: "cost_microusd",
+    window,
+    amount: 5_000_000,
+    action: "refuse",
+  });
+  await until("the key is served", async () => (await chat("gpt-4o", { key: key.key })).status === 200);
+  const refused = await chat("open-ended", { key: key.key });
+  assert.equal(refused.status, 400);
+  await withPage(desktop, async (page) => {
+    await visit(page, `/limits/${limit.id}`);
+    const used = page.getByRole("region", { name: "Used" });
+    await used.getByRole("img", { name: /^9\d\d are left; from / }).waitFor();
+    await used.getByText("As a table").click();
+    await used.getByRole("cell", { name: /^9\d\d$/ }).waitFor();
+    const beside = page.getByRole("region", { name: "Limits that hold" });
+    await beside.getByRole("link", { name: "Tokens of the app" }).waitFor();
+    await expectAccessible(page);
+
+    await visit(page, `/limits/${budget.id}`);
+    await page.getByText(/nobody can say what they cost: no price\.$/).waitFor();
+    await page.getByText(/neither a default nor a cap: open-ended\.$/).waitFor();
+    await expectAccessible(page);
+    await visit(page, `/models/${model.id}`);
+    await page.getByText(/members of its pool have no price: .*gpt-4o\.$/).waitFor();
+    const fallback = page.getByLabel("Output tokens where a request names no maximum");
+    await fallback.fill("many");
+    await button(page, "Save changes").click();
+    await page.getByText("Enter a whole number of tokens, 1 or more.").waitFor();
+    await fallback.fill("512");
+    await page.getByLabel("Output tokens at most").fill("2048");
+    await expectAccessible(page);
+    await button(page, "Save changes").click();
+    await page.getByText("Saved").first().waitFor();
+    await visit(page, `/limits/${budget.id}`);
+    await page.getByText(/nobody can say what they cost: no price\.$/).waitFor();
+    assert.equal(await page.getByText(/neither a default nor a cap/).count(), 0);
+  });
+  const { default_max_tokens, max_tokens_cap } = await machine.get(`models/${model.id}`);
+  assert.deepEqual([default_max_tokens, max_tokens_cap], [512, 2048]);
+  await withPage(phone, async (page) => {
+    await visit(page, `/limits/${limit.id}`);
+    await page.getByRole("img", { name: /are left; from / }).waitFor();
+    assert.ok((await tooWide(page)) <= 0);
+  });
+});

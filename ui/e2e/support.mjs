@@ -196,7 +196,8 @@ export async function pages(machine) {
     ["identity-rule-new", "/identity-rules/new"],
     ["discovered", "/discovered"],
     ["limits", "/limits"],
-    await one("limit", "/limits", "limits"),
+    // The one that has a chart.
+    ["limit", `/limits/${(await machine.get("limits?q=Requests a month")).items[0]?.id}`],
     ["limit-new", "/limits/new"],
     ["currency-rates", "/currency-rates"],
     ["currency-rate-new", "/currency-rates/new"],

@@ -8,9 +8,11 @@ import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
 import { identity } from "./texts/identity";
 import { limits } from "./texts/limits";
+import { models } from "./texts/models";
 import { nodes } from "./texts/nodes";
 import { picker } from "./texts/picker";
 import { playground } from "./texts/playground";
+import { pools } from "./texts/pools";
 import { prices } from "./texts/prices";
 import { record } from "./texts/record";
 import { search } from "./texts/search";
@@ -303,55 +305,10 @@ export const texts = {
     otherHelp: "Anything that speaks OpenAI's or Anthropic's API.",
     address: "Its own address",
   },
-  models: {
-    title: "Models",
-    one: "Model",
-    lead: "The names that apps ask for.",
-    new: "New model",
-    pool: "Pool",
-    poolHelp: "Serves it. It must belong to the same owner.",
-    nameHelp: "What apps write in model.",
-    deleteConsequence: "Apps that ask for it get model_not_found from now on.",
-    empty: "No model yet. It needs a pool first.",
-    servedBy: "Served by",
-  },
-  pools: {
-    title: "Pools",
-    one: "Pool",
-    lead: "Deployments that serve the same models, in the order in which they are tried.",
-    new: "New pool",
-    members: "Members, in the order in which they are tried",
-    membersHelp: "Drag a row, or press Enter on its handle and move it with the arrow keys.",
-    member: (position: number) => `Member ${position}`,
-    provider: "Provider",
-    model: "Model there",
-    price: "Price per million tokens, $",
-    input: "Input",
-    cachedInput: "Cached input",
-    output: "Output",
-    cacheWrite: "Cache write, 5 minutes",
-    cacheWrite1h: "Cache write, 1 hour",
-    reasoning: "Reasoning",
-    priceHelp: "The first three, or none where the price is unknown: then usage has no cost.",
-    priceMore: "Empty: 1.25 times the input, twice the input, and the output's price.",
-    priceNumber: "Enter dollars with at most six decimals.",
-    add: "Add member",
-    update: "Update member",
-    noMember: "A pool needs at least one member.",
-    remove: "Remove",
-    move: (name: string) => `Move ${name}`,
-    firstByte: "First content, seconds",
-    firstByteHelp: "How long each member may take to the first content of a stream.",
-    idle: "Silence, seconds",
-    idleHelp: "How long a stream may be silent.",
-    total: "Whole request, seconds",
-    totalHelp: "All its members and the whole of its answer.",
-    timeouts: "Time limits",
-    deleteConsequence: "Requests for it end at once. A pool that a model still uses cannot be deleted.",
-    empty: "No pool yet. It needs a provider first.",
-    unpriced: "No price",
-    attempts: "Tried in this order",
-  },
+  models,
+
+  pools,
+
   profiles: {
     title: "Guardrails",
     one: "Guardrail profile",

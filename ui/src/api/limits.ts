@@ -19,3 +19,10 @@ export function useLimitState(id: string, subjectId?: string, enabled = true) {
     enabled,
   });
 }
+
+type Member = Schemas["Pool"]["members"][number];
+
+/** Whether a member's price is known: its own, or a later one whose time has come. `now`: milliseconds. */
+export function hasPrice({ price, next_prices }: Pick<Member, "price" | "next_prices">, now: number): boolean {
+  return Boolean(price) || (next_prices ?? []).some(({ valid_from }) => Date.parse(valid_from) <= now);
+}

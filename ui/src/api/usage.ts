@@ -37,7 +37,7 @@ export const DIMENSIONS = ["tenant", "api_key", "model", "provider", "pool", "ou
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** What of the ledger is summed, and how; as `GET usage/summary` takes it. */
-export type SummaryQuery = Partial<Record<Dimension, string>> & {
+export type SummaryQuery = Partial<Record<Dimension | "department" | "user" | "service_account", string>> & {
   from: string;
   to: string;
   group_by?: string;

@@ -70,10 +70,10 @@ function Remaining({ limit }: { limit: EffectiveLimit }) {
   const state = useLimitState(limit.limit_id, limit.subject_id ?? undefined, isOne);
   if (!isOne) return words.eachOwn;
   if (!state.data) return state.error ? "–" : "…";
-  const { remaining, resets_at } = state.data;
+  const { amount, remaining, resets_at } = state.data;
   return (
     <>
-      <UsedBar state={state.data} amount={limit.amount} />
+      <UsedBar state={state.data} amount={amount} />
       <span className="mt-1 block text-sm">{amountOf(limit, remaining)}</span>
       {resets_at && <span className="block text-xs text-ink-soft">{words.until(shortDateTime(resets_at))}</span>}
     </>

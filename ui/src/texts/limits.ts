@@ -64,8 +64,11 @@ export const limits = {
   resets: "Begins anew",
   never: "Never",
   usedLead: "Reserved is what gateways hold for requests under way and to come.",
-  cannotEnforce: (pools: string) =>
-    `Under a budget, requests to these pools are refused, since a member has no price and nobody can say what they cost: ${pools}.`,
+  unpriced: (pools: string) =>
+    `Requests to these pools are refused under it, since a member has no price and nobody can say what they cost: ${pools}.`,
+  unbounded: (models: string) =>
+    `Requests for these models are refused under it where they set no maximum of output tokens, since the models have neither a default nor a cap: ${models}.`,
+  notAllSeen: "There are more models than were looked at.",
   forecast: "At this rate",
   exhausted: (at: string) => `all is spent ${at}`,
   lasts: "it lasts",
@@ -85,6 +88,14 @@ export const limits = {
     spike: () => "More than usual",
   } as Record<string, (percent: number) => string>,
   usedOf: (used: string, amount: string) => `${used} of ${amount}`,
+  chart: {
+    left: "Left",
+    held: "Of that reserved now",
+    ahead: "At this rate",
+    most: (amount: string) => `of ${amount}`,
+    label: (left: string, from: string, to: string) => `${left} are left; from ${from} to ${to}`,
+    source: "By the ledger; the last is what the limit's own counter says, after what was reset or adjusted.",
+  },
   changes: {
     of: (action: string, name: string) => `${action}: ${name}`,
     all: "all of them",

@@ -1,12 +1,12 @@
 import { useIdentity } from "../../api/identity";
 import type { Limit, LimitState } from "../../api/limits";
 import { useLimitState } from "../../api/limits";
-import { useFew } from "../../api/resources";
 import { dateTime } from "../../design/format";
 import { amountOf, partsOf, UsedBar } from "../../design/limits";
 import { Facts, Section } from "../../design/Page";
 import { Failed, Loading, Notice } from "../../design/States";
 import { texts } from "../../texts";
+import { BurndownChart } from "./BurndownChart";
 import { Changes } from "./Changes";
 
 const { limits: words } = texts;
@@ -41,6 +41,7 @@ export function Burndown({ limit }: { limit: Limit }) {
           [words.forecast, forecast(state.data)],
         ]}
       />
+      <BurndownChart limit={limit} state={state.data} />
     </Section>
   );
 }
@@ -49,12 +50,4 @@ export function Burndown({ limit }: { limit: Limit }) {
 function forecast({ exhausted_at, began_at }: LimitState): string {
   if (exhausted_at) return words.exhausted(dateTime(exhausted_at));
   return began_at ? words.lasts : "–";
-}
-
-/** Where a budget cannot be enforced, and why. */
-export function Unpriced({ limit }: { limit: Limit }) {
-  const pools = useFew("pools", {}, limit.unit === "cost_microusd");
-  const unpriced = pools.data?.items.filter(({ members }) => members.some(({ price }) => price === null)) ?? [];
-  if (limit.unit !== "cost_microusd" || unpriced.length === 0) return null;
-  return <Notice tone="warn">{words.cannotEnforce(unpriced.map(({ name }) => name).join(", "))}</Notice>;
 }

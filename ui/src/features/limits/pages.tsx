@@ -2,9 +2,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { type Control, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { ApiProblem } from "../../api/client";
+import type { Governed } from "../../api/effective";
 import { useIdentity } from "../../api/identity";
 import { type Item, type ResourceName, type Resources, useList } from "../../api/resources";
 import { DataTable } from "../../design/DataTable";
+import { EffectiveLimits } from "../../design/EffectiveLimits";
 import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { showAtFields } from "../../design/fieldErrors";
@@ -20,10 +22,11 @@ import { ResourceForm } from "../../design/ResourceForm";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
-import { Burndown, Unpriced } from "./Burndown";
+import { Burndown } from "./Burndown";
 import { Events } from "./Events";
 import { Subjects } from "./Subjects";
 import { Try } from "./Try";
+import { Unenforced } from "./Unenforced";
 
 const { common, limits: words } = texts;
 type Limit = Item<"limits">;
@@ -193,13 +196,33 @@ export function LimitPage() {
     <ItemOf resource="limits">
       {(limit) => (
         <Page title={limit.name} width="form">
-          <Unpriced limit={limit} />
+          <Unenforced limit={limit} />
           {limit.subject.each ? <Subjects limit={limit} /> : <Burndown limit={limit} />}
           <LimitForm key={limit.id} limit={limit} />
+          <Inherited limit={limit} />
           <Events limit={limit} />
         </Page>
       )}
     </ItemOf>
+  );
+}
+
+/** Whose page tells which limits hold, from above, too. */
+const GOVERNED: Partial<Record<Kind, Governed>> = {
+  department: "departments",
+  user: "users",
+  service_account: "service-accounts",
+  api_key: "api-keys",
+};
+
+/** What else must have room where this one holds: what is on those above it. */
+function Inherited({ limit: { subject } }: { limit: Limit }) {
+  const of = GOVERNED[subject.kind as Kind];
+  if (!of || !subject.id) return null;
+  return (
+    <div className="mt-6">
+      <EffectiveLimits of={of} id={subject.id} />
+    </div>
   );
 }
 

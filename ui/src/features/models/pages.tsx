@@ -1,7 +1,9 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
+import { serverNow } from "../../api/client";
 import { useIdentity } from "../../api/identity";
+import { hasPrice } from "../../api/limits";
 import { type Item, useFew, useItem, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
 import { createdColumn, nameColumn, ownerColumn } from "../../design/columns";
@@ -15,6 +17,7 @@ import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { PickerField } from "../../design/Picker";
 import { ResourceForm } from "../../design/ResourceForm";
+import { Notice } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { ALL_ALLOWED, WaysInFields, waysInSchema } from "../../design/WaysInFields";
 import { paths, requestsWith } from "../../paths";
@@ -78,12 +81,28 @@ function ServedBy({ poolId }: { poolId: string }) {
   return members ? [...new Set(members.map(({ provider_name }) => provider_name))].join(", ") : "–";
 }
 
+const tokens = z.string().regex(/^\s*([1-9]\d{0,8})?\s*$/, words.tokens);
 const schema = z.object({
   tenant_id: z.string(),
   name: z.string().trim().min(1, common.required),
   pool_id: z.string().min(1, common.required),
+  default_max_tokens: tokens,
+  max_tokens_cap: tokens,
   ways_in: waysInSchema,
 });
+type Values = z.infer<typeof schema>;
+
+/** All that can be changed. */
+function settingsFrom({ name, pool_id, ways_in, ...typed }: Values) {
+  const count = (text: string) => (text.trim() ? Number(text) : null);
+  return {
+    name,
+    pool_id,
+    ways_in,
+    default_max_tokens: count(typed.default_max_tokens),
+    max_tokens_cap: count(typed.max_tokens_cap),
+  };
+}
 
 export function NewModelPage() {
   return (
@@ -102,6 +121,7 @@ export function ModelPage() {
           width="form"
           actions={<LinkButton to={requestsWith({ model: model.name })}>{texts.keys.requests}</LinkButton>}
         >
+          <Unpriced model={model} />
           <ModelForm key={model.id} model={model} />
         </Page>
       )}
@@ -126,10 +146,12 @@ function ModelForm({ model }: { model?: Model }) {
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
         pool_id: item?.pool_id ?? "",
+        default_max_tokens: String(item?.default_max_tokens ?? ""),
+        max_tokens_cap: String(item?.max_tokens_cap ?? ""),
         ways_in: item?.ways_in ?? ALL_ALLOWED,
       })}
-      toCreate={(form) => ({ ...form, tenant_id: form.tenant_id || null })}
-      toPatch={({ name, pool_id, ways_in }) => ({ name, pool_id, ways_in })}
+      toCreate={(form) => ({ ...settingsFrom(form), tenant_id: form.tenant_id || null })}
+      toPatch={settingsFrom}
       onMade={(made) => {
         toast(common.created(made.name));
         void navigate({ to: paths.models as never });
@@ -141,11 +163,38 @@ function ModelForm({ model }: { model?: Model }) {
           {isPlatform && !model && <OwnerField control={control} name="tenant_id" />}
           <TextField control={control} name="name" label={common.name} help={words.nameHelp} mono />
           <PoolField control={control} />
+          <TextField
+            control={control}
+            name="default_max_tokens"
+            label={words.defaultMaxTokens}
+            help={words.defaultMaxTokensHelp}
+            inputMode="numeric"
+            optional
+          />
+          <TextField
+            control={control}
+            name="max_tokens_cap"
+            label={words.maxTokensCap}
+            help={words.maxTokensCapHelp}
+            inputMode="numeric"
+            optional
+          />
           <WaysInFields control={control} help={texts.waysIn.ofModel} />
         </>
       )}
     </ResourceForm>
   );
+}
+
+/** Why budgets refuse requests for a model. */
+function Unpriced({ model }: { model: Model }) {
+  const { identity } = useIdentity();
+  const maySee = identity?.permissions.includes("pools.read") === true;
+  const pool = useItem("pools", maySee ? model.pool_id : undefined);
+  const unpriced = pool.data?.members.filter((member) => !hasPrice(member, serverNow())) ?? [];
+  if (unpriced.length === 0) return null;
+  const names = unpriced.map(({ provider_name, model: name }) => `${provider_name} / ${name}`);
+  return <Notice tone="warn">{words.unpriced(names.join(", "))}</Notice>;
 }
 
 /** The pools of the same owner. */
