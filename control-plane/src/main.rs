@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
 use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSettings};
+use weir_install::EnvoySettings;
 use weir_runtime::{DatabaseSettings, ServeSettings};
 
 /// Control plane of Weir: policies for LLM traffic through Envoy.
@@ -51,6 +52,9 @@ enum Command {
     Export(ExportSettings),
     /// Makes the objects of a revision as they were before it, as a new revision. Exit codes as with `apply`.
     Revert(RevertSettings),
+    /// Prints what Envoys need to run Weir.
+    #[command(subcommand)]
+    Install(InstallCommand),
     /// Prints the roles that always exist, and what each operation of the admin API takes.
     Roles,
     /// Prints the admin API's OpenAPI document.
@@ -113,6 +117,13 @@ enum GatewayCommand {
         #[arg(long)]
         name: String,
     },
+}
+
+#[derive(Subcommand)]
+enum InstallCommand {
+    /// Prints the bootstrap of an Envoy that runs Weir: of one that does nothing else, or yours with Weir added, of which nothing changes.
+    /// What there is to know besides goes to standard error.
+    Envoy(EnvoySettings),
 }
 
 /// How a gateway's token is printed.
@@ -191,6 +202,13 @@ async fn main() -> anyhow::Result<ExitCode> {
             return import_usage(&database, &gateway, &file).await;
         }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
+        Command::Install(InstallCommand::Envoy(settings)) => {
+            let printed = weir_install::envoy(&settings)?;
+            for note in &printed.notes {
+                writeln!(std::io::stderr(), "{note}")?;
+            }
+            out.write_all(printed.text.as_bytes())?;
+        }
         command => run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -283,6 +301,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Audit(AuditCommand::Verify { .. })
         | Command::Apply(_)
         | Command::Export(_)
+        | Command::Install(_)
         | Command::Revert(_)
         | Command::Usage(_) => Ok(()),
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),

@@ -51,7 +51,8 @@ def test_no_container_of_the_composition_is_root_or_writes_its_root():
 def test_the_composition_names_what_it_has():
     services = COMPOSE["services"]
     for name, service in services.items():
-        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"]), name
+        secrets = {one if isinstance(one, str) else one["source"] for one in service.get("secrets", [])}
+        assert secrets <= set(COMPOSE["secrets"]), name
         assert set(service.get("depends_on", [])) <= set(services), name
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]

@@ -1,4 +1,4 @@
-"""An Envoy beside that of `make run`, on the same bootstrap or on the example that needs no control plane."""
+"""An Envoy beside that of `make run`, on the same bootstrap, on the example that needs no control plane, or on one of its owner's."""
 
 import contextlib
 import hashlib
@@ -85,6 +85,16 @@ def static_envoy(key: str, credentials: dict[str, str], provider: str, edits: di
 
 
 @contextlib.contextmanager
+def own_envoy(bootstrap: str) -> Iterator[LoneEnvoy]:
+    """Starts an Envoy on a bootstrap of its owner's, with its first listener on a port of any number."""
+    with _folder() as folder:
+        template = folder / "own.yaml"
+        template.write_text(bootstrap)
+        with _running(folder, str(template), {}, {}) as envoy:
+            yield envoy
+
+
+@contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="weir-e2e-envoy-") as name:
         yield Path(name)
@@ -154,8 +164,9 @@ def _gateway_url(admin: httpx.Client) -> str:
             return None
         listeners = admin.get("/listeners", params={"format": "json"}).json().get("listener_statuses", [])
         for listener in listeners:
-            socket = listener["local_address"]["socket_address"]
-            return f"http://{socket['address']}:{socket['port_value']}"
+            # An internal one has none.
+            if socket := listener["local_address"].get("socket_address"):
+                return f"http://{socket['address']}:{socket['port_value']}"
         return None
 
     return eventually(address, within_s=60, what="Envoy's listener")

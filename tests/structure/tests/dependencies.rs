@@ -52,7 +52,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["weir-api", "weir-config", "weir-core", "weir-dataplane", "weir-proto", "weir-store", "weir-xds"],
     ),
     ("weir-client", &["weir-core"]),
-    ("weir", &["weir-api", "weir-client", "weir-runtime"]),
+    ("weir-install", &[]),
+    ("weir", &["weir-api", "weir-client", "weir-install", "weir-runtime"]),
     // What starts and tests them.
     ("weir-dev", &["weir-config", "weir-llm"]),
     (

@@ -1,0 +1,93 @@
+use clap::Parser;
+
+use super::*;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    settings: EnvoySettings,
+}
+
+fn settings(more: &[&str]) -> EnvoySettings {
+    Arguments::parse_from(["x", "--bootstrap", "f"].iter().chain(more)).settings
+}
+
+const OWN: &str = r#"# Ours.
+node: { id: a, cluster: b }
+static_resources:
+    # Two of them.
+    clusters:
+    - name: shop   # The shop.
+      type: STATIC
+    listeners:
+      - name: public
+        address: { socket_address: { address: 127.0.0.1, port_value: 1 } }
+admin: {}
+"#;
+
+/// Lines are added, none is changed, and everything is there.
+#[test]
+fn weir_is_added_to_a_bootstrap_and_nothing_else_changes() {
+    let merged = merge(OWN, &settings(&["--control-plane", "weir.internal:18082"])).unwrap();
+    let mut rest = merged.text.lines();
+    assert!(OWN.lines().all(|line| rest.any(|other| other == line)), "{}", merged.text);
+    let value = parsed(&merged.text).unwrap();
+    let names = |list: &str| -> Vec<String> {
+        let items = value[STATIC][list].as_array().unwrap();
+        items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("listeners"), ["weir", "public"]);
+    assert_eq!(names("clusters"), ["weir_control_plane", "weir_gateway", "shop"]);
+    assert_eq!(value[STATIC]["listeners"][0]["internal_listener"], serde_json::json!({}));
+    assert_eq!(value[DYNAMIC]["ads_config"]["api_type"], "DELTA_GRPC");
+    assert_eq!(value["node"]["id"], "a");
+    assert!(merged.text.contains("weir.internal") && !merged.text.contains("${"), "{}", merged.text);
+}
+
+#[test]
+fn on_a_port_of_its_own_it_has_an_address_and_no_internal_listener() {
+    let merged = merge(OWN, &settings(&["--form", "own-port", "--listen", "10.0.0.7:8080"])).unwrap();
+    let listener = &parsed(&merged.text).unwrap()[STATIC]["listeners"][0];
+    assert_eq!(listener["address"]["socket_address"]["port_value"], 8080);
+    assert!(listener["internal_listener"].is_null() && !merged.text.contains("weir_gateway\n"));
+}
+
+#[test]
+fn the_smallest_bootstrap_gets_all_that_it_lacks() {
+    let value = parsed(&merge("static_resources:\n", &settings(&[])).unwrap().text).unwrap();
+    for key in ["node", DYNAMIC, EXTENSIONS] {
+        assert!(!value[key].is_null(), "{key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_added_to_is_refused_in_words() {
+    for (bootstrap, told) in [
+        ("a: [", "no YAML"),
+        ("- a\n", "no keys"),
+        ("{\"static_resources\": {}}", "static_resources"),
+        ("static_resources: { clusters: [] }", "static_resources"),
+        ("static_resources:\n  listeners: []\n", "static_resources.listeners"),
+        ("static_resources:\n  clusters:\n  - name: weir_control_plane\n", "weir_control_plane"),
+        ("static_resources:\n  listeners:\n  - name: weir\n", "a listener called `weir`"),
+        ("static_resources:\ndynamic_resources:\n  cds_config: { path: x }\n", "clusters from a source of its own"),
+        (
+            "dynamic_resources:\n  ads_config:\n    grpc_services:\n    - envoy_grpc: { cluster_name: xds-grpc }\n",
+            "an ADS of its own (xds-grpc)",
+        ),
+    ] {
+        let refused = merge(bootstrap, &settings(&[])).unwrap_err().to_string();
+        assert!(refused.contains(told), "{bootstrap}: {refused}");
+    }
+    let refused = merge(OWN, &settings(&["--control-plane", "weir\": 1"])).unwrap_err().to_string();
+    assert!(refused.contains("--control-plane"), "{refused}");
+}
+
+#[test]
+fn what_is_lost_is_noticed() {
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let before = value(r#"{"a": [1, 2], "b": {"c": null}}"#);
+    assert_eq!(lost(&before, &value(r#"{"a": [0, 1, 2], "b": {"c": 1}, "d": 1}"#), ""), None);
+    assert_eq!(lost(&before, &value(r#"{"a": [1, 2, 3], "b": {"c": 1}}"#), ""), Some("a[0]".to_owned()));
+    assert_eq!(lost(&before, &value(r#"{"a": [1, 2], "b": {}}"#), ""), Some("b.c".to_owned()));
+}
