@@ -1,7 +1,7 @@
 # The commands that people and scripts rely on. Each does its own set-up; the work is in xtask/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint gen screenshots clean
+.PHONY: help run test bench lint gen release screenshots clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ lint: ## Formatting, clippy, generated files
 
 gen: ## Writes the generated files
 	@cargo xtask gen
+
+release: ## What is published of a version, into target/dist
+	@cargo xtask release
 
 screenshots: ## Pictures of every page of the console, into docs/screenshots
 	@cargo xtask screenshots

@@ -10,6 +10,7 @@ mod r#gen;
 mod imports;
 mod installing;
 mod node;
+mod release;
 mod setup;
 mod suites;
 mod wasm;
@@ -52,6 +53,10 @@ enum Chore {
     InstallTest,
     /// Writes the manifests in k8s/ from the Helm chart.
     Manifests,
+    /// Builds, from Go's sources, the Kubernetes API server that the tests of installing ask if it is there.
+    Kubernetes,
+    /// Makes what is published of a version, in target/dist.
+    Release,
     /// Pictures of every page of the console, into docs/screenshots.
     Screenshots,
     /// Sets up, builds what is measured for release, and prints the tables of performance.
@@ -100,6 +105,8 @@ fn start(chore: Chore, root: &Path) -> Result<()> {
         Chore::ConsoleTest => programs(root).and_then(|()| console::browser_tests(root)),
         Chore::InstallTest => programs(root).and_then(|()| installing::test(root)),
         Chore::Manifests => installing::manifests(root),
+        Chore::Kubernetes => installing::kubernetes(root),
+        Chore::Release => release::release(root),
         Chore::Screenshots => programs(root).and_then(|()| console::screenshots(root)),
         Chore::Bench => bench::bench(root),
         Chore::Fuzz { repeat: true, .. } => fuzz::repeat(root),

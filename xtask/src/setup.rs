@@ -92,7 +92,7 @@ pub(crate) fn environment_of(root: &Path, folder: &Path, lists: &[(&str, &[&str]
     Ok(folder.join("bin/python"))
 }
 
-fn install(root: &Path, tools: &Path, requirements: &str, options: &[&str]) -> Result<()> {
+pub(crate) fn install(root: &Path, tools: &Path, requirements: &str, options: &[&str]) -> Result<()> {
     let mut pip = Command::new(tools.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(options);
     run_quietly(pip.arg("--requirement").arg(root.join(requirements)))
