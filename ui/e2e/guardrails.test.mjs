@@ -69,3 +69,40 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
     ],
   );
 });
+
+test("a file of examples says how often a profile is right, and a false alarm becomes one", () =>
+  signedIn(browser, desktop, async (page) => {
+    await visit(page, "/guardrails/bench");
+    const bench = page.getByRole("region", { name: "A file of examples" });
+    const text = "Write to jane@example.com";
+    const rows = [
+      { text, spans: [{ type: "EMAIL", start: 9, end: 25 }] },
+      { text: "mail max@example.org", spans: [] },
+      { text: "Nothing here", spans: [] },
+      { text: "nobody", spans: [{ type: "IBAN", start: 0, end: 6 }] },
+    ];
+    const lines = [...rows.map((row) => JSON.stringify(row)), "no JSON"].join("\n");
+    await bench
+      .getByLabel("File")
+      .setInputFiles({ name: "examples.jsonl", mimeType: "application/jsonl", buffer: Buffer.from(lines) });
+    await bench.getByText("1 lines are no examples: 5.").waitFor();
+    await button(bench, "Look through it").click();
+    await bench.getByText("In 1 of 2 texts with nothing to be found something was found.").waitFor();
+    const scored = bench.getByRole("table", { name: "How often it was right" });
+    const cells = async (name) => scored.getByRole("row").filter({ hasText: name }).getByRole("cell").allInnerTexts();
+    assert.deepEqual((await cells("E-mail addresses")).slice(-5), ["0.500", "1.000", "1", "1", "0"]);
+    assert.deepEqual((await cells("IBANs")).slice(-5), ["–", "0.000", "0", "0", "1"]);
+    const mistakes = bench.getByRole("table", { name: "Mistakes: 2" });
+    await mistakes.getByRole("row").filter({ hasText: "False alarm" }).getByText("max@example.org").waitFor();
+    await expectAccessible(page);
+
+    await page.getByLabel("Text").fill("max@example.org");
+    await button(page, "Check text").click();
+    await page.getByLabel("False alarm: E-mail addresses at 0–15").check();
+    await button(page, "Keep as an example").click();
+    await expectAccessible(page);
+    const [download] = await Promise.all([page.waitForEvent("download"), button(bench, "Save 1 example").click()]);
+    const parts = [];
+    for await (const part of await download.createReadStream()) parts.push(part);
+    assert.equal(Buffer.concat(parts).toString(), '{"text":"max@example.org","spans":[]}\n');
+  }));

@@ -4,6 +4,7 @@ import { audit } from "./texts/audit";
 import { bulk } from "./texts/bulk";
 import { capabilities } from "./texts/capabilities";
 import { currencies } from "./texts/currencies";
+import { examples } from "./texts/examples";
 import { firstCall } from "./texts/firstCall";
 import { gateways } from "./texts/gateways";
 import { identity } from "./texts/identity";
@@ -522,6 +523,7 @@ export const texts = {
   gateways,
   limits,
   currencies,
+  examples,
   tokens,
   settings: {
     title: "Settings",

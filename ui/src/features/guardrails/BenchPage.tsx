@@ -11,8 +11,11 @@ import { actionTone } from "../../design/guardrails";
 import { Facts, Page, Section } from "../../design/Page";
 import { Picker } from "../../design/Picker";
 import { Notice } from "../../design/States";
+import { toast } from "../../design/Toasts";
 import { texts } from "../../texts";
+import { Examples } from "./Examples";
 import { pieces } from "./marks";
+import type { Example } from "./scoring";
 
 const { bench: words, profiles: names } = texts;
 
@@ -29,6 +32,9 @@ export function BenchPage() {
   const [direction, setDirection] = useState<"input" | "output">("input");
   const [place, setPlace] = useState<Place>("user");
   const id = useId();
+  const [kept, setKept] = useState<Example[]>([]);
+  // What stands in an answer is the assistant's.
+  const how = { profile: profile || ALL, direction, place: direction === "input" ? place : null };
   const trial = useMutation({
     mutationFn: (body: Schemas["Trial"]) => unwrap(client.POST("/api/v1/admin/guardrails/test", { body })),
   });
@@ -38,8 +44,7 @@ export function BenchPage() {
         className="mb-6 grid gap-4 rounded-lg border border-line bg-surface p-4 sm:p-6"
         onSubmit={(event) => {
           event.preventDefault();
-          // What stands in an answer is the assistant's.
-          trial.mutate({ text, profile: profile || ALL, direction, place: direction === "input" ? place : null });
+          trial.mutate({ text, ...how });
         }}
       >
         <Labelled id={id} label={words.text}>
@@ -91,12 +96,39 @@ export function BenchPage() {
       {trial.error && (
         <Notice tone="bad">{trial.error instanceof ApiProblem ? trial.error.message : texts.states.broken}</Notice>
       )}
-      {trial.data && <Result text={trial.variables.text} outcome={trial.data} />}
+      {trial.data && (
+        <Result
+          key={trial.submittedAt}
+          text={trial.variables.text}
+          outcome={trial.data}
+          onKeep={(example) => {
+            setKept((before) => [...before, example]);
+            toast(texts.examples.kept);
+          }}
+        />
+      )}
+      <Examples how={how} kept={kept} profileId={profile || undefined} />
     </Page>
   );
 }
 
-function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }) {
+function Result({
+  text,
+  outcome,
+  onKeep,
+}: {
+  text: string;
+  outcome: Schemas["Outcome"];
+  /** Makes an example of the text. */
+  onKeep: (example: Example) => void;
+}) {
+  const [wrong, setWrong] = useState<ReadonlySet<number>>(new Set());
+  const toggle = (at: number, isWrong: boolean) =>
+    setWrong((before) => new Set(isWrong ? [...before, at] : [...before].filter((other) => other !== at)));
+  const keep = () => {
+    const spans = outcome.findings.filter((_, at) => !wrong.has(at));
+    onKeep({ text, spans: spans.map(({ type, start, end }) => ({ type, start, end })) });
+  };
   return (
     <Section
       title={words.result}
@@ -136,10 +168,14 @@ function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }
           <h3 className="mb-2 text-sm font-medium">{words.findings}</h3>
           <Rows
             label={words.findings}
-            items={outcome.findings}
+            items={outcome.findings.map((finding, at) => ({ ...finding, at }))}
             rowKey={(finding) => `${finding.detector}-${finding.start}-${finding.end}`}
             columns={[
-              { title: names.finding, cell: (finding) => names.findings[finding.type] },
+              {
+                title: names.finding,
+                width: "minmax(0,1.6fr)",
+                cell: (finding) => <span className="whitespace-normal">{names.findings[finding.type]}</span>,
+              },
               {
                 title: names.action,
                 cell: (finding) => (
@@ -152,13 +188,37 @@ function Result({ text, outcome }: { text: string; outcome: Schemas["Outcome"] }
                 ),
               },
               { title: words.detector, cell: (finding) => finding.detector },
-              { title: words.place, numeric: true, cell: (finding) => `${finding.start}–${finding.end}` },
-              { title: words.score, numeric: true, cell: (finding) => finding.score.toFixed(2) },
+              {
+                title: words.place,
+                width: "4.5rem",
+                numeric: true,
+                cell: (finding) => `${finding.start}–${finding.end}`,
+              },
+              { title: words.score, width: "4rem", numeric: true, cell: (finding) => finding.score.toFixed(2) },
+              {
+                title: texts.examples.falseAlarm,
+                width: "6rem",
+                cell: ({ at, type, start, end }) => (
+                  <label className="flex size-11 items-center justify-center">
+                    <input
+                      type="checkbox"
+                      aria-label={texts.examples.isWrong(names.findings[type], `${start}–${end}`)}
+                      checked={wrong.has(at)}
+                      onChange={(event) => toggle(at, event.target.checked)}
+                      className="size-5 accent-accent"
+                    />
+                  </label>
+                ),
+              },
             ]}
           />
         </>
       )}
       <Scores scores={outcome.scores} />
+      <div className="mt-4">
+        <Button onPress={keep}>{texts.examples.keep}</Button>
+        <p className="mt-1 text-sm text-ink-soft">{texts.examples.keepHelp}</p>
+      </div>
     </Section>
   );
 }

@@ -1,0 +1,31 @@
+/** The texts of the guardrail bench's files of examples. */
+export const examples = {
+  title: "A file of examples",
+  lead: "How often the profile above is right. The file stays in this browser; its texts are tried one by one, and neither stored nor logged.",
+  file: "File",
+  fileHelp:
+    'A JSON object a line: {"text", "spans": [{"start", "end", "type"}]}, places in Unicode characters, no spans where nothing is to be found. At most 1,000 lines.',
+  run: "Look through it",
+  progress: (done: string, all: string) => `${done} of ${all}`,
+  unread: (lines: string, which: string) => `${lines} lines are no examples: ${which}.`,
+  cut: "Only the first 1,000 lines are looked at.",
+  clean: (flagged: string, texts: string) =>
+    `In ${flagged} of ${texts} texts with nothing to be found something was found.`,
+  nothing: "Nothing was marked that the profile looks for, and nothing was found.",
+  scores: "How often it was right",
+  precision: "Precision",
+  recall: "Recall",
+  right: "Right",
+  wrong: "False alarms",
+  missed: "Missed",
+  mistakes: (mistakes: string) => `Mistakes: ${mistakes}`,
+  mistake: "What",
+  kinds: { wrong: "False alarm", missed: "Missed" },
+  where: "Where",
+  keep: "Keep as an example",
+  keepHelp: "With all findings but those that are ticked as false alarms.",
+  kept: "Kept as an example on this page",
+  isWrong: (what: string, place: string) => `False alarm: ${what} at ${place}`,
+  falseAlarm: "False alarm",
+  download: (examples: number) => (examples === 1 ? "Save 1 example" : `Save ${examples} examples`),
+} as const;
