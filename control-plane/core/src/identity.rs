@@ -7,5 +7,5 @@ mod spiffe;
 
 pub use claims::{ClaimCondition, Claims, MalformedClaims, is_claim_path};
 pub use issuer::TokenIssuerSettings;
-pub use rule::{IdentityRuleSettings, PersonMapping, PersonRole, WorkloadMatch};
+pub use rule::{ClaimGrant, IdentityRuleSettings, PersonMapping, PersonRole, WorkloadMatch};
 pub use spiffe::SpiffeId;

@@ -301,6 +301,16 @@ pub struct RejectedRecord {
     pub reason: String,
 }
 
+/// Pico-dollars as dollars, without needless zeros.
+pub fn decimal_usd(picousd: u128) -> String {
+    const DOLLAR: u128 = 1_000_000_000_000;
+    let fraction = format!("{:012}", picousd % DOLLAR);
+    match fraction.trim_end_matches('0') {
+        "" => (picousd / DOLLAR).to_string(),
+        fraction => format!("{}.{fraction}", picousd / DOLLAR),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,5 +465,13 @@ mod tests {
         let attempt = &bounded.attempt_details[0];
         assert_eq!(attempt.upstream_model.chars().count(), LONGEST_MODEL);
         assert_eq!((attempt.started_after_us, attempt.answered_after_us), (LONGEST_US, Some(LONGEST_US)));
+    }
+
+    #[test]
+    fn amounts_are_exact() {
+        for (units, expect) in [(0, "0"), (1, "0.000000000001"), (2_500_000_000_000, "2.5"), (10_u128.pow(15), "1000")]
+        {
+            assert_eq!(decimal_usd(units), expect);
+        }
     }
 }

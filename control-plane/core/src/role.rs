@@ -57,7 +57,12 @@ pub struct UserGrant {
 pub(crate) fn check_grants(fields: &mut Fields, path: &str, grants: &[UserGrant]) {
     fields.require(grants.len() <= MOST_GRANTS, path, format!("must have at most {MOST_GRANTS}"));
     for (index, grant) in grants.iter().enumerate() {
-        let is_one = grant.role.is_some() != grant.custom_role_id.is_some();
-        fields.require(is_one, format!("{path}[{index}].role"), "must be said, or else custom_role_id, and not both");
+        check_grant(fields, &format!("{path}[{index}]"), grant);
     }
+}
+
+/// Notes what is wrong with one grant that stands in a field.
+pub(crate) fn check_grant(fields: &mut Fields, path: &str, grant: &UserGrant) {
+    let is_one = grant.role.is_some() != grant.custom_role_id.is_some();
+    fields.require(is_one, format!("{path}.role"), "must be said, or else custom_role_id, and not both");
 }

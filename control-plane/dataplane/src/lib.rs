@@ -13,6 +13,7 @@ mod guard;
 mod hub;
 mod identity;
 mod module;
+mod own;
 mod progress;
 mod service;
 mod watch;

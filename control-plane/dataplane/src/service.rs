@@ -9,9 +9,9 @@ use weir_core::gateway::{Gateway, LeaseTerms, Resolved};
 use weir_core::guardrails::found_by;
 use weir_proto::dataplane::data_plane_server::DataPlane;
 use weir_proto::dataplane::{
-    AcquireQuotaRequest, AcquireQuotaResponse, RejectedRecord, ReportUsageRequest, ReportUsageResponse,
-    ResolveCredentialRequest, ResolveCredentialResponse, SettleQuotaRequest, SettleQuotaResponse, WatchRequest,
-    WatchResponse,
+    AcquireQuotaRequest, AcquireQuotaResponse, OwnAbout, ReadOwnRequest, ReadOwnResponse, RejectedRecord,
+    ReportUsageRequest, ReportUsageResponse, ResolveCredentialRequest, ResolveCredentialResponse, SettleQuotaRequest,
+    SettleQuotaResponse, WatchRequest, WatchResponse,
 };
 use weir_store::{Identified, Refused, Store, StoreError};
 
@@ -20,8 +20,9 @@ use crate::failure::chain;
 use crate::gateways::{Gateways, bearer};
 use crate::hub::ChangeHub;
 use crate::identity::Shown;
+use crate::own::Answered;
 use crate::progress::Progress;
-use crate::{convert, watch};
+use crate::{convert, own, watch};
 
 /// How often the token of a long stream is looked at again, beside whenever a gateway changes.
 const RECHECK: Duration = Duration::from_secs(15);
@@ -42,6 +43,7 @@ pub struct Service {
     stopping: tokio::sync::watch::Receiver<bool>,
     /// Turns for looking up keys, which anybody may make up: leases and usage need database connections too.
     lookups: Arc<Semaphore>,
+    answered: Answered,
 }
 
 /// Look-ups that use the database at a time.
@@ -56,7 +58,15 @@ impl Service {
         progress: Progress,
         stopping: tokio::sync::watch::Receiver<bool>,
     ) -> Self {
-        Self { store, gateways, hub, progress, stopping, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self {
+            store,
+            gateways,
+            hub,
+            progress,
+            stopping,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            answered: Answered::default(),
+        }
     }
 
     async fn gateway<T>(&self, request: &Request<T>) -> Result<Gateway, Status> {
@@ -220,6 +230,42 @@ impl DataPlane for Service {
         metrics::counter!("weir_usage_records_total", "outcome" => "stored").increment(outcome.stored.into());
         metrics::counter!("weir_usage_records_total", "outcome" => "rejected").increment(rejected.len() as u64);
         Ok(Response::new(ReportUsageResponse { stored: outcome.stored, rejected }))
+    }
+
+    async fn read_own(&self, request: Request<ReadOwnRequest>) -> Result<Response<ReadOwnResponse>, Status> {
+        let gateway = self.gateway(&request).await?;
+        let ReadOwnRequest { tenant_id, key_id, about, query } = request.into_inner();
+        let (tenant_id, key_id) = (convert::id("tenant_id", &tenant_id)?, convert::id("key_id", &key_id)?);
+        if !gateway.serves(tenant_id) {
+            return Err(Status::permission_denied("the tenant is not this gateway's"));
+        }
+        let now = Utc::now();
+        let asked = match OwnAbout::try_from(about) {
+            Ok(OwnAbout::Limits) if query.is_empty() => Ok(None),
+            Ok(OwnAbout::Limits) => Err("There is nothing to ask for here."),
+            Ok(OwnAbout::Usage) => own::days(&query, now.date_naive()).map(Some),
+            Ok(OwnAbout::Unspecified) | Err(_) => return Err(Status::invalid_argument("about is not known")),
+        };
+        let days = match asked {
+            Ok(days) => days,
+            Err(refusal) => {
+                return Ok(Response::new(ReadOwnResponse { refusal: refusal.into(), ..Default::default() }));
+            }
+        };
+        let turn = self.answered.turn(key_id);
+        let _turn = turn.ok_or_else(|| Status::resource_exhausted("others are being answered"))?;
+        let read = match days {
+            None => self.store.own_limits(tenant_id, key_id, now).await.map(|limits| own::limits(&limits)),
+            Some(days) => {
+                let usage = self.store.own_usage(tenant_id, key_id, days.clone()).await;
+                usage.map(|summary| own::usage(&days, &summary))
+            }
+        };
+        let json = read.map_err(|error| match error {
+            StoreError::NotFound => Status::not_found("there is no such caller"),
+            error => failed("read_own", error),
+        })?;
+        Ok(Response::new(ReadOwnResponse { json: json.to_string().into_bytes(), ..Default::default() }))
     }
 
     async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {

@@ -126,9 +126,10 @@ async fn nothing_is_answered_without_a_gateways_token() {
             client.acquire_quota(with_token(token, AcquireQuotaRequest::default())).await.unwrap_err().code(),
             client.settle_quota(with_token(token, SettleQuotaRequest::default())).await.unwrap_err().code(),
             client.report_usage(with_token(token, ReportUsageRequest::default())).await.unwrap_err().code(),
+            client.read_own(with_token(token, ReadOwnRequest::default())).await.unwrap_err().code(),
             client.watch(with_token(token, tokio_stream::empty())).await.map(drop).unwrap_err().code(),
         ];
-        assert_eq!(codes, [Code::Unauthenticated; 5], "{token:?}");
+        assert_eq!(codes, [Code::Unauthenticated; 6], "{token:?}");
     }
 }
 

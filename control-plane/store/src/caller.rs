@@ -6,18 +6,14 @@ use chrono::DateTime;
 use sqlx::types::Json;
 use uuid::Uuid;
 use weir_config::FindingType;
-use weir_core::actor::Actor;
-use weir_core::field::Fields;
 use weir_core::gateway::{CredentialStatus, Gateway, KnownCatalog, Peer, Resolved};
-use weir_core::identity::{ClaimCondition, Claims, IdentityRuleSettings, PersonMapping, SpiffeId, WorkloadMatch};
-use weir_core::json::write;
-use weir_core::resource::Origin;
-use weir_core::tenant::UserSettings;
+use weir_core::identity::{
+    ClaimCondition, ClaimGrant, Claims, IdentityRuleSettings, PersonMapping, SpiffeId, WorkloadMatch,
+};
 use weir_core::ways_in::{Way, WayMode, WaysIn};
 
 use crate::credential::refused;
 use crate::resource::identity_rule::{insert_key, way};
-use crate::resource::{SecretChange, USER};
 use crate::{Store, StoreError};
 
 /// Rules that are looked at for one caller: all that an installation may have of an issuer.
@@ -26,14 +22,9 @@ const MOST_RULES: i64 = 10_000;
 /// For how long after its end Envoy still takes a token for good, as clocks differ: `clock_skew_seconds` of jwt_authn.
 const CLOCK_SKEW_S: i64 = 60;
 
-/// Users whom rules make of the tokens of one issuer in a minute, about: those who came by them first count as well.
-const MOST_MADE_A_MINUTE: i64 = 100;
-/// Callers by the rules of one issuer beyond whom no users are made.
-const MOST_MADE: i64 = 50_000;
-
 const RULE: &str = "rule.id, rule.tenant_id, rule.name, rule.position, rule.token_issuer_id, rule.audience, rule.claims, rule.workload,
-    rule.department_id, rule.service_account_id, rule.person, rule.labels, rule.label_claims,
-    (SELECT tenant.ways_in FROM tenants tenant WHERE tenant.id = rule.tenant_id) AS ways_in";
+    rule.department_id, rule.service_account_id, rule.person, rule.labels, rule.label_claims, rule.claim_grants,
+    rule.revision, (SELECT tenant.ways_in FROM tenants tenant WHERE tenant.id = rule.tenant_id) AS ways_in";
 
 /// Who calls without a key, as certificates or a verified token say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +68,17 @@ struct RuleRow {
     person: Option<Json<PersonMapping>>,
     labels: Json<BTreeMap<String, String>>,
     label_claims: Json<BTreeMap<String, String>>,
+    claim_grants: Json<Vec<ClaimGrant>>,
+    revision: i64,
     ways_in: Json<WaysIn>,
 }
 
-struct Rule {
-    id: Uuid,
-    tenant_id: Uuid,
-    settings: IdentityRuleSettings,
+pub(crate) struct Rule {
+    pub(crate) id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) settings: IdentityRuleSettings,
+    /// The change that last wrote it.
+    pub(crate) revision: i64,
     /// Its tenant's.
     ways_in: WaysIn,
 }
@@ -109,8 +104,9 @@ impl From<RuleRow> for Rule {
             department_id: row.department_id,
             labels: row.labels.0,
             label_claims: row.label_claims.0,
+            claim_grants: row.claim_grants.0,
         };
-        Self { id: row.id, tenant_id: row.tenant_id, settings, ways_in: row.ways_in.0 }
+        Self { id: row.id, tenant_id: row.tenant_id, settings, revision: row.revision, ways_in: row.ways_in.0 }
     }
 }
 
@@ -292,64 +288,5 @@ impl Store {
                 .await?;
         }
         Ok(())
-    }
-
-    /// Whether by the issuer of a rule as many callers became known as may, in this minute or altogether.
-    async fn makes_no_more(&self, rule: &Rule) -> Result<bool, StoreError> {
-        let (lately, all): (i64, i64) = sqlx::query_as(
-            "SELECT count(*) FILTER (WHERE key.created_at > now() - interval '1 minute'), count(*)
-             FROM identity_rules rule JOIN api_keys key ON key.identity_rule_id = rule.id AND key.deleted_at IS NULL
-             WHERE rule.token_issuer_id = $1",
-        )
-        .bind(rule.settings.token_issuer_id)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(lately >= MOST_MADE_A_MINUTE || all >= MOST_MADE)
-    }
-
-    /// The user whom a token names, made if the rule says so; `None`: there is none.
-    async fn user_of(
-        &self,
-        rule: &Rule,
-        person: &PersonMapping,
-        claims: &Claims,
-    ) -> Result<Option<(Uuid, String)>, StoreError> {
-        let Some(address) = claims.text(&person.claim) else { return Ok(None) };
-        let mut fields = Fields::default();
-        fields.email("email", address);
-        if fields.finish().is_err() {
-            return Ok(None);
-        }
-        let find = "SELECT id, email FROM users WHERE tenant_id = $1 AND lower(email) = lower($2)";
-        let found: Option<(Uuid, String)> =
-            sqlx::query_as(find).bind(rule.tenant_id).bind(address).fetch_optional(&self.pool).await?;
-        if found.is_some() || !person.creates {
-            return Ok(found);
-        }
-        if self.makes_no_more(rule).await? {
-            tracing::warn!(rule = %rule.id, "a rule makes no more users for now");
-            return Ok(None);
-        }
-        let system = Actor::system();
-        // Writers take turns: of two at once the second finds whom the first has made.
-        let mut writing = self.begin(&system).await?;
-        let found: Option<(Uuid, Option<Uuid>, String)> =
-            sqlx::query_as("SELECT id, tenant_id, email FROM users WHERE lower(email) = lower($1)")
-                .bind(address)
-                .fetch_optional(writing.connection())
-                .await?;
-        if let Some((id, tenant_id, email)) = found {
-            // An address is one user's; another tenant's is nobody here.
-            return Ok(Some((id, email)).filter(|_| tenant_id == Some(rule.tenant_id)));
-        }
-        let settings = UserSettings {
-            department_id: rule.settings.department_id,
-            ..UserSettings::new(address.to_owned(), person.role.role())
-        };
-        let made = writing
-            .create(self, USER, Some(rule.tenant_id), write(&settings), SecretChange::Keep, &Origin::default())
-            .await?;
-        writing.commit().await?;
-        Ok(Some((made.stored.id, address.to_owned())))
     }
 }

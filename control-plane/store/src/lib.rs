@@ -30,8 +30,10 @@ mod logins;
 mod maintenance;
 mod members;
 mod nodes;
+mod own_usage;
 mod password_links;
 mod price_history;
+mod provisioned;
 mod quota;
 mod rekey;
 mod resource;
@@ -64,7 +66,7 @@ pub use identities::{ConnectedIdentity, Connecting};
 pub use ledger::Imported;
 pub use limit::{
     HeldRaise, LimitAdjustment, LimitEvent, LimitEventKind, LimitEventQuestion, LimitQuestion, LimitRaise, LimitState,
-    LimitSubjectState, LimitTrial, TriedSubject,
+    LimitSubjectState, LimitTrial, OwnLimit, TriedSubject,
 };
 pub use logins::{LoginAdmission, LoginAttempt};
 pub use maintenance::Retention;

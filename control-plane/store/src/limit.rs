@@ -2,6 +2,7 @@
 
 mod change;
 mod events;
+mod own;
 mod state;
 mod trial;
 
@@ -17,6 +18,7 @@ use weir_core::limit::{LimitAction, LimitUnit, LimitWindow};
 
 pub use change::{LimitAdjustment, LimitRaise};
 pub use events::{LimitEvent, LimitEventKind, LimitEventQuestion};
+pub use own::OwnLimit;
 pub use state::{HeldRaise, LimitQuestion, LimitState, LimitSubjectState};
 pub use trial::{LimitTrial, TriedSubject};
 

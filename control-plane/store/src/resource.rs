@@ -6,6 +6,7 @@ mod currency_rate;
 mod department;
 mod export;
 mod gateway;
+mod grant;
 pub(crate) mod identity_rule;
 mod kind;
 mod limit;
@@ -30,6 +31,7 @@ mod write;
 
 pub use apply::{Application, AppliedObject, Apply, NamedObject, ObjectDifferences};
 pub use export::{Export, ExportedObject};
+pub(crate) use grant::retain_existing;
 pub use kind::{Kind, Owner, Secret};
 pub use profile::PROFILE_ALL;
 pub(crate) use provider::{Said, authentication, capabilities};

@@ -16,7 +16,7 @@ use weir_core::tenant::UserSettings;
 use crate::authorisation::authorise;
 use crate::commit::Write;
 use crate::identities::{Connecting, connection, insert};
-use crate::resource::{SIGN_IN_PROVIDER, SecretChange, USER};
+use crate::resource::{SIGN_IN_PROVIDER, SecretChange, USER, retain_existing};
 use crate::row::unsigned;
 use crate::sessions::Holder;
 use crate::{Store, StoreError};
@@ -255,20 +255,9 @@ impl Store {
 
     /// What rules give, without the roles and departments that are gone by now.
     async fn existing(&self, mut granted: Granted) -> Result<Granted, StoreError> {
-        let Some(grants) = granted.grants.as_mut().filter(|grants| !grants.is_empty()) else { return Ok(granted) };
-        let roles: Vec<Uuid> = grants.iter().filter_map(|grant| grant.custom_role_id).collect();
-        let departments: Vec<Uuid> = grants.iter().filter_map(|grant| grant.department_id).collect();
-        let found: Vec<(Uuid,)> = sqlx::query_as(
-            "SELECT id FROM roles WHERE id = ANY($1) AND (tenant_id IS NULL OR tenant_id = $3)
-             UNION ALL SELECT id FROM departments WHERE id = ANY($2) AND tenant_id = $3",
-        )
-        .bind(roles)
-        .bind(departments)
-        .bind(granted.tenant_id)
-        .fetch_all(&self.admin)
-        .await?;
-        let is_there = |id: Option<Uuid>| id.is_none_or(|id| found.contains(&(id,)));
-        grants.retain(|grant| is_there(grant.custom_role_id) && is_there(grant.department_id));
+        if let Some(grants) = &mut granted.grants {
+            retain_existing(&self.admin, granted.tenant_id, grants).await?;
+        }
         Ok(granted)
     }
 

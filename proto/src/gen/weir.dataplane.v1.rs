@@ -38,6 +38,28 @@ pub struct ResolveCredentialRequest {
     #[prost(bool, tag = "22")]
     pub keeps_ways_in_of_models: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadOwnRequest {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// Names the caller, as Principal.key_id does.
+    #[prost(string, tag = "2")]
+    pub key_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "OwnAbout", tag = "3")]
+    pub about: i32,
+    /// What the client has written behind the path, without the question mark; as it came.
+    #[prost(string, tag = "4")]
+    pub query: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadOwnResponse {
+    /// What the client is answered; empty where it is refused.
+    #[prost(bytes = "vec", tag = "1")]
+    pub json: ::prost::alloc::vec::Vec<u8>,
+    /// Why the query cannot be answered, for the client; empty: it is.
+    #[prost(string, tag = "2")]
+    pub refusal: ::prost::alloc::string::String,
+}
 /// What certificates say, by the URIs in them. Which of them counts is decided by the gateway's settings, never by the filter.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Peer {
@@ -638,6 +660,38 @@ pub struct WatchResponse {
     #[prost(string, repeated, tag = "5")]
     pub end_streams_of_keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// What a caller may know about themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OwnAbout {
+    Unspecified = 0,
+    /// How much is left to them of the limits that hold for them.
+    Limits = 1,
+    /// What they have used, by model and day.
+    Usage = 2,
+}
+impl OwnAbout {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OWN_ABOUT_UNSPECIFIED",
+            Self::Limits => "OWN_ABOUT_LIMITS",
+            Self::Usage => "OWN_ABOUT_USAGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OWN_ABOUT_UNSPECIFIED" => Some(Self::Unspecified),
+            "OWN_ABOUT_LIMITS" => Some(Self::Limits),
+            "OWN_ABOUT_USAGE" => Some(Self::Usage),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum UsageSource {
@@ -868,6 +922,31 @@ pub mod data_plane_client {
                 .insert(GrpcMethod::new("weir.dataplane.v1.DataPlane", "ReportUsage"));
             self.inner.unary(req, path, codec).await
         }
+        /// Answers a caller about themselves. RESOURCE_EXHAUSTED while others, or the same caller, are being answered.
+        pub async fn read_own(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadOwnRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadOwnResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/weir.dataplane.v1.DataPlane/ReadOwn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("weir.dataplane.v1.DataPlane", "ReadOwn"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Held open by each VM: what it must forget, as it is committed. The VM acknowledges each revision on the same stream.
         pub async fn watch(
             &mut self,
@@ -942,6 +1021,11 @@ pub mod data_plane_server {
             tonic::Response<super::ReportUsageResponse>,
             tonic::Status,
         >;
+        /// Answers a caller about themselves. RESOURCE_EXHAUSTED while others, or the same caller, are being answered.
+        async fn read_own(
+            &self,
+            request: tonic::Request<super::ReadOwnRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReadOwnResponse>, tonic::Status>;
         /// Server streaming response type for the Watch method.
         type WatchStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::WatchResponse, tonic::Status>,
@@ -1195,6 +1279,49 @@ pub mod data_plane_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReportUsageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/weir.dataplane.v1.DataPlane/ReadOwn" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadOwnSvc<T: DataPlane>(pub Arc<T>);
+                    impl<T: DataPlane> tonic::server::UnaryService<super::ReadOwnRequest>
+                    for ReadOwnSvc<T> {
+                        type Response = super::ReadOwnResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadOwnRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DataPlane>::read_own(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadOwnSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::ledger;
+use weir_core::ledger::decimal_usd;
 use weir_store::{LedgerEntry, UsageFilter};
 
 use crate::ApiState;
@@ -213,7 +214,7 @@ impl From<LedgerEntry> for UsageRecord {
             output_source: record.output_source.into(),
             reasoning_source: record.reasoning_source.into(),
             cost_microusd,
-            cost_usd: detail::decimal(record.cost_picousd.into(), 12),
+            cost_usd: decimal_usd(record.cost_picousd.into()),
             price_version: record.price_version,
             latency_us: record.latency_us,
             time_to_first_token_us: record.time_to_first_token_us,

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{TimeDelta, Utc};
 use futures::StreamExt;
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -87,6 +88,11 @@ impl App {
         let database = sqlx::PgPool::connect(&self.database_url).await.unwrap();
         sqlx::query(statement).execute(&database).await.unwrap();
         database.close().await;
+    }
+
+    /// A connection of its own to the database.
+    pub(crate) async fn connection(&self) -> sqlx::PgConnection {
+        sqlx::PgConnection::connect(&self.database_url).await.unwrap()
     }
 
     /// What a statement counts.

@@ -55,8 +55,10 @@ impl Watched {
 
     /// What two control planes that look at once have written by then, the oldest first.
     async fn told(&self) -> Vec<String> {
-        let (one, other) =
-            tokio::join!(self.app.store.note_limit_events(self.now), self.app.store.note_limit_events(self.now));
+        let (one, other) = tokio::join!(
+            self.app.store.note_limit_events(None, self.now),
+            self.app.store.note_limit_events(None, self.now)
+        );
         one.and(other).unwrap();
         let list = self.platform.get("limit-events").await.expect(200).json;
         let mut told: Vec<String> = list["items"].as_array().unwrap().iter().map(shown).collect();
@@ -166,4 +168,30 @@ async fn who_suddenly_uses_several_times_as_much_is_told_once_a_quarter_hour() {
     assert_eq!(watched.told().await.len(), 1, "it is not over");
     watched.now += TimeDelta::minutes(15);
     assert_eq!(watched.told().await, ["spike: 150 of 30", "spike: 400 of 50"]);
+}
+
+#[tokio::test]
+async fn only_what_was_used_since_is_looked_at_again() {
+    let watched = watched(json!({})).await;
+    assert_eq!(watched.lease(1, 100).await, 100);
+    watched.spend(60).await;
+    let noted = async |since: DateTime<Utc>, now: DateTime<Utc>| {
+        watched.app.store.note_limit_events(Some(since), now).await.unwrap();
+        watched.platform.get("limit-events").await.expect(200).json["items"].as_array().unwrap().len()
+    };
+    let later = watched.now + TimeDelta::hours(1);
+    assert_eq!(noted(later, later).await, 0);
+    assert_eq!(noted(watched.now, watched.now).await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_noted_of_one_limit_is_noted_of_the_others() {
+    let watched = watched(json!({})).await;
+    let broken = "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.percent = 50 THEN RAISE 'broken'; END IF; RETURN NEW; END $$";
+    watched.app.sql(broken).await;
+    watched.app.sql("CREATE TRIGGER broken BEFORE INSERT ON limit_events FOR EACH ROW EXECUTE FUNCTION broken()").await;
+    assert_eq!(watched.lease(1, 100).await, 100);
+    watched.spend(85).await;
+    assert_eq!(watched.told().await, ["threshold 80 %: 85 of 100"]);
 }

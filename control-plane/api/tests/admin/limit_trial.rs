@@ -1,10 +1,12 @@
 //! What a limit would have done that is not written yet, by what requests took.
 
 use chrono::TimeDelta;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use weir_core::ledger::UsageRecord;
 
-use crate::app::id;
+use crate::app::{app, id};
 use crate::ledger::{ledger, now, record};
 
 #[tokio::test]
@@ -81,4 +83,24 @@ async fn a_limit_is_tried_on_what_requests_took() {
         .problem(422, "invalid_fields")
         .field("days");
     assert_eq!(l.app.store.revision().await.unwrap(), revision, "nothing was written");
+}
+
+#[tokio::test]
+async fn few_limits_are_tried_at_once() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let mut holding = app.connection().await;
+    sqlx::query("BEGIN").execute(&mut holding).await.unwrap();
+    sqlx::query("LOCK TABLE usage_records IN ACCESS EXCLUSIVE MODE").execute(&mut holding).await.unwrap();
+    let limit = json!({"name": "l", "subject": {"kind": "platform"}, "unit": "requests", "window": {"kind": "total"}, "amount": 1,
+        "action": "refuse"});
+    let body = json!({"limit": limit});
+    let mut tried: FuturesUnordered<_> = (0..3).map(|_| platform.post("limits/try", body.clone())).collect();
+    // The others wait until the records can be read.
+    tried.next().await.unwrap().problem(429, "too_many_requests");
+    sqlx::query("COMMIT").execute(&mut holding).await.unwrap();
+    while let Some(answer) = tried.next().await {
+        answer.expect(200);
+    }
+    platform.post("limits/try", body).await.expect(200);
 }

@@ -35,6 +35,7 @@ mod login;
 mod names;
 mod nodes;
 mod operations;
+mod own;
 mod passwords;
 mod playground;
 mod postgres;

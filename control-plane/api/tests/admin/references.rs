@@ -99,6 +99,12 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("replace_identity_rule", "token_issuer_id", 422, Some("token_issuer_id")),
     ("replace_identity_rule", "department_id", 422, Some("department_id")),
     ("replace_identity_rule", "service_account_id", 422, Some("service_account_id")),
+    ("create_identity_rule", "claim_grants[0].grant.custom_role_id", 422, Some("claim_grants[0].grant.custom_role_id")),
+    ("create_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
+    ("update_identity_rule", "claim_grants[0].grant.custom_role_id", 422, Some("claim_grants[0].grant.custom_role_id")),
+    ("update_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
+    ("replace_identity_rule", "claim_grants[0].grant.custom_role_id", 422, Some("claim_grants[0].grant.custom_role_id")),
+    ("replace_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
     ("assign_discovered", "tenant_id", 404, None),
     ("assign_discovered", "service_account_id", 404, None),
     ("assign_discovered", "department_id", 404, None),
@@ -160,6 +166,12 @@ async fn what_is_anothers_cannot_be_referred_to() {
         let mut request = operation.request(&b, &gateway);
         if field.starts_with("members[0]") {
             request.body["members"] = json!([{"provider_id": a.provider["id"], "model": "gpt-4o"}]);
+        }
+        if field.starts_with("claim_grants[0]") {
+            let role = field.ends_with("department_id").then_some("viewer");
+            let granted = json!({"claim": {"path": "team", "equals": "research"}, "grant": {"role": role}});
+            request.body["person"] = json!({"claim": "email"});
+            request.body["claim_grants"] = json!([granted]);
         }
         set(&mut request.body, field, named(field, &a).clone());
         let foreign = operation.send(&admin, &request).await.expect(status);

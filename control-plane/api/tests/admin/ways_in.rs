@@ -244,6 +244,80 @@ async fn labels_of_a_user_come_from_claims() {
     answer.problem(422, "invalid_fields").field("label_claims");
 }
 
+/// What a user may do besides, after a request with a token that says these claims.
+async fn grants_after(app: &App, gateway: &Gateway, platform: &Client, email: &str, extra: Value) -> Value {
+    let mut claims = json!({"iss": "https://f.example.com", "aud": "weir", "sub": "x", "team": "research", "email": email,
+        "exp": 4_102_444_800_i64});
+    claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let identified = app.store.resolve_token(gateway, &claims, None, &[]).await.unwrap();
+    assert_eq!(identified.resolved.status, CredentialStatus::Active, "{extra}");
+    platform.get(&format!("users?q={email}")).await.expect(200).json["items"][0]["grants"].clone()
+}
+
+#[tokio::test]
+async fn grants_of_a_user_come_from_claims_and_go_with_them() {
+    let (app, platform, f, gateway) = started().await;
+    let grant = |role: &str| json!({"role": role, "custom_role_id": null, "department_id": f.department["id"]});
+    let claim = |group: &str| json!({"path": "groups", "contains": group});
+    let mut fields = persons(true);
+    fields["claim_grants"] = json!([{"claim": claim("leads"), "grant": grant("manager")},
+        {"claim": claim("chiefs"), "grant": grant("manager")}, {"claim": claim("readers"), "grant": grant("viewer")}]);
+    change(&platform, "identity-rules", &f.identity_rule, fields.clone()).await;
+    let after = |email: &'static str, extra: Value| grants_after(&app, &gateway, &platform, email, extra);
+    let both = json!(["leads", "chiefs", "readers"]);
+    let who = "new@made.example";
+    assert_eq!(after(who, json!({"groups": both, "iat": 1000})).await, json!([grant("manager"), grant("viewer")]));
+    assert_eq!(after(who, json!({"groups": ["readers"], "iat": 1001})).await, json!([grant("viewer")]));
+    assert_eq!(after(who, json!({"groups": both, "iat": 1000})).await, json!([grant("viewer")]), "an old token");
+    assert_eq!(after(who, json!({"groups": both})).await, json!([grant("viewer")]), "a token of no time");
+    assert_eq!(after(who, json!({"iat": 1002})).await, json!([]), "the claim is gone");
+    fields["claim_grants"] = json!([{"claim": {"path": "team", "equals": "research"}, "grant": grant("user")}]);
+    change(&platform, "identity-rules", &f.identity_rule, fields).await;
+    assert_eq!(after(who, json!({"iat": 1002})).await, json!([grant("user")]), "the rule says something else");
+    assert_eq!(after("timeless@made.example", json!({})).await, json!([]));
+    assert_eq!(after(ADDRESS, json!({"iat": 1002})).await, json!([]), "whom the rule has not made");
+    let connect = "INSERT INTO user_identities (provider_id, issuer, subject, user_id)
+        SELECT p.id, p.issuer, 's', u.id FROM sign_in_providers p, users u WHERE u.email = 'new@made.example'";
+    app.sql(connect).await;
+    let left = after(who, json!({"iat": 1003, "team": "research", "groups": both})).await;
+    assert_eq!(left, json!([grant("user")]), "what a sign-in provider says counts");
+}
+
+#[tokio::test]
+async fn nobody_writes_a_rule_whose_claims_give_more_than_they_have() {
+    let (app, platform, f, _) = started().await;
+    let permissions =
+        json!(["identity.read", "identity.write", "users.read", "users.write", "keys.read", "departments.read"]);
+    let role = platform
+        .make("roles", json!({"tenant_id": f.tenant["id"], "name": "keeper", "permissions": permissions}))
+        .await;
+    let keeper = app.granted(id(&f.tenant), json!([{"custom_role_id": role["id"]}])).await;
+    let rule = |name: &str, grant: Value| {
+        json!({"tenant_id": f.tenant["id"], "name": name, "token_issuer_id": f.token_issuer["id"], "person": {"claim": "email"},
+            "claim_grants": [{"claim": {"path": "a", "equals": "b"}, "grant": grant}]})
+    };
+    let refused = |name: &str, grant: Value| keeper.post("identity-rules", rule(name, grant));
+    refused("admin", json!({"role": "admin"})).await.problem(403, "forbidden");
+    refused("audit", json!({"custom_role_id": f.role["id"]})).await.problem(403, "forbidden");
+    keeper.make("identity-rules", rule("own", json!({"custom_role_id": role["id"]}))).await;
+    let theirs = platform.make("identity-rules", rule("platform's", json!({"role": "admin"}))).await;
+    let path = format!("identity-rules/{}", id(&theirs));
+    keeper.patch(&path, &theirs["revision"], json!({"position": 1})).await.problem(403, "forbidden");
+    let other = furnish(&platform, "g").await;
+    for (field, value) in [("department_id", &other.department["id"]), ("custom_role_id", &other.role["id"])] {
+        let mut grant = json!({field: value});
+        if field == "department_id" {
+            grant["role"] = json!("viewer");
+        }
+        let answer = platform.post("identity-rules", rule("elsewhere", grant)).await;
+        answer.problem(422, "invalid_fields").field(&format!("claim_grants[0].grant.{field}"));
+    }
+    let path = format!("roles/{}", id(&role));
+    let revision = platform.get(&path).await.expect(200).json["revision"].clone();
+    platform.delete(&path, &revision).await.problem(409, "in_use");
+}
+
 #[tokio::test]
 async fn gateways_forget_a_user_whose_address_changes() {
     let (app, platform, f, _) = started().await;

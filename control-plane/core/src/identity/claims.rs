@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
+use crate::field::Fields;
 use crate::json::Object;
 
 /// Characters of a path at most.
@@ -66,8 +67,17 @@ impl Claims {
 
     /// When it ends: Unix time in seconds.
     pub fn expires_at_unix_s(&self) -> Option<i64> {
-        let expires = self.get("exp")?;
-        expires.as_i64().or_else(|| expires.as_f64().map(|seconds| seconds as i64))
+        self.unix_s("exp")
+    }
+
+    /// When it was issued: Unix time in seconds. Issuers need not say it.
+    pub fn issued_at_unix_s(&self) -> Option<i64> {
+        self.unix_s("iat")
+    }
+
+    fn unix_s(&self, name: &str) -> Option<i64> {
+        let time = self.get(name)?;
+        time.as_i64().or_else(|| time.as_f64().map(|seconds| seconds as i64))
     }
 }
 
@@ -78,6 +88,10 @@ fn claim<'a>(claims: &'a Object, name: &str) -> Option<&'a Value> {
     let (first, rest) = name.split_once('.')?;
     claim(claims.get(first)?.as_object()?, rest)
 }
+
+/// Why a text is no claim's name or path.
+pub(super) const NO_PATH: &str =
+    "must be a claim's name, or a path of names with dots between them such as realm_access.roles";
 
 /// Whether this is a claim's name, or a path of names with dots between them. Neither `$` nor brackets: this is no JSONPath.
 pub fn is_claim_path(path: &str) -> bool {
@@ -104,6 +118,21 @@ pub struct ClaimCondition {
 }
 
 impl ClaimCondition {
+    /// Notes what is wrong with one that stands in a field.
+    pub(super) fn check(&self, fields: &mut Fields, at: &str) {
+        let path = |field: &str| format!("{at}.{field}");
+        fields.require(is_claim_path(&self.path), path("path"), NO_PATH);
+        match (&self.equals, &self.contains) {
+            (Some(text), None) | (None, Some(text)) => {
+                let field = if self.equals.is_some() { "equals" } else { "contains" };
+                let holds = (1..=2048).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+                fields.require(holds, path(field), "must have 1 to 2048 characters, no control characters");
+            }
+            (Some(_), Some(_)) => fields.require(false, path("contains"), "must not be given beside equals"),
+            (None, None) => fields.require(false, path("equals"), "is required, or else contains"),
+        }
+    }
+
     /// Whether it holds. A claim that is not there fulfils none.
     pub fn holds(&self, claims: &Claims) -> bool {
         let Some(value) = claims.get(&self.path) else { return false };

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::claims::NO_PATH;
 use super::spiffe::{is_segment, is_trust_domain};
 use super::{ClaimCondition, Claims, SpiffeId, is_claim_path};
 use crate::actor::Role;
 use crate::field::{FieldError, Fields};
 use crate::labels::{check_labels, is_label};
+use crate::role::{MOST_GRANTS, UserGrant, check_grant};
 
 /// Conditions of one rule at most.
 const MOST_CONDITIONS: usize = 20;
@@ -59,6 +61,23 @@ pub struct IdentityRuleSettings {
     #[serde(default)]
     #[schema(required = false)]
     pub label_claims: BTreeMap<String, String>,
+    /// What the users whom the rule has made may do in the console besides, with `person` only; at most 50. As soon as there is one, the
+    /// grants of all whose claims hold are all the grants that such a user has, by the token that was issued last; a token without `iat`
+    /// changes none. Users who were made otherwise, or are connected with a sign-in provider, keep what they have. Nobody grants more than
+    /// they have themselves.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub claim_grants: Vec<ClaimGrant>,
+}
+
+/// What somebody may do besides whose token says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimGrant {
+    /// What the token must say.
+    pub claim: ClaimCondition,
+    /// What its user may do then, in all of the rule's tenant or in a department.
+    pub grant: UserGrant,
 }
 
 fn position() -> u32 {
@@ -145,17 +164,7 @@ impl IdentityRuleSettings {
         fields.require(is_of_tokens || self.person.is_none(), "person", "is of tokens only");
         fields.require(self.claims.len() <= MOST_CONDITIONS, "claims", format!("must be at most {MOST_CONDITIONS}"));
         for (index, condition) in self.claims.iter().enumerate() {
-            let path = |field: &str| format!("claims[{index}].{field}");
-            fields.require(is_claim_path(&condition.path), path("path"), NO_PATH);
-            match (&condition.equals, &condition.contains) {
-                (Some(text), None) | (None, Some(text)) => {
-                    let field = if condition.equals.is_some() { "equals" } else { "contains" };
-                    let holds = (1..=2048).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-                    fields.require(holds, path(field), "must have 1 to 2048 characters, no control characters");
-                }
-                (Some(_), Some(_)) => fields.require(false, path("contains"), "must not be given beside equals"),
-                (None, None) => fields.require(false, path("equals"), "is required, or else contains"),
-            }
+            condition.check(&mut fields, &format!("claims[{index}]"));
         }
         if let Some(person) = &self.person {
             fields.require(is_claim_path(&person.claim), "person.claim", NO_PATH);
@@ -176,7 +185,26 @@ impl IdentityRuleSettings {
             );
             fields.require(is_claim_path(path), "label_claims", NO_PATH);
         }
+        let holds = self.claim_grants.is_empty() || self.person.is_some();
+        fields.require(holds, "claim_grants", "needs person: only users sign in to the console");
+        let holds = self.claim_grants.len() <= MOST_GRANTS;
+        fields.require(holds, "claim_grants", format!("must be at most {MOST_GRANTS}"));
+        for (index, granted) in self.claim_grants.iter().enumerate() {
+            granted.claim.check(&mut fields, &format!("claim_grants[{index}].claim"));
+            check_grant(&mut fields, &format!("claim_grants[{index}].grant"), &granted.grant);
+        }
         fields.finish()
+    }
+
+    /// What a user whom the rule has made may do besides, by these claims; each once.
+    pub fn grants_of(&self, claims: &Claims) -> Vec<UserGrant> {
+        let mut grants: Vec<UserGrant> = Vec::new();
+        for ClaimGrant { claim, grant } in &self.claim_grants {
+            if claim.holds(claims) && !grants.contains(grant) {
+                grants.push(grant.clone());
+            }
+        }
+        grants
     }
 
     /// The labels of whoever has shown a token with these claims.
@@ -193,8 +221,6 @@ impl IdentityRuleSettings {
             && self.claims.iter().all(|condition| condition.holds(claims))
     }
 }
-
-const NO_PATH: &str = "must be a claim's name, or a path of names with dots between them such as realm_access.roles";
 
 impl WorkloadMatch {
     fn check(&self, fields: &mut Fields) {
@@ -278,6 +304,19 @@ mod tests {
         );
         check(json!({"token_issuer_id": id, "department_id": id, "service_account_id": id}), &["department_id"]);
         check(json!({"token_issuer_id": id, "position": 1_000_001}), &["position"]);
+        let grants = json!([{"claim": {"path": "groups", "contains": "leads"}, "grant": {"role": "manager", "department_id": id}}]);
+        check(json!({"token_issuer_id": id, "person": {"claim": "email"}, "claim_grants": grants}), &[]);
+        check(json!({"token_issuer_id": id, "claim_grants": grants}), &["claim_grants"]);
+        let grants = json!([{"claim": {"path": "a b"}, "grant": {}}, {"claim": {"path": "a", "equals": "b"}, "grant": {"role": "user", "custom_role_id": id}}]);
+        check(
+            json!({"token_issuer_id": id, "person": {"claim": "email"}, "claim_grants": grants}),
+            &[
+                "claim_grants[0].claim.path",
+                "claim_grants[0].claim.equals",
+                "claim_grants[0].grant.role",
+                "claim_grants[1].grant.role",
+            ],
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use weir_core::json::{Difference, read};
 use weir_core::limit::{LimitSettings, LimitUnit, MOST_AMOUNT, MOST_CONCURRENT, SubjectKind};
 use weir_core::resource::Stored;
 
+use super::state::named_member;
 use super::{Counted, LimitRow, whole};
 use crate::commit::Write;
 use crate::row::signed;
@@ -80,7 +81,7 @@ impl Store {
         }
         let member = match &raise.member {
             None => String::new(),
-            named => self.limit_member(actor, id, named.as_deref()).await?,
+            named => named_member(write.connection(), &settings.subject, named.as_deref()).await?,
         };
         let query = "SELECT amount, ends_at FROM limit_raises WHERE limit_id = $1 AND member = $2 AND ends_at > $3";
         let before: Option<(i64, DateTime<Utc>)> =
@@ -111,10 +112,10 @@ impl Store {
 
     /// Ends a raise before its time. Without one nothing is committed.
     pub async fn end_raise_of_limit(&self, actor: &Actor, id: Uuid, member: Option<&str>) -> Result<(), StoreError> {
-        let Found { mut write, stored, .. } = self.begin_on_limit(actor, id).await?;
+        let Found { mut write, stored, settings } = self.begin_on_limit(actor, id).await?;
         let member = match member {
             None => String::new(),
-            named => self.limit_member(actor, id, named).await?,
+            named => named_member(write.connection(), &settings.subject, named).await?,
         };
         let ended: Option<(i64, DateTime<Utc>)> =
             sqlx::query_as("DELETE FROM limit_raises WHERE limit_id = $1 AND member = $2 RETURNING amount, ends_at")
@@ -154,7 +155,7 @@ impl Store {
         let window = self.window_of(id, now, &mut write).await?;
         let first = window.start - TimeDelta::seconds(window.covers_s.into());
         let members: Vec<(String,)> = match member {
-            Some(_) => vec![(self.limit_member(actor, id, member).await?,)],
+            Some(_) => vec![(named_member(write.connection(), &settings.subject, member).await?,)],
             None => {
                 sqlx::query_as(
                     "SELECT DISTINCT member FROM limit_windows
@@ -213,7 +214,7 @@ impl Store {
             return Err(StoreError::invalid("units", "must be between -10^15 and 10^15, and not 0"));
         }
         expect_to_spend(&settings)?;
-        let counter = self.limit_member(actor, id, member).await?;
+        let counter = named_member(write.connection(), &settings.subject, member).await?;
         let window = self.window_of(id, now, &mut write).await?;
         let exact = i128::try_from(whole(settings.unit, units.unsigned_abs())).unwrap_or(i128::MAX);
         let (spent,): (Option<String>,) =

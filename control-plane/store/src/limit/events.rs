@@ -9,7 +9,7 @@ use weir_core::page::{Page, PageRequest};
 use weir_core::permission::Permission;
 
 use super::state::LimitQuestion;
-use super::{Counted, LimitRow};
+use super::{CLOCKS_APART_S, Counted, LimitRow};
 use crate::authorisation::condition;
 use crate::row::{signed, unsigned};
 use crate::{LIMIT, Store, StoreError};
@@ -121,10 +121,16 @@ impl LimitRow {
 
 impl Store {
     /// Notes which thresholds were passed and which limits are spent, and once a quarter-hour who used several times as much as usual. Call
-    /// it every few seconds.
-    pub async fn note_limit_events(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// it every few seconds. `used_since`: only counters are looked at of which Envoys said something since then; `None`: all, as a limit may
+    /// have changed and not what is used of it. What cannot be noted is logged, and the others are noted.
+    pub async fn note_limit_events(
+        &self,
+        used_since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let actor = Actor::system();
-        let mut question = LimitQuestion { limit: COUNTERS_AT_ONCE, ..LimitQuestion::default() };
+        let used_since = used_since.map(|since| since - TimeDelta::seconds(CLOCKS_APART_S));
+        let mut question = LimitQuestion { limit: COUNTERS_AT_ONCE, used_since, ..LimitQuestion::default() };
         loop {
             let (states, next) = self.limit_states(&actor, &question, now).await?;
             for found in states {
@@ -141,11 +147,13 @@ impl Store {
                     let (limit_id, member) = (found.limit_id, found.member.as_str());
                     let window_start = state.began_at.unwrap_or(DateTime::UNIX_EPOCH);
                     let (amount, again) = (state.amount, found.telling);
-                    self.note_limit_event(
-                        &New { kind, limit_id, member, percent, used, amount, window_start, again },
-                        now,
-                    )
-                    .await?;
+                    let event = New { kind, limit_id, member, percent, used, amount, window_start, again };
+                    match self.note_limit_event(&event, now).await {
+                        Err(error) if !error.is_away() => {
+                            tracing::error!(limit = %limit_id, %error, "what became of a limit is not noted");
+                        }
+                        noted => noted?,
+                    }
                 }
             }
             match next {

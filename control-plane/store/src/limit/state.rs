@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 use weir_core::actor::Actor;
 use weir_core::limit::{LimitAction, LimitSubject, LimitUnit, SubjectKind};
@@ -102,6 +102,8 @@ pub struct LimitQuestion {
     pub limit: u32,
     /// The last one of the page before.
     pub after: Option<(Uuid, String)>,
+    /// Of which Envoys said something since then, or were no longer heard of.
+    pub used_since: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -139,7 +141,8 @@ impl Store {
     ) -> Result<LimitState, StoreError> {
         let member = self.limit_member(actor, id, member).await?;
         let asked = self.asked_limits(actor, &LimitQuestion { limit_id: Some(id), ..LimitQuestion::default() }).await?;
-        let found = self.counters(&asked, Some(&member), true, None, 1, now).await?;
+        let question = LimitQuestion { member: Some(member), ..LimitQuestion::default() };
+        let found = self.counters(&asked, &question, true, 1, now).await?;
         let (asked, counter) = asked.first().zip(found.first()).ok_or(StoreError::NotFound)?;
         asked.state(counter, now)
     }
@@ -159,13 +162,17 @@ impl Store {
             let asked = self.asked_limits(actor, &question).await?;
             let Some(last) = asked.last().map(|limit| limit.id) else { break };
             let missing = i64::try_from(wanted + 1 - states.len()).unwrap_or(i64::MAX);
-            let counters =
-                self.counters(&asked, question.member.as_deref(), false, question.after.as_ref(), missing, now);
-            let counters = counters.await?;
+            let counters = self.counters(&asked, &question, false, missing, now).await?;
             let names = self.subject_names(&asked, &counters).await?;
             for counter in &counters {
                 let Some(limit) = asked.iter().find(|limit| limit.id == counter.limit_id) else { continue };
-                states.push(limit.subject_state(counter, &names, now)?);
+                match limit.subject_state(counter, &names, now) {
+                    Ok(state) => states.push(state),
+                    // The others are told all the same.
+                    Err(error) => {
+                        tracing::error!(limit = %limit.id, %error, "how much of a limit is used cannot be read")
+                    }
+                }
             }
             let is_whole = (asked.len() as i64) < LIMITS_AT_ONCE;
             if is_whole || states.len() > wanted {
@@ -180,32 +187,27 @@ impl Store {
         Ok((states, next))
     }
 
-    /// The counter's part of a limit that somebody named; what models are counted by are the names that clients ask for.
-    pub(super) async fn limit_member(
+    /// How much of a limit is used; `member`: of that one, whether anything was counted of it or not, else of all of which anything was.
+    pub(super) async fn states_of_limit(
         &self,
-        actor: &Actor,
         id: Uuid,
         member: Option<&str>,
-    ) -> Result<String, StoreError> {
+        now: DateTime<Utc>,
+    ) -> Result<Vec<LimitSubjectState>, StoreError> {
+        let member = member.map(str::to_owned);
+        let question = LimitQuestion { limit_id: Some(id), member, ..LimitQuestion::default() };
+        let asked = self.asked_limits(&Actor::system(), &question).await?;
+        let counters = self.counters(&asked, &question, question.member.is_some(), LIMITS_AT_ONCE, now).await?;
+        let state = |counter| asked.first().map(|limit| limit.subject_state(counter, &HashMap::new(), now));
+        counters.iter().filter_map(state).collect()
+    }
+
+    async fn limit_member(&self, actor: &Actor, id: Uuid, member: Option<&str>) -> Result<String, StoreError> {
         let stored = self.get(LIMIT, actor, id).await?;
         let subject: LimitSubject = serde_json::from_value(stored.spec.get("subject").cloned().unwrap_or_default())
             .map_err(|_| StoreError::Corrupt("a limit's subject"))?;
-        let member = match (subject.each, member) {
-            (true, Some(member)) if (1..=LONGEST_MEMBER).contains(&member.len()) && !member.contains('\0') => member,
-            (true, Some(_)) => return Err(StoreError::invalid("subject_id", "there is no such subject")),
-            (true, None) => {
-                return Err(StoreError::invalid("subject_id", "is required: each has a counter of its own"));
-            }
-            (false, None) => "",
-            (false, Some(_)) => return Err(StoreError::invalid("subject_id", "is for limits on each of a kind only")),
-        };
-        let named: Option<(String,)> = match member.parse::<Uuid>() {
-            Ok(model) if subject.kind == SubjectKind::Model => {
-                sqlx::query_as("SELECT name FROM models WHERE id = $1").bind(model).fetch_optional(&self.admin).await?
-            }
-            _ => None,
-        };
-        Ok(named.map_or_else(|| member.to_owned(), |(name,)| name))
+        let mut connection = self.admin.acquire().await?;
+        named_member(&mut connection, &subject, member).await
     }
 
     async fn asked_limits(&self, actor: &Actor, question: &LimitQuestion) -> Result<Vec<AskedRow>, StoreError> {
@@ -234,23 +236,25 @@ impl Store {
     async fn counters(
         &self,
         asked: &[AskedRow],
-        member: Option<&str>,
+        question: &LimitQuestion,
         is_known: bool,
-        after: Option<&(Uuid, String)>,
         most: i64,
         now: DateTime<Utc>,
     ) -> Result<Vec<CounterRow>, StoreError> {
         let (mut ids, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let (mut each, mut concurrent) = (Vec::new(), Vec::new());
         for row in asked {
-            let window = row.limit.window_at(now).ok_or(StoreError::Corrupt("a limit's window"))?;
+            let Some(window) = row.limit.window_at(now) else {
+                tracing::error!(limit = %row.id, "a limit's window cannot be read");
+                continue;
+            };
             ids.push(row.id);
             firsts.push(window.start - TimeDelta::seconds(window.covers_s.into()));
             lasts.push(window.start);
             each.push(row.subject.0.each);
             concurrent.push(row.limit.unit.0 == LimitUnit::ConcurrentRequests);
         }
-        let (after_id, after_member) = after.map(|(id, member)| (*id, member.as_str())).unzip();
+        let (after_id, after_member) = question.after.as_ref().map(|(id, member)| (*id, member.as_str())).unzip();
         let rows = sqlx::query_as(
             "WITH asked AS (
                  SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bool[], $5::bool[])
@@ -261,6 +265,8 @@ impl Store {
                      ON w.limit_id = asked.limit_id AND w.window_start BETWEEN asked.first AND asked.last
                  WHERE is_each
                  UNION SELECT asked.*, $6 FROM asked WHERE is_each AND $7
+             ), used AS MATERIALIZED (
+                 SELECT DISTINCT limit_id, member FROM limit_leases WHERE expires_at > $12
              )
              SELECT counter.limit_id, counter.member, greatest(lease.spent + corrected.units, 0)::text AS spent,
                  lease.reserved::text AS reserved, lease.unreconciled::text AS unreconciled,
@@ -285,6 +291,7 @@ impl Store {
                  ORDER BY raise.amount DESC LIMIT 1
              ) raise ON true
              WHERE ($6::text IS NULL OR counter.member = $6)
+               AND ($12::timestamptz IS NULL OR (counter.limit_id, counter.member) IN (SELECT used.limit_id, used.member FROM used))
                AND ($9::uuid IS NULL OR (counter.limit_id, counter.member COLLATE \"C\") > ($9, $10 COLLATE \"C\"))
              ORDER BY counter.limit_id, counter.member COLLATE \"C\" LIMIT $11",
         )
@@ -293,12 +300,13 @@ impl Store {
         .bind(lasts)
         .bind(each)
         .bind(concurrent)
-        .bind(member)
+        .bind(question.member.as_deref())
         .bind(is_known)
         .bind(now)
         .bind(after_id)
         .bind(after_member)
         .bind(most)
+        .bind(question.used_since)
         .fetch_all(&self.admin)
         .await?;
         Ok(rows)
@@ -325,6 +333,30 @@ impl Store {
         .await?;
         Ok(rows.into_iter().collect())
     }
+}
+
+/// The counter's part of a limit that somebody named; what models are counted by are the names that clients ask for.
+pub(super) async fn named_member(
+    connection: &mut PgConnection,
+    subject: &LimitSubject,
+    member: Option<&str>,
+) -> Result<String, StoreError> {
+    let member = match (subject.each, member) {
+        (true, Some(member)) if (1..=LONGEST_MEMBER).contains(&member.len()) && !member.contains('\0') => member,
+        (true, Some(_)) => return Err(StoreError::invalid("subject_id", "there is no such subject")),
+        (true, None) => {
+            return Err(StoreError::invalid("subject_id", "is required: each has a counter of its own"));
+        }
+        (false, None) => "",
+        (false, Some(_)) => return Err(StoreError::invalid("subject_id", "is for limits on each of a kind only")),
+    };
+    let named: Option<(String,)> = match member.parse::<Uuid>() {
+        Ok(model) if subject.kind == SubjectKind::Model => {
+            sqlx::query_as("SELECT name FROM models WHERE id = $1").bind(model).fetch_optional(connection).await?
+        }
+        _ => None,
+    };
+    Ok(named.map_or_else(|| member.to_owned(), |(name,)| name))
 }
 
 impl AskedRow {

@@ -18,6 +18,7 @@ use weir_core::ways_in::Way;
 use crate::StoreError;
 use crate::authorisation::Gives;
 use crate::resource::api_key::delete_keys;
+use crate::resource::grant::expect_there;
 use crate::resource::kind::{Checking, Kind, Owner, Written};
 use crate::resource::reference::{DEPARTMENT_OF_OWNER, Reference, Within};
 
@@ -64,6 +65,7 @@ impl Kind for IdentityRule {
             "person",
             "labels",
             "label_claims",
+            "claim_grants",
         ]
     }
 
@@ -83,15 +85,30 @@ impl Kind for IdentityRule {
         &[TOKEN_ISSUER, DEPARTMENT_OF_OWNER, SERVICE_ACCOUNT]
     }
 
-    /// Users whom it makes have its role: no more than whoever writes it.
+    /// Users whom it makes have its role, and those whom it has made what their claims say: no more than whoever writes it.
     fn gives(&self, spec: &Object) -> Gives {
-        let person = read::<IdentityRuleSettings>(spec.clone().into()).ok().and_then(|settings| settings.person);
-        let grant = person.filter(|person| person.creates).map(|person| UserGrant {
+        let Ok(settings) = read::<IdentityRuleSettings>(spec.clone().into()) else { return Gives::default() };
+        let of_role = settings.person.filter(|person| person.creates).map(|person| UserGrant {
             role: Some(person.role.role().built_in()),
             custom_role_id: None,
             department_id: None,
         });
-        Gives { grants: grant.into_iter().collect(), ..Gives::default() }
+        let by_claims = settings.claim_grants.into_iter().map(|granted| granted.grant);
+        Gives { grants: of_role.into_iter().chain(by_claims).collect(), ..Gives::default() }
+    }
+
+    /// In the grants by claims.
+    fn mentions(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            (
+                "role",
+                "jsonb_path_exists(t.claim_grants, '$[*].grant ? (@.custom_role_id == $id)', jsonb_build_object('id', $1::uuid))",
+            ),
+            (
+                "department",
+                "jsonb_path_exists(t.claim_grants, '$[*].grant ? (@.department_id == $id)', jsonb_build_object('id', $1::uuid))",
+            ),
+        ]
     }
 
     fn check(&self, spec: Object, _: &Checking<'_>) -> Result<Object, Vec<FieldError>> {
@@ -119,6 +136,10 @@ impl Kind for IdentityRule {
             let settings: IdentityRuleSettings = read(written.spec.clone().into())?;
             if is_of_a_tenant(written.actor) {
                 expect_own_issuer(connection, written, &settings).await?;
+            }
+            for (index, granted) in settings.claim_grants.iter().enumerate() {
+                let path = format!("claim_grants[{index}].grant");
+                expect_there(connection, &path, written.tenant_id, &granted.grant).await?;
             }
             keep_keys(connection, written, &settings).await
         }

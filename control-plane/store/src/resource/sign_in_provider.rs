@@ -15,6 +15,7 @@ use weir_core::sign_in::{GroupRule, SignInProviderSettings, issuer_url};
 
 use crate::StoreError;
 use crate::authorisation::Gives;
+use crate::resource::grant::expect_there;
 use crate::resource::kind::{Checking, Kind, Owner, Secret, Written};
 use crate::resource::write::SecretChange;
 
@@ -204,28 +205,6 @@ impl Kind for SignInProvider {
     fn deletion(&self) -> &'static [&'static str] {
         &["DELETE FROM sign_in_providers WHERE id = $1"]
     }
-}
-
-/// Refuses a grant whose role or department is not of the tenant that its rule leads to.
-async fn expect_there(
-    connection: &mut PgConnection,
-    path: &str,
-    tenant_id: Option<Uuid>,
-    grant: &UserGrant,
-) -> Result<(), StoreError> {
-    const ROLE: &str = "SELECT EXISTS (SELECT 1 FROM roles WHERE id = $1 AND (tenant_id IS NULL OR tenant_id = $2))";
-    const DEPARTMENT: &str = "SELECT EXISTS (SELECT 1 FROM departments WHERE id = $1 AND tenant_id = $2)";
-    for (field, id, query, reason) in [
-        ("custom_role_id", grant.custom_role_id, ROLE, "there is no such role"),
-        ("department_id", grant.department_id, DEPARTMENT, "there is no such department of the rule's tenant"),
-    ] {
-        let Some(id) = id else { continue };
-        let (is_there,): (bool,) = sqlx::query_as(query).bind(id).bind(tenant_id).fetch_one(&mut *connection).await?;
-        if !is_there {
-            return Err(StoreError::invalid(format!("{path}.{field}"), reason));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the platform's own admins can still get in where their passwords are refused.

@@ -2521,6 +2521,13 @@ export interface components {
             /** @description The claim: a name, or a path of names such as `realm_access.roles`. A name with dots is looked up whole first. */
             path: string;
         };
+        /** @description What somebody may do besides whose token says so. */
+        ClaimGrant: {
+            /** @description What the token must say. */
+            claim: components["schemas"]["ClaimCondition"];
+            /** @description What its user may do then, in all of the rule's tenant or in a department. */
+            grant: components["schemas"]["UserGrant"];
+        };
         /** @description The names of claims. A name with dots is looked up whole first, then as a path: `realm_access.roles`. */
         ClaimNames: {
             /** @description The e-mail address. It counts only if the claim `email_verified` is true. */
@@ -3476,6 +3483,13 @@ export interface components {
         IdentityRule: {
             /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
             audience: string | null;
+            /**
+             * @description What the users whom the rule has made may do in the console besides, with `person` only; at most 50. As soon as there is one, the
+             *     grants of all whose claims hold are all the grants that such a user has, by the token that was issued last; a token without `iat`
+             *     changes none. Users who were made otherwise, or are connected with a sign-in provider, keep what they have. Nobody grants more than
+             *     they have themselves.
+             */
+            claim_grants: components["schemas"]["ClaimGrant"][];
             /** @description Matches tokens whose claims fulfil all of these; at most 20. */
             claims: components["schemas"]["ClaimCondition"][];
             /**
@@ -3553,6 +3567,13 @@ export interface components {
         IdentityRulePatch: {
             /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
             audience?: string | null;
+            /**
+             * @description What the users whom the rule has made may do in the console besides, with `person` only; at most 50. As soon as there is one, the
+             *     grants of all whose claims hold are all the grants that such a user has, by the token that was issued last; a token without `iat`
+             *     changes none. Users who were made otherwise, or are connected with a sign-in provider, keep what they have. Nobody grants more than
+             *     they have themselves.
+             */
+            claim_grants?: components["schemas"]["ClaimGrant"][];
             /** @description Matches tokens whose claims fulfil all of these; at most 20. */
             claims?: components["schemas"]["ClaimCondition"][];
             /**
@@ -3595,6 +3616,13 @@ export interface components {
         IdentityRuleSpec: {
             /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
             audience?: string | null;
+            /**
+             * @description What the users whom the rule has made may do in the console besides, with `person` only; at most 50. As soon as there is one, the
+             *     grants of all whose claims hold are all the grants that such a user has, by the token that was issued last; a token without `iat`
+             *     changes none. Users who were made otherwise, or are connected with a sign-in provider, keep what they have. Nobody grants more than
+             *     they have themselves.
+             */
+            claim_grants?: components["schemas"]["ClaimGrant"][];
             /** @description Matches tokens whose claims fulfil all of these; at most 20. */
             claims?: components["schemas"]["ClaimCondition"][];
             /**
@@ -4603,6 +4631,13 @@ export interface components {
         NewIdentityRule: {
             /** @description Matches tokens that are for this one of the issuer's audiences. Absent or null: for any. */
             audience?: string | null;
+            /**
+             * @description What the users whom the rule has made may do in the console besides, with `person` only; at most 50. As soon as there is one, the
+             *     grants of all whose claims hold are all the grants that such a user has, by the token that was issued last; a token without `iat`
+             *     changes none. Users who were made otherwise, or are connected with a sign-in provider, keep what they have. Nobody grants more than
+             *     they have themselves.
+             */
+            claim_grants?: components["schemas"]["ClaimGrant"][];
             /** @description Matches tokens whose claims fulfil all of these; at most 20. */
             claims?: components["schemas"]["ClaimCondition"][];
             /**
@@ -16123,6 +16158,19 @@ export interface operations {
             /** @description `If-Match` is missing. */
             428: {
                 headers: {
+                    /** @description Names the request, in the log and in the audit log. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Others are being tried. */
+            429: {
+                headers: {
+                    /** @description After how many seconds to try again. */
+                    "retry-after"?: string;
                     /** @description Names the request, in the log and in the audit log. */
                     "x-request-id"?: string;
                     [name: string]: unknown;

@@ -27,10 +27,21 @@ const stored: Rule = {
   person: { claim: "email", creates: true, role: "viewer" },
   labels: {},
   label_claims: { team: "team", "cost-center": "org.cost" },
+  claim_grants: [
+    {
+      claim: { path: "groups", equals: null, contains: "leads" },
+      grant: { role: "manager", custom_role_id: null, department_id: "d" },
+    },
+    {
+      claim: { path: "staff", equals: "true", contains: null },
+      grant: { role: null, custom_role_id: "r", department_id: null },
+    },
+  ],
 };
 const workload: Rule = {
   ...stored,
   label_claims: {},
+  claim_grants: [],
   token_issuer_id: null,
   token_issuer_name: null,
   audience: null,
@@ -54,12 +65,14 @@ describe("the form of an identity rule", () => {
   it("sends nothing of the kind that is not chosen", () => {
     const form: Form = { ...toForm(stored, ""), match: "workload", workload_value: "spiffe://a/b", leads: "tenant" };
     const sent = toPatch(form);
-    expect([sent.token_issuer_id, sent.audience, sent.claims, sent.person, sent.department_id]).toEqual([
+    const { token_issuer_id, audience, claims, person, department_id, claim_grants } = sent;
+    expect([token_issuer_id, audience, claims, person, department_id, claim_grants]).toEqual([
       null,
       null,
       [],
       null,
       null,
+      [],
     ]);
     expect(sent.workload).toEqual({ spiffe_id: "spiffe://a/b", spiffe_id_prefix: null, trust_domain: null });
   });

@@ -26,6 +26,12 @@ export const leadsSchema = {
   labels: labelsSchema,
 };
 
+const conditionSchema = {
+  path: needed,
+  test: z.enum(["equals", "contains"]),
+  value: z.string().min(1, common.required),
+};
+
 /** What the form of an identity rule holds. */
 export const schema = z
   .object({
@@ -34,9 +40,9 @@ export const schema = z
     match: z.enum(["token", "workload"]),
     token_issuer_id: z.string(),
     audience: z.string(),
-    claims: z.array(
-      z.object({ path: needed, test: z.enum(["equals", "contains"]), value: z.string().min(1, common.required) }),
-    ),
+    claims: z.array(z.object(conditionSchema)),
+    /** With `leads` person only; `role` is one that always exists, or another's id. */
+    claim_grants: z.array(z.object({ ...conditionSchema, role: needed, department_id: z.string() })),
     workload: z.enum(["spiffe_id", "spiffe_id_prefix", "trust_domain"]),
     workload_value: z.string(),
     ...leadsSchema,
@@ -74,8 +80,40 @@ export const FIELD_NAMES = {
   "person.role": "role",
   "claims.*.equals": "claims.*.value",
   "claims.*.contains": "claims.*.value",
+  "claim_grants.*.claim.path": "claim_grants.*.path",
+  "claim_grants.*.claim.equals": "claim_grants.*.value",
+  "claim_grants.*.claim.contains": "claim_grants.*.value",
+  "claim_grants.*.grant.role": "claim_grants.*.role",
+  "claim_grants.*.grant.custom_role_id": "claim_grants.*.role",
+  "claim_grants.*.grant.department_id": "claim_grants.*.department_id",
   workload: "workload_value",
 };
+
+type Condition = Pick<Form["claims"][number], "path" | "test" | "value">;
+
+const toCondition = ({ path, equals, contains }: Schemas["ClaimCondition"]): Condition => ({
+  path,
+  test: equals === null ? "contains" : "equals",
+  value: equals ?? contains ?? "",
+});
+
+const fromCondition = ({ path, test, value }: Condition): Schemas["ClaimCondition"] => ({
+  path: path.trim(),
+  equals: test === "equals" ? value : null,
+  contains: test === "contains" ? value : null,
+});
+
+function fromClaimGrant({ role, department_id, ...condition }: Form["claim_grants"][number]): Schemas["ClaimGrant"] {
+  const isBuiltIn = role in texts.identity.roles.names;
+  return {
+    claim: fromCondition(condition),
+    grant: {
+      role: isBuiltIn ? (role as Schemas["UserGrant"]["role"]) : null,
+      custom_role_id: isBuiltIn ? null : role,
+      department_id: department_id || null,
+    },
+  };
+}
 
 const noPerson = { claim: "email", creates: false, role: "user" } as const;
 
@@ -120,10 +158,11 @@ export function toForm(rule: Rule | undefined, tenantId: string, issuerId = ""):
     match: rule?.workload ? "workload" : "token",
     token_issuer_id: rule?.token_issuer_id ?? issuerId,
     audience: rule?.audience ?? "",
-    claims: (rule?.claims ?? []).map(({ path, equals, contains }) => ({
-      path,
-      test: equals === null ? "contains" : "equals",
-      value: equals ?? contains ?? "",
+    claims: (rule?.claims ?? []).map(toCondition),
+    claim_grants: (rule?.claim_grants ?? []).map(({ claim, grant }) => ({
+      ...toCondition(claim),
+      role: grant.role ?? grant.custom_role_id ?? "",
+      department_id: grant.department_id ?? "",
     })),
     workload,
     workload_value,
@@ -147,11 +186,8 @@ export function toPatch(form: Form, before?: Rule): Schemas["IdentityRulePatch"]
     position: Number(form.position),
     token_issuer_id: (isToken && form.token_issuer_id) || null,
     audience: (isToken && form.audience.trim()) || null,
-    claims: (isToken ? form.claims : []).map(({ path, test, value: text }) => ({
-      path: path.trim(),
-      equals: test === "equals" ? text : null,
-      contains: test === "contains" ? text : null,
-    })),
+    claims: (isToken ? form.claims : []).map(fromCondition),
+    claim_grants: (form.leads === "person" ? form.claim_grants : []).map(fromClaimGrant),
     workload: isToken
       ? null
       : {

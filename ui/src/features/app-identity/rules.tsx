@@ -19,6 +19,7 @@ import { TenantField } from "../../design/TenantField";
 import { toast } from "../../design/Toasts";
 import { keysNamed, paths } from "../../paths";
 import { texts } from "../../texts";
+import { ClaimGrants } from "./ClaimGrants";
 import { inWords } from "./inWords";
 import { LeadsFields } from "./LeadsFields";
 import { FIELD_NAMES, type Form, type Rule, saidOf, schema, toCreate, toForm, toPatch } from "./ruleForm";
@@ -129,6 +130,7 @@ function RuleForm({ rule }: { rule?: Rule }) {
           />
           <LabelsField control={control} />
           <LabelClaims control={control} />
+          <ClaimGrants control={control} />
         </>
       )}
     </ResourceForm>

@@ -183,6 +183,7 @@ async fn states(
         member: query.subject_id,
         limit: resource::limit(query.limit)?,
         after: query.cursor.as_deref().map(cursor::read_named).transpose()?,
+        used_since: None,
     };
     let (items, next) = state.store.limit_states(&caller.actor, &question, Utc::now()).await?;
     let next_cursor = next.map(|(id, member)| cursor::write_named(id, &member));

@@ -1,7 +1,7 @@
 //! What a limit would have done that is not written yet.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,14 +15,20 @@ use crate::ApiState;
 use crate::caller::Caller;
 use crate::extract::Body;
 use crate::problem::{Code, Problem, Writing};
+use crate::turns::Turns;
 
 /// Days of requests that are looked at, unless it is said.
 const DAYS: u16 = 7;
 /// And at most.
 const MOST_DAYS: u16 = 31;
 
+/// Limits that one tenant, or the platform, has tried at once.
+const MOST_OF_ONE: usize = 2;
+/// And all together: each takes a connection of the administrators' and a core for a while.
+const MOST_IN_ALL: usize = 4;
+
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(trial))
+    OpenApiRouter::new().routes(routes!(trial)).layer(Extension(Turns::new(MOST_OF_ONE, MOST_IN_ALL)))
 }
 
 /// A limit that is not written yet.
@@ -101,9 +107,13 @@ impl From<LimitTrial> for Tried {
 
 /// Tries a limit that is not written yet on the requests of the last days: how many of them it would have had no room for. Nothing is written.
 #[utoipa::path(post, path = "/limits/try", operation_id = "try_limit", tag = "limits", request_body = Trial,
-    responses((status = 200, body = Tried), Writing))]
+    responses(
+    (status = 200, body = Tried), Writing,
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "Others are being tried."),
+))]
 async fn trial(
     State(state): State<ApiState>,
+    Extension(turns): Extension<Turns>,
     caller: Caller,
     Body(Trial { tenant_id, limit, days }): Body<Trial>,
 ) -> Result<Json<Tried>, Problem> {
@@ -111,6 +121,9 @@ async fn trial(
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Problem::field(Code::InvalidFields, "days", "must be between 1 and 31"));
     }
+    let _turn = turns
+        .take(caller.actor.scope().tenant())
+        .ok_or_else(|| Problem::too_many_requests("other limits are being tried at the moment", 1))?;
     let now = Utc::now();
     let from = now - TimeDelta::days(days.into());
     Ok(Json(state.store.try_limit(&caller.actor, tenant_id, &limit, from, now).await?.into()))

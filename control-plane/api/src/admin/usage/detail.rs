@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_config::{Price, PriceLine, Tokens, Used};
-use weir_core::ledger::{self, PICOUSD_PER_MICROUSD};
+use weir_core::ledger::{self, PICOUSD_PER_MICROUSD, decimal_usd};
 use weir_store::UsageDetail;
 
 use super::UsageRecord;
@@ -211,7 +211,7 @@ fn told(attempt: &ledger::UsageAttempt, names: &HashMap<Uuid, String>) -> UsageA
         status: attempt.status,
         started_after_us: attempt.started_after_us,
         answered_after_us: attempt.answered_after_us,
-        cost_usd: attempt.cost_picousd.map(|cost| decimal(cost.into(), 12)),
+        cost_usd: attempt.cost_picousd.map(|cost| decimal_usd(cost.into())),
         input_tokens: attempt.input_tokens,
         output_tokens: attempt.output_tokens,
         price_version: attempt.price_version.clone(),
@@ -249,7 +249,7 @@ fn explain(record: &ledger::UsageRecord, price: Option<&Price>) -> UsageCost {
                 class: "earlier_attempts",
                 tokens: 0,
                 microusd_per_million: 0,
-                amount_usd: decimal(earlier, 12),
+                amount_usd: decimal_usd(earlier),
             });
             (CostStatus::Explained, lines.chain(of_earlier).collect())
         }
@@ -258,7 +258,7 @@ fn explain(record: &ledger::UsageRecord, price: Option<&Price>) -> UsageCost {
     };
     UsageCost {
         total_microusd: record.cost_microusd(),
-        total_usd: decimal(record.cost_picousd.into(), 12),
+        total_usd: decimal_usd(record.cost_picousd.into()),
         status,
         lines,
     }
@@ -282,17 +282,7 @@ fn cost_line(line: PriceLine) -> UsageCostLine {
         class: line.class,
         tokens: line.tokens,
         microusd_per_million: line.microusd_per_million,
-        amount_usd: decimal(line.picousd(), 12),
-    }
-}
-
-/// A number of units of which `10^places` make one, as a decimal without needless zeros.
-pub(super) fn decimal(units: u128, places: u32) -> String {
-    let one = 10_u128.pow(places);
-    let fraction = format!("{:0width$}", units % one, width = places as usize);
-    match fraction.trim_end_matches('0') {
-        "" => (units / one).to_string(),
-        fraction => format!("{}.{fraction}", units / one),
+        amount_usd: decimal_usd(line.picousd()),
     }
 }
 
@@ -310,14 +300,6 @@ mod tests {
         check("a:b:flag=1", "a:b", "flag", 1);
         for odd in ["", "EMAIL", "EMAIL:flag", "EMAIL=1", "EMAIL:flag=x"] {
             check(odd, odd, "", 1);
-        }
-    }
-
-    #[test]
-    fn amounts_are_exact() {
-        for (units, expect) in [(0, "0"), (1, "0.000000000001"), (2_500_000_000_000, "2.5"), (10_u128.pow(15), "1000")]
-        {
-            assert_eq!(decimal(units, 12), expect);
         }
     }
 }

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::actor::Actor;
+use weir_core::ledger::decimal_usd;
 use weir_store::{LedgerEntry, Store, StoreError, UsageFilter};
 
 use crate::caller::Caller;
@@ -176,7 +177,7 @@ impl Export {
 fn row(entry: &LedgerEntry, text: &mut String) {
     let LedgerEntry { gateway_id, record } = entry;
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let cost_usd = super::detail::decimal(record.cost_picousd.into(), 12);
+    let cost_usd = decimal_usd(record.cost_picousd.into());
     let cells: [String; COLUMNS.len()] = [
         record.request_id.to_string(),
         record.started_at.to_rfc3339_opts(SecondsFormat::Micros, true),

@@ -12,10 +12,10 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_core::currency::is_code;
 use weir_core::field::Fields;
+use weir_core::ledger::decimal_usd;
 use weir_core::sketch::Sketch;
 use weir_core::usage_summary::{Bucket, Dimension, LABEL, Order, Summary, SummaryItem, SummaryRequest, Sums};
 
-use super::detail::decimal;
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::cursor;
@@ -348,7 +348,7 @@ impl From<Sums> for UsageSums {
             cache_write_tokens: sums.cache_write_tokens,
             output_tokens: sums.output_tokens,
             reasoning_tokens: sums.reasoning_tokens,
-            cost_usd: decimal(sums.cost_picousd, 12),
+            cost_usd: decimal_usd(sums.cost_picousd),
             cost_in_currency: sums.cost_in_currency,
             latency_ms: percentiles(&sums.latency),
             time_to_first_token_ms: percentiles(&sums.time_to_first_token),
