@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use uuid::Uuid;
 use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSettings};
+use weir_drain::DrainSettings;
 use weir_install::EnvoySettings;
 use weir_runtime::{DatabaseSettings, ServeSettings};
 
@@ -109,6 +110,9 @@ enum GatewayCommand {
         #[command(flatten)]
         form: TokenForm,
     },
+    /// Ends the work of an Envoy, by its admin interface, so that nothing is lost: clients are told to go elsewhere, requests under way
+    /// finish, their usage is delivered, what is held of limits is given back. Exit code: 0 all was finished, 1 not, or it is not known.
+    Drain(DrainSettings),
     /// Deletes a gateway: its tokens are refused from now on.
     Delete {
         #[command(flatten)]
@@ -202,6 +206,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             return import_usage(&database, &gateway, &file).await;
         }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
+        Command::Gateway(GatewayCommand::Drain(settings)) => return drain(&settings).await,
         Command::Install(InstallCommand::Envoy(settings)) => {
             let printed = weir_install::envoy(&settings)?;
             for note in &printed.notes {
@@ -224,6 +229,19 @@ fn told(done: Result<Outcome, ClientError>) -> anyhow::Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+/// Says what was not finished.
+async fn drain(settings: &DrainSettings) -> anyhow::Result<ExitCode> {
+    let weir_drain::Unfinished { requests, records } = weir_drain::drain(settings).await?;
+    if requests == 0 && records == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(
+        std::io::stderr(),
+        "{requests} requests were under way, and {records} usage records may not be in the ledger"
+    )?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// Says what came of it.
@@ -301,6 +319,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Audit(AuditCommand::Verify { .. })
         | Command::Apply(_)
         | Command::Export(_)
+        | Command::Gateway(GatewayCommand::Drain(_))
         | Command::Install(_)
         | Command::Revert(_)
         | Command::Usage(_) => Ok(()),

@@ -85,7 +85,7 @@ def test_what_is_named_is_there(case):
     for name, pod in pods(case):
         volumes = {volume["name"] for volume in pod["volumes"]} | ({"data"} if name.endswith("postgres") else set())
         for container in pod["containers"]:
-            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes, name
+            assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes, name
             ports = {port["name"] for port in container.get("ports", [])}
             probes = [container[probe] for probe in container if probe.endswith("Probe")]
             handlers = [handler for probe in probes for handler in probe.values() if isinstance(handler, dict)]

@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -30,7 +31,7 @@ class Container:
 
     def __init__(self, deployment: str, folder: Path, database: str):
         self.pod = found(CASE, "Deployment", deployment)["spec"]["template"]["spec"]
-        [self.container] = self.pod["containers"]
+        self.container = self.pod["containers"][0]
         self.ports = {port["name"]: (port["containerPort"], _free_port()) for port in self.container["ports"]}
         self.folder = folder
         self.database = database
@@ -220,6 +221,23 @@ def test_what_is_wrong_with_the_master_keys_is_said(folder):
 
 def environment_of(container: dict[str, Any]) -> set[str]:
     return {one["name"] for one in container["env"] if one["name"].startswith("WEIR_")}
+
+
+def test_an_envoy_is_drained_by_a_container_beside_it(folder, programs):
+    """Its arguments are ones that the program takes, it waits to be ended, and says so if there is nothing to drain."""
+    [_, container] = found(CASE, "Deployment", "weir-envoy")["spec"]["template"]["spec"]["containers"]
+    arguments = [argument.replace("19000", str(_free_port())) for argument in container["args"]]
+    process = subprocess.Popen([programs["weir"], *arguments], stderr=subprocess.PIPE, text=True)
+    # It has a handler for the signal: by default nothing does.
+    eventually(lambda: _handles_sigterm(process.pid), within_s=30, what="a program that waits for its end")
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1 and "does not answer" in told, told
+
+
+def _handles_sigterm(pid: int) -> bool:
+    caught = re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_every_setting_of_the_manifests_is_one_that_the_program_has():

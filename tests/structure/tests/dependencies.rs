@@ -52,8 +52,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["weir-api", "weir-config", "weir-core", "weir-dataplane", "weir-proto", "weir-store", "weir-xds"],
     ),
     ("weir-client", &["weir-core"]),
+    ("weir-drain", &[]),
     ("weir-install", &[]),
-    ("weir", &["weir-api", "weir-client", "weir-install", "weir-runtime"]),
+    ("weir", &["weir-api", "weir-client", "weir-drain", "weir-install", "weir-runtime"]),
     // What starts and tests them.
     ("weir-dev", &["weir-config", "weir-llm"]),
     (
