@@ -239,7 +239,7 @@ test("a limit says how it went, what holds beside it, and where it cannot be enf
     await expectAccessible(page);
     await visit(page, `/models/${model.id}`);
     await page.getByText(/members of its pool have no price: .*gpt-4o\.$/).waitFor();
-    const fallback = page.getByLabel("Output tokens where a request names no maximum");
+    const fallback = page.getByLabel("Output tokens by default");
     await fallback.fill("many");
     await button(page, "Save changes").click();
     await page.getByText("Enter a whole number of tokens, 1 or more.").waitFor();
