@@ -194,12 +194,15 @@ pub struct QuotaDemand {
     pub counter: String,
     /// Start of the window, Unix time in seconds.
     pub window_start_unix_s: i64,
-    /// The least that is of use: fewer are not granted.
+    /// The least that is of use: fewer are not granted. 0: only what was granted to the demand of this id already.
     pub minimum: u64,
     /// What the gateway would like to hold; read of gateways that name no holder.
     pub wanted: u64,
     /// Units that requests which wait for the answer lack; read of gateways that name a holder.
     pub waiting: u64,
+    /// Names it among all demands of its holder, so that it is granted something once however often it is made; read of limits that
+    /// administrators wrote. Empty: each is another.
+    pub id: String,
 }
 
 /// How leases of units are held.

@@ -182,6 +182,7 @@ pub(crate) fn demand(demand: wire::QuotaDemand) -> QuotaDemand {
         minimum: demand.minimum,
         wanted: demand.wanted,
         waiting: demand.waiting,
+        id: demand.id,
     }
 }
 

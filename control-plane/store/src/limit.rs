@@ -237,7 +237,7 @@ impl Store {
         let nobody = format!("nobody {}", gateway.id);
         let (granted, remaining, pending): (i64, i64, bool) = sqlx::query_as(
             "SELECT granted_units::bigint, least(remaining_units, 9223372036854775807)::bigint, pending
-             FROM lease_limit($1, $2, $3, coalesce($4, 'infinity'), make_interval(secs => $5), $6::text::numeric, $7, $8,
+             FROM lease_limit_once($17, $1, $2, $3, coalesce($4, 'infinity'), make_interval(secs => $5), $6::text::numeric, $7, $8,
                  make_interval(secs => $9), $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(counter.limit_id)
@@ -256,10 +256,11 @@ impl Store {
         .bind(now)
         .bind(interval(terms.lifetime))
         .bind(interval(terms.active_for))
+        .bind(if demand.id.len() > LONGEST_HOLDER { "" } else { &demand.id })
         .fetch_one(&self.pool)
         .await?;
         // Of requests at the same time others may always give back: a refusal is one all the same.
-        if granted == 0 && (!pending || row.unit.0 == LimitUnit::ConcurrentRequests) {
+        if granted == 0 && demand.minimum > 0 && (!pending || row.unit.0 == LimitUnit::ConcurrentRequests) {
             self.note_refusal(counter.limit_id, counter.member, &row, &window, now).await?;
         }
         Ok(LimitGrant {

@@ -125,6 +125,11 @@ impl Store {
     pub async fn purge_quota(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut purged = 0;
         for (statement, before) in [
+            (
+                "DELETE FROM limit_grants WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM limit_grants WHERE granted_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+                now - KEPT,
+            ),
             // Their leases go with them.
             (
                 "DELETE FROM limit_windows WHERE ctid = ANY (ARRAY(

@@ -378,7 +378,7 @@ pub struct QuotaDemand {
     /// Start of the window, Unix time in seconds.
     #[prost(int64, tag = "2")]
     pub window_start_unix_s: i64,
-    /// The least that is of use: fewer are not granted.
+    /// The least that is of use: fewer are not granted. 0: only what was granted to the demand of this id already.
     #[prost(uint64, tag = "3")]
     pub minimum: u64,
     /// What the caller would like to hold. With a holder named, the control plane decides.
@@ -387,6 +387,10 @@ pub struct QuotaDemand {
     /// Requests that wait for the answer; read if a holder is named.
     #[prost(uint64, tag = "5")]
     pub waiting: u64,
+    /// Names this demand among all of its holder's, so that it can be made again if its answer does not come: what was granted to it in the
+    /// last ten minutes is answered again. Read of limits that administrators wrote. Empty: each is another.
+    #[prost(string, tag = "6")]
+    pub id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcquireQuotaResponse {

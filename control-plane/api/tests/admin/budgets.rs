@@ -10,7 +10,7 @@ use weir_config::{Limit, Price, QuotaConfig, Unit, Window, parse};
 use weir_core::gateway::{Gateway, LeaseTerms, LimitCounter, QuotaDemand, QuotaSettlement};
 use weir_exchange::{Attempt, Body, Catalog, CatalogModel, Exchange, Principal, Shared};
 use weir_host::fake::{FakeHost, SharedData};
-use weir_host::{Flow, StreamFilter as _, StreamId};
+use weir_host::{CallError, Flow, StreamFilter as _, StreamId};
 use weir_llm::usage::Figure;
 use weir_llm::{Operation, read_head};
 use weir_proto::dataplane::{
@@ -40,6 +40,8 @@ struct Envoy {
     waiting: Vec<Stream>,
     admitted: Vec<Stream>,
     refused: usize,
+    /// Since the control plane did not answer.
+    sent_away: usize,
     answered: usize,
 }
 
@@ -51,6 +53,8 @@ struct Fleet<'a> {
     limit_id: Uuid,
     envoys: Vec<Envoy>,
     now: DateTime<Utc>,
+    /// Which answers to calls for leases do not arrive, in their order.
+    lost: Box<dyn Iterator<Item = bool>>,
 }
 
 impl<'a> Fleet<'a> {
@@ -73,11 +77,14 @@ impl<'a> Fleet<'a> {
         };
         let envoy = |number: u64| Envoy {
             host: FakeHost { shared: SharedData::default(), ..FakeHost::default() },
-            plugin: QuotaPlugin::new(parse::<QuotaConfig>(br#"{"control_plane": {"cluster": "weir"}}"#).unwrap()),
+            plugin: QuotaPlugin::new(
+                parse::<QuotaConfig>(br#"{"control_plane": {"cluster": "weir"}, "fail_mode": "closed"}"#).unwrap(),
+            ),
             leases: Rc::new(Leases::new(format!("envoy {number}"), number)),
             waiting: Vec::new(),
             admitted: Vec::new(),
             refused: 0,
+            sent_away: 0,
             answered: 0,
         };
         Self {
@@ -88,6 +95,7 @@ impl<'a> Fleet<'a> {
             limit_id,
             envoys: (1..=envoys).map(envoy).collect(),
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            lost: Box::new(std::iter::empty()),
         }
     }
 
@@ -125,9 +133,11 @@ impl<'a> Fleet<'a> {
                     "AcquireQuota" => self.acquire(&call.message).await,
                     _ => self.settle(&call.message).await,
                 };
+                let is_lost = call.method == "AcquireQuota" && self.lost.next().unwrap_or_default();
                 let envoy = &mut self.envoys[index];
                 envoy.host.stream = 0;
-                envoy.leases.on_call(&mut envoy.host, call.id, Ok(&answer));
+                let answer = if is_lost { Err(CallError { status: 4 }) } else { Ok(answer.as_slice()) };
+                envoy.leases.on_call(&mut envoy.host, call.id, answer);
                 while let Some(id) = envoy.leases.next_woken() {
                     let place = envoy.waiting.iter().position(|stream| stream.id == id).unwrap();
                     let mut stream = envoy.waiting.remove(place);
@@ -205,6 +215,7 @@ impl<'a> Fleet<'a> {
             minimum: demand.minimum,
             wanted: demand.wanted,
             waiting: demand.waiting,
+            id: demand.id,
         });
         let (store, tenant, terms) = (&self.app.store, request.tenant_id.parse().unwrap(), LeaseTerms::default());
         let grants =
@@ -241,10 +252,11 @@ impl Envoy {
         match flow {
             Flow::Continue => self.admitted.push(stream),
             Flow::Pause => self.waiting.push(stream),
-            Flow::Reply(reply) => {
-                assert_eq!((reply.status, reply.code), (429, "insufficient_quota"));
-                self.refused += 1;
-            }
+            Flow::Reply(reply) => match (reply.status, reply.code) {
+                (429, "insufficient_quota") => self.refused += 1,
+                (503, "quota_unavailable") => self.sent_away += 1,
+                other => panic!("{other:?}"),
+            },
         }
     }
 }
@@ -264,6 +276,32 @@ async fn a_budget_for_thirty_seven_serves_thirty_seven_of_two_hundred_and_charge
         assert_eq!(fleet.admitted(), 37, "{envoys} Envoys");
         let refused: usize = fleet.envoys.iter().map(|envoy| envoy.refused).sum();
         assert_eq!(refused, REQUESTS - 37, "{envoys} Envoys");
+        fleet.finish(BODY.len() as u64, 50);
+        fleet.tick(2).await;
+        fleet.tick(2).await;
+        assert_eq!(fleet.used().await, (37 * WORST, 37 * WORST), "{envoys} Envoys");
+    }
+}
+
+/// The control plane is killed as it answers, or its answer comes too late: whoever comes again gets what was granted then.
+#[tokio::test]
+async fn what_was_granted_in_an_answer_that_was_lost_is_served_all_the_same() {
+    let app = app().await;
+    for envoys in [1, 3] {
+        let mut fleet = Fleet::new(&app, envoys, budget_for(37)).await;
+        fleet.lost = Box::new((0..).map(|answer| answer % 3 != 2));
+        let (mut comes, mut number, mut sent_away) = (REQUESTS, 0, 0);
+        while comes > 0 {
+            (0..comes).for_each(|one| fleet.request(number + one));
+            number += comes;
+            fleet.answer().await;
+            comes = fleet.envoys.iter_mut().map(|envoy| std::mem::take(&mut envoy.sent_away)).sum();
+            sent_away += comes;
+            fleet.tick(1).await;
+        }
+        assert!(sent_away > 0);
+        assert_eq!(fleet.admitted(), 37, "{envoys} Envoys");
+        fleet.lost = Box::new(std::iter::empty());
         fleet.finish(BODY.len() as u64, 50);
         fleet.tick(2).await;
         fleet.tick(2).await;

@@ -259,6 +259,7 @@ impl<'a> Simulation<'a> {
             minimum: demand.minimum,
             wanted: demand.wanted,
             waiting: demand.waiting,
+            id: demand.id,
         });
         let (store, tenant, terms) = (self.store, request.tenant_id.parse().unwrap(), LeaseTerms::default());
         let grants = store.acquire_quota(&self.gateway, tenant, &request.holder, demands.collect(), terms, now).await;

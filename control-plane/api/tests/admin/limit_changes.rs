@@ -44,7 +44,14 @@ impl Limited {
     async fn lease_of(&self, member: &str, holder: &str, waiting: u64) -> u64 {
         let start = if member.is_empty() { self.window_start().await } else { 0 };
         let counter = LimitCounter { limit_id: self.limit_id, generation: 0, member }.name();
-        let demand = QuotaDemand { counter, window_start_unix_s: start, minimum: 1, wanted: waiting, waiting };
+        let demand = QuotaDemand {
+            counter,
+            window_start_unix_s: start,
+            minimum: 1,
+            wanted: waiting,
+            waiting,
+            id: String::new(),
+        };
         let (store, terms) = (&self.app.store, LeaseTerms::default());
         let grants = store.acquire_quota(&self.gateway, id(&self.tenant), holder, vec![demand], terms, self.now).await;
         grants.unwrap()[0].granted
@@ -188,8 +195,14 @@ async fn of_a_sliding_window_all_parts_begin_anew() {
     let mut now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let lease = async |now: DateTime<Utc>| {
         let start = now.timestamp() - now.timestamp().rem_euclid(10);
-        let demand =
-            QuotaDemand { counter: counter.clone(), window_start_unix_s: start, minimum: 1, wanted: 40, waiting: 40 };
+        let demand = QuotaDemand {
+            counter: counter.clone(),
+            window_start_unix_s: start,
+            minimum: 1,
+            wanted: 40,
+            waiting: 40,
+            id: String::new(),
+        };
         let (store, terms) = (&limited.app.store, LeaseTerms::default());
         let granted = store.acquire_quota(&limited.gateway, id(&limited.tenant), "a", vec![demand], terms, now).await;
         granted.unwrap()[0].granted

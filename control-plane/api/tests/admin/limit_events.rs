@@ -34,7 +34,8 @@ async fn watched(change: Value) -> Watched {
 impl Watched {
     async fn lease(&self, minimum: u64, waiting: u64) -> u64 {
         let counter = LimitCounter { limit_id: self.limit_id, generation: 0, member: "" }.name();
-        let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum, wanted: waiting, waiting };
+        let demand =
+            QuotaDemand { counter, window_start_unix_s: 0, minimum, wanted: waiting, waiting, id: String::new() };
         let (store, terms) = (&self.app.store, LeaseTerms::default());
         let grants = store.acquire_quota(&self.gateway, id(&self.tenant), "envoy", vec![demand], terms, self.now).await;
         grants.unwrap()[0].granted

@@ -46,8 +46,14 @@ impl Limited {
     }
 
     async fn grant(&self, holder: &str, start: i64, minimum: u64, waiting: u64, now: DateTime<Utc>) -> QuotaGrant {
-        let demand =
-            QuotaDemand { counter: self.counter(), window_start_unix_s: start, minimum, wanted: waiting, waiting };
+        let demand = QuotaDemand {
+            counter: self.counter(),
+            window_start_unix_s: start,
+            minimum,
+            wanted: waiting,
+            waiting,
+            id: String::new(),
+        };
         let (store, terms) = (&self.app.store, LeaseTerms::default());
         store.acquire_quota(&self.gateway, self.tenant_id, holder, vec![demand], terms, now).await.unwrap().remove(0)
     }
@@ -74,6 +80,49 @@ impl Limited {
         let state = self.app.store.limit_state(&actor, self.limit_id, None, now).await.unwrap();
         [state.spent, state.reserved, state.unreconciled, state.remaining]
     }
+}
+
+#[tokio::test]
+async fn a_demand_is_granted_once_however_often_it_is_made() {
+    let limited = limited(json!({})).await;
+    let make = async |gateway: &Gateway, id: &str, minimum: u64, waiting: u64| {
+        let (counter, window_start_unix_s) = (limited.counter(), midnight());
+        let demand = QuotaDemand { counter, window_start_unix_s, minimum, wanted: waiting, waiting, id: id.into() };
+        let (store, terms) = (&limited.app.store, LeaseTerms::default());
+        let grants = store.acquire_quota(gateway, limited.tenant_id, "envoy", vec![demand], terms, noon()).await;
+        let grant = grants.unwrap().remove(0);
+        (grant.granted, grant.remaining)
+    };
+    let (own, other) = (limited.gateway.clone(), limited.app.gateway(None).await);
+    assert_eq!(make(&own, "first", 10, 40).await, (40, 60));
+    assert_eq!(make(&own, "first", 5, 50).await, (40, 60), "the answer was lost, and more want it now");
+    assert_eq!(make(&own, "first", 0, 0).await, (40, 60), "nobody wants it any more");
+    assert_eq!(make(&other, "first", 10, 40).await.0, 0, "somebody else knows the names");
+    assert_eq!(make(&own, "first", 0, 0).await, (40, 60));
+    // It is asked about before it is made, since it was held up: nothing is granted to it then.
+    assert_eq!(make(&own, "second", 0, 0).await, (0, 60));
+    assert_eq!(make(&own, "second", 10, 20).await, (0, 60));
+    assert_eq!(make(&own, "third", 10, 20).await, (30, 30));
+    assert_eq!([make(&own, "", 10, 10).await, make(&own, "", 10, 10).await], [(10, 20), (10, 10)], "without a name");
+    limited.settle("envoy", midnight(), 40, 50, noon()).await;
+    assert_eq!(make(&own, "third", 0, 0).await, (0, 60), "all of it is accounted for");
+}
+
+/// A worker that is not heard of for ten seconds holds none of them, so that what an answer to it said is worth nothing then.
+#[tokio::test]
+async fn a_lost_grant_of_requests_at_the_same_time_is_not_answered_when_others_may_have_it() {
+    let limited = limited(json!({"unit": "concurrent_requests", "window": null, "amount": 5})).await;
+    let make = async |holder: &str, id: &str, minimum: u64, later_s: i64| {
+        let (counter, waiting) = (limited.counter(), 4 * minimum);
+        let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum, wanted: waiting, waiting, id: id.into() };
+        let (store, terms, at) = (&limited.app.store, LeaseTerms::default(), noon() + TimeDelta::seconds(later_s));
+        let grants = store.acquire_quota(&limited.gateway, limited.tenant_id, holder, vec![demand], terms, at).await;
+        grants.unwrap().remove(0).granted
+    };
+    assert_eq!(make("a", "1", 1, 0).await, 4);
+    assert_eq!(make("b", "1", 1, 600).await, 4, "the first is not heard of");
+    assert_eq!([make("a", "1", 0, 601).await, make("a", "1", 0, 602).await], [0, 0]);
+    assert_eq!(make("a", "2", 1, 603).await, 1, "what remains");
 }
 
 #[tokio::test]
@@ -368,7 +417,8 @@ async fn a_tenants_gateway_leases_only_in_the_names_of_its_own() {
     };
     let grant = async |limit_id: Uuid, member: &str| {
         let counter = LimitCounter { limit_id, generation: 0, member }.name();
-        let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 1, waiting: 1 };
+        let demand =
+            QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 1, waiting: 1, id: String::new() };
         let grants = app.store.acquire_quota(&gateway, tenant_id, "a", vec![demand], LeaseTerms::default(), noon());
         grants.await.unwrap()[0].granted
     };
@@ -424,7 +474,8 @@ async fn a_limit_of_another_unit_or_window_counts_anew_in_another_counter() {
         resolved.await.unwrap().principal.unwrap().limits.remove(0).counter
     };
     let grant = async |counter: String, start| {
-        let demand = QuotaDemand { counter, window_start_unix_s: start, minimum: 1, wanted: 60, waiting: 60 };
+        let demand =
+            QuotaDemand { counter, window_start_unix_s: start, minimum: 1, wanted: 60, waiting: 60, id: String::new() };
         let (store, terms) = (&limited.app.store, LeaseTerms::default());
         let grants = store.acquire_quota(&limited.gateway, limited.tenant_id, "a", vec![demand], terms, noon());
         grants.await.unwrap()[0].granted
@@ -475,4 +526,66 @@ async fn windows_that_are_over_and_workers_that_are_gone_leave_nothing() {
     workers.grant("b", 0, 1, 1, noon() + TimeDelta::hours(23)).await;
     workers.app.store.purge_quota(noon() + TimeDelta::hours(25)).await.unwrap();
     assert_eq!(count(&workers).await, (0, 1), "of the one that was heard of lately");
+}
+
+/// What was spent stays where it was spent, what is under way is settled there, and nothing of it counts where the department is now.
+#[tokio::test]
+async fn a_department_that_moves_leaves_behind_what_it_spent_and_is_held_by_what_is_above_it_now() {
+    let limited = limited(json!({"unit": "requests"})).await;
+    let (platform, store, tenant_id) = (&limited.platform, &limited.app.store, limited.tenant_id);
+    let department = async |name: &str, parent: &Value| {
+        platform.make("departments", json!({"tenant_id": tenant_id, "name": name, "parent_id": parent["id"]})).await
+    };
+    let budget = async |name: &str, of: &Value, amount: u64| {
+        let body = json!({"tenant_id": tenant_id, "name": name, "subject": {"kind": "department", "id": of["id"]},
+            "unit": "requests", "window": {"kind": "total"}, "amount": amount, "action": "refuse"});
+        id(&platform.make("limits", body).await)
+    };
+    let (from, to) = (department("from", &Value::Null).await, department("to", &Value::Null).await);
+    let (nearly_spent, small) = (budget("nearly spent", &from, 100).await, budget("small", &to, 10).await);
+    let moved = department("moved", &from).await;
+    let account = json!({"tenant_id": tenant_id, "name": "bot", "department_id": moved["id"]});
+    let account = platform.make("service-accounts", account).await;
+    let key = platform
+        .make("api-keys", json!({"tenant_id": tenant_id, "name": "k", "service_account_id": account["id"]}))
+        .await;
+    let digest = sha256(key["key"].as_str().unwrap());
+    let held = async || {
+        let finds = weir_config::FindingType::ALL;
+        let resolved = store.resolve_credential(&limited.gateway, &digest, None, &finds).await.unwrap();
+        let counters = resolved.principal.unwrap().limits.iter().map(|limit| limit.counter.clone()).collect::<Vec<_>>();
+        [nearly_spent, small].map(|one| counters.contains(&format!("limit/{one}")))
+    };
+    let grant = async |of: Uuid, holder: &str, waiting| {
+        let counter = LimitCounter { limit_id: of, generation: 0, member: "" }.name();
+        let demand =
+            QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: waiting, waiting, id: String::new() };
+        let grants =
+            store.acquire_quota(&limited.gateway, tenant_id, holder, vec![demand], LeaseTerms::default(), noon());
+        grants.await.unwrap().remove(0).granted
+    };
+    let settle = async |of: Uuid, spent| {
+        let counter = LimitCounter { limit_id: of, generation: 0, member: "" }.name();
+        let one =
+            QuotaSettlement { tenant_id, counter, window_start_unix_s: 0, holder: "a".into(), spent, returned: 0 };
+        store.settle_quota(&limited.gateway, vec![one], LeaseTerms::default(), noon()).await.unwrap();
+    };
+    let state = async |of: Uuid| {
+        let state = store.limit_state(&weir_core::actor::Actor::system(), of, None, noon()).await.unwrap();
+        [state.spent, state.reserved, state.unreconciled, state.remaining]
+    };
+    assert_eq!(held().await, [true, false]);
+    assert_eq!(grant(nearly_spent, "a", 95).await, 95);
+    settle(nearly_spent, 90).await;
+    platform
+        .patch(&format!("departments/{}", id(&moved)), &moved["revision"], json!({"parent_id": to["id"]}))
+        .await
+        .expect(200);
+    assert_eq!(held().await, [false, true]);
+    // Five were under way as it moved.
+    settle(nearly_spent, 95).await;
+    assert_eq!(state(nearly_spent).await, [95, 0, 0, 5]);
+    assert_eq!(state(small).await, [0, 0, 0, 10]);
+    assert_eq!([grant(small, "a", 20).await, grant(small, "b", 20).await], [10, 0]);
+    assert_eq!(grant(nearly_spent, "b", 20).await, 2, "half of what remains for those who stayed");
 }

@@ -50,7 +50,7 @@ async fn a_caller_is_told_the_limits_that_hold_for_it_and_count_nobody_elses_req
     assert_eq!(told(now()).await, expected(true, 0));
 
     let counter = LimitCounter { limit_id: of_tenant, generation: 0, member: "" }.name();
-    let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 4, waiting: 4 };
+    let demand = QuotaDemand { counter, window_start_unix_s: 0, minimum: 1, wanted: 4, waiting: 4, id: String::new() };
     let leased = l.app.store.acquire_quota(&l.gateway, tenant_id, "envoy", vec![demand], LeaseTerms::default(), now());
     assert_eq!(leased.await.unwrap()[0].granted, 4);
     assert_eq!(told(now()).await, expected(true, 4));

@@ -31,7 +31,14 @@ impl Key {
     }
 
     fn demand(&self, minimum: u64, wanted: u64) -> QuotaDemand {
-        QuotaDemand { counter: self.counter(), window_start_unix_s: this_minute(), minimum, wanted, waiting: 1 }
+        QuotaDemand {
+            counter: self.counter(),
+            window_start_unix_s: this_minute(),
+            minimum,
+            wanted,
+            waiting: 1,
+            id: String::new(),
+        }
     }
 
     /// As a gateway asks that cannot give anything back.

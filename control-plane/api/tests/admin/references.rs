@@ -103,7 +103,12 @@ const TABLE: &[(&str, &str, u16, Option<&str>)] = &[
     ("create_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
     ("update_identity_rule", "claim_grants[0].grant.custom_role_id", 422, Some("claim_grants[0].grant.custom_role_id")),
     ("update_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
-    ("replace_identity_rule", "claim_grants[0].grant.custom_role_id", 422, Some("claim_grants[0].grant.custom_role_id")),
+    (
+        "replace_identity_rule",
+        "claim_grants[0].grant.custom_role_id",
+        422,
+        Some("claim_grants[0].grant.custom_role_id"),
+    ),
     ("replace_identity_rule", "claim_grants[0].grant.department_id", 422, Some("claim_grants[0].grant.department_id")),
     ("assign_discovered", "tenant_id", 404, None),
     ("assign_discovered", "service_account_id", 404, None),

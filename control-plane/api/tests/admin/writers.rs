@@ -56,7 +56,8 @@ async fn stalled_writers_hold_up_neither_envoys_nor_readers() {
     }
     let minute = chrono::Utc::now().timestamp() / 60 * 60;
     let counter = Counter::KeyRequestsPerMinute { key_id: id(&a.api_key) }.name();
-    let demand = QuotaDemand { counter, window_start_unix_s: minute, minimum: 1, wanted: 1, waiting: 1 };
+    let demand =
+        QuotaDemand { counter, window_start_unix_s: minute, minimum: 1, wanted: 1, waiting: 1, id: String::new() };
     let (terms, now) = (LeaseTerms::default(), chrono::Utc::now());
     app.store.acquire_quota(&gateway, id(&a.tenant), "envoy", vec![demand], terms, now).await.unwrap();
     app.store.record_usage(&gateway, vec![record(&a, chrono::Utc::now())]).await.unwrap();

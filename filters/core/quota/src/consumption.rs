@@ -148,13 +148,13 @@ impl Taken {
         let is_first = self.spent.replace(lease.taken()).is_none();
         let kept = match keeps {
             Keeps::All => u64::MAX,
-            Keeps::ItsPace if is_of_limit(counter) => pace.saturating_mul(KEPT_LOOKS_OF_LIMIT),
+            Keeps::ItsPace if counter::is_of_limit(counter) => pace.saturating_mul(KEPT_LOOKS_OF_LIMIT),
             Keeps::ItsPace => kept_at(pace, lease.remaining, is_first),
         };
         counter::give_back_all_but(host, counter, start, kept);
         let Some((place, lease)) = counter::held(host, counter, start) else { return Looked::default() };
         let totals = (lease.spent(), lease.returned);
-        let is_silent = is_of_limit(counter) && now >= self.settled_at.saturating_add(HEARD);
+        let is_silent = counter::is_of_limit(counter) && now >= self.settled_at.saturating_add(HEARD);
         let mut told = None;
         if totals != self.settled || is_silent {
             self.settled = totals;
@@ -178,11 +178,6 @@ impl Taken {
         }
         Looked { told, is_known: true }
     }
-}
-
-/// Whether it is that of a limit that administrators wrote, and not of a key's requests a minute.
-fn is_of_limit(counter: &str) -> bool {
-    counter.starts_with("limit/")
 }
 
 /// What is kept at a pace of so many units a look, while so many remain for all. The first look of a window comes early and has seen a

@@ -116,6 +116,11 @@ pub(crate) fn named(counter: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether it is that of a limit that administrators wrote, and not of a key's requests a minute.
+pub(crate) fn is_of_limit(counter: &str) -> bool {
+    counter.starts_with("limit/")
+}
+
 /// Puts in units that were granted under a limit; `remaining` is what remains for everybody. `false`: they are lost.
 pub(crate) fn put(
     host: &mut dyn Base,

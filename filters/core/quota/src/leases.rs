@@ -11,6 +11,7 @@ use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaDema
 
 use crate::consumption::{Consumption, Keeps};
 use crate::counter;
+use crate::unanswered::Unanswered;
 
 /// Calls for leases that the control plane did not answer.
 const LEASES_FAILED: &str = "weir_quota_leases_failed";
@@ -74,11 +75,23 @@ pub(crate) struct Lack {
 
 /// What all requests that wait lack of a counter.
 #[derive(Clone, Copy, Debug)]
-struct Wanted {
+pub(crate) struct Wanted {
     /// The least that lets one of them go on.
     minimum: u64,
     /// What lets all of them.
     waiting: u64,
+}
+
+/// What the control plane is asked for of a counter.
+#[derive(Clone, Debug)]
+pub(crate) struct Demand {
+    pub(crate) window: CounterWindow,
+    /// `None`: nothing but what was granted to this demand already.
+    pub(crate) wanted: Option<Wanted>,
+    /// Names it at the control plane, also when it is made again. Empty: it has no name, and is not made again.
+    pub(crate) id: String,
+    /// Until when it is worth while to make it again, if its answer did not come before.
+    pub(crate) until: Option<Micros>,
 }
 
 /// Why a stream was woken without what it waits for.
@@ -114,6 +127,9 @@ struct State {
     calls: Vec<Asked>,
     /// While the control plane cannot be reached.
     outage: Option<Outage>,
+    unanswered: Unanswered,
+    /// Demands that were named so far.
+    demands: u64,
     /// In the order in which they came.
     waiting: Vec<Waiting>,
     woken: VecDeque<StreamId>,
@@ -160,7 +176,7 @@ struct Asked {
     call: CallId,
     /// `None`: made outside of streams.
     by: Option<StreamId>,
-    windows: Vec<CounterWindow>,
+    demands: Vec<Demand>,
     /// When the answer no longer comes: that to a call of a plugin that was configured anew in the meantime never does.
     deadline: Micros,
 }
@@ -238,11 +254,12 @@ impl Leases {
     pub(crate) fn ask(&self, host: &mut dyn Base, config: &QuotaConfig, by: Option<StreamId>) {
         self.with(|state| {
             let now = host.now();
-            state.calls.retain(|asked| now < asked.deadline);
+            state.give_up(|asked| now >= asked.deadline);
             let is_ridden_out = state.outage.is_some_and(|outage| outage.is_ridden_out(now));
             let is_left =
                 |waiting: &Waiting| is_ridden_out && by.is_some_and(|by| by != waiting.stream || waiting.is_patient);
-            let asked: HashSet<&CounterWindow> = state.calls.iter().flat_map(|asked| &asked.windows).collect();
+            let asked: HashSet<&CounterWindow> =
+                state.calls.iter().flat_map(|asked| &asked.demands).map(|demand| &demand.window).collect();
             let mut lacking: BTreeMap<&CounterWindow, Wanted> = BTreeMap::new();
             for Lack { window, units } in
                 state.waiting.iter().filter(|waiting| !is_left(waiting)).flat_map(|waiting| &waiting.lacks)
@@ -253,16 +270,21 @@ impl Leases {
                     wanted.waiting = wanted.waiting.saturating_add(*units);
                 }
             }
-            if lacking.is_empty() {
-                return;
-            }
             let lacking: Vec<(CounterWindow, Wanted)> =
                 lacking.into_iter().map(|(window, wanted)| (window.clone(), wanted)).collect();
+            let mut demands: Vec<Demand> =
+                lacking.into_iter().map(|(window, wanted)| state.demand(window, wanted, &self.name)).collect();
+            if by.is_none() {
+                demands.extend(state.unanswered.due(now));
+            }
+            if demands.is_empty() {
+                return;
+            }
             let holder = state.holder(host, &self.name);
-            let mut calls: BTreeMap<(&str, &str), Vec<(CounterWindow, Wanted)>> = BTreeMap::new();
-            for (window, wanted) in &lacking {
-                let holder = counter::named(&window.counter).1.unwrap_or(&holder);
-                calls.entry((&window.tenant_id, holder)).or_default().push((window.clone(), *wanted));
+            let mut calls: BTreeMap<(&str, &str), Vec<Demand>> = BTreeMap::new();
+            for demand in &demands {
+                let holder = counter::named(&demand.window.counter).1.unwrap_or(&holder);
+                calls.entry((&demand.window.tenant_id, holder)).or_default().push(demand.clone());
             }
             for ((_, holder), demands) in calls {
                 for demands in demands.chunks(MOST_DEMANDS) {
@@ -333,15 +355,17 @@ impl Leases {
             if let Some(outage) = state.outage
                 && outage.is_ridden_out(now)
             {
-                return state.fail_impatient(host, &asked.windows);
+                return state.fail_impatient(host, asked.demands);
             }
             let answer = answer.map_err(|error| error.to_string()).and_then(|bytes| {
                 AcquireQuotaResponse::decode(bytes).map_err(|error| format!("the answer cannot be decoded: {error}"))
             });
-            match answer.and_then(|response| put(host, &asked.windows, &response)) {
-                Ok(lost) if lost.is_empty() => state.wake(&asked.windows, None, |_| true),
-                Ok(lost) => state.wake(&asked.windows, Some(Failure::Lost(lost.into())), |_| true),
-                Err(reason) => state.fail(host, &asked.windows, &reason),
+            match answer.and_then(|response| state.put(host, &asked.demands, &response)) {
+                Ok(lost) => {
+                    let failure = (!lost.is_empty()).then(|| Failure::Lost(lost.into()));
+                    state.wake(&asked.demands, failure, |_| true);
+                }
+                Err(reason) => state.fail(host, asked.demands, &reason),
             }
         });
     }
@@ -356,13 +380,13 @@ impl Leases {
         self.with(|state| state.failures.remove(&stream))
     }
 
-    /// A stream is over. Its calls are never answered.
+    /// A stream is over. Its calls are never answered: what may have been granted to them is asked for again.
     pub fn gone(&self, stream: StreamId) {
         self.with(|state| {
             state.waiting.retain(|waiting| waiting.stream != stream);
             state.woken.retain(|woken| *woken != stream);
             state.failures.remove(&stream);
-            state.calls.retain(|asked| asked.by != Some(stream));
+            state.give_up(|asked| asked.by == Some(stream));
         });
     }
 
@@ -384,51 +408,123 @@ impl State {
         self.holder.clone().unwrap_or_default()
     }
 
+    /// Puts what was granted where all workers take from. Answers for which windows that could not be done.
+    fn put(
+        &mut self,
+        host: &mut dyn Base,
+        asked: &[Demand],
+        response: &AcquireQuotaResponse,
+    ) -> Result<Vec<CounterWindow>, String> {
+        if response.grants.len() != asked.len() {
+            return Err(format!("{} grants were answered to {} demands", response.grants.len(), asked.len()));
+        }
+        let is_for = |grant: &QuotaGrant, window: &CounterWindow| {
+            grant.counter == counter::named(&window.counter).0 && grant.window_start_unix_s == window.start_s
+        };
+        if !response.grants.iter().zip(asked).all(|(grant, demand)| is_for(grant, &demand.window)) {
+            return Err("a grant is not for the counter that was demanded".into());
+        }
+        let now = host.now();
+        let mut lost = Vec::new();
+        for (grant, Demand { window, wanted, .. }) in response.grants.iter().zip(asked) {
+            let (counter, start) = (&window.counter, window.start_s);
+            let is_kept = match grant.granted {
+                // Its first making was granted nothing, which says nothing about now.
+                0 if wanted.is_none() => true,
+                0 => {
+                    let until = match grant.ask_again_ms {
+                        0 => u64::MAX,
+                        ms => now.saturating_add(u64::from(ms).saturating_mul(1000)),
+                    };
+                    let others_hold = (1..NOBODY_HOLDS_MS).contains(&grant.ask_again_ms);
+                    counter::exhaust(host, counter, start, window.limit, until, others_hold)
+                }
+                // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
+                // ask again for ever.
+                units => {
+                    // What nobody takes is given back.
+                    self.consumption.note(&window.tenant_id, counter, start);
+                    counter::put(host, counter, start, units, grant.remaining, grant.limit.min(window.limit).max(1))
+                }
+            };
+            if !is_kept {
+                lost.push(window.clone());
+            }
+        }
+        Ok(lost)
+    }
+
+    /// A demand for what is lacking, under the id of the last one for it if that was not answered.
+    fn demand(&mut self, window: CounterWindow, wanted: Wanted, worker: &str) -> Demand {
+        let (id, until) = match self.unanswered.take(&window) {
+            Some(open) => open,
+            None if !counter::is_of_limit(&window.counter) => (String::new(), None),
+            None => {
+                self.demands = self.demands.wrapping_add(1);
+                (format!("{worker}/{}", self.demands), None)
+            }
+        };
+        Demand { window, wanted: Some(wanted), id, until }
+    }
+
+    /// Calls whose answer does not come.
+    fn give_up(&mut self, mut which: impl FnMut(&Asked) -> bool) {
+        for asked in self.calls.extract_if(.., |asked| which(asked)) {
+            asked.demands.into_iter().for_each(|demand| self.unanswered.add(demand));
+        }
+    }
+
     fn ask(
         &mut self,
         host: &mut dyn Base,
         config: &QuotaConfig,
         by: Option<StreamId>,
         holder: &str,
-        lacking: &[(CounterWindow, Wanted)],
+        demands: &[Demand],
     ) {
-        let demands = lacking.iter().map(|(window, wanted)| QuotaDemand {
+        let told = demands.iter().map(|Demand { window, wanted, id, .. }| QuotaDemand {
             counter: counter::named(&window.counter).0.to_owned(),
             window_start_unix_s: window.start_s,
-            minimum: wanted.minimum,
-            wanted: (window.limit.saturating_mul(config.lease_percent) / 100).max(wanted.waiting),
-            waiting: wanted.waiting,
+            minimum: wanted.map_or(0, |wanted| wanted.minimum),
+            wanted: wanted
+                .map_or(0, |wanted| (window.limit.saturating_mul(config.lease_percent) / 100).max(wanted.waiting)),
+            waiting: wanted.map_or(0, |wanted| wanted.waiting),
+            id: id.clone(),
         });
-        let tenant_id = lacking.first().map(|(window, _)| window.tenant_id.clone()).unwrap_or_default();
-        let request = AcquireQuotaRequest { tenant_id, demands: demands.collect(), holder: holder.to_owned() };
-        let windows = lacking.iter().map(|(window, _)| window.clone()).collect();
+        let tenant_id = demands.first().map(|demand| demand.window.tenant_id.clone()).unwrap_or_default();
+        let request = AcquireQuotaRequest { tenant_id, demands: told.collect(), holder: holder.to_owned() };
+        let demands = demands.to_vec();
         let control_plane = &config.control_plane;
         let wait = control_plane.timeout_ms.saturating_add(GRACE_MS).saturating_mul(1000);
         let deadline = host.now().saturating_add(wait);
         match host.call(&control_plane.cluster, "AcquireQuota", &request.encode_to_vec(), control_plane.timeout_ms) {
-            Ok(call) => self.calls.push(Asked { call, by, windows, deadline }),
-            Err(error) => self.fail(host, &windows, &error.to_string()),
+            Ok(call) => self.calls.push(Asked { call, by, demands, deadline }),
+            Err(error) => self.fail(host, demands, &error.to_string()),
         }
     }
 
-    fn fail(&mut self, host: &mut dyn Base, windows: &[CounterWindow], reason: &str) {
+    fn fail(&mut self, host: &mut dyn Base, demands: Vec<Demand>, reason: &str) {
         host.count(LEASES_FAILED, 1);
         host.log(Level::Warn, &format!("weir.quota: no lease: {reason}"));
-        self.wake(windows, Some(Failure::NoAnswer(reason.into())), |_| true);
+        self.wake(&demands, Some(Failure::NoAnswer(reason.into())), |_| true);
+        demands.into_iter().for_each(|demand| self.unanswered.add(demand));
     }
 
     /// The control plane cannot be reached: who is patient waits on, to be asked for again on the next tick.
-    fn fail_impatient(&mut self, host: &mut dyn Base, windows: &[CounterWindow]) {
+    fn fail_impatient(&mut self, host: &mut dyn Base, demands: Vec<Demand>) {
         host.count(LEASES_FAILED, 1);
         host.log(Level::Warn, "weir.quota: no lease yet: the control plane cannot be reached and is asked again");
         let reason = "the control plane cannot be reached";
-        self.wake(windows, Some(Failure::NoAnswer(reason.into())), |waiting| !waiting.is_patient);
+        self.wake(&demands, Some(Failure::NoAnswer(reason.into())), |waiting| !waiting.is_patient);
+        demands.into_iter().for_each(|demand| self.unanswered.add(demand));
     }
 
     /// Wakes those that wait for one of these and are meant.
-    fn wake(&mut self, windows: &[CounterWindow], failure: Option<Failure>, are_meant: fn(&Waiting) -> bool) {
-        let concerned =
-            |waiting: &Waiting| are_meant(waiting) && waiting.lacks.iter().any(|lack| windows.contains(&lack.window));
+    fn wake(&mut self, demands: &[Demand], failure: Option<Failure>, are_meant: fn(&Waiting) -> bool) {
+        let concerned = |waiting: &Waiting| {
+            let is_one = |lack: &Lack| demands.iter().any(|demand| demand.window == lack.window);
+            are_meant(waiting) && waiting.lacks.iter().any(is_one)
+        };
         let (woken, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(concerned);
         self.waiting = waiting;
         let woken: Vec<Waiting> = woken;
@@ -442,43 +538,4 @@ impl State {
 fn delivery(control_plane: &ControlPlane) -> Delivery<'_> {
     let ControlPlane { cluster, timeout_ms } = control_plane;
     Delivery { cluster, timeout_ms: *timeout_ms, batch: BATCH, flush_ms: FLUSH_MS }
-}
-
-/// Puts what was granted where all workers take from. Answers for which windows that could not be done.
-fn put(
-    host: &mut dyn Base,
-    asked: &[CounterWindow],
-    response: &AcquireQuotaResponse,
-) -> Result<Vec<CounterWindow>, String> {
-    if response.grants.len() != asked.len() {
-        return Err(format!("{} grants were answered to {} demands", response.grants.len(), asked.len()));
-    }
-    let is_for = |grant: &QuotaGrant, window: &CounterWindow| {
-        grant.counter == counter::named(&window.counter).0 && grant.window_start_unix_s == window.start_s
-    };
-    if !response.grants.iter().zip(asked).all(|(grant, window)| is_for(grant, window)) {
-        return Err("a grant is not for the counter that was demanded".into());
-    }
-    let now = host.now();
-    let mut lost = Vec::new();
-    for (grant, window) in response.grants.iter().zip(asked) {
-        let (counter, start) = (&window.counter, window.start_s);
-        let is_kept = match grant.granted {
-            0 => {
-                let until = match grant.ask_again_ms {
-                    0 => u64::MAX,
-                    ms => now.saturating_add(u64::from(ms).saturating_mul(1000)),
-                };
-                let others_hold = (1..NOBODY_HOLDS_MS).contains(&grant.ask_again_ms);
-                counter::exhaust(host, counter, start, window.limit, until, others_hold)
-            }
-            // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
-            // ask again for ever.
-            units => counter::put(host, counter, start, units, grant.remaining, grant.limit.min(window.limit).max(1)),
-        };
-        if !is_kept {
-            lost.push(window.clone());
-        }
-    }
-    Ok(lost)
 }

@@ -36,6 +36,7 @@ mod reservation;
 mod settlement;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 mod windows;
 
 pub use filter::{QuotaPlugin, QuotaStream};

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use weir_config::names::POOL_HEADER;
 use weir_config::{Limit, LimitAction, LimitedModels, Period, Price, Unit, Window};
 use weir_exchange::{Attempt, Body, Catalog, CatalogModel, Exchange, Principal, Shared};
-use weir_host::{Flow, Host as _, Message, StreamFilter as _};
+use weir_host::{CallError, Flow, Host as _, Message, StreamFilter as _};
 use weir_llm::usage::Figure;
 use weir_llm::{Operation, read_head};
-use weir_proto::dataplane::SettleQuotaRequest;
+use weir_proto::dataplane::{AcquireQuotaRequest, SettleQuotaRequest};
 
 use super::{Ledger, Request, SECOND, SharedData, Worker, reply};
 use crate::counter;
@@ -315,6 +315,100 @@ fn a_lease_that_cannot_be_kept_is_not_waited_for_again() {
     let request = worker.send(BODY, &mut ledger);
     assert_eq!((reply(&request.flow).status, reply(&request.flow).code), (503, "quota_unavailable"));
     assert_eq!(worker.host.calls.len(), 1);
+}
+
+impl Worker {
+    /// The last demand that was made: its id, its minimum, and what waits.
+    fn demanded(&self) -> (String, u64, u64) {
+        let call = self.host.calls.iter().rfind(|call| call.method == "AcquireQuota").expect("a callout");
+        let asked = AcquireQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+        let [demand] = asked.demands.as_slice() else { panic!("{} demands", asked.demands.len()) };
+        (demand.id.clone(), demand.minimum, demand.waiting)
+    }
+}
+
+#[test]
+fn a_demand_that_was_not_answered_is_made_again_under_its_id() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Requests, 10)]);
+    let mut first = worker.request();
+    let id = worker.demanded().0;
+    assert!(!id.is_empty());
+    let call = worker.host.calls.last().map(|call| call.id).expect("a callout");
+    // It came too late.
+    worker.answer_with(call, Err(CallError { status: 4 }));
+    worker.host.stream = worker.leases.next_woken().expect("it waits");
+    assert_eq!(reply(&first.stream.on_wake(&mut worker.host)).status, 503);
+    let mut second = worker.request();
+    assert_eq!(worker.demanded(), (id.clone(), 1, 1));
+    worker.answer(&mut second, &mut ledger);
+    assert_eq!(second.flow, Flow::Continue);
+    // It was answered: the next is another.
+    worker.limits.push(Limit { counter: "limit/other".into(), ..always(Unit::Requests, 10) });
+    worker.request();
+    assert_ne!(worker.demanded().0, id);
+}
+
+#[test]
+fn what_may_have_been_granted_to_a_client_that_left_is_asked_for_and_given_back() {
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Requests, 10)]);
+    let mut leaving = worker.request();
+    let id = worker.demanded().0;
+    worker.end(&mut leaving);
+    worker.plugin.on_tick(&mut worker.host, &worker.leases);
+    assert_eq!(worker.demanded(), (id.clone(), 0, 0), "nothing new is wanted");
+    let call = worker.host.calls.last().cloned().expect("a callout");
+    worker.answer_with(call.id, Err(CallError { status: 14 }));
+    worker.plugin.on_tick(&mut worker.host, &worker.leases);
+    assert_eq!(worker.host.calls.len(), 2, "not at once");
+    worker.host.now += SECOND;
+    worker.plugin.on_tick(&mut worker.host, &worker.leases);
+    assert_eq!(worker.demanded(), (id, 0, 0));
+    let call = worker.host.calls.last().cloned().expect("a callout");
+    let mut asked = AcquireQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+    // It was granted four.
+    asked.demands[0].wanted = 4;
+    worker.answer_with(call.id, Ok(&ledger.grant(&asked.encode_to_vec())));
+    let mut returned = 0;
+    for _ in 0..5 {
+        worker.host.now += SECOND;
+        worker.plugin.on_tick(&mut worker.host, &worker.leases);
+        let settled = worker.host.calls.iter().rfind(|call| call.method == "SettleQuota").cloned();
+        if let Some(call) = settled {
+            let settled = SettleQuotaRequest::decode(call.message.as_slice()).expect("is decodable");
+            returned = settled.settlements.iter().map(|one| one.returned).max().unwrap_or_default();
+            worker.answer_with(call.id, Ok(b""));
+        }
+    }
+    assert_eq!(returned, 4);
+    assert_eq!(worker.demanded().1, 0, "it was answered, and is not made again");
+    assert_eq!(worker.host.calls.iter().filter(|call| call.method == "AcquireQuota").count(), 3);
+}
+
+#[test]
+fn a_clock_that_jumps_gives_no_window_more_than_it_has() {
+    let (mut worker, mut ledger) = worker(vec![Limit { window: Window::of_seconds(60), ..always(Unit::Requests, 5) }]);
+    let mut passed: std::collections::HashMap<u64, u32> = std::collections::HashMap::new();
+    // xorshift, so that every run sees the same.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..2000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Up to five minutes ahead or back, one time of eight.
+        worker.host.now = match state % 8 {
+            0 => (600 + (state >> 8) % 600) * SECOND,
+            _ => worker.host.now + SECOND / 10,
+        };
+        let minute = worker.host.now / (60 * SECOND);
+        let mut request = worker.admit(&mut ledger);
+        if request.flow == Flow::Continue {
+            *passed.entry(minute).or_default() += 1;
+            request.shared.write(|exchange| exchange.begin_attempt(Attempt { is_sent: true, ..Attempt::default() }));
+        }
+        worker.end(&mut request);
+    }
+    assert!(passed.values().all(|count| *count <= 5), "{passed:?}");
+    assert!(passed.values().filter(|count| **count == 5).count() > 3, "{passed:?}");
 }
 
 #[test]
