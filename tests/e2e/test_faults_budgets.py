@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 
+from weir_e2e.barrage import Barrage
 from weir_e2e.deployment import Deployment
 from weir_e2e.lone_envoy import LoneEnvoy, lone_envoy
 from weir_e2e.provider import ok
@@ -25,7 +27,12 @@ PLAIN = {**PRICE, "cache_write_microusd_per_million": INPUT, "cache_write_1h_mic
 BODY = json.dumps(ask("openai", "m", max_tokens=50)).encode()
 # Pico-dollars: a token a byte, and all of the output that the request allows.
 WORST = len(BODY) * INPUT + 50 * OUTPUT
+CHEAP = 20 * INPUT + 3 * OUTPUT
 REQUESTS = 200
+# Cheap requests that a budget has room for under a barrage: a multiple that comes to whole micro-dollars.
+ROOM = 4000
+# A record waits for 200 ms and is then delivered.
+UNTOLD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,18 @@ class Budgeted:
 
         return Counter(asyncio.run(everybody()))
 
+    def serves_in_all(self, requests: int, served: int) -> None:
+        """Asks on until so many are served, of which some are already, and no more."""
+
+        def all_of_them() -> bool:
+            nonlocal served
+            served += self.all_at_once(5)["served"] if served < requests else 0
+            return served >= requests
+
+        eventually(all_of_them, within_s=60, every_s=0.5, what=f"{requests} served")
+        assert served == requests
+        assert not self.all_at_once(5)["served"], "there is room for more"
+
     def state(self) -> dict[str, int]:
         return json.loads(self.world.admin.text_of(f"limits/{self.limit_id}/state"))
 
@@ -175,37 +194,69 @@ WORST_USAGE = {"input_tokens": len(BODY), "output_tokens": 50}
 
 @pytest.mark.parametrize(("unit", "amount"), [("cost_microusd", budget_for(37)), ("requests", 37)])
 def test_three_envoys_and_two_control_planes_serve_exactly_what_a_limit_has_room_for(fleet, unit, amount):
-    """A call for a lease that is not answered in time, on a machine that is busy with other things, may leave some of it reserved: then
-    fewer are served, by as much, and it is tried again.
+    """If a call for a lease is not answered in time, on a machine that is busy with other things, those that come later get what it was
+    granted.
     """
-    for _ in range(3):
-        failed = fleet.leases_failed()
-        budgeted = Budgeted.at(fleet, unit, amount, WORST_USAGE)
-        outcomes = budgeted.all_at_once(REQUESTS)
-        served, each = outcomes["served"], WORST if unit == "cost_microusd" else 1
-        budgeted.settles(served, WORST, each)
-        refusal = "insufficient_quota" if unit == "cost_microusd" else "rate_limit_exceeded"
-        assert outcomes == {"served": served, refusal: REQUESTS - served}
-        spent, reserved = budgeted.held()
-        assert (spent + reserved) // each == 37, "what is neither served nor to be had is reserved"
-        if served == 37:
-            assert budgeted.state()["remaining"] == 0
-            return
-        assert fleet.leases_failed() > failed, f"{served} of 37 were served, and every lease was answered"
-    pytest.fail("leases were answered too late three times")
+    failed = fleet.leases_failed()
+    budgeted = Budgeted.at(fleet, unit, amount, WORST_USAGE)
+    outcomes = budgeted.all_at_once(REQUESTS)
+    refusal = "insufficient_quota" if unit == "cost_microusd" else "rate_limit_exceeded"
+    assert set(outcomes) == {"served", refusal}, outcomes
+    at_first = outcomes["served"]
+    assert at_first == 37 or fleet.leases_failed() > failed, f"{at_first} of 37 were served, and every lease was answered"
+    budgeted.serves_in_all(37, at_first)
+    each = WORST if unit == "cost_microusd" else 1
+    budgeted.settles(37, WORST, each)
+    assert budgeted.held() == (37 * each, 0)
+    assert budgeted.state()["remaining"] == 0
 
 
-def test_a_control_plane_that_is_killed_meanwhile_lets_nobody_overspend(fleet, seen):
+def test_a_control_plane_that_is_killed_meanwhile_costs_no_budget_and_lets_nobody_overspend(fleet, seen):
     budgeted = Budgeted.at(fleet, "cost_microusd", budget_for(37), WORST_USAGE)
     with killed_at_the_first_lease(budgeted):
         outcomes = budgeted.all_at_once(REQUESTS)
-    served = outcomes["served"]
-    assert outcomes == {"served": served, "insufficient_quota": REQUESTS - served}
-    budgeted.settles(served, WORST)
+    at_first = outcomes["served"]
+    assert set(outcomes) == {"served", "insufficient_quota"}, outcomes
+    seen("control plane killed among 200 requests", f"{at_first} of 37 served at first, the others later")
+    # What was granted in the moment of the kill and did not arrive is asked for again.
+    budgeted.serves_in_all(37, at_first)
+    budgeted.settles(37, WORST)
+    assert budgeted.held() == (37 * WORST, 0)
+
+
+@pytest.mark.parametrize("part", ["control_plane", "postgres", "envoy"])
+def test_what_is_answered_under_load_is_stored_and_charged_whatever_is_killed(fleet, seen, part):
+    """Of a killed Envoy the last second may be missing; what it held and had not told of stays reserved, so that the budget holds."""
+    budgeted = Budgeted.at(fleet, "cost_microusd", ROOM * CHEAP // 10**6, {"input_tokens": 20, "output_tokens": 3})
+    system = fleet.own.system
+    with Barrage(fleet.own.run["gateway_url"], budgeted.key.secret, BODY) as barrage:
+        eventually(lambda: barrage.count(200) > 300, within_s=60, what="answers")
+        killed, killed_at = system.kill(part), time.monotonic()
+        eventually(lambda: system.pid(part) != killed, within_s=30, what="a restart")
+        began = barrage.count(200)
+        eventually(lambda: barrage.count(200) > began + 300, within_s=60, what="answers after the restart")
+        eventually(barrage.refused_of_late, within_s=120, what="the budget used up")
+    seen(f"{part} killed under a barrage", barrage)
+    answered = barrage.ids(200)
+    assert {answer.status for answer in barrage.answers} <= {200, 429, 503}
+    assert len(answered) * CHEAP <= ROOM * CHEAP, "the budget is exceeded"
+    tenant_id = budgeted.world.tenant_id
+    if part != "envoy":
+        assert not barrage.broken
+        budgeted.settles(len(answered), CHEAP)
+        stored = fleet.own.ledger(tenant_id)
+        assert answered <= set(stored) and set(stored.values()) == {1}
+        return
+    may_be_lost = {one.request_id for one in barrage.answers if killed_at - UNTOLD_S < one.ended < killed_at + 0.1}
+
+    def is_stored() -> bool:
+        stored = fleet.own.ledger(tenant_id)
+        assert set(stored.values()) == {1}
+        return answered - may_be_lost <= set(stored)
+
+    eventually(is_stored, within_s=30, every_s=0.2, what="every answered request in the ledger")
     spent, reserved = budgeted.held()
-    seen("control plane killed among 200 requests", f"{served} of 37 served, {reserved // WORST} reserved for good")
-    # What was granted in the moment of the kill and did not arrive is reserved, and nobody's.
-    assert (spent + reserved) // WORST == 37
+    assert len(answered) * CHEAP <= spent + reserved <= ROOM * CHEAP, "what was answered and not told of is reserved"
 
 
 @contextlib.contextmanager
