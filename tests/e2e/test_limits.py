@@ -154,3 +154,32 @@ def test_a_stream_that_its_client_cuts_off_takes_what_was_reserved_of_a_limit_th
     took = {"refuse": len(body) + 5000, "warn": estimated}[action]
     settled = {"spent": took, "reserved": 0, "unreconciled": 0, "remaining": 100_000 - took, "resets_at": None}
     eventually(lambda: state(world, limit_id) == settled, what="the settlement", within_s=20)
+
+
+def test_a_caller_is_told_its_limits_and_what_it_has_used(world):
+    world.model("m", world.member(world.upstream("openai"), price=PLAIN))
+    key, other = world.key(), world.key()
+    limit(world, key, "requests", 5)
+    limit(world, other, "requests", 7)
+    http = world.http(key)
+    assert http.post(path_of("openai"), content=BODY, headers={"content-type": "application/json"}).status_code == 200
+
+    def own(path: str, http=http) -> dict:
+        answer = http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def is_settled() -> bool:
+        used = [(one["unit"], one["amount"], one["used"], one["reserved"], one["remaining"]) for one in own("/v1/rate-limit")["data"]]
+        return used == [("requests", 5, 1, 0, 4)]
+
+    eventually(is_settled, what="the caller's limit with what was used", within_s=20)
+
+    def of_model(http=http) -> list[tuple[str, int]]:
+        return [(one["model"], one["requests"]) for one in own("/api/v1/usage", http)["data"] if one["model"]]
+
+    eventually(lambda: of_model() == [("m", 1)], what="the caller's usage", within_s=20)
+    assert of_model(world.http(other)) == []
+    assert http.get("/v1/usage?key_id=2026-11-30").status_code == 400
+    assert http.post("/v1/usage").status_code == 405
+    assert httpx.get(f"{world.gateway_url}/v1/usage", timeout=30).status_code == 401

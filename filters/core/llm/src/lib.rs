@@ -42,7 +42,7 @@ pub use compare::{between, equal_bytes};
 pub use error::{ClientError, ProviderError, RequestError, ResponseError};
 pub use head::{AnswerOptions, Content, HeadRules, JsonType, MessageRules, OutputBounds, RequestHead, read_head};
 pub use node::Node;
-pub use operation::{NoOperation, Operation};
+pub use operation::{NoOperation, Operation, query_of};
 pub use outline::AnswerOutline;
 pub use schema::{Kind, Schema};
 pub use template::Template;

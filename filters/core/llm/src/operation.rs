@@ -118,6 +118,11 @@ fn rest_of<'a>(endpoint: &Endpoint, path: &'a str) -> Option<&'a str> {
     of_version(path).or_else(|| endpoint.also_below.iter().find_map(below))
 }
 
+/// What stands behind the path, without its question mark; empty: nothing.
+pub fn query_of(path: &str) -> &str {
+    path.split_once('?').map_or("", |(_, query)| query)
+}
+
 pub(crate) fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(before, _)| before)
 }
@@ -169,6 +174,9 @@ mod tests {
         check("POST", "/api/v1/messages", "", Err(NoOperation::UnknownPath));
         check("GET", "/v1/models", "", Ok((Kind::ListModels, "openai")));
         check("GET", "/v1/models?limit=2", VERSION, Ok((Kind::ListModels, "anthropic")));
+        check("GET", "/v1/rate-limit", VERSION, Ok((Kind::OwnLimits, "openai")));
+        check("GET", "/api/v1/usage?from=2026-11-01", "", Ok((Kind::OwnUsage, "openai")));
+        check("POST", "/v1/usage", "", Err(NoOperation::WrongMethod { takes: "GET" }));
         check("GET", "/v1/models/gpt-4o", "", Ok((Kind::GetModel, "openai")));
         check("GET", "/v1/models/", "", Err(NoOperation::UnknownPath));
         check("GET", "/v1/chat/completions", "", Err(NoOperation::WrongMethod { takes: "POST" }));

@@ -3,13 +3,14 @@ use std::rc::Rc;
 use weir_config::names::POOL_HEADER;
 use weir_config::{FailMode, QuotaConfig, Unit};
 use weir_exchange::{Party, Principal, Shared, Step};
-use weir_host::{Base, Flow, Host, Level, Message, StreamFilter};
+use weir_host::{Base, CallError, CallId, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Schema, input_beyond_bytes};
 
 use crate::Leases;
 use crate::estimate::{Bounds, Unbounded};
 use crate::leases::Failure;
+use crate::own;
 use crate::refusal::Refusal;
 use crate::reservation::Reservation;
 
@@ -45,6 +46,7 @@ impl QuotaPlugin {
             reservation: Reservation::default(),
             waits: false,
             admitted: false,
+            own: None,
         }
     }
 
@@ -66,6 +68,8 @@ pub struct QuotaStream {
     /// It lacks units, and will be woken.
     waits: bool,
     admitted: bool,
+    /// The question of a caller about themselves, if that is what was asked.
+    own: Option<CallId>,
 }
 
 impl StreamFilter for QuotaStream {
@@ -80,6 +84,18 @@ impl StreamFilter for QuotaStream {
             return Flow::Reply(self.shared.refuse(schema, &ClientError::new(503, "gateway_misconfigured", message)));
         };
         self.schema = operation.schema();
+        if let Some(about) = own::about(operation.kind()) {
+            return match own::ask(host, &self.config.control_plane, &principal, about) {
+                Ok(call) => {
+                    self.own = Some(call);
+                    Flow::Pause
+                }
+                Err(error) => {
+                    host.log(Level::Warn, &format!("weir.quota: the control plane could not be asked: {error}"));
+                    self.refuse_own(&own::unavailable())
+                }
+            };
+        }
         if !operation.has_body() || principal.limits.is_empty() {
             return self.admit();
         }
@@ -88,6 +104,16 @@ impl StreamFilter for QuotaStream {
 
     fn on_request_body(&mut self, _host: &mut dyn Host, _held: usize, _end_of_stream: bool) -> Flow {
         if self.admitted { Flow::Continue } else { Flow::Pause }
+    }
+
+    fn on_call(&mut self, host: &mut dyn Host, call: CallId, answer: Result<&[u8], CallError>) -> Flow {
+        if self.own.take_if(|own| *own == call).is_none() {
+            return if self.admitted { Flow::Continue } else { Flow::Pause };
+        }
+        match own::answer(host, answer) {
+            Ok(reply) => Flow::Reply(reply),
+            Err(error) => self.refuse_own(&error),
+        }
     }
 
     fn on_wake(&mut self, host: &mut dyn Host) -> Flow {
@@ -126,6 +152,13 @@ impl StreamFilter for QuotaStream {
 }
 
 impl QuotaStream {
+    fn refuse_own(&self, error: &ClientError) -> Flow {
+        Flow::Reply(match error.status {
+            429 | 503 => self.shared.refuse_for(self.schema, error, 1),
+            _ => self.shared.refuse(self.schema, error),
+        })
+    }
+
     /// Reserves what the request takes of every limit, of what this Envoy holds, else waits for a lease, which it asks for unless
     /// somebody has.
     fn reserve(&mut self, host: &mut dyn Host, principal: &Principal) -> Flow {

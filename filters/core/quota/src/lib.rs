@@ -10,6 +10,8 @@
 //! wait for the answer ([`Leases`]). What the control plane refuses is remembered for as long as it says. What an Envoy holds and does
 //! not use it gives back within seconds, and says what it spent.
 //!
+//! What callers ask about themselves, how much of their limits is left and what they have used, is asked of the control plane (`own.rs`).
+//!
 //! A further unit is a variant of [`Unit`](weir_config::Unit), what of it a request may take (`estimate.rs`) and what it took
 //! (`settlement.rs`).
 #![cfg_attr(
@@ -31,6 +33,7 @@ mod filter;
 mod further;
 mod lease;
 mod leases;
+mod own;
 mod refusal;
 mod reservation;
 mod settlement;

@@ -15,6 +15,7 @@ use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaGran
 use crate::{Leases, QuotaPlugin, QuotaStream};
 
 mod limits;
+mod own;
 
 const SECOND: u64 = 1_000_000;
 

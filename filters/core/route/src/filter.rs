@@ -103,6 +103,11 @@ impl StreamFilter for RouteStream {
                     Err(error) => self.refuse(schema, &error),
                 };
             }
+            // weir.quota answers it.
+            Kind::OwnLimits | Kind::OwnUsage => {
+                self.stage = Stage::Routed;
+                return Flow::Continue;
+            }
             Kind::Chat | Kind::Embeddings | Kind::BatchEmbeddings | Kind::CountTokens | Kind::Moderation => {}
         }
         if end_of_stream {

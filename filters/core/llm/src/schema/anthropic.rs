@@ -125,7 +125,13 @@ impl Dialect for Anthropic {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
             Kind::CountTokens => Some(&COUNTING_HEAD),
-            Kind::Embeddings | Kind::BatchEmbeddings | Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
+            Kind::Embeddings
+            | Kind::BatchEmbeddings
+            | Kind::Moderation
+            | Kind::ListModels
+            | Kind::GetModel
+            | Kind::OwnLimits
+            | Kind::OwnUsage => None,
         }
     }
 
@@ -165,7 +171,13 @@ impl Dialect for Anthropic {
         match kind {
             Kind::Chat => Some("content"),
             Kind::ListModels => Some("data"),
-            Kind::Embeddings | Kind::BatchEmbeddings | Kind::CountTokens | Kind::Moderation | Kind::GetModel => None,
+            Kind::Embeddings
+            | Kind::BatchEmbeddings
+            | Kind::CountTokens
+            | Kind::Moderation
+            | Kind::GetModel
+            | Kind::OwnLimits
+            | Kind::OwnUsage => None,
         }
     }
 

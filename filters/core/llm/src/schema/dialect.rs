@@ -32,6 +32,10 @@ pub enum Kind {
     ListModels,
     /// One of them.
     GetModel,
+    /// How much of their limits is left to the caller.
+    OwnLimits,
+    /// What the caller has used.
+    OwnUsage,
 }
 
 impl Kind {
@@ -39,7 +43,7 @@ impl Kind {
     pub fn has_body(self) -> bool {
         match self {
             Self::Chat | Self::Embeddings | Self::BatchEmbeddings | Self::CountTokens | Self::Moderation => true,
-            Self::ListModels | Self::GetModel => false,
+            Self::ListModels | Self::GetModel | Self::OwnLimits | Self::OwnUsage => false,
         }
     }
 
@@ -52,7 +56,9 @@ impl Kind {
             | Self::CountTokens
             | Self::Moderation
             | Self::ListModels
-            | Self::GetModel => false,
+            | Self::GetModel
+            | Self::OwnLimits
+            | Self::OwnUsage => false,
         }
     }
 
@@ -60,7 +66,13 @@ impl Kind {
     pub fn is_translated(self) -> bool {
         match self {
             Self::Chat | Self::CountTokens => true,
-            Self::Embeddings | Self::BatchEmbeddings | Self::Moderation | Self::ListModels | Self::GetModel => false,
+            Self::Embeddings
+            | Self::BatchEmbeddings
+            | Self::Moderation
+            | Self::ListModels
+            | Self::GetModel
+            | Self::OwnLimits
+            | Self::OwnUsage => false,
         }
     }
 
@@ -68,7 +80,12 @@ impl Kind {
     pub fn uses_tokens(self) -> bool {
         match self {
             Self::Chat | Self::Embeddings | Self::BatchEmbeddings => true,
-            Self::CountTokens | Self::Moderation | Self::ListModels | Self::GetModel => false,
+            Self::CountTokens
+            | Self::Moderation
+            | Self::ListModels
+            | Self::GetModel
+            | Self::OwnLimits
+            | Self::OwnUsage => false,
         }
     }
 }

@@ -184,7 +184,7 @@ impl Dialect for Gemini {
             Kind::CountTokens => Some(&COUNTING_HEAD),
             Kind::Embeddings => Some(&EMBEDDING_HEAD),
             Kind::BatchEmbeddings => Some(&EMBEDDINGS_HEAD),
-            Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
+            Kind::Moderation | Kind::ListModels | Kind::GetModel | Kind::OwnLimits | Kind::OwnUsage => None,
         }
     }
 
@@ -226,7 +226,9 @@ impl Dialect for Gemini {
             Kind::CountTokens => model::edits_within(body, counting::WITHIN, model),
             Kind::Embeddings => model::edits(body, model),
             Kind::BatchEmbeddings => model::edits_in_list(body, "requests", model),
-            Kind::Chat | Kind::Moderation | Kind::ListModels | Kind::GetModel => Vec::new(),
+            Kind::Chat | Kind::Moderation | Kind::ListModels | Kind::GetModel | Kind::OwnLimits | Kind::OwnUsage => {
+                Vec::new()
+            }
         }
     }
 
@@ -237,7 +239,9 @@ impl Dialect for Gemini {
             (Kind::CountTokens, _) => COUNTED.to_owned(),
             (Kind::Embeddings, _) => EMBEDDED.to_owned(),
             (Kind::BatchEmbeddings, _) => EMBEDDED_IN_BATCH.to_owned(),
-            (Kind::Moderation | Kind::ListModels | Kind::GetModel, _) => return None,
+            (Kind::Moderation | Kind::ListModels | Kind::GetModel | Kind::OwnLimits | Kind::OwnUsage, _) => {
+                return None;
+            }
         };
         // Such a path would lead elsewhere at the provider, escaped or not.
         if model.split('/').any(|segment| matches!(segment, "." | "..")) {
@@ -265,7 +269,12 @@ impl Dialect for Gemini {
             Kind::Chat => Some("candidates"),
             Kind::ListModels => Some("models"),
             Kind::BatchEmbeddings => Some("embeddings"),
-            Kind::Embeddings | Kind::CountTokens | Kind::Moderation | Kind::GetModel => None,
+            Kind::Embeddings
+            | Kind::CountTokens
+            | Kind::Moderation
+            | Kind::GetModel
+            | Kind::OwnLimits
+            | Kind::OwnUsage => None,
         }
     }
 

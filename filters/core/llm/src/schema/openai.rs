@@ -48,6 +48,8 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::Moderation, "POST", "/moderations", "moderations") },
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::ListModels, "GET", "/models", "models") },
     Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::GetModel, "GET", "/models/", "models") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::OwnLimits, "GET", "/rate-limit", "rate_limit") },
+    Endpoint { also_below: ALSO_BELOW, ..Endpoint::of(Kind::OwnUsage, "GET", "/usage", "usage") },
 ];
 
 static CHAT_HEAD: HeadRules = HeadRules {
@@ -142,7 +144,12 @@ impl Dialect for OpenAi {
             Kind::Chat => Some(&CHAT_HEAD),
             // What they ask about has one name.
             Kind::Embeddings | Kind::Moderation => Some(&EMBEDDINGS_HEAD),
-            Kind::BatchEmbeddings | Kind::CountTokens | Kind::ListModels | Kind::GetModel => None,
+            Kind::BatchEmbeddings
+            | Kind::CountTokens
+            | Kind::ListModels
+            | Kind::GetModel
+            | Kind::OwnLimits
+            | Kind::OwnUsage => None,
         }
     }
 
@@ -171,7 +178,7 @@ impl Dialect for OpenAi {
             Kind::Chat => Some("choices"),
             Kind::Embeddings | Kind::ListModels => Some("data"),
             Kind::Moderation => Some("results"),
-            Kind::BatchEmbeddings | Kind::CountTokens | Kind::GetModel => None,
+            Kind::BatchEmbeddings | Kind::CountTokens | Kind::GetModel | Kind::OwnLimits | Kind::OwnUsage => None,
         }
     }
 

@@ -132,7 +132,13 @@ impl Dialect for Responses {
         match kind {
             Kind::Chat => Some(&CHAT_HEAD),
             Kind::CountTokens => Some(&COUNTING_HEAD),
-            Kind::Embeddings | Kind::BatchEmbeddings | Kind::Moderation | Kind::ListModels | Kind::GetModel => None,
+            Kind::Embeddings
+            | Kind::BatchEmbeddings
+            | Kind::Moderation
+            | Kind::ListModels
+            | Kind::GetModel
+            | Kind::OwnLimits
+            | Kind::OwnUsage => None,
         }
     }
 
