@@ -8,6 +8,7 @@
 mod answer;
 mod anthropic;
 mod api;
+mod bedrock;
 mod deliver;
 mod embeddings;
 mod gemini;

@@ -20,6 +20,12 @@ impl Provider {
         said.iter().fold(Capabilities::default(), |capabilities, said| said.over(capabilities))
     }
 
+    /// What stands before the operations' paths: that of its base URL, without a version where its API has none.
+    pub fn base_path(&self) -> String {
+        let has_versions = self.schema.endpoints().iter().any(|endpoint| !endpoint.versions.is_empty());
+        if has_versions { self.base_url.base_path() } else { self.base_url.path_prefix.clone() }
+    }
+
     /// The names of further schemas that it speaks, each once.
     pub fn also_speaks(&self) -> Vec<String> {
         let of_kind = self.kind().map(|kind| kind.also_speaks).unwrap_or_default();
@@ -92,6 +98,14 @@ mod tests {
         member.capabilities.parallel_tool_calls = Some(false);
         let said = provider.capabilities(&member);
         assert!(said.temperature && !said.parallel_tool_calls && !said.documents);
+    }
+
+    #[test]
+    fn an_api_without_versions_has_none_in_its_paths() {
+        let check = |schema, base_url, expect: &str| assert_eq!(provider(schema, base_url, None).base_path(), expect);
+        check("openai", "https://api.openai.com", "/v1");
+        check("bedrock_converse", "https://bedrock-runtime.eu-central-1.amazonaws.com", "");
+        check("bedrock_converse", "https://proxy.example/aws/", "/aws");
     }
 
     #[test]

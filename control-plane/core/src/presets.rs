@@ -27,7 +27,7 @@ const UNREMARKABLE: Preset =
     Preset { name: "", schema: "openai", also_speaks: &[], hosts: &[], authentication: None, capabilities: NONE };
 
 /// All kinds, in the order of their names.
-pub const PRESETS: [Preset; 13] = [
+pub const PRESETS: [Preset; 14] = [
     // The schema is its own: platform.claude.com, "Messages". It hears nothing and keeps no conversations.
     Preset {
         name: "anthropic",
@@ -42,6 +42,19 @@ pub const PRESETS: [Preset; 13] = [
         name: "azure_openai",
         also_speaks: &["openai_responses"],
         authentication: Some(("api-key", "")),
+        ..UNREMARKABLE
+    },
+    // docs.aws.amazon.com/bedrock, "Converse", "Amazon Bedrock API keys": base URL https://bedrock-runtime.REGION.amazonaws.com, the key as a
+    // bearer. It keeps no conversations, and hears nothing of models of chat.
+    Preset {
+        name: "bedrock",
+        schema: "bedrock_converse",
+        capabilities: CapabilityOverrides {
+            parallel_tool_calls: Some(false),
+            audio: Some(false),
+            state: Some(false),
+            ..NONE
+        },
         ..UNREMARKABLE
     },
     // api-docs.deepseek.com, "Create Chat Completion": `max_tokens`; `response_format` is `text` or `json_object`; `strict` at another base URL

@@ -31,8 +31,8 @@ pub struct ProviderSettings {
     /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
     /// otherwise `/v1` is put behind it.
     pub base_url: String,
-    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-    /// `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
+    /// `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
     #[serde(default)]
     pub preset: Option<String>,
     /// What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere.
@@ -173,7 +173,7 @@ pub fn schema_named(name: &str) -> Option<Schema> {
 
 fn check_schema(fields: &mut Fields, field: &str, name: &str) {
     if Schema::named(name).is_none() {
-        let known: Vec<&str> = Schema::all().map(|schema| schema.name()).collect();
+        let known: Vec<&str> = Schema::of_providers().map(|schema| schema.name()).collect();
         fields.require(false, field, format!("must be one of {}", known.join(", ")));
     }
 }

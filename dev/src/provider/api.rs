@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::answer::{Answer, Ask};
-use super::{anthropic, gemini, openai, responses};
+use super::{anthropic, bedrock, gemini, openai, responses};
 
 /// A wire format.
 pub(crate) trait Api: Sync {
@@ -38,6 +38,17 @@ pub(crate) trait Api: Sync {
     /// The answer as a stream of events, its content in `pieces`.
     fn events(&self, answer: &Answer, pieces: &[String], include_usage: bool) -> Events;
 
+    /// The media type of a stream.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
+    /// An event as it is sent.
+    fn encode(&self, event: &Event, line_end: &str) -> Vec<u8> {
+        let name = event.name.map(|name| format!("event: {name}{line_end}")).unwrap_or_default();
+        format!("{name}data: {}{line_end}{line_end}", event.data).into_bytes()
+    }
+
     /// An error document.
     fn error(&self, refusal: &Refusal) -> Value;
 
@@ -66,8 +77,13 @@ pub(crate) trait Api: Sync {
 }
 
 /// Every API that the provider speaks.
-const APIS: [&dyn Api; 4] =
-    [&openai::ChatCompletions, &responses::Responses, &anthropic::Messages, &gemini::GenerateContent];
+const APIS: [&dyn Api; 5] = [
+    &openai::ChatCompletions,
+    &responses::Responses,
+    &anthropic::Messages,
+    &gemini::GenerateContent,
+    &bedrock::Converse,
+];
 
 /// The API of a path below the version. The models are in several, told apart by Anthropic's version header; what is in none is
 /// answered as OpenAI would.

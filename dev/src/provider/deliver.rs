@@ -12,7 +12,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::Value;
 
 use super::answer::{Answer, Ask, Told};
-use super::api::{Api, Event, Refusal};
+use super::api::{Api, Refusal};
 use super::scenario::{Behaviour, Ending};
 
 /// Marks a response that must not be sent: the server ends the connection instead.
@@ -35,7 +35,6 @@ impl std::fmt::Display for ToldToReset {
 impl std::error::Error for ToldToReset {}
 
 const JSON: &str = "application/json";
-const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// What is written, piece by piece, and how the writing ends.
 struct Script {
@@ -119,7 +118,7 @@ pub(crate) async fn chat(api: &dyn Api, ask: &Ask, behaviour: Behaviour, ending:
     let line_end = if matches!(behaviour, Behaviour::Crlf {}) { "\r\n" } else { "\n" };
     let steps = before[..sent].iter().chain(&closing).enumerate().map(|(number, event)| Step {
         delay: if (opening..sent).contains(&number) { delay } else { Duration::ZERO },
-        bytes: encode(event, line_end),
+        bytes: api.encode(event, line_end),
     });
     let mut steps: Vec<Step> = steps.collect();
     match behaviour {
@@ -138,7 +137,7 @@ pub(crate) async fn chat(api: &dyn Api, ask: &Ask, behaviour: Behaviour, ending:
         }
         _ => {}
     }
-    let script = Script { content_type: EVENT_STREAM, gzip: false, before_headers: delay, steps, end };
+    let script = Script { content_type: api.content_type(), gzip: false, before_headers: delay, steps, end };
     perform(script, behaviour, ending).await
 }
 
@@ -227,7 +226,7 @@ pub(crate) async fn blunt(
         Behaviour::Hang {} => std::future::pending().await,
         Behaviour::HangAfterHeaders {} => {
             let script = Script {
-                content_type: EVENT_STREAM,
+                content_type: api.content_type(),
                 gzip: false,
                 before_headers: Duration::ZERO,
                 steps: vec![],
@@ -299,11 +298,6 @@ async fn perform(mut script: Script, behaviour: Behaviour, mut ending: Ending) -
         }
     };
     response.body(Body::from_stream(stream)).unwrap_or_default()
-}
-
-fn encode(event: &Event, line_end: &str) -> Vec<u8> {
-    let name = event.name.map(|name| format!("event: {name}{line_end}")).unwrap_or_default();
-    format!("{name}data: {}{line_end}{line_end}", event.data).into_bytes()
 }
 
 /// The same bytes in pieces of `size`; a delay stays with the first piece of its step.

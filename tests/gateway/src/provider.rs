@@ -13,6 +13,8 @@ pub struct Upstream {
     pub received: Vec<Sent>,
     /// How an answer ends that is not broken off. Alone, as Envoy has it where nobody said how long the body is, unless told otherwise.
     pub end: End,
+    /// What happens to the bytes of an answer on their way.
+    pub change: Option<fn(&mut Vec<u8>)>,
 }
 
 impl Upstream {
@@ -22,6 +24,7 @@ impl Upstream {
             runtime: Builder::new_current_thread().enable_time().build().expect("a runtime"),
             received: Vec::new(),
             end: End::Alone,
+            change: None,
         }
     }
 
@@ -48,7 +51,13 @@ impl Provider for Upstream {
             };
         }
         let request = request.body(Bytes::from(sent.body.clone())).expect("a request");
-        self.runtime.block_on(played(request, self.behaviour.clone(), self.end))
+        let mut answer = self.runtime.block_on(played(request, self.behaviour.clone(), self.end))?;
+        if let Some(change) = self.change {
+            let mut bytes = answer.pieces.concat();
+            change(&mut bytes);
+            answer.pieces = vec![bytes];
+        }
+        Some(answer)
     }
 }
 

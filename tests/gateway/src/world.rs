@@ -179,6 +179,7 @@ pub fn deployment(schema: &str, number: usize) -> Deployment {
     let (header, prefix, model) = match schema {
         "anthropic" => ("x-api-key", "", "claude-sonnet-5"),
         "gemini" => ("x-goog-api-key", "", "gemini-3-flash"),
+        "bedrock_converse" => ("authorization", "Bearer ", "us.anthropic.claude-sonnet-5-v1:0"),
         _ => ("authorization", "Bearer ", "gpt-4o"),
     };
     let deployment = json!({

@@ -22,6 +22,7 @@
 pub mod chat;
 mod compare;
 pub mod error;
+mod event_stream;
 mod head;
 mod json;
 mod node;

@@ -3,6 +3,7 @@
 //! All that is particular to one schema stands in its folder, behind [`Dialect`]. This registry lists them; nobody else names one.
 
 mod anthropic;
+mod bedrock;
 mod dialect;
 mod gemini;
 mod members;
@@ -15,26 +16,34 @@ use std::ops::Deref;
 
 use crate::operation::without_query;
 pub use dialect::{
-    Counting, CredentialHeader, Dialect, Endpoint, Kind, LeftOut, ModelEntry, Setting, StreamReader, StreamWriter,
-    ToolNameRule, Writing,
+    Counting, CredentialHeader, Dialect, Endpoint, Framing, Kind, LeftOut, ModelEntry, Setting, StreamReader,
+    StreamWriter, ToolNameRule, Writing,
 };
 
 /// The first one answers where nothing says which schema a client speaks.
 static REGISTRY: [&dyn Dialect; 4] = [&openai::OpenAi, &anthropic::Anthropic, &responses::Responses, &gemini::Gemini];
+
+/// Schemas of providers that no client speaks here.
+static OF_PROVIDERS_ALONE: [&dyn Dialect; 1] = [&bedrock::Converse];
 
 /// A wire schema.
 #[derive(Clone, Copy)]
 pub struct Schema(pub(self) &'static dyn Dialect);
 
 impl Schema {
-    /// All of them.
+    /// All that clients speak; providers speak these, too.
     pub fn all() -> impl Iterator<Item = Self> {
         REGISTRY.iter().map(|dialect| Self(*dialect))
     }
 
+    /// All that providers speak.
+    pub fn of_providers() -> impl Iterator<Item = Self> {
+        Self::all().chain(OF_PROVIDERS_ALONE.iter().map(|dialect| Self(*dialect)))
+    }
+
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|schema| schema.name() == name)
+        Self::of_providers().find(|schema| schema.name() == name)
     }
 
     /// The schema in which to answer a request for this path, also when the path is none of ours: that of the path, or else that of a

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::chat::{Echo, Finish, ToolNames};
 use crate::error::{ProviderError, error_of_event, error_of_json};
-use crate::schema::{Schema, StreamReader, StreamWriter};
+use crate::event_stream::EventStreamFramer;
+use crate::schema::{Framing, Schema, StreamReader, StreamWriter};
 use crate::sse::{Event, Framer};
 use crate::usage::{Facts, Figure, Usage, characters_as_tokens, usage_of_response};
 
@@ -127,7 +128,7 @@ impl fmt::Debug for Hiding {
 /// Translates one stream.
 #[derive(Debug)]
 pub struct StreamTranslator {
-    framer: Framer,
+    framer: AnyFramer,
     session: Session,
 }
 
@@ -141,7 +142,10 @@ impl StreamTranslator {
         };
         let reader = provider.stream_reader(provider != client);
         Self {
-            framer: Framer::default(),
+            framer: match provider.framing() {
+                Framing::ServerSentEvents => AnyFramer::ServerSentEvents(Framer::default()),
+                Framing::EventStream => AnyFramer::EventStream(EventStreamFramer::default()),
+            },
             session: Session {
                 provider,
                 client,
@@ -175,7 +179,7 @@ impl StreamTranslator {
             return progress;
         }
         if let Err(error) = framer.push(bytes, &mut |event| session.event(event, &mut progress, out)) {
-            session.fail(ProviderError::protocol(error.to_string()), &mut progress, out);
+            session.fail(ProviderError::protocol(error), &mut progress, out);
         }
         progress
     }
@@ -190,7 +194,7 @@ impl StreamTranslator {
         }
         session.at_end = true;
         if let Err(error) = framer.finish(&mut |event| session.event(event, &mut progress, out)) {
-            session.fail(ProviderError::protocol(error.to_string()), &mut progress, out);
+            session.fail(ProviderError::protocol(error), &mut progress, out);
         }
         if session.over {
             return progress;
@@ -206,6 +210,29 @@ impl StreamTranslator {
             session.fail(ProviderError::protocol(message), &mut progress, out);
         }
         progress
+    }
+}
+
+/// What cuts the provider's stream into events. Why it cannot is said in words.
+#[derive(Debug)]
+enum AnyFramer {
+    ServerSentEvents(Framer),
+    EventStream(EventStreamFramer),
+}
+
+impl AnyFramer {
+    fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Event<'_>)) -> Result<(), String> {
+        match self {
+            Self::ServerSentEvents(framer) => framer.push(bytes, each).map_err(|error| error.to_string()),
+            Self::EventStream(framer) => framer.push(bytes, each).map_err(|error| error.to_string()),
+        }
+    }
+
+    fn finish(&mut self, each: &mut dyn FnMut(Event<'_>)) -> Result<(), String> {
+        match self {
+            Self::ServerSentEvents(framer) => framer.finish(each).map_err(|error| error.to_string()),
+            Self::EventStream(framer) => framer.finish().map_err(|error| error.to_string()),
+        }
     }
 }
 

@@ -166,7 +166,8 @@ impl Answer {
     /// What can follow these headers.
     fn expect(&mut self, host: &dyn Host, status: u16) -> State {
         let encoding = self.header("content-encoding").trim().to_ascii_lowercase();
-        let is_stream = self.header("content-type").to_ascii_lowercase().starts_with(EVENT_STREAM);
+        let media_type = self.asked.provider.framing().media_type();
+        let is_stream = self.header("content-type").to_ascii_lowercase().starts_with(media_type);
         if !matches!(encoding.as_str(), "" | "identity") {
             let most = if is_stream { DECODED_PIECE_LIMIT_BYTES } else { WHOLE_LIMIT_BYTES };
             self.decoder = Decoder::new(&encoding, most);
@@ -244,6 +245,9 @@ impl Answer {
                 Ok(mut response) => {
                     response.model.clone_from(&self.asked.model);
                     self.asked.tool_names.restore(&mut response);
+                    if response.id.is_empty() {
+                        response.id.clone_from(&self.asked.id);
+                    }
                     response.echo = std::mem::take(&mut self.asked.echo);
                     if response.created_unix_s == 0 {
                         response.created_unix_s = unix_s(host);

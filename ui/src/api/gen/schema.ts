@@ -4850,8 +4850,8 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
+             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset?: string | null;
             /**
@@ -5596,8 +5596,8 @@ export interface components {
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
+             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset: string | null;
             /**
@@ -5671,8 +5671,8 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name?: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
+             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset?: string | null;
             /**
@@ -5703,8 +5703,8 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `deepseek`, `groq`,
-             *     `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
+             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
              */
             preset?: string | null;
             /**

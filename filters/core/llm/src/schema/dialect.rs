@@ -103,6 +103,25 @@ pub struct Counting {
     pub answer: fn(u64) -> Value,
 }
 
+/// How a stream is cut into events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    ServerSentEvents,
+    /// Amazon's binary messages.
+    EventStream,
+}
+
+impl Framing {
+    /// The media type of such a stream.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::ServerSentEvents => "text/event-stream",
+            Self::EventStream => "application/vnd.amazon.eventstream",
+        }
+    }
+}
+
 /// Where an operation of a schema is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -367,6 +386,11 @@ pub trait Dialect: Debug + Sync {
     /// Whether a stream says what it used only if it is asked to.
     fn usage_is_opt_in(&self) -> bool {
         false
+    }
+
+    /// How its streams are cut into events.
+    fn framing(&self) -> Framing {
+        Framing::ServerSentEvents
     }
 
     /// A reader at the beginning of a stream. `first_choice_only`: another schema follows, which has one answer only.
