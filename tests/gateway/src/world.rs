@@ -104,6 +104,11 @@ impl World {
         upstreams
     }
 
+    /// The key of all clients.
+    pub fn key() -> &'static str {
+        KEY
+    }
+
     /// The gateway.
     pub fn envoy(&mut self) -> &mut Envoy {
         let models = &self.models;

@@ -98,9 +98,12 @@ fn a_refusal_is_told_in_the_clients_schema() {
     }
 }
 
+/// What happens to the bytes of a stream.
+type Change = fn(&mut Vec<u8>);
+
 #[test]
 fn wrong_bytes_end_a_stream_with_an_error() {
-    let changes: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("a checksum", |bytes| {
             let at = bytes.len() / 2;
             bytes[at] ^= 0x20;

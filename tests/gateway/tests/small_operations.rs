@@ -144,3 +144,31 @@ fn texts_are_moderated_where_the_provider_does_that() {
     assert_eq!(world.record()["cost_picousd"].as_u64().unwrap_or(0), 0);
     check_error("openai", &world.request(&ask("other")), 400, "unsupported_operation", Some("model"));
 }
+
+#[test]
+fn a_key_in_the_query_is_read_and_goes_no_further() {
+    let body = || json!({"contents": [{"parts": [{"text": "Hello"}]}]}).to_string();
+    let mut world = World::new();
+    let upstream = world.model("m", "gemini", ok());
+    let mut ask = |path: &str| {
+        let received = world.envoy().send(&Request::post(path, body()));
+        (received.status(), received.text())
+    };
+    let key = World::key();
+    for query in [format!("?key={key}"), format!("?alt=json&key={key}&x=1"), format!("?key={key}&key=other")] {
+        let (status, text) = ask(&format!("/v1beta/models/m:generateContent{query}"));
+        assert_eq!(status, 200, "{text}");
+    }
+    assert_eq!(ask("/v1beta/models/m:generateContent?key=wrong").0, 401);
+    assert_eq!(ask("/v1beta/models/m:generateContent?alt=json").0, 401);
+    assert_eq!(upstream.borrow().received.len(), 3);
+    for sent in &upstream.borrow().received {
+        let said =
+            |(name, value): &(String, Vec<u8>)| name.contains(key) || String::from_utf8_lossy(value).contains(key);
+        assert!(!sent.headers.iter().any(said), "{sent:?}");
+    }
+    // Nobody else's clients show it there.
+    let asked = json!({"model": "m", "messages": [{"role": "user", "content": "Hello"}]}).to_string();
+    let received = world.envoy().send(&Request::post(&format!("/v1/chat/completions?key={key}"), asked));
+    check_error("openai", &received, 401, "invalid_api_key", None);
+}

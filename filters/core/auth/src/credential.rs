@@ -1,8 +1,10 @@
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use weir_config::api_key::{KeyForm, PREFIX};
 use weir_config::names;
-use weir_host::Headers;
+use weir_host::{Headers, Host, Message};
+use weir_llm::{Operation, Schema};
 
 /// Keys of one request that are looked at.
 const MOST_KEYS: usize = 4;
@@ -60,6 +62,36 @@ pub(crate) fn read_keys(headers: &Headers) -> Result<Vec<&[u8]>, CredentialError
         Some(key) if KeyForm::of(key) == KeyForm::Invented => Err(CredentialError::Invented),
         Some(_) => Ok(found),
     }
+}
+
+/// The parameter of a query in which clients of some schemas may show their key.
+const KEY_PARAMETER: &str = "key";
+
+/// The request's headers. A key that stands in the query of a schema whose clients are known by their key's header becomes that header,
+/// unless there is one already, and leaves the path, which logs and later filters read.
+pub(crate) fn without_key_in_query(host: &mut dyn Host) -> Rc<Headers> {
+    let headers = host.headers(Message::Request);
+    let Some((path, query)) = headers.text(":path").split_once('?') else { return headers };
+    let key_of = |parameter: &'_ str| match parameter.split_once('=') {
+        Some((KEY_PARAMETER, key)) => Some(key.to_owned()),
+        _ => (parameter == KEY_PARAMETER).then(String::new),
+    };
+    let Some(key) = query.split('&').find_map(key_of) else { return headers };
+    let operation = Operation::of(headers.text(":method"), path, &|_| false);
+    let schema = operation.map_or_else(|_| Schema::of_path(path, &|_| false), Operation::schema);
+    let header = schema.credential_header().header;
+    if schema.client_header() != Some(header) {
+        return headers;
+    }
+    let rest: Vec<&str> = query.split('&').filter(|parameter| key_of(parameter).is_none()).collect();
+    let path = if rest.is_empty() { path.to_owned() } else { [path, "?", rest.join("&").as_str()].concat() };
+    // What cannot be changed is refused behind, since it shows no key.
+    let is_shown = headers.get(header).is_some() || key.is_empty();
+    let written = host.set_header(Message::Request, ":path", path.as_bytes());
+    if written.is_ok() && !is_shown {
+        _ = host.set_header(Message::Request, header, key.as_bytes());
+    }
+    host.headers(Message::Request)
 }
 
 /// Bytes of a token's claims that are looked at.

@@ -9,7 +9,7 @@ use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema, read_head};
 use weir_proto::dataplane::ResolveCredentialRequest;
 
-use crate::credential::{CredentialError, client_address, read_keys, read_token};
+use crate::credential::{CredentialError, client_address, read_keys, read_token, without_key_in_query};
 use crate::peer::read_peer;
 use crate::shown::Shown;
 use crate::{Answer, Denial, Digest, Identity, Known, PrincipalCache, Ticket};
@@ -170,7 +170,7 @@ impl StreamFilter for AuthStream {
         if end_of_stream {
             self.body = Arriving::Whole(0);
         }
-        let headers = host.headers(Message::Request);
+        let headers = without_key_in_query(host);
         match self.read_operation(&headers) {
             Ok(operation) => {
                 self.schema = operation.schema();
