@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use uuid::Uuid;
 use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSettings};
 use weir_drain::DrainSettings;
-use weir_install::EnvoySettings;
+use weir_install::{EnvoySettings, RouteSettings};
 use weir_runtime::{DatabaseSettings, ServeSettings};
 
 /// Control plane of Weir: policies for LLM traffic through Envoy.
@@ -128,6 +128,10 @@ enum InstallCommand {
     /// Prints the bootstrap of an Envoy that runs Weir: of one that does nothing else, or yours with Weir added, of which nothing changes.
     /// What there is to know besides goes to standard error.
     Envoy(EnvoySettings),
+    /// Prints what leads a host of an Istio ingress gateway to Weir's Envoys: a VirtualService and a DestinationRule.
+    Istio(RouteSettings),
+    /// Prints what leads a host of a Gateway of Envoy Gateway's to Weir's Envoys: an HTTPRoute and a BackendTrafficPolicy.
+    EnvoyGateway(RouteSettings),
 }
 
 /// How a gateway's token is printed.
@@ -207,8 +211,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
         Command::Gateway(GatewayCommand::Drain(settings)) => return drain(&settings).await,
-        Command::Install(InstallCommand::Envoy(settings)) => {
-            let printed = weir_install::envoy(&settings)?;
+        Command::Install(what) => {
+            let printed = match what {
+                InstallCommand::Envoy(settings) => weir_install::envoy(&settings)?,
+                InstallCommand::Istio(settings) => weir_install::istio(&settings)?,
+                InstallCommand::EnvoyGateway(settings) => weir_install::envoy_gateway(&settings)?,
+            };
             for note in &printed.notes {
                 writeln!(std::io::stderr(), "{note}")?;
             }

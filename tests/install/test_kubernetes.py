@@ -6,6 +6,7 @@ objects against the schemas alone.
 
 import base64
 import contextlib
+import gzip
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from weir_e2e.waiting import eventually
 from weir_install.helm import CASES, objects, program
@@ -154,3 +156,28 @@ def test_a_secret_of_the_trial_is_what_the_program_reads(kubernetes):
     url = base64.b64decode(held["weir-database"]["url"]).decode()
     assert url == "postgres://weir:trial-only@weir-postgres:5432/weir"
     assert len(base64.b64decode(base64.b64decode(held["weir-master-keys"]["keys"]))) == 32
+
+
+def test_istio_takes_the_route_that_is_printed(kubernetes):
+    """By Istio's own definitions, which are not in the repository: `WEIR_ISTIO_CRDS` names the file, gzipped."""
+    if "WEIR_ISTIO_CRDS" not in os.environ:
+        pytest.skip("WEIR_ISTIO_CRDS names no definitions of Istio's")
+    with gzip.open(os.environ["WEIR_ISTIO_CRDS"], "rt") as file:
+        definitions = [one for one in yaml.safe_load_all(file) if one]
+    assert kubernetes.kubectl("create", "--filename=-", objects=definitions).returncode == 0
+    established = kubernetes.kubectl("wait", "--for=condition=established", "--timeout=30s", "customresourcedefinitions", "--all")
+    assert established.returncode == 0, established.stderr
+    command = [os.environ["WEIR_BINARY"], "install", "istio", "--host", "llm.example.com", "--gateway", "istio-ingress/public"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    made = list(yaml.safe_load_all(printed))
+    # Definitions are known to the server a moment before their kinds are served.
+
+    def accepted() -> bool:
+        judged = kubernetes.dry_run(made)
+        assert judged.returncode == 0, judged.stderr
+        return True
+
+    eventually(accepted, within_s=30, every_s=0.5, what="Istio's consent")
+    made[0]["spec"]["http"][0]["timeout"] = {"seconds": 0}
+    refused = kubernetes.dry_run(made)
+    assert refused.returncode != 0 and "timeout" in refused.stderr, refused.stderr

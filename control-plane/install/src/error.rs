@@ -47,6 +47,14 @@ pub enum InstallError {
         /// What was given.
         value: String,
     },
+    /// A name that Kubernetes or DNS would not take.
+    #[error("{option} {value}: that is no name, or for --gateway no namespace/name")]
+    Name {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+    },
     /// The result does not have all that was there. Nothing that is known leads here.
     #[error("the bootstrap is written in a way that this command does not understand: `{0}` would not stay as it is")]
     Changed(String),

@@ -4,15 +4,19 @@
 //! added ([`merge`]), by its text and not by its values, so that its comments stay and a difference shows what is new; that nothing of it
 //! has changed is compared all the same before anything is printed. What Weir needs is cut out of `envoy/bootstrap.yaml`
 //! ([`pieces`]), the one that `make run` runs.
+//!
+//! [`istio`] and [`envoy_gateway`] print the route by which a mesh's gateway leads a host to an Envoy of Weir's.
 
 mod check;
 mod error;
 mod lines;
 mod merge;
 mod pieces;
+mod routes;
 mod settings;
 
 pub use error::InstallError;
+pub use routes::{RouteSettings, envoy_gateway, istio};
 pub use settings::{EnvoySettings, Form};
 
 /// What is printed to standard output, and what its reader is told besides.
