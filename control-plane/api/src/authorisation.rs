@@ -65,6 +65,7 @@ const OPERATIONS: &[(&str, Requirement)] = &[
     ("list_limit_events", Requirement::Has(Permission::LimitsRead)),
     ("raise_limit", Requirement::Has(Permission::LimitsWrite)),
     ("end_raise_of_limit", Requirement::Has(Permission::LimitsWrite)),
+    ("release_limit", Requirement::Has(Permission::LimitsWrite)),
     ("reset_limit", Requirement::Has(Permission::LimitsWrite)),
     ("adjust_limit", Requirement::Has(Permission::LimitsWrite)),
     ("get_ended_streams_of_api_key", Requirement::Has(Permission::KeysRead)),

@@ -136,6 +136,7 @@ const TABLE: &[Row] = &[
     row("try_limit", 403, 404),
     row("raise_limit", 403, 404),
     row("end_raise_of_limit", 403, 404),
+    row("release_limit", 403, 404),
     row("reset_limit", 403, 404),
     row("adjust_limit", 403, 404),
     row("update_limit", 403, 404),

@@ -177,6 +177,35 @@ async fn a_reset_and_an_adjustment_change_what_counts_as_spent_and_nothing_that_
 }
 
 #[tokio::test]
+async fn what_nobody_accounts_for_is_released_and_nothing_that_is_held() {
+    let limited = limited(json!({})).await;
+    assert_eq!(limited.lease_of("", "dead", 40).await, 40);
+    limited.settle("", "dead", 10, 0).await;
+    let revision = limited.app.store.revision().await.unwrap();
+    limited.post("release", json!({})).await;
+    assert_eq!(limited.app.store.revision().await.unwrap(), revision, "it is heard of");
+    assert_eq!(numbers(&limited.state("").await), [100, 10, 30, 0, 60]);
+
+    let later = Limited { now: limited.now + TimeDelta::minutes(5), ..limited };
+    assert_eq!(later.lease_of("", "alive", 5).await, 5);
+    let (store, actor) = (&later.app.store, weir_core::actor::Actor::system());
+    let state = async || {
+        let state = store.limit_state(&actor, later.limit_id, None, later.now).await.unwrap();
+        [state.spent, state.reserved, state.unreconciled, state.remaining]
+    };
+    assert_eq!(state().await, [10, 5, 30, 55]);
+    store.release_limit(&actor, later.limit_id, None, "it burnt down", later.now).await.unwrap();
+    assert_eq!(state().await, [10, 5, 0, 85]);
+    let audit = later.last_audit().await;
+    assert_eq!(audit["action"], "limit.release");
+    assert!(audit["changes"].to_string().contains("it burnt down"), "{audit}");
+    assert!(audit["changes"].to_string().contains("30"), "{audit}");
+    // It was only slow: what it spent counts.
+    later.settle("", "dead", 35, 0).await;
+    assert_eq!(state().await, [35, 5, 0, 60]);
+}
+
+#[tokio::test]
 async fn an_adjustment_that_is_sent_twice_counts_once() {
     let limited = limited(json!({})).await;
     let path = format!("{}/adjust", limited.path);
@@ -292,6 +321,7 @@ async fn what_makes_no_sense_is_refused_with_its_field() {
     post("adjust", json!({"units": 1_000_000_000_000_001_i64}), "units").await;
     post("adjust", json!({"units": i64::MIN}), "units").await;
     post("reset", json!({"subject_id": "x"}), "subject_id").await;
+    post("release", json!({"subject_id": "x"}), "subject_id").await;
     // Of what is under way nothing is spent.
     let workers = json!({"tenant_id": limited.tenant["id"], "name": "w", "subject": {"kind": "tenant"},
         "unit": "concurrent_requests", "amount": 3, "action": "refuse"});

@@ -146,7 +146,7 @@ impl Operation {
             "try_limit" => {
                 json!({"tenant_id": tenant_id, "limit": without_owner(limit_body(tenant_id, "new", &a.department))})
             }
-            "reset_limit" => json!({}),
+            "release_limit" | "reset_limit" => json!({}),
             "adjust_limit" => json!({"units": 1}),
             "replace_limit" => without_owner(limit_body(tenant_id, "new", &a.department)),
             "create_token_issuer" => token_issuer_body(tenant_id, "new", "new"),

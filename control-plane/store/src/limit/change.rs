@@ -154,19 +154,9 @@ impl Store {
         expect_to_spend(&settings)?;
         let window = self.window_of(id, now, &mut write).await?;
         let first = window.start - TimeDelta::seconds(window.covers_s.into());
-        let members: Vec<(String,)> = match member {
+        let members = match member {
             Some(_) => vec![(named_member(write.connection(), &settings.subject, member).await?,)],
-            None => {
-                sqlx::query_as(
-                    "SELECT DISTINCT member FROM limit_windows
-                     WHERE limit_id = $1 AND window_start BETWEEN $2 AND $3 ORDER BY 1",
-                )
-                .bind(id)
-                .bind(first)
-                .bind(window.start)
-                .fetch_all(write.connection())
-                .await?
-            }
+            None => members(&mut write, id, first, window.start).await?,
         };
         for (member,) in &members {
             sqlx::query("SELECT reset_limit($1, $2, $3, $4, $5)")
@@ -190,6 +180,51 @@ impl Store {
             difference("reason", Value::Null, reason.into()),
         ];
         write.note(LIMIT, "reset", &stored, without_the_same(changes));
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// Makes available again what Envoys held in the window at hand that are heard of no longer, and had not accounted for; `member`: of
+    /// which one, else of all. Without any nothing is committed.
+    pub async fn release_limit(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        member: Option<&str>,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let Found { mut write, stored, settings } = self.begin_on_limit(actor, id).await?;
+        expect_reason(reason)?;
+        expect_to_spend(&settings)?;
+        let window = self.window_of(id, now, &mut write).await?;
+        let first = window.start - TimeDelta::seconds(window.covers_s.into());
+        let members = match member {
+            Some(_) => vec![(named_member(write.connection(), &settings.subject, member).await?,)],
+            None => members(&mut write, id, first, window.start).await?,
+        };
+        let mut released = 0_u128;
+        for (member,) in &members {
+            let (units,): (String,) = sqlx::query_as("SELECT release_limit($1, $2, $3, $4, $5)::text")
+                .bind(id)
+                .bind(member)
+                .bind(first)
+                .bind(window.start)
+                .bind(now)
+                .fetch_one(write.connection())
+                .await?;
+            released += units.parse::<u128>().map_err(|_| StoreError::Corrupt("what a limit released"))?;
+        }
+        if released == 0 {
+            return Ok(());
+        }
+        let units = u64::try_from(released / whole(settings.unit, 1)).unwrap_or(u64::MAX);
+        let changes = vec![
+            difference("unreconciled", units.into(), 0.into()),
+            difference("subject_id", Value::Null, member.into()),
+            difference("reason", Value::Null, reason.into()),
+        ];
+        write.note(LIMIT, "release", &stored, without_the_same(changes));
         write.commit().await?;
         Ok(())
     }
@@ -259,6 +294,18 @@ impl Store {
         .await?;
         row.window_at(now).ok_or(StoreError::Corrupt("a limit's window"))
     }
+}
+
+/// Those of whom anything was counted in these windows.
+async fn members(
+    write: &mut Write<'_>,
+    id: Uuid,
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+) -> Result<Vec<(String,)>, StoreError> {
+    let query =
+        "SELECT DISTINCT member FROM limit_windows WHERE limit_id = $1 AND window_start BETWEEN $2 AND $3 ORDER BY 1";
+    Ok(sqlx::query_as(query).bind(id).bind(first).bind(last).fetch_all(write.connection()).await?)
 }
 
 fn expect_reason(reason: &str) -> Result<(), StoreError> {

@@ -16,7 +16,11 @@ use crate::extract::{Body, Creation, Named, Query};
 use crate::problem::{Code, Problem, Writing};
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(raise, end_raise)).routes(routes!(reset)).routes(routes!(adjust))
+    OpenApiRouter::new()
+        .routes(routes!(raise, end_raise))
+        .routes(routes!(reset))
+        .routes(routes!(release))
+        .routes(routes!(adjust))
 }
 
 /// A larger amount until then.
@@ -42,6 +46,19 @@ struct Raise {
 #[serde(deny_unknown_fields)]
 #[schema(as = LimitReset)]
 struct Reset {
+    /// Of a limit on each of a kind: of which one, by its id; of labels the value. Absent or null: of all of them.
+    #[serde(default)]
+    subject_id: Option<String>,
+    /// Why, for the audit log: 1 to 500 characters. Absent or null: nobody says.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// That what nobody accounts for is available again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = LimitRelease)]
+struct Release {
     /// Of a limit on each of a kind: of which one, by its id; of labels the value. Absent or null: of all of them.
     #[serde(default)]
     subject_id: Option<String>,
@@ -106,6 +123,21 @@ async fn reset(
 ) -> Result<StatusCode, Problem> {
     let id = state.store.id_of(LIMIT, &caller.actor, &named.id_or_name, named.tenant.as_deref()).await?;
     state.store.reset_limit(&caller.actor, id, subject_id.as_deref(), &said(reason)?, Utc::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes available again what is unreconciled in the window at hand: what Envoys held that are heard of no longer, and had not accounted for.
+/// One that comes back and says that it spent it is debited.
+#[utoipa::path(post, path = "/limits/{id}/release", operation_id = "release_limit", tag = "limits",
+    params(Named), request_body = Release, responses((status = 204), Writing))]
+async fn release(
+    State(state): State<ApiState>,
+    caller: Caller,
+    named: Named,
+    Body(Release { subject_id, reason }): Body<Release>,
+) -> Result<StatusCode, Problem> {
+    let id = state.store.id_of(LIMIT, &caller.actor, &named.id_or_name, named.tenant.as_deref()).await?;
+    state.store.release_limit(&caller.actor, id, subject_id.as_deref(), &said(reason)?, Utc::now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
