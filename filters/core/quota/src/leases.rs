@@ -439,8 +439,8 @@ impl State {
                     let others_hold = (1..NOBODY_HOLDS_MS).contains(&grant.ask_again_ms);
                     counter::exhaust(host, counter, start, window.limit, until, others_hold)
                 }
-                // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it would
-                // ask again for ever.
+                // Under a limit that was raised since the caller was looked up: what was granted is worth something to it as well, or it
+                // would ask again for ever.
                 units => {
                     // What nobody takes is given back.
                     self.consumption.note(&window.tenant_id, counter, start);
