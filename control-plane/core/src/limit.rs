@@ -43,7 +43,7 @@ pub struct LimitSettings {
     #[serde(default)]
     pub fall_over_pool_id: Option<Uuid>,
     /// After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-    /// within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+    /// within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
     #[serde(default)]
     pub unreconciled_release_after_s: Option<u32>,
 }

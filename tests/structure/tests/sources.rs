@@ -1,5 +1,6 @@
 //! Rules about source files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -121,3 +122,15 @@ const FOLDERS: &[&str] = &[
     "ui/",
     "xtask/",
 ];
+
+#[test]
+fn the_console_offers_every_kind_of_server_that_there_is() {
+    let named = |file: &str, before: &str| -> BTreeSet<String> {
+        let text = std::fs::read_to_string(root().join(file)).expect("readable");
+        let names = text.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    let presets = named("control-plane/core/src/presets.rs", "        name: \"");
+    assert!(presets.len() > 10, "{presets:?}");
+    assert_eq!(named("ui/src/features/providers/kinds.ts", "preset: \""), presets);
+}

@@ -3734,7 +3734,7 @@ export interface components {
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
              */
             unreconciled_release_after_s: number | null;
             /**
@@ -3847,7 +3847,7 @@ export interface components {
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
              */
             unreconciled_release_after_s?: number | null;
             window?: components["schemas"]["LimitWindow"] | null;
@@ -3926,7 +3926,7 @@ export interface components {
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
              */
             unreconciled_release_after_s?: number | null;
             window?: components["schemas"]["LimitWindow"] | null;
@@ -3956,7 +3956,7 @@ export interface components {
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
              */
             unreconciled_release_after_s?: number | null;
             window?: components["schemas"]["LimitWindow"] | null;
@@ -4738,7 +4738,7 @@ export interface components {
             /**
              * Format: int32
              * @description After how many seconds without a word from an Envoy what it held and did not account for is free again. Absent or null: never
-             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after 30 s.
+             *     within the window; it counts as spent. Not with `concurrent_requests`, where it always is free after ten seconds.
              */
             unreconciled_release_after_s?: number | null;
             window?: components["schemas"]["LimitWindow"] | null;

@@ -11,14 +11,14 @@ import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { Check } from "./Check";
-import { type Kind, kinds } from "./kinds";
+import { type Kind, kinds, schemas } from "./kinds";
 
 const { providers: words, common } = texts;
 
 const schema = z.object({
   tenant_id: z.string(),
   name: z.string().trim().min(1, common.required),
-  schema: z.enum(["openai", "anthropic", "gemini"]),
+  schema: z.enum(schemas),
   base_url: z.string().trim().min(1, common.required),
   preset: z.string(),
   query: z.string().trim(),
@@ -122,11 +122,7 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
               control={control}
               name="schema"
               label={words.schema}
-              options={[
-                { value: "openai", label: "openai" },
-                { value: "anthropic", label: "anthropic" },
-                { value: "gemini", label: "gemini" },
-              ]}
+              options={schemas.map((schema) => ({ value: schema, label: schema }))}
             />
           </div>
           <TextField control={control} name="query" label={words.query} help={words.queryHelp} mono optional />

@@ -1,8 +1,11 @@
+/** The schemas that providers speak. */
+export const schemas = ["openai", "anthropic", "gemini", "bedrock_converse"] as const;
+
 /** The kinds of servers that the API knows (`preset`), where a vendor's own stands, and the schema that it speaks. */
 export interface Kind {
   preset: string;
   label: string;
-  schema: "openai" | "anthropic" | "gemini";
+  schema: (typeof schemas)[number];
   /** Empty: everybody has another one. */
   baseUrl: string;
   hint?: string;
@@ -23,6 +26,13 @@ export const kinds: Kind[] = [
     schema: "openai",
     baseUrl: "",
     hint: "https://NAME.openai.azure.com/openai/v1",
+  },
+  {
+    preset: "bedrock",
+    label: "Amazon Bedrock",
+    schema: "bedrock_converse",
+    baseUrl: "",
+    hint: "https://bedrock-runtime.REGION.amazonaws.com",
   },
   { preset: "mistral", label: "Mistral", schema: "openai", baseUrl: "https://api.mistral.ai/v1" },
   { preset: "deepseek", label: "DeepSeek", schema: "openai", baseUrl: "https://api.deepseek.com/v1" },
