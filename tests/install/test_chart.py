@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from weir_install.helm import CASES, CHART, REPOSITORY, found, helm, objects, refusal, values_of
+from weir_install.helm import CASES, CHART, IN_A_CLUSTER, REPOSITORY, found, helm, objects, refusal, values_of
 from weir_install.manifests import FOLDER, KEPT, manifests
 
 KUBERNETES = "1.36"
@@ -128,6 +128,15 @@ KEYS = "masterKeys.existingSecret=weir-master-keys"
 )
 def test_values_that_cannot_work_are_refused_in_words(settings, told):
     assert told in refusal(*settings)
+
+
+def test_master_keys_are_made_once_or_not_at_all():
+    """Other keys in the place of those in use would be the loss of every credential."""
+    settings = (DATABASE, "masterKeys.generate=true")
+    assert "masterKeys.generate is for `helm install`" in refusal(*settings)
+    assert "The master keys are gone" in refusal(*settings, of=(*IN_A_CLUSTER, "--is-upgrade"))
+    trial = found("trial", "Secret", "weir-master-keys")
+    assert trial["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 def test_alerts_go_by_metrics_that_the_control_plane_has():

@@ -172,6 +172,16 @@ topologySpreadConstraints:
 {{- fail (printf "%s.httpRoute.enabled needs %s.httpRoute.parentRefs: the Gateways that it belongs to." $name $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.masterKeys.generate (not .Values.masterKeys.existingSecret) (not $external) -}}
+{{- $secret := include "weir.masterKeysSecret" . -}}
+{{- if lookup "v1" "Secret" .Release.Namespace $secret -}}
+{{- /* A cluster tells the kinds that it has, and `helm template` none. */ -}}
+{{- else if not (.Capabilities.APIVersions.Has "v1/Secret") -}}
+{{- fail "masterKeys.generate is for `helm install`: without a cluster each run makes other keys. Set masterKeys.existingSecret." -}}
+{{- else if .Release.IsUpgrade -}}
+{{- fail (printf "The master keys are gone: put the Secret %s back, as others cannot read the credentials that are stored." $secret) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Ingress, HTTPRoute, HorizontalPodAutoscaler and PodDisruptionBudget. Takes a list: the root, the component's values, its name, the

@@ -15,6 +15,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[3]
 CHART = REPOSITORY / "helm/weir"
 KUBERNETES = "1.36.0"
+# What a cluster tells that it has, and `helm template` does not.
+IN_A_CLUSTER = ("--api-versions", "v1/Secret")
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
 
 
@@ -52,7 +54,8 @@ def values_of(case: str) -> Path:
 @cache
 def rendered(case: str) -> str:
     """The manifests of a case, as text."""
-    made = helm("template", "weir", str(CHART), "--namespace", "weir", "--kube-version", KUBERNETES, "--values", str(values_of(case)))
+    chart = ("weir", str(CHART), "--namespace", "weir", "--values", str(values_of(case)))
+    made = helm("template", *chart, "--kube-version", KUBERNETES, *IN_A_CLUSTER)
     assert made.returncode == 0, made.stderr
     return made.stdout
 
@@ -68,8 +71,8 @@ def found(case: str, kind: str, name: str) -> dict[str, Any]:
     return one
 
 
-def refusal(*settings: str) -> str:
-    """Why values are refused."""
-    made = helm("template", "weir", str(CHART), "--kube-version", KUBERNETES, *(f"--set={one}" for one in settings))
+def refusal(*settings: str, of: tuple[str, ...] = ()) -> str:
+    """Why values are refused, with more options `of` Helm's."""
+    made = helm("template", "weir", str(CHART), "--kube-version", KUBERNETES, *of, *(f"--set={one}" for one in settings))
     assert made.returncode != 0, made.stdout
     return made.stderr
