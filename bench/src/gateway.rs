@@ -9,6 +9,7 @@ pub(crate) mod chain;
 pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod upstream;
+pub(crate) mod ways;
 
 use std::time::Duration;
 
@@ -224,7 +225,7 @@ impl Gateway {
 }
 
 fn side(name: &'static str, pid: u32, gateway: std::net::SocketAddr, key: &str) -> Side {
-    let question = Question { gateway, key: key.to_owned(), body: body(1000, false) };
+    let question = Question { gateway, key: key.to_owned(), besides: Vec::new(), body: body(1000, false) };
     Side { name, pid, stream: Question { body: body(1000, true), ..question.clone() }, question }
 }
 

@@ -18,6 +18,7 @@ use crate::gateway::bare::Bare;
 use crate::gateway::chain::{Built, Chain};
 use crate::gateway::load::{Connection, Question};
 use crate::gateway::upstream::CHUNKS;
+use crate::gateway::ways::{Way, ways};
 use crate::gateway::{self, process, upstream};
 use crate::parts::Parts;
 
@@ -54,6 +55,7 @@ impl Instructions {
         let chain = Chain::start(&built, folder.path(), 1).await?;
         let key = chain.tenant(upstream, gateway::MODEL).await?;
         let chain_counts = self.count(folder.path(), chain.pid()?, chain.address, &key).await?;
+        let ways = self.count_ways(folder.path(), &chain, &key).await?;
         chain.stop().await;
         println!("## Instructions, one worker\n\n| thousands | bare Envoy | Weir's chain | more by | ratio |");
         println!("|---|---:|---:|---:|---:|");
@@ -62,13 +64,51 @@ impl Instructions {
             let [bare, chain] = [bare, chain].map(|count| count / 1000.0);
             println!("| {what} | {bare:.1} | {chain:.1} | {:.1} | {:.2} |", chain - bare, chain / bare);
         }
+        println!("\n| thousands a request | | more than by a key |\n|---|---:|---:|");
+        let by_key = ways.first().map_or(0.0, |(_, count)| *count);
+        for (name, count) in ways {
+            println!("| {name} | {:.1} | {:.1} |", count / 1000.0, (count - by_key) / 1000.0);
+        }
         println!();
         Ok(())
     }
 
+    /// For a request in each way of showing who one is.
+    async fn count_ways(&self, folder: &Path, chain: &Chain, key: &str) -> Result<Vec<(&'static str, f64)>> {
+        chain.know_ways().await?;
+        let question = |way: &Way| Question {
+            gateway: chain.address,
+            key: way.bearer.clone(),
+            besides: way.besides.clone(),
+            body: gateway::body(1000, false),
+        };
+        let ways = ways(key);
+        for way in &ways {
+            served(&question(way)).await?;
+        }
+        chain.restrict_alike().await?;
+        let pid = chain.pid()?;
+        let mut counts = Vec::new();
+        for way in &ways {
+            let mut connection = served(&question(way)).await?;
+            for _ in 0..self.requests {
+                connection.ask().await?;
+            }
+            until_idle(pid).await?;
+            let counter = Counter { folder, pid };
+            counter.begin()?;
+            for _ in 0..self.requests {
+                connection.ask().await?;
+            }
+            counts.push((way.name, counter.end()? / self.requests as f64));
+        }
+        Ok(counts)
+    }
+
     /// For a request, and for a piece of a stream.
     async fn count(&self, folder: &Path, pid: u32, gateway: std::net::SocketAddr, key: &str) -> Result<[f64; 2]> {
-        let question = |stream| Question { gateway, key: key.to_owned(), body: gateway::body(1000, stream) };
+        let question =
+            |stream| Question { gateway, key: key.to_owned(), besides: Vec::new(), body: gateway::body(1000, stream) };
         served(&question(false)).await?;
         until_idle(pid).await?;
         let mut connection = served(&question(false)).await?;

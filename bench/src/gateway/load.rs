@@ -16,7 +16,10 @@ use tokio::net::TcpStream;
 #[derive(Clone)]
 pub(crate) struct Question {
     pub(crate) gateway: SocketAddr,
+    /// Shown as a bearer token.
     pub(crate) key: String,
+    /// Further headers.
+    pub(crate) besides: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -67,7 +70,11 @@ impl Connection {
     }
 
     async fn send(&mut self) -> Result<Incoming> {
-        let request = Request::post("/v1/chat/completions")
+        let mut request = Request::post("/v1/chat/completions");
+        for (name, value) in &self.question.besides {
+            request = request.header(*name, value);
+        }
+        let request = request
             .header("host", "weir.example")
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {}", self.question.key))
