@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use weir_core::actor::Role;
 use weir_core::change::ChangeKind;
 use weir_core::gateway::{CredentialStatus, Gateway, Peer, Principal, Resolved};
 use weir_core::ways_in::{WayMode, WaysIn};
@@ -316,6 +317,61 @@ async fn nobody_writes_a_rule_whose_claims_give_more_than_they_have() {
     let path = format!("roles/{}", id(&role));
     let revision = platform.get(&path).await.expect(200).json["revision"].clone();
     platform.delete(&path, &revision).await.problem(409, "in_use");
+}
+
+#[tokio::test]
+async fn nobody_writes_an_issuer_whose_tokens_give_more_than_they_have() {
+    let (app, platform, f, _) = started().await;
+    let permissions = json!(["identity.read", "identity.write"]);
+    let role = platform
+        .make("roles", json!({"tenant_id": f.tenant["id"], "name": "keeper", "permissions": permissions}))
+        .await;
+    let keeper = app.granted(id(&f.tenant), json!([{"custom_role_id": role["id"]}])).await;
+    let admin = app.user(Role::TenantAdmin, Some(id(&f.tenant))).await;
+    let issuer = format!("token-issuers/{}", id(&f.token_issuer));
+    let write = async |who: &Client, fields: Value| {
+        let revision = platform.get(&issuer).await.expect(200).json["revision"].clone();
+        who.patch(&issuer, &revision, fields).await
+    };
+    let rule = json!({"tenant_id": f.tenant["id"], "name": "leads", "token_issuer_id": f.token_issuer["id"],
+        "person": {"claim": "email"}});
+    let rule = platform.make("identity-rules", rule).await;
+    let grants = |grant: Value| json!({"claim_grants": [{"claim": {"path": "a", "equals": "b"}, "grant": grant}]});
+    write(&keeper, json!({"audiences": ["before"]})).await.expect(200);
+    change(&platform, "identity-rules", &rule, grants(json!({"custom_role_id": role["id"]}))).await;
+    write(&keeper, json!({"audiences": ["own"]})).await.expect(200);
+    change(&platform, "identity-rules", &rule, grants(json!({"role": "admin"}))).await;
+    let theirs = [
+        json!({"audiences": ["other"]}),
+        json!({"issuer": "https://other.example.com"}),
+        json!({"jwks_url": null, "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}),
+    ];
+    for fields in theirs {
+        write(&keeper, fields.clone()).await.problem(403, "forbidden");
+        write(&admin, fields).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_service_token_gives_nobody_rights_by_claims() {
+    let (app, platform, f, _) = started().await;
+    let token = json!({"name": "t", "role": "platform_admin", "expires_at": "2026-12-24T00:00:00Z"});
+    let token = platform.post("service-tokens", token).await.expect(201).json["token"].as_str().unwrap().to_owned();
+    let machine = app.nobody().with_token(&token);
+    let rule = |name: &str, grants: Value| {
+        json!({"tenant_id": f.tenant["id"], "name": name, "token_issuer_id": f.token_issuer["id"], "person": {"claim": "email"},
+            "claim_grants": grants})
+    };
+    let grants = json!([{"claim": {"path": "a", "equals": "b"}, "grant": {"role": "viewer"}}]);
+    machine.post("identity-rules", rule("theirs", grants.clone())).await.problem(403, "forbidden");
+    let made = machine.make("identity-rules", rule("theirs", json!([]))).await;
+    let issuer = change(&machine, "token-issuers", &f.token_issuer, json!({"audiences": ["other"]})).await;
+    let path = format!("identity-rules/{}", id(&made));
+    machine.patch(&path, &made["revision"], json!({"claim_grants": grants})).await.problem(403, "forbidden");
+    platform.patch(&path, &made["revision"], json!({"claim_grants": grants})).await.expect(200);
+    let path = format!("token-issuers/{}", id(&issuer));
+    machine.patch(&path, &issuer["revision"], json!({"audiences": ["weir"]})).await.problem(403, "forbidden");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use weir_core::role::UserGrant;
 use weir_core::ways_in::Way;
 
 use crate::StoreError;
-use crate::authorisation::Gives;
+use crate::authorisation::{Gives, expect_no_more};
 use crate::resource::api_key::delete_keys;
 use crate::resource::grant::expect_there;
 use crate::resource::kind::{Checking, Kind, Owner, Written};
@@ -134,6 +134,7 @@ impl Kind for IdentityRule {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let settings: IdentityRuleSettings = read(written.spec.clone().into())?;
+            expect_grants_by_a_person(written.actor, &settings)?;
             if is_of_a_tenant(written.actor) {
                 expect_own_issuer(connection, written, &settings).await?;
             }
@@ -150,6 +151,31 @@ impl Kind for IdentityRule {
     fn deletion(&self) -> &'static [&'static str] {
         &[delete_keys!("identity_rule_id = $1 AND deleted_at IS NULL"), "DELETE FROM identity_rules WHERE id = $1"]
     }
+}
+
+/// Refuses a service token what gives rights in the console by claims: they would outlive its end.
+fn expect_grants_by_a_person(actor: &Actor, settings: &IdentityRuleSettings) -> Result<(), StoreError> {
+    if actor.via.service_token && !settings.claim_grants.is_empty() {
+        return Err(StoreError::Forbidden("a service token gives nobody rights by claims: that would outlive its end"));
+    }
+    Ok(())
+}
+
+/// Refuses to write an issuer whose tokens, by the rules on it, give more than the actor has or could write into those rules: who says by
+/// which keys tokens are good says what stands in them.
+pub(super) async fn expect_issuer_gives_no_more(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    issuer_id: Uuid,
+) -> Result<(), StoreError> {
+    let query = "SELECT t.tenant_id, to_jsonb(t) FROM identity_rules t WHERE t.token_issuer_id = $1";
+    let rules: Vec<(Uuid, Json<Object>)> = sqlx::query_as(query).bind(issuer_id).fetch_all(&mut *connection).await?;
+    for (tenant_id, Json(row)) in rules {
+        let (spec, _) = IdentityRule.read(row)?;
+        expect_grants_by_a_person(actor, &read(spec.clone().into())?)?;
+        expect_no_more(connection, actor, Some(tenant_id), IdentityRule.gives(&spec)).await?;
+    }
+    Ok(())
 }
 
 fn is_of_a_tenant(actor: &Actor) -> bool {

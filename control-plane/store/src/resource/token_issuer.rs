@@ -11,6 +11,7 @@ use weir_core::permission::Permission;
 use weir_core::resource::Stored;
 
 use crate::StoreError;
+use crate::resource::identity_rule::expect_issuer_gives_no_more;
 use crate::resource::kind::{Checking, Kind, Owner, Written};
 
 pub(super) struct TokenIssuer;
@@ -75,11 +76,12 @@ impl Kind for TokenIssuer {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let settings: TokenIssuerSettings = read(written.spec.clone().into())?;
+            expect_issuer_gives_no_more(connection, written.actor, written.id).await?;
             let (is_taken,): (bool,) =
                 sqlx::query_as("SELECT EXISTS (SELECT 1 FROM token_issuers WHERE issuer = $1 AND id <> $2)")
                     .bind(&settings.issuer)
                     .bind(written.id)
-                    .fetch_one(connection)
+                    .fetch_one(&mut *connection)
                     .await?;
             if is_taken { Err(StoreError::Taken { field: "issuer" }) } else { Ok(()) }
         }
