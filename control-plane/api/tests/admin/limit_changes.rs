@@ -42,6 +42,11 @@ impl Limited {
     }
 
     async fn lease_of(&self, member: &str, holder: &str, waiting: u64) -> u64 {
+        self.lease_once("", member, holder, waiting).await
+    }
+
+    /// `demand`: as the holder names it, so that it can ask again.
+    async fn lease_once(&self, demand: &str, member: &str, holder: &str, waiting: u64) -> u64 {
         let start = if member.is_empty() { self.window_start().await } else { 0 };
         let counter = LimitCounter { limit_id: self.limit_id, generation: 0, member }.name();
         let demand = QuotaDemand {
@@ -50,7 +55,7 @@ impl Limited {
             minimum: 1,
             wanted: waiting,
             waiting,
-            id: String::new(),
+            id: demand.into(),
         };
         let (store, terms) = (&self.app.store, LeaseTerms::default());
         let grants = store.acquire_quota(&self.gateway, id(&self.tenant), holder, vec![demand], terms, self.now).await;
@@ -69,6 +74,13 @@ impl Limited {
         };
         let (store, terms) = (&self.app.store, LeaseTerms::default());
         store.settle_quota(&self.gateway, vec![settlement], terms, self.now).await.unwrap();
+    }
+
+    /// Spent, reserved, unreconciled, remaining.
+    async fn counted(&self) -> [u64; 4] {
+        let actor = weir_core::actor::Actor::system();
+        let state = self.app.store.limit_state(&actor, self.limit_id, None, self.now).await.unwrap();
+        [state.spent, state.reserved, state.unreconciled, state.remaining]
     }
 
     async fn state(&self, query: &str) -> Value {
@@ -203,6 +215,42 @@ async fn what_nobody_accounts_for_is_released_and_nothing_that_is_held() {
     // It was only slow: what it spent counts.
     later.settle("", "dead", 35, 0).await;
     assert_eq!(state().await, [35, 5, 0, 60]);
+}
+
+/// A worker of the Envoy never got the answer, and asks again once another one of the same Envoy has asked.
+#[tokio::test]
+async fn what_was_released_is_granted_to_no_earlier_demand() {
+    for released_by in ["release", "reset", "itself"] {
+        let release_after_s = (released_by == "itself").then_some(60);
+        let limited =
+            limited(json!({"window": {"kind": "total"}, "unreconciled_release_after_s": release_after_s})).await;
+        assert_eq!(limited.lease_once("lost", "", "envoy", 10).await, 10);
+        let later = Limited { now: limited.now + TimeDelta::minutes(5), ..limited };
+        let (store, actor) = (&later.app.store, weir_core::actor::Actor::system());
+        match released_by {
+            "release" => store.release_limit(&actor, later.limit_id, None, "", later.now).await.unwrap(),
+            "reset" => store.reset_limit(&actor, later.limit_id, None, "", later.now).await.unwrap(),
+            _ => {}
+        }
+        assert_eq!(later.lease_once("next", "", "envoy", 5).await, 5, "{released_by}");
+        assert_eq!(later.lease_once("lost", "", "envoy", 10).await, 0, "{released_by}");
+        assert_eq!(later.lease_once("next", "", "envoy", 5).await, 5, "{released_by}: its own is still remembered");
+        assert_eq!(later.counted().await, [0, 5, 0, 95], "{released_by}");
+    }
+}
+
+/// It cannot say what it spent, and nothing can come back for it.
+#[tokio::test]
+async fn what_an_envoy_without_a_name_was_granted_is_not_released() {
+    let limited = limited(json!({"window": {"kind": "total"}, "unreconciled_release_after_s": 60})).await;
+    assert_eq!(limited.lease_of("", "", 40).await, 40);
+    assert_eq!(limited.lease_of("", "dead", 20).await, 20);
+    let later = Limited { now: limited.now + TimeDelta::minutes(5), ..limited };
+    assert_eq!(later.counted().await, [0, 0, 60, 40]);
+    let (store, actor) = (&later.app.store, weir_core::actor::Actor::system());
+    store.release_limit(&actor, later.limit_id, None, "", later.now).await.unwrap();
+    assert_eq!(later.counted().await, [0, 0, 40, 60]);
+    assert_eq!(later.lease_of("", "alive", 100).await, 60, "nor by itself");
 }
 
 #[tokio::test]
