@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from weir_e2e.lone_envoy import own_envoy
+from weir_e2e.lone_envoy import own_envoy, write_token
 from weir_e2e.provider import ok
-from weir_e2e.sse import post, said
+from weir_e2e.sse import check_error, post, said
 from weir_e2e.waiting import eventually
 
 # Of an operator who has never heard of Weir: its own styles of writing, its own route table, access log and header rules.
@@ -43,6 +43,7 @@ static_resources:
                 typed_config:
                     "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                     stat_prefix: edge
+                    use_remote_address: true
                     route_config:
                         response_headers_to_add: [{{ header: {{ key: x-edge, value: "1" }} }}]
                         virtual_hosts:
@@ -118,12 +119,7 @@ def install(system, run, tmp_path):
             command += ["--bootstrap", "own.yaml"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
-    secret = {
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": "weir_gateway_token",
-        "generic_secret": {"secret": {"inline_string": run["gateway_token"]}},
-    }
-    token.write_text(json.dumps({"resources": [secret]}))
+    write_token(token, run["gateway_token"])
     return install
 
 
@@ -145,6 +141,13 @@ def answers(url: str) -> list[object]:
     return made
 
 
+def with_route(bootstrap: str) -> str:
+    """With what the operator does by hand."""
+    marker = "                          # A route to Weir.\n"
+    assert bootstrap.count(marker) == 1
+    return bootstrap.replace(marker, ROUTE)
+
+
 def through(envoy, key) -> httpx.Client:
     """A client of the gateway, by the operator's own listener."""
     return httpx.Client(base_url=envoy.url, headers={"host": "llm.example", "authorization": f"Bearer {key.secret}"}, timeout=30)
@@ -160,9 +163,7 @@ def test_weir_serves_behind_an_operators_own_routes_and_nothing_else_changes(ins
     assert installed.returncode == 0, installed.stderr
     assert "cluster: weir_gateway" in installed.stderr
     # The one thing that the operator does.
-    marker = "                          # A route to Weir.\n"
-    assert installed.stdout.count(marker) == 1
-    bootstrap = installed.stdout.replace(marker, ROUTE)
+    bootstrap = with_route(installed.stdout)
 
     world.model("m", world.upstream("openai", ok("hello")))
     key = world.key()
@@ -181,6 +182,34 @@ def test_weir_serves_behind_an_operators_own_routes_and_nothing_else_changes(ins
         assert world.record(answer.headers["x-weir-request-id"])["outcome"] == "complete"
 
 
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_a_client_behind_an_operators_listener_cannot_say_which_address_it_has(install, world, shop, tmp_path, hops):
+    gateway = world.admin.create("gateways", name=f"own-{world.tag}", trusted_hops=hops)
+    write_token(tmp_path / "token.json", gateway["token"])
+    installed = install(OWN.format(node=f"own-{world.tag}", shop=shop))
+    assert "`trusted_hops` of the gateway is 1" in installed.stderr and "BELIEVES" not in installed.stderr
+    world.model("m", world.upstream("openai", *[ok("hello")] * 20))
+    anywhere, there = world.key(source_cidrs=["0.0.0.0/0", "::/0"]), world.key(source_cidrs=["198.51.100.0/24"])
+
+    def status(envoy, key, forwarded: str | None = None) -> int:
+        with through(envoy, key) as http:
+            http.headers.update({"x-forwarded-for": forwarded} if forwarded else {})
+            answer = post(http, "openai", "m")
+            if answer.status_code != 200:
+                check_error("openai", answer, 403, "source_not_allowed")
+            return answer.status_code
+
+    with own_envoy(with_route(installed.stdout)) as envoy, through(envoy, world.key()) as http:
+        eventually(lambda: http.get("/v1/models").is_success, within_s=60, what="a gateway behind the operator's listener")
+        # The address that the operator's listener saw.
+        assert status(envoy, anywhere) == (200 if hops == 1 else 403)
+        assert status(envoy, there) == 403
+        # A proxy before this Envoy is believed where the gateway says that there is one.
+        for forwarded in ("198.51.100.7", "198.51.100.7,198.51.100.7,198.51.100.7"):
+            assert status(envoy, there, forwarded) == (200 if hops == 2 else 403), forwarded
+        assert status(envoy, there, "198.51.100.7,unknown") == 403
+
+
 def test_the_difference_is_the_file_and_only_adds(install, shop, tmp_path):
     own = OWN.format(node="own", shop=shop)
     whole, difference = install(own), install(own, "--diff")
@@ -196,6 +225,11 @@ def test_an_envoy_of_weirs_alone_and_one_with_a_port_of_its_own_are_accepted(ins
         installed = install(bootstrap, "--envoy", binary(), *options)
         assert installed.returncode == 0, installed.stderr
         assert "${" not in installed.stdout
+
+
+def test_a_listener_that_believes_clients_is_named(install, shop):
+    believing = OWN.format(node="own", shop=shop).replace("use_remote_address: true", "use_remote_address: false")
+    assert "LISTENER `edge` BELIEVES CLIENTS" in install(believing).stderr
 
 
 def test_what_cannot_be_installed_into_is_said(install, tmp_path, shop):

@@ -39,6 +39,7 @@ pub(crate) fn merge(text: &str, settings: &EnvoySettings) -> Result<Merged, Inst
              weir_gateway, timeout: 0s }`. Its listener must let bodies of 50 MiB pass, and must not buffer answers."
                 .to_owned(),
         );
+        addresses(&before, &mut notes);
     }
     let insertions = adding.insertions;
     let text = inserted(text, &insertions);
@@ -65,10 +66,7 @@ fn conflicts(bootstrap: &Value, notes: &mut Vec<String>) -> Result<(), InstallEr
     if !dynamic["cds_config"].is_null() {
         return Err(InstallError::OwnCds);
     }
-    let named = |list: &str, name: &str| {
-        let items = bootstrap[STATIC][list].as_array().map(Vec::as_slice).unwrap_or_default();
-        items.iter().any(|item| item["name"] == name)
-    };
+    let named = |list: &str, name: &str| items(&bootstrap[STATIC][list]).iter().any(|item| item["name"] == name);
     for (kind, list, name) in [
         ("listener", "listeners", "weir"),
         ("cluster", "clusters", "weir_control_plane"),
@@ -92,6 +90,43 @@ fn conflicts(bootstrap: &Value, notes: &mut Vec<String>) -> Result<(), InstallEr
         );
     }
     Ok(())
+}
+
+/// Who says which address a client has.
+fn addresses(bootstrap: &Value, notes: &mut Vec<String>) {
+    notes.push(
+        "Your listener counts as a proxy: `trusted_hops` of the gateway is 1, and more by those that stand before this Envoy. With 0 \
+         no client's address is known, and keys with `source_cidrs` are refused."
+            .to_owned(),
+    );
+    for name in believing_listeners(bootstrap) {
+        notes.push(format!(
+            "LISTENER `{name}` BELIEVES CLIENTS: it does not add their address to X-Forwarded-For, so that a client behind a route to \
+             Weir could write any and pass the `source_cidrs` of a key. Set `use_remote_address: true` in its connection manager, \
+             without `skip_xff_append`, before a route of it leads to Weir."
+        ));
+    }
+}
+
+/// The listeners with an HTTP connection manager that leaves `X-Forwarded-For` as it came.
+fn believing_listeners(bootstrap: &Value) -> Vec<&str> {
+    let believes = |filter: &Value| {
+        let manager = &filter["typed_config"];
+        let is_http = manager["@type"].as_str().is_some_and(|name| name.ends_with(".HttpConnectionManager"));
+        is_http && (manager["use_remote_address"] != true || manager["skip_xff_append"] == true)
+    };
+    let mut found = Vec::new();
+    for listener in items(&bootstrap[STATIC]["listeners"]) {
+        let chains = items(&listener["filter_chains"]).iter().chain([&listener["default_filter_chain"]]);
+        if chains.flat_map(|chain| items(&chain["filters"])).any(believes) {
+            found.push(listener["name"].as_str().unwrap_or("(without a name)"));
+        }
+    }
+    found
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 struct Adding<'a> {
@@ -151,8 +186,7 @@ impl Adding<'_> {
     }
 
     fn extension(&mut self, before: &Value) -> Result<(), InstallError> {
-        let items = before[EXTENSIONS].as_array().map(Vec::as_slice).unwrap_or_default();
-        if items.iter().any(|item| item["name"] == "envoy.bootstrap.internal_listener") {
+        if items(&before[EXTENSIONS]).iter().any(|item| item["name"] == "envoy.bootstrap.internal_listener") {
             return Ok(());
         }
         let own: Vec<&str> = pieces::INTERNAL_LISTENERS.lines().collect();

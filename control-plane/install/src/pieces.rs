@@ -28,30 +28,33 @@ pub(crate) const INTERNAL_LISTENERS: &str = "\
     buffer_size_kb: 1024
 ";
 
+/// What the internal listener does to headers besides. Envoy adds no address of a connection that has none, so the operator's own listener,
+/// which has added the client's, would be no hop in `X-Forwarded-For` while it is one in `X-Forwarded-Client-Cert`. With this it is one in
+/// both, and a gateway that trusts no hop knows no address.
+const HOP: &str =
+    "- append: { header: { key: x-forwarded-for, value: unknown }, append_action: APPEND_IF_EXISTS_OR_ADD }";
+
 /// All of it.
 pub(crate) fn whole(settings: &EnvoySettings) -> Result<String, InstallError> {
-    let mut lines = Vec::new();
-    for line in BOOTSTRAP.lines().filter(|line| !line.starts_with('#')).skip_while(|line| line.is_empty()) {
-        lines.push(filled(line, settings)?);
-    }
+    let filled = filled(settings)?;
+    let lines: Vec<&str> =
+        filled.lines().filter(|line| !line.starts_with('#')).skip_while(|line| line.is_empty()).collect();
     Ok(lines.join("\n") + "\n")
 }
 
 /// The items of a list below `static_resources`, or the keys below `dynamic_resources`, with this indentation.
 pub(crate) fn below(path: [&str; 2], width: usize, settings: &EnvoySettings) -> Result<Vec<String>, InstallError> {
-    let lines = Lines::of(BOOTSTRAP);
+    let filled = filled(settings)?;
+    let lines = Lines::of(&filled);
     let [outer, inner] = path;
     let mut range = 0..lines.0.len();
     for key in [outer, inner].into_iter().filter(|key| !key.is_empty()) {
         range = lines.find(range, key).map_or(0..0, |at| lines.below(at));
     }
-    let mut made = Vec::new();
-    for line in lines.0.get(range).unwrap_or_default() {
-        made.push(filled(line, settings)?);
-    }
+    let mut made: Vec<String> = lines.0.get(range).unwrap_or_default().iter().map(|line| (*line).to_owned()).collect();
     if settings.bootstrap.is_some() && settings.form == Form::InternalListener {
         match inner {
-            "listeners" => made.iter_mut().for_each(internal),
+            "listeners" => made = made.iter().flat_map(|line| internal(line)).collect(),
             "clusters" => made.extend(GATEWAY_CLUSTER.lines().map(|line| format!("  {line}"))),
             _ => {}
         }
@@ -61,21 +64,22 @@ pub(crate) fn below(path: [&str; 2], width: usize, settings: &EnvoySettings) -> 
 }
 
 /// Of the listener: it has no address, and whoever leads to it has seen the client.
-fn internal(line: &mut String) {
-    let spaces = line.len() - line.trim_start().len();
-    let content = line.split_off(spaces);
-    let with = match content.as_str() {
-        address if address.starts_with("address: { socket_address:") => "internal_listener: {}",
-        "use_remote_address: true" => "use_remote_address: false",
-        other => other,
+fn internal(line: &str) -> Vec<String> {
+    let content = line.trim_start();
+    let lines = match content {
+        address if address.starts_with("address: { socket_address:") => vec!["internal_listener: {}"],
+        "use_remote_address: true" => vec!["use_remote_address: false"],
+        "mutations:" => vec![content, HOP],
+        other => vec![other],
     };
-    line.push_str(with);
+    let margin = line.strip_suffix(content).unwrap_or_default();
+    lines.into_iter().map(|content| format!("{margin}{content}")).collect()
 }
 
-fn filled(line: &str, settings: &EnvoySettings) -> Result<String, InstallError> {
+fn filled(settings: &EnvoySettings) -> Result<String, InstallError> {
     let (xds, xds_port) = address("--control-plane", &settings.control_plane)?;
     let (listen, listen_port) = address("--listen", &settings.listen)?;
-    let mut made = line.to_owned();
+    let mut made = BOOTSTRAP.to_owned();
     for (name, value) in [
         ("WEIR_GATEWAY_ADDRESS", listen),
         ("WEIR_GATEWAY_PORT", &listen_port.to_string()),

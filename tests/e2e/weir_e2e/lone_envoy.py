@@ -34,11 +34,12 @@ class LoneEnvoy:
     def show(self, token: str) -> None:
         """From now on it shows this token to its control plane: the file is replaced, as an operator would."""
         new = self.log.parent / "token.new"
-        _write_token(new, token)
+        write_token(new, token)
         new.replace(self.log.parent / TOKEN_FILE)
 
 
-def _write_token(path: Path, token: str) -> None:
+def write_token(path: Path, token: str) -> None:
+    """Writes the file from which an Envoy reads its gateway's token."""
     secret = {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
         "name": "weir_gateway_token",
@@ -54,7 +55,7 @@ def lone_envoy(
     """Starts an Envoy that shows this token to that control plane, and ends it. `edits` replaces words in its file."""
     with _folder() as folder:
         token_file = folder / TOKEN_FILE
-        _write_token(token_file, token)
+        write_token(token_file, token)
         host, port = control_plane.split(":")
         values = {
             "WEIR_XDS_ADDRESS": host,

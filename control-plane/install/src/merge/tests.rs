@@ -60,6 +60,42 @@ fn the_smallest_bootstrap_gets_all_that_it_lacks() {
     }
 }
 
+/// The operator's own listener says who the client is, and one that believes what clients say of it is named.
+#[test]
+fn listeners_that_believe_clients_are_named() {
+    let check = |manager: &str, named: bool| {
+        let own = format!(
+            "static_resources:\n  listeners:\n  - name: edge\n    filter_chains:\n    - filters:\n      - typed_config: {{ \"@type\": \
+             type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, {manager} }}\n"
+        );
+        for own in [own.replace("    filter_chains:\n    -", "    default_filter_chain:\n     "), own] {
+            let notes = |form: &str| merge(&own, &settings(&["--form", form])).unwrap().notes.join("\n");
+            assert_eq!(notes("internal-listener").contains("LISTENER `edge` BELIEVES CLIENTS"), named, "{own}");
+            assert!(notes("internal-listener").contains("`trusted_hops` of the gateway is 1"));
+            // There Weir's own listener adds the address.
+            assert!(!notes("own-port").contains("trusted_hops") && !notes("own-port").contains("BELIEVES"));
+        }
+    };
+    check("stat_prefix: a", true);
+    check("use_remote_address: false", true);
+    check("use_remote_address: true", false);
+    check("use_remote_address: true, skip_xff_append: true", true);
+}
+
+/// What stands at the right is not the client's word, whatever it sends.
+#[test]
+fn the_operators_listener_is_a_hop_of_forwarded_addresses() {
+    let mutations = |form: &str| {
+        let merged = merge(OWN, &settings(&["--form", form])).unwrap();
+        let listener = &parsed(&merged.text).unwrap()[STATIC]["listeners"][0];
+        let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+        manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"].to_string()
+    };
+    assert!(
+        mutations("internal-listener").contains("x-forwarded-for") && !mutations("own-port").contains("x-forwarded")
+    );
+}
+
 #[test]
 fn what_cannot_be_added_to_is_refused_in_words() {
     for (bootstrap, told) in [
