@@ -13,6 +13,7 @@ import httpx
 import pytest
 from weir_e2e.lone_envoy import own_envoy, write_token
 from weir_e2e.provider import ok
+from weir_e2e.replica import Replica
 from weir_e2e.sse import check_error, post, said
 from weir_e2e.waiting import eventually
 
@@ -112,8 +113,8 @@ def install(system, run, tmp_path):
     binary = os.readlink(f"/proc/{system.pid('control_plane')}/exe")
     token = tmp_path / "token.json"
 
-    def install(bootstrap: str | None, *options: str) -> "subprocess.CompletedProcess[str]":
-        command = [binary, "install", "envoy", "--control-plane", run["xds_address"], "--token-file", str(token), *options]
+    def install(bootstrap: str | None, *options: str, control_plane: str = run["xds_address"]) -> "subprocess.CompletedProcess[str]":
+        command = [binary, "install", "envoy", "--control-plane", control_plane, "--token-file", str(token), *options]
         if bootstrap is not None:
             (tmp_path / "own.yaml").write_text(bootstrap)
             command += ["--bootstrap", "own.yaml"]
@@ -230,6 +231,31 @@ def test_an_envoy_of_weirs_alone_and_one_with_a_port_of_its_own_are_accepted(ins
 def test_a_listener_that_believes_clients_is_named(install, shop):
     believing = OWN.format(node="own", shop=shop).replace("use_remote_address: true", "use_remote_address: false")
     assert "LISTENER `edge` BELIEVES CLIENTS" in install(believing).stderr
+
+
+def test_the_way_to_a_control_plane_of_a_known_authority_is_encrypted(install, system, world, authority, tmp_path):
+    _, certificate, _, key = authority.certificate("127.0.0.1")
+    replica = Replica(system, tmp_path, WEIR_GRPC_TLS_CERT_FILE=certificate, WEIR_GRPC_TLS_KEY_FILE=key)
+    own = ["--listen", "127.0.0.1:0", "--admin-port", "0", "--node-id", f"own-{world.tag}"]
+    installed = install(None, "--control-plane-ca", str(authority.file), *own, control_plane=f"127.0.0.1:{replica.ports['grpc']}")
+    assert installed.returncode == 0, installed.stderr
+    world.model("m", world.upstream("openai", ok("hello")))
+    with replica.running(), own_envoy(installed.stdout) as envoy:
+        with httpx.Client(base_url=envoy.url, headers=world.http().headers, timeout=30) as http:
+            eventually(lambda: http.get("/v1/models").is_success, within_s=60, what="a gateway by way of TLS")
+            assert post(http, "openai", "m").status_code == 200
+
+
+def test_a_way_to_the_control_plane_that_is_not_encrypted_is_said(install):
+    for control_plane, options, said_so in (
+        ("weir.internal:18082", [], True),
+        ("10.0.0.7:18082", [], True),
+        ("weir.internal:18082", ["--control-plane-ca", "/etc/weir/ca.pem"], False),
+        ("127.0.0.1:18082", [], False),
+    ):
+        installed = install(None, *options, control_plane=control_plane)
+        assert installed.returncode == 0
+        assert (f"NOTHING ON THE WAY TO {control_plane.split(':')[0]} IS ENCRYPTED" in installed.stderr) is said_so, installed.stderr
 
 
 def test_what_cannot_be_installed_into_is_said(install, tmp_path, shop):

@@ -30,7 +30,7 @@ pub struct Printed {
 
 /// The bootstrap of an Envoy with Weir.
 pub fn envoy(settings: &EnvoySettings) -> Result<Printed, InstallError> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = pieces::note_on_encryption(settings)?.into_iter().collect();
     let Some(path) = &settings.bootstrap else {
         let text = pieces::whole(settings)?;
         check::envoy(settings, &text, &mut notes)?;

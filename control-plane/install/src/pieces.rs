@@ -1,5 +1,7 @@
 //! What Weir needs in a bootstrap, cut out of the one that `make run` runs.
 
+use std::net::IpAddr;
+
 use crate::error::InstallError;
 use crate::lines::{Lines, indented};
 use crate::settings::{EnvoySettings, Form};
@@ -27,6 +29,9 @@ pub(crate) const INTERNAL_LISTENERS: &str = "\
     # An answer goes on as fast as its client reads.
     buffer_size_kb: 1024
 ";
+
+/// The first line of the cluster that leads to the control plane.
+const CONTROL_PLANE: &str = "  - name: weir_control_plane\n";
 
 /// What the internal listener does to headers besides. Envoy adds no address of a connection that has none, so the operator's own listener,
 /// which has added the client's, would be no hop in `X-Forwarded-For` while it is one in `X-Forwarded-Client-Cert`. With this it is one in
@@ -93,7 +98,42 @@ fn filled(settings: &EnvoySettings) -> Result<String, InstallError> {
     ] {
         made = made.replace(&format!("${{{name}}}"), value);
     }
+    if let Some(authority) = &settings.control_plane_ca {
+        made = made.replace(CONTROL_PLANE, &[CONTROL_PLANE, &tls(xds, authority)].concat());
+    }
     Ok(made)
+}
+
+/// TLS to the control plane, whose certificate must be of this authority and for this host.
+fn tls(host: &str, authority: &str) -> String {
+    let is_address = host.parse::<IpAddr>().is_ok();
+    let kind = if is_address { "IP_ADDRESS" } else { "DNS" };
+    // No client asks for an address by SNI.
+    let sni = if is_address { String::new() } else { format!("        sni: {host:?}\n") };
+    format!(
+        "    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+{sni}        common_tls_context:
+          alpn_protocols: [h2]
+          validation_context:
+            trusted_ca: {{ filename: {authority:?} }}
+            match_typed_subject_alt_names: [{{ san_type: {kind}, matcher: {{ exact: {host:?} }} }}]
+"
+    )
+}
+
+/// What is to be known of the way to the control plane.
+pub(crate) fn note_on_encryption(settings: &EnvoySettings) -> Result<Option<String>, InstallError> {
+    let (host, _) = address("--control-plane", &settings.control_plane)?;
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let note = format!(
+        "NOTHING ON THE WAY TO {host} IS ENCRYPTED: the gateway's token, providers' credentials and the filters' module, which somebody in \
+         between could read or replace. Give the control plane a certificate and this command --control-plane-ca, unless something else \
+         encrypts that way."
+    );
+    Ok((settings.control_plane_ca.is_none() && !is_here).then_some(note))
 }
 
 fn address<'a>(option: &'static str, value: &'a str) -> Result<(&'a str, u16), InstallError> {

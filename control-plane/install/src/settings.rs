@@ -27,6 +27,10 @@ pub struct EnvoySettings {
     /// The control plane, as Envoy reaches its port for Envoys: `host:port`.
     #[arg(long, default_value = "127.0.0.1:18082")]
     pub control_plane: String,
+    /// TLS to the control plane: where the authority that its certificate is of is on Envoy's machine, in PEM. The certificate must be for
+    /// the host of `--control-plane`. Without it nothing on that way is encrypted, the gateway's token and providers' credentials included.
+    #[arg(long)]
+    pub control_plane_ca: Option<String>,
     /// Where the gateway's token is on Envoy's machine: what `weir gateway create --sds` printed, in a file that only Envoy can read.
     #[arg(long, default_value = "/etc/weir/gateway-token.yaml")]
     pub token_file: String,

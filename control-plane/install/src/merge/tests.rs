@@ -97,6 +97,39 @@ fn the_operators_listener_is_a_hop_of_forwarded_addresses() {
 }
 
 #[test]
+fn the_way_to_the_control_plane_is_encrypted_or_said_not_to_be() {
+    let check = |control_plane: &str, name: Option<(&str, &str)>| {
+        let plain = ["--control-plane", control_plane];
+        let note = pieces::note_on_encryption(&settings(&plain)).unwrap();
+        assert_eq!(note.is_some(), name.is_some(), "{control_plane}");
+        let cluster = |settings: &EnvoySettings| {
+            let value = parsed(&merge(OWN, settings).unwrap().text).unwrap();
+            let alone = parsed(&pieces::whole(settings).unwrap()).unwrap();
+            let cluster = value[STATIC]["clusters"][0].clone();
+            assert_eq!(cluster, alone[STATIC]["clusters"][0], "{control_plane}");
+            cluster
+        };
+        assert!(cluster(&settings(&plain))["transport_socket"].is_null());
+        let encrypted = settings(&["--control-plane", control_plane, "--control-plane-ca", "/etc/weir/a \"ca\".pem"]);
+        assert_eq!(pieces::note_on_encryption(&encrypted).unwrap(), None);
+        let context = cluster(&encrypted)["transport_socket"]["typed_config"].clone();
+        let validation = &context["common_tls_context"]["validation_context"];
+        assert_eq!(validation["trusted_ca"]["filename"], "/etc/weir/a \"ca\".pem");
+        let subject = &validation["match_typed_subject_alt_names"][0];
+        if let Some((kind, host)) = name {
+            assert_eq!((&subject["san_type"], &subject["matcher"]["exact"]), (&kind.into(), &host.into()));
+            assert_eq!(context["sni"].as_str(), (kind == "DNS").then_some(host));
+        }
+    };
+    for here in ["127.0.0.1:18082", "127.9.9.9:1", "[::1]:18082", "localhost:18082"] {
+        check(here, None);
+    }
+    check("weir.internal:18082", Some(("DNS", "weir.internal")));
+    check("10.0.0.7:18082", Some(("IP_ADDRESS", "10.0.0.7")));
+    check("[2001:db8::7]:18082", Some(("IP_ADDRESS", "2001:db8::7")));
+}
+
+#[test]
 fn what_cannot_be_added_to_is_refused_in_words() {
     for (bootstrap, told) in [
         ("a: [", "no YAML"),
