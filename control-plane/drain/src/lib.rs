@@ -66,8 +66,7 @@ pub enum DrainError {
 
 /// Drains it, and says what was not finished.
 pub async fn drain(settings: &DrainSettings) -> Result<Unfinished, DrainError> {
-    let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().build().map_err(DrainError::Client)?;
-    let envoy = Envoy { http, url: settings.admin_url.trim_end_matches('/').to_owned() };
+    let envoy = Envoy::of(settings)?;
     if settings.on_sigterm {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::terminate()).map_err(DrainError::Signals)?.recv().await;
@@ -85,10 +84,17 @@ struct Envoy {
 }
 
 impl Envoy {
+    fn of(settings: &DrainSettings) -> Result<Self, DrainError> {
+        let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().build().map_err(DrainError::Client)?;
+        Ok(Self { http, url: settings.admin_url.trim_end_matches('/').to_owned() })
+    }
+
     async fn drain(&self, settings: &DrainSettings) -> Result<Unfinished, DrainError> {
         self.post("drain_listeners?graceful&skip_exit").await?;
         let farewell = Instant::now() + Duration::from_secs(settings.farewell_seconds);
-        while Instant::now() < farewell && self.figures().await.is_none_or(|now| now.connections > 0) {
+        // Whoever is about to connect is no connection yet: a pod that ends is still among its Service's for a moment.
+        let is_awaited = |now: Figures| settings.on_sigterm || now.connections > 0;
+        while Instant::now() < farewell && self.figures().await.is_none_or(is_awaited) {
             sleep(POLL).await;
         }
         self.post("drain_listeners").await?;

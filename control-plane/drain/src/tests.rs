@@ -42,6 +42,20 @@ async fn requests_under_way_and_silence_are_waited_for() {
 }
 
 #[tokio::test]
+async fn a_pod_that_ends_is_there_for_who_is_about_to_connect() {
+    static ANSWERS: [(u16, &str); 1] = [(200, IDLE)];
+    let (settings, _) = admin_that_says(&ANSWERS).await;
+    let settings = DrainSettings { farewell_seconds: 3600, timeout_seconds: 0, on_sigterm: true, ..settings };
+    let envoy = Envoy::of(&settings).unwrap();
+    let is_over = async |settings: &DrainSettings, within: Duration| {
+        tokio::time::timeout(within, envoy.drain(settings)).await.is_ok()
+    };
+    assert!(!is_over(&settings, 2 * LEASES).await);
+    // By hand whoever asks knows that nobody comes.
+    assert!(is_over(&DrainSettings { on_sigterm: false, ..settings }, Duration::from_secs(60)).await);
+}
+
+#[tokio::test]
 async fn what_does_not_end_in_time_is_told() {
     static ANSWERS: [(u16, &str); 1] = [(200, BUSY)];
     let (settings, quits) = admin_that_says(&ANSWERS).await;
