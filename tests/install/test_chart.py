@@ -1,5 +1,6 @@
 """The chart with each of its sets of values: accepted by Helm and by Kubernetes' schemas, restricted, and current."""
 
+import json
 import re
 from typing import Any
 
@@ -137,6 +138,30 @@ def test_master_keys_are_made_once_or_not_at_all():
     assert "The master keys are gone" in refusal(*settings, of=(*IN_A_CLUSTER, "--is-upgrade"))
     trial = found("trial", "Secret", "weir-master-keys")
     assert trial["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_what_is_under_tls_is_not_said_to_be_plain():
+    for case, protocol in (("production", "https"), ("trial", "kubernetes.io/h2c")):
+        ports = {port["name"]: port for port in found(case, "Service", "weir-control-plane")["spec"]["ports"]}
+        assert ports["grpc"]["appProtocol"] == protocol
+    annotations = found("production", "Ingress", "weir-control-plane")["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/backend-protocol"] == "HTTPS"
+
+
+def test_the_migration_runs_where_the_control_plane_may():
+    placed = {"nodeSelector": {"pool": "llm"}, "tolerations": [{"key": "llm"}], "priorityClassName": "high"}
+    values = {**placed, "podAnnotations": {"sidecar.istio.io/inject": "false"}}
+    settings = [f"--set-json=controlPlane.{name}={json.dumps(value)}" for name, value in values.items()]
+    made = helm("template", "weir", str(CHART), "--values", str(values_of("production")), *settings)
+    assert made.returncode == 0, made.stderr
+    [job] = [one for one in yaml.safe_load_all(made.stdout) if one and one["kind"] == "Job"]
+    template = job["spec"]["template"]
+    assert template["metadata"]["annotations"] == values["podAnnotations"]
+    assert {name: template["spec"].get(name) for name in placed} == placed
+
+
+def test_a_trials_password_stays_as_long_as_its_volume():
+    assert found("trial", "Secret", "weir-postgres")["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 def test_alerts_go_by_metrics_that_the_control_plane_has():
