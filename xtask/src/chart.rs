@@ -1,8 +1,8 @@
 //! What is made of the Helm chart's `values.yaml`: the schema that refuses wrong values, and the table of its README.
 //!
 //! The file is read by its lines, since comments are what is wanted of it: two spaces a level, one key a line, each below a comment that
-//! says what it is for. In the comment, `@enum a, b`, `@minimum n`, `@items type`, `@quantity` (`1`, `500m`) and `@open` (further keys are
-//! allowed) tell what the default value cannot.
+//! says what it is for. In the comment, `@enum a, b`, `@minimum n`, `@maximum n`, `@items type`, `@quantity` (`1`, `500m`) and `@open`
+//! (further keys are allowed) tell what the default value cannot.
 
 use std::fmt::Write as _;
 
@@ -44,8 +44,10 @@ impl Key {
         if let Some(values) = self.annotation("enum") {
             schema["enum"] = values.split(", ").collect();
         }
-        if let Some(minimum) = self.annotation("minimum") {
-            schema["minimum"] = minimum.parse::<i64>().with_context(|| self.path.join("."))?.into();
+        for bound in ["minimum", "maximum"] {
+            if let Some(number) = self.annotation(bound) {
+                schema[bound] = number.parse::<i64>().with_context(|| self.path.join("."))?.into();
+            }
         }
         if self.annotation("quantity").is_some() {
             schema["type"] = json!(["string", "number"]);
@@ -86,6 +88,9 @@ pub(crate) fn readme(readme: &str, values: &str) -> Result<String> {
         }
         if let Some(minimum) = key.annotation("minimum") {
             write!(text, " At least {minimum}.")?;
+        }
+        if let Some(maximum) = key.annotation("maximum") {
+            write!(text, " At most {maximum}.")?;
         }
         writeln!(table, "| `{}` | `{}` | {text} |", key.path.join("."), key.default)?;
     }
@@ -128,7 +133,7 @@ fn keys(values: &str) -> Result<Vec<Key>> {
 mod tests {
     use super::*;
 
-    const VALUES: &str = "# Of the file.\n\n# A part.\npart:\n  # How\n  # many.\n  # @minimum 1\n  count: 2\n  # Which.\n  # \
+    const VALUES: &str = "# Of the file.\n\n# A part.\npart:\n  # How\n  # many.\n  # @minimum 1\n  # @maximum 9\n  count: 2\n  # Which.\n  # \
                           @enum a, b\n  kind: a\n  # Names.\n  # @items string\n  names: []\n";
 
     #[test]
@@ -136,7 +141,8 @@ mod tests {
         let schema: Json = serde_json::from_str(&schema(VALUES).unwrap()).unwrap();
         let part = &schema["properties"]["part"];
         assert_eq!(part["additionalProperties"], false);
-        assert_eq!(part["properties"]["count"], json!({"type": "integer", "minimum": 1, "description": "How many."}));
+        let count = json!({"type": "integer", "minimum": 1, "maximum": 9, "description": "How many."});
+        assert_eq!(part["properties"]["count"], count);
         assert_eq!(part["properties"]["kind"]["enum"], json!(["a", "b"]));
         assert_eq!(part["properties"]["names"]["items"]["type"], "string");
     }
@@ -150,6 +156,6 @@ mod tests {
     fn the_table_has_every_value_and_leaves_the_rest_of_the_readme() {
         let made = readme("above\n<!-- values -->\nold\n<!-- end of values -->\nbelow\n", VALUES).unwrap();
         assert!(made.starts_with("above\n") && made.ends_with("below\n") && !made.contains("old"), "{made}");
-        assert!(made.contains("| `part.count` | `2` | How many. At least 1. |"), "{made}");
+        assert!(made.contains("| `part.count` | `2` | How many. At least 1. At most 9. |"), "{made}");
     }
 }

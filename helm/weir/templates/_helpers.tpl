@@ -144,8 +144,8 @@ topologySpreadConstraints:
 {{- if not (or .Values.database.existingSecret .Values.database.url .Values.postgres.enabled $external) -}}
 {{- fail "There is no database: name the Secret of its URL (database.existingSecret), or set postgres.enabled=true for a trial." -}}
 {{- end -}}
-{{- if and .Values.postgres.enabled (or .Values.database.existingSecret .Values.database.url) -}}
-{{- fail "There are two databases: leave out either postgres.enabled or the values of `database`." -}}
+{{- if and .Values.postgres.enabled (or .Values.database.existingSecret .Values.database.url $external) -}}
+{{- fail "There are two databases: leave out either postgres.enabled or the values of `database` and externalSecrets.enabled." -}}
 {{- end -}}
 {{- if not (or .Values.masterKeys.existingSecret .Values.masterKeys.generate $external) -}}
 {{- fail "There are no master keys: name their Secret (masterKeys.existingSecret), or set masterKeys.generate=true for a trial." -}}
