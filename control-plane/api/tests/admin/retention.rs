@@ -8,7 +8,7 @@ use weir_core::encryption::Encryption;
 use weir_core::usage_summary::{Bucket, Order, SummaryRequest};
 use weir_store::{Retention, Store};
 
-use crate::app::{app, furnish};
+use crate::app::{app, furnish, id};
 use crate::ledger::record;
 
 struct Purged {
@@ -235,4 +235,16 @@ async fn sums_by_quarter_hour_are_kept_as_long_as_records_and_those_by_day_longe
     let (left,): (i64,) =
         sqlx::query_as("SELECT count(*) FROM usage_rollups WHERE slice = 0").fetch_one(&database).await.unwrap();
     assert_eq!(left, 6000);
+}
+
+#[tokio::test]
+async fn what_is_over_ends_where_no_partition_can_be_made() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let gateway = platform.make("gateways", json!({"name": "g"})).await;
+    platform.post(&format!("gateways/{}/rotate", id(&gateway)), json!({})).await.expect(200);
+    app.sql("UPDATE former_gateway_tokens SET valid_until = now()").await;
+    app.sql("ALTER FUNCTION ensure_usage_partition(date) RENAME TO not_there").await;
+    app.store.maintain(Utc::now()).await.unwrap_err();
+    assert_eq!(app.count("SELECT count(*) FROM former_gateway_tokens").await, 0);
 }
