@@ -1,6 +1,6 @@
 //! What callers ask about themselves: who may be answered at once, which days they mean, and the JSON that they get.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,14 +13,16 @@ use weir_store::OwnLimit;
 
 /// Callers that are answered at once, so that administrators and requests have the database, too. Of each caller one.
 const MOST_AT_ONCE: usize = 4;
+/// Of those, callers of one tenant, so that none keeps the others from being answered.
+const MOST_OF_A_TENANT: usize = 2;
 /// Days of usage, unless it is said.
 const DAYS: i64 = 30;
 /// And at most.
 const MOST_DAYS: i64 = 366;
 
-/// Who is being answered.
+/// Who is being answered: callers, and the tenant of each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answered(Arc<Mutex<HashSet<Uuid>>>);
+pub(crate) struct Answered(Arc<Mutex<HashMap<Uuid, Uuid>>>);
 
 /// The right to be answered, until it is dropped.
 #[derive(Debug)]
@@ -30,11 +32,15 @@ pub(crate) struct Turn {
 }
 
 impl Answered {
-    /// `None`: the caller is being answered, or too many are.
-    pub(crate) fn turn(&self, caller: Uuid) -> Option<Turn> {
+    /// `None`: the caller is being answered, or too many are, of the tenant or in all.
+    pub(crate) fn turn(&self, tenant: Uuid, caller: Uuid) -> Option<Turn> {
         let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = answered.len() < MOST_AT_ONCE && answered.insert(caller);
-        is_free.then(|| Turn { answered: self.clone(), caller })
+        let of_the_tenant = answered.values().filter(|of| **of == tenant).count();
+        if answered.len() >= MOST_AT_ONCE || of_the_tenant >= MOST_OF_A_TENANT || answered.contains_key(&caller) {
+            return None;
+        }
+        answered.insert(caller, tenant);
+        Some(Turn { answered: self.clone(), caller })
     }
 }
 
@@ -138,14 +144,27 @@ mod tests {
     #[test]
     fn of_each_caller_one_question_is_answered_at_once_and_few_in_all() {
         let answered = Answered::default();
-        let caller = Uuid::from_u128;
-        let first = answered.turn(caller(0)).unwrap();
-        assert!(answered.turn(caller(0)).is_none());
-        let others: Vec<Turn> =
-            (1..MOST_AT_ONCE as u128).map(|number| answered.turn(caller(number)).unwrap()).collect();
-        assert!(answered.turn(caller(99)).is_none());
+        // Each of a tenant of its own.
+        let turn =
+            |number: usize| answered.turn(Uuid::from_u128(1000 + number as u128), Uuid::from_u128(number as u128));
+        let first = turn(0).unwrap();
+        assert!(turn(0).is_none());
+        let others: Vec<Turn> = (1..MOST_AT_ONCE).map(|number| turn(number).unwrap()).collect();
+        assert!(turn(99).is_none());
         drop(first);
-        assert!(answered.turn(caller(0)).is_some());
+        assert!(turn(0).is_some());
         drop(others);
+    }
+
+    #[test]
+    fn no_tenant_keeps_the_others_from_being_answered() {
+        let answered = Answered::default();
+        let [busy, other] = [1001, 1002].map(Uuid::from_u128);
+        let caller = Uuid::from_u128;
+        let mut held: Vec<Turn> = (0..100).filter_map(|number| answered.turn(busy, caller(number))).collect();
+        assert_eq!(held.len(), MOST_OF_A_TENANT);
+        assert!(answered.turn(other, caller(100)).is_some());
+        held.pop();
+        assert!(answered.turn(busy, caller(101)).is_some());
     }
 }

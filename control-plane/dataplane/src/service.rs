@@ -252,7 +252,7 @@ impl DataPlane for Service {
                 return Ok(Response::new(ReadOwnResponse { refusal: refusal.into(), ..Default::default() }));
             }
         };
-        let turn = self.answered.turn(key_id);
+        let turn = self.answered.turn(tenant_id, key_id);
         let _turn = turn.ok_or_else(|| Status::resource_exhausted("others are being answered"))?;
         let read = match days {
             None => self.store.own_limits(tenant_id, key_id, now).await.map(|limits| own::limits(&limits)),
