@@ -68,7 +68,8 @@ pub(crate) fn read_keys(headers: &Headers) -> Result<Vec<&[u8]>, CredentialError
 const KEY_PARAMETER: &str = "key";
 
 /// The request's headers. A key that stands in the query of a schema whose clients are known by their key's header becomes that header,
-/// unless there is one already, and leaves the path, which logs and later filters read.
+/// unless there is one already, and leaves the path, which logs and later filters read. So does one of Weir's in any other query, where it
+/// counts for nothing.
 pub(crate) fn without_key_in_query(host: &mut dyn Host) -> Rc<Headers> {
     let headers = host.headers(Message::Request);
     let Some((path, query)) = headers.text(":path").split_once('?') else { return headers };
@@ -80,15 +81,17 @@ pub(crate) fn without_key_in_query(host: &mut dyn Host) -> Rc<Headers> {
     let operation = Operation::of(headers.text(":method"), path, &|_| false);
     let schema = operation.map_or_else(|_| Schema::of_path(path, &|_| false), Operation::schema);
     let header = schema.credential_header().header;
-    if schema.client_header() != Some(header) {
+    let counts = schema.client_header() == Some(header);
+    let leaves = |parameter: &str| key_of(parameter).is_some_and(|key| counts || is_weirs(key.as_bytes()));
+    if !query.split('&').any(leaves) {
         return headers;
     }
-    let rest: Vec<&str> = query.split('&').filter(|parameter| key_of(parameter).is_none()).collect();
+    let rest: Vec<&str> = query.split('&').filter(|parameter| !leaves(parameter)).collect();
     let path = if rest.is_empty() { path.to_owned() } else { [path, "?", rest.join("&").as_str()].concat() };
     // What cannot be changed is refused behind, since it shows no key.
     let is_shown = headers.get(header).is_some() || key.is_empty();
     let written = host.set_header(Message::Request, ":path", path.as_bytes());
-    if written.is_ok() && !is_shown {
+    if counts && written.is_ok() && !is_shown {
         _ = host.set_header(Message::Request, header, key.as_bytes());
     }
     host.headers(Message::Request)

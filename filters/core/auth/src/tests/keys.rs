@@ -1,5 +1,7 @@
 //! Which of what a client shows is a key, and what keys may be used for.
 
+use weir_host::{Host as _, Message};
+
 use super::*;
 
 #[test]
@@ -152,6 +154,35 @@ fn a_key_is_used_only_for_what_and_from_where_it_may_be() {
     check(restricted(&[], &["10.0.0.0/8"], 1), "10.0.0.9,192.0.2.1", "passes");
     check(restricted(&[], &["10.0.0.0/8"], 1), "192.0.2.1", "403 source_not_allowed");
     check(restricted(&[], &["somewhere"], 0), "10.0.0.9", "503 auth_unavailable");
+}
+
+#[test]
+fn a_key_of_weirs_leaves_every_query() {
+    let key = checked(1);
+    let check = |method: &str, path: &str, shown: Option<&str>, left: &str, expect: &str| {
+        let mut vm = Vm::new(ASKED);
+        let authorization = shown.map(|key| format!("Bearer {key}"));
+        let mut headers = vec![(":method", method), (":path", path)];
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        let request = vm.request(&headers);
+        assert_eq!(seen_by_client(&request.flow), expect, "{path}");
+        assert_eq!(vm.host.header_text(Message::Request, ":path").as_deref(), Some(left), "{path}");
+    };
+    let refused = "401 invalid_api_key";
+    for (method, path) in
+        [("GET", "/v1/models"), ("GET", "/v1/usage"), ("POST", "/v1/chat/completions"), ("POST", "/v1/messages")]
+    {
+        check(method, &format!("{path}?key={key}"), None, path, refused);
+        check(method, &format!("{path}?key={key}"), Some(&key), path, "asks");
+        let several = format!("{path}?key=other&from=1&key={key}&to=2");
+        check(method, &several, Some(&key), &format!("{path}?key=other&from=1&to=2"), "asks");
+        let other = format!("{path}?keys={key}&key=other");
+        check(method, &other, Some(&key), &other, "asks");
+    }
+    check("GET", &format!("/v1/nothing?key={key}"), Some(&key), "/v1/nothing", "404 unknown_url");
+    let gemini = "/v1beta/models/m:generateContent";
+    check("POST", &format!("{gemini}?alt=sse&key={key}"), None, &format!("{gemini}?alt=sse"), "asks");
+    check("POST", &format!("{gemini}?key=AIza-other"), None, gemini, "asks");
 }
 
 #[test]
