@@ -141,8 +141,21 @@ fn texts_are_moderated_where_the_provider_does_that() {
     assert_eq!(received.status(), 200, "{}", received.text());
     let flagged: Vec<_> = (0..2).map(|number| received.json()["results"][number]["flagged"].clone()).collect();
     assert_eq!(flagged, [json!(true), json!(false)]);
-    assert_eq!(world.record()["cost_picousd"].as_u64().unwrap_or(0), 0);
+    // The model has a price, and nobody reported usage: five characters are two tokens.
+    assert_eq!(world.record()["cost_picousd"], json!(2 * 2_500_000), "{}", world.record());
     check_error("openai", &world.request(&ask("other")), 400, "unsupported_operation", Some("model"));
+}
+
+#[test]
+fn a_moderation_is_billed_by_the_usage_that_is_reported() {
+    let answer = json!({"results": [{"flagged": false}], "usage": {"prompt_tokens": 12, "total_tokens": 12}});
+    let mut world = World::new();
+    world.model("m", "openai", json!({"type": "status", "status": 200, "body": answer}));
+    let received =
+        world.request(&Request::post("/v1/moderations", json!({"model": "m", "input": "A dam."}).to_string()));
+    assert_eq!(received.status(), 200, "{}", received.text());
+    let record = world.record();
+    assert_eq!([&record["input_tokens"], &record["cost_picousd"]], [&json!(12), &json!(12 * 2_500_000)], "{record}");
 }
 
 #[test]

@@ -39,10 +39,14 @@ impl Exchange {
 ///
 /// The provider's figures hold where it gave them. Where it did not, had not yet when the stream ended, or said what cannot be true,
 /// tokens are estimated at four characters each, rounded up; output is then never less than the provider's running total. Nothing
-/// counts if no attempt was made, or if the last one is not owed and gave no figure.
+/// counts if no attempt was made, or if the last one is not owed and gave no figure; nor if it is of a kind that some providers do for
+/// nothing, and has neither a figure nor a price.
 fn settle(exchange: &Exchange, attempt: &Attempt, is_owed: bool) -> Settlement {
     let operation = exchange.request().operation;
-    let is_free = operation.is_some_and(|operation| !operation.kind().uses_tokens());
+    let is_free = operation.is_some_and(|operation| {
+        let kind = operation.kind();
+        !kind.uses_tokens() || (kind.may_be_free() && attempt.usage.reported.is_none() && attempt.price.is_none())
+    });
     if is_free || (attempt.usage.reported.is_none() && !is_owed) {
         return Settlement::default();
     }

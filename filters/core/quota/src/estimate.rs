@@ -13,6 +13,8 @@ pub(crate) struct Bounds {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     prices: Option<DearestPrices>,
+    /// Without a price it costs nothing.
+    may_be_free: bool,
 }
 
 /// Why a request cannot be bounded, for its client.
@@ -32,6 +34,7 @@ impl Bounds {
         input_tokens: Some(0),
         output_tokens: Some(0),
         prices: Some(DearestPrices { input: 0, output: 0, request: 0 }),
+        may_be_free: true,
     };
 
     /// Of a request for a model of the catalog. `beyond_bytes`: tokens of its input beyond one for each byte; `None`: nobody knows.
@@ -48,6 +51,7 @@ impl Bounds {
             input_tokens: beyond_bytes.map(|tokens| length.saturating_add(tokens)),
             output_tokens: if has_output { output } else { Some(0) },
             prices: model.and_then(|model| model.dearest),
+            may_be_free: request.operation.is_some_and(|operation| operation.kind().may_be_free()),
         }
     }
 
@@ -61,7 +65,9 @@ impl Bounds {
             Unit::OutputTokens => output(),
             Unit::TotalTokens => Ok(input()?.saturating_add(output()?)),
             Unit::Money => {
-                let prices = self.prices.ok_or(Unbounded::Price)?;
+                let Some(prices) = self.prices else {
+                    return if self.may_be_free { Ok(0) } else { Err(Unbounded::Price) };
+                };
                 let tokens =
                     input()?.saturating_mul(prices.input).saturating_add(output()?.saturating_mul(prices.output));
                 Ok(tokens.saturating_add(prices.request))
@@ -100,6 +106,7 @@ mod tests {
             input_tokens: Some(100),
             output_tokens: Some(20),
             prices: Some(DearestPrices { input: 3, output: 7, request: 9 }),
+            may_be_free: false,
         };
         let check = |bounds: Bounds, expect: [Result<u64, Unbounded>; 6]| {
             let units = [
@@ -119,6 +126,10 @@ mod tests {
         check(Bounds { input_tokens: None, ..bounds }, [Ok(1), Ok(1), input, Ok(20), input, input]);
         let price = Err(Unbounded::Price);
         check(Bounds { prices: None, ..bounds }, [Ok(1), Ok(1), Ok(100), Ok(20), Ok(120), price]);
+        // What some do for nothing has the prices that it was given, if any.
+        let free = Bounds { may_be_free: true, input_tokens: None, ..bounds };
+        check(free, [Ok(1), Ok(1), input, Ok(20), input, input]);
+        check(Bounds { prices: None, ..free }, [Ok(1), Ok(1), input, Ok(20), input, Ok(0)]);
         // What is too much to count is more than any limit.
         let huge = Bounds { input_tokens: Some(u64::MAX), ..bounds };
         assert_eq!(huge.units(Unit::Money), Ok(u64::MAX));

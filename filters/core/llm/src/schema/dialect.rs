@@ -79,9 +79,19 @@ impl Kind {
     /// Whether its tokens are used, and paid for. What is not takes nothing of a limit but a request.
     pub fn uses_tokens(self) -> bool {
         match self {
-            Self::Chat | Self::Embeddings | Self::BatchEmbeddings => true,
-            Self::CountTokens
-            | Self::Moderation
+            Self::Chat | Self::Embeddings | Self::BatchEmbeddings | Self::Moderation => true,
+            Self::CountTokens | Self::ListModels | Self::GetModel | Self::OwnLimits | Self::OwnUsage => false,
+        }
+    }
+
+    /// Whether some providers do it for nothing: it takes neither tokens nor money where none are reported and the model has no price.
+    pub fn may_be_free(self) -> bool {
+        match self {
+            Self::Moderation => true,
+            Self::Chat
+            | Self::Embeddings
+            | Self::BatchEmbeddings
+            | Self::CountTokens
             | Self::ListModels
             | Self::GetModel
             | Self::OwnLimits

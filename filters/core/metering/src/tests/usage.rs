@@ -32,10 +32,15 @@ fn answered(schema: &str, answer: &str) -> Exchange {
 }
 
 fn embeddings(input: &str, answer: &str) -> Exchange {
+    asked("/v1/embeddings", input, answer)
+}
+
+/// Of an operation of OpenAI's, with this input.
+fn asked(path: &str, input: &str, answer: &str) -> Exchange {
     let mut exchange = answered("openai", answer);
     let answered = std::mem::take(&mut exchange.attempts);
     let request = exchange.prepare().expect("no attempt was made");
-    request.operation = Operation::of("POST", "/v1/embeddings", &|_| false).ok();
+    request.operation = Operation::of("POST", path, &|_| false).ok();
     let body = format!(r#"{{"model": "e", "input": {input}}}"#).into_bytes();
     request.body = Body::new(Rc::new(body), None);
     exchange.attempts = answered;
@@ -139,6 +144,26 @@ fn embeddings_are_counted_by_the_total_or_by_their_input() {
     check(embeddings(&ids, r#"{"usage": {"total_tokens": 7}}"#), (7, PROVIDER), (0, PROVIDER), &[]);
     check(embeddings(&ids, r#"{"usage": {"prompt_tokens": 7, "total_tokens": 7}}"#), (7, PROVIDER), (0, PROVIDER), &[]);
     check(embeddings(&ids, r#"{"usage": {"total_tokens": -7}}"#), (100, ESTIMATED), (0, ESTIMATED), &["input_tokens"]);
+}
+
+#[test]
+fn moderations_are_billed_by_what_is_reported_or_priced() {
+    let usage = r#"{"results": [], "usage": {"prompt_tokens": 7, "total_tokens": 7}}"#;
+    let moderated = |answer: &str, has_price: bool| {
+        let mut exchange = asked("/v1/moderations", "\"What is a weir?\"", answer);
+        if !has_price {
+            exchange.attempts[0].price = None;
+        }
+        exchange
+    };
+    let cost = |record: UsageRecord| record.cost_picousd.unwrap_or(0);
+    let reported = check(moderated(usage, true), (7, PROVIDER), (0, PROVIDER), &[]);
+    assert_eq!(cost(reported), 7 * 2_500_000);
+    let priced = check(moderated("{}", true), (4, ESTIMATED), (0, ESTIMATED), &[]);
+    assert_eq!(cost(priced), 4 * 2_500_000);
+    assert_eq!(cost(check(moderated(usage, false), (7, PROVIDER), (0, PROVIDER), &[])), 0);
+    let free = record(moderated("{}", false), 200, "via_upstream");
+    assert_eq!((free.input_tokens, free.output_tokens, cost(free)), (0, 0, 0));
 }
 
 #[test]

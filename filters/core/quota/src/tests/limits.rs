@@ -6,7 +6,7 @@ use prost::Message as _;
 use uuid::Uuid;
 use weir_config::names::POOL_HEADER;
 use weir_config::{Limit, LimitAction, LimitedModels, Period, Price, Unit, Window};
-use weir_exchange::{Attempt, Body, Catalog, CatalogModel, Exchange, Principal, Shared};
+use weir_exchange::{Attempt, Body, Catalog, CatalogModel, DearestPrices, Exchange, Principal, Shared};
 use weir_host::{CallError, Flow, Host as _, Message, StreamFilter as _};
 use weir_llm::usage::Figure;
 use weir_llm::{Operation, read_head};
@@ -32,7 +32,13 @@ fn always(unit: Unit, amount: u64) -> Limit {
 impl Worker {
     /// A request with a body, after the ledger has answered.
     fn send(&mut self, body: &str, ledger: &mut Ledger) -> Request {
-        let operation = Operation::of("POST", "/v1/chat/completions", &|_| false).expect("an operation");
+        let prices = DearestPrices { input: 2, output: 10, request: 0 };
+        self.send_to("/v1/chat/completions", Some(prices), body, ledger)
+    }
+
+    /// The same by a path, for a model of these prices.
+    fn send_to(&mut self, path: &str, dearest: Option<DearestPrices>, body: &str, ledger: &mut Ledger) -> Request {
+        let operation = Operation::of("POST", path, &|_| false).expect("an operation");
         let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
@@ -43,7 +49,7 @@ impl Worker {
             pool_id: "pool".into(),
             created_at_s: 0,
             owner: "platform".into(),
-            dearest: Some(weir_exchange::DearestPrices { input: 2, output: 10, request: 0 }),
+            dearest,
             ..CatalogModel::default()
         };
         request.catalog = Some(Rc::new(Catalog::new(vec![model])));
@@ -95,6 +101,28 @@ fn the_worst_case_is_reserved_and_the_truth_is_settled() {
         worker.took(request, 20, 3);
         assert_eq!(worker.lease(), [10_000 - truth, 0, truth, 0], "{unit:?}");
     }
+}
+
+#[test]
+fn a_moderation_is_held_to_tokens_and_to_the_prices_that_there_are() {
+    let body = r#"{"model":"gpt","input":"A dam."}"#;
+    let length = body.len() as u64;
+    let prices = DearestPrices { input: 2, output: 10, request: 3 };
+    for (unit, dearest, worst, truth) in [
+        (Unit::InputTokens, Some(prices), length, 20),
+        (Unit::InputTokens, None, length, 20),
+        (Unit::Money, Some(prices), 2 * length + 3, 40),
+    ] {
+        let (mut worker, mut ledger) = worker(vec![always(unit, 10_000)]);
+        let request = worker.send_to("/v1/moderations", dearest, body, &mut ledger);
+        assert_eq!(request.flow, Flow::Continue, "{unit:?} {dearest:?}");
+        assert_eq!(worker.lease(), [10_000 - worst, worst, 0, 0], "{unit:?} {dearest:?}");
+        worker.took(request, 20, 0);
+        assert_eq!(worker.lease(), [10_000 - truth, 0, truth, 0], "{unit:?} {dearest:?}");
+    }
+    let (mut worker, mut ledger) = worker(vec![always(Unit::Money, 0)]);
+    let request = worker.send_to("/v1/moderations", None, body, &mut ledger);
+    assert_eq!(request.flow, Flow::Continue, "without a price it costs nothing");
 }
 
 #[test]
