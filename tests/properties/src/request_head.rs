@@ -46,10 +46,25 @@ fn check_head(operation: Operation, body: &[u8], head: &RequestHead) {
 /// The head against a reader that knows nothing of it.
 fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
     assert_eq!(value["model"], head.model.as_str());
-    if operation.kind() == Kind::Embeddings {
-        assert!(!head.stream && head.max_output_tokens.is_none());
+    match operation.kind() {
+        Kind::Chat => check_answer_asked(operation, value, head),
+        _ => assert!(!head.stream && head.max_output_tokens.is_none()),
+    }
+    if !matches!(operation.kind(), Kind::Chat | Kind::CountTokens) {
         return;
     }
+    if operation.schema() == responses() {
+        let kept = ["previous_response_id", "prompt", "conversation"].iter().any(|name| !value[*name].is_null());
+        let input = &value["input"];
+        let is_said = input.as_str().is_some_and(|text| !text.is_empty());
+        assert!(kept || is_said || input.as_array().is_some_and(|items| !items.is_empty()));
+        return;
+    }
+    assert!(value["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
+}
+
+/// What a request for chat says of the answer.
+fn check_answer_asked(operation: Operation, value: &Value, head: &RequestHead) {
     assert_eq!(value["stream"].as_bool().unwrap_or(false), head.stream);
     let limits = ["max_tokens", "max_completion_tokens", "max_output_tokens"].map(|name| value[name].as_u64());
     let limit = match operation.schema().name() {
@@ -65,14 +80,6 @@ fn check_values(operation: Operation, value: &Value, head: &RequestHead) {
         let include_usage = value["stream_options"]["include_usage"].as_bool().unwrap_or(false);
         assert_eq!(include_usage, head.include_usage);
     }
-    if operation == chat(responses()) {
-        let kept = ["previous_response_id", "prompt", "conversation"].iter().any(|name| !value[*name].is_null());
-        let input = &value["input"];
-        let is_said = input.as_str().is_some_and(|text| !text.is_empty());
-        assert!(kept || is_said || input.as_array().is_some_and(|items| !items.is_empty()));
-        return;
-    }
-    assert!(value["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
 }
 
 fn check_usage_asked(body: &[u8], value: Option<Value>, head: &RequestHead) {
