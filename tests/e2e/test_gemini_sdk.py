@@ -129,15 +129,18 @@ def test_however_the_stream_is_cut(world, shape):
 
 
 def test_tokens_are_counted_whoever_counts_them(world):
-    for schema in ("gemini", "anthropic", "openai_responses"):
-        upstream = world.upstream(schema)
+    upstreams = {schema: world.upstream(schema) for schema in ("gemini", "anthropic", "openai_responses")}
+    for schema, upstream in upstreams.items():
         world.model(f"m-{schema}", upstream)
-        counted = world.gemini().models.count_tokens(model=f"m-{schema}", contents=QUESTION)
+    client = world.gemini()
+    for schema, upstream in upstreams.items():
+        counted = client.models.count_tokens(model=f"m-{schema}", contents=QUESTION)
         assert counted.total_tokens > 0
         assert upstream.only().holds(QUESTION)
 
 
 def test_contents_are_embedded(world):
     world.model("m", world.upstream("gemini"))
-    answer = world.gemini().models.embed_content(model="m", contents=["A dam.", "A river."])
+    client = world.gemini()
+    answer = client.models.embed_content(model="m", contents=["A dam.", "A river."])
     assert [len(embedding.values) for embedding in answer.embeddings] == [768, 768]
