@@ -84,22 +84,21 @@ test("a member's price is taken from the catalogue, another holds from a time on
 test("a rate of a currency is written, and usage is told in it", () =>
   withPage(desktop, async (page) => {
     await visit(page, "/currency-rates");
-    await page.getByText("No rate yet: usage is told in dollars.").waitFor();
     await page.getByRole("link", { name: "New rate" }).first().click();
-    await page.getByLabel("Name").fill("EUR for ever");
-    await page.getByLabel("Currency").fill("euro");
+    await page.getByLabel("Name").fill("GBP for ever");
+    await page.getByLabel("Currency").fill("pound");
     await page.getByLabel("For one US dollar").fill("0,5");
     await page.getByLabel("From the day").fill("2020-01-01");
     await button(page, "Create").click();
     await page.getByText("Enter three capital letters, for example EUR.").waitFor();
     await page.getByText("Enter a number with at most twelve digits on either side of the point.").waitFor();
     await expectAccessible(page);
-    await page.getByLabel("Currency").fill("EUR");
+    await page.getByLabel("Currency").fill("GBP");
     await page.getByLabel("For one US dollar").fill("0.5");
     await button(page, "Create").click();
     await page
-      .getByRole("row", { name: /EUR for ever/ })
-      .getByText("0.5 EUR")
+      .getByRole("row", { name: /GBP for ever/ })
+      .getByText("0.5 GBP")
       .waitFor();
     await expectAccessible(page);
 
@@ -113,14 +112,14 @@ test("a rate of a currency is written, and usage is told in it", () =>
     const from = new Date(Date.now() - 3_600_000).toISOString();
     const to = new Date(Date.now() + 3_600_000).toISOString();
     const summary = () =>
-      machine.get(`usage/summary?${new URLSearchParams({ from, to, model: "dear-model", currency: "EUR" })}`);
+      machine.get(`usage/summary?${new URLSearchParams({ from, to, model: "dear-model", currency: "GBP" })}`);
     await until("its cost is known", async () => Number((await summary()).totals.cost_usd) > 0);
     const { cost_usd, cost_in_currency } = (await summary()).totals;
     assert.equal(Number(cost_in_currency), Number(cost_usd) / 2);
-    await page.goto(`/usage?${new URLSearchParams({ from, to, model: "dear-model", currency: "eur" })}`);
+    await page.goto(`/usage?${new URLSearchParams({ from, to, model: "dear-model", currency: "gbp" })}`);
     await page.getByRole("heading", { level: 1, name: "Usage" }).waitFor();
     const shown = page.getByRole("row").filter({ hasText: "dear-model" });
-    await shown.getByText(/^€0\.\d+$/).waitFor();
+    await shown.getByText(/^£0\.\d+$/).waitFor();
     await page.getByLabel("Currency").fill("xts");
     await page.keyboard.press("Enter");
     await page.getByText("a day has no rate in XTS").waitFor();
