@@ -44,6 +44,10 @@ test("a limit is made, and what it lacks is said at the field", () =>
     await until("only the time zone is wrong", async () => (await wrong.count()) === 1);
     assert.equal(await page.getByLabel("Time zone").getAttribute("aria-invalid"), "true");
     await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByLabel("Released after, seconds").fill("59");
+    await button(page, "Create").click();
+    await page.getByText("must be between 60 and").waitFor();
+    await page.getByLabel("Released after, seconds").fill("600");
     await page.getByLabel("Tell at, percent").fill("50, 101");
     await button(page, "Try it").click();
     await page.getByText("Whole numbers from 1 to 100").waitFor();
@@ -56,6 +60,8 @@ test("a limit is made, and what it lacks is said at the field", () =>
       .getByRole("row", { name: /Marketing a day/ })
       .getByText("5,000 Requests")
       .waitFor();
+    const [made] = (await machine.get("limits?q=Marketing a day")).items;
+    assert.equal(made.unreconciled_release_after_s, 600);
   }));
 
 test("the page of each owner and of a key says which limits hold, whence, and what is left", async () => {
@@ -192,12 +198,38 @@ test("of a limit on each of a kind the page says who has used how much", async (
     await dialog.getByLabel("Amount").fill("5000");
     await button(dialog, "Raise for a time").click();
     await row.getByText(/^Raised to 5,000 until /).waitFor();
-    await button(all, "Raise for a time: all of them").click();
+    // In the row of one, too: what holds for all is told, and ended for all.
+    await button(row, "Raise for a time: counted key").click();
     await button(dialog, "End the raise").click();
+    await dialog.getByText(/^A raise of all of them holds here: to 5,000 until /).waitFor();
+    await expectAccessible(page);
+    await button(dialog, "End it for all of them").click();
     await row.getByText(/^Raised to /).waitFor({ state: "detached" });
     await button(all, "Reset: all of them").click();
     await button(dialog, "Reset").click();
     await dialog.waitFor({ state: "detached" });
+
+    // What an Envoy left that is heard of no longer, until it is released.
+    let released;
+    await page.route("**/limits/*/release", (route) => {
+      released = route.request().postDataJSON();
+      return route.continue();
+    });
+    await page.route("**/limit-states?*", async (route) => {
+      const response = await route.fetch();
+      const states = await response.json();
+      for (const { state } of states.items) state.unreconciled = released ? 0 : 7;
+      await route.fulfill({ response, json: states });
+    });
+    await visit(page, `/limits/${limit.id}`);
+    await row.getByText("of that not accounted for: 7").waitFor();
+    await button(row, "Release: counted key").click();
+    await dialog.getByLabel("Reason").fill("it was replaced");
+    await expectAccessible(page);
+    await button(dialog, "Release").click();
+    await row.getByText(/^of that not accounted for/).waitFor({ state: "detached" });
+    assert.deepEqual(released, { subject_id: key.id, reason: "it was replaced" });
+    assert.equal(await button(row, "Release: counted key").count(), 0);
   });
 });
 

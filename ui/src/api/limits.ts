@@ -8,16 +8,16 @@ export type LimitState = Schemas["LimitState"];
 export function useLimitState(id: string, subjectId?: string, enabled = true) {
   return useQuery({
     queryKey: ["limits", "state", id, subjectId],
-    queryFn: ({ signal }) =>
-      unwrap(
-        client.GET("/api/v1/admin/limits/{id}/state", {
-          params: { path: { id }, query: { subject_id: subjectId } },
-          signal,
-        }),
-      ),
+    queryFn: ({ signal }) => readLimitState(id, subjectId, signal),
     refetchInterval: 5_000,
     enabled,
   });
+}
+
+/** The same, once. */
+export function readLimitState(id: string, subjectId?: string, signal?: AbortSignal) {
+  const params = { path: { id }, query: { subject_id: subjectId } };
+  return unwrap(client.GET("/api/v1/admin/limits/{id}/state", { params, signal }));
 }
 
 type Member = Schemas["Pool"]["members"][number];

@@ -56,10 +56,14 @@ export const limits = {
   action: "When it is used up",
   actions: { refuse: "Refuse", warn: "Only count", fall_over: "Another pool serves" },
   fallOver: "That pool",
+  releaseAfter: "Released after, seconds",
+  releaseAfterHelp:
+    "What a gateway held and did not account for is available again so long after its last word: 60 or more. Empty: it counts as spent in this window.",
   used: "Used",
   spent: "Spent",
   reserved: "Reserved",
   unreconciled: "Not accounted for",
+  ofThatUnreconciled: (amount: string) => `of that not accounted for: ${amount}`,
   remaining: "Remaining",
   resets: "Begins anew",
   never: "Never",
@@ -101,17 +105,28 @@ export const limits = {
     all: "all of them",
     raise: "Raise for a time",
     reset: "Reset",
+    release: "Release",
     adjust: "Adjust",
     endRaise: "End the raise",
+    endRaiseOfAll: "End it for all of them",
+    heldByAll: (amount: string, until: string) =>
+      `A raise of all of them holds here: to ${amount} until ${until}. It can only be ended for all.`,
     raiseEnded: "The raise has ended",
     leads: {
       raise: "A larger amount holds until then. The limit stays as it was written.",
       reset:
         "Nothing counts as spent in the window at hand, nor as not accounted for. What requests under way hold stays theirs, and counts when they are over.",
+      release:
+        "What gateways held that are heard of no longer, and did not account for, can be used again. If one comes back and says that it spent it, that counts.",
       adjust:
         "Adds to what was spent in the window at hand: what was used past the gateways. With a minus it is taken off: what a provider gave back.",
     },
-    done: { raise: "The limit is raised", reset: "The limit begins anew", adjust: "What was spent is adjusted" },
+    done: {
+      raise: "The limit is raised",
+      reset: "The limit begins anew",
+      release: "What nobody accounts for is available again",
+      adjust: "What was spent is adjusted",
+    },
     raiseHelp: (amount: string) => `More than its own: ${amount}.`,
     notMore: "Enter more than the limit's own amount.",
     until: "Until",

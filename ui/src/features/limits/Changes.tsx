@@ -2,13 +2,13 @@ import { zodResolver } from "@hookform/resolvers/zod";
 import { useState } from "react";
 import { type DefaultValues, type FieldValues, type UseFormReturn, useForm } from "react-hook-form";
 import { z } from "zod";
-import { ApiProblem } from "../../api/client";
-import type { Limit, LimitState } from "../../api/limits";
+import { ApiProblem, type Schemas } from "../../api/client";
+import { type Limit, type LimitState, readLimitState } from "../../api/limits";
 import { Button } from "../../design/Button";
 import { Dialog } from "../../design/Dialog";
 import { TextField } from "../../design/Fields";
 import { showAtFields } from "../../design/fieldErrors";
-import { fromLocalInput, toLocalInput, typedDollars } from "../../design/format";
+import { dateTime, fromLocalInput, toLocalInput, typedDollars } from "../../design/format";
 import { amountOf } from "../../design/limits";
 import { Notice } from "../../design/States";
 import { toast } from "../../design/Toasts";
@@ -36,6 +36,7 @@ export function Changes({ limit, state, subjectId, name }: Of & { name?: string 
   const changes: [Change, boolean][] = [
     ["raise", subjectId === undefined || limit.subject.kind !== "model"],
     ["reset", !isConcurrent],
+    ["release", !isConcurrent && (state === undefined || state.unreconciled > 0)],
     ["adjust", !isConcurrent && state !== undefined],
   ];
   return (
@@ -53,7 +54,7 @@ export function Changes({ limit, state, subjectId, name }: Of & { name?: string 
           ),
       )}
       {open === "raise" && <RaiseDialog {...of} />}
-      {open === "reset" && <ResetDialog {...of} />}
+      {(open === "reset" || open === "release") && <AnewDialog change={open} {...of} />}
       {open === "adjust" && <AdjustDialog {...of} />}
     </div>
   );
@@ -63,8 +64,17 @@ const reason = z.string().max(500, words.reasonTooLong);
 type Closing = Of & { onClose: () => void };
 
 function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
+  const [forAll, setForAll] = useState<Schemas["LimitRaised"]>();
   const raise = state?.raise;
   const end = useChange("end_raise", limit.id);
+  /** Of one it ends its own; where another still holds for it, that is the raise of all. */
+  const endRaise = async () => {
+    await end.mutateAsync({ subject_id: forAll ? undefined : subjectId });
+    if (subjectId === undefined || forAll) return words.raiseEnded;
+    const left = (await readLimitState(limit.id, subjectId)).raise ?? undefined;
+    setForAll(left);
+    return left ? undefined : words.raiseEnded;
+  };
   const amount = raise?.amount ?? limit.amount;
   const schema = z.object({
     amount: z.string().refine((text) => (unitsOf(limit.unit, text) ?? 0) > limit.amount, words.notMore),
@@ -91,14 +101,18 @@ function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
       onClose={onClose}
       instead={
         (raise || !state) && {
-          label: words.endRaise,
-          send: () => end.mutateAsync({ subject_id: subjectId }),
-          done: words.raiseEnded,
+          label: forAll ? words.endRaiseOfAll : words.endRaise,
+          send: endRaise,
         }
       }
     >
       {({ control }) => (
         <>
+          {forAll && (
+            <Notice tone="warn">
+              {words.heldByAll(amountOf(limit, forAll.amount), dateTime(forAll.until))} {forAll.reason}
+            </Notice>
+          )}
           <TextField
             control={control}
             name="amount"
@@ -115,10 +129,11 @@ function RaiseDialog({ limit, state, subjectId, onClose }: Closing) {
   );
 }
 
-function ResetDialog({ limit, subjectId, onClose }: Closing) {
+/** What takes nothing but a reason. */
+function AnewDialog({ change, limit, subjectId, onClose }: Closing & { change: "reset" | "release" }) {
   return (
     <ChangeDialog
-      change="reset"
+      change={change}
       limit={limit}
       schema={z.object({ reason })}
       values={{ reason: "" }}
@@ -180,19 +195,20 @@ function ChangeDialog<F extends FieldValues>({
   values: F;
   toBody: (form: F) => Record<string, unknown>;
   onClose: () => void;
-  /** What can be done instead. */
-  instead?: { label: string; send: () => Promise<unknown>; done: string } | false;
+  /** What can be done instead; it gives what has become of it, or nothing where something is still to be decided. */
+  instead?: { label: string; send: () => Promise<string | undefined> } | false;
   children: (form: UseFormReturn<F>) => React.ReactNode;
 }) {
   const [failure, setFailure] = useState<string>();
   const send = useChange(change, limit.id);
   const form = useForm<F>({ resolver: zodResolver(schema), defaultValues: values as DefaultValues<F> });
   const [isSending, setSending] = useState(false);
-  const act = async (what: () => Promise<unknown>, done: string) => {
+  const act = async (what: () => Promise<string | undefined>) => {
     setFailure(undefined);
     setSending(true);
     try {
-      await what();
+      const done = await what();
+      if (done === undefined) return;
       toast(done);
       onClose();
     } catch (error) {
@@ -202,7 +218,12 @@ function ChangeDialog<F extends FieldValues>({
       setSending(false);
     }
   };
-  const submit = form.handleSubmit((entered) => act(() => send.mutateAsync(toBody(entered)), words.done[change]));
+  const submit = form.handleSubmit((entered) =>
+    act(async () => {
+      await send.mutateAsync(toBody(entered));
+      return words.done[change];
+    }),
+  );
   return (
     <Dialog title={words.of(words[change], limit.name)} isOpen onClose={onClose}>
       <form onSubmit={submit} noValidate className="grid gap-4">
@@ -212,7 +233,7 @@ function ChangeDialog<F extends FieldValues>({
         <div className="flex flex-col-reverse gap-2 sm:flex-row sm:justify-end">
           <Button onPress={onClose}>{common.cancel}</Button>
           {instead && (
-            <Button isDisabled={isSending} onPress={() => void act(instead.send, instead.done)}>
+            <Button isDisabled={isSending} onPress={() => void act(instead.send)}>
               {instead.label}
             </Button>
           )}

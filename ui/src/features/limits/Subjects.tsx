@@ -40,6 +40,11 @@ export function Subjects({ limit }: { limit: Limit }) {
         <>
           <UsedBar state={state} amount={state.amount} />
           <span className="mt-1 block text-sm">{amountOf(limit, state.amount - state.remaining)}</span>
+          {state.unreconciled > 0 && (
+            <span className="block text-xs text-warn">
+              {words.ofThatUnreconciled(amountOf(limit, state.unreconciled))}
+            </span>
+          )}
         </>
       ),
     },

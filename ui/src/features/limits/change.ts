@@ -5,7 +5,7 @@ import { forget, newIdempotencyKey } from "../../api/resources";
 import { microDollars } from "../../design/format";
 
 /** What is done about a limit for a time. */
-export type Change = "raise" | "reset" | "adjust";
+export type Change = "raise" | "reset" | "release" | "adjust";
 
 /** Does it, and reads anew what shows the limit. A repeat after a lost answer adjusts nothing twice. */
 export function useChange(change: Change | "end_raise", id: string) {
@@ -26,6 +26,11 @@ export function useChange(change: Change | "end_raise", id: string) {
       if (change === "reset") {
         return unwrap(
           client.POST("/api/v1/admin/limits/{id}/reset", { params: { path }, body: body as Schemas["LimitReset"] }),
+        );
+      }
+      if (change === "release") {
+        return unwrap(
+          client.POST("/api/v1/admin/limits/{id}/release", { params: { path }, body: body as Schemas["LimitRelease"] }),
         );
       }
       idempotencyKey.current ??= newIdempotencyKey();

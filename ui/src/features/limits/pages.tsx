@@ -111,6 +111,7 @@ const schema = z
     start_day: z.string(),
     seconds: z.string(),
     action: z.string(),
+    release_after: z.string().regex(/^\d*$/, common.number),
     fall_over_pool_id: z.string(),
     thresholds: z
       .string()
@@ -160,6 +161,8 @@ function settingsFrom(form: Values): Resources["limits"]["patch"] {
     action: form.action,
     fall_over_pool_id: form.action === "fall_over" ? form.fall_over_pool_id || null : null,
     thresholds: percents(form.thresholds),
+    unreconciled_release_after_s:
+      form.unit !== "concurrent_requests" && form.release_after ? Number(form.release_after) : null,
   };
   return settings as Resources["limits"]["patch"];
 }
@@ -174,6 +177,7 @@ function newFrom(form: Values): Resources["limits"]["create"] {
 
 /** What the API's fields are called in the form. */
 const FIELD_NAMES = {
+  unreconciled_release_after_s: "release_after",
   subject: "kind",
   "subject.id": "subject_id",
   "subject.value": "value",
@@ -247,6 +251,7 @@ function LimitForm({ limit }: { limit?: Limit }) {
       start_day: String(calendar?.start_day ?? ""),
       seconds: String(item?.window?.kind === "sliding" ? item.window.seconds : 60),
       action: item?.action ?? "refuse",
+      release_after: String(item?.unreconciled_release_after_s ?? ""),
       fall_over_pool_id: item?.fall_over_pool_id ?? "",
       thresholds: item?.thresholds.join(", ") ?? "",
     };
@@ -357,6 +362,16 @@ function AmountFields({ control }: { control: Control<Values> }) {
         />
       )}
       <SelectField control={control} name="action" label={words.action} options={optionsOf(words.actions)} />
+      {unit !== "concurrent_requests" && (
+        <TextField
+          control={control}
+          name="release_after"
+          label={words.releaseAfter}
+          help={words.releaseAfterHelp}
+          inputMode="numeric"
+          optional
+        />
+      )}
       <TextField
         control={control}
         name="thresholds"
