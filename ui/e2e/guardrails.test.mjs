@@ -1,7 +1,7 @@
 // Rules of guardrail profiles that only tell, that want a score, and that keep a part of what they redact.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { api, axe, button, desktop, launch, phone, signedIn, tooWide, visit } from "./support.mjs";
+import { api, axe, button, desktop, launch, moveToTop, phone, signedIn, tooWide, visit } from "./support.mjs";
 
 let browser;
 let machine;
@@ -22,20 +22,36 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
   await signedIn(browser, desktop, async (page) => {
     await visit(page, "/guardrails/new");
     await page.getByLabel("Name").fill("Careful");
-    const rule = (at) =>
-      page.getByRole("listitem").filter({ has: page.getByRole("button", { name: `Remove Rule ${at}` }) });
-    await rule(1).getByLabel("Looks for").selectOption({ label: "Card numbers" });
-    await rule(1).getByLabel("In its place").selectOption({ label: "Stars, but for the end" });
-    await rule(1).getByLabel("Characters kept at the end").fill("9");
-    await button(page, "Add rule").click();
-    await rule(2).getByLabel("Looks for").selectOption({ label: "E-mail addresses" });
-    await rule(2).getByLabel("Mode").selectOption({ label: "Shadow: only tells" });
-    await rule(2).getByLabel("From score").fill("75");
+    const dialog = page.getByRole("dialog");
     await button(page, "Create").click();
-    await page.getByText("Enter a number from 0 to 1.").waitFor();
-    await page.getByText("Enter a number from 0 to 8.").waitFor();
-    await rule(1).getByLabel("Characters kept at the end").fill("4");
-    await rule(2).getByLabel("From score").fill("0.5");
+    await page.getByText("A profile needs at least one rule.").waitFor();
+    await button(page, "Add rules").click();
+    await button(dialog, "Add").click();
+    await dialog.getByText("Choose at least one.").waitFor();
+    await expectAccessible(page);
+    // A group at once, but for one of it.
+    await dialog.getByLabel("Money", { exact: true }).check();
+    for (const other of ["IBANs", "Bank account numbers", "US bank routing numbers", "Addresses of wallets"])
+      await dialog.getByLabel(other).uncheck();
+    for (const other of [/IFSC/, /UPI/]) await dialog.getByLabel(other).uncheck();
+    await dialog.getByLabel("Then").selectOption({ label: "Redact" });
+    await dialog.getByLabel("In its place").selectOption({ label: "Stars, but for the end" });
+    await dialog.getByLabel("Characters kept at the end").fill("9");
+    await button(dialog, "Add").click();
+    await dialog.getByText("Enter a number from 0 to 8.").waitFor();
+    await dialog.getByLabel("Characters kept at the end").fill("4");
+    await button(dialog, "Add").click();
+    await button(page, "Add rules").click();
+    await dialog.getByLabel("E-mail addresses").check();
+    await dialog.getByLabel("Mode").selectOption({ label: "Shadow: only tells" });
+    await dialog.getByLabel("From score").fill("75");
+    await button(dialog, "Add").click();
+    await dialog.getByText("Enter a number from 0 to 1.").waitFor();
+    await dialog.getByLabel("From score").fill("0.5");
+    await button(dialog, "Add").click();
+    const rows = page.getByRole("grid", { name: "Rules" }).getByRole("row");
+    await rows.nth(0).getByText("In its place: Stars, but for the last 4").waitFor();
+    await rows.nth(1).getByText("From score 0.5 · Shadow: only tells").waitFor();
     await expectAccessible(page);
     await button(page, "Create").click();
     await page.getByText("E-mail addresses: Block (shadow)").waitFor();
@@ -54,6 +70,10 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
   const { id } = (await machine.get("guardrails/profiles?name=Careful")).items[0];
   await signedIn(browser, phone, async (page) => {
     await visit(page, `/guardrails/${id}`);
+    // By keyboard alone: the second rule becomes the first.
+    await moveToTop(page, "E-mail addresses");
+    const rows = page.getByRole("grid", { name: "Rules" }).getByRole("row");
+    await rows.first().getByText("E-mail addresses").waitFor();
     await page.getByLabel("What no guardrail can read").selectOption({ label: "Is refused" });
     await button(page, "Save changes").click();
     await page.getByText("Saved").waitFor();
@@ -64,8 +84,8 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
   assert.deepEqual(
     rules.map(({ type, form, mode, threshold }) => [type, form?.kind, form?.keep_last, mode, threshold]),
     [
-      ["CREDIT_CARD", "mask", 4, undefined, undefined],
       ["EMAIL", undefined, undefined, "shadow", 0.5],
+      ["CREDIT_CARD", "mask", 4, undefined, undefined],
     ],
   );
 });

@@ -72,6 +72,20 @@ export async function signedIn(browser, options, body, who = []) {
 
 export const button = (within, name) => within.getByRole("button", { name, exact: true });
 
+/** Moves the second of an ordered list to its top, by keyboard alone. */
+export async function moveToTop(page, name) {
+  await button(page, `Move ${name}`).focus();
+  await page.keyboard.press("Enter");
+  // The places to drop it come a moment after it is taken up; a key that is pressed before is lost.
+  await page
+    .getByLabel(/^Insert /)
+    .first()
+    .waitFor({ state: "attached" });
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+}
+
 /** Opens a page and waits until what it shows has come. */
 export async function visit(page, path) {
   await page.goto(path);

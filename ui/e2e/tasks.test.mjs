@@ -1,7 +1,7 @@
 // Each page's main task, in the browser, and what follows from it for a request through Envoy.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { api, chat, desktop, launch, open, phone, run, signIn, tooWide, until } from "./support.mjs";
+import { api, chat, desktop, launch, moveToTop, open, phone, run, signIn, tooWide, until } from "./support.mjs";
 
 let browser;
 let context;
@@ -87,16 +87,7 @@ test("a tenant, its provider, pool, model and key: the app's first call works", 
   }
   // By keyboard alone: the second member becomes the first.
   const rows = page.getByRole("grid").getByRole("row");
-  await page.getByRole("button", { name: "Move First / gpt-4o-mini", exact: true }).focus();
-  await page.keyboard.press("Enter");
-  // The places to drop it come a moment after it is taken up; a key that is pressed before is lost.
-  await page
-    .getByLabel(/^Insert /)
-    .first()
-    .waitFor({ state: "attached" });
-  await page.keyboard.press("ArrowUp");
-  await page.keyboard.press("ArrowUp");
-  await page.keyboard.press("Enter");
+  await moveToTop(page, "First / gpt-4o-mini");
   await until("the second member comes first", async () => (await rows.first().textContent()).includes("gpt-4o-mini"));
   await button("Create").click();
   await page.waitForURL(/\/pools$/);
@@ -141,8 +132,11 @@ test("a guardrail that is changed in the browser holds for the next request", as
   await page.goto("/guardrails/new");
   await page.getByLabel("Owner").selectOption({ label: "demo" });
   await page.getByLabel("Name").fill("Strict");
-  await page.getByLabel("Looks for").selectOption({ label: "Card numbers" });
-  await page.getByLabel("Then").selectOption({ label: "Flag" });
+  await button("Add rules").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Card numbers").check();
+  await dialog.getByLabel("Then").selectOption({ label: "Flag" });
+  await button("Add", dialog).click();
   await button("Create").click();
   await page.waitForURL(/\/guardrails$/);
 
@@ -156,7 +150,9 @@ test("a guardrail that is changed in the browser holds for the next request", as
 
   await page.goto("/guardrails");
   await link("Strict").click();
-  await page.getByLabel("Then").selectOption({ label: "Block" });
+  await button("Edit Card numbers").click();
+  await dialog.getByLabel("Then").selectOption({ label: "Block" });
+  await button("Update rule", dialog).click();
   await button("Save changes").click();
   await says("Saved");
   await answered(400, "gpt-4o", card);

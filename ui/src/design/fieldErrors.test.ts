@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { ApiProblem } from "../api/client";
-import { formPath, showAtFields } from "./fieldErrors";
+import { firstMessage, formPath, showAtFields } from "./fieldErrors";
 
 it("finds the form's field for the API's", () => {
   expect(formPath("members[0].price.output")).toBe("members.0.price.output");
@@ -30,4 +30,11 @@ it("shows what is said of a part of a field at the field", () => {
 
 it("tells what it has no field for", () => {
   expect(shown(["name", "origin"], { name: "" })).toEqual({ at: ["name"], left: "origin is wrong" });
+});
+
+it("finds what is wrong with one of several things, wherever in it", () => {
+  expect(firstMessage({ price: { output: { message: "too much" } } })).toBe("too much");
+  expect(firstMessage({ message: "is taken" })).toBe("is taken");
+  expect(firstMessage(undefined)).toBeUndefined();
+  expect(firstMessage({ ref: null })).toBeUndefined();
 });

@@ -49,3 +49,10 @@ function shownPath(path: string, values: FieldValues): string | undefined {
   }
   return shown.length > 0 ? shown.join(".") : undefined;
 }
+
+/** What is said to be wrong with one of several things, wherever in it. */
+export function firstMessage(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  if ("message" in error && typeof error.message === "string") return error.message;
+  return Object.values(error).map(firstMessage).find(Boolean);
+}

@@ -33,6 +33,41 @@ export const findings = [
   "PERSON",
   "ADDRESS",
 ] as const satisfies readonly Schemas["FindingType"][];
+
+export const findingGroups = ["people", "money", "numbers", "machines"] as const;
+
+/** Where somebody who chooses looks for it. */
+export const findingGroup: Record<Schemas["FindingType"], (typeof findingGroups)[number]> = {
+  CREDIT_CARD: "money",
+  EMAIL: "people",
+  PHONE: "people",
+  IBAN: "money",
+  BANK_ACCOUNT: "money",
+  US_SSN: "numbers",
+  IN_AADHAAR: "numbers",
+  IN_PAN: "numbers",
+  IN_VOTER_ID: "numbers",
+  IP_ADDRESS: "machines",
+  SECRET: "machines",
+  US_ITIN: "numbers",
+  US_BANK_ROUTING: "money",
+  IN_GSTIN: "numbers",
+  IN_IFSC: "money",
+  IN_UPI: "money",
+  UK_NINO: "numbers",
+  UK_NHS: "numbers",
+  PASSPORT: "people",
+  DRIVER_LICENSE: "people",
+  MEDICAL_RECORD: "people",
+  INSURANCE_NUMBER: "people",
+  DATE_OF_BIRTH: "people",
+  VIN: "machines",
+  MAC_ADDRESS: "machines",
+  CRYPTO_WALLET: "money",
+  GPS_COORDINATES: "machines",
+  PERSON: "people",
+  ADDRESS: "people",
+};
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];
 export const uninspectableActions = ["allow", "refuse"] as const satisfies readonly Schemas["UninspectableAction"][];

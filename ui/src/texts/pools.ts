@@ -23,7 +23,6 @@ export const pools = {
   update: "Update member",
   noMember: "A pool needs at least one member.",
   remove: "Remove",
-  move: (name: string) => `Move ${name}`,
   firstByte: "First content, seconds",
   firstByteHelp: "How long each member may take to the first content of a stream.",
   idle: "Silence, seconds",

@@ -1,16 +1,14 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { FlaskConical, Plus, Trash2 } from "lucide-react";
-import { type Control, useFieldArray, useWatch } from "react-hook-form";
-import { z } from "zod";
+import { FlaskConical, Plus } from "lucide-react";
 import { useIdentity } from "../../api/identity";
 import { type Item, useItem, useList } from "../../api/resources";
 import { Badge } from "../../design/Badge";
-import { Button, IconButton, LinkButton } from "../../design/Button";
+import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { CheckboxField, SelectField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
-import { actions, actionTone, directions, findings, uninspectableActions } from "../../design/guardrails";
+import { actionTone, uninspectableActions } from "../../design/guardrails";
 import { AppLink } from "../../design/Link";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
@@ -19,7 +17,9 @@ import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
-import { forms, modes, NEW_RULE, ruleSchema, toRule, toRuleValues } from "./rules";
+import { type ProfileValues, profileSchema } from "./profile";
+import { Rules } from "./Rules";
+import { toRule, toRuleValues } from "./rules";
 
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;
@@ -87,15 +87,6 @@ export function ProfilesPage() {
   );
 }
 
-const schema = z.object({
-  tenant_id: z.string(),
-  name: z.string().trim().min(1, common.required),
-  rules: z.array(ruleSchema).min(1, words.noRule),
-  uninspectable: z.enum(uninspectableActions),
-  for_everybody: z.boolean(),
-});
-type Values = z.infer<typeof schema>;
-
 export function NewProfilePage() {
   return (
     <Page title={words.new} lead={words.lead} width="form">
@@ -136,14 +127,14 @@ function ProfileForm({ profile }: { profile?: Profile }) {
     <ResourceForm
       resource="guardrails/profiles"
       item={profile}
-      schema={schema}
+      schema={profileSchema}
       label={profile?.name ?? words.one}
       deleteConsequence={words.deleteConsequence}
       readOnly={isWritable ? undefined : reason}
-      toForm={(item): Values => ({
+      toForm={(item): ProfileValues => ({
         tenant_id: item ? (item.tenant_id ?? "") : (identity?.tenant_id ?? ""),
         name: item?.name ?? "",
-        rules: (item?.rules ?? [{ type: "EMAIL" as const, action: "redact" as const }]).map(toRuleValues),
+        rules: (item?.rules ?? []).map((rule, at) => ({ ...toRuleValues(rule), key: String(at) })),
         uninspectable: item?.uninspectable ?? "allow",
         for_everybody: item?.for_everybody ?? false,
       })}
@@ -165,17 +156,13 @@ function ProfileForm({ profile }: { profile?: Profile }) {
       }}
       onRemoved={() => void navigate({ to: paths.profiles as never })}
     >
-      {({ control, formState }) => (
+      {(form) => (
         <>
-          {isPlatform && !profile && <OwnerField control={control} name="tenant_id" />}
-          <TextField control={control} name="name" label={common.name} autoFocus={!profile} />
-          <Rules
-            control={control}
-            error={formState.errors.rules?.root?.message ?? formState.errors.rules?.message}
-            disabled={!isWritable}
-          />
+          {isPlatform && !profile && <OwnerField control={form.control} name="tenant_id" />}
+          <TextField control={form.control} name="name" label={common.name} autoFocus={!profile} />
+          <Rules form={form} disabled={!isWritable} />
           <SelectField
-            control={control}
+            control={form.control}
             name="uninspectable"
             label={words.uninspectable}
             help={words.uninspectableHelp}
@@ -183,7 +170,7 @@ function ProfileForm({ profile }: { profile?: Profile }) {
           />
           {isPlatform && !profile?.tenant_id && (
             <CheckboxField
-              control={control}
+              control={form.control}
               name="for_everybody"
               label={words.forEverybody}
               help={words.forEverybodyHelp}
@@ -192,94 +179,5 @@ function ProfileForm({ profile }: { profile?: Profile }) {
         </>
       )}
     </ResourceForm>
-  );
-}
-
-function Rules({ control, error, disabled }: { control: Control<Values>; error?: string; disabled: boolean }) {
-  const { fields, append, remove } = useFieldArray({ control, name: "rules" });
-  return (
-    <fieldset>
-      <legend className="text-sm font-medium">{words.rules}</legend>
-      <p className="mb-3 text-sm text-ink-soft">{words.rulesHelp}</p>
-      <ol className="grid gap-3">
-        {fields.map((field, at) => (
-          <li
-            key={field.id}
-            className="grid grid-cols-1 items-end gap-3 rounded-md border border-line p-3 sm:grid-cols-[repeat(3,minmax(0,1fr))_auto]"
-          >
-            <SelectField
-              control={control}
-              name={`rules.${at}.type`}
-              label={words.finding}
-              options={findings.map((value) => ({ value, label: words.findings[value] }))}
-            />
-            <SelectField
-              control={control}
-              name={`rules.${at}.action`}
-              label={words.action}
-              options={actions.map((value) => ({ value, label: words.actions[value] }))}
-            />
-            <SelectField
-              control={control}
-              name={`rules.${at}.direction`}
-              label={words.direction}
-              options={directions.map((value) => ({ value, label: words.directions[value] }))}
-            />
-            {!disabled && (
-              <IconButton label={`${words.remove} ${words.rule(at + 1)}`} onPress={() => remove(at)}>
-                <Trash2 aria-hidden className="size-4" />
-              </IconButton>
-            )}
-            <More control={control} at={at} />
-          </li>
-        ))}
-      </ol>
-      {error && <p className="mt-1 text-sm text-bad">{error}</p>}
-      {!disabled && (
-        <Button className="mt-3" icon={<Plus aria-hidden className="size-4" />} onPress={() => append(NEW_RULE)}>
-          {words.add}
-        </Button>
-      )}
-    </fieldset>
-  );
-}
-
-/** Whether a rule acts, how sure a finding must be, and what stands in the place of what is redacted. */
-function More({ control, at }: { control: Control<Values>; at: number }) {
-  const [action, form] = useWatch({ control, name: [`rules.${at}.action`, `rules.${at}.form`] });
-  return (
-    <div className="grid gap-3 sm:col-span-full sm:grid-cols-3">
-      <SelectField
-        control={control}
-        name={`rules.${at}.mode`}
-        label={words.mode}
-        options={modes.map((value) => ({ value, label: words.modes[value] }))}
-      />
-      <TextField
-        control={control}
-        name={`rules.${at}.threshold`}
-        label={words.threshold}
-        help={words.thresholdHelp}
-        inputMode="decimal"
-        optional
-      />
-      {action === "redact" && (
-        <SelectField
-          control={control}
-          name={`rules.${at}.form`}
-          label={words.form}
-          options={forms.map((value) => ({ value, label: words.forms[value] }))}
-        />
-      )}
-      {action === "redact" && form === "mask" && (
-        <TextField
-          control={control}
-          name={`rules.${at}.keep_last`}
-          label={words.keepLast}
-          help={words.keepLastHelp}
-          inputMode="numeric"
-        />
-      )}
-    </div>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { NEW_RULE, ruleSchema, toRule, toRuleValues } from "./rules";
+import { inWords, lookedFor, NEW_RULE, ruleSchema, toRule, toRuleValues } from "./rules";
 
 it("gives back the rules that it was given", () => {
   for (const rule of [
@@ -15,4 +15,14 @@ it("takes scores from 0 to 1, and none", () => {
   const holds = (threshold: string) => ruleSchema.safeParse({ ...NEW_RULE, threshold }).success;
   expect(["", "0", "0.75", "1", ".5"].map(holds)).toEqual([true, true, true, true, true]);
   expect(["1.1", "-1", "a", "75"].map(holds)).toEqual([false, false, false, false]);
+});
+
+it("says in words what a rule does", () => {
+  expect(lookedFor(NEW_RULE)).toBe("Card numbers");
+  expect(inWords(NEW_RULE)).toBe("Prompts and answers");
+  const stars = { ...NEW_RULE, action: "redact", form: "mask", keep_last: "2", threshold: " .5" } as const;
+  expect(inWords(stars)).toBe("Prompts and answers · In its place: Stars, but for the last 2 · From score .5");
+  expect(inWords({ ...stars, keep_last: "0", threshold: "", mode: "shadow", direction: "output" })).toBe(
+    "Answers · In its place: Stars · Shadow: only tells",
+  );
 });

@@ -22,6 +22,8 @@ export const ruleSchema = z.object({
   threshold: z.string().refine((text) => text.trim() === "" || isFraction(text), words.thresholdWrong),
 });
 export type RuleValues = z.infer<typeof ruleSchema>;
+/** `key` names it for as long as the form lives. */
+export type ListedRule = RuleValues & { key: string };
 
 export const NEW_RULE: RuleValues = {
   type: "CREDIT_CARD",
@@ -56,4 +58,22 @@ export function toRule({ type, action, direction, mode, form, keep_last, thresho
     ...(action === "redact" && form !== "type" ? { form: redacted } : {}),
     ...(threshold.trim() ? { threshold: Number(threshold) } : {}),
   };
+}
+
+/** What a rule looks for, in a word. */
+export function lookedFor({ type }: RuleValues): string {
+  return words.findings[type];
+}
+
+/** The rest of a rule, but for what it does. */
+export function inWords({ action, direction, mode, form, keep_last, threshold }: RuleValues): string {
+  const place = form === "mask" ? words.maskedTo(Number(keep_last)) : words.forms[form];
+  return [
+    words.directions[direction],
+    action === "redact" ? `${words.form}: ${place}` : undefined,
+    threshold.trim() ? `${words.threshold} ${threshold.trim()}` : undefined,
+    mode === "shadow" ? words.modes.shadow : undefined,
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }

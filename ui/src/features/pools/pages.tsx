@@ -8,6 +8,7 @@ import { LinkButton } from "../../design/Button";
 import { DataTable } from "../../design/DataTable";
 import { TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
+import { firstMessage } from "../../design/fieldErrors";
 import { useFilters } from "../../design/filters";
 import { shortDateTime } from "../../design/format";
 import { AppLink } from "../../design/Link";
@@ -212,11 +213,4 @@ function MembersField({ form, disabled }: { form: UseFormReturn<Values>; disable
       )}
     </div>
   );
-}
-
-/** What the API says is wrong with a member, wherever in it. */
-function firstMessage(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  if ("message" in error && typeof error.message === "string") return error.message;
-  return Object.values(error).map(firstMessage).find(Boolean);
 }
