@@ -26,6 +26,38 @@ pub struct Rule {
     /// What stands in the place of a finding that is redacted. Default `{"kind": "type"}`.
     #[schema(required = false)]
     form: RedactForm,
+    /// What is looked for by a rule of type `CUSTOM`; others have none.
+    #[schema(required = false)]
+    custom: CustomRule,
+}
+
+/// What an administrator looks for.
+#[derive(ToSchema)]
+pub struct CustomRule {
+    /// For people: 1 to 100 characters.
+    name: String,
+    /// What the entries are.
+    kind: CustomKind,
+    /// Words or hosts of at most 100 characters, or patterns of at most 1,000. A profile has at most 50,000 of them, 20 patterns, of 1 MiB.
+    entries: Vec<String>,
+    /// Whether capital letters and small ones are told apart. Default false.
+    #[schema(required = false)]
+    case_sensitive: bool,
+    /// Of keywords: whether they are found within longer words too. They need three letters then. Default false.
+    #[schema(required = false)]
+    parts_of_words: bool,
+}
+
+/// What the entries of a custom rule are.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum CustomKind {
+    /// Words and phrases; a blank stands for up to four, letters of other scripts for the Latin ones that they look like.
+    Keywords,
+    /// Names of hosts, each with all beneath it.
+    Hosts,
+    /// Regular expressions that match at most 128 bytes, without `*`, `+`, `{n,}`, `^` and `$`, and with classes of ASCII.
+    Patterns,
 }
 
 /// Whether a rule acts.
@@ -53,6 +85,8 @@ pub enum RedactForm {
     },
     /// Its digits become `0` and its letters `X` or `x`. What stands between them stays, so that whoever reads on finds the same form.
     Format,
+    /// What it is, with a part of a digest under the tenant's key of the week: `[CREDIT_CARD_85febeb09532]`. The same thing has the same.
+    Hash,
 }
 
 /// What is looked for, and what happens when it is found.
@@ -87,11 +121,13 @@ impl ToSchema for FindingType {}
 
 impl PartialSchema for FindingType {
     fn schema() -> RefOr<Schema> {
-        let types = weir_config::FindingType::ALL;
-        let lines = types.map(|finding| format!("- `{}`: {}", finding.name(), finding.description()));
+        let types: Vec<_> =
+            weir_config::FindingType::ALL.into_iter().chain([weir_config::FindingType::Custom]).collect();
+        let lines: Vec<_> =
+            types.iter().map(|finding| format!("- `{}`: {}", finding.name(), finding.description())).collect();
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some(types.map(weir_config::FindingType::name)))
+            .enum_values(Some(types.into_iter().map(weir_config::FindingType::name).collect::<Vec<_>>()))
             .description(Some(format!("What can be found.\n\n{}", lines.join("\n"))))
             .into()
     }

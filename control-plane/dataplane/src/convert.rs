@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
+use weir_config::CustomRule;
 use weir_core::finding_key::FindingKey;
 use weir_core::gateway::{
     Catalog, CredentialStatus, KnownCatalog, Limit, LimitAction, LimitCounter, LimitedModels, Period, Principal,
@@ -136,12 +137,34 @@ fn guardrail_profile(profile: PrincipalProfile) -> wire::GuardrailProfile {
         mode: if rule.mode.is_enforce() { String::new() } else { rule.mode.name().into() },
         form: if rule.form.is_type() { String::new() } else { rule.form.name().into() },
         keep_last: rule.form.keep_last().into(),
+        custom: rule.custom.map(custom_rule),
     });
     wire::GuardrailProfile {
         id: id.to_string(),
         name: profile.name,
         rules: rules.collect(),
         uninspectable: profile.uninspectable.name().into(),
+    }
+}
+
+fn custom_rule(rule: CustomRule) -> wire::CustomRule {
+    wire::CustomRule {
+        kind: rule.kind.name().into(),
+        case_sensitive: rule.case_sensitive,
+        parts_of_words: rule.parts_of_words,
+        entries_sha256: rule.entries.digest().to_vec(),
+        entries: rule.entries.list().to_vec(),
+        name: rule.name,
+    }
+}
+
+/// Leaves out the entries that the caller has.
+pub(crate) fn leave_out_known(response: &mut wire::ResolveCredentialResponse, known: &[Vec<u8>]) {
+    let profiles = response.principal.iter_mut().flat_map(|principal| &mut principal.guardrail_profile);
+    for rule in profiles.flat_map(|profile| &mut profile.rules).flat_map(|rule| &mut rule.custom) {
+        if known.contains(&rule.entries_sha256) {
+            rule.entries.clear();
+        }
     }
 }
 
@@ -316,6 +339,30 @@ fn source(source: wire::UsageSource) -> UsageSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_that_the_caller_has_are_left_out() {
+        let rule = |name: &str| weir_config::CustomRule {
+            name: name.into(),
+            kind: weir_config::CustomKind::Keywords,
+            entries: weir_config::Entries::new(vec![name.into()]),
+            case_sensitive: false,
+            parts_of_words: true,
+        };
+        let told = [rule("a"), rule("b")]
+            .map(|rule| wire::GuardrailRule { custom: Some(custom_rule(rule)), ..wire::GuardrailRule::default() });
+        let profile = wire::GuardrailProfile { rules: told.into(), ..wire::GuardrailProfile::default() };
+        let principal = wire::Principal { guardrail_profile: Some(profile), ..wire::Principal::default() };
+        let mut response = wire::ResolveCredentialResponse {
+            principal: Some(principal),
+            ..wire::ResolveCredentialResponse::default()
+        };
+        leave_out_known(&mut response, &[rule("a").entries.digest().to_vec()]);
+        let rules = response.principal.unwrap().guardrail_profile.unwrap().rules;
+        let custom = rules.into_iter().map(|rule| rule.custom.unwrap());
+        let entries: Vec<_> = custom.map(|rule| (rule.kind, rule.entries_sha256.len(), rule.entries)).collect();
+        assert_eq!(entries, [("keywords".into(), 32, vec![]), ("keywords".into(), 32, vec!["b".to_owned()])]);
+    }
 
     #[test]
     fn a_module_that_does_not_keep_ways_in_of_models_is_not_told_of_such_a_model() {

@@ -152,6 +152,7 @@ impl DataPlane for Service {
             ways_in_of_models: request.keeps_ways_in_of_models,
         };
         let refused = Refused { requests: request.refused_since, models: request.refused_models.clone() };
+        let known_entries = request.known_entries_sha256.clone();
         let shown = Shown::of(request)?;
         let turn = self.lookups.acquire().await;
         let resolved = match shown {
@@ -167,7 +168,9 @@ impl DataPlane for Service {
         };
         drop(turn);
         let resolved = resolved.map_err(|error| failed("resolve_credential", error))?;
-        Ok(Response::new(convert::resolved(resolved, keeps)))
+        let mut response = convert::resolved(resolved, keeps);
+        convert::leave_out_known(&mut response, &known_entries);
+        Ok(Response::new(response))
     }
 
     async fn acquire_quota(

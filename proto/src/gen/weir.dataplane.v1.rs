@@ -37,6 +37,9 @@ pub struct ResolveCredentialRequest {
     /// The caller keeps CatalogModel.refused_ways_in and required_ways_in. Others are not told of a model that has any.
     #[prost(bool, tag = "22")]
     pub keeps_ways_in_of_models: bool,
+    /// SHA-256 of lists of entries that the caller has, for the control plane to leave them out (CustomRule).
+    #[prost(bytes = "vec", repeated, tag = "30")]
+    pub known_entries_sha256: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadOwnRequest {
@@ -249,12 +252,34 @@ pub struct GuardrailRule {
     /// "enforce" or "shadow": it acts, or only tells what it would have done. Empty: "enforce". Older filters enforce all.
     #[prost(string, tag = "5")]
     pub mode: ::prost::alloc::string::String,
-    /// What stands in the place of a finding that is redacted: "type", "mask" or "format". Empty: "type".
+    /// What stands in the place of a finding that is redacted: "type", "mask", "format" or "hash". Empty: "type".
     #[prost(string, tag = "6")]
     pub form: ::prost::alloc::string::String,
     /// Of a mask: how many characters stay at the end.
     #[prost(uint32, tag = "7")]
     pub keep_last: u32,
+    /// Set if and only if the type is "CUSTOM".
+    #[prost(message, optional, tag = "8")]
+    pub custom: ::core::option::Option<CustomRule>,
+}
+/// What an administrator looks for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CustomRule {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// "keywords", "hosts" or "patterns".
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub case_sensitive: bool,
+    #[prost(bool, tag = "4")]
+    pub parts_of_words: bool,
+    /// Over each entry's length (64 bits, little-endian) and bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub entries_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Empty if the caller said that it has them.
+    #[prost(string, repeated, tag = "6")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AllowedModels {

@@ -50,7 +50,7 @@ fn auth_config() -> AuthConfig {
 }
 
 fn check_credential(message: &[u8]) {
-    let answer = Answer::decode(message);
+    let answer = Answer::decode(message, &[]);
     if let Ok(Answer::Active { principal, .. }) = &answer {
         let response = ResolveCredentialResponse::decode(message).expect("it was decoded");
         assert_eq!(response.status(), Status::Active);

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use weir_config::{Action, FindingType, GuardrailProfile, GuardrailRule, RuleDirection};
+use weir_config::{
+    Action, CustomKind, CustomRule, Entries, FindingType, GuardrailProfile, GuardrailRule, RuleDirection,
+};
 use weir_guardrails::stream::{MOST_HELD, TextStream};
 use weir_guardrails::{Direction, Finding, Profile};
 
@@ -83,11 +85,30 @@ fn profile(card: Action, email: Action, others: Action) -> Profile {
             let rule = |finding| GuardrailRule::new(finding, others, RuleDirection::Both);
             let is_other = |finding: &FindingType| !matches!(finding, FindingType::CreditCard | FindingType::Email);
             profile.rules.extend(FindingType::ALL.into_iter().filter(is_other).map(rule));
+            profile
+                .rules
+                .extend(custom().map(|custom| GuardrailRule { custom: Some(custom), ..rule(FindingType::Custom) }));
             let profile = Profile::compile(&profile).expect("a profile with rules is good");
             ready.push((actions, profile.clone()));
             profile
         })
     })
+}
+
+/// What an administrator looks for, of each kind.
+fn custom() -> [CustomRule; 3] {
+    let rule = |kind: CustomKind, entries: &[&str]| CustomRule {
+        name: kind.name().into(),
+        kind,
+        entries: Entries::new(entries.iter().map(|entry| (*entry).to_owned()).collect()),
+        case_sensitive: false,
+        parts_of_words: false,
+    };
+    [
+        rule(CustomKind::Keywords, &["x", "a b", "ß", "acme corp"]),
+        rule(CustomKind::Hosts, &["b.io"]),
+        rule(CustomKind::Patterns, &[r"\b[0-9]{2}-[a-z]{1,3}", "aa?"]),
+    ]
 }
 
 /// The same, as an administrator writes it.

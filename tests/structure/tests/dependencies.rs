@@ -43,9 +43,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-proto", &[]),
     // Control plane: core knows nobody, xDS knows no database, all meet in the runtime.
     ("weir-core", &["weir-config", "weir-llm"]),
-    ("weir-store", &["weir-config", "weir-core", "weir-llm"]),
+    ("weir-store", &["weir-config", "weir-core", "weir-guardrails", "weir-llm"]),
     ("weir-api", &["weir-config", "weir-core", "weir-guardrails", "weir-store"]),
-    ("weir-dataplane", &["weir-core", "weir-proto", "weir-store"]),
+    ("weir-dataplane", &["weir-config", "weir-core", "weir-proto", "weir-store"]),
     ("weir-xds", &["weir-config", "weir-core", "weir-llm"]),
     (
         "weir-runtime",

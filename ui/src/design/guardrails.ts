@@ -34,7 +34,7 @@ export const findings = [
   "ADDRESS",
 ] as const satisfies readonly Schemas["FindingType"][];
 
-export const findingGroups = ["people", "money", "numbers", "machines"] as const;
+export const findingGroups = ["people", "money", "numbers", "machines", "own"] as const;
 
 /** Where somebody who chooses looks for it. */
 export const findingGroup: Record<Schemas["FindingType"], (typeof findingGroups)[number]> = {
@@ -67,6 +67,7 @@ export const findingGroup: Record<Schemas["FindingType"], (typeof findingGroups)
   GPS_COORDINATES: "machines",
   PERSON: "people",
   ADDRESS: "people",
+  CUSTOM: "own",
 };
 export const actions = ["allow", "flag", "redact", "block"] as const satisfies readonly Schemas["Action"][];
 export const directions = ["both", "input", "output"] as const satisfies readonly Schemas["Direction"][];

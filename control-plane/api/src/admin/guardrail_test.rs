@@ -94,8 +94,8 @@ struct Outcome {
 /// Something that was found.
 #[derive(Serialize, ToSchema)]
 struct TrialFinding {
-    /// Who found it.
-    detector: &'static str,
+    /// Who found it; of a custom rule its name.
+    detector: String,
     /// What it is.
     #[serde(rename = "type")]
     #[schema(value_type = FindingType)]
@@ -166,13 +166,13 @@ fn attempt(profile: &GuardrailProfile, direction: TrialDirection, text: &str) ->
     let started = Instant::now();
     let verdict = profile.apply(direction, text);
     let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let findings = in_characters(&verdict.findings, text);
+    let findings = in_characters(&profile, &verdict.findings, text);
     let scores = learned_scores(text).map(|(finding, score)| (finding.name(), score)).into();
     Ok(Outcome { action: verdict.action, findings, text: verdict.text.into_owned(), scores, took_us })
 }
 
 /// The findings with their places in Unicode characters. The text is walked through once, however many there are.
-fn in_characters(findings: &[Finding], text: &str) -> Vec<TrialFinding> {
+fn in_characters(profile: &Profile, findings: &[Finding], text: &str) -> Vec<TrialFinding> {
     let mut bytes: Vec<usize> = findings.iter().flat_map(|finding| [finding.start, finding.end]).collect();
     bytes.sort_unstable();
     bytes.dedup();
@@ -187,7 +187,7 @@ fn in_characters(findings: &[Finding], text: &str) -> Vec<TrialFinding> {
         .collect();
     let character = |byte| bytes.binary_search(&byte).ok().and_then(|index| characters.get(index)).copied();
     let place = |finding: &Finding| TrialFinding {
-        detector: finding.detector,
+        detector: profile.detector_of(finding).to_owned(),
         finding: finding.finding,
         start: character(finding.start).unwrap_or_default(),
         end: character(finding.end).unwrap_or_default(),
@@ -212,11 +212,13 @@ mod tests {
             start,
             end,
             score: 1.0,
+            rule: None,
             digest: None,
             action: RuleAction::Flag,
             would: None,
             form: weir_config::RedactForm::Type,
         };
+        let profile = Profile::compile(&GuardrailProfile::new("all", weir_guardrails::all_rules())).unwrap();
         // Overlapping, and in no order.
         let findings = [
             finding(find("c@"), text.len()),
@@ -224,7 +226,8 @@ mod tests {
             finding(find("b."), find("c@")),
             finding(0, text.len()),
         ];
-        let places: Vec<_> = in_characters(&findings, text).iter().map(|found| (found.start, found.end)).collect();
+        let places: Vec<_> =
+            in_characters(&profile, &findings, text).iter().map(|found| (found.start, found.end)).collect();
         assert_eq!(places, [(16, 27), (2, 13), (4, 16), (0, 27)]);
     }
 }

@@ -105,6 +105,51 @@ async fn what_a_rule_cannot_say_is_refused_with_its_field() {
 }
 
 #[tokio::test]
+async fn what_administrators_look_for_is_found_and_reaches_the_filters() {
+    let app = app().await;
+    let platform = app.platform().await;
+    let custom = |kind: &str, entries: serde_json::Value| {
+        let custom = json!({"name": format!("our {kind}"), "kind": kind, "entries": entries});
+        json!({"type": "CUSTOM", "action": "redact", "direction": "both", "custom": custom})
+    };
+    let many: Vec<_> = (0..20_000).map(|number| format!("competitor {number}")).collect();
+    let rules = json!([
+        custom("keywords", json!(many)),
+        custom("hosts", json!(["evil.example"])),
+        custom("patterns", json!([r"\bEMP-\d{4}\b"])),
+    ]);
+    let made = platform.post("guardrails/profiles", json!({"name": "own", "rules": rules})).await.expect(201).json;
+    assert_eq!(made["rules"], rules);
+    let text = "Competitor 19999 at https://evil.example by EMP-1234";
+    let trial = json!({"text": text, "profile": "own", "direction": "input"});
+    let outcome = platform.post("guardrails/test", trial).await.expect(200).json;
+    assert_eq!(outcome["text"], "[CUSTOM] at https://[CUSTOM] by [CUSTOM]");
+    let told: Vec<_> = outcome["findings"].as_array().unwrap().iter().map(|it| it["detector"].clone()).collect();
+    assert_eq!(told, ["our keywords", "our hosts", "our patterns"]);
+
+    let f = furnish(&platform, "f").await;
+    let guarded = json!({"guardrail_profile_id": id(&made)});
+    platform.patch(&format!("tenants/{}", id(&f.tenant)), &f.tenant["revision"], guarded).await.expect(200);
+    let gateway = app.gateway(None).await;
+    let digest = weir_core::secret::sha256(f.api_key["key"].as_str().unwrap());
+    let resolved = app.store.resolve_credential(&gateway, &digest, None, &weir_config::FindingType::ALL).await.unwrap();
+    let held = resolved.principal.unwrap().guardrail_profile.unwrap().profile.rules;
+    assert!(held.iter().any(|rule| rule.custom.as_ref().is_some_and(|it| it.entries.list().len() == 20_000)));
+
+    for (entries, field, reason) in [
+        (json!(["ok", "a(b"]), "rules.0.custom.entries.1", "unclosed group, at character 2"),
+        (json!(["x*"]), "rules.0.custom.entries.0", "at character 2"),
+        (json!(["[a-z]{1,200}"]), "rules.0.custom.entries.0", "may match at most 128 bytes"),
+    ] {
+        let profile = json!({"name": "refused", "rules": [custom("patterns", entries)]});
+        let problem = platform.post("guardrails/profiles", profile).await.problem(422, "invalid_fields");
+        let error = &problem.json["errors"][0];
+        assert_eq!(error["field"], field);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn scores_of_what_is_learnt_are_told_whatever_the_profile_looks_for() {
     let app = app().await;
     let platform = app.platform().await;

@@ -25,6 +25,17 @@ fn with_everybody(profile: &Settings, for_everybody: bool) -> Object {
     spec
 }
 
+/// Whether the filters can look for what administrators wrote: the very code that does says so.
+fn check_searches(profile: &Settings) -> Result<(), Vec<FieldError>> {
+    let custom = profile.rules.iter().enumerate().filter_map(|(index, rule)| Some((index, rule.custom.as_ref()?)));
+    let refused = custom.filter_map(|(index, rule)| {
+        let error = weir_guardrails::check_custom(rule).err()?;
+        Some(FieldError::new(format!("rules.{index}.custom.{}", error.field), error.reason))
+    });
+    let refused: Vec<_> = refused.collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused) }
+}
+
 pub(super) struct GuardrailProfile;
 
 impl Kind for GuardrailProfile {
@@ -68,6 +79,7 @@ impl Kind for GuardrailProfile {
         };
         let profile: Settings = read(spec.into())?;
         check_profile(&profile)?;
+        check_searches(&profile)?;
         if for_everybody && checking.tenant_id.is_some() {
             return Err(vec![FieldError::new(FOR_EVERYBODY, "must be false: only the platform's hold for everybody")]);
         }

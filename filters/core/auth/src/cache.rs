@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 
-use weir_config::AuthConfig;
+use weir_config::{AuthConfig, Entries};
 use weir_exchange::{Catalog, Principal};
 use weir_host::Micros;
 
 use crate::bounded::Bounded;
+use crate::entries::KnownEntries;
 use crate::{Answer, Denial, Digest};
 
 /// After a look-up that failed, stale principals are used for so long without asking again, so that a control plane that
@@ -77,6 +78,8 @@ pub struct Ticket {
     refused: u64,
     /// Models that were asked for meanwhile.
     models: Vec<String>,
+    /// Lists of entries that the VM has. Kept here, as the catalog is.
+    entries: Vec<Entries>,
 }
 
 /// Who stands up for what a client has shown. Each kind has its budget of look-ups, so that who can make up one does not use up what another
@@ -100,6 +103,11 @@ struct NamedCatalog {
 }
 
 impl Ticket {
+    /// Lists of entries that are known, for the control plane to leave them out.
+    pub fn known_entries(&self) -> &[Entries] {
+        &self.entries
+    }
+
     /// Requests that were refused without asking, since the control plane was last asked.
     pub fn refused_since(&self) -> u64 {
         self.refused
@@ -131,6 +139,7 @@ struct State {
     others_ended: u64,
     /// Counted up when everything that is known becomes doubtful.
     era: u64,
+    entries: KnownEntries,
     away_until: Micros,
     watched: bool,
     /// By issuer, as long as there are not too many.
@@ -292,6 +301,7 @@ impl PrincipalCache {
                         state.budget(vouched, now).give_back();
                     }
                     state.were_good.insert(digest, (), config.principal_capacity);
+                    state.entries.add(&principal);
                     if state.has_ended_since(&principal.key_id, ticket.generation) {
                         return Known::Outdated(state.ticket(&digest));
                     }
@@ -418,7 +428,8 @@ impl State {
         let denied = self.denied.get(digest);
         let refused = denied.map_or(0, |denied| denied.refused);
         let models = denied.map(|denied| denied.models.iter().cloned().collect()).unwrap_or_default();
-        Ticket { generation: self.generation, catalog: self.catalog_of(digest), budget: None, refused, models }
+        let (catalog, entries) = (self.catalog_of(digest), self.entries.all());
+        Ticket { generation: self.generation, catalog, budget: None, refused, models, entries }
     }
 
     fn has_ended_since(&self, key_id: &str, generation: u64) -> bool {

@@ -209,7 +209,8 @@ impl StreamFilter for AuthStream {
             return self.go_on_if_admitted();
         };
         let answer = match answer {
-            Ok(bytes) => Answer::decode(bytes).map_err(|error| (error.to_string(), error.may_use_stale())),
+            Ok(bytes) => Answer::decode(bytes, lookup.ticket.known_entries())
+                .map_err(|error| (error.to_string(), error.may_use_stale())),
             Err(error) => Err((error.to_string(), !matches!(error.status, PERMISSION_DENIED | UNAUTHENTICATED))),
         };
         match answer {
@@ -396,12 +397,13 @@ impl AuthStream {
         let request = ResolveCredentialRequest {
             known_catalog_tenant_id: known_catalog_tenant_id.to_owned(),
             known_catalog_revision,
-            finding_types: FindingType::ALL.map(|finding| finding.name().to_owned()).into(),
+            finding_types: FindingType::names().map(str::to_owned).collect(),
             keeps_restrictions: true,
             keeps_limits: true,
             keeps_ways_in: true,
             keeps_ways_in_of_models: true,
             refused_since: ticket.refused_since(),
+            known_entries_sha256: ticket.known_entries().iter().map(|entries| entries.digest().to_vec()).collect(),
             refused_models: ticket.refused_models().to_vec(),
             ..Default::default()
         };

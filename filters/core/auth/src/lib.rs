@@ -19,6 +19,7 @@
 mod bounded;
 mod cache;
 mod credential;
+mod entries;
 mod filter;
 mod peer;
 mod resolve;

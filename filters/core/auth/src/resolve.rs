@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use prost::Message;
 use weir_config::{
-    Action, Cidr, FindingType, GuardrailProfile, GuardrailRule, Limit, LimitAction, LimitedModels, Period, RedactForm,
-    RuleDirection, RuleMode, Threshold, Uninspectable, Unit, Window,
+    Action, Check, Cidr, CustomKind, CustomRule, Entries, FindingType, GuardrailProfile, GuardrailRule, Limit,
+    LimitAction, LimitedModels, Period, RedactForm, RuleDirection, RuleMode, Threshold, Uninspectable, Unit, Window,
 };
 use weir_exchange::{Catalog, CatalogModel, DearestPrices, FindingKey, NamedProfile, Principal, WayIn};
 use weir_llm::OutputBounds;
@@ -127,8 +127,8 @@ impl MalformedAnswer {
 }
 
 impl Answer {
-    /// Reads a `ResolveCredentialResponse`.
-    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedAnswer> {
+    /// Reads a `ResolveCredentialResponse`; lists of entries that are known are left out there.
+    pub fn decode(bytes: &[u8], known: &[Entries]) -> Result<Self, MalformedAnswer> {
         let response = ResolveCredentialResponse::decode(bytes)?;
         match response.status() {
             Status::Unspecified => Err(MalformedAnswer::Status(response.status)),
@@ -149,7 +149,7 @@ impl Answer {
                 }
                 let catalog_revision = catalog.revision;
                 Ok(Self::Active {
-                    principal: Rc::new(read_principal(principal, response.revision)?),
+                    principal: Rc::new(read_principal(principal, response.revision, known)?),
                     catalog: if catalog.unchanged { None } else { Some(read_catalog(catalog)?) },
                     catalog_revision,
                     revision: response.revision,
@@ -159,9 +159,13 @@ impl Answer {
     }
 }
 
-fn read_principal(principal: dataplane::Principal, revision: u64) -> Result<Principal, MalformedAnswer> {
+fn read_principal(
+    principal: dataplane::Principal,
+    revision: u64,
+    known: &[Entries],
+) -> Result<Principal, MalformedAnswer> {
     let expires_at = u64::try_from(principal.expires_at_unix_ms).ok().filter(|expires_at| *expires_at > 0);
-    let guardrail_profile = read_profile(principal.guardrail_profile_id, principal.guardrail_profile)?;
+    let guardrail_profile = read_profile(principal.guardrail_profile_id, principal.guardrail_profile, known)?;
     Ok(Principal {
         tenant_id: principal.tenant_id,
         key_id: principal.key_id,
@@ -239,13 +243,14 @@ fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
 fn read_profile(
     id: String,
     profile: Option<dataplane::GuardrailProfile>,
+    known: &[Entries],
 ) -> Result<Option<NamedProfile>, MalformedAnswer> {
     let profile = match profile {
         None if id.is_empty() => return Ok(None),
         Some(profile) if profile.id == id && !id.is_empty() && !profile.rules.is_empty() => profile,
         _ => return Err(MalformedAnswer::ProfileMissing(id)),
     };
-    let rules = profile.rules.into_iter().map(|rule| read_rule(&id, rule)).collect::<Result<_, _>>()?;
+    let rules = profile.rules.into_iter().map(|rule| read_rule(&id, rule, known)).collect::<Result<_, _>>()?;
     let uninspectable = match profile.uninspectable {
         // An older control plane knows of no such choice.
         word if word.is_empty() => Uninspectable::default(),
@@ -255,17 +260,24 @@ fn read_profile(
             value: word,
         })?,
     };
-    Ok(Some(NamedProfile {
-        id,
-        profile: GuardrailProfile { uninspectable, ..GuardrailProfile::new(profile.name, rules) },
-    }))
+    let profile = GuardrailProfile { uninspectable, ..GuardrailProfile::new(profile.name, rules) };
+    profile.check_merged().map_err(|error| MalformedAnswer::RuleUnknown {
+        profile: id.clone(),
+        field: "custom.entries",
+        value: error.reason,
+    })?;
+    Ok(Some(NamedProfile { id, profile }))
 }
 
-fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailRule, MalformedAnswer> {
+fn read_rule(
+    profile: &str,
+    rule: dataplane::GuardrailRule,
+    known: &[Entries],
+) -> Result<GuardrailRule, MalformedAnswer> {
     let unknown = |field, value| MalformedAnswer::RuleUnknown { profile: profile.into(), field, value };
     let word = |value: String, otherwise: &str| if value.is_empty() { otherwise.into() } else { value };
     let (mode, form) = (word(rule.mode, "enforce"), word(rule.form, "type"));
-    Ok(GuardrailRule {
+    let rule = GuardrailRule {
         finding: FindingType::of_name(&rule.r#type).ok_or_else(|| unknown("type", rule.r#type))?,
         action: Action::of_name(&rule.action).ok_or_else(|| unknown("action", rule.action))?,
         direction: RuleDirection::of_name(&rule.direction).ok_or_else(|| unknown("direction", rule.direction))?,
@@ -273,11 +285,31 @@ fn read_rule(profile: &str, rule: dataplane::GuardrailRule) -> Result<GuardrailR
             .ok_or_else(|| unknown("threshold", rule.threshold_hundredths.to_string()))?,
         mode: RuleMode::of_name(&mode).ok_or_else(|| unknown("mode", mode))?,
         form: RedactForm::of_name(&form, rule.keep_last).ok_or_else(|| unknown("form", form))?,
-    })
+        custom: rule.custom.map(|custom| read_custom(profile, custom, known)).transpose()?,
+    };
+    // A rule of this type without what it looks for is a later version's.
+    rule.check().map_err(|error| unknown("custom", error.to_string()))?;
+    Ok(rule)
 }
 
 fn read_ways(names: Vec<String>) -> Result<Vec<WayIn>, MalformedAnswer> {
     names.into_iter().map(|way| WayIn::of_name(&way).ok_or(MalformedAnswer::WayUnknown(way))).collect()
+}
+
+fn read_custom(profile: &str, custom: dataplane::CustomRule, known: &[Entries]) -> Result<CustomRule, MalformedAnswer> {
+    let unknown = |field, value| MalformedAnswer::RuleUnknown { profile: profile.into(), field, value };
+    let known = known.iter().find(|entries| entries.digest().as_slice() == custom.entries_sha256).cloned();
+    let entries = known.unwrap_or_else(|| Entries::new(custom.entries));
+    if entries.digest().as_slice() != custom.entries_sha256 {
+        return Err(unknown("custom.entries", custom.name));
+    }
+    Ok(CustomRule {
+        kind: CustomKind::of_name(&custom.kind).ok_or_else(|| unknown("custom.kind", custom.kind))?,
+        name: custom.name,
+        entries,
+        case_sensitive: custom.case_sensitive,
+        parts_of_words: custom.parts_of_words,
+    })
 }
 
 fn read_catalog(catalog: dataplane::Catalog) -> Result<Catalog, MalformedAnswer> {

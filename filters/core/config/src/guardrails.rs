@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, ConfigError, FailMode, RedactForm, RuleMode, Threshold};
+use crate::custom::check_together;
+use crate::{Check, ConfigError, CustomRule, FailMode, RedactForm, RuleMode, Threshold};
 
 /// Configuration of the plugin that reads the text. There is nothing to set: the profile comes with the principal, so that
 /// the two cannot disagree.
@@ -76,6 +77,11 @@ impl GuardrailProfile {
     pub fn new(name: impl Into<String>, rules: Vec<GuardrailRule>) -> Self {
         Self { name: name.into(), rules, uninspectable: Uninspectable::default(), judges: Vec::new() }
     }
+
+    /// Refuses lists and patterns that no callers' profiles may have where several hold together: twice those of one.
+    pub fn check_merged(&self) -> Result<(), ConfigError> {
+        check_together(self.rules.iter().filter_map(|rule| rule.custom.as_ref()), 2)
+    }
 }
 
 impl Check for GuardrailProfile {
@@ -86,6 +92,7 @@ impl Check for GuardrailProfile {
         if self.judges.len() > MOST_JUDGES {
             return Err(ConfigError::new("judges", format!("must name at most {MOST_JUDGES}")));
         }
+        check_together(self.rules.iter().filter_map(|rule| rule.custom.as_ref()), 1)?;
         for (index, rule) in self.rules.iter().enumerate() {
             rule.check().map_err(|error| ConfigError::new(format!("rules[{index}].{}", error.field), error.reason))?;
         }
@@ -169,13 +176,16 @@ pub struct GuardrailRule {
     /// What stands in the place of a finding that is redacted. Default: what it is.
     #[serde(default, skip_serializing_if = "RedactForm::is_type")]
     pub form: RedactForm,
+    /// What is looked for by a rule of type `CUSTOM`; others have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomRule>,
 }
 
 impl GuardrailRule {
     /// One with the defaults of all else.
     pub fn new(finding: FindingType, action: Action, direction: RuleDirection) -> Self {
         let (threshold, mode, form) = (Threshold::NONE, RuleMode::default(), RedactForm::default());
-        Self { finding, action, direction, threshold, mode, form }
+        Self { finding, action, direction, threshold, mode, form, custom: None }
     }
 
     /// Whether it says no more than type, action and direction.
@@ -194,7 +204,14 @@ impl Check for GuardrailRule {
         if self.form.keep_last() > RedactForm::MOST_KEPT {
             return Err(ConfigError::new("form.keep_last", format!("must be at most {}", RedactForm::MOST_KEPT)));
         }
-        Ok(())
+        match (&self.custom, self.finding == FindingType::Custom) {
+            (Some(custom), true) => {
+                custom.check().map_err(|error| ConfigError::new(format!("custom.{}", error.field), error.reason))
+            }
+            (None, false) => Ok(()),
+            (None, true) => Err(ConfigError::new("custom", "must say what is looked for")),
+            (Some(_), false) => Err(ConfigError::new("custom", "is for rules of type CUSTOM")),
+        }
     }
 }
 
@@ -205,16 +222,20 @@ macro_rules! finding_types {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum FindingType {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $type,)+
+            /// What an administrator looks for.
+            #[serde(rename = "CUSTOM")]
+            Custom,
         }
 
         impl FindingType {
-            /// All types that have a detector.
+            /// All types that have a built-in detector.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$type),+];
 
             /// The fixed name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$type => $name,)+
+                    Self::Custom => "CUSTOM",
                 }
             }
 
@@ -222,6 +243,7 @@ macro_rules! finding_types {
             pub fn placeholder(self) -> &'static str {
                 match self {
                     $(Self::$type => concat!("[", $name, "]"),)+
+                    Self::Custom => "[CUSTOM]",
                 }
             }
 
@@ -229,6 +251,7 @@ macro_rules! finding_types {
             pub fn description(self) -> &'static str {
                 match self {
                     $(Self::$type => concat!($($doc),+).trim_ascii(),)+
+                    Self::Custom => "What an administrator looks for.",
                 }
             }
         }
@@ -297,9 +320,14 @@ finding_types! {
 }
 
 impl FindingType {
+    /// The names of all types.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().chain([Self::Custom]).map(Self::name)
+    }
+
     /// The type of this name; `None`: a later version's.
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|finding| finding.name() == name)
+        Self::ALL.into_iter().chain([Self::Custom]).find(|finding| finding.name() == name)
     }
 }
 

@@ -23,6 +23,7 @@ mod auth;
 mod capabilities;
 mod chain;
 mod cidr;
+mod custom;
 mod error;
 mod guardrails;
 mod limit;
@@ -38,6 +39,7 @@ pub use auth::{AuthConfig, AuthSource, StaticModel, StaticPrincipal};
 pub use capabilities::{Capabilities, MaxTokensField, StructuredOutput, SystemRole};
 pub use chain::ChainConfig;
 pub use cidr::{Cidr, CidrError};
+pub use custom::{CustomKind, CustomRule, Entries, WeakEntries};
 pub use error::{Check, ConfigError, parse};
 pub use guardrails::{
     Action, FindingType, GuardrailProfile, GuardrailRule, GuardrailsConfig, JudgeRule, RuleDirection, Uninspectable,

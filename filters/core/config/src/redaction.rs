@@ -85,6 +85,9 @@ pub enum RedactForm {
     },
     /// Its digits become `0` and its letters `X` or `x`. What stands between them stays, so that whoever reads on finds the same form.
     Format,
+    /// What it is, with a part of the finding's digest under the tenant's key of the week: `[CREDIT_CARD_85febeb09532]`. The same thing has
+    /// the same in that week, and nobody without the key knows what it was. Without a key: what it is.
+    Hash,
     /// What it is: `[CREDIT_CARD]`.
     #[default]
     Type,
@@ -99,6 +102,7 @@ impl RedactForm {
         match self {
             Self::Mask { .. } => "mask",
             Self::Format => "format",
+            Self::Hash => "hash",
             Self::Type => "type",
         }
     }
@@ -108,6 +112,7 @@ impl RedactForm {
         match name {
             "mask" => u8::try_from(keep_last).ok().map(|keep_last| Self::Mask { keep_last }),
             "format" => Some(Self::Format),
+            "hash" => Some(Self::Hash),
             "type" => Some(Self::Type),
             _ => None,
         }
@@ -117,7 +122,7 @@ impl RedactForm {
     pub fn keep_last(self) -> u8 {
         match self {
             Self::Mask { keep_last } => keep_last,
-            Self::Format | Self::Type => 0,
+            Self::Format | Self::Hash | Self::Type => 0,
         }
     }
 

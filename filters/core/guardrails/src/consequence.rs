@@ -1,6 +1,7 @@
 //! What becomes of a finding, by the rules for its type.
 
 use weir_config::{Action, GuardrailRule, RedactForm, Threshold};
+use weir_exchange::FindingDigest;
 
 /// What one rule makes of a finding, or the strictest of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,12 +57,25 @@ impl Consequences {
     }
 }
 
+/// Bytes of a digest that stand in the place of what was found: among a thousand million findings few are alike by chance.
+const HASH_BYTES: usize = 6;
+
 /// What stands in the place of what was found.
-pub(crate) fn replacement(found: &str, placeholder: &'static str, form: RedactForm) -> String {
+pub(crate) fn replacement(
+    found: &str,
+    placeholder: &'static str,
+    form: RedactForm,
+    digest: Option<&FindingDigest>,
+) -> String {
+    if let (RedactForm::Hash, Some(digest)) = (form, digest) {
+        let name = placeholder.trim_end_matches(']');
+        let hash = digest.bytes.iter().take(HASH_BYTES);
+        return hash.fold(format!("{name}_"), |text, byte| format!("{text}{byte:02x}")) + "]";
+    }
     let is_sign = |character: &char| character.is_alphanumeric();
     let signs = found.chars().filter(is_sign).count();
     // Letters of an escape are none of the finding's.
-    if form == RedactForm::Type || signs == 0 || found.contains('\\') {
+    if matches!(form, RedactForm::Type | RedactForm::Hash) || signs == 0 || found.contains('\\') {
         return placeholder.into();
     }
     let kept = usize::from(form.keep_last()).min(signs / 3);
@@ -72,7 +86,7 @@ pub(crate) fn replacement(found: &str, placeholder: &'static str, form: RedactFo
         }
         left = left.saturating_sub(1);
         match form {
-            RedactForm::Mask { .. } | RedactForm::Type => '*',
+            RedactForm::Mask { .. } | RedactForm::Type | RedactForm::Hash => '*',
             RedactForm::Format if character.is_numeric() => '0',
             RedactForm::Format if character.is_uppercase() => 'X',
             RedactForm::Format => 'x',
@@ -88,7 +102,8 @@ mod tests {
 
     #[test]
     fn forms_keep_what_they_say() {
-        let check = |found: &str, form, expect: &str| assert_eq!(replacement(found, "[T]", form), expect, "{found}");
+        let check =
+            |found: &str, form, expect: &str| assert_eq!(replacement(found, "[T]", form, None), expect, "{found}");
         check("4111 1111-1111 1234", RedactForm::Mask { keep_last: 4 }, "**** ****-**** 1234");
         check("a@b.io", RedactForm::Mask { keep_last: 4 }, "*@*.*o");
         check("٤١١١ äb", RedactForm::Mask { keep_last: 0 }, "**** **");
@@ -97,6 +112,10 @@ mod tests {
         // Its escapes would be broken.
         check(r"\u0034111", RedactForm::Format, "[T]");
         check("", RedactForm::Format, "[T]");
+        check("4111", RedactForm::Hash, "[T]");
+        let digest = FindingDigest { key_id: 1, bytes: [0xa7; 32] };
+        assert_eq!(replacement("4111", "[T]", RedactForm::Hash, Some(&digest)), "[T_a7a7a7a7a7a7]");
+        assert_eq!(replacement("4111", "[T]", RedactForm::Type, Some(&digest)), "[T]");
     }
 
     #[test]

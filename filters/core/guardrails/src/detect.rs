@@ -43,6 +43,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 
+pub(crate) use glyph::digit_of_code;
 pub(crate) use secret::runs::Runs;
 use weir_config::FindingType;
 
@@ -119,7 +120,7 @@ pub(crate) trait Detector: Debug + Sync {
 
     /// A match of this detector. `score`: how sure it is, in hundredths.
     fn found(&self, start: usize, end: usize, score: u8) -> Match {
-        Match { start, end, finding: self.finding(), detector: self.name(), score }
+        Match { start, end, finding: self.finding(), detector: self.name(), score, rule: None }
     }
 }
 
@@ -152,6 +153,8 @@ pub(crate) struct Match {
     pub(crate) detector: &'static str,
     /// How sure it is, in hundredths.
     pub(crate) score: u8,
+    /// The place of an administrator's rule among those of the profile.
+    pub(crate) rule: Option<u16>,
 }
 
 impl Match {

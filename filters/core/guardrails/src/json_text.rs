@@ -9,6 +9,9 @@ use weir_config::FindingType;
 /// Levels that are followed; as many as parsers take.
 const MOST_LEVELS: usize = 128;
 
+/// Those of built-in detectors, and an administrator's.
+const TYPES: usize = FindingType::ALL.len() + 1;
+
 /// Where in such a text an edit stands. It follows the text as it passes, piece by piece.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum JsonText {
@@ -37,7 +40,7 @@ pub(crate) struct Position {
 struct Level {
     is_object: bool,
     /// How many of its names hold what was replaced by the placeholder of each type.
-    replaced: [u32; FindingType::ALL.len()],
+    replaced: [u32; TYPES],
 }
 
 impl JsonText {
@@ -123,7 +126,7 @@ impl Position {
             }
             b'{' | b'[' => {
                 let is_object = byte == b'{';
-                self.levels.push(Level { is_object, replaced: [0; FindingType::ALL.len()] });
+                self.levels.push(Level { is_object, replaced: [0; TYPES] });
                 self.name_is_next = is_object;
             }
             b'}' | b']' => _ = self.levels.pop(),
@@ -140,8 +143,7 @@ impl Position {
     /// Of the names in this object that hold such a finding, which one this is; 0: it is no name.
     fn number_of_name(&mut self, finding: FindingType) -> u32 {
         let Some(level) = self.levels.last_mut().filter(|_| self.in_name) else { return 0 };
-        let at = FindingType::ALL.iter().position(|known| *known == finding);
-        let Some(count) = at.and_then(|at| level.replaced.get_mut(at)) else { return 0 };
+        let Some(count) = level.replaced.get_mut(finding as usize) else { return 0 };
         *count = count.saturating_add(1);
         *count
     }

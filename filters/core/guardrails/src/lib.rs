@@ -25,6 +25,7 @@
 
 mod cache;
 mod consequence;
+mod custom;
 mod detect;
 mod filter;
 mod json_text;
@@ -33,9 +34,11 @@ mod merge;
 mod plugin;
 pub mod scan;
 pub mod stream;
+mod view;
 pub mod words;
 
 pub use cache::ProfileCache;
+pub use custom::check_custom;
 pub use filter::GuardrailsStream;
 pub use plugin::GuardrailsPlugin;
 pub use scan::{Direction, Finding, Profile, Verdict, all_rules};

@@ -20,6 +20,8 @@ pub(crate) struct Span {
     pub(crate) detector: &'static str,
     /// How sure it is, in hundredths.
     pub(crate) score: u8,
+    /// The place of an administrator's rule among those of the profile.
+    pub(crate) rule: Option<u16>,
     /// What becomes of it.
     pub(crate) consequence: Consequence,
     /// The length of that match.
@@ -67,8 +69,8 @@ impl Merger {
 impl Lane {
     fn add(&mut self, found: Match, consequence: Consequence) -> Option<Span> {
         let length = found.end.saturating_sub(found.start);
-        let Match { start, end, finding, detector, score } = found;
-        let new = Span { start, end, finding, detector, score, consequence, length };
+        let Match { start, end, finding, detector, score, rule } = found;
+        let new = Span { start, end, finding, detector, score, rule, consequence, length };
         let Some(open) = &mut self.0 else {
             self.0 = Some(new);
             return None;

@@ -12,9 +12,11 @@ use weir_config::{
 use weir_exchange::{FindingDigest, FindingKey, MOST_DIGESTS};
 
 use crate::consequence::{Consequence, Consequences, replacement};
+use crate::custom::{CustomRules, Searches};
 use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
+use crate::view::{Form, View};
 use crate::words::WordRules;
 use weir_llm::steps;
 
@@ -40,6 +42,8 @@ pub struct Finding {
     pub end: usize,
     /// How sure the detector is, from 0 to 1.
     pub score: f32,
+    /// The place of an administrator's rule among those of the profile.
+    pub rule: Option<u16>,
     /// What the profile wants done; [`Action::Allow`] of a rule that only tells.
     pub action: Action,
     /// What a rule in shadow would have done.
@@ -58,6 +62,7 @@ impl Finding {
             start: span.start,
             end: span.end,
             score: f32::from(span.score) / 100.0,
+            rule: span.rule,
             action: span.consequence.action,
             would: span.consequence.would,
             form: span.consequence.form,
@@ -89,6 +94,8 @@ pub struct Profile {
     input: Arc<Rules>,
     output: Arc<Rules>,
     uninspectable: Uninspectable,
+    /// Names of an administrator's rules, by their places.
+    names: Arc<[String]>,
     /// Makes the digests of what is found.
     key: Option<Arc<FindingKey>>,
 }
@@ -106,7 +113,9 @@ impl Profile {
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
         let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
-        Ok(Self { input, output, uninspectable: profile.uninspectable, key: None })
+        let name = |rule: &GuardrailRule| rule.custom.as_ref().map(|custom| custom.name.clone()).unwrap_or_default();
+        let names = profile.rules.iter().map(name).collect();
+        Ok(Self { input, output, uninspectable: profile.uninspectable, names, key: None })
     }
 
     /// The same, with digests of what it finds.
@@ -114,10 +123,12 @@ impl Profile {
         Self { key, ..self }
     }
 
-    /// Gives the first findings in a text their digests.
+    /// Gives the first findings in a text their digests, and all in whose place one stands.
     pub(crate) fn digest(&self, text: &str, findings: &mut [Finding]) {
         let Some(key) = &self.key else { return };
-        for finding in findings.iter_mut().take(MOST_DIGESTS) {
+        let needs_one =
+            |(index, finding): &(usize, &mut Finding)| *index < MOST_DIGESTS || finding.form == RedactForm::Hash;
+        for (_, finding) in findings.iter_mut().enumerate().filter(needs_one) {
             let found = text.get(finding.start..finding.end);
             finding.digest = found.map(|found| key.digest(finding.finding, found));
         }
@@ -145,10 +156,21 @@ impl Profile {
         Verdict { action, text, findings }
     }
 
+    /// Who found something: a detector, or the name of an administrator's rule.
+    pub fn detector_of<'a>(&'a self, finding: &Finding) -> &'a str {
+        let rule = finding.rule.and_then(|rule| self.names.get(usize::from(rule)));
+        rule.map_or(finding.detector, String::as_str)
+    }
+
+    /// Memory that it takes for itself, beyond what it has in common with all others.
+    pub(crate) fn bytes(&self) -> usize {
+        self.input.custom.bytes().saturating_add(self.output.custom.bytes())
+    }
+
     /// Whether anything is looked for in this direction.
     pub fn watches(&self, direction: Direction) -> bool {
         let rules = self.rules(direction);
-        rules.engine.is_some() || rules.words.is_some()
+        rules.engine.is_some() || rules.words.is_some() || !rules.custom.is_empty()
     }
 
     /// What becomes of a request with something that cannot be read.
@@ -165,6 +187,7 @@ impl Profile {
             .iter()
             .filter_map(|(_, of_type)| of_type.strictest())
             .chain(of_words)
+            .chain(rules.custom.strictest())
             .any(|action| action >= Action::Redact)
     }
 
@@ -200,6 +223,8 @@ pub(crate) struct Rules {
     engine: Option<Arc<Regex>>,
     /// What is looked for at every word.
     words: Option<WordRules>,
+    /// What an administrator looks for.
+    custom: CustomRules,
 }
 
 impl Rules {
@@ -226,17 +251,18 @@ impl Rules {
             .map(|trigger| (trigger, called_by(trigger)))
             .filter(|(_, called)| !called.is_empty())
             .collect();
+        let custom = CustomRules::of(rules, direction, &mut engines.searches)?;
         let engine = if triggers.is_empty() {
             None
         } else {
             Some(engines.of_triggers(triggers.iter().map(|(trigger, _)| *trigger).collect())?)
         };
-        Ok(Self { enabled, waiting, triggers, engine, words: WordRules::of(of_type) })
+        Ok(Self { enabled, waiting, triggers, engine, words: WordRules::of(of_type), custom })
     }
 
     fn scan(&self, text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
-        self.matches(text.as_bytes(), 0..text.len(), &mut found);
+        self.matches(text.as_bytes(), 0, 0..text.len(), &mut found);
         let mut merger = Merger::default();
         let mut findings = Vec::new();
         for (found, consequence) in found {
@@ -247,19 +273,40 @@ impl Rules {
         findings
     }
 
-    /// The matches that begin in `starts`, in the order of their starts. They begin and end where characters do.
-    pub(crate) fn matches(&self, text: &[u8], starts: std::ops::Range<usize>, found: &mut Vec<(Match, Consequence)>) {
+    /// The matches that begin in `starts`, in the order of their starts, of a text that follows so many characters without width. They
+    /// begin and end where characters do.
+    pub(crate) fn matches(
+        &self,
+        text: &[u8],
+        hidden: u8,
+        starts: std::ops::Range<usize>,
+        found: &mut Vec<(Match, Consequence)>,
+    ) {
         if starts.is_empty() {
             return;
         }
+        let view = View::of(text, hidden, Form::Plain);
+        let read = view.place(starts.start)..view.place(starts.end);
         if let Some(words) = &self.words {
-            words.matches(text, starts.clone(), found);
+            words.matches(view.bytes(), read.clone(), found);
         }
         if let Some(engine) = &self.engine {
-            self.triggered(engine, text, starts, found);
+            self.triggered(engine, view.bytes(), read, found);
         }
+        if !view.is_the_text() {
+            for (one, _) in found.iter_mut() {
+                let (start, end) = (view.start(one.start), view.end(one.end));
+                *one = Match { start, end, ..*one }.on_characters(text);
+            }
+            // What is left out may part what it stands between: nobody hides a number by putting it there.
+            if let Some(engine) = &self.engine {
+                self.triggered(engine, text, starts.clone(), found);
+            }
+        }
+        self.custom.matches(text, hidden, starts, found);
         steps::count(found.len());
         found.sort_unstable();
+        found.dedup();
     }
 
     /// The matches of the detectors that are called by a trigger.
@@ -303,20 +350,30 @@ impl Rules {
     }
 
     /// The first byte, at or after `from`, of what is not decided before more text is here.
-    pub(crate) fn undecided(&self, text: &[u8], from: usize) -> usize {
-        let of_words = self.words.as_ref().map(|words| words.undecided(text, from));
-        let first = self.waiting.iter().map(|detector| detector.undecided(text, from)).chain(of_words).min();
-        detect::character_start(text, first.unwrap_or(text.len()))
+    pub(crate) fn undecided(&self, text: &[u8], hidden: u8, from: usize) -> usize {
+        let view = View::of(text, hidden, Form::Plain);
+        let (read, place) = (view.bytes(), view.place(from));
+        let of_words = self.words.as_ref().map(|words| words.undecided(read, place));
+        let first = self.waiting.iter().map(|detector| detector.undecided(read, place)).chain(of_words).min();
+        let mut first = view.start(first.unwrap_or(read.len())).min(self.custom.undecided(text, hidden, from));
+        if !view.is_the_text() {
+            let of_text = self.waiting.iter().map(|detector| detector.undecided(text, from)).min();
+            first = first.min(of_text.unwrap_or(text.len()));
+        }
+        detect::character_start(text, first)
     }
 }
 
 /// Engines by their triggers: profiles that look for the same share one, and its memory.
 #[derive(Debug, Default)]
-pub(crate) struct Engines(BTreeMap<Vec<Trigger>, Arc<Regex>>);
+pub(crate) struct Engines {
+    of_triggers: BTreeMap<Vec<Trigger>, Arc<Regex>>,
+    searches: Searches,
+}
 
 impl Engines {
     fn of_triggers(&mut self, triggers: Vec<Trigger>) -> Result<Arc<Regex>, ConfigError> {
-        if let Some(engine) = self.0.get(&triggers) {
+        if let Some(engine) = self.of_triggers.get(&triggers) {
             return Ok(Arc::clone(engine));
         }
         let patterns: Vec<_> = triggers.iter().map(|trigger| trigger.pattern()).collect();
@@ -328,7 +385,7 @@ impl Engines {
         // The automaton is built lazily, state by state: let the configuration pay for the first ones, not a request.
         let _ = engine.find_iter("4111 1111 1111 1111, a@b.com and more").count();
         let engine = Arc::new(engine);
-        self.0.insert(triggers, Arc::clone(&engine));
+        self.of_triggers.insert(triggers, Arc::clone(&engine));
         Ok(engine)
     }
 }
@@ -351,7 +408,12 @@ pub(crate) fn write_edited(
         // What of it was let go is not written again.
         let rest = text.get(finding.start.max(range.start)..finding.end).unwrap_or_default();
         let placeholder = finding.finding.placeholder();
-        json.replace(found, finding.finding, &replacement(rest, placeholder, finding.form), out);
+        json.replace(
+            found,
+            finding.finding,
+            &replacement(rest, placeholder, finding.form, finding.digest.as_ref()),
+            out,
+        );
         written = finding.end;
     }
     let passed = text.get(written..range.end).unwrap_or_default();

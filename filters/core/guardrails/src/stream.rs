@@ -13,10 +13,11 @@ use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
 use crate::scan::{Direction, Finding, Profile, Rules, write_edited};
+use crate::view::{Form, View, WIDEST};
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
-pub const MOST_HELD: usize = (LONGEST_SPAN + 2 * LONGEST_MATCH) / LOOKS * (LOOKS + 1);
+pub const MOST_HELD: usize = (LONGEST_SPAN + 2 * LONGEST_MATCH * WIDEST) / LOOKS * (LOOKS + 1);
 
 /// What is held is looked at again when it has grown by the so-manieth part of itself: however small the pieces, no byte is looked at
 /// much more often than this.
@@ -30,6 +31,8 @@ const DIGITS_OF_HALF_A_NUMBER: usize = 4;
 pub struct TextStream {
     /// What decides about the held text, then the held text.
     buffer: String,
+    /// Characters without width right before the buffer.
+    hidden: u8,
     /// Where the held text begins.
     held: usize,
     /// Matches that begin before it are decided. It stands before the held text where undecided text was let go.
@@ -158,6 +161,7 @@ impl TextStream {
             of_these.map(|finding| finding.end).max().unwrap_or(0)
         };
         let (found_until, told) = (end_of(true), end_of(false));
+        profile.digest(&self.buffer, &mut findings);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
@@ -165,7 +169,6 @@ impl TextStream {
         let crosses = |finding: &Finding| part.is_some_and(|part| (finding.start..finding.end).contains(&part));
         let crosses_parts =
             passed.iter().any(|it| it.action >= Action::Redact && part != Some(it.start) && crosses(it));
-        profile.digest(&self.buffer, &mut findings);
         for finding in &mut findings {
             finding.start = finding.start.saturating_add(self.offset);
             finding.end = finding.end.saturating_add(self.offset);
@@ -181,19 +184,19 @@ impl TextStream {
     /// What is not decided before more text is here, of all or of the part at hand.
     fn undecided(&self, rules: &Rules) -> usize {
         let bytes = self.buffer.as_bytes();
-        let of_all = rules.undecided(bytes, self.decided);
+        let of_all = rules.undecided(bytes, self.hidden, self.decided);
         let Some((start, part)) = self.part.and_then(|start| Some((start, bytes.get(start..)?))) else { return of_all };
-        of_all.min(start.saturating_add(rules.undecided(part, self.decided.saturating_sub(start))))
+        of_all.min(start.saturating_add(rules.undecided(part, 0, self.decided.saturating_sub(start))))
     }
 
     /// The matches that begin in `starts`, of all and of the part at hand.
     fn matches(&self, rules: &Rules, starts: Range<usize>) -> Vec<(Match, Consequence)> {
         let bytes = self.buffer.as_bytes();
         let mut found = Vec::new();
-        rules.matches(bytes, starts.clone(), &mut found);
+        rules.matches(bytes, self.hidden, starts.clone(), &mut found);
         let Some((start, part)) = self.part.and_then(|start| Some((start, bytes.get(start..)?))) else { return found };
         let mut of_part = Vec::new();
-        rules.matches(part, starts.start.saturating_sub(start)..starts.end.saturating_sub(start), &mut of_part);
+        rules.matches(part, 0, starts.start.saturating_sub(start)..starts.end.saturating_sub(start), &mut of_part);
         found.extend(of_part.into_iter().map(|(one, consequence)| {
             let (from, to) = (one.start.saturating_add(start), one.end.saturating_add(start));
             (Match { start: from, end: to, ..one }, consequence)
@@ -205,10 +208,19 @@ impl TextStream {
 
     /// Drops what was let go, but for the bytes that decide about what follows.
     fn forget_before(&mut self, until: usize) {
-        let mut drop = until.min(self.decided).saturating_sub(CONTEXT);
+        // What decides is counted as it is read.
+        let view = View::of(self.buffer.as_bytes(), self.hidden, Form::Plain);
+        let mut drop = view.start(view.place(until.min(self.decided)).saturating_sub(CONTEXT)).min(until);
         while !self.buffer.is_char_boundary(drop) {
             drop = drop.saturating_sub(1);
         }
+        if drop == 0 {
+            self.looked = self.buffer.len();
+            self.held = until;
+            return;
+        }
+        let dropped = self.buffer.as_bytes().get(..drop).unwrap_or_default();
+        self.hidden = View::of(dropped, self.hidden, Form::Plain).hidden();
         self.buffer.drain(..drop);
         self.looked = self.buffer.len();
         self.held = until.saturating_sub(drop);

@@ -79,7 +79,8 @@ impl WordRules {
                 // One word is no address; the last of one was found with that before it.
                 (None, Kind::Address) => continue,
             };
-            let one = Match { start: word.start, end, finding: kind.finding(), detector: kind.name(), score };
+            let one =
+                Match { start: word.start, end, finding: kind.finding(), detector: kind.name(), score, rule: None };
             found.extend(of_type.of_score(score).map(|consequence| (one, consequence)));
         }
         steps::count(window.read());

@@ -2902,6 +2902,11 @@ export interface components {
              */
             valid_from: string;
         };
+        /**
+         * @description What the entries of a custom rule are.
+         * @enum {string}
+         */
+        CustomKind: "keywords" | "hosts" | "patterns";
         /** @description A role that an administrator made, to be granted to users. It takes effect at once wherever it is granted. */
         CustomRole: {
             /**
@@ -2960,6 +2965,19 @@ export interface components {
              *     themselves.
              */
             permissions: components["schemas"]["Permission"][];
+        };
+        /** @description What an administrator looks for. */
+        CustomRule: {
+            /** @description Whether capital letters and small ones are told apart. Default false. */
+            case_sensitive?: boolean;
+            /** @description Words or hosts of at most 100 characters, or patterns of at most 1,000. A profile has at most 50,000 of them, 20 patterns, of 1 MiB. */
+            entries: string[];
+            /** @description What the entries are. */
+            kind: components["schemas"]["CustomKind"];
+            /** @description For people: 1 to 100 characters. */
+            name: string;
+            /** @description Of keywords: whether they are found within longer words too. They need three letters then. Default false. */
+            parts_of_words?: boolean;
         };
         /** @description What a deletion answers. */
         Deleted: {
@@ -3339,9 +3357,10 @@ export interface components {
          *     - `GPS_COORDINATES`: Latitude or longitude in decimal degrees, where the words before them say so.
          *     - `PERSON`: The name of a person.
          *     - `ADDRESS`: The address of a place: street and number, a flat, a town with its code.
+         *     - `CUSTOM`: What an administrator looks for.
          * @enum {string}
          */
-        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET" | "US_ITIN" | "US_BANK_ROUTING" | "IN_GSTIN" | "IN_IFSC" | "IN_UPI" | "UK_NINO" | "UK_NHS" | "PASSPORT" | "DRIVER_LICENSE" | "MEDICAL_RECORD" | "INSURANCE_NUMBER" | "DATE_OF_BIRTH" | "VIN" | "MAC_ADDRESS" | "CRYPTO_WALLET" | "GPS_COORDINATES" | "PERSON" | "ADDRESS";
+        FindingType: "CREDIT_CARD" | "EMAIL" | "PHONE" | "IBAN" | "BANK_ACCOUNT" | "US_SSN" | "IN_AADHAAR" | "IN_PAN" | "IN_VOTER_ID" | "IP_ADDRESS" | "SECRET" | "US_ITIN" | "US_BANK_ROUTING" | "IN_GSTIN" | "IN_IFSC" | "IN_UPI" | "UK_NINO" | "UK_NHS" | "PASSPORT" | "DRIVER_LICENSE" | "MEDICAL_RECORD" | "INSURANCE_NUMBER" | "DATE_OF_BIRTH" | "VIN" | "MAC_ADDRESS" | "CRYPTO_WALLET" | "GPS_COORDINATES" | "PERSON" | "ADDRESS" | "CUSTOM";
         /** @description Who was made. */
         FirstAdministrator: {
             /**
@@ -5757,6 +5776,9 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "format";
+        } | {
+            /** @enum {string} */
+            kind: "hash";
         };
         /** @description A configuration that an Envoy refused. */
         Refusal: {
@@ -5793,6 +5815,8 @@ export interface components {
         Rule: {
             /** @description What happens. */
             action: components["schemas"]["Action"];
+            /** @description What is looked for by a rule of type `CUSTOM`; others have none. */
+            custom?: components["schemas"]["CustomRule"];
             /** @description Where. Default `both`. */
             direction?: components["schemas"]["Direction"];
             /** @description What stands in the place of a finding that is redacted. Default `{"kind": "type"}`. */
@@ -6444,7 +6468,7 @@ export interface components {
         TrialFinding: {
             /** @description What the profile wants done. */
             action: components["schemas"]["Action"];
-            /** @description Who found it. */
+            /** @description Who found it; of a custom rule its name. */
             detector: string;
             /** @description Behind the last Unicode character. */
             end: number;

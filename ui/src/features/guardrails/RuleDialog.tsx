@@ -3,15 +3,27 @@ import { type Control, useController, useForm, useWatch } from "react-hook-form"
 import { z } from "zod";
 import { Button } from "../../design/Button";
 import { Dialog } from "../../design/Dialog";
-import { SelectField, TextField } from "../../design/Fields";
-import { actions, directions, findingGroup, findingGroups, findings } from "../../design/guardrails";
+import { CheckboxField, SelectField, TextAreaField, TextField } from "../../design/Fields";
+import { actions, directions, findingGroup, findingGroups } from "../../design/guardrails";
 import { texts } from "../../texts";
-import { forms, modes, type RuleValues, ruleSchema } from "./rules";
+import {
+  customKinds,
+  types as findings,
+  forms,
+  missingEntries,
+  modes,
+  namesEntries,
+  type RuleValues,
+  ruleFields,
+} from "./rules";
 
 const { profiles: words, common } = texts;
 
 /** A rule, but for any number of types at once. */
-const schema = ruleSchema.omit({ type: true }).extend({ types: z.array(z.enum(findings)).min(1, words.noType) });
+const schema = ruleFields
+  .omit({ type: true })
+  .extend({ types: z.array(z.enum(findings)).min(1, words.noType) })
+  .refine((rule) => !rule.types.includes("CUSTOM") || namesEntries(rule), missingEntries);
 type Values = z.infer<typeof schema>;
 
 /** One rule, or several new ones that differ in what they look for only. */
@@ -53,6 +65,7 @@ export function RuleDialog({
             options={findings.map((value) => ({ value, label: words.findings[value] }))}
           />
         )}
+        <Entries control={control} />
         <div className="grid gap-4 sm:grid-cols-2">
           <SelectField
             control={control}
@@ -91,6 +104,28 @@ export function RuleDialog({
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** What a rule of one's own looks for. */
+function Entries({ control }: { control: Control<Values> }) {
+  const types = useWatch({ control, name: "types" });
+  if (!types.includes("CUSTOM")) return null;
+  return (
+    <div className="grid gap-4 sm:grid-cols-2">
+      <TextField control={control} name="custom_name" label={words.customName} />
+      <SelectField
+        control={control}
+        name="custom_kind"
+        label={words.customKind}
+        options={customKinds.map((value) => ({ value, label: words.customKinds[value] }))}
+      />
+      <TextAreaField control={control} name="custom_entries" label={words.customEntries} rows={4} mono />
+      <div>
+        <CheckboxField control={control} name="case_sensitive" label={words.caseSensitive} />
+        <CheckboxField control={control} name="parts_of_words" label={words.partsOfWords} />
+      </div>
+    </div>
   );
 }
 

@@ -67,10 +67,10 @@ export function ProfilesPage() {
               <span className="flex flex-wrap gap-1">
                 {profile.rules.map((rule) => (
                   <Badge
-                    key={`${rule.type}-${rule.action}-${rule.direction}-${rule.mode}`}
+                    key={`${rule.custom?.name ?? rule.type}-${rule.action}-${rule.direction}-${rule.mode}`}
                     tone={rule.mode === "shadow" ? "neutral" : actionTone[rule.action]}
                   >
-                    {words.findings[rule.type]}: {words.actions[rule.action]}
+                    {rule.custom?.name ?? words.findings[rule.type]}: {words.actions[rule.action]}
                     {rule.mode === "shadow" && ` (${words.inShadow})`}
                   </Badge>
                 ))}

@@ -7,8 +7,27 @@ it("gives back the rules that it was given", () => {
     { type: "EMAIL", action: "flag", direction: "input", mode: "shadow", threshold: 0.7 },
     { type: "CREDIT_CARD", action: "redact", direction: "output", form: { kind: "mask", keep_last: 2 } },
     { type: "PHONE", action: "redact", direction: "both", form: { kind: "format" } },
-  ] as const)
+    {
+      type: "CUSTOM",
+      action: "block",
+      direction: "both",
+      custom: { name: "a", kind: "keywords", entries: ["b c", "d"] },
+    },
+    {
+      type: "CUSTOM",
+      action: "block",
+      direction: "both",
+      custom: { name: "a", kind: "patterns", entries: ["x{1,2}"], case_sensitive: true },
+    },
+  ] satisfies Parameters<typeof toRuleValues>[0][])
     expect(toRule(toRuleValues(rule))).toEqual(rule);
+});
+
+it("needs entries of a list, and its name", () => {
+  const holds = (change: object) => ruleSchema.safeParse({ ...NEW_RULE, type: "CUSTOM", ...change }).success;
+  expect(holds({ custom_name: "a", custom_entries: "b" })).toBe(true);
+  expect(holds({ custom_name: "a", custom_entries: " \n" })).toBe(false);
+  expect(holds({ custom_name: "", custom_entries: "b" })).toBe(false);
 });
 
 it("takes scores from 0 to 1, and none", () => {

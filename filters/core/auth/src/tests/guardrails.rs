@@ -80,3 +80,42 @@ fn a_rule_says_more_where_it_differs() {
         assert_eq!(rule_of(change), None);
     }
 }
+
+#[test]
+fn a_list_of_entries_comes_once_to_a_vm() {
+    let entries = weir_config::Entries::new(vec!["acme".into()]);
+    let answer = |listed: &[&str], digest: &[u8]| {
+        let custom = dataplane::CustomRule {
+            name: "competitors".into(),
+            kind: "keywords".into(),
+            entries_sha256: digest.into(),
+            entries: listed.iter().map(|entry| (*entry).to_owned()).collect(),
+            ..dataplane::CustomRule::default()
+        };
+        guarded("profile-1", &[["CUSTOM", "block", "both"]]).map(|mut answer| {
+            let profiles = answer.principal.iter_mut().flat_map(|principal| &mut principal.guardrail_profile);
+            profiles.flat_map(|profile| &mut profile.rules).for_each(|rule| rule.custom = Some(custom.clone()));
+            answer
+        })
+    };
+    let known = |vm: &Vm| {
+        let call = vm.host.calls.last().expect("a callout");
+        ResolveCredentialRequest::decode(call.message.as_slice()).expect("is decodable").known_entries_sha256
+    };
+    let mut vm = Vm::new(ASKED);
+    // What was not named must be answered, and be what it says.
+    assert!(vm.resolve("weir_1", answer(&[], entries.digest())).starts_with("503"));
+    assert!(vm.resolve("weir_1", answer(&["acme"], &[7; 32])).starts_with("503"));
+    assert!(vm.resolve("weir_1", guarded("profile-1", &[["CUSTOM", "block", "both"]])).starts_with("503"));
+    assert_eq!(vm.resolve("weir_1", answer(&["acme"], entries.digest())), "passes");
+    assert!(known(&vm).is_empty());
+
+    let mut request = vm.chat("weir_2");
+    assert_eq!(known(&vm), [entries.digest().to_vec()]);
+    assert_eq!(vm.answer(&mut request, answer(&[], entries.digest())), Flow::Continue);
+    let listed = request.shared.read(|exchange| {
+        let profile = &exchange.request().principal.as_ref()?.guardrail_profile.as_ref()?.profile;
+        Some(profile.rules.first()?.custom.as_ref()?.entries.list().to_vec())
+    });
+    assert_eq!(listed.flatten(), Some(vec!["acme".to_owned()]));
+}

@@ -135,7 +135,7 @@ fn character(bytes: &[u8]) -> Option<(char, usize)> {
 }
 
 /// Decimal digits of the scripts that people write numbers in, by the code of their nought.
-fn digit_of_code(code: u32) -> Option<u8> {
+pub(crate) fn digit_of_code(code: u32) -> Option<u8> {
     const NOUGHTS: [u32; 15] =
         [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xff10];
     // Five styles of mathematical digits stand one behind the other.

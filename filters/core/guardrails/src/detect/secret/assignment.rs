@@ -61,7 +61,7 @@ impl Detector for Assignment {
         if let Look::Match(end) = value.end(text, true)
             && let Some((detector, score)) = value.judge(text, end)
         {
-            each(Match { start: value.start, end, finding: self.finding(), detector, score });
+            each(Match { start: value.start, end, finding: self.finding(), detector, score, rule: None });
         }
     }
 

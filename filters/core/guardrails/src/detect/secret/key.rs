@@ -51,11 +51,11 @@ impl Detector for Key {
             let is_here = text.get(place.start..).is_some_and(|rest| rest.starts_with(infix.literal.as_bytes()));
             let Some(start) = place.start.checked_sub(infix.head.1).filter(|_| is_here) else { continue };
             if let Look::Match(end) = around(text, start, infix, true) {
-                each(Match { start, end, finding: self.finding(), detector: infix.name, score: SCORE });
+                each(Match { start, end, finding: self.finding(), detector: infix.name, score: SCORE, rule: None });
             }
         }
         if let (name, Look::Match(end)) = look {
-            each(Match { start, end, finding: self.finding(), detector: name, score: SCORE });
+            each(Match { start, end, finding: self.finding(), detector: name, score: SCORE, rule: None });
         }
     }
 
