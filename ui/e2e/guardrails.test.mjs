@@ -126,3 +126,46 @@ test("a file of examples says how often a profile is right, and a false alarm be
     for await (const part of await download.createReadStream()) parts.push(part);
     assert.equal(Buffer.concat(parts).toString(), '{"text":"max@example.org","spans":[]}\n');
   }));
+
+test("a profile's versions stand beside what holds now, and an earlier one is made to hold again", async () => {
+  const rules = [
+    { type: "EMAIL", action: "redact", direction: "both" },
+    { type: "IBAN", action: "block", direction: "input", threshold: 0.5 },
+  ];
+  const made = await machine.post("guardrails/profiles", { name: "Versioned", rules });
+  const changed = [{ ...rules[0], action: "block" }, { type: "SECRET", action: "flag", direction: "both" }, rules[1]];
+  const path = `guardrails/profiles/${made.id}`;
+  const second = await machine.patch(path, { rules: changed, uninspectable: "refuse" }, made.revision);
+  await machine.patch(path, { name: "Renamed", rules: [{ ...rules[0], action: "flag" }] }, second.revision);
+  for (const options of [desktop, phone]) {
+    await signedIn(browser, options, async (page) => {
+      await visit(page, `/guardrails/${made.id}`);
+      const versions = page.getByRole("region", { name: "Versions" });
+      const row = (text) => versions.getByRole("row").filter({ hasText: text });
+      await row("Name, Rules").getByText("Holds now").waitFor();
+      await row("Created").getByRole("button").click();
+      const dialog = page.getByRole("dialog");
+      const line = (text) => dialog.getByRole("listitem").filter({ hasText: text });
+      await line("E-mail addresses: Flag").getByText("now", { exact: true }).waitFor();
+      await line("E-mail addresses: Redact").getByText("then", { exact: true }).waitFor();
+      await line("IBANs: Block · Prompts · From score 0.5").getByText("then", { exact: true }).waitFor();
+      await dialog.getByRole("row", { name: /What no guardrail can read.*allow.*refuse/ }).waitFor();
+      await expectAccessible(page);
+      assert.ok((await tooWide(page)) <= 0);
+      await button(dialog, "Close").click();
+    });
+  }
+  await signedIn(browser, desktop, async (page) => {
+    await visit(page, `/guardrails/${made.id}`);
+    const versions = page.getByRole("region", { name: "Versions" });
+    await versions.getByRole("row").filter({ hasText: "Created" }).getByRole("button").click();
+    await button(page.getByRole("dialog"), "Roll back to it").click();
+    await page.getByText("That version holds again").waitFor();
+    const rows = page.getByRole("grid", { name: "Rules" }).getByRole("row");
+    await rows.nth(1).getByText("IBANs").waitFor();
+    assert.equal(await page.getByLabel("Name").inputValue(), "Versioned");
+    await expectAccessible(page);
+  });
+  const { name, uninspectable, ...now } = await machine.get(path);
+  assert.deepEqual([name, uninspectable, now.rules], ["Versioned", "allow", rules]);
+});

@@ -22,6 +22,7 @@ import { breakGlass, passwordLinks, signInProviders } from "./texts/signIn";
 import { streams } from "./texts/streams";
 import { tokens } from "./texts/tokens";
 import { usage } from "./texts/usage";
+import { versions } from "./texts/versions";
 
 /** Every text of the console, for translation. Grouped by where it stands; functions where a number or name goes in. */
 export const texts = {
@@ -311,6 +312,7 @@ export const texts = {
   models,
 
   pools,
+  versions,
 
   profiles: {
     title: "Guardrails",

@@ -15,11 +15,12 @@ import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
 import { Failed, Loading } from "../../design/States";
 import { toast } from "../../design/Toasts";
+import { Versions } from "../../design/Versions";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
 import { type ProfileValues, profileSchema } from "./profile";
 import { Rules } from "./Rules";
-import { toRule, toRuleValues } from "./rules";
+import { ruleInWords, toRule, toRuleValues } from "./rules";
 
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;
@@ -95,7 +96,16 @@ export function NewProfilePage() {
   );
 }
 
+/** What a profile's fields are called. */
+const FIELDS = {
+  name: common.name,
+  rules: words.rules,
+  uninspectable: words.uninspectable,
+  for_everybody: words.forEverybody,
+};
+
 export function ProfilePage() {
+  const { isPlatform, mayWrite } = useIdentity();
   const { id } = useParams({ strict: false });
   const profile = useItem("guardrails/profiles", id);
   if (profile.isPending) return <Loading />;
@@ -114,6 +124,16 @@ export function ProfilePage() {
       }
     >
       <ProfileForm key={profile.data.id} profile={profile.data} />
+      <div className="mt-6">
+        <Versions
+          resource="guardrails/profiles"
+          item={profile.data}
+          tenantId={profile.data.tenant_id}
+          names={FIELDS}
+          inLines={{ rules: (rules) => ((rules as Profile["rules"]) ?? []).map(ruleInWords) }}
+          mayWrite={isPlatform || mayWrite(profile.data.tenant_id)}
+        />
+      </div>
     </Page>
   );
 }

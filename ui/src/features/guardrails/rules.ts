@@ -116,3 +116,9 @@ export function inWords({ action, direction, mode, form, keep_last, threshold }:
     .filter(Boolean)
     .join(" · ");
 }
+
+/** A rule of the API, whole. */
+export function ruleInWords(rule: Rule): string {
+  const values = toRuleValues(rule);
+  return `${lookedFor(values)}: ${words.actions[values.action]} · ${inWords(values)}`;
+}
