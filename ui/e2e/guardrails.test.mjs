@@ -49,9 +49,18 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
     await dialog.getByText("Enter a number from 0 to 1.").waitFor();
     await dialog.getByLabel("From score").fill("0.5");
     await button(dialog, "Add").click();
+    await button(page, "Add rules").click();
+    await dialog.getByLabel("Entries of your own").check();
+    await dialog.getByLabel("Name of the list").fill("Code names");
+    await button(dialog, "Add").click();
+    await dialog.getByText("Give the list a name and at least one entry.").waitFor();
+    await dialog.getByLabel("Entries, one a line").fill("bluebird\nred kite");
+    await expectAccessible(page);
+    await button(dialog, "Add").click();
     const rows = page.getByRole("grid", { name: "Rules" }).getByRole("row");
     await rows.nth(0).getByText("In its place: Stars, but for the last 4").waitFor();
     await rows.nth(1).getByText("From score 0.5 · Shadow: only tells").waitFor();
+    await rows.nth(2).getByText("Keywords and phrases: 2").waitFor();
     await expectAccessible(page);
     await button(page, "Create").click();
     await page.getByText("E-mail addresses: Block (shadow)").waitFor();
@@ -80,12 +89,14 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
     assert.ok((await tooWide(page)) <= 0);
   });
   const { rules, uninspectable } = await machine.get(`guardrails/profiles/${id}`);
+  assert.deepEqual(rules[2].custom, { name: "Code names", kind: "keywords", entries: ["bluebird", "red kite"] });
   assert.equal(uninspectable, "refuse");
   assert.deepEqual(
     rules.map(({ type, form, mode, threshold }) => [type, form?.kind, form?.keep_last, mode, threshold]),
     [
       ["EMAIL", undefined, undefined, "shadow", 0.5],
       ["CREDIT_CARD", "mask", 4, undefined, undefined],
+      ["CUSTOM", undefined, undefined, undefined, undefined],
     ],
   );
 });

@@ -72,7 +72,7 @@ export async function signedIn(browser, options, body, who = []) {
 
 export const button = (within, name) => within.getByRole("button", { name, exact: true });
 
-/** Moves the second of an ordered list to its top, by keyboard alone. */
+/** Moves one of an ordered list to its top, by keyboard alone. */
 export async function moveToTop(page, name) {
   await button(page, `Move ${name}`).focus();
   await page.keyboard.press("Enter");
@@ -81,8 +81,7 @@ export async function moveToTop(page, name) {
     .getByLabel(/^Insert /)
     .first()
     .waitFor({ state: "attached" });
-  await page.keyboard.press("ArrowUp");
-  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Home");
   await page.keyboard.press("Enter");
 }
 

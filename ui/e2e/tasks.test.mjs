@@ -1,7 +1,8 @@
 // Each page's main task, in the browser, and what follows from it for a request through Envoy.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
-import { api, chat, desktop, launch, moveToTop, open, phone, run, signIn, tooWide, until } from "./support.mjs";
+import { api, axe, chat, desktop, launch, moveToTop, open, phone, run, signIn, tooWide, until } from "./support.mjs";
 
 let browser;
 let context;
@@ -337,4 +338,39 @@ test("a provider is asked for its models once, and again when that is wanted", a
   await until("it is asked again", () => asked === 2);
   assert.deepEqual(other.complaints, []);
   await other.context.close();
+});
+
+test("what fails when a provider is asked is said in words, with what to look at", async () => {
+  // A provider that answers as its path says.
+  const provider = createServer((request, response) => {
+    response.writeHead(Number(request.url.split("/")[1]), { "content-type": "text/html" }).end("<html>");
+  });
+  await new Promise((done) => provider.listen(0, "127.0.0.1", done));
+  const here = `127.0.0.1:${provider.address().port}`;
+  try {
+    await page.goto("/providers/new");
+    await page.getByRole("button", { name: /^Anthropic/ }).click();
+    await says(/It begins with sk-ant-\. Stored encrypted/);
+    await page.getByLabel("Credential").fill("not-a-real-credential");
+    for (const [url, what, next] of [
+      ["http://nowhere.invalid/v1", "Its name is not known", /^Look at the host/],
+      ["http://127.0.0.1:1/v1", "Nobody takes the connection", /^Look at host and port/],
+      [`https://${here}/200/v1`, "No secure connection can be made", /has http:\/\/ in its URL/],
+      [`http://${here}/401/v1`, "It refuses the credential", /^Is it whole/],
+      [`http://${here}/404/v1`, "It has no list of models at this URL", /^Look at the path/],
+      [`http://${here}/429/v1`, "It was asked too often, or the account's quota is used up", /limits and its balance/],
+      [`http://${here}/500/v1`, "It has a fault of its own", /^Try again in a while/],
+      [`http://${here}/200/v1`, "What it sends is no list of models", /not of a website/],
+    ]) {
+      await page.getByLabel("Base URL").fill(url);
+      await button("Check the connection").click();
+      const said = page.getByRole("note").filter({ hasText: what });
+      await said.getByText(next).waitFor();
+    }
+    assert.deepEqual(await axe(page), []);
+    assert.ok((await tooWide(page)) <= 0);
+  } finally {
+    provider.close();
+  }
+  complaintsNone();
 });

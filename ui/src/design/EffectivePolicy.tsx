@@ -16,7 +16,11 @@ const { profiles } = texts;
 type Rule = Schemas["Rule"];
 
 const COLUMNS: Column<Rule>[] = [
-  { title: profiles.finding, width: "minmax(0,2fr)", cell: ({ type }) => profiles.findings[type] ?? type },
+  {
+    title: profiles.finding,
+    width: "minmax(0,2fr)",
+    cell: ({ type, custom }) => custom?.name ?? profiles.findings[type] ?? type,
+  },
   { title: profiles.direction, cell: ({ direction }) => profiles.directions[direction ?? "both"] },
   {
     title: profiles.action,
@@ -66,7 +70,7 @@ function Guardrails({ effective, id: own }: { effective: Effective; id: string }
       <Rows
         label={words.rules}
         items={effective.rules}
-        rowKey={({ type, direction, action }) => `${type} ${direction} ${action}`}
+        rowKey={({ type, custom, direction, action }) => `${type} ${custom?.name} ${direction} ${action}`}
         columns={COLUMNS}
       />
       <p className="text-sm">

@@ -10,6 +10,7 @@ import {
   customKinds,
   types as findings,
   forms,
+  lookedFor,
   missingEntries,
   modes,
   namesEntries,
@@ -45,7 +46,7 @@ export function RuleDialog({
   });
   const done = handleSubmit(({ types, ...same }) => onDone(types.map((each) => ({ ...same, type: each }))));
   return (
-    <Dialog title={isNew ? words.add : `${common.edit}: ${words.findings[type]}`} isOpen onClose={onClose} wide>
+    <Dialog title={isNew ? words.add : `${common.edit}: ${lookedFor(rule)}`} isOpen onClose={onClose} wide>
       <form
         noValidate
         className="grid gap-4"
@@ -109,7 +110,7 @@ export function RuleDialog({
 
 /** What a rule of one's own looks for. */
 function Entries({ control }: { control: Control<Values> }) {
-  const types = useWatch({ control, name: "types" });
+  const [types, kind] = useWatch({ control, name: ["types", "custom_kind"] });
   if (!types.includes("CUSTOM")) return null;
   return (
     <div className="grid gap-4 sm:grid-cols-2">
@@ -120,10 +121,17 @@ function Entries({ control }: { control: Control<Values> }) {
         label={words.customKind}
         options={customKinds.map((value) => ({ value, label: words.customKinds[value] }))}
       />
-      <TextAreaField control={control} name="custom_entries" label={words.customEntries} rows={4} mono />
+      <TextAreaField
+        control={control}
+        name="custom_entries"
+        label={words.customEntries}
+        help={words.customHelp[kind]}
+        rows={4}
+        mono
+      />
       <div>
         <CheckboxField control={control} name="case_sensitive" label={words.caseSensitive} />
-        <CheckboxField control={control} name="parts_of_words" label={words.partsOfWords} />
+        {kind === "keywords" && <CheckboxField control={control} name="parts_of_words" label={words.partsOfWords} />}
       </div>
     </div>
   );

@@ -44,4 +44,6 @@ it("says in words what a rule does", () => {
   expect(inWords({ ...stars, keep_last: "0", threshold: "", mode: "shadow", direction: "output" })).toBe(
     "Answers · In its place: Stars · Shadow: only tells",
   );
+  const own = { ...NEW_RULE, type: "CUSTOM", custom_name: "Code names", custom_entries: "a\n\nb" } as const;
+  expect([lookedFor(own), inWords(own)]).toEqual(["Code names", "Keywords and phrases: 2 · Prompts and answers"]);
 });

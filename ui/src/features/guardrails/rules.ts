@@ -105,9 +105,13 @@ export function lookedFor({ type, custom_name }: RuleValues): string {
 }
 
 /** The rest of a rule, but for what it does. */
-export function inWords({ action, direction, mode, form, keep_last, threshold }: RuleValues): string {
+export function inWords(rule: RuleValues): string {
+  const { type, action, direction, mode, form, keep_last, threshold } = rule;
   const place = form === "mask" ? words.maskedTo(Number(keep_last)) : words.forms[form];
   return [
+    type === "CUSTOM"
+      ? words.entriesOf(words.customKinds[rule.custom_kind], entriesOf(rule.custom_entries).length)
+      : "",
     words.directions[direction],
     action === "redact" ? `${words.form}: ${place}` : undefined,
     threshold.trim() ? `${words.threshold} ${threshold.trim()}` : undefined,

@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { PlugZap } from "lucide-react";
+import type { ReactNode } from "react";
 import { client, type Schemas, unwrap } from "../../api/client";
 import { Button } from "../../design/Button";
 import { Notice } from "../../design/States";
@@ -33,12 +34,7 @@ export function Check({ id, describe }: { id?: string; describe: () => Promise<S
       </Button>
       <p className="mt-1 mb-3 text-sm text-ink-soft">{words.checkNow}</p>
       {error && <Notice tone="bad">{error.message}</Notice>}
-      {data && !data.ok && (
-        <Notice tone="warn">
-          <p className="font-medium">{words.checkFailed}</p>
-          <p className="break-words">{data.message}</p>
-        </Notice>
-      )}
+      {data && !data.ok && <CheckFailed check={data} />}
       {data?.ok && (
         <Notice tone="good">
           <p className="font-medium">{words.checkOk(data.took_ms, data.models.length)}</p>
@@ -51,5 +47,18 @@ export function Check({ id, describe }: { id?: string; describe: () => Promise<S
         </Notice>
       )}
     </div>
+  );
+}
+
+/** What failed, what the server said or did, and what to look at. */
+export function CheckFailed({ check, children }: { check: Schemas["ProviderCheck"]; children?: ReactNode }) {
+  const [what, next] = words.checkResults[check.result] ?? [words.checkFailed, undefined];
+  return (
+    <Notice tone="warn">
+      <p className="font-medium">{what}</p>
+      <p className="break-words">{check.message}</p>
+      {next && <p className="mt-1">{next}</p>}
+      {children}
+    </Notice>
   );
 }

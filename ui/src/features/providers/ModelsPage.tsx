@@ -12,6 +12,7 @@ import { Page, Section } from "../../design/Page";
 import { Failed, Loading, NoAccess, Notice } from "../../design/States";
 import { paths } from "../../paths";
 import { texts } from "../../texts";
+import { CheckFailed } from "./Check";
 
 const { providers: words, common } = texts;
 /** Of a long list so many are shown; the rest is found by a part of its name. */
@@ -111,11 +112,9 @@ function Models({ provider }: { provider: Item<"providers"> }) {
     <>
       {check.error && <Notice tone="bad">{check.error.message}</Notice>}
       {check.data && !check.data.ok && (
-        <Notice tone="warn">
-          <p className="font-medium">{words.checkFailed}</p>
-          <p className="break-words">{check.data.message}</p>
+        <CheckFailed check={check.data}>
           <AppLink to={paths.provider(provider.id)}>{provider.name}</AppLink>
-        </Notice>
+        </CheckFailed>
       )}
       {check.data?.ok && <Notice tone="good">{words.checkOk(check.data.took_ms, known.length)}</Notice>}
       {made && <Results made={made} />}

@@ -1,4 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
+import { type Control, useWatch } from "react-hook-form";
 import { z } from "zod";
 import { useIdentity } from "../../api/identity";
 import type { Item } from "../../api/resources";
@@ -103,7 +104,7 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
             control={control}
             name="credential"
             label={words.credential}
-            help={provider?.has_credential ? words.credentialKeep : words.credentialHelp}
+            help={provider?.has_credential ? words.credentialKeep : <CredentialHelp control={control} />}
             type="password"
             autoComplete="off"
             optional
@@ -165,4 +166,10 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
       )}
     </ResourceForm>
   );
+}
+
+/** Which credential a kind of server takes, and what becomes of it. */
+function CredentialHelp({ control }: { control: Control<Values> }) {
+  const preset = useWatch({ control, name: "preset" });
+  return [words.credentials[preset], words.credentialHelp].filter(Boolean).join(" ");
 }
