@@ -79,6 +79,26 @@ def test_a_base_url_with_a_version_is_used_as_it_stands(world, version):
     assert upstream.only().path == f"{version}/chat/completions"
 
 
+def test_azures_dated_form_has_the_deployment_in_its_path(world):
+    scenario = world.fake.scenario(ok("Reached."), version="/openai/deployments/gpt-4o-eu")
+    azure = world.admin.create(
+        "providers",
+        tenant_id=world.tenant_id,
+        name="azure",
+        schema="openai",
+        preset="azure_openai_dated",
+        base_url=f"{scenario.base_url}/openai",
+        query="api-version=2024-10-21",
+        credential="azure-key",
+    )
+    world.model("m", {"provider_id": azure["id"], "model": "gpt-4o-eu", "price": None})
+    for client in ["openai", "anthropic"]:
+        assert said(client, post(world.http(), client, "m").json()) == "Reached."
+    for sent in scenario.received():
+        assert sent.path == "/openai/deployments/gpt-4o-eu/chat/completions?api-version=2024-10-21"
+        assert (sent.header("api-key"), sent.header("authorization")) == ("azure-key", None)
+
+
 @TRANSLATED
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_an_answer_has_the_name_by_which_its_model_was_asked(world, client_schema, provider_schema, streamed):

@@ -23,7 +23,16 @@ impl Provider {
     /// What stands before the operations' paths: that of its base URL, without a version where its API has none.
     pub fn base_path(&self) -> String {
         let has_versions = self.schema.endpoints().iter().any(|endpoint| !endpoint.versions.is_empty());
+        let has_versions = has_versions && self.kind().is_none_or(|kind| kind.before_model.is_none());
         if has_versions { self.base_url.base_path() } else { self.base_url.path_prefix.clone() }
+    }
+
+    /// The same for this member, whose model may be a part of it.
+    pub fn path_of(&self, member: &Member) -> String {
+        match self.kind().and_then(|kind| kind.before_model) {
+            Some(before) => [self.base_path().as_str(), before, &percent_encoded(&member.model)].concat(),
+            None => self.base_path(),
+        }
     }
 
     /// The names of further schemas that it speaks, each once.
@@ -43,6 +52,18 @@ impl Provider {
         let of_schema = self.schema.credential_header();
         self.kind().and_then(|kind| kind.authentication).unwrap_or((of_schema.header, of_schema.prefix))
     }
+}
+
+/// A name as one segment of a path (RFC 3986, 2.3). `.` and `..` alone would lead elsewhere.
+fn percent_encoded(name: &str) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
+    let is_path = matches!(name, "." | "..");
+    name.bytes()
+        .map(|byte| match byte {
+            byte if stays(byte) || (byte == b'.' && !is_path) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -106,6 +127,20 @@ mod tests {
         check("openai", "https://api.openai.com", "/v1");
         check("bedrock_converse", "https://bedrock-runtime.eu-central-1.amazonaws.com", "");
         check("bedrock_converse", "https://proxy.example/aws/", "/aws");
+    }
+
+    #[test]
+    fn a_deployment_at_azures_dated_api_stands_in_the_path() {
+        let check = |preset, base_url, model, expect: &str| {
+            assert_eq!(provider("openai", base_url, preset).path_of(&member(model)), expect);
+        };
+        let dated = Some("azure_openai_dated");
+        let base_url = "https://a.openai.azure.com/openai";
+        check(dated, base_url, "gpt-4.1_eu", "/openai/deployments/gpt-4.1_eu");
+        check(dated, base_url, "a/b?c", "/openai/deployments/a%2Fb%3Fc");
+        check(dated, base_url, "..", "/openai/deployments/%2E%2E");
+        check(Some("azure_openai"), "https://a.openai.azure.com/openai/v1", "gpt-4o", "/openai/v1");
+        check(None, "https://proxy.example", "gpt-4o", "/v1");
     }
 
     #[test]

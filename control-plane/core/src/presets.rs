@@ -19,20 +19,41 @@ pub struct Preset {
     pub hosts: &'static [&'static str],
     /// The header in which it wants the credential, and what stands before it there; `None`: as its schema says.
     pub authentication: Option<(&'static str, &'static str)>,
+    /// What stands before the model's name in the path of each request, where that has no version: `/deployments/`. `None`: the model is no
+    /// part of the path, or its schema says where.
+    pub before_model: Option<&'static str>,
+    /// What the query of each request must have: `api-version`.
+    pub query: Option<&'static str>,
     /// What it takes, where that differs from its schema.
     pub capabilities: CapabilityOverrides,
 }
 
-const UNREMARKABLE: Preset =
-    Preset { name: "", schema: "openai", also_speaks: &[], hosts: &[], authentication: None, capabilities: NONE };
+const UNREMARKABLE: Preset = Preset {
+    name: "",
+    schema: "openai",
+    also_speaks: &[],
+    hosts: &[],
+    authentication: None,
+    before_model: None,
+    query: None,
+    capabilities: NONE,
+};
 
 /// All kinds, in the order of their names.
-pub const PRESETS: [Preset; 14] = [
+pub const PRESETS: [Preset; 24] = [
     // The schema is its own: platform.claude.com, "Messages". It hears nothing and keeps no conversations.
     Preset {
         name: "anthropic",
         schema: "anthropic",
         hosts: &["api.anthropic.com"],
+        capabilities: CapabilityOverrides { audio: Some(false), state: Some(false), ..NONE },
+        ..UNREMARKABLE
+    },
+    // learn.microsoft.com, "Deploy and use Claude models in Microsoft Foundry": base URL https://NAME.services.ai.azure.com/anthropic, a
+    // key in `x-api-key`, a token of Entra as a bearer, which the provider then says.
+    Preset {
+        name: "azure_anthropic",
+        schema: "anthropic",
         capabilities: CapabilityOverrides { audio: Some(false), state: Some(false), ..NONE },
         ..UNREMARKABLE
     },
@@ -44,6 +65,15 @@ pub const PRESETS: [Preset; 14] = [
         authentication: Some(("api-key", "")),
         ..UNREMARKABLE
     },
+    // learn.microsoft.com, "Azure OpenAI REST API reference": base URL https://NAME.openai.azure.com/openai, `api-version=2024-10-21` in
+    // the query, the deployment in the path. Responses it has at the newer form alone.
+    Preset {
+        name: "azure_openai_dated",
+        authentication: Some(("api-key", "")),
+        before_model: Some("/deployments/"),
+        query: Some("api-version"),
+        ..UNREMARKABLE
+    },
     // docs.aws.amazon.com/bedrock, "Converse", "Amazon Bedrock API keys": base URL https://bedrock-runtime.REGION.amazonaws.com, the key as a
     // bearer. It keeps no conversations, and hears nothing of models of chat.
     Preset {
@@ -52,6 +82,39 @@ pub const PRESETS: [Preset; 14] = [
         capabilities: CapabilityOverrides {
             parallel_tool_calls: Some(false),
             audio: Some(false),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // inference-docs.cerebras.ai, "OpenAI Compatibility": refuses `parallel_tool_calls`, and reads text alone.
+    Preset {
+        name: "cerebras",
+        hosts: &["api.cerebras.ai"],
+        capabilities: CapabilityOverrides {
+            parallel_tool_calls: Some(false),
+            images: Some(false),
+            audio: Some(false),
+            documents: Some(false),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // docs.cohere.com, "Using Cohere models via the OpenAI SDK": base URL https://api.cohere.ai/compatibility/v1; `max_tokens`, no
+    // `parallel_tool_calls`, of efforts to reason only `none` and `high`; it refuses `stream_options` (strandsagents.com, "Cohere").
+    Preset {
+        name: "cohere",
+        hosts: &["api.cohere.ai", "api.cohere.com"],
+        capabilities: CapabilityOverrides {
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            stream_options: Some(false),
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
+            audio: Some(false),
+            documents: Some(false),
+            reasoning_effort: Some(false),
+            many_stop_sequences: Some(true),
             state: Some(false),
             ..NONE
         },
@@ -71,6 +134,20 @@ pub const PRESETS: [Preset; 14] = [
             audio: Some(false),
             documents: Some(false),
             many_stop_sequences: Some(true),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // docs.fireworks.ai, "OpenAI compatibility": base URL https://api.fireworks.ai/inference/v1, `max_tokens`, pictures by model.
+    Preset {
+        name: "fireworks",
+        hosts: &["api.fireworks.ai"],
+        capabilities: CapabilityOverrides {
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            strict_tools: Some(false),
+            audio: Some(false),
+            documents: Some(false),
             state: Some(false),
             ..NONE
         },
@@ -110,6 +187,22 @@ pub const PRESETS: [Preset; 14] = [
         },
         ..UNREMARKABLE
     },
+    // lmstudio.ai/docs, "OpenAI Compatibility Endpoints", "Structured Output": `max_tokens`, an answer's form by a schema, pictures by
+    // model.
+    Preset {
+        name: "lm_studio",
+        capabilities: CapabilityOverrides {
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
+            audio: Some(false),
+            documents: Some(false),
+            many_stop_sequences: Some(true),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
     // docs.mistral.ai, "Chat Completion API"; a field that it does not know is refused with 422 (`extra_forbidden`), as users report of
     // `max_completion_tokens` (editor-code-assistant/eca#231) and `store` (Gitlawb/openclaude#739). Streams end with the usage without being
     // asked.
@@ -121,6 +214,23 @@ pub const PRESETS: [Preset; 14] = [
             stream_options: Some(false),
             reasoning_effort: Some(false),
             many_stop_sequences: Some(true),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // platform.moonshot.ai, "Chat": `max_tokens`; `response_format` is `text` or `json_object`; up to five texts that end an answer.
+    Preset {
+        name: "moonshot",
+        hosts: &["api.moonshot.ai", "api.moonshot.cn"],
+        capabilities: CapabilityOverrides {
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            structured_output: Some(StructuredOutput::JsonObject),
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
+            audio: Some(false),
+            documents: Some(false),
+            reasoning_effort: Some(false),
             state: Some(false),
             ..NONE
         },
@@ -159,6 +269,34 @@ pub const PRESETS: [Preset; 14] = [
         },
         ..UNREMARKABLE
     },
+    // docs.sglang.ai, "OpenAI APIs - Completions": as vLLM; conversations are not kept.
+    Preset {
+        name: "sglang",
+        capabilities: CapabilityOverrides {
+            many_stop_sequences: Some(true),
+            documents: Some(false),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // huggingface.co/docs/text-generation-inference, "Messages API": `max_tokens`, pictures by model, no other media. Which forms of an
+    // answer can be asked for, and in which words, differs by its version: none, unless the provider says otherwise.
+    Preset {
+        name: "tgi",
+        capabilities: CapabilityOverrides {
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            structured_output: Some(StructuredOutput::None),
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
+            audio: Some(false),
+            documents: Some(false),
+            reasoning_effort: Some(false),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
     // docs.together.ai, "Create Chat Completion": `max_tokens`.
     Preset {
         name: "together",
@@ -168,6 +306,20 @@ pub const PRESETS: [Preset; 14] = [
             strict_tools: Some(false),
             documents: Some(false),
             many_stop_sequences: Some(true),
+            state: Some(false),
+            ..NONE
+        },
+        ..UNREMARKABLE
+    },
+    // cloud.google.com/vertex-ai, "Method: models.generateContent": base URL
+    // https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google, a token of Google's as a bearer.
+    Preset {
+        name: "vertex_ai",
+        schema: "gemini",
+        authentication: Some(("authorization", "Bearer ")),
+        capabilities: CapabilityOverrides {
+            strict_tools: Some(false),
+            parallel_tool_calls: Some(false),
             state: Some(false),
             ..NONE
         },

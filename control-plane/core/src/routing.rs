@@ -31,8 +31,10 @@ pub struct ProviderSettings {
     /// `http(s)://host[:port][/path]`. Used as it stands if its path has a version in it (`/v1`, `/api/v3`, `/v1beta/openai`);
     /// otherwise `/v1` is put behind it.
     pub base_url: String,
-    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
-    /// `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+    /// Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_anthropic`, `azure_openai`,
+    /// `azure_openai_dated`, `bedrock`, `cerebras`, `cohere`, `deepseek`, `fireworks`, `gemini`, `groq`, `llama_cpp`, `lm_studio`, `mistral`,
+    /// `moonshot`, `ollama`, `openrouter`, `sglang`, `tgi`, `together`, `vertex_ai`, `vllm` or `xai`. Absent or null: a vendor's own host
+    /// says it.
     #[serde(default)]
     pub preset: Option<String>,
     /// What it takes, where that differs from what is known of its kind and of its models. Absent or null: nowhere.
@@ -100,11 +102,15 @@ impl ProviderSettings {
         }
         if let Some(name) = &self.preset {
             match Preset::named(name) {
-                Some(preset) => fields.require(
-                    preset.schema == self.schema,
-                    "preset",
-                    format!("is a kind of server that speaks {}", preset.schema),
-                ),
+                Some(preset) => {
+                    let reason = format!("is a kind of server that speaks {}", preset.schema);
+                    fields.require(preset.schema == self.schema, "preset", reason);
+                    if let Some(name) = preset.query {
+                        let is_there =
+                            self.query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name));
+                        fields.require(is_there, "query", format!("must have {name}=… for this kind of server"));
+                    }
+                }
                 None => {
                     let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
                     fields.require(false, "preset", format!("must be one of {}", known.join(", ")));

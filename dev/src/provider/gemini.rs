@@ -27,7 +27,8 @@ impl Api for GenerateContent {
     }
 
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        match headers.get("x-goog-api-key") {
+        // Vertex AI takes a token in the other one.
+        match headers.get("x-goog-api-key").or_else(|| headers.get("authorization")) {
             Some(key) if !key.is_empty() => Ok(()),
             _ => Err(Refusal { status: 403, message: "Method doesn't allow unregistered callers".into(), param: None }),
         }

@@ -20,6 +20,10 @@ impl Api for ChatCompletions {
     }
 
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        // Azure's servers take a key there, and refuse both.
+        if headers.get("api-key").is_some_and(|key| !key.is_empty()) && !headers.contains_key("authorization") {
+            return Ok(());
+        }
         let value = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         match value.strip_prefix("Bearer ") {
             Some(credential) if !credential.is_empty() => Ok(()),

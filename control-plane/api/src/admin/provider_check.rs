@@ -161,7 +161,7 @@ async fn run(
         .ok_or_else(|| Problem::too_many_requests("other providers are being checked at the moment", 1))?;
     let may_be_inside = caller.actor.sees(Permission::ProvidersWrite) == Sees::Everything
         || state.store.allowed_hosts().include(&provider.base_url.host);
-    let mut path_and_query = format!("{}{MODELS}", provider.base_url.base_path());
+    let mut path_and_query = format!("{}{MODELS}", provider.base_path());
     if !provider.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&provider.query);

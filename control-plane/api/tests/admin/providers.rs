@@ -64,6 +64,8 @@ async fn what_a_provider_says_is_checked_at_its_field() {
         (json!({"also_speaks": ["anthropic", "anthropic"]}), "also_speaks[1]", "is there already"),
         (json!({"preset": "toaster"}), "preset", "vllm"),
         (json!({"preset": "anthropic"}), "preset", "speaks anthropic"),
+        (json!({"preset": "azure_openai_dated"}), "query", "api-version"),
+        (json!({"preset": "azure_openai_dated", "query": "x-api-version=1"}), "query", "api-version"),
         (json!({"capabilities": {"telepathy": true}}), "capabilities.telepathy", "is not known"),
         (json!({"capabilities": {"tools": 1}}), "capabilities.tools", "must be a boolean"),
         (json!({"capabilities": {"system_role": "king"}}), "capabilities.system_role", "`developer`"),

@@ -263,7 +263,7 @@ fn describe(member: &Member, provider: &Provider, settings: &Settings) -> Deploy
         also_speaks: provider.also_speaks(),
         authority: authority(&provider.base_url),
         scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
-        base_path: provider.base_path(),
+        base_path: provider.path_of(member),
         query: provider.query.clone(),
         model: member.model.clone(),
         credential: provider.credential.is_some().then(|| CredentialPlacement {

@@ -4896,8 +4896,10 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
-             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_anthropic`, `azure_openai`,
+             *     `azure_openai_dated`, `bedrock`, `cerebras`, `cohere`, `deepseek`, `fireworks`, `gemini`, `groq`, `llama_cpp`, `lm_studio`, `mistral`,
+             *     `moonshot`, `ollama`, `openrouter`, `sglang`, `tgi`, `together`, `vertex_ai`, `vllm` or `xai`. Absent or null: a vendor's own host
+             *     says it.
              */
             preset?: string | null;
             /**
@@ -5642,8 +5644,10 @@ export interface components {
             /** @description Where it is managed. */
             origin: components["schemas"]["Origin"];
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
-             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_anthropic`, `azure_openai`,
+             *     `azure_openai_dated`, `bedrock`, `cerebras`, `cohere`, `deepseek`, `fireworks`, `gemini`, `groq`, `llama_cpp`, `lm_studio`, `mistral`,
+             *     `moonshot`, `ollama`, `openrouter`, `sglang`, `tgi`, `together`, `vertex_ai`, `vllm` or `xai`. Absent or null: a vendor's own host
+             *     says it.
              */
             preset: string | null;
             /**
@@ -5717,8 +5721,10 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name?: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
-             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_anthropic`, `azure_openai`,
+             *     `azure_openai_dated`, `bedrock`, `cerebras`, `cohere`, `deepseek`, `fireworks`, `gemini`, `groq`, `llama_cpp`, `lm_studio`, `mistral`,
+             *     `moonshot`, `ollama`, `openrouter`, `sglang`, `tgi`, `together`, `vertex_ai`, `vllm` or `xai`. Absent or null: a vendor's own host
+             *     says it.
              */
             preset?: string | null;
             /**
@@ -5749,8 +5755,10 @@ export interface components {
             /** @description For people, and for the response header `x-weir-provider`: 1 to 100 ASCII characters; unique for its owner. */
             name: string;
             /**
-             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_openai`, `bedrock`,
-             *     `deepseek`, `gemini`, `groq`, `llama_cpp`, `mistral`, `ollama`, `openrouter`, `together`, `vllm` or `xai`. Absent or null: a vendor's own host says it.
+             * @description Which kind of server it is, from which follows what it takes: `openai`, `anthropic`, `azure_anthropic`, `azure_openai`,
+             *     `azure_openai_dated`, `bedrock`, `cerebras`, `cohere`, `deepseek`, `fireworks`, `gemini`, `groq`, `llama_cpp`, `lm_studio`, `mistral`,
+             *     `moonshot`, `ollama`, `openrouter`, `sglang`, `tgi`, `together`, `vertex_ai`, `vllm` or `xai`. Absent or null: a vendor's own host
+             *     says it.
              */
             preset?: string | null;
             /**

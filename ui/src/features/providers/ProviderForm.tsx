@@ -72,7 +72,7 @@ export function ProviderForm({ provider, kind }: { provider?: Item<"providers">;
         schema: (item?.schema ?? kind?.schema ?? "openai") as Values["schema"],
         base_url: item?.base_url ?? kind?.baseUrl ?? "",
         preset: item ? (item.preset ?? "") : (kind?.preset ?? ""),
-        query: item?.query ?? "",
+        query: item?.query ?? kind?.query ?? "",
         credential: "",
         also_speaks: item?.also_speaks.join(", ") ?? "",
         authentication: { header: item?.authentication?.header ?? "", prefix: item?.authentication?.prefix ?? "" },

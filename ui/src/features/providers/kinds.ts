@@ -9,6 +9,8 @@ export interface Kind {
   /** Empty: everybody has another one. */
   baseUrl: string;
   hint?: string;
+  /** What stands in the query of every request. */
+  query?: string;
 }
 
 export const kinds: Kind[] = [
@@ -28,6 +30,28 @@ export const kinds: Kind[] = [
     hint: "https://NAME.openai.azure.com/openai/v1",
   },
   {
+    preset: "azure_openai_dated",
+    label: "Azure OpenAI (api-version)",
+    schema: "openai",
+    baseUrl: "",
+    hint: "https://NAME.openai.azure.com/openai",
+    query: "api-version=2024-10-21",
+  },
+  {
+    preset: "azure_anthropic",
+    label: "Azure (Claude)",
+    schema: "anthropic",
+    baseUrl: "",
+    hint: "https://NAME.services.ai.azure.com/anthropic",
+  },
+  {
+    preset: "vertex_ai",
+    label: "Google Vertex AI (Gemini)",
+    schema: "gemini",
+    baseUrl: "",
+    hint: "https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google",
+  },
+  {
     preset: "bedrock",
     label: "Amazon Bedrock",
     schema: "bedrock_converse",
@@ -40,8 +64,15 @@ export const kinds: Kind[] = [
   { preset: "xai", label: "xAI", schema: "openai", baseUrl: "https://api.x.ai/v1" },
   { preset: "openrouter", label: "OpenRouter", schema: "openai", baseUrl: "https://openrouter.ai/api/v1" },
   { preset: "together", label: "Together", schema: "openai", baseUrl: "https://api.together.xyz/v1" },
+  { preset: "fireworks", label: "Fireworks", schema: "openai", baseUrl: "https://api.fireworks.ai/inference/v1" },
+  { preset: "cerebras", label: "Cerebras", schema: "openai", baseUrl: "https://api.cerebras.ai/v1" },
+  { preset: "moonshot", label: "Moonshot", schema: "openai", baseUrl: "https://api.moonshot.ai/v1" },
+  { preset: "cohere", label: "Cohere", schema: "openai", baseUrl: "https://api.cohere.ai/compatibility/v1" },
   { preset: "vllm", label: "vLLM", schema: "openai", baseUrl: "", hint: "http://HOST:8000/v1" },
   { preset: "ollama", label: "Ollama", schema: "openai", baseUrl: "", hint: "http://HOST:11434/v1" },
+  { preset: "sglang", label: "SGLang", schema: "openai", baseUrl: "", hint: "http://HOST:30000/v1" },
+  { preset: "lm_studio", label: "LM Studio", schema: "openai", baseUrl: "", hint: "http://HOST:1234/v1" },
+  { preset: "tgi", label: "Text Generation Inference", schema: "openai", baseUrl: "", hint: "http://HOST:8080/v1" },
   { preset: "llama_cpp", label: "llama.cpp", schema: "openai", baseUrl: "", hint: "http://HOST:8080/v1" },
 ];
 
