@@ -127,6 +127,10 @@ KEYS = "masterKeys.existingSecret=weir-master-keys"
         ([DATABASE, KEYS, "envoy.ingress.enabled=true"], "envoy.ingress.host"),
         ([DATABASE, KEYS, "controlPlane.httpRoute.enabled=true"], "controlPlane.httpRoute.parentRefs"),
         ([DATABASE, KEYS, "envoy.concurrency=16"], "envoy.maxHeapBytes must be at least"),
+        ([DATABASE, KEYS, "envoy.resources.limits.memory=2Gi"], "envoy.resources.limits.memory (2Gi) must be above envoy.maxHeapBytes"),
+        ([DATABASE, KEYS, "envoy.resources.limits.memory=2048M"], "(2048M) must be above"),
+        ([DATABASE, KEYS, "envoy.resources.limits.memory=4GB"], "4GB is no quantity of memory"),
+        ([DATABASE, KEYS, "controlPlane.extraVolumes={shared}"], "/controlPlane/extraVolumes"),
         ([DATABASE, KEYS, "controlPlane.tls.grpcSecret=tls"], "controlPlane.tls.grpcCaSecret"),
         ([DATABASE, "masterKeys.generate=true", "controlPlane.migrations=job"], "controlPlane.migrations=job runs before"),
         (["externalSecrets.enabled=true"], "externalSecrets.secretStoreRef.name"),
@@ -153,16 +157,55 @@ def test_what_is_under_tls_is_not_said_to_be_plain():
     assert annotations["nginx.ingress.kubernetes.io/backend-protocol"] == "HTTPS"
 
 
+def production_with(**values: Any) -> list[dict[str, Any]]:
+    """The manifests of the production case with these values, each by its path with `__` for the dots."""
+    settings = [f"--set-json={name.replace('__', '.')}={json.dumps(value)}" for name, value in values.items()]
+    made = helm("template", "weir", str(CHART), "--values", str(values_of("production")), *settings)
+    assert made.returncode == 0, made.stderr
+    return [one for one in yaml.safe_load_all(made.stdout) if one]
+
+
 def test_the_migration_runs_where_the_control_plane_may():
     placed = {"nodeSelector": {"pool": "llm"}, "tolerations": [{"key": "llm"}], "priorityClassName": "high"}
     values = {**placed, "podAnnotations": {"sidecar.istio.io/inject": "false"}}
-    settings = [f"--set-json=controlPlane.{name}={json.dumps(value)}" for name, value in values.items()]
-    made = helm("template", "weir", str(CHART), "--values", str(values_of("production")), *settings)
-    assert made.returncode == 0, made.stderr
-    [job] = [one for one in yaml.safe_load_all(made.stdout) if one and one["kind"] == "Job"]
+    made = production_with(**{f"controlPlane__{name}": value for name, value in values.items()})
+    [job] = [one for one in made if one["kind"] == "Job"]
     template = job["spec"]["template"]
     assert template["metadata"]["annotations"] == values["podAnnotations"]
     assert {name: template["spec"].get(name) for name in placed} == placed
+
+
+def test_what_is_mounted_besides_reaches_every_container_that_needs_it():
+    """The migration connects to the same database, by the same authority, proxy and volumes as the control plane."""
+    extra = {
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraVolumes": [{"name": "extra", "emptyDir": {"sizeLimit": "1Mi"}}],
+        "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+    }
+    made = production_with(
+        database__caSecret="database-authority",
+        envoy__extraVolumes=extra["extraVolumes"],
+        envoy__extraVolumeMounts=extra["extraVolumeMounts"],
+        **{f"controlPlane__{name}": value for name, value in extra.items()},
+    )
+    pods = {
+        (one["kind"], one["metadata"]["name"]): one["spec"]["template"]["spec"] for one in made if one["kind"] in ("Deployment", "Job")
+    }
+    assert len(pods) == 3
+    for (kind, name), pod in pods.items():
+        container = pod["containers"][0]
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert volumes["extra"] == extra["extraVolumes"][0] and mounts["extra"] == "/extra", (kind, name)
+        if name == "weir-envoy":
+            continue
+        environment = {one["name"]: one.get("value") for one in container["env"]}
+        assert environment["HTTPS_PROXY"] == "http://proxy:3128", (kind, name)
+        assert environment["PGSSLROOTCERT"] == f"{mounts['database-ca']}/ca.crt", (kind, name)
+        assert volumes["database-ca"]["secret"]["secretName"] == "database-authority", (kind, name)
+    for one in made:
+        if one["kind"] in ("Deployment", "Job"):
+            kubernetes_validate.validate(one, KUBERNETES, strict=True)
 
 
 def test_a_trials_password_stays_as_long_as_its_volume():

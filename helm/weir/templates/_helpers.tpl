@@ -104,6 +104,45 @@ capabilities: { drop: [ALL] }
       key: {{ .Values.database.existingSecretKey }}
 - name: WEIR_MASTER_KEY_FILE
   value: /etc/weir/master-keys/{{ .Values.masterKeys.existingSecretKey }}
+{{- if .Values.database.caSecret }}
+- name: PGSSLROOTCERT
+  value: /etc/weir/database-ca/{{ .Values.database.caSecretKey }}
+{{- end }}
+{{- end -}}
+
+{{/* What that environment names, and what is mounted besides. */}}
+{{- define "weir.databaseMounts" -}}
+- { name: master-keys, mountPath: /etc/weir/master-keys, readOnly: true }
+{{- if .Values.database.caSecret }}
+- { name: database-ca, mountPath: /etc/weir/database-ca, readOnly: true }
+{{- end }}
+{{- with .Values.controlPlane.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "weir.databaseVolumes" -}}
+- name: master-keys
+  secret: { secretName: {{ include "weir.masterKeysSecret" . }}, defaultMode: 0440 }
+{{- with .Values.database.caSecret }}
+- name: database-ca
+  secret: { secretName: {{ . }}, defaultMode: 0440 }
+{{- end }}
+{{- with .Values.controlPlane.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Bytes of a quantity of memory. Takes the quantity. */}}
+{{- define "weir.bytes" -}}
+{{- $quantity := . | toString -}}
+{{- $suffix := regexFind "[A-Za-z]+$" $quantity -}}
+{{- $factors := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000
+  "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- if not (hasKey $factors $suffix) -}}
+{{- fail (printf "%s is no quantity of memory: write bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T." $quantity) -}}
+{{- end -}}
+{{- mulf (trimSuffix $suffix $quantity | float64) (index $factors $suffix) | floor | int64 -}}
 {{- end -}}
 
 {{- define "weir.spread" -}}
@@ -163,6 +202,13 @@ topologySpreadConstraints:
 {{- $needed := mul .Values.envoy.concurrency 2 .Values.controlPlane.envoyBodiesInFlightBytes -}}
 {{- if and .Values.envoy.enabled (lt (int64 .Values.envoy.maxHeapBytes) (int64 $needed)) -}}
 {{- fail (printf "envoy.maxHeapBytes must be at least concurrency x 2 x envoyBodiesInFlightBytes = %d." (int64 $needed)) -}}
+{{- end -}}
+{{- $limit := dig "limits" "memory" "" .Values.envoy.resources -}}
+{{- if and .Values.envoy.enabled $limit -}}
+{{- if le (include "weir.bytes" $limit | int64) (int64 .Values.envoy.maxHeapBytes) -}}
+{{- fail (printf "envoy.resources.limits.memory (%v) must be above envoy.maxHeapBytes (%d): a pod beyond its limit is killed."
+  $limit (int64 .Values.envoy.maxHeapBytes)) -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $host := dict "controlPlane" .Values.controlPlane "envoy" .Values.envoy -}}
 {{- if and $host.ingress.enabled (not $host.ingress.host) -}}
