@@ -51,6 +51,22 @@ def test_a_card_number_reaches_the_provider_redacted(world, guarded, schema):
     assert record["guardrail_findings"] == ["CREDIT_CARD:redact=1"]
 
 
+def test_a_pseudonym_reaches_the_provider_and_the_client_reads_what_it_stands_for(world):
+    upstream = world.upstream("openai", ok(chunks=20))
+    world.model("m", upstream)
+    rule = {"type": "EMAIL", "action": "redact", "direction": "both", "form": {"kind": "pseudonym"}}
+    profile = world.admin.create(
+        "guardrails/profiles", tenant_id=world.tenant_id, name="pseudonyms", rules=[rule]
+    )
+    key = world.key(guardrail_profile_id=profile["id"])
+    messages = [{"role": "user", "content": "Write to ada@example.com"}]
+    response = post(world.http(key), "openai", "m", messages=messages, stream=True)
+    said_back = said_in_stream("openai", events(response.text.splitlines()))
+    assert "Write to ada@example.com" in said_back
+    sent = upstream.only().json["messages"][0]["content"]
+    assert sent.startswith("Write to [EMAIL_") and "ada" not in upstream.only().body
+
+
 def test_embeddings_are_read_too(world, guarded):
     key, upstream = guarded(("CREDIT_CARD", "redact", "input"))
     world.model("e", world.member(upstream, model="text-embedding-3-small"))

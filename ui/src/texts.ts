@@ -306,6 +306,7 @@ export const texts = {
       mask: "Stars, but for the end",
       format: "The same form without the content",
       hash: "A digest: the same for the same",
+      pseudonym: "A pseudonym, and in the answer what it was",
     },
     customName: "Name of the list",
     customKind: "Entries are",

@@ -85,6 +85,8 @@ pub enum RedactForm {
     },
     /// Its digits become `0` and its letters `X` or `x`. What stands between them stays, so that whoever reads on finds the same form.
     Format,
+    /// Of a request, what it is with letters of its own, `[EMAIL_kfjelbabcdma]`; in the answer stands what it was. Of an answer, what it is.
+    Pseudonym,
     /// What it is, with a part of a digest under the tenant's key of the week: `[CREDIT_CARD_85febeb09532]`. The same thing has the same.
     Hash,
 }

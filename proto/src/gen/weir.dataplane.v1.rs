@@ -252,7 +252,7 @@ pub struct GuardrailRule {
     /// "enforce" or "shadow": it acts, or only tells what it would have done. Empty: "enforce". Older filters enforce all.
     #[prost(string, tag = "5")]
     pub mode: ::prost::alloc::string::String,
-    /// What stands in the place of a finding that is redacted: "type", "mask", "format" or "hash". Empty: "type".
+    /// What stands in the place of a finding that is redacted: "type", "mask", "format", "hash" or "pseudonym". Empty: "type".
     #[prost(string, tag = "6")]
     pub form: ::prost::alloc::string::String,
     /// Of a mask: how many characters stay at the end.

@@ -68,11 +68,18 @@ impl World {
 
     /// Its key is under a guardrail profile with these rules of type, action and direction.
     #[must_use]
-    pub fn guarded(mut self, rules: &[(&str, &str, &str)]) -> Self {
+    pub fn guarded(self, rules: &[(&str, &str, &str)]) -> Self {
         let rules = rules
             .iter()
             .map(|(kind, action, direction)| json!({"type": kind, "action": action, "direction": direction}));
-        self.guardrail_profile = Some(json!({"name": "of the tests", "rules": rules.collect::<Vec<_>>()}));
+        let rules = rules.collect::<Value>();
+        self.guarded_by(rules)
+    }
+
+    /// The same, with rules as they are written.
+    #[must_use]
+    pub fn guarded_by(mut self, rules: Value) -> Self {
+        self.guardrail_profile = Some(json!({"name": "of the tests", "rules": rules}));
         self
     }
 

@@ -55,6 +55,25 @@ fn a_card_number_reaches_the_provider_redacted() {
 }
 
 #[test]
+fn a_pseudonym_reaches_the_provider_and_the_client_reads_what_it_stands_for() {
+    let rule = json!({"type": "EMAIL", "action": "redact", "direction": "both", "form": {"kind": "pseudonym"}});
+    everyone(|client, provider, streamed| {
+        for chunks in [1, 3, 30] {
+            let mut world = World::new().guarded_by(json!([rule]));
+            let upstream = world.model("m", provider, json!({"type": "ok", "chunks": chunks}));
+            let messages = json!([{"role": "user", "content": "Write to ada@example.com, then to ada@example.com"}]);
+            let fields = json!({"messages": messages, "stream": streamed});
+            let received = world.send(client, ask(client, "m", fields).to_string());
+            let said = text_of(client, &received, streamed);
+            let sent = upstream.borrow().only().text();
+            assert!(sent.matches("[EMAIL_").count() == 2 && !sent.contains("ada@"), "{sent}");
+            assert!(said.contains("Write to ada@example.com, then to ada@example.com"), "{client} {provider}: {said}");
+            assert!(!said.contains("EMAIL"), "{said}");
+        }
+    });
+}
+
+#[test]
 fn an_answer_that_no_rule_can_read_is_refused_where_it_arrives_and_not_asked_for_again() {
     let message = format!(r#"{{"role": "assistant", "content": "{CARD}"}}"#);
     let choices = format!(r#""choices": [{{"index": 0, "message": {message}, "finish_reason": "stop"}}]"#);

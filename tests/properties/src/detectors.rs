@@ -118,7 +118,7 @@ pub fn rules(card: Action, email: Action) -> GuardrailProfile {
     GuardrailProfile::new("test", rules)
 }
 
-fn check_findings(text: &str, findings: &[Finding]) {
+pub(crate) fn check_findings(text: &str, findings: &[Finding]) {
     let mut last = 0;
     for finding in findings {
         assert!(last <= finding.start && finding.start < finding.end, "findings overlap");
@@ -128,7 +128,7 @@ fn check_findings(text: &str, findings: &[Finding]) {
 }
 
 /// What passed, what was found, whether it was blocked. Pieces are cut to whole characters, as an event has them.
-fn in_pieces(profile: &Profile, pieces: &[&[u8]]) -> (String, Vec<Finding>, bool) {
+pub(crate) fn in_pieces(profile: &Profile, pieces: &[&[u8]]) -> (String, Vec<Finding>, bool) {
     let mut stream = TextStream::default();
     let (mut passed, mut findings, mut blocked) = (String::new(), Vec::new(), false);
     let mut rest: Vec<u8> = Vec::new();

@@ -6,6 +6,7 @@
 //! streams and requests of the kinds that providers and clients really send.
 
 pub mod config;
+pub mod custom_rules;
 pub mod dataplane;
 pub mod detectors;
 pub mod input;
@@ -28,6 +29,7 @@ pub type Check = fn(&[u8]);
 pub const CHECKS: &[(&str, Check)] = &[
     ("base_url", config::check_base_url),
     ("configuration", config::check),
+    ("custom_rules", custom_rules::check),
     ("dataplane", dataplane::check),
     ("detectors", detectors::check),
     ("provider_error", provider_error::check),

@@ -214,6 +214,7 @@ mod tests {
             score: 1.0,
             rule: None,
             digest: None,
+            pseudonym: None,
             action: RuleAction::Flag,
             would: None,
             form: weir_config::RedactForm::Type,

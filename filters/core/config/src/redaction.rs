@@ -85,6 +85,9 @@ pub enum RedactForm {
     },
     /// Its digits become `0` and its letters `X` or `x`. What stands between them stays, so that whoever reads on finds the same form.
     Format,
+    /// Of a request, what it is with letters of its own, `[EMAIL_kfjelbabcdma]`, and in the answer what it was again. In an answer: what it
+    /// is.
+    Pseudonym,
     /// What it is, with a part of the finding's digest under the tenant's key of the week: `[CREDIT_CARD_85febeb09532]`. The same thing has
     /// the same in that week, and nobody without the key knows what it was. Without a key: what it is.
     Hash,
@@ -102,6 +105,7 @@ impl RedactForm {
         match self {
             Self::Mask { .. } => "mask",
             Self::Format => "format",
+            Self::Pseudonym => "pseudonym",
             Self::Hash => "hash",
             Self::Type => "type",
         }
@@ -112,6 +116,7 @@ impl RedactForm {
         match name {
             "mask" => u8::try_from(keep_last).ok().map(|keep_last| Self::Mask { keep_last }),
             "format" => Some(Self::Format),
+            "pseudonym" => Some(Self::Pseudonym),
             "hash" => Some(Self::Hash),
             "type" => Some(Self::Type),
             _ => None,
@@ -122,7 +127,7 @@ impl RedactForm {
     pub fn keep_last(self) -> u8 {
         match self {
             Self::Mask { keep_last } => keep_last,
-            Self::Format | Self::Hash | Self::Type => 0,
+            Self::Format | Self::Pseudonym | Self::Hash | Self::Type => 0,
         }
     }
 

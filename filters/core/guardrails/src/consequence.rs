@@ -75,7 +75,8 @@ pub(crate) fn replacement(
     let is_sign = |character: &char| character.is_alphanumeric();
     let signs = found.chars().filter(is_sign).count();
     // Letters of an escape are none of the finding's.
-    if matches!(form, RedactForm::Type | RedactForm::Hash) || signs == 0 || found.contains('\\') {
+    if matches!(form, RedactForm::Type | RedactForm::Hash | RedactForm::Pseudonym) || signs == 0 || found.contains('\\')
+    {
         return placeholder.into();
     }
     let kept = usize::from(form.keep_last()).min(signs / 3);
@@ -86,7 +87,7 @@ pub(crate) fn replacement(
         }
         left = left.saturating_sub(1);
         match form {
-            RedactForm::Mask { .. } | RedactForm::Type | RedactForm::Hash => '*',
+            RedactForm::Mask { .. } | RedactForm::Type | RedactForm::Hash | RedactForm::Pseudonym => '*',
             RedactForm::Format if character.is_numeric() => '0',
             RedactForm::Format if character.is_uppercase() => 'X',
             RedactForm::Format => 'x',

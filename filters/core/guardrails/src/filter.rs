@@ -17,8 +17,8 @@ mod waiting;
 
 use std::rc::Rc;
 
-use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, NamedProfile, Shared};
-use weir_host::{CallId, Callouts, Flow, Host, HttpAnswer, HttpError, Level, Message, StreamFilter};
+use weir_exchange::{AnswerCheck, AnswerFilter, Exchange, FindingKey, NamedProfile, Shared};
+use weir_host::{CallId, Callouts, Flow, Host, HttpAnswer, HttpError, Level, Message, Micros, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{Operation, Schema};
 
@@ -101,6 +101,8 @@ impl GuardrailsStream {
             (refusal::unavailable("the caller's guardrail profile cannot be used"), schema)
         })?;
         let profile = profile.with_key(principal.finding_key(host.now()).cloned());
+        let request_key = self.known.read(request_key).flatten().filter(|_| profile.gives_pseudonyms());
+        let profile = profile.with_request_key(request_key);
         match asked {
             Ok(operation) if operation.has_body() => {
                 let judged = Some(named).filter(|named| !named.profile.judges.is_empty()).map(Rc::clone);
@@ -134,7 +136,8 @@ impl GuardrailsStream {
 impl Watch {
     fn watches_answer(&self) -> bool {
         // The answer to anything else has no text.
-        self.profile.watches(Direction::Output) && self.operation.kind().has_output()
+        (self.profile.watches(Direction::Output) || self.profile.originals().is_some())
+            && self.operation.kind().has_output()
     }
 
     fn judges_answer(&self) -> bool {
@@ -161,9 +164,9 @@ impl StreamFilter for GuardrailsStream {
             Ok(None) => return Flow::Continue,
             Err((error, schema)) => return self.known.refuse(&error, schema),
         };
-        self.offer(&watch);
         self.watch = Some(watch.clone());
         if !watch.reads_request() || end_of_stream {
+            self.offer(&watch);
             return Flow::Continue;
         }
         let body = self.known.read(|exchange| exchange.request().body.bytes.clone()).flatten();
@@ -242,6 +245,12 @@ impl GuardrailsStream {
             None => Flow::Continue,
         }
     }
+}
+
+/// Under which pseudonyms are made where the tenant has no key. Nobody but the client is told the request's id, and that in the answer.
+fn request_key(exchange: &Exchange) -> Option<FindingKey> {
+    let id = exchange.request().id.as_bytes();
+    FindingKey::new(0, &[id.as_slice(), id.as_slice()].concat(), 0, Micros::MAX)
 }
 
 /// Whether a provider's answer was looked at where it arrived. Envoy's own errors never arrive there.

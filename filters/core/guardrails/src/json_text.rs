@@ -66,23 +66,33 @@ impl JsonText {
         }
     }
 
+    /// Whether what passes next stands within a string.
+    pub(crate) fn is_in_string(&self) -> bool {
+        matches!(self, Self::Within(position) if position.in_string)
+    }
+
     /// Appends what stands in the place of a finding, `placeholder`: a number becomes a string, and no two names of an object the same.
     pub(crate) fn replace(&mut self, found: &str, finding: FindingType, placeholder: &str, out: &mut String) {
-        let Self::Within(position) = self else { return out.push_str(placeholder) };
-        if !position.in_string {
-            if !is_number(found) {
-                return out.push_str(placeholder);
-            }
-            out.push('"');
-            out.push_str(placeholder);
-            return out.push('"');
+        let number = match self {
+            Self::Within(position) if position.in_string => position.number_of_name(finding),
+            _ => 0,
+        };
+        if number <= 1 {
+            return self.replace_distinct(found, placeholder, out);
         }
-        match position.number_of_name(finding) {
-            0 | 1 => out.push_str(placeholder),
-            number => {
-                let (open, end) = placeholder.strip_suffix(']').map_or((placeholder, ""), |open| (open, "]"));
-                out.push_str(&format!("{open}_{number}{end}"));
-            }
+        let (open, end) = placeholder.strip_suffix(']').map_or((placeholder, ""), |open| (open, "]"));
+        out.push_str(&format!("{open}_{number}{end}"));
+    }
+
+    /// The same with a placeholder that stands for one thing only.
+    pub(crate) fn replace_distinct(&mut self, found: &str, placeholder: &str, out: &mut String) {
+        let is_bare = matches!(self, Self::Within(position) if !position.in_string) && is_number(found);
+        if is_bare {
+            out.push('"');
+        }
+        out.push_str(placeholder);
+        if is_bare {
+            out.push('"');
         }
     }
 }

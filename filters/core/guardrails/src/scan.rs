@@ -16,6 +16,7 @@ use crate::custom::{CustomRules, Searches};
 use crate::detect::{self, CONTEXT, Detector, FARTHEST_TRIGGER, Match, Runs, Trigger};
 use crate::json_text::JsonText;
 use crate::merge::{Merger, Span};
+use crate::restore::{Originals, Pseudonym};
 use crate::view::{Form, View};
 use crate::words::WordRules;
 use weir_llm::steps;
@@ -52,6 +53,8 @@ pub struct Finding {
     pub form: RedactForm,
     /// By what findings of the same text are known; `None`: no key is known, or there are many findings.
     pub digest: Option<FindingDigest>,
+    /// What stands for it until the answer is back.
+    pub pseudonym: Option<Pseudonym>,
 }
 
 impl Finding {
@@ -67,6 +70,7 @@ impl Finding {
             would: span.consequence.would,
             form: span.consequence.form,
             digest: None,
+            pseudonym: None,
         }
     }
 
@@ -94,10 +98,16 @@ pub struct Profile {
     input: Arc<Rules>,
     output: Arc<Rules>,
     uninspectable: Uninspectable,
+    /// A rule replaces what it finds in a request by pseudonyms.
+    gives_pseudonyms: bool,
     /// Names of an administrator's rules, by their places.
     names: Arc<[String]>,
     /// Makes the digests of what is found.
     key: Option<Arc<FindingKey>>,
+    /// Makes pseudonyms where there is no such key.
+    request_key: Option<Arc<FindingKey>>,
+    /// What pseudonyms in the answer stand for.
+    originals: Option<Arc<Originals>>,
 }
 
 impl Profile {
@@ -113,9 +123,21 @@ impl Profile {
         }
         let input = Arc::new(Rules::compile(&profile.rules, RuleDirection::Input, engines)?);
         let output = Arc::new(Rules::compile(&profile.rules, RuleDirection::Output, engines)?);
+        let gives_pseudonyms =
+            profile.rules.iter().any(|rule| rule.form == RedactForm::Pseudonym && rule.holds_in(RuleDirection::Input));
         let name = |rule: &GuardrailRule| rule.custom.as_ref().map(|custom| custom.name.clone()).unwrap_or_default();
         let names = profile.rules.iter().map(name).collect();
-        Ok(Self { input, output, uninspectable: profile.uninspectable, names, key: None })
+        let uninspectable = profile.uninspectable;
+        Ok(Self {
+            input,
+            output,
+            uninspectable,
+            gives_pseudonyms,
+            names,
+            key: None,
+            request_key: None,
+            originals: None,
+        })
     }
 
     /// The same, with digests of what it finds.
@@ -123,14 +145,43 @@ impl Profile {
         Self { key, ..self }
     }
 
-    /// Gives the first findings in a text their digests, and all in whose place one stands.
-    pub(crate) fn digest(&self, text: &str, findings: &mut [Finding]) {
-        let Some(key) = &self.key else { return };
-        let needs_one =
-            |(index, finding): &(usize, &mut Finding)| *index < MOST_DIGESTS || finding.form == RedactForm::Hash;
-        for (_, finding) in findings.iter_mut().enumerate().filter(needs_one) {
-            let found = text.get(finding.start..finding.end);
-            finding.digest = found.map(|found| key.digest(finding.finding, found));
+    /// The same for a request: what a rule replaces by a pseudonym has one under the tenant's key, or else under this one.
+    pub fn with_request_key(self, request_key: Option<FindingKey>) -> Self {
+        Self { request_key: request_key.map(Arc::new), ..self }
+    }
+
+    /// The same for the answer to a request in which pseudonyms stand for these.
+    pub(crate) fn restoring(self, originals: Originals) -> Self {
+        let originals = Some(Arc::new(originals)).filter(|originals| !originals.is_empty());
+        Self { originals, ..self }
+    }
+
+    /// What pseudonyms in the answer stand for; `None`: there are none.
+    pub(crate) fn originals(&self) -> Option<&Originals> {
+        self.originals.as_deref()
+    }
+
+    /// Whether a rule replaces what it finds in a request by pseudonyms.
+    pub(crate) fn gives_pseudonyms(&self) -> bool {
+        self.gives_pseudonyms
+    }
+
+    /// Gives the first findings in a text their digests, all in whose place one stands, and pseudonyms to those of a request.
+    pub(crate) fn digest(&self, direction: Direction, text: &str, findings: &mut [Finding]) {
+        let gives_pseudonyms = self.gives_pseudonyms && direction == Direction::Input;
+        for (index, finding) in findings.iter_mut().enumerate() {
+            let Some(found) = text.get(finding.start..finding.end) else { continue };
+            let needs_one = index < MOST_DIGESTS || finding.form == RedactForm::Hash;
+            if let Some(key) = self.key.as_ref().filter(|_| needs_one) {
+                finding.digest = Some(key.digest(finding.finding, found));
+            }
+            let is_replaced = finding.action == Action::Redact && finding.form == RedactForm::Pseudonym;
+            // Within escapes it would not be restored as it was.
+            if gives_pseudonyms && is_replaced && !found.contains('\\') {
+                let key = self.key.as_ref().or(self.request_key.as_ref());
+                let digest = finding.digest.or_else(|| Some(key?.digest(finding.finding, found)));
+                finding.pseudonym = digest.as_ref().map(Pseudonym::of);
+            }
         }
     }
 
@@ -138,7 +189,7 @@ impl Profile {
     /// nothing is found.
     pub fn scan(&self, direction: Direction, text: &str) -> Vec<Finding> {
         let mut findings = self.rules(direction).scan(text);
-        self.digest(text, &mut findings);
+        self.digest(direction, text, &mut findings);
         findings
     }
 
@@ -189,6 +240,7 @@ impl Profile {
             .chain(of_words)
             .chain(rules.custom.strictest())
             .any(|action| action >= Action::Redact)
+            || (direction == Direction::Output && self.originals.is_some())
     }
 
     pub(crate) fn rules(&self, direction: Direction) -> &Rules {
@@ -299,7 +351,7 @@ impl Rules {
                 *one = Match { start, end, ..*one }.on_characters(text);
             }
             // What is left out may part what it stands between: nobody hides a number by putting it there.
-            if let Some(engine) = &self.engine {
+            if let Some(engine) = self.engine.as_ref().filter(|_| view.differs()) {
                 self.triggered(engine, text, starts.clone(), found);
             }
         }
@@ -356,7 +408,7 @@ impl Rules {
         let of_words = self.words.as_ref().map(|words| words.undecided(read, place));
         let first = self.waiting.iter().map(|detector| detector.undecided(read, place)).chain(of_words).min();
         let mut first = view.start(first.unwrap_or(read.len())).min(self.custom.undecided(text, hidden, from));
-        if !view.is_the_text() {
+        if view.differs() {
             let of_text = self.waiting.iter().map(|detector| detector.undecided(text, from)).min();
             first = first.min(of_text.unwrap_or(text.len()));
         }
@@ -408,12 +460,13 @@ pub(crate) fn write_edited(
         // What of it was let go is not written again.
         let rest = text.get(finding.start.max(range.start)..finding.end).unwrap_or_default();
         let placeholder = finding.finding.placeholder();
-        json.replace(
-            found,
-            finding.finding,
-            &replacement(rest, placeholder, finding.form, finding.digest.as_ref()),
-            out,
-        );
+        match finding.pseudonym {
+            Some(pseudonym) => json.replace_distinct(found, &pseudonym.within(placeholder), out),
+            None => {
+                let text = replacement(rest, placeholder, finding.form, finding.digest.as_ref());
+                json.replace(found, finding.finding, &text, out);
+            }
+        }
         written = finding.end;
     }
     let passed = text.get(written..range.end).unwrap_or_default();

@@ -12,12 +12,13 @@ use crate::consequence::Consequence;
 use crate::detect::{self, CONTEXT, LONGEST_MATCH, Match};
 use crate::json_text::JsonText;
 use crate::merge::{LONGEST_SPAN, Merger};
+use crate::restore::{self, Restorer};
 use crate::scan::{Direction, Finding, Profile, Rules, write_edited};
 use crate::view::{Form, View, WIDEST};
 
 /// The most bytes that a stream ever holds back: a span of merged findings that is still growing, and one more match.
 /// Ordinary text holds back the last word or number only.
-pub const MOST_HELD: usize = (LONGEST_SPAN + 2 * LONGEST_MATCH * WIDEST) / LOOKS * (LOOKS + 1);
+pub const MOST_HELD: usize = (LONGEST_SPAN + 2 * LONGEST_MATCH * WIDEST + restore::LONGEST) / LOOKS * (LOOKS + 1);
 
 /// What is held is looked at again when it has grown by the so-manieth part of itself: however small the pieces, no byte is looked at
 /// much more often than this.
@@ -47,6 +48,8 @@ pub struct TextStream {
     part: Option<usize>,
     /// Where what was let go ends, if the text is JSON.
     json: JsonText,
+    /// What restores what was replaced in the request.
+    restorer: Restorer,
     /// The buffer up to which it was looked at.
     looked: usize,
     blocked: bool,
@@ -93,6 +96,7 @@ impl TextStream {
     pub fn begin_part(&mut self) {
         self.part = Some(self.buffer.len());
         self.json = JsonText::default();
+        self.restorer.begin_part();
     }
 
     /// Adds a text that is whole in itself, as far as anybody knows. It is let go at once, unless it ends with what is likely half of
@@ -121,7 +125,7 @@ impl TextStream {
 
     /// Bytes held back.
     pub fn held(&self) -> usize {
-        self.buffer.len().saturating_sub(self.held)
+        self.buffer.len().saturating_sub(self.held).saturating_add(self.restorer.held())
     }
 
     fn advance(&mut self, profile: &Profile, direction: Direction, at_end: bool) -> Released {
@@ -161,11 +165,18 @@ impl TextStream {
             of_these.map(|finding| finding.end).max().unwrap_or(0)
         };
         let (found_until, told) = (end_of(true), end_of(false));
-        profile.digest(&self.buffer, &mut findings);
+        profile.digest(direction, &self.buffer, &mut findings);
         let mut text = String::new();
         let passed = findings.len().saturating_sub(usize::from(self.blocked));
         let passed = findings.get(..passed).unwrap_or_default();
         write_edited(&self.buffer, self.held..until, passed, &mut self.json, &mut text);
+        if let Some(originals) = profile.originals() {
+            let edited = std::mem::take(&mut text);
+            self.restorer.push(originals, &edited, &mut text);
+            if at_end || self.blocked {
+                self.restorer.finish(&mut text);
+            }
+        }
         let crosses = |finding: &Finding| part.is_some_and(|part| (finding.start..finding.end).contains(&part));
         let crosses_parts =
             passed.iter().any(|it| it.action >= Action::Redact && part != Some(it.start) && crosses(it));

@@ -41,6 +41,8 @@ pub(crate) struct View<'a> {
     length: usize,
     /// Characters without width in a row at the end.
     hidden: u8,
+    /// Something else than a digit is read otherwise, or not at all.
+    differs: bool,
 }
 
 impl<'a> View<'a> {
@@ -48,10 +50,11 @@ impl<'a> View<'a> {
     pub(crate) fn of(text: &'a [u8], hidden: u8, form: Form) -> Self {
         if text.is_ascii() {
             let hidden = if text.is_empty() { hidden } else { 0 };
-            return Self { bytes: Cow::Borrowed(text), steps: Vec::new(), length: text.len(), hidden };
+            return Self { bytes: Cow::Borrowed(text), steps: Vec::new(), length: text.len(), hidden, differs: false };
         }
         steps::count(text.len());
-        let mut view = Self { bytes: Cow::Owned(Vec::new()), steps: Vec::new(), length: text.len(), hidden };
+        let mut view =
+            Self { bytes: Cow::Owned(Vec::new()), steps: Vec::new(), length: text.len(), hidden, differs: false };
         let mut bytes = Vec::with_capacity(text.len());
         let mut at = 0_usize;
         for chunk in text.utf8_chunks() {
@@ -79,10 +82,12 @@ impl<'a> View<'a> {
                     bytes.push(MARK);
                 }
                 self.steps.push((bytes.len(), end));
+                self.differs = true;
                 return;
             }
             self.hidden = 0;
             if stands_for(character, form, bytes) {
+                self.differs |= !bytes.last().is_some_and(u8::is_ascii_digit);
                 self.steps.push((bytes.len(), end));
                 return;
             }
@@ -95,6 +100,11 @@ impl<'a> View<'a> {
     /// Whether it is the text as it is.
     pub(crate) fn is_the_text(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether detectors may find in the text as it is what they do not find here: they know digits of every script.
+    pub(crate) fn differs(&self) -> bool {
+        self.differs
     }
 
     /// What is read.

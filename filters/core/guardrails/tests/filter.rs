@@ -3,6 +3,7 @@
 mod digests;
 mod linear;
 mod proxy;
+mod pseudonyms;
 mod redaction;
 mod scanning;
 

@@ -5786,6 +5786,9 @@ export interface components {
             kind: "format";
         } | {
             /** @enum {string} */
+            kind: "pseudonym";
+        } | {
+            /** @enum {string} */
             kind: "hash";
         };
         /** @description A configuration that an Envoy refused. */

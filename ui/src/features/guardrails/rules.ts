@@ -9,7 +9,7 @@ type Rule = Schemas["Rule"];
 export const modes = ["enforce", "shadow"] as const;
 export const types = [...findings, "CUSTOM"] as const satisfies readonly Schemas["FindingType"][];
 export const customKinds = ["keywords", "hosts", "patterns"] as const satisfies readonly Schemas["CustomKind"][];
-export const forms = ["type", "mask", "format", "hash"] as const;
+export const forms = ["type", "mask", "format", "hash", "pseudonym"] as const;
 
 /** One a line. */
 const entriesOf = (text: string) => text.split("\n").filter((line) => line.trim() !== "");

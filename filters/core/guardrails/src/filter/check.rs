@@ -31,7 +31,8 @@ impl AnswerCheck for Check {
             self.known.decide(&error);
             return Checked::Unreadable(error);
         };
-        let Edits { findings, texts: edits } = edit::of_body(&self.watch.profile, Direction::Output, &body_texts.texts);
+        let Edits { findings, texts: edits, .. } =
+            edit::of_body(&self.watch.profile, Direction::Output, &body_texts.texts);
         self.known.record(&findings);
         if findings.iter().any(|finding| finding.action == Action::Block) {
             let error = refusal::blocked("The answer", &findings);

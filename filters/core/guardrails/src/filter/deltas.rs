@@ -308,7 +308,7 @@ impl Deltas {
     fn closed(&mut self, text: &Text, edited: &mut Edited) -> String {
         let verdict = self.profile.apply(Direction::Output, &text.value);
         let blocked = verdict.action == Action::Block;
-        let text = verdict.text.into_owned();
+        let text = self.restored(&verdict.text);
         let released = Released { text, findings: verdict.findings, blocked, ..Released::default() };
         self.take(released, edited)
     }
@@ -321,8 +321,13 @@ impl Deltas {
             edited.findings.extend(&verdict.findings);
         }
         self.has_copies |= !text.value.is_empty();
+        let text = self.restored(&verdict.text);
         copies.extend(verdict.findings);
-        verdict.text.into_owned()
+        text
+    }
+
+    fn restored(&self, text: &str) -> String {
+        self.profile.originals().map_or_else(|| text.to_owned(), |originals| originals.restored(text))
     }
 
     /// What a copy has counts only as far as the pieces did not have it.

@@ -7,6 +7,7 @@ use weir_config::Action;
 use weir_llm::text::Text;
 
 use crate::json_text::JsonText;
+use crate::restore::Originals;
 use crate::scan::{Direction, Finding, Profile, write_edited};
 use weir_llm::steps;
 
@@ -20,6 +21,28 @@ pub(super) struct Edits {
     pub(super) findings: Vec<Finding>,
     /// What stands in the place of some texts.
     pub(super) texts: Vec<Edit>,
+    /// What pseudonyms among that stand for.
+    pub(super) originals: Originals,
+}
+
+impl Edits {
+    /// Notes what stands in the place of a text, edited or not, with what pseudonyms in an answer stand for.
+    fn replace(&mut self, profile: &Profile, direction: Direction, text: &Text, edited: Option<String>) {
+        let originals = profile.originals().filter(|_| direction == Direction::Output);
+        let passes = edited.as_deref().unwrap_or(&text.value);
+        let restored = originals.map(|originals| originals.restored(passes)).filter(|restored| restored != passes);
+        if let Some(edited) = restored.or(edited) {
+            self.texts.push((text.span.clone(), text.replaced(edited)));
+        }
+    }
+
+    fn keep_originals(&mut self, text: &str, findings: &[Finding]) {
+        for finding in findings {
+            if let Some((pseudonym, found)) = finding.pseudonym.zip(text.get(finding.start..finding.end)) {
+                self.originals.add(pseudonym, found);
+            }
+        }
+    }
 }
 
 /// Scans every text for itself, and those that a model reads as one together.
@@ -28,9 +51,9 @@ pub(super) fn of_body(profile: &Profile, direction: Direction, texts: &[Text]) -
     let parts = joined(texts);
     for text in texts.iter().filter(|text| text.joined == 0 || parts.is_empty()) {
         let verdict = profile.apply(direction, &text.value);
-        if verdict.action >= Action::Redact {
-            edits.texts.push((text.span.clone(), text.replaced(verdict.text.into_owned())));
-        }
+        let edited = (verdict.action >= Action::Redact).then(|| verdict.text.into_owned());
+        edits.replace(profile, direction, text, edited);
+        edits.keep_originals(&text.value, &verdict.findings);
         edits.findings.extend(verdict.findings);
     }
     for group in parts.chunk_by(|one, other| one.joined == other.joined) {
@@ -64,6 +87,7 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
     }
     let mut own =
         parts.iter().flat_map(|(span, findings)| findings.iter().map(|it| shifted(it, span.start))).peekable();
+    // What stands in several parts is in none of them for itself, to be restored there.
     let mut together = if group.len() > 1 { profile.scan(direction, &whole) } else { Vec::new() };
     together.retain(|finding| {
         while own.next_if(|own| own.end <= finding.start).is_some() {
@@ -79,15 +103,22 @@ fn of_group(profile: &Profile, direction: Direction, group: &[&Text], edits: &mu
         for finding in rest.iter().take_while(|finding| finding.start < span.end) {
             steps::count(1);
             let within = |at: usize| at.clamp(span.start, span.end).saturating_sub(span.start);
-            findings.push(Finding { start: within(finding.start), end: within(finding.end), ..*finding });
+            findings.push(Finding {
+                start: within(finding.start),
+                end: within(finding.end),
+                pseudonym: None,
+                ..*finding
+            });
         }
         findings.sort_unstable_by_key(|finding| finding.start);
-        if findings.iter().any(|finding| finding.action >= Action::Redact) {
+        let edited = findings.iter().any(|finding| finding.action >= Action::Redact).then(|| {
             let mut edited = String::with_capacity(text.value.len());
             let json = &mut JsonText::default();
             write_edited(&text.value, 0..text.value.len(), &findings, json, &mut edited);
-            edits.texts.push((text.span.clone(), text.replaced(edited)));
-        }
+            edited
+        });
+        edits.replace(profile, direction, text, edited);
+        edits.keep_originals(&text.value, &findings);
     }
     edits.findings.extend(together);
 }

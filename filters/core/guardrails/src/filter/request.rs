@@ -19,7 +19,12 @@ impl GuardrailsStream {
             Ok(texts) => texts,
             Err(error) => return self.known.refuse(&invalid(error), schema),
         };
-        let Edits { findings, texts: edits } = edit::of_body(&watch.profile, Direction::Input, &body_texts.texts);
+        let Edits { findings, texts: edits, originals } =
+            edit::of_body(&watch.profile, Direction::Input, &body_texts.texts);
+        let watch = Watch { profile: watch.profile.clone().restoring(originals), ..watch.clone() };
+        self.offer(&watch);
+        self.watch = Some(watch.clone());
+        let watch = &watch;
         self.known.record(&findings);
         if body_texts.unread > 0 {
             match watch.profile.uninspectable() {

@@ -1,0 +1,3 @@
+#![no_main]
+
+weir_fuzz::target!(weir_properties::custom_rules::check);
