@@ -22,6 +22,14 @@ async function violations(page) {
   return [...light, ...(await axe(page, "color-contrast")).map((line) => `dark: ${line}`)];
 }
 
+/** Headings of columns that have no room: what stands below them has none either. */
+const cutOff = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("[role=columnheader]")]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+      .map(({ textContent }) => textContent),
+  );
+
 test("axe finds nothing on any page, in either theme", async () => {
   const { context, page, complaints } = await open(browser, desktop);
   await visit(page, "/sign-in");
@@ -34,6 +42,7 @@ test("axe finds nothing on any page, in either theme", async () => {
       await page.locator("mark").first().waitFor();
     }
     found.push(...(await violations(page)).map((line) => `${name}: ${line}`));
+    found.push(...(await cutOff(page)).map((heading) => `${name}: the heading ${heading} is cut off`));
   }
   assert.deepEqual(found, []);
   assert.deepEqual(complaints, []);

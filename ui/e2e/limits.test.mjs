@@ -56,10 +56,12 @@ test("a limit is made, and what it lacks is said at the field", () =>
     await page.getByText(/^There would have been no room for 0 of [\d,]+ requests\.$/).waitFor();
     await expectAccessible(page);
     await button(page, "Create").click();
-    await page
-      .getByRole("row", { name: /Marketing a day/ })
-      .getByText("5,000 Requests")
-      .waitFor();
+    const row = page.getByRole("row", { name: /Marketing a day/ });
+    await row.getByText("5,000 Requests").waitFor();
+    // Whom it holds for, by name, and what is left of it.
+    await row.getByText("A department: Marketing").waitFor();
+    await row.getByText("5,000", { exact: true }).waitFor();
+    await expectAccessible(page);
     const [made] = (await machine.get("limits?q=Marketing a day")).items;
     assert.equal(made.unreconciled_release_after_s, 600);
   }));

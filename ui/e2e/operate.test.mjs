@@ -123,6 +123,7 @@ test("a refusal is told with its reason, and two Envoys with one id are noticed"
     await page.getByText("its configuration stream open at 2 control planes").waitFor();
     const row = page.getByRole("table", { name: "Nodes" }).getByRole("row").nth(1);
     await row.getByText("1,234").waitFor();
+    await row.getByText("811; 812 was sent").waitFor();
     assert.ok((await tooWide(page)) <= 0);
     assert.deepEqual(await axe(page), []);
     // Both at one control plane, and what waits in them is not known.

@@ -288,6 +288,7 @@ export const texts = {
     action: "Then",
     direction: "Where",
     nth: (name: string, position: number) => `${name} (${position})`,
+    moreRules: (count: number) => `and ${count} more`,
     add: "Add rules",
     addThese: "Add",
     update: "Update rule",

@@ -20,6 +20,29 @@ export function readLimitState(id: string, subjectId?: string, signal?: AbortSig
   return unwrap(client.GET("/api/v1/admin/limits/{id}/state", { params, signal }));
 }
 
+export type LimitUsage = Schemas["LimitSubjectUsage"];
+/** Limits whose states are read for a list; those of more are on their own pages. */
+const MOST_STATES = 200;
+
+/** How much is used of limits that have one counter, by their ids. */
+export function useLimitStates(tenantId: string | undefined): ReadonlyMap<string, LimitUsage> {
+  const { data } = useQuery({
+    queryKey: ["limits", "states", "all", tenantId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/admin/limit-states", {
+          params: { query: { tenant_id: tenantId, limit: MOST_STATES } },
+          signal,
+        }),
+      ),
+    refetchInterval: 30_000,
+  });
+  return new Map((data?.items ?? []).filter(isOnly).map((usage) => [usage.limit_id, usage]));
+}
+
+/** Whether it is of a limit that has one counter. */
+const isOnly = ({ subject_id }: LimitUsage) => subject_id === null;
+
 type Member = Schemas["Pool"]["members"][number];
 
 /** Whether a member's price is known: its own, or a later one whose time has come. `now`: milliseconds. */

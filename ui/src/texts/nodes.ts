@@ -20,9 +20,9 @@ export const nodes = {
   away: "Away",
   refused: "NACK",
   version: "Version",
-  sent: "Sent",
-  applied: "Holds",
-  since: "Since",
+  policy: "Policy that holds",
+  holdsOf: (applied: string, sent: string) => `${applied}; ${sent} was sent`,
+  since: (at: string) => `since ${at}`,
   waiting: "Records waiting",
   lastSeen: "Last seen",
   refusal: (revision: string, at: string) =>

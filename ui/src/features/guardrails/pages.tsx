@@ -25,6 +25,9 @@ import { ruleInWords, toRule, toRuleValues } from "./rules";
 const { profiles: words, common } = texts;
 type Profile = Item<"guardrails/profiles">;
 
+/** Rules of one profile that its list shows: its own page has them all. */
+const MOST_SHOWN = 6;
+
 /** The profiles in one's scope and the platform's. */
 export function ProfilesPage() {
   const { isPlatform, identity, mayWrite } = useIdentity();
@@ -65,16 +68,20 @@ export function ProfilesPage() {
             title: words.rules,
             width: "minmax(0,3fr)",
             cell: (profile) => (
-              <span className="flex flex-wrap gap-1">
-                {profile.rules.map((rule) => (
+              <span className="flex flex-wrap items-center gap-1">
+                {profile.rules.slice(0, MOST_SHOWN).map((rule, at) => (
                   <Badge
-                    key={`${rule.custom?.name ?? rule.type}-${rule.action}-${rule.direction}-${rule.mode}`}
+                    // biome-ignore lint/suspicious/noArrayIndexKey: rules have no other name than their place
+                    key={at}
                     tone={rule.mode === "shadow" ? "neutral" : actionTone[rule.action]}
                   >
                     {rule.custom?.name ?? words.findings[rule.type]}: {words.actions[rule.action]}
                     {rule.mode === "shadow" && ` (${words.inShadow})`}
                   </Badge>
                 ))}
+                {profile.rules.length > MOST_SHOWN && (
+                  <span className="text-xs text-ink-soft">{words.moreRules(profile.rules.length - MOST_SHOWN)}</span>
+                )}
               </span>
             ),
           },

@@ -113,7 +113,7 @@ export function inWords(rule: RuleValues): string {
       ? words.entriesOf(words.customKinds[rule.custom_kind], entriesOf(rule.custom_entries).length)
       : "",
     words.directions[direction],
-    action === "redact" ? `${words.form}: ${place}` : undefined,
+    action === "redact" && form !== "type" ? `${words.form}: ${place}` : undefined,
     threshold.trim() ? `${words.threshold} ${threshold.trim()}` : undefined,
     mode === "shadow" ? words.modes.shadow : undefined,
   ]

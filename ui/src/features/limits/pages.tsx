@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ApiProblem } from "../../api/client";
 import type { Governed } from "../../api/effective";
 import { useIdentity } from "../../api/identity";
+import { type LimitUsage, useLimitStates } from "../../api/limits";
 import { type Item, type ResourceName, type Resources, useList } from "../../api/resources";
 import { DataTable } from "../../design/DataTable";
 import { EffectiveLimits } from "../../design/EffectiveLimits";
@@ -37,6 +38,7 @@ export function LimitsPage() {
   const { isPlatform } = useIdentity();
   const filters = useFilters("tenant_id", "q");
   const list = useList("limits", filters.query);
+  const states = useLimitStates(filters.values.tenant_id || undefined);
   return (
     <ListPage
       title={words.title}
@@ -59,9 +61,17 @@ export function LimitsPage() {
           {
             title: common.name,
             width: "minmax(0,1.5fr)",
-            cell: (limit) => <AppLink to={paths.limit(limit.id)}>{limit.name}</AppLink>,
+            cell: (limit) => (
+              <span className="whitespace-normal">
+                <AppLink to={paths.limit(limit.id)}>{limit.name}</AppLink>
+              </span>
+            ),
           },
-          { title: words.subject, cell: subjectOf },
+          {
+            title: words.subject,
+            width: "minmax(0,1.5fr)",
+            cell: (limit) => <span className="whitespace-normal">{subjectOf(limit, states.get(limit.id))}</span>,
+          },
           {
             title: words.amount,
             width: "minmax(0,1.5fr)",
@@ -69,10 +79,25 @@ export function LimitsPage() {
               <span className="whitespace-normal">{`${amountOf(limit, limit.amount)} ${words.units[limit.unit]}`}</span>
             ),
           },
-          { title: words.window, secondary: true, cell: windowOf },
+          { title: words.window, width: "6rem", cell: windowOf },
+          {
+            title: words.remaining,
+            cell: (limit) => {
+              const state = states.get(limit.id)?.state;
+              return state ? amountOf(limit, state.remaining) : "–";
+            },
+          },
           { title: words.action, secondary: true, cell: (limit) => words.actions[limit.action] },
           ...(isPlatform
-            ? [{ title: common.owner, secondary: true, cell: (limit: Limit) => limit.tenant_name ?? common.platform }]
+            ? [
+                {
+                  title: common.owner,
+                  secondary: true,
+                  cell: (limit: Limit) => (
+                    <span className="whitespace-normal">{limit.tenant_name ?? common.platform}</span>
+                  ),
+                },
+              ]
             : []),
         ]}
       />
@@ -80,8 +105,12 @@ export function LimitsPage() {
   );
 }
 
-function subjectOf({ subject }: Limit): string {
-  return subject.value ?? kindOf(subject.kind, subject.each);
+/** By name where that is known, with what it is. */
+function subjectOf({ subject, tenant_name }: Limit, usage: LimitUsage | undefined): string {
+  if (subject.value) return subject.value;
+  const kind = kindOf(subject.kind, subject.each);
+  const name = usage?.subject_name ?? (subject.kind === "tenant" && !subject.each ? tenant_name : undefined);
+  return name ? `${kind}: ${name}` : kind;
 }
 
 /** What can be chosen of a kind. */

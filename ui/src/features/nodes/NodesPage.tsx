@@ -40,26 +40,20 @@ function Envoys({ nodes, readAt }: { nodes: Nodes; readAt: number }) {
         columns={[
           {
             title: words.node,
-            width: "minmax(0,1.5fr)",
-            cell: (node) => <span className="font-medium">{node.id}</span>,
+            width: "minmax(0,2fr)",
+            cell: (node) => <span className="font-medium break-all whitespace-normal">{node.id}</span>,
           },
-          { title: words.gateway, cell: (node) => node.gateway },
+          { title: words.gateway, cell: (node) => <span className="whitespace-normal">{node.gateway}</span> },
           { title: words.state, width: "6rem", cell: (node) => <State node={node} /> },
-          { title: words.version, width: "5rem", cell: (node) => node.envoy_version },
-          { title: words.sent, width: "5rem", numeric: true, cell: (node) => count(node.sent_revision) },
-          { title: words.applied, width: "5rem", numeric: true, cell: (node) => count(node.applied_revision) },
-          {
-            title: words.since,
-            width: "8.5rem",
-            cell: (node) => (node.applied_at ? shortDateTime(node.applied_at) : "–"),
-          },
+          { title: words.version, width: "4.5rem", cell: (node) => node.envoy_version },
+          { title: words.policy, width: "9rem", cell: (node) => <Policy node={node} /> },
           {
             title: words.waiting,
-            width: "7rem",
+            width: "5rem",
             numeric: true,
             cell: ({ waiting_records }) => (typeof waiting_records === "number" ? count(waiting_records) : "–"),
           },
-          { title: words.lastSeen, width: "8.5rem", cell: (node) => ago(node.last_seen_at, readAt) },
+          { title: words.lastSeen, width: "8rem", cell: (node) => ago(node.last_seen_at, readAt) },
         ]}
       />
       <Replicas nodes={items} />
@@ -157,6 +151,17 @@ function Replicas({ nodes }: { nodes: Node[] }) {
 }
 
 const key = (node: Node) => `${node.gateway} ${node.id}`;
+
+/** Which policy holds in an Envoy, of which one that was sent, and since when. */
+function Policy({ node: { applied_revision, sent_revision, applied_at } }: { node: Node }) {
+  const isBehind = applied_revision < sent_revision;
+  return (
+    <span className="whitespace-normal">
+      {isBehind ? words.holdsOf(count(applied_revision), count(sent_revision)) : count(applied_revision)}
+      {applied_at && <span className="block text-xs text-ink-soft">{words.since(shortDateTime(applied_at))}</span>}
+    </span>
+  );
+}
 
 function State({ node }: { node: Node }) {
   if (node.refused) return <Badge tone="bad">{words.refused}</Badge>;
