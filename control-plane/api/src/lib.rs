@@ -17,6 +17,7 @@ mod etag;
 mod extract;
 mod feed;
 mod health;
+mod issuer_keys;
 mod observe;
 mod oidc;
 mod openapi;
@@ -41,6 +42,7 @@ pub use admin::playground::{Gateway, GatewayError};
 pub use authorisation::{Requirement, requirement, requirements, roles};
 pub use console::{Console, ConsoleError};
 pub use health::metrics_router;
+pub use issuer_keys::watch_issuer_keys;
 pub use openapi::openapi;
 pub use password::{PasswordError, check_password, hash_password};
 

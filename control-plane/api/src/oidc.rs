@@ -9,7 +9,7 @@ mod issuer;
 pub(crate) mod token;
 
 pub(crate) use exchange::{Grant, exchange, form, random};
-pub(crate) use issuer::{Asking, Issuers, discover};
+pub(crate) use issuer::{Asking, Issuers, Keys, discover};
 
 use std::sync::Arc;
 

@@ -92,6 +92,8 @@ pub enum Keys {
         url: String,
         /// Where that leads.
         server: BaseUrl,
+        /// How often a key of theirs was found to be withdrawn; `None`: nobody looks, or nobody can, so nothing may be remembered as verified.
+        withdrawals: Option<u64>,
     },
 }
 

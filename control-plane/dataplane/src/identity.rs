@@ -1,6 +1,7 @@
 //! What a caller has shown.
 
 use tonic::Status;
+use uuid::Uuid;
 use weir_core::gateway::Peer;
 use weir_proto::dataplane::ResolveCredentialRequest;
 
@@ -13,8 +14,13 @@ const MOST_URIS: usize = 64;
 pub(crate) enum Shown {
     /// SHA-256 of a key.
     Key(Vec<u8>),
-    /// The claims of a token that Envoy has verified, as they stand in it.
-    Token(String),
+    /// A token that Envoy has verified.
+    Token {
+        /// As they stand in it.
+        claims: String,
+        /// The issuer whose keys have verified it; `None`: Envoy's configuration is one that does not say.
+        issuer_id: Option<Uuid>,
+    },
     /// Certificates, by the URIs in them.
     Peer(Peer),
 }
@@ -27,10 +33,16 @@ impl Shown {
                 32 => Ok(Self::Key(digest)),
                 _ => Err(Status::invalid_argument("key_sha256 must be 32 bytes")),
             },
-            (digest, claims, None) if digest.is_empty() => match claims.len() <= LONGEST_CLAIMS {
-                true => Ok(Self::Token(claims)),
-                false => Err(Status::invalid_argument("token_claims is too long")),
-            },
+            (digest, claims, None) if digest.is_empty() => {
+                if claims.len() > LONGEST_CLAIMS {
+                    return Err(Status::invalid_argument("token_claims is too long"));
+                }
+                let issuer_id = match request.token_issuer_id.as_str() {
+                    "" => None,
+                    id => Some(id.parse().map_err(|_| Status::invalid_argument("token_issuer_id must be a UUID"))?),
+                };
+                Ok(Self::Token { claims, issuer_id })
+            }
             (digest, claims, Some(peer)) if digest.is_empty() && claims.is_empty() => {
                 match peer.uris.len() <= MOST_URIS && peer.forwarded_uris.len() <= MOST_URIS {
                     true => Ok(Self::Peer(Peer { uris: peer.uris, forwarded_uris: peer.forwarded_uris })),

@@ -157,8 +157,8 @@ impl DataPlane for Service {
         let turn = self.lookups.acquire().await;
         let resolved = match shown {
             Shown::Key(digest) => self.store.resolve_credential(&gateway, &digest, known, &finds).await,
-            Shown::Token(claims) => {
-                let identified = self.store.resolve_token(&gateway, &claims, known, &finds).await;
+            Shown::Token { claims, issuer_id } => {
+                let identified = self.store.resolve_token(&gateway, &claims, issuer_id, known, &finds).await;
                 self.discovered(&gateway, identified, &refused).await
             }
             Shown::Peer(peer) => {

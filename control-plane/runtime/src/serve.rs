@@ -102,6 +102,7 @@ pub async fn serve(settings: ServeSettings) -> anyhow::Result<()> {
     background.spawn(maintain(store.clone()));
     background.spawn(audit::seal(store.clone()));
     background.spawn(limit_events::note(store.clone()));
+    background.spawn(weir_api::watch_issuer_keys(store.clone(), Some(settings.envoy_ca_file.clone().into())));
     let upkeep = metrics.clone();
     background.spawn(async move {
         loop {

@@ -114,12 +114,13 @@ impl From<RuleRow> for Rule {
 type Found = Result<Uuid, CredentialStatus>;
 
 impl Store {
-    /// Whom a token stands for that Envoy has verified, at most until it ends; `claims`: its middle part. A user whom a rule makes is made
-    /// here.
+    /// Whom a token stands for that Envoy has verified, at most until it ends; `claims`: its middle part; `verified_by`: the issuer whose
+    /// keys have verified it, `None` if Envoy does not say. A user whom a rule makes is made here.
     pub async fn resolve_token(
         &self,
         gateway: &Gateway,
         claims: &str,
+        verified_by: Option<Uuid>,
         known: Option<KnownCatalog>,
         finds: &[FindingType],
     ) -> Result<Identified, StoreError> {
@@ -128,7 +129,7 @@ impl Store {
             return self.unidentified(CredentialStatus::WayRefused).await;
         }
         let Ok(claims) = Claims::of_token(claims) else { return self.unidentified(CredentialStatus::Malformed).await };
-        let mut identified = self.resolve_claims(gateway, &claims, known, finds).await?;
+        let mut identified = self.resolve_claims(gateway, &claims, verified_by, known, finds).await?;
         let ends =
             claims.expires_at_unix_s().and_then(|at| DateTime::from_timestamp(at.saturating_add(CLOCK_SKEW_S), 0));
         if let Some(principal) = &mut identified.resolved.principal {
@@ -141,6 +142,7 @@ impl Store {
         &self,
         gateway: &Gateway,
         claims: &Claims,
+        verified_by: Option<Uuid>,
         known: Option<KnownCatalog>,
         finds: &[FindingType],
     ) -> Result<Identified, StoreError> {
@@ -153,7 +155,8 @@ impl Store {
         .bind(gateway.tenant_id)
         .fetch_optional(&self.pool)
         .await?;
-        // Envoy has verified both, maybe by a configuration of before.
+        // Envoy has verified all of it, maybe by a configuration of before: then the name may have been another owner's, with other keys.
+        let found = found.filter(|(id, _, _)| verified_by.is_none_or(|verifier| verifier == *id));
         let found = found.filter(|(_, _, audiences)| audiences.iter().any(|audience| claims.is_for(audience)));
         let Some((issuer_id, tenant_id, _)) = found else { return self.unidentified(CredentialStatus::NoRule).await };
         let subject = claims.text("sub").unwrap_or_default().to_owned();

@@ -23,6 +23,7 @@ mod error;
 mod feed;
 mod gateways;
 mod identities;
+mod issuer_keys;
 mod key_digest;
 mod ledger;
 mod limit;
@@ -63,6 +64,7 @@ pub use error::{StoreError, User};
 pub use feed::{ChangedObject, TenantUsage};
 pub use gateways::GatewayToken;
 pub use identities::{ConnectedIdentity, Connecting};
+pub use issuer_keys::IssuerToRead;
 pub use ledger::Imported;
 pub use limit::{
     HeldRaise, LimitAdjustment, LimitEvent, LimitEventKind, LimitEventQuestion, LimitQuestion, LimitRaise, LimitState,

@@ -55,8 +55,10 @@ impl Store {
         .fetch_all(&mut *reading)
         .await?;
         let issuers: Vec<IssuerRow> = sqlx::query_as(
-            "SELECT id, tenant_id, issuer, audiences, jwks_url, jwks, header, keys_kept_seconds
-             FROM token_issuers WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY id",
+            "SELECT id, tenant_id, issuer, audiences, jwks_url, jwks, header, keys_kept_seconds,
+                 CASE WHEN keys.is_watched THEN keys.withdrawals END AS withdrawals
+             FROM token_issuers LEFT JOIN token_issuer_keys keys ON keys.token_issuer_id = token_issuers.id
+             WHERE $1::uuid[] IS NULL OR owner_id = ANY($1) ORDER BY id",
         )
         .bind(&owners)
         .fetch_all(&mut *reading)
@@ -166,13 +168,18 @@ struct IssuerRow {
     jwks: Option<Json<serde_json::Value>>,
     header: String,
     keys_kept_seconds: i32,
+    withdrawals: Option<i64>,
 }
 
 impl IssuerRow {
     fn into_issuer(self) -> Result<TokenIssuer, StoreError> {
         let corrupt = || StoreError::Corrupt("where a token issuer's keys are");
         let keys = match (self.jwks_url, self.jwks) {
-            (Some(url), _) => Keys::At { server: url.parse().map_err(|_| corrupt())?, url },
+            (Some(url), _) => Keys::At {
+                server: url.parse().map_err(|_| corrupt())?,
+                url,
+                withdrawals: self.withdrawals.map(unsigned).transpose()?,
+            },
             (None, Some(Json(keys))) => Keys::Here(keys.to_string()),
             (None, None) => return Err(corrupt()),
         };

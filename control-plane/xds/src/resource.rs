@@ -103,7 +103,21 @@ pub(crate) const OF_ALL: Owner = Some(Uuid::max());
 pub(crate) struct Fragment {
     by_type: BTreeMap<ResourceType, BTreeMap<Arc<str>, Arc<Resource>>>,
     /// Its issuers of tokens, for the one filter that verifies all of them.
-    pub(crate) verifiers: Vec<Vec<u8>>,
+    pub(crate) verifiers: Vec<Verifier>,
+}
+
+/// An issuer of tokens, as Envoy verifies them.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Verifier {
+    /// Its name in the filter.
+    pub(crate) name: String,
+    /// The header that its tokens come in.
+    pub(crate) header: String,
+    /// Whether what was verified may be remembered.
+    pub(crate) remembers: bool,
+    /// A filter that knows no other issuer, encoded: filters that are put one behind the other, encoded, are one that knows all of their
+    /// issuers, in this order.
+    pub(crate) encoded: Vec<u8>,
 }
 
 impl Fragment {

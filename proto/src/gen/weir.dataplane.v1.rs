@@ -37,6 +37,9 @@ pub struct ResolveCredentialRequest {
     /// The caller keeps CatalogModel.refused_ways_in and required_ways_in. Others are not told of a model that has any.
     #[prost(bool, tag = "22")]
     pub keeps_ways_in_of_models: bool,
+    /// With token_claims: the id of the issuer whose keys have verified it. Empty: Envoy did not say, as its configuration is of before.
+    #[prost(string, tag = "23")]
+    pub token_issuer_id: ::prost::alloc::string::String,
     /// SHA-256 of lists of entries that the caller has, for the control plane to leave them out (CustomRule).
     #[prost(bytes = "vec", repeated, tag = "30")]
     pub known_entries_sha256: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,

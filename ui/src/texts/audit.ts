@@ -61,6 +61,9 @@ export const audit = {
     break_glass_sign_in: "Break-glass sign-in",
     refuse: "Refused",
     trigger: "Findings",
+    watch_keys: "Tokens remembered",
+    unwatch_keys: "Tokens no longer remembered",
+    withdraw_keys: "Keys withdrawn",
   } as Record<string, string>,
   kinds: {
     tenant: "Tenant",

@@ -1,10 +1,12 @@
 //! Issuers of tokens by which apps show who they are.
 
+use chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use weir_core::identity::TokenIssuerSettings;
 
 use crate::ApiState;
-use crate::resource::{NoStatus, Resource, Schemas};
+use crate::resource::{Resource, Schemas};
 
 /// As the API shows it.
 pub(crate) const RESOURCE: Resource = Resource {
@@ -23,5 +25,15 @@ pub(crate) const RESOURCE: Resource = Resource {
 };
 
 pub(crate) fn router() -> OpenApiRouter<ApiState> {
-    RESOURCE.router(Schemas::of::<TokenIssuerSettings, NoStatus>())
+    RESOURCE.router(Schemas::of::<TokenIssuerSettings, Status>())
+}
+
+/// What is only read of an issuer.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "documentation only")]
+struct Status {
+    /// When the control plane last read the keys at `jwks_url`, to know which are gone; null: never yet, or they stand in `jwks`.
+    keys_read_at: Option<DateTime<Utc>>,
+    /// Why it could not when it last tried, in words. While it cannot, Envoy verifies each token at each request.
+    keys_failure: Option<String>,
 }

@@ -266,9 +266,10 @@ impl Issuers {
     }
 }
 
+/// A set of keys (RFC 7517, 5).
 #[derive(Deserialize)]
-struct Keys {
-    keys: Vec<serde_json::Value>,
+pub(crate) struct Keys {
+    pub(crate) keys: Vec<serde_json::Value>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use weir_core::actor::Role;
 use weir_core::change::ChangeKind;
 use weir_core::gateway::{CredentialStatus, Gateway, Peer, Principal, Resolved};
@@ -22,7 +23,7 @@ fn claims(subject: &str) -> String {
 }
 
 async fn by_token(app: &App, gateway: &Gateway, subject: &str) -> Resolved {
-    let identified = app.store.resolve_token(gateway, &claims(subject), None, &[]).await.unwrap();
+    let identified = app.store.resolve_token(gateway, &claims(subject), None, None, &[]).await.unwrap();
     app.store.note_discovered(gateway, &identified, &Refused::default()).await.unwrap();
     identified.resolved
 }
@@ -182,7 +183,7 @@ async fn discovered_callers_tell_some_of_the_models_that_they_ask_for() {
     let (app, platform, _f, gateway) = started().await;
     let claims = json!({"iss": "https://f.example.com", "aud": "weir", "sub": "x", "team": "none"});
     let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-    let identified = app.store.resolve_token(&gateway, &claims, None, &[]).await.unwrap();
+    let identified = app.store.resolve_token(&gateway, &claims, None, None, &[]).await.unwrap();
     assert_eq!(identified.resolved.status, CredentialStatus::NoRule);
     let note = async |requests, models: &[&str]| {
         let refused = Refused { requests, models: models.iter().map(|model| (*model).to_owned()).collect() };
@@ -224,7 +225,7 @@ async fn labels_of_a_user_come_from_claims() {
             "email": ADDRESS, "exp": 4_102_444_800_i64});
         claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-        let identified = app.store.resolve_token(&gateway, &claims, None, &[]).await.unwrap();
+        let identified = app.store.resolve_token(&gateway, &claims, None, None, &[]).await.unwrap();
         let key_id = identified.resolved.principal.expect("somebody who is known").key_id;
         platform.get(&format!("api-keys/{key_id}")).await.expect(200).json["labels"].clone()
     };
@@ -251,7 +252,7 @@ async fn grants_after(app: &App, gateway: &Gateway, platform: &Client, email: &s
         "exp": 4_102_444_800_i64});
     claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-    let identified = app.store.resolve_token(gateway, &claims, None, &[]).await.unwrap();
+    let identified = app.store.resolve_token(gateway, &claims, None, None, &[]).await.unwrap();
     assert_eq!(identified.resolved.status, CredentialStatus::Active, "{extra}");
     platform.get(&format!("users?q={email}")).await.expect(200).json["items"][0]["grants"].clone()
 }
@@ -381,4 +382,16 @@ async fn gateways_forget_a_user_whose_address_changes() {
     change(&platform, "users", &f.user, json!({"email": "other@weir.example"})).await;
     let told = app.store.changes_since(since).await.unwrap();
     assert_eq!(told[0].kind, ChangeKind::Tenant { tenant_id: id(&f.tenant) });
+}
+
+#[tokio::test]
+async fn a_token_that_was_verified_by_the_keys_of_another_owner_of_the_name_is_nobodys() {
+    let (app, platform, _f, gateway) = started().await;
+    let issuer = platform.get("token-issuers").await.expect(200).json["items"][0].clone();
+    let by = async |issuer_id: Uuid| {
+        let identified = app.store.resolve_token(&gateway, &claims(ADDRESS), Some(issuer_id), None, &[]).await.unwrap();
+        identified.resolved.status
+    };
+    assert_eq!(by(id(&issuer)).await, CredentialStatus::Active);
+    assert_eq!(by(Uuid::now_v7()).await, CredentialStatus::NoRule);
 }

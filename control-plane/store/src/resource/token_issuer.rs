@@ -14,6 +14,10 @@ use crate::StoreError;
 use crate::resource::identity_rule::expect_issuer_gives_no_more;
 use crate::resource::kind::{Checking, Kind, Owner, Written};
 
+const KEYS_READ_AT: &str = "(SELECT to_char(keys.read_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
+    FROM token_issuer_keys keys WHERE keys.token_issuer_id = t.id)";
+const KEYS_FAILURE: &str = "(SELECT keys.failure FROM token_issuer_keys keys WHERE keys.token_issuer_id = t.id)";
+
 pub(super) struct TokenIssuer;
 
 impl Kind for TokenIssuer {
@@ -31,6 +35,10 @@ impl Kind for TokenIssuer {
 
     fn columns(&self) -> &'static [&'static str] {
         &["name", "issuer", "audiences", "jwks_url", "jwks", "header", "keys_kept_seconds"]
+    }
+
+    fn expressions(&self) -> &'static [(&'static str, &'static str)] {
+        &[("keys_read_at", KEYS_READ_AT), ("keys_failure", KEYS_FAILURE)]
     }
 
     fn owner(&self) -> Owner {
@@ -68,7 +76,7 @@ impl Kind for TokenIssuer {
         true
     }
 
-    /// An issuer is known by what its tokens say, so there is one of a name.
+    /// An issuer is known by what its tokens say, so there is one of a name. Of keys that are somewhere else now nothing is known.
     fn project<'a>(
         &'a self,
         connection: &'a mut PgConnection,
@@ -83,7 +91,17 @@ impl Kind for TokenIssuer {
                     .bind(written.id)
                     .fetch_one(&mut *connection)
                     .await?;
-            if is_taken { Err(StoreError::Taken { field: "issuer" }) } else { Ok(()) }
+            if is_taken {
+                return Err(StoreError::Taken { field: "issuer" });
+            }
+            let before = written.before.and_then(|before| before.spec.get("jwks_url")?.as_str());
+            if before != settings.jwks_url.as_deref() {
+                sqlx::query("DELETE FROM token_issuer_keys WHERE token_issuer_id = $1")
+                    .bind(written.id)
+                    .execute(connection)
+                    .await?;
+            }
+            Ok(())
         }
         .boxed()
     }

@@ -179,7 +179,7 @@ fn a_tenants_name_is_looked_up_as_it_stands() {
 fn the_keys_of_a_tenants_issuer_are_looked_up_as_their_name_stands() {
     for (tenant_id, expect) in [(Some(TENANT), "vault.production."), (None, "vault.production")] {
         let url = "https://vault.production/keys";
-        let at = Keys::At { url: url.into(), server: url.parse().unwrap() };
+        let at = Keys::At { url: url.into(), server: url.parse().unwrap(), withdrawals: Some(2) };
         let snapshot = Snapshot { token_issuers: [issuer(1, tenant_id, at)].into(), ..snapshot() };
         let cluster = cluster(&built(&snapshot), "weir.keys.00000000-0000-0000-0000-000000000001");
         let endpoint = format!("{:?}", cluster.load_assignment.unwrap().endpoints[0].lb_endpoints[0].host_identifier);
@@ -461,7 +461,7 @@ fn verified(set: &ResourceSet) -> JwtAuthentication {
 fn tokens_are_verified_by_the_issuers_in_scope_and_never_refused_nor_forwarded() {
     assert_eq!(verified(&built(&snapshot())), JwtAuthentication::default(), "without issuers it looks at nothing");
     let (other, url) = (Uuid::from_u128(10), "https://login.example.com/keys");
-    let at = Keys::At { url: url.into(), server: url.parse().unwrap() };
+    let at = Keys::At { url: url.into(), server: url.parse().unwrap(), withdrawals: Some(2) };
     let issuers = [
         issuer(1, None, at),
         issuer(2, Some(TENANT), Keys::Here("{}".into())),
@@ -475,13 +475,24 @@ fn tokens_are_verified_by_the_issuers_in_scope_and_never_refused_nor_forwarded()
         names.sort_unstable();
         assert_eq!(names, expect.iter().map(|id| format!("https://{id}.example")).collect::<Vec<_>>());
         for provider in filter.providers.values() {
-            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_none());
+            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_some());
             assert_eq!(provider.forward_payload_header, names::HEADER_TOKEN_CLAIMS);
             assert_eq!(provider.audiences, ["weir"]);
         }
         let [rule] = filter.rules.as_slice() else { panic!("one rule") };
         let Some(RequirementType::Requires(requirement)) = &rule.requirement_type else { panic!("a requirement") };
-        assert!(matches!(requirement.requires_type, Some(RequiresType::AllowMissingOrFailed(_))));
+        let of_one_header = expect.len() == 1;
+        match &requirement.requires_type {
+            Some(RequiresType::AllowMissingOrFailed(_)) if !of_one_header => {}
+            Some(RequiresType::RequiresAny(any)) if of_one_header => {
+                let [named, anything] = any.requirements.as_slice() else { panic!("two") };
+                let name = "00000000-0000-0000-0000-000000000001/2";
+                assert_eq!(named.requires_type, Some(RequiresType::ProviderName(name.into())));
+                let Some(RequiresType::RequiresAny(anything)) = &anything.requires_type else { panic!("a list") };
+                assert!(matches!(anything.requirements[1].requires_type, Some(RequiresType::AllowMissingOrFailed(_))));
+            }
+            other => panic!("{other:?}"),
+        }
         cluster(&set, "weir.keys.00000000-0000-0000-0000-000000000001").transport_socket.expect("https");
         // The same bytes each time, or Envoys would be told of a change that is none.
         for _ in 0..20 {

@@ -8,8 +8,9 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::envoy::config::route::v3::{RouteMatch, route_match::PathSpecifier};
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
-    JwksAsyncFetch, JwtAuthentication, JwtHeader, JwtProvider, JwtRequirement, RemoteJwks, RequirementRule,
-    jwt_provider::JwksSourceSpecifier, jwt_requirement::RequiresType, requirement_rule::RequirementType,
+    JwksAsyncFetch, JwtAuthentication, JwtCacheConfig, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
+    JwtRequirementOrList, RemoteJwks, RequirementRule, jwt_provider::JwksSourceSpecifier,
+    jwt_requirement::RequiresType, requirement_rule::RequirementType,
 };
 use envoy_types::pb::google::protobuf::{Any, Empty};
 use envoy_types::util::pack_any;
@@ -20,7 +21,7 @@ use weir_core::snapshot::{Keys, TokenIssuer};
 
 use super::TOKENS;
 use super::scalar::milliseconds;
-use crate::resource::{Fragment, Owner};
+use crate::resource::{Fragment, Owner, Verifier};
 use crate::{Resource, ResourceType};
 
 /// How long the issuer may take to answer with its keys.
@@ -28,14 +29,20 @@ const FETCH_TIMEOUT_MS: u64 = 5000;
 /// After which time a fetch that failed is tried again.
 const FETCH_AGAIN_MS: u64 = 2000;
 
+/// Issuers that are asked one after the other, at most: each costs a reading of the token.
+const MOST_NAMED: usize = 4;
+/// Tokens of one issuer that a worker of Envoy remembers as verified.
+const REMEMBERED: u32 = 500;
+/// Bytes of the longest of them.
+const LONGEST_REMEMBERED: u32 = 8192;
+
 /// Where the keys of an issuer come from.
 pub(super) fn cluster_of_issuer(id: Uuid) -> String {
     format!("weir.keys.{id}")
 }
 
-/// An issuer as Envoy verifies its tokens: encoded as a filter that knows no other, since filters that are put one behind the other, encoded,
-/// are one that knows all of their issuers, in this order.
-pub(super) fn verifier(issuer: &TokenIssuer) -> Vec<u8> {
+/// An issuer as Envoy verifies its tokens.
+pub(super) fn verifier(issuer: &TokenIssuer) -> Verifier {
     let keys = match &issuer.keys {
         Keys::Here(keys) => JwksSourceSpecifier::LocalJwks(DataSource {
             specifier: Some(Specifier::InlineString(keys.clone())),
@@ -56,6 +63,10 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Vec<u8> {
             ..Default::default()
         }),
     };
+    let memory = match &issuer.keys {
+        Keys::Here(_) => Some(0),
+        Keys::At { withdrawals, .. } => *withdrawals,
+    };
     let header = issuer.header.clone();
     let value_prefix = if header == "authorization" { "Bearer ".to_owned() } else { String::new() };
     let provider = JwtProvider {
@@ -67,13 +78,22 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Vec<u8> {
         from_headers: vec![JwtHeader { name: header, value_prefix }],
         forward_payload_header: names::HEADER_TOKEN_CLAIMS.into(),
         failed_status_in_metadata: names::METADATA_TOKEN_FAILURE.into(),
-        // What it remembers as verified outlives the keys: a token of a withdrawn one would be good until it expires.
-        jwt_cache_config: None,
+        // All that a token says is its issuer's, but by whose keys it was found to be: an Envoy may have another owner's still.
+        claim_to_headers: vec![JwtClaimToHeader {
+            header_name: format!("{}{}", names::HEADER_TOKEN_ISSUER_PREFIX, issuer.id),
+            claim_name: "iss".into(),
+            ..Default::default()
+        }],
+        jwt_cache_config: memory
+            .map(|_| JwtCacheConfig { jwt_cache_size: REMEMBERED, jwt_max_token_size: LONGEST_REMEMBERED }),
         jwks_source_specifier: Some(keys),
         ..Default::default()
     };
-    let providers = HashMap::from([(issuer.id.to_string(), provider)]);
-    JwtAuthentication { providers, ..Default::default() }.encode_to_vec()
+    // What is remembered ends with the filter's configuration, so it is another one once a key was withdrawn.
+    let name = format!("{}/{}", issuer.id, memory.unwrap_or_default());
+    let providers = HashMap::from([(name.clone(), provider)]);
+    let encoded = JwtAuthentication { providers, ..Default::default() }.encode_to_vec();
+    Verifier { name, header: issuer.header.clone(), remembers: memory.is_some(), encoded }
 }
 
 /// The filter as it is before there is an issuer: it looks at nothing.
@@ -84,14 +104,13 @@ pub(super) fn nothing() -> JwtAuthentication {
 /// The filter with the issuers of all these owners. It refuses nothing: what becomes of a token that is missing or not good is decided later,
 /// when it is known whose request it is.
 pub(crate) fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>) -> Fragment {
-    let verifiers: Vec<&Vec<u8>> = fragments.values().flat_map(|fragment| &fragment.verifiers).collect();
-    let mut value: Vec<u8> = verifiers.iter().flat_map(|verifier| verifier.iter().copied()).collect();
+    let verifiers: Vec<&Verifier> = fragments.values().flat_map(|fragment| &fragment.verifiers).collect();
+    let mut value: Vec<u8> = verifiers.iter().flat_map(|verifier| verifier.encoded.iter().copied()).collect();
     if !verifiers.is_empty() {
-        let requirement = JwtRequirement { requires_type: Some(RequiresType::AllowMissingOrFailed(Empty::default())) };
         let everything = RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".into())), ..Default::default() };
         let rule = RequirementRule {
             r#match: Some(everything),
-            requirement_type: Some(RequirementType::Requires(requirement)),
+            requirement_type: Some(RequirementType::Requires(requirement(&verifiers))),
         };
         value.extend(JwtAuthentication { rules: vec![rule], ..Default::default() }.encode_to_vec());
     }
@@ -100,4 +119,22 @@ pub(crate) fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>) -> Fragment {
     let mut fragment = Fragment::default();
     fragment.insert(ResourceType::Plugin, TOKENS.into(), Resource::new(pack_any(plugin)));
     fragment
+}
+
+/// Whatever is shown passes. Envoy remembers only for issuers that a requirement names, and asks those one after the other, whosesoever the
+/// token is. The first whose token is good ends it: with tokens in several headers, the others would be neither looked at nor taken off.
+fn requirement(verifiers: &[&Verifier]) -> JwtRequirement {
+    let of = |requirement| JwtRequirement { requires_type: Some(requirement) };
+    let any = |requirements| of(RequiresType::RequiresAny(JwtRequirementOrList { requirements }));
+    let anything = of(RequiresType::AllowMissingOrFailed(Empty::default()));
+    let is_one_header = verifiers.windows(2).all(|two| matches!(two, [one, other] if one.header == other.header));
+    let named = verifiers.iter().filter(|verifier| verifier.remembers && is_one_header).take(MOST_NAMED);
+    let mut requirements: Vec<_> =
+        named.map(|verifier| of(RequiresType::ProviderName(verifier.name.clone()))).collect();
+    if requirements.is_empty() {
+        return anything;
+    }
+    // Beside names it would know the issuers that they name alone; in a list of its own, which must have two, it knows all.
+    requirements.push(any(vec![of(RequiresType::AllowMissing(Empty::default())), anything]));
+    any(requirements)
 }

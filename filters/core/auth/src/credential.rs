@@ -100,18 +100,42 @@ pub(crate) fn without_key_in_query(host: &mut dyn Host) -> Rc<Headers> {
 /// Bytes of a token's claims that are looked at.
 const LONGEST_CLAIMS: usize = 16 * 1024;
 
-/// The claims of a token that the proxy has verified; what a client sends under that name the proxy has removed. Of several tokens none
-/// counts.
-pub(crate) fn read_token(headers: &Headers) -> Result<Option<String>, CredentialError> {
+/// A token that the proxy has verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// As they stand in it, in base64url.
+    pub(crate) claims: String,
+    /// The id of the issuer whose keys have verified it; empty: the proxy does not say.
+    pub(crate) issuer_id: String,
+}
+
+/// The token that the proxy has verified; what a client sends under the names of these headers the proxy has removed. Of several tokens
+/// none counts.
+pub(crate) fn read_token(headers: &Headers) -> Result<Option<Token>, CredentialError> {
     let Some(claims) = headers.get(names::HEADER_TOKEN_CLAIMS) else { return Ok(None) };
     let is_one = headers.iter().filter(|(name, _)| *name == names::HEADER_TOKEN_CLAIMS.as_bytes()).count() == 1;
+    let prefix = names::HEADER_TOKEN_ISSUER_PREFIX.as_bytes();
+    let mut issuers = headers.iter().filter_map(|(name, _)| std::str::from_utf8(name.strip_prefix(prefix)?).ok());
+    let (issuer_id, is_of_one) = (issuers.next().unwrap_or_default().to_owned(), issuers.next().is_none());
     let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
     match std::str::from_utf8(claims) {
-        Ok(claims) if is_one && claims.len() <= LONGEST_CLAIMS && claims.as_bytes().iter().all(is_base64url) => {
-            Ok(Some(claims.to_owned()))
+        Ok(claims)
+            if is_one && is_of_one && claims.len() <= LONGEST_CLAIMS && claims.as_bytes().iter().all(is_base64url) =>
+        {
+            Ok(Some(Token { claims: claims.to_owned(), issuer_id }))
         }
         _ => Err(CredentialError::Token),
     }
+}
+
+/// What the proxy says where nothing was shown, or nothing that has the form of a token: a key, most often.
+const NO_TOKEN: [&str; 2] =
+    ["Jwt is missing", "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"];
+
+/// Why the proxy did not take a token for good, in its words; `None`: there was none.
+pub(crate) fn token_failure(host: &dyn Host) -> Option<String> {
+    let path = ["metadata", "filter_metadata", names::METADATA_TOKENS, names::METADATA_TOKEN_FAILURE, "message"];
+    host.property_text(&path).filter(|reason| !reason.is_empty() && !NO_TOKEN.contains(&reason.as_str()))
 }
 
 /// The address that a request came from, as the outermost of the operator's proxies saw it. Each of them, and then Envoy itself, has put

@@ -2,14 +2,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use prost::Message as _;
-use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal, names};
+use weir_config::{AuthConfig, AuthSource, ControlPlane, FindingType, StaticPrincipal};
 use weir_exchange::{Catalog, CatalogModel, NamedProfile, Party, Principal, Shared, Step, WayIn};
 use weir_host::{CallError, CallId, Flow, Headers, Host, Level, Message, Reply, StreamFilter};
 use weir_llm::error::ClientError;
 use weir_llm::{NoOperation, Operation, Schema, read_head};
 use weir_proto::dataplane::ResolveCredentialRequest;
 
-use crate::credential::{CredentialError, client_address, read_keys, read_token, without_key_in_query};
+use crate::credential::{CredentialError, client_address, read_keys, read_token, token_failure, without_key_in_query};
 use crate::peer::read_peer;
 use crate::shown::Shown;
 use crate::{Answer, Denial, Digest, Identity, Known, PrincipalCache, Ticket};
@@ -557,12 +557,6 @@ impl AuthStream {
 const CALLERS_DIFFER: &str = "What was shown is of different tenants.";
 const CALLER_DISABLED: &str = "You have been disabled here. Ask an administrator.";
 const TOKEN_EXPIRED: &str = "The token has expired.";
-
-/// Why the proxy did not take a token for good, in its words; `None`: there was none.
-fn token_failure(host: &dyn Host) -> Option<String> {
-    let path = ["metadata", "filter_metadata", names::METADATA_TOKENS, names::METADATA_TOKEN_FAILURE, "message"];
-    host.property_text(&path).filter(|reason| !reason.is_empty())
-}
 
 fn not_checked() -> ClientError {
     ClientError::new(503, "auth_unavailable", "The API key cannot be checked at the moment. Try again.")

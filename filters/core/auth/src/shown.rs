@@ -7,6 +7,7 @@ use weir_config::api_key::KeyForm;
 use weir_exchange::WayIn;
 use weir_proto::dataplane::{Peer, ResolveCredentialRequest};
 
+use crate::credential::Token;
 use crate::{Digest, Vouched};
 
 /// What the bits of digests are changed by, so that no key has that of a token or a certificate, whatever it says.
@@ -29,8 +30,7 @@ enum What {
         /// Who can make it up.
         vouched: Vouched,
     },
-    /// The claims of a token that the proxy has verified, as they stand in it.
-    Token(String),
+    Token(Token),
     Workload(Peer),
 }
 
@@ -45,9 +45,10 @@ impl Shown {
         Self { digest, what: What::Key { is_of_weirs, vouched } }
     }
 
-    pub(crate) fn token(claims: String) -> Self {
-        let digest = digest(TOKEN, [claims.as_bytes()].into_iter());
-        Self { digest, what: What::Token(claims) }
+    /// The same claims that another issuer's keys have verified are another token.
+    pub(crate) fn token(token: Token) -> Self {
+        let digest = digest(TOKEN, [token.claims.as_bytes(), token.issuer_id.as_bytes()].into_iter());
+        Self { digest, what: What::Token(token) }
     }
 
     pub(crate) fn workload(peer: Peer) -> Self {
@@ -61,7 +62,7 @@ impl Shown {
     /// Who can make it up. Of a token, who has issued it is read only here: most are known.
     pub(crate) fn vouched(&self) -> Vouched {
         match &self.what {
-            What::Token(claims) => Vouched::ByIssuer(issuer(claims)),
+            What::Token(token) => Vouched::ByIssuer(issuer(&token.claims)),
             What::Key { vouched, .. } => *vouched,
             What::Workload(peer) if peer.uris.is_empty() => Vouched::ByNobody,
             What::Workload(_) => Vouched::ByChecksum,
@@ -86,7 +87,9 @@ impl Shown {
     pub(crate) fn ask(&self, request: ResolveCredentialRequest) -> ResolveCredentialRequest {
         match &self.what {
             What::Key { .. } => ResolveCredentialRequest { key_sha256: self.digest.to_vec(), ..request },
-            What::Token(claims) => ResolveCredentialRequest { token_claims: claims.clone(), ..request },
+            What::Token(Token { claims, issuer_id }) => {
+                ResolveCredentialRequest { token_claims: claims.clone(), token_issuer_id: issuer_id.clone(), ..request }
+            }
             What::Workload(peer) => ResolveCredentialRequest { peer: Some(peer.clone()), ..request },
         }
     }

@@ -101,6 +101,8 @@ pub mod names {
     pub const INTERNAL_PREFIX: &str = "x-weir-";
     /// Request header in which Envoy leaves the claims of a token that it has verified, as they stand in it.
     pub const HEADER_TOKEN_CLAIMS: &str = "x-weir-token-claims";
+    /// Prefix of the request header by which Envoy says which issuer's keys have verified a token: the issuer's id in Weir follows.
+    pub const HEADER_TOKEN_ISSUER_PREFIX: &str = "x-weir-token-issuer-";
     /// Key in the metadata of Envoy's filter for tokens ([`METADATA_TOKENS`]): why one was not good.
     pub const METADATA_TOKEN_FAILURE: &str = "weir_failure";
     /// Namespace of that metadata.

@@ -6390,12 +6390,19 @@ export interface components {
             jwks: unknown;
             /** @description Where its public keys are (JWKS): Envoy fetches and keeps them. `http://` only inside the operator's network. Or else `jwks`. */
             jwks_url: string | null;
+            /** @description Why it could not when it last tried, in words. While it cannot, Envoy verifies each token at each request. */
+            keys_failure: string | null;
             /**
              * Format: int32
              * @description For how long Envoy keeps the keys of `jwks_url`, in seconds, 10 to 86400: one that the issuer withdraws is believed no longer.
              *     Default 300.
              */
             keys_kept_seconds: number;
+            /**
+             * Format: date-time
+             * @description When the control plane last read the keys at `jwks_url`, to know which are gone; null: never yet, or they stand in `jwks`.
+             */
+            keys_read_at: string | null;
             /** @description 1 to 100 characters; unique for its owner. */
             name: string;
             /** @description Where it is managed. */

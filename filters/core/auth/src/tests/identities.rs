@@ -8,6 +8,10 @@ use weir_config::names::HEADER_TOKEN_CLAIMS;
 
 const PEER_URI: &str = "connection.uri_san_peer_certificate";
 const CLAIMS: (&str, &str) = (HEADER_TOKEN_CLAIMS, "eyJzdWIiOiJhIn0");
+/// By the keys of which issuer they were verified.
+const BY_ONE: (&str, &str) = ("x-weir-token-issuer-0198f4a2-0000-7000-8000-000000000001", "https://login.example.com");
+const BY_OTHER: (&str, &str) =
+    ("x-weir-token-issuer-0198f4a2-0000-7000-8000-000000000002", "https://login.example.com");
 const DUMMY: (&str, &str) = ("authorization", "Bearer sk-dummy");
 
 impl Vm {
@@ -55,7 +59,7 @@ fn a_token_is_asked_for_by_its_claims_and_known_from_then_on() {
     assert!(asked.keeps_ways_in);
     assert_eq!(vm.resolved(&[CLAIMS], vec![]), "passes");
     assert_eq!(vm.resolved(&[(HEADER_TOKEN_CLAIMS, "eyJzdWIiOiJiIn0")], vec![]), "asks", "another token");
-    let (mut other, claims) = (Vm::new(ASKED), format!("{}\0", CLAIMS.1));
+    let (mut other, claims) = (Vm::new(ASKED), format!("{}\0\0", CLAIMS.1));
     assert_eq!(other.resolved(&[CLAIMS], vec![active("acme", 5, "gpt")]), "passes");
     assert_eq!(other.seen_by_client(&claims), "asks", "a key is never taken for a token");
 }
@@ -108,6 +112,16 @@ fn a_key_that_was_taken_back_makes_way_for_nothing() {
 }
 
 #[test]
+fn the_same_claims_verified_by_the_keys_of_another_issuer_are_another_token() {
+    let mut vm = Vm::new(ASKED);
+    assert_eq!(vm.resolved(&[CLAIMS, BY_ONE], vec![active("acme", 5, "gpt")]), "passes");
+    assert_eq!(BY_ONE.0.strip_prefix("x-weir-token-issuer-"), Some(vm.asked().token_issuer_id.as_str()));
+    assert_eq!(vm.resolved(&[CLAIMS, BY_ONE], vec![]), "passes");
+    assert_eq!(vm.resolved(&[CLAIMS, BY_OTHER], vec![]), "asks");
+    assert_eq!(vm.resolved(&[CLAIMS], vec![]), "asks");
+}
+
+#[test]
 fn the_refusal_tells_what_was_wrong_with_what_was_shown() {
     let check = |shown: &[(&str, &str)], answers: Vec<Result<ResolveCredentialResponse, u32>>, expect: &str| {
         assert_eq!(Vm::new(ASKED).resolved(shown, answers), expect, "{shown:?}");
@@ -121,6 +135,7 @@ fn the_refusal_tells_what_was_wrong_with_what_was_shown() {
     check(&[DUMMY], vec![denied(Status::WayRefused)], "403 way_in_refused");
     check(&[DUMMY], vec![denied(Status::Unknown)], "401 invalid_api_key");
     check(&[CLAIMS, CLAIMS], vec![], "401 invalid_api_key");
+    check(&[CLAIMS, BY_ONE, BY_OTHER], vec![], "401 invalid_api_key");
     check(&[(HEADER_TOKEN_CLAIMS, "a,b")], vec![], "401 invalid_api_key");
     check(&[(HEADER_TOKEN_CLAIMS, &"a".repeat(16 * 1024 + 1))], vec![], "401 invalid_api_key");
     let forwarded = ("x-forwarded-client-cert", "URI=spiffe://example.org/a");
@@ -130,6 +145,10 @@ fn the_refusal_tells_what_was_wrong_with_what_was_shown() {
     let failure = "metadata.filter_metadata.envoy.filters.http.jwt_authn.weir_failure.message";
     vm.host.properties.insert(failure.into(), b"Jwt is expired".to_vec());
     assert_eq!(vm.resolved(&[("authorization", "Bearer a.b.c")], vec![denied(Status::Unknown)]), "401 invalid_token");
+    let no_token = "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections";
+    let mut vm = Vm::new(ASKED);
+    vm.host.properties.insert(failure.into(), no_token.into());
+    assert_eq!(vm.resolved(&[DUMMY], vec![denied(Status::Unknown)]), "401 invalid_api_key");
 }
 
 #[test]
