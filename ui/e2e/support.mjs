@@ -96,9 +96,10 @@ export async function visit(page, path) {
 /** What axe finds wrong on the page, as lines; all of its rules, or one. */
 export async function axe(page, rule) {
   // By the browser's own door for tools, which the content security policy of the page does not bind.
-  const found = await page.evaluate(
-    `(async () => { ${axeSource}; return await axe.run(${JSON.stringify(rule ? { runOnly: [rule] } : {})}); })()`,
-  );
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(`(() => { ${axeSource}; window.axe = axe; })()`);
+  // What passes is not told, which spares a quarter of the time.
+  const options = { resultTypes: ["violations"], ...(rule ? { runOnly: [rule] } : {}) };
+  const found = await page.evaluate(`axe.run(${JSON.stringify(options)})`);
   return found.violations.flatMap(({ id, help, nodes }) =>
     nodes.map((node) => `${id}: ${help}: ${node.target.join(" ")} ${node.any[0]?.message ?? ""}`),
   );

@@ -80,6 +80,8 @@ export const providers = {
     azure_openai: "One of the two keys of the resource (Keys and Endpoint).",
     azure_openai_dated: "One of the two keys of the resource (Keys and Endpoint).",
     azure_anthropic: "One of the two keys of the resource (Keys and Endpoint).",
+    vertex_ai:
+      "An access token of Google Cloud for the project in the base URL, such as gcloud auth print-access-token gives. It ends after an hour.",
     bedrock: "An API key of Amazon Bedrock, for the region in the base URL.",
     vllm: "What it was started with (--api-key), or nothing.",
     ollama: "None, unless a proxy before it wants one.",
