@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -181,6 +182,39 @@ def test_weir_serves_behind_an_operators_own_routes_and_nothing_else_changes(ins
         # A cluster of the gateway's own, with all its routes and clusters loaded beside.
         assert answers(envoy.url) == before
         assert world.record(answer.headers["x-weir-request-id"])["outcome"] == "complete"
+
+
+def test_a_host_by_sni_is_weirs_in_the_operators_listener_and_no_other_changes(install, world, shop, authority):
+    _, certificate, _, key_file = authority.certificate("llm.example")
+    inspected = """
+        listener_filters:
+          - name: envoy.filters.listener.tls_inspector
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector }
+        filter_chains:
+"""
+    own = OWN.format(node=f"own-{world.tag}", shop=shop).replace("\n        filter_chains:\n", inspected)
+    with own_envoy(own) as envoy:
+        before = answers(envoy.url)
+    sni = ["--sni", "llm.example", "--listener", "edge", "--certificate", certificate, "--private-key", key_file]
+    installed = install(own, "--form", "sni", *sni, "--envoy", binary())
+    assert installed.returncode == 0 and "refused with 413" in installed.stderr, installed.stderr
+    world.model("m", world.upstream("openai", ok("hello")))
+    # What is settled waits for every Envoy, also for one that is compiling.
+    headers = world.http().headers
+
+    def ask_by_name(request: httpx.Request) -> None:
+        request.extensions = {**request.extensions, "sni_hostname": "llm.example"}
+
+    trusted = ssl.create_default_context(cafile=str(authority.file))
+    with own_envoy(installed.stdout) as envoy:
+        url = envoy.url.replace("http://", "https://")
+        hooks = {"request": [ask_by_name]}
+        with httpx.Client(base_url=url, headers=headers, verify=trusted, event_hooks=hooks, timeout=30) as http:
+            eventually(lambda: http.get("/v1/models").is_success, within_s=60, what="a gateway by its name")
+            answer = post(http, "openai", "m")
+        assert answer.status_code == 200 and said("openai", answer.json()) == "hello"
+        assert "x-edge" not in answer.headers
+        assert answers(envoy.url) == before
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])

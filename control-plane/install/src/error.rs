@@ -39,6 +39,23 @@ pub enum InstallError {
         /// Its name.
         name: String,
     },
+    /// There is no such listener.
+    #[error("this bootstrap has no listener called `{0}` with filter_chains below static_resources")]
+    NoListener(String),
+    /// Its chains are not chosen by SNI.
+    #[error(
+        "listener `{0}` does not look for SNI, and that it does would change other hosts' connections: give it the listener filter \
+         envoy.filters.listener.tls_inspector yourself, or choose another --form"
+    )]
+    NoInspector(String),
+    /// A host of `--sni` is another chain's.
+    #[error("listener `{listener}` has a filter chain for {host} already: take that out of it, or choose another host")]
+    TakenHost {
+        /// The listener.
+        listener: String,
+        /// The host.
+        host: String,
+    },
     /// An address without a port, or such.
     #[error("{option} {value}: that is no address and port, as in 10.0.0.7:18080")]
     Address {

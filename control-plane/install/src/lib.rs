@@ -14,6 +14,7 @@ mod merge;
 mod pieces;
 mod routes;
 mod settings;
+mod sni;
 
 pub use error::InstallError;
 pub use routes::{RouteSettings, envoy_gateway, istio};

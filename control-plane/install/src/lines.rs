@@ -28,6 +28,25 @@ impl<'a> Lines<'a> {
             .find(|at| self.0.get(*at).is_some_and(|line| is_content(line) && indentation(line) == width && says(line)))
     }
 
+    /// The lines of an item of a list, of which these are the lines.
+    pub(crate) fn item(&self, range: Range<usize>, place: usize) -> Option<Range<usize>> {
+        let width = self.indentation_in(range.clone())?;
+        let begins = |at: &usize| {
+            self.0.get(*at).is_some_and(|line| {
+                is_content(line) && indentation(line) == width && line.trim_start().starts_with("- ")
+            })
+        };
+        let end = range.end;
+        let mut beginnings = range.filter(begins).skip(place);
+        let begin = beginnings.next()?;
+        Some(begin..beginnings.next().unwrap_or(end))
+    }
+
+    /// The line of a key of an item, unless it stands behind the item's dash.
+    pub(crate) fn find_in_item(&self, item: Range<usize>, key: &str) -> Option<usize> {
+        self.find(item.start + 1..item.end, key)
+    }
+
     /// The lines below a key, without what follows its last content.
     pub(crate) fn below(&self, key: usize) -> Range<usize> {
         let width = self.0.get(key).map_or(0, |line| indentation(line));

@@ -6,6 +6,7 @@ use crate::error::InstallError;
 use crate::lines::{Insertion, Lines, inserted};
 use crate::pieces;
 use crate::settings::{EnvoySettings, Form};
+use crate::sni;
 
 const STATIC: &str = "static_resources";
 const DYNAMIC: &str = "dynamic_resources";
@@ -29,8 +30,13 @@ pub(crate) fn merge(text: &str, settings: &EnvoySettings) -> Result<Merged, Inst
 
     adding.node(&before, settings);
     adding.dynamic(settings)?;
-    for list in ["listeners", "clusters"] {
-        adding.items(list, settings)?;
+    adding.items("clusters", settings)?;
+    match &settings.listener {
+        Some(name) if settings.form == Form::Sni => {
+            adding.chain(sni::listener(&before, name, settings)?, name, settings)?;
+            notes.extend(sni::notes(&before, name));
+        }
+        _ => adding.items("listeners", settings)?,
     }
     if settings.form == Form::InternalListener {
         adding.extension(&before)?;
@@ -43,7 +49,10 @@ pub(crate) fn merge(text: &str, settings: &EnvoySettings) -> Result<Merged, Inst
     }
     let insertions = adding.insertions;
     let text = inserted(text, &insertions);
-    let after = parsed(&text)?;
+    let mut after = parsed(&text)?;
+    if let Some(name) = settings.listener.as_ref().filter(|_| settings.form == Form::Sni) {
+        sni::take_out(&mut after, name);
+    }
     if let Some(path) = lost(&before, &after, "") {
         return Err(InstallError::Changed(path));
     }
@@ -125,7 +134,7 @@ fn believing_listeners(bootstrap: &Value) -> Vec<&str> {
     found
 }
 
-fn items(list: &Value) -> &[Value] {
+pub(crate) fn items(list: &Value) -> &[Value] {
     list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -182,6 +191,20 @@ impl Adding<'_> {
                 self.insertions.push(Insertion { at: outer + 1, lines });
             }
         }
+        Ok(())
+    }
+
+    /// Puts Weir's filter chain before those of the listener at this place of the list.
+    fn chain(&mut self, place: usize, name: &str, settings: &EnvoySettings) -> Result<(), InstallError> {
+        let missing = || InstallError::NoListener(name.to_owned());
+        let outer = self.lines.find(self.all(), STATIC).ok_or_else(|| InstallError::Inline(STATIC.to_owned()))?;
+        let list = self.lines.find(self.lines.below(outer), "listeners").ok_or_else(missing)?;
+        self.block(list, "static_resources.listeners")?;
+        let listener = self.lines.item(self.lines.below(list), place).ok_or_else(missing)?;
+        let key = self.lines.find_in_item(listener, "filter_chains").ok_or_else(missing)?;
+        let width = self.block(key, &format!("{name}.filter_chains"))?.ok_or_else(missing)?;
+        let lines = pieces::chain(width, settings)?;
+        self.insertions.push(Insertion { at: key + 1, lines });
         Ok(())
     }
 

@@ -68,6 +68,43 @@ pub(crate) fn below(path: [&str; 2], width: usize, settings: &EnvoySettings) -> 
     Ok(indented(&borrowed, width))
 }
 
+/// The filter chain for hosts by SNI, as an item of a listener's `filter_chains`, with this indentation. The listener is the operator's, so
+/// the connection manager sees clients as it would on a port of its own.
+pub(crate) fn chain(width: usize, settings: &EnvoySettings) -> Result<Vec<String>, InstallError> {
+    let filled = filled(settings)?;
+    let lines = Lines::of(&filled);
+    let mut range = 0..lines.0.len();
+    for key in ["static_resources", "listeners"] {
+        range = lines.find(range, key).map_or(0..0, |at| lines.below(at));
+    }
+    let listener = lines.0.get(range).unwrap_or_default();
+    let filters = listener.iter().skip_while(|line| line.trim_start() != "- filters:").skip(1);
+    let filters: Vec<&str> = filters.copied().collect();
+    let hosts: Vec<String> = settings.sni.iter().map(|host| format!("{host:?}")).collect();
+    let file = |path: &Option<String>| path.clone().unwrap_or_default();
+    let head = format!(
+        "\
+- name: weir
+  filter_chain_match: {{ server_names: [{}] }}
+  transport_socket:
+    name: envoy.transport_sockets.tls
+    typed_config:
+      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+      common_tls_context:
+        alpn_protocols: [h2, http/1.1]
+        tls_certificates: [{{ certificate_chain: {{ filename: {:?} }}, private_key: {{ filename: {:?} }} }}]
+  filters:
+",
+        hosts.join(", "),
+        file(&settings.certificate),
+        file(&settings.private_key),
+    );
+    let mut made: Vec<String> = head.lines().map(str::to_owned).collect();
+    made.extend(indented(&filters, 2));
+    let borrowed: Vec<&str> = made.iter().map(String::as_str).collect();
+    Ok(indented(&borrowed, width))
+}
+
 /// Of the listener: it has no address, and whoever leads to it has seen the client.
 fn internal(line: &str) -> Vec<String> {
     let content = line.trim_start();

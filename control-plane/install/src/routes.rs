@@ -108,7 +108,7 @@ fn checked(settings: &RouteSettings) -> Result<&RouteSettings, InstallError> {
 }
 
 /// As Kubernetes and DNS have them.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     !name.is_empty() && name.len() <= 253 && name.chars().all(plain)
 }

@@ -10,6 +10,8 @@ pub enum Form {
     InternalListener,
     /// On an address and port of its own.
     OwnPort,
+    /// In a listener of the Envoy's, as a filter chain of its own for hosts that clients ask for by SNI (`--sni`).
+    Sni,
 }
 
 /// What to print.
@@ -24,6 +26,18 @@ pub struct EnvoySettings {
     /// How Weir gets into it.
     #[arg(long, value_enum, default_value_t = Form::InternalListener, requires = "bootstrap")]
     pub form: Form,
+    /// With `--form sni`: the host that clients ask for. Can be repeated.
+    #[arg(long, required_if_eq("form", "sni"))]
+    pub sni: Vec<String>,
+    /// With `--form sni`: the listener, by its name. It must look for SNI already (`envoy.filters.listener.tls_inspector`).
+    #[arg(long, required_if_eq("form", "sni"))]
+    pub listener: Option<String>,
+    /// With `--form sni`: the hosts' certificate with its chain, in PEM, on Envoy's machine.
+    #[arg(long, required_if_eq("form", "sni"))]
+    pub certificate: Option<String>,
+    /// With `--form sni`: its private key.
+    #[arg(long, required_if_eq("form", "sni"))]
+    pub private_key: Option<String>,
     /// The control plane, as Envoy reaches its port for Envoys: `host:port`.
     #[arg(long, default_value = "127.0.0.1:18082")]
     pub control_plane: String,

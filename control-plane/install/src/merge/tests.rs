@@ -160,3 +160,60 @@ fn what_is_lost_is_noticed() {
     assert_eq!(lost(&before, &value(r#"{"a": [1, 2, 3], "b": {"c": 1}}"#), ""), Some("a[0]".to_owned()));
     assert_eq!(lost(&before, &value(r#"{"a": [1, 2], "b": {}}"#), ""), Some("b.c".to_owned()));
 }
+
+const BY_NAME: &str = r#"static_resources:
+  listeners:
+  - name: other
+    filter_chains: []
+  - name: edge   # Theirs.
+    listener_filters:
+    - name: envoy.filters.listener.tls_inspector
+    filter_chains:
+    - filter_chain_match: { server_names: [shop.example] }
+      filters: []
+"#;
+
+fn by_name(bootstrap: &str, listener: &str, host: &str) -> Result<Merged, InstallError> {
+    let file = ["--certificate", "/c.pem", "--private-key", "/k.pem"];
+    let more = [&["--form", "sni", "--listener", listener, "--sni", host], &file[..]].concat();
+    merge(bootstrap, &settings(&more))
+}
+
+#[test]
+fn a_host_by_sni_is_a_chain_of_its_own_in_the_operators_listener() {
+    let value = parsed(&by_name(BY_NAME, "edge", "llm.example").unwrap().text).unwrap();
+    let listeners = value[STATIC]["listeners"].as_array().unwrap();
+    let names: Vec<_> = listeners.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["other", "edge"]);
+    let chains = listeners[1]["filter_chains"].as_array().unwrap();
+    assert_eq!(chains.len(), 2);
+    assert_eq!(chains[0]["filter_chain_match"]["server_names"], serde_json::json!(["llm.example"]));
+    let tls = &chains[0]["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificates"][0];
+    assert_eq!(tls["certificate_chain"]["filename"], "/c.pem");
+    let manager = &chains[0]["filters"][0]["typed_config"];
+    assert_eq!((&manager["stat_prefix"], &manager["use_remote_address"]), (&"weir".into(), &true.into()));
+}
+
+#[test]
+fn a_listener_that_cannot_take_a_chain_by_sni_is_told() {
+    let check = |bootstrap: &str, listener: &str, host: &str, told: &str| {
+        let refused = by_name(bootstrap, listener, host).map(|merged| merged.text).unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    };
+    check(BY_NAME, "nowhere", "llm.example", "no listener called `nowhere`");
+    check(BY_NAME, "other", "llm.example", "does not look for SNI");
+    check(BY_NAME, "edge", "shop.example", "a filter chain for shop.example already");
+    check(BY_NAME, "edge", "a b", "that is no name");
+    let inline = BY_NAME.replace(
+        "    filter_chains:\n    - filter_chain_match: { server_names: [shop.example] }\n      filters: []",
+        "    filter_chains: [{}]",
+    );
+    check(&inline, "edge", "llm.example", "written in braces");
+}
+
+#[test]
+fn what_a_listener_holds_of_a_body_is_told() {
+    let noted = |bootstrap: &str| by_name(bootstrap, "edge", "llm.example").unwrap().notes.join(" ").contains("413");
+    assert!(noted(BY_NAME));
+    assert!(!noted(&BY_NAME.replace("  # Theirs.", "\n    per_connection_buffer_limit_bytes: 67108864")));
+}
