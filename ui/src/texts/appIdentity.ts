@@ -15,6 +15,10 @@ export const appIdentity = {
     keysFrom: { url: "Fetched from an address", given: "Given here" },
     jwksUrl: "Address of the keys (JWKS)",
     jwksUrlHelp: "Envoy fetches and keeps them. http:// only inside your own network.",
+    keysReadAt: (when: string) =>
+      `Its keys were read ${when}. Envoy remembers the tokens that it has verified by them, until one is gone.`,
+    keysFailure: (why: string) => `Weir cannot read its keys (${why}), so Envoy verifies each token at each request.`,
+    keysUnread: "Its keys were not read yet.",
     jwks: "Keys (JWKS)",
     jwksHelp: 'As JSON: {"keys": […]}',
     jwksWrong: "This is not JSON.",

@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useWatch } from "react-hook-form";
 import { z } from "zod";
+import { serverNow } from "../../api/client";
 import { useIdentity } from "../../api/identity";
 import { type Item, type Resources, useList } from "../../api/resources";
 import { LinkButton } from "../../design/Button";
@@ -9,10 +10,12 @@ import { DataTable } from "../../design/DataTable";
 import { SelectField, TextAreaField, TextField } from "../../design/Fields";
 import { FilterBar, NameFilter, TenantFilter } from "../../design/FilterBar";
 import { useFilters } from "../../design/filters";
+import { ago } from "../../design/format";
 import { ItemOf, ListPage } from "../../design/ListPage";
 import { OwnerField } from "../../design/OwnerField";
 import { Page } from "../../design/Page";
 import { ResourceForm } from "../../design/ResourceForm";
+import { Notice } from "../../design/States";
 import { toast } from "../../design/Toasts";
 import { newIdentityRuleOf, paths } from "../../paths";
 import { texts } from "../../texts";
@@ -125,11 +128,19 @@ export function TokenIssuerPage() {
             </>
           }
         >
+          <KeysRead issuer={issuer} />
           <IssuerForm key={issuer.id} issuer={issuer} />
         </Page>
       )}
     </ItemOf>
   );
+}
+
+/** Whether the control plane can read the keys, by which it notices that one is gone. */
+function KeysRead({ issuer: { jwks_url, keys_failure, keys_read_at } }: { issuer: Issuer }) {
+  if (jwks_url === null) return null;
+  if (keys_failure) return <Notice tone="warn">{words.keysFailure(keys_failure)}</Notice>;
+  return <Notice>{keys_read_at ? words.keysReadAt(ago(keys_read_at, serverNow())) : words.keysUnread}</Notice>;
 }
 
 function IssuerForm({ issuer }: { issuer?: Issuer }) {
