@@ -97,7 +97,7 @@ test("a provider is asked before it is stored, and an API that fails in between 
   await page.getByLabel("Base URL").fill("http://127.0.0.1:9");
   await page.getByLabel("Credential").fill("secret");
   await page.getByRole("button", { name: "Check the connection" }).click();
-  await page.getByText("It does not answer as it should").waitFor();
+  await page.getByText("Nobody takes the connection", { exact: true }).waitFor();
   await page.getByLabel("Base URL").fill(base_url);
   await page.getByRole("button", { name: "Check the connection" }).click();
   await page.getByText(/^It answers, in/).waitFor();
