@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -84,6 +85,23 @@ def test_a_refusal_says_whose_budget_it_is_and_that_waiting_does_not_help(world)
     assert "API key" in refused.json()["error"]["message"]
     unbounded = http.post(path_of("openai"), json=ask("openai", "m"))
     check_error("openai", unbounded, 400, "cost_not_bounded")
+
+
+def test_who_asks_is_told_what_is_left_of_a_budget(world):
+    upstream = world.upstream("openai")
+    world.model("m", world.member(upstream, price=PLAIN))
+    key = world.key()
+    limit(world, key, "cost_microusd", 5_000_000, window={"kind": "calendar", "period": "year"})
+    http = world.http(key)
+    http.headers["content-type"] = "application/json"
+    silent, told_of_it = (http.post(path_of("openai"), content=BODY, headers=asks) for asks in [{}, {"prefer": "weir-budget"}])
+    assert not [name for name in silent.headers if name.startswith("x-weir-budget")]
+    assert told_of_it.headers["x-weir-budget-limit"] == "5.000000" and told_of_it.headers["x-weir-budget-unit"] == "USD"
+    left = Decimal(told_of_it.headers["x-weir-budget-remaining"])
+    # The first one has been paid for, or its worst case is still reserved.
+    assert 5 * 10**12 - 2 * WORST <= left * 10**12 <= 5 * 10**12 - WORST, left
+    assert told_of_it.headers["x-weir-budget-reset"].endswith("s")
+    assert all(name != "prefer" for request in upstream.received() for name, _ in request.headers)
 
 
 MINUTE = {"kind": "calendar", "period": "minute"}

@@ -99,6 +99,7 @@ fn rate_limit(limit: Limit, keeps_limits: bool) -> wire::RateLimit {
         each_model,
         name: limit.name,
         subject: limit.subject,
+        told_to_callers: limit.is_told,
     }
 }
 

@@ -49,6 +49,7 @@ WITH key AS (
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('id', held.id, 'generation', held.generation, 'name', held.name, 'member', of_key.member, 'subject', of_key.subject,
             'model', of_key.model, 'each_model', of_key.each_model, 'unit', held.unit, 'window', held.time_window,
+            'told', held.tenant_id IS NOT NULL OR held.subject_kind IN ('tenant', 'department', 'user', 'service_account', 'api_key'),
             'amount', limit_amount(held.id, of_key.member, held.amount, now()), 'action', held.action, 'fall_over_pool_id', held.fall_over_pool_id,
             'time_zone', CASE WHEN held.tenant_id IS NULL THEN 'UTC' ELSE tenant.time_zone END) ORDER BY held.id, of_key.member) AS limits
         FROM limits_of(key.tenant_id, coalesce(key.department_id, person.department_id, machine.department_id), key.user_id,

@@ -57,6 +57,7 @@ pub(crate) struct HeldLimit {
     action: LimitAction,
     fall_over_pool_id: Option<Uuid>,
     time_zone: String,
+    told: bool,
 }
 
 impl HeldLimit {
@@ -94,6 +95,7 @@ impl HeldLimit {
             },
             name: self.name,
             subject: self.subject,
+            is_told: self.told,
             ..Limit::new(counter, unit(self.unit), window, amount)
         }
     }

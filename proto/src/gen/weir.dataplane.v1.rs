@@ -332,6 +332,9 @@ pub struct RateLimit {
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag = "14")]
     pub subject: ::prost::alloc::string::String,
+    /// Callers may be told what is left of it: it counts requests of no other tenant.
+    #[prost(bool, tag = "15")]
+    pub told_to_callers: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LimitPeriod {

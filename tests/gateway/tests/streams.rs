@@ -102,13 +102,18 @@ fn credential() -> ResolveCredentialResponse {
 }
 
 fn grants(message: &[u8]) -> AcquireQuotaResponse {
+    grants_of(message, 2)
+}
+
+/// So many units to each demand.
+fn grants_of(message: &[u8], units: u64) -> AcquireQuotaResponse {
     let asked = AcquireQuotaRequest::decode(message).expect("a request is a message");
     let grants = asked.demands.into_iter().map(|demand| QuotaGrant {
         counter: demand.counter,
         window_start_unix_s: demand.window_start_unix_s,
-        granted: 2,
+        granted: units,
         remaining: 0,
-        limit: 2,
+        limit: units,
         ask_again_ms: 0,
     });
     AcquireQuotaResponse { grants: grants.collect() }
@@ -135,6 +140,50 @@ fn a_request_waits_for_its_callouts_whenever_they_are_answered() {
             assert_eq!(sent["messages"][0]["content"], "Hello");
         }
     }
+}
+
+/// The preference is the gateway's alone, and a stream's head tells as much as an answer's.
+#[test]
+fn a_budget_is_told_to_who_asks_for_it_and_no_provider_hears_of_that() {
+    for (prefer, is_stream) in [(false, false), (true, false), (true, true)] {
+        let mut controlled = controlled(if is_stream {
+            stream(vec![chunk(r#"{"content":"hello"}"#), b"data: [DONE]\n\n".to_vec()], End::Alone)
+        } else {
+            whole()
+        });
+        controlled.envoy.callouts = Box::new(|call| match call.method.as_str() {
+            "ResolveCredential" => Some(Ok(with_a_budget().encode_to_vec())),
+            "AcquireQuota" => Some(Ok(grants_of(&call.message, 1_000_000).encode_to_vec())),
+            _ => Some(Err(12)),
+        });
+        let body = ask("openai", "m", json!({"max_tokens": 5, "stream": is_stream})).to_string();
+        let request = Request::post("/v1/chat/completions", body).header("authorization", "Bearer weir_1");
+        let received = controlled.envoy.send(&if prefer { request.header("prefer", "weir-budget") } else { request });
+        assert_eq!(received.status(), 200, "{}", received.text());
+        assert_eq!(received.header("x-weir-budget-limit"), prefer.then_some("0.000001"), "{is_stream}");
+        assert_eq!(received.header("x-weir-budget-remaining").is_some(), prefer, "{is_stream}");
+        let provider = controlled.provider.borrow();
+        assert!(provider.received[0].headers.iter().all(|(name, _)| name != "prefer"));
+    }
+}
+
+fn with_a_budget() -> ResolveCredentialResponse {
+    let mut answer = credential();
+    let budget = RateLimit {
+        counter: "limit/b".into(),
+        limit: 1_000_000,
+        unit: "cost_picousd".into(),
+        is_endless: true,
+        told_to_callers: true,
+        ..RateLimit::default()
+    };
+    if let Some(principal) = &mut answer.principal {
+        principal.rate_limits.push(budget);
+    }
+    if let Some(model) = answer.catalog.iter_mut().flat_map(|catalog| &mut catalog.models).next() {
+        (model.dearest_input_picousd, model.dearest_output_picousd) = (Some(1), Some(1));
+    }
+    answer
 }
 
 #[test]

@@ -235,7 +235,8 @@ fn read_limit(limit: dataplane::RateLimit) -> Result<Limit, MalformedAnswer> {
         (false, model) => LimitedModels::One(model),
     };
     let (counter, name, subject) = (limit.counter, limit.name, limit.subject);
-    Ok(Limit { counter, unit, window, amount: limit.limit, action, models, name, subject })
+    let (amount, is_told) = (limit.limit, limit.told_to_callers);
+    Ok(Limit { counter, unit, window, amount, action, models, name, subject, is_told })
 }
 
 /// Reads the profile that holds for a principal. What cannot be kept whole is refused: a caller whose guardrails are not

@@ -19,6 +19,8 @@ pub struct Limit {
     pub name: String,
     /// See `name`.
     pub subject: String,
+    /// Whether callers may be told what is left of it: it counts requests of no other tenant.
+    pub is_told: bool,
 }
 
 impl Limit {
@@ -33,6 +35,7 @@ impl Limit {
             models: LimitedModels::All,
             name: String::new(),
             subject: String::new(),
+            is_told: true,
         }
     }
 

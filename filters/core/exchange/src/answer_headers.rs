@@ -2,6 +2,7 @@ use weir_config::names::REQUEST_ID_HEADER;
 use weir_host::{Headers, Micros};
 
 use crate::Exchange;
+use crate::rate_limit::dollars;
 
 /// Response header that tells what guardrails found, for example `CREDIT_CARD:redact=1`. A stream's headers leave before its text is
 /// read: there it tells about the request alone.
@@ -46,6 +47,9 @@ impl Exchange {
         if let Some(token_limit) = &self.request().token_limit {
             headers.extend(token_limit.token_headers(now));
         }
+        if let Some(budget) = &self.request().budget {
+            headers.extend(budget.headers(now));
+        }
         // What would have been done is for whoever tries a rule, not for those whom it will hold back.
         let acted: Vec<_> = self.findings_in_words().into_iter().filter(|words| !words.contains(":would_")).collect();
         if !acted.is_empty() {
@@ -57,31 +61,5 @@ impl Exchange {
     /// What guardrails found, as records tell it: with what rules in shadow would have done.
     pub fn findings_in_words(&self) -> Vec<String> {
         self.findings.iter().map(|(finding, action, count)| format!("{finding}:{action}={count}")).collect()
-    }
-}
-
-/// Pico-dollars as dollars, exactly: with six decimals, or as many as it takes.
-fn dollars(picousd: u64) -> String {
-    let microusd = picousd / 1_000_000;
-    let rest = format!("{:06}", picousd % 1_000_000);
-    format!("{}.{:06}{}", microusd / 1_000_000, microusd % 1_000_000, rest.trim_end_matches('0'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::dollars;
-
-    #[test]
-    fn costs_are_exact_decimals() {
-        for (picousd, expect) in [
-            (0, "0.000000"),
-            (123_000_000, "0.000123"),
-            (12_345_678_000_000, "12.345678"),
-            (60_000, "0.00000006"),
-            (1, "0.000000000001"),
-            (1_000_000_000_000_000_001, "1000000.000000000001"),
-        ] {
-            assert_eq!(dollars(picousd), expect);
-        }
     }
 }

@@ -42,7 +42,7 @@ pub use attempt_budget::AttemptBudget;
 pub use bodies::{Bodies, HeldBody};
 pub use finding_key::{FindingDigest, FindingKey};
 pub use principal::{Catalog, CatalogModel, DearestPrices, NamedProfile, Principal, WayIn};
-pub use rate_limit::{RateLimitStatus, duration};
+pub use rate_limit::{BudgetStatus, RateLimitStatus, duration};
 pub use request::{Body, Request};
 pub use table::{ExchangeTable, Shared, WeakShared};
 pub use usage::{Said, Settlement, TokenSource, Usage};

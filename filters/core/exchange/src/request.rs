@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_host::Micros;
 use weir_llm::{Operation, RequestHead};
 
-use crate::{AnswerFilter, AttemptBudget, Catalog, Principal, RateLimitStatus, WayIn};
+use crate::{AnswerFilter, AttemptBudget, BudgetStatus, Catalog, Principal, RateLimitStatus, WayIn};
 
 /// What a client asks for, and what holds for it. The filters of the listener find that out one after the other; once an attempt has
 /// begun nothing of it changes.
@@ -30,6 +30,8 @@ pub struct Request {
     pub rate_limit: Option<RateLimitStatus>,
     /// The same of limits of tokens.
     pub token_limit: Option<RateLimitStatus>,
+    /// The same of budgets; `None` also where the caller did not ask for it.
+    pub budget: Option<BudgetStatus>,
     /// What checks the answer where it arrives, in this order.
     pub answer_filters: Vec<Rc<dyn AnswerFilter>>,
     /// Who must have room for a further attempt; `None`: nobody.
@@ -67,6 +69,7 @@ impl Request {
             pool_id: None,
             rate_limit: None,
             token_limit: None,
+            budget: None,
             answer_filters: Vec::new(),
             attempt_budget: None,
         }

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use weir_config::names::POOL_HEADER;
-use weir_config::{FailMode, QuotaConfig, Unit};
+use weir_config::{FailMode, Limit, QuotaConfig, Unit};
 use weir_exchange::{Party, Principal, Shared, Step};
 use weir_host::{Base, CallError, CallId, Flow, Host, Level, Message, StreamFilter};
 use weir_llm::error::ClientError;
@@ -13,6 +13,10 @@ use crate::leases::Failure;
 use crate::own;
 use crate::refusal::Refusal;
 use crate::reservation::Reservation;
+
+/// Preference (RFC 7240) of a client that wants to be told what is left of its budgets. Headers of Weir's own names never get here:
+/// the listener removes them.
+const PREFERENCE: &str = "weir-budget";
 
 /// Requests refused by a limit.
 const REFUSED: &str = "weir_quota_refused";
@@ -46,6 +50,7 @@ impl QuotaPlugin {
             reservation: Reservation::default(),
             waits: false,
             admitted: false,
+            asks_for_budget: false,
             own: None,
         }
     }
@@ -68,6 +73,8 @@ pub struct QuotaStream {
     /// It lacks units, and will be woken.
     waits: bool,
     admitted: bool,
+    /// The client wants to know what is left of its budgets, and may.
+    asks_for_budget: bool,
     /// The question of a caller about themselves, if that is what was asked.
     own: Option<CallId>,
 }
@@ -99,6 +106,7 @@ impl StreamFilter for QuotaStream {
         if !operation.has_body() || principal.limits.is_empty() {
             return self.admit();
         }
+        self.asks_for_budget = asks_for_budget(host, &principal);
         self.reserve(host, &principal)
     }
 
@@ -247,6 +255,10 @@ impl QuotaStream {
         if requests.is_some() || tokens.is_some() {
             self.shared.prepare(|request| (request.rate_limit, request.token_limit) = (requests, tokens));
         }
+        let budget = self.reservation.budget().filter(|_| self.asks_for_budget);
+        if budget.is_some() {
+            self.shared.prepare(|request| request.budget = budget);
+        }
         if let Some(further) = further {
             self.shared.prepare(|request| request.attempt_budget = Some(Rc::new(further)));
         }
@@ -299,4 +311,13 @@ impl QuotaStream {
             }
         }
     }
+}
+
+/// Whether a request says so with [`PREFERENCE`], and its key may ask for limits.
+fn asks_for_budget(host: &dyn Host, principal: &Principal) -> bool {
+    let is_told = |limit: &Rc<Limit>| limit.unit == Unit::Money && limit.is_told;
+    let prefers = |value: String| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(PREFERENCE));
+    principal.limits.iter().any(is_told)
+        && principal.may_ask(own::LIMITS_OPERATION)
+        && host.header_text(Message::Request, "prefer").is_some_and(prefers)
 }

@@ -8,6 +8,9 @@ use weir_llm::error::ClientError;
 use weir_llm::{Kind, query_of};
 use weir_proto::dataplane::{OwnAbout, ReadOwnRequest, ReadOwnResponse};
 
+/// What the operation is called that asks how much of limits is left: who may not ask it is not told in headers either.
+pub(crate) const LIMITS_OPERATION: &str = "rate_limit";
+
 /// Bytes of a query that are passed on.
 const LONGEST_QUERY: usize = 1024;
 

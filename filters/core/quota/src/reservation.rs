@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use weir_config::{Limit, LimitAction, Period, Unit};
-use weir_exchange::{Exchange, Principal, RateLimitStatus};
+use weir_exchange::{BudgetStatus, Exchange, Principal, RateLimitStatus};
 use weir_host::{Base, Micros};
 
 use crate::Leases;
@@ -211,6 +211,17 @@ impl Reservation {
             part.is_reserved() && counts && units.contains(&part.limit.unit)
         };
         self.parts.iter().filter(counts).min_by_key(|part| part.remaining())
+    }
+
+    /// Of the budgets that it counts against and of which callers may be told, what is left of the one that will be reached first.
+    pub(crate) fn budget(&self) -> Option<BudgetStatus> {
+        let is_told = |part: &&Part| {
+            let limit = &part.limit;
+            part.is_reserved() && limit.unit == Unit::Money && limit.action != LimitAction::Warn && limit.is_told
+        };
+        let part = self.parts.iter().filter(is_told).min_by_key(|part| part.remaining())?;
+        let RateLimitStatus { limit, remaining, window_end } = part.status();
+        Some(BudgetStatus { limit, remaining, window_end: part.period.ends().then_some(window_end) })
     }
 }
 

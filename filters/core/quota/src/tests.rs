@@ -14,6 +14,7 @@ use weir_proto::dataplane::{AcquireQuotaRequest, AcquireQuotaResponse, QuotaGran
 
 use crate::{Leases, QuotaPlugin, QuotaStream};
 
+mod budgets;
 mod limits;
 mod own;
 
@@ -58,6 +59,8 @@ struct Worker {
     leases: Rc<Leases>,
     streams: u32,
     limits: Vec<Limit>,
+    /// What the key may be used for; `None`: all.
+    allowed_operations: Option<Vec<String>>,
 }
 
 struct Request {
@@ -81,6 +84,7 @@ impl Worker {
             leases: Rc::new(Leases::new("envoy".into(), 1)),
             streams: 0,
             limits: limits.iter().map(limit).collect(),
+            allowed_operations: None,
         }
     }
 

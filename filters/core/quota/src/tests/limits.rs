@@ -15,23 +15,23 @@ use weir_proto::dataplane::{AcquireQuotaRequest, SettleQuotaRequest};
 use super::{Ledger, Request, SECOND, SharedData, Worker, reply};
 use crate::counter;
 
-const BODY: &str = r#"{"model":"gpt","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
-const LENGTH: u64 = BODY.len() as u64;
+pub(super) const BODY: &str = r#"{"model":"gpt","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
+pub(super) const LENGTH: u64 = BODY.len() as u64;
 
-fn worker(limits: Vec<Limit>) -> (Worker, Ledger) {
+pub(super) fn worker(limits: Vec<Limit>) -> (Worker, Ledger) {
     let mut worker = Worker::new(&[], 100, "closed", &SharedData::default());
     let known = limits.iter().map(|limit| (limit.counter.clone(), limit.amount)).collect();
     worker.limits = limits;
     (worker, Ledger { limits: known, ..Ledger::default() })
 }
 
-fn always(unit: Unit, amount: u64) -> Limit {
+pub(super) fn always(unit: Unit, amount: u64) -> Limit {
     Limit { name: "l".into(), subject: "tenant".into(), ..Limit::new("limit/l", unit, Window::Always, amount) }
 }
 
 impl Worker {
     /// A request with a body, after the ledger has answered.
-    fn send(&mut self, body: &str, ledger: &mut Ledger) -> Request {
+    pub(super) fn send(&mut self, body: &str, ledger: &mut Ledger) -> Request {
         let prices = DearestPrices { input: 2, output: 10, request: 0 };
         self.send_to("/v1/chat/completions", Some(prices), body, ledger)
     }
@@ -42,8 +42,12 @@ impl Worker {
         let mut exchange = Exchange::new(Uuid::from_u128(1), self.host.now);
         let request = exchange.prepare().expect("no attempt was made");
         request.operation = Some(operation);
-        request.principal =
-            Some(Rc::new(Principal { tenant_id: "acme".into(), limits: self.held(), ..Principal::default() }));
+        request.principal = Some(Rc::new(Principal {
+            tenant_id: "acme".into(),
+            limits: self.held(),
+            allowed_operations: self.allowed_operations.clone(),
+            ..Principal::default()
+        }));
         let model = CatalogModel {
             name: "gpt".into(),
             pool_id: "pool".into(),
@@ -194,14 +198,9 @@ fn what_cannot_be_bounded_is_refused_unless_the_limit_only_warns() {
 #[test]
 fn a_client_is_told_whose_limit_it_is_and_when_it_resets() {
     let of = |unit, window| Limit {
-        counter: "limit/l".into(),
-        unit,
-        window,
-        amount: 0,
-        action: LimitAction::Refuse,
-        models: LimitedModels::All,
         name: "spring".into(),
         subject: "department Research".into(),
+        ..Limit::new("limit/l", unit, window, 0)
     };
     let day = Window::Calendar { name: "day".into(), periods: [Period { start_s: 0, end_s: 86_400 }].into() };
     let check = |limit: Limit, code, says: &str, retry_after: Option<&str>, should_retry: Option<&str>| {
