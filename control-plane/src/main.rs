@@ -219,7 +219,9 @@ async fn main() -> anyhow::Result<ExitCode> {
             for missing in weir_support::support(&settings).await? {
                 writeln!(std::io::stderr(), "not in it: {missing}")?;
             }
-            writeln!(out, "{}", settings.output.display())?;
+            if settings.output != Path::new("-") {
+                writeln!(out, "{}", settings.output.display())?;
+            }
         }
         Command::Install(what) => {
             let printed = match what {

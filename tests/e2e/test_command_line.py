@@ -1,6 +1,7 @@
 """What `weir` tells an operator on the command line, beside a control plane that serves."""
 
 import base64
+import io
 import json
 import re
 import secrets
@@ -166,6 +167,10 @@ def test_a_support_bundle_tells_much_and_no_secret(weir, run, world, system, adm
     found = [(name, file) for name, text in secret.items() for file, content in files.items() if text in content]
     assert found == []
     refused(weir("support", *options, WEIR_TOKEN=token), "cannot be written")
+    # A container that can write no file gives it to whoever asks.
+    given = weir("support", "--output", "-", *options[2:], "--envoy", "http://127.0.0.1:1", WEIR_TOKEN=token)
+    with tarfile.open(fileobj=io.BytesIO(given.out.encode())) as bundle:
+        assert {one.name for one in bundle.getmembers()} == set(files)
 
 
 def test_a_backup_that_is_restored_serves_the_same_keys_with_the_same_credentials_and_prices(weir, run, world, system, database, tmp_path):

@@ -10,7 +10,7 @@ mod archive;
 mod redact;
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,7 +45,8 @@ const ENVOY: [(&str, &str); 8] = [
 /// What is asked, and where it goes.
 #[derive(Args, Debug, Clone)]
 pub struct SupportSettings {
-    /// The file that is written, a tar archive that only its owner can read. It must not be there.
+    /// The file that is written, a tar archive that only its owner can read. It must not be there. `-`: standard output, for containers
+    /// that can write no file.
     #[arg(long, default_value = "weir-support.tar")]
     pub output: PathBuf,
     /// The origin of the admin API.
@@ -87,11 +88,9 @@ pub async fn support(settings: &SupportSettings) -> Result<Vec<String>, SupportE
     let unwritable = |source| SupportError::Output { path: settings.output.clone(), source };
     let http = Client::builder().timeout(ANSWER).redirect(reqwest::redirect::Policy::none()).build();
     let http = http.map_err(SupportError::Client)?;
-    // What stands on a disk can be read by others.
-    let file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&settings.output).map_err(unwritable)?;
+    let out = output(&settings.output).map_err(unwritable)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut bundle = Bundle { archive: Archive::new(file, now), missing: Vec::new() };
+    let mut bundle = Bundle { archive: Archive::new(out, now), missing: Vec::new() };
 
     let version = format!("weir {}\ntaken at {now} (seconds since 1970)\n", env!("CARGO_PKG_VERSION"));
     bundle.add("version.txt", Ok(version)).map_err(unwritable)?;
@@ -119,9 +118,18 @@ pub async fn support(settings: &SupportSettings) -> Result<Vec<String>, SupportE
     bundle.finished().map_err(unwritable)
 }
 
+/// Where the archive goes.
+fn output(path: &Path) -> std::io::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    // What stands on a disk can be read by others.
+    Ok(Box::new(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?))
+}
+
 /// What is written, and what is not.
 struct Bundle {
-    archive: Archive<File>,
+    archive: Archive<Box<dyn Write>>,
     missing: Vec<String>,
 }
 
