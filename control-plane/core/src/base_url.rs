@@ -38,6 +38,15 @@ impl BaseUrl {
         (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
     }
 
+    /// Host and port, without the scheme's own, as clients write it (RFC 9110, 4.2.3).
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+
     /// What stands before the operations' paths: the path as it is written where it has a version in it, as every documented base
     /// URL of an API that has one does, and otherwise that path and `/v1`.
     pub fn base_path(&self) -> String {

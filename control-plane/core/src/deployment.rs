@@ -46,6 +46,9 @@ impl Provider {
 
     /// The header in which it wants its credential, and what stands before it there.
     pub fn credential_header(&self) -> (&str, &str) {
+        if self.key_pair().is_some() {
+            return ("authorization", "");
+        }
         if let Some(authentication) = &self.authentication {
             return (&authentication.header, &authentication.prefix);
         }

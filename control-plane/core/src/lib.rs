@@ -38,6 +38,7 @@ pub mod secret;
 pub mod service_account;
 pub mod service_token;
 pub mod sign_in;
+pub mod signing;
 pub mod sketch;
 pub mod snapshot;
 pub mod tenant;

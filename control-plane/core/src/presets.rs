@@ -15,13 +15,15 @@ pub struct Preset {
     pub schema: &'static str,
     /// Further schemas that it speaks.
     pub also_speaks: &'static [&'static str],
-    /// Hosts at which a provider is of this kind without saying so.
+    /// Hosts at which a provider is of this kind without saying so; a `*` stands for any text.
     pub hosts: &'static [&'static str],
     /// The header in which it wants the credential, and what stands before it there; `None`: as its schema says.
     pub authentication: Option<(&'static str, &'static str)>,
     /// What stands before the model's name in the path of each request, where that has no version: `/deployments/`. `None`: the model is no
     /// part of the path, or its schema says where.
     pub before_model: Option<&'static str>,
+    /// As which service its requests are signed where its credential is a pair of keys ([`crate::signing`]); `None`: they never are.
+    pub signs_as: Option<&'static str>,
     /// What the query of each request must have: `api-version`.
     pub query: Option<&'static str>,
     /// What it takes, where that differs from its schema.
@@ -35,6 +37,7 @@ const UNREMARKABLE: Preset = Preset {
     hosts: &[],
     authentication: None,
     before_model: None,
+    signs_as: None,
     query: None,
     capabilities: NONE,
 };
@@ -74,11 +77,13 @@ pub const PRESETS: [Preset; 24] = [
         query: Some("api-version"),
         ..UNREMARKABLE
     },
-    // docs.aws.amazon.com/bedrock, "Converse", "Amazon Bedrock API keys": base URL https://bedrock-runtime.REGION.amazonaws.com, the key as a
-    // bearer. It keeps no conversations, and hears nothing of models of chat.
+    // docs.aws.amazon.com/bedrock, "Converse", "Amazon Bedrock API keys": base URL https://bedrock-runtime.REGION.amazonaws.com, the
+    // key as a bearer, or a pair of keys with which each request is signed. It keeps no conversations, and hears nothing of models of chat.
     Preset {
         name: "bedrock",
         schema: "bedrock_converse",
+        hosts: &["bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"],
+        signs_as: Some("bedrock"),
         capabilities: CapabilityOverrides {
             parallel_tool_calls: Some(false),
             audio: Some(false),
@@ -354,7 +359,7 @@ impl Preset {
 
     /// That of a vendor's own host.
     pub fn of_host(host: &str) -> Option<&'static Self> {
-        PRESETS.iter().find(|preset| preset.hosts.contains(&host))
+        PRESETS.iter().find(|preset| preset.hosts.iter().any(|pattern| fits(pattern, host)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod price;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::field::{FieldError, Fields};
 use crate::permission::Permission;
 use crate::presets::{PRESETS, Preset};
 use crate::schemas::Capabilities;
+use crate::signing::{KeyPair, region_of};
 use crate::snapshot::BaseUrl;
 use crate::ways_in::WaysIn;
 
@@ -128,6 +130,21 @@ impl ProviderSettings {
             "must be a query such as api-version=2025-04-01, without a question mark",
         );
         fields.finish().map(|()| self)
+    }
+
+    /// Refuses a credential that the provider could not be asked with: a pair of keys signs for a region, which the host tells.
+    pub fn check_credential(&self, credential: &SecretString) -> Result<(), Vec<FieldError>> {
+        let host = self.base_url.parse::<BaseUrl>().map(|url| url.host).unwrap_or_default();
+        let named = self.preset.as_deref().and_then(Preset::named);
+        let signs = named.or_else(|| Preset::of_host(&host)).is_some_and(|kind| kind.signs_as.is_some());
+        let mut fields = Fields::default();
+        let can_sign = !signs || KeyPair::read(credential).is_none() || region_of(&host).is_some();
+        fields.require(
+            can_sign,
+            "base_url",
+            "must name the region, such as eu-central-1, for which a pair of keys signs",
+        );
+        fields.finish()
     }
 
     /// Refuses an owner and base URL that this actor may not bring together: what a tenant's own admin names must lie

@@ -9,6 +9,7 @@ mod pool;
 mod route;
 mod scalar;
 mod secret;
+mod signing;
 mod token;
 
 pub use local_reply::local_replies_yaml;
@@ -133,9 +134,9 @@ pub(crate) fn fragment(owner: Owner, policy: &Policy, settings: &Settings) -> Fr
         fragment.insert(ResourceType::VirtualHost, name, Resource::new(host));
     }
     for provider in &policy.providers {
-        if let Some(credential) = &provider.credential {
+        if let Some(credential) = provider.shown_credential() {
             let name = secret_of_provider(provider.id);
-            let body = secret::credential(&name, credential);
+            let body = secret::credential(&name, &credential);
             fragment.insert(ResourceType::Secret, name, Resource::new(body));
         }
     }

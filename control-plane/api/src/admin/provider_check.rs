@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::{Extension, Json};
+use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use weir_core::actor::{Sees, Target};
 use weir_core::json::{Strict, read};
 use weir_core::permission::Permission;
 use weir_core::routing::{ProviderSettings, check_credential};
-use weir_core::snapshot::Provider;
+use weir_core::snapshot::{BaseUrl, Provider};
 use weir_store::StoreError;
 
 use crate::ApiState;
@@ -166,10 +167,14 @@ async fn run(
         path_and_query.push('?');
         path_and_query.push_str(&provider.query);
     }
+    let mut url = provider.base_url.clone();
+    if let Some((host, path)) = provider.models_elsewhere() {
+        (url.host, path_and_query) = (host, path.to_owned());
+    }
     let question = Question {
-        url: &provider.base_url,
+        url: &url,
+        headers: headers(provider, &url, &path_and_query)?,
         path_and_query,
-        headers: headers(provider)?,
         may_be_inside,
         authorities: state.upstream_ca_file.as_deref(),
         form: None,
@@ -183,7 +188,7 @@ async fn run(
 }
 
 /// The provider's own headers, as an attempt has them.
-fn headers(provider: &Provider) -> Result<HeaderMap, Problem> {
+fn headers(provider: &Provider, url: &BaseUrl, path: &str) -> Result<HeaderMap, Problem> {
     let unusable = |_| Problem::field(Code::InvalidFields, "credential", "cannot be sent in a header");
     let mut headers = HeaderMap::new();
     headers.insert("accept", HeaderValue::from_static("application/json"));
@@ -191,7 +196,16 @@ fn headers(provider: &Provider) -> Result<HeaderMap, Problem> {
     if let Some((name, value)) = provider.schema.version_header() {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if let Some(credential) = &provider.credential {
+    if provider.key_pair().is_some() {
+        let field = |reason| Problem::field(Code::InvalidFields, "credential", reason);
+        let signer =
+            provider.signer().ok_or_else(|| field("is a pair of keys, and base_url does not name the region"))?;
+        for (name, value) in signer.sign_get(&url.authority(), path, Utc::now()) {
+            let mut value = HeaderValue::try_from(value.expose_secret()).map_err(|_| unusable(()))?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    } else if let Some(credential) = &provider.credential {
         let (name, prefix) = provider.credential_header();
         let value = format!("{prefix}{}", credential.expose_secret());
         let mut value = HeaderValue::try_from(value).map_err(|_| unusable(()))?;
@@ -250,12 +264,14 @@ fn judge_answer(answer: &Answer) -> (&'static str, String, Vec<String>) {
     }
 }
 
-/// The names in a list of models, `{"data": [{"id"}]}` in every schema; Ollama and others put them below `models`.
+/// The names in a list of models, `{"data": [{"id"}]}` in every schema; Ollama and others put them below `models`, Amazon below
+/// `modelSummaries`.
 fn models(body: &[u8]) -> Option<Vec<String>> {
     let document: Value = serde_json::from_slice(body).ok()?;
-    let list = document.get("data").or_else(|| document.get("models")).unwrap_or(&document).as_array()?;
+    let list = ["data", "models", "modelSummaries"].iter().find_map(|name| document.get(name));
+    let list = list.unwrap_or(&document).as_array()?;
     let name = |model: &Value| {
-        let name = model.get("id").or_else(|| model.get("name")).and_then(Value::as_str)?;
+        let name = ["id", "name", "modelId"].iter().find_map(|name| model.get(name)).and_then(Value::as_str)?;
         Some(name.chars().take(200).collect())
     };
     Some(list.iter().filter_map(name).take(MOST_MODELS).collect())
@@ -297,6 +313,7 @@ mod tests {
         check(r#"{"object":"list","data":[{"id":"a"},{"id":"b"},{"x":1}]}"#, Some(&["a", "b"]));
         check(r#"{"models":[{"name":"a"}]}"#, Some(&["a"]));
         check(r#"[{"id":"a"}]"#, Some(&["a"]));
+        check(r#"{"modelSummaries":[{"modelId":"a"}]}"#, Some(&["a"]));
         check(r#"{"data":[]}"#, Some(&[]));
         for none in ["", "<html>", "{}", r#"{"data":{}}"#, r#"{"error":"no"}"#, "7"] {
             check(none, None);

@@ -72,6 +72,9 @@ impl Kind for Provider {
                 "must be given again when base_url leads to another server: the stored one was meant for the old";
             return Err(vec![FieldError::new("credential", reason)]);
         }
+        if let SecretChange::Set(credential) = checking.secret {
+            settings.check_credential(credential)?;
+        }
         Ok(write(&settings))
     }
 

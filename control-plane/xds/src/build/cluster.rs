@@ -261,7 +261,7 @@ fn describe(member: &Member, provider: &Provider, settings: &Settings) -> Deploy
         provider_name: provider.name.clone(),
         schema: provider.schema.name().to_owned(),
         also_speaks: provider.also_speaks(),
-        authority: authority(&provider.base_url),
+        authority: provider.base_url.authority(),
         scheme: if provider.base_url.tls { "https" } else { "http" }.to_owned(),
         base_path: provider.path_of(member),
         query: provider.query.clone(),
@@ -281,15 +281,6 @@ fn describe(member: &Member, provider: &Provider, settings: &Settings) -> Deploy
 
 fn next_price((from, price): &(DateTime<Utc>, Price)) -> NextPrice {
     NextPrice { from_us: u64::try_from(from.timestamp_micros()).unwrap_or(0), price: Rc::new(price.clone()) }
-}
-
-/// Without the scheme's own port, as clients write it (RFC 9110, 4.2.3).
-fn authority(url: &BaseUrl) -> String {
-    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-    match (url.tls, url.port) {
-        (true, 443) | (false, 80) => host,
-        (_, port) => format!("{host}:{port}"),
-    }
 }
 
 /// The certificate must be for this host: with the client's own host name in `:authority`, nothing else would check it.

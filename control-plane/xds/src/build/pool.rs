@@ -27,7 +27,9 @@ use weir_core::snapshot::{Pool, Provider};
 
 use super::cluster::{self, CONNECT_TIMEOUT_MS, circuit_breakers, credential_slot, http_options, http1};
 use super::scalar::{milliseconds, number};
-use super::{BUFFER_LIMIT_BYTES, Settings, cluster_of_deployment, cluster_of_pool, members, secret_of_provider};
+use super::{
+    BUFFER_LIMIT_BYTES, Settings, cluster_of_deployment, cluster_of_pool, members, secret_of_provider, signing,
+};
 
 /// The clusters of a pool, by their names. The only member of a pool is its cluster; several have one each, and one before them.
 pub(super) fn clusters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>, settings: &Settings) -> Vec<(String, Any)> {
@@ -75,7 +77,7 @@ fn composite(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>, filters: Vec<Ht
 }
 
 /// Credentials into their slots, the plugin that moves the right one into place, and then every slot is dropped: not even
-/// a dead VM can leak one.
+/// a dead VM can leak one. What is signed is signed last, as it will be sent.
 fn upstream_filters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Vec<HttpFilter> {
     let mut filters: Vec<HttpFilter> = members(pool, providers)
         .filter(|(_, provider)| provider.credential.is_some())
@@ -95,6 +97,7 @@ fn upstream_filters(pool: &Pool, providers: &BTreeMap<Uuid, &Provider>) -> Vec<H
             ..Default::default()
         }),
     ));
+    filters.extend(signing::signers(members(pool, providers).map(|(_, provider)| provider)));
     filters.push(typed("envoy.filters.http.upstream_codec", pack_any(UpstreamCodec {})));
     filters
 }
