@@ -18,8 +18,8 @@ const AT_A_TIME: u8 = 20;
 /// How long one of them may take, so that nobody's makes the others wait.
 const LONGEST: Duration = Duration::from_secs(10);
 const WHAT: &str = "its keys";
-/// What makes a key another one: RFC 7638, 3.2, and what Envoy finds it by.
-const PARTS: [&str; 8] = ["kid", "alg", "kty", "crv", "n", "e", "x", "y"];
+/// What makes a key another one: RFC 7638, 3.2, and what Envoy finds it by, or reads instead.
+const PARTS: [&str; 10] = ["kid", "alg", "kty", "crv", "n", "e", "x", "y", "k", "x5c"];
 
 /// Reads keys for as long as it is not dropped. `authorities`: whom to trust for `https`, in PEM, as Envoys do; `None`: the web's.
 pub async fn watch_issuer_keys(store: Store, authorities: Option<PathBuf>) {
@@ -35,6 +35,9 @@ pub async fn watch_issuer_keys(store: Store, authorities: Option<PathBuf>) {
 }
 
 async fn read_due(store: &Store, authorities: Option<&Path>) -> Result<(), StoreError> {
+    for issuer in store.issuers_unread(AT_A_TIME).await? {
+        store.note_issuer_keys(&issuer, Err("its keys were not read in time")).await?;
+    }
     let due = store.issuers_to_read(AT_A_TIME).await?;
     let read = due.iter().map(async |issuer| {
         let asked = tokio::time::timeout(LONGEST, digests(store, issuer, authorities)).await;
@@ -60,7 +63,7 @@ async fn digests(store: &Store, issuer: &IssuerToRead, authorities: Option<&Path
 
 /// SHA-256 of a key's parts, in hexadecimal.
 fn digest(key: &Value) -> String {
-    let parts = PARTS.map(|part| key.get(part).and_then(Value::as_str).unwrap_or_default());
+    let parts = PARTS.map(|part| key.get(part).map(Value::to_string).unwrap_or_default());
     hex(&sha256(&parts.join("\0")))
 }
 
@@ -79,7 +82,7 @@ mod tests {
             digest(&other)
         };
         assert_eq!(with("use", "enc"), digest(&key));
-        for part in ["kid", "n", "e", "alg"] {
+        for part in ["kid", "n", "e", "alg", "k", "x5c"] {
             assert_ne!(with(part, "other"), digest(&key), "{part}");
         }
     }

@@ -98,7 +98,7 @@ impl Known {
 }
 
 impl Store {
-    /// Issuers whose keys are to be read now, at most `most`. No other control plane is given the same ones.
+    /// Issuers whose keys are to be read now, at most `most`, and no owner's but a quarter of them. No other control plane is given the same ones.
     pub async fn issuers_to_read(&self, most: u8) -> Result<Vec<IssuerToRead>, StoreError> {
         self.unless_away()?;
         sqlx::query(
@@ -112,11 +112,30 @@ impl Store {
             "UPDATE token_issuer_keys keys SET next_at = now() + make_interval(secs => least(issuer.keys_kept_seconds, $2))
              FROM token_issuers issuer
              WHERE issuer.id = keys.token_issuer_id AND issuer.jwks_url IS NOT NULL AND keys.token_issuer_id IN (
-                 SELECT token_issuer_id FROM token_issuer_keys WHERE next_at <= now() ORDER BY next_at LIMIT $1
-                 FOR UPDATE SKIP LOCKED)
+                 SELECT due.token_issuer_id FROM token_issuer_keys due JOIN (
+                     SELECT waiting.token_issuer_id AS id,
+                         row_number() OVER (PARTITION BY owned.owner_id ORDER BY waiting.next_at) AS place
+                     FROM token_issuer_keys waiting JOIN token_issuers owned ON owned.id = waiting.token_issuer_id
+                     WHERE waiting.next_at <= now()
+                 ) placed ON placed.id = due.token_issuer_id
+                 WHERE placed.place <= ($1 + 3) / 4 AND due.next_at <= now() ORDER BY due.next_at LIMIT $1
+                 FOR UPDATE OF due SKIP LOCKED)
              RETURNING issuer.id, issuer.tenant_id, issuer.jwks_url",
         );
         Ok(due.bind(i16::from(most)).bind(MOST_BETWEEN_S).fetch_all(&self.pool).await?)
+    }
+
+    /// Issuers whose keys were not read for so long that what Envoys remember of their tokens is no longer relied on, at most `most`.
+    pub async fn issuers_unread(&self, most: u8) -> Result<Vec<IssuerToRead>, StoreError> {
+        let unread = sqlx::query_as(
+            "SELECT issuer.id, issuer.tenant_id, issuer.jwks_url
+             FROM token_issuer_keys keys JOIN token_issuers issuer ON issuer.id = keys.token_issuer_id
+             WHERE keys.is_watched AND issuer.jwks_url IS NOT NULL
+                 AND keys.read_at < now() - make_interval(secs => $2 * greatest(least(issuer.keys_kept_seconds, $3), $4))
+             ORDER BY keys.read_at LIMIT $1",
+        );
+        let unread = unread.bind(i16::from(most)).bind(FAILURES).bind(MOST_BETWEEN_S).bind(AGAIN_S);
+        Ok(unread.fetch_all(&self.pool).await?)
     }
 
     /// Notes which keys an issuer serves, by their digests, or why that cannot be known. Envoys are told where that changes what they may

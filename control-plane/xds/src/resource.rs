@@ -109,15 +109,13 @@ pub(crate) struct Fragment {
 /// An issuer of tokens, as Envoy verifies them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verifier {
-    /// Its name in the filter.
-    pub(crate) name: String,
     /// The header that its tokens come in.
     pub(crate) header: String,
-    /// Whether what was verified may be remembered.
-    pub(crate) remembers: bool,
-    /// A filter that knows no other issuer, encoded: filters that are put one behind the other, encoded, are one that knows all of their
-    /// issuers, in this order.
+    /// A filter that knows no other issuer and remembers nothing, encoded: filters that are put one behind the other, encoded, are one that
+    /// knows all of their issuers, in this order.
     pub(crate) encoded: Vec<u8>,
+    /// The same that remembers what was verified, and the issuer's name in it; `None`: it may not.
+    pub(crate) remembering: Option<(String, Vec<u8>)>,
 }
 
 impl Fragment {

@@ -475,7 +475,8 @@ fn tokens_are_verified_by_the_issuers_in_scope_and_never_refused_nor_forwarded()
         names.sort_unstable();
         assert_eq!(names, expect.iter().map(|id| format!("https://{id}.example")).collect::<Vec<_>>());
         for provider in filter.providers.values() {
-            assert!(!provider.forward && provider.require_expiration && provider.jwt_cache_config.is_some());
+            assert!(!provider.forward && provider.require_expiration);
+            assert_eq!(provider.jwt_cache_config.is_some(), expect.len() == 1, "of those that are named");
             assert_eq!(provider.forward_payload_header, names::HEADER_TOKEN_CLAIMS);
             assert_eq!(provider.audiences, ["weir"]);
         }

@@ -84,16 +84,20 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Verifier {
             claim_name: "iss".into(),
             ..Default::default()
         }],
-        jwt_cache_config: memory
-            .map(|_| JwtCacheConfig { jwt_cache_size: REMEMBERED, jwt_max_token_size: LONGEST_REMEMBERED }),
         jwks_source_specifier: Some(keys),
         ..Default::default()
     };
-    // What is remembered ends with the filter's configuration, so it is another one once a key was withdrawn.
-    let name = format!("{}/{}", issuer.id, memory.unwrap_or_default());
-    let providers = HashMap::from([(name.clone(), provider)]);
-    let encoded = JwtAuthentication { providers, ..Default::default() }.encode_to_vec();
-    Verifier { name, header: issuer.header.clone(), remembers: memory.is_some(), encoded }
+    let encoded = |name: String, provider: JwtProvider| {
+        JwtAuthentication { providers: HashMap::from([(name, provider)]), ..Default::default() }.encode_to_vec()
+    };
+    let remembering = memory.map(|withdrawals| {
+        // What is remembered ends with the filter's configuration, so it is another one once a key was withdrawn.
+        let name = format!("{}/{withdrawals}", issuer.id);
+        let cache = JwtCacheConfig { jwt_cache_size: REMEMBERED, jwt_max_token_size: LONGEST_REMEMBERED };
+        let provider = JwtProvider { jwt_cache_config: Some(cache), ..provider.clone() };
+        (name.clone(), encoded(name, provider))
+    });
+    Verifier { header: issuer.header.clone(), encoded: encoded(issuer.id.to_string(), provider), remembering }
 }
 
 /// The filter as it is before there is an issuer: it looks at nothing.
@@ -105,12 +109,24 @@ pub(super) fn nothing() -> JwtAuthentication {
 /// when it is known whose request it is.
 pub(crate) fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>) -> Fragment {
     let verifiers: Vec<&Verifier> = fragments.values().flat_map(|fragment| &fragment.verifiers).collect();
-    let mut value: Vec<u8> = verifiers.iter().flat_map(|verifier| verifier.encoded.iter().copied()).collect();
+    let is_one_header = verifiers.windows(2).all(|two| matches!(two, [one, other] if one.header == other.header));
+    let mut named = Vec::new();
+    let mut value: Vec<u8> = Vec::new();
+    for verifier in &verifiers {
+        match &verifier.remembering {
+            Some((name, encoded)) if is_one_header && named.len() < MOST_NAMED => {
+                named.push(name.clone());
+                value.extend(encoded);
+            }
+            // Whatever becomes of its keys, nobody else's tokens are forgotten for it.
+            _ => value.extend(&verifier.encoded),
+        }
+    }
     if !verifiers.is_empty() {
         let everything = RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".into())), ..Default::default() };
         let rule = RequirementRule {
             r#match: Some(everything),
-            requirement_type: Some(RequirementType::Requires(requirement(&verifiers))),
+            requirement_type: Some(RequirementType::Requires(requirement(named))),
         };
         value.extend(JwtAuthentication { rules: vec![rule], ..Default::default() }.encode_to_vec());
     }
@@ -123,17 +139,14 @@ pub(crate) fn together(fragments: &BTreeMap<Owner, Arc<Fragment>>) -> Fragment {
 
 /// Whatever is shown passes. Envoy remembers only for issuers that a requirement names, and asks those one after the other, whosesoever the
 /// token is. The first whose token is good ends it: with tokens in several headers, the others would be neither looked at nor taken off.
-fn requirement(verifiers: &[&Verifier]) -> JwtRequirement {
+fn requirement(named: Vec<String>) -> JwtRequirement {
     let of = |requirement| JwtRequirement { requires_type: Some(requirement) };
     let any = |requirements| of(RequiresType::RequiresAny(JwtRequirementOrList { requirements }));
     let anything = of(RequiresType::AllowMissingOrFailed(Empty::default()));
-    let is_one_header = verifiers.windows(2).all(|two| matches!(two, [one, other] if one.header == other.header));
-    let named = verifiers.iter().filter(|verifier| verifier.remembers && is_one_header).take(MOST_NAMED);
-    let mut requirements: Vec<_> =
-        named.map(|verifier| of(RequiresType::ProviderName(verifier.name.clone()))).collect();
-    if requirements.is_empty() {
+    if named.is_empty() {
         return anything;
     }
+    let mut requirements: Vec<_> = named.into_iter().map(|name| of(RequiresType::ProviderName(name))).collect();
     // Beside names it would know the issuers that they name alone; in a list of its own, which must have two, it knows all.
     requirements.push(any(vec![of(RequiresType::AllowMissing(Empty::default())), anything]));
     any(requirements)
