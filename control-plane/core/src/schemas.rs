@@ -41,10 +41,8 @@ pub struct CustomRule {
     /// Words or hosts of at most 100 characters, or patterns of at most 1,000. A profile has at most 50,000 of them, 20 patterns, of 1 MiB.
     entries: Vec<String>,
     /// Whether capital letters and small ones are told apart. Default false.
-    #[schema(required = false)]
     case_sensitive: bool,
     /// Of keywords: whether they are found within longer words too. They need three letters then. Default false.
-    #[schema(required = false)]
     parts_of_words: bool,
 }
 

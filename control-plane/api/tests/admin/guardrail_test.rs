@@ -109,7 +109,7 @@ async fn what_administrators_look_for_is_found_and_reaches_the_filters() {
     let app = app().await;
     let platform = app.platform().await;
     let custom = |kind: &str, entries: serde_json::Value| {
-        let custom = json!({"name": format!("our {kind}"), "kind": kind, "entries": entries});
+        let custom = json!({"name": format!("our {kind}"), "kind": kind, "entries": entries, "case_sensitive": false});
         json!({"type": "CUSTOM", "action": "redact", "direction": "both", "custom": custom})
     };
     let many: Vec<_> = (0..20_000).map(|number| format!("competitor {number}")).collect();
@@ -119,7 +119,9 @@ async fn what_administrators_look_for_is_found_and_reaches_the_filters() {
         custom("patterns", json!([r"\bEMP-\d{4}\b"])),
     ]);
     let made = platform.post("guardrails/profiles", json!({"name": "own", "rules": rules})).await.expect(201).json;
-    assert_eq!(made["rules"], rules);
+    let mut told = rules;
+    told.as_array_mut().unwrap().iter_mut().for_each(|rule| rule["custom"]["parts_of_words"] = json!(false));
+    assert_eq!(made["rules"], told, "with what it says by default");
     let text = "Competitor 19999 at https://evil.example by EMP-1234";
     let trial = json!({"text": text, "profile": "own", "direction": "input"});
     let outcome = platform.post("guardrails/test", trial).await.expect(200).json;

@@ -30,10 +30,10 @@ pub struct CustomRule {
     /// Words, hosts or patterns.
     pub entries: Entries,
     /// Whether capital letters and small ones are told apart. Default false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub case_sensitive: bool,
     /// Of keywords: whether they are found within longer words too. Default false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub parts_of_words: bool,
 }
 

@@ -2969,7 +2969,7 @@ export interface components {
         /** @description What an administrator looks for. */
         CustomRule: {
             /** @description Whether capital letters and small ones are told apart. Default false. */
-            case_sensitive?: boolean;
+            case_sensitive: boolean;
             /** @description Words or hosts of at most 100 characters, or patterns of at most 1,000. A profile has at most 50,000 of them, 20 patterns, of 1 MiB. */
             entries: string[];
             /** @description What the entries are. */
@@ -2977,7 +2977,7 @@ export interface components {
             /** @description For people: 1 to 100 characters. */
             name: string;
             /** @description Of keywords: whether they are found within longer words too. They need three letters then. Default false. */
-            parts_of_words?: boolean;
+            parts_of_words: boolean;
         };
         /** @description What a deletion answers. */
         Deleted: {

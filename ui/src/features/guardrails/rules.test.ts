@@ -11,13 +11,13 @@ it("gives back the rules that it was given", () => {
       type: "CUSTOM",
       action: "block",
       direction: "both",
-      custom: { name: "a", kind: "keywords", entries: ["b c", "d"] },
+      custom: { name: "a", kind: "keywords", entries: ["b c", "d"], case_sensitive: false, parts_of_words: true },
     },
     {
       type: "CUSTOM",
       action: "block",
       direction: "both",
-      custom: { name: "a", kind: "patterns", entries: ["x{1,2}"], case_sensitive: true },
+      custom: { name: "a", kind: "patterns", entries: ["x{1,2}"], case_sensitive: true, parts_of_words: false },
     },
   ] satisfies Parameters<typeof toRuleValues>[0][])
     expect(toRule(toRuleValues(rule))).toEqual(rule);

@@ -94,8 +94,8 @@ function toCustom(values: RuleValues): Schemas["CustomRule"] {
     name: values.custom_name.trim(),
     kind: values.custom_kind,
     entries: entriesOf(values.custom_entries),
-    ...(values.case_sensitive ? { case_sensitive: true } : {}),
-    ...(values.parts_of_words ? { parts_of_words: true } : {}),
+    case_sensitive: values.case_sensitive,
+    parts_of_words: values.parts_of_words,
   };
 }
 
