@@ -89,7 +89,9 @@ test("a rule in shadow only tells, and what is redacted keeps its end", async ()
     assert.ok((await tooWide(page)) <= 0);
   });
   const { rules, uninspectable } = await machine.get(`guardrails/profiles/${id}`);
-  assert.deepEqual(rules[2].custom, { name: "Code names", kind: "keywords", entries: ["bluebird", "red kite"] });
+  const entries = ["bluebird", "red kite"];
+  const custom = { name: "Code names", kind: "keywords", entries, case_sensitive: false, parts_of_words: false };
+  assert.deepEqual(rules[2].custom, custom);
   assert.equal(uninspectable, "refuse");
   assert.deepEqual(
     rules.map(({ type, form, mode, threshold }) => [type, form?.kind, form?.keep_last, mode, threshold]),
