@@ -28,8 +28,15 @@ impl Complaints {
     }
 }
 
-/// As much of a text as is kept.
+/// Fields of a configuration that Envoy may quote whose values are secrets. No others are sent in one.
+const SECRETS: [&str; 2] = ["secret_access_key", "session_token"];
+
+/// As much of a text as is kept: nothing of a secret, nor what follows.
 pub(crate) fn shortened(mut text: String) -> String {
+    if let Some(at) = SECRETS.iter().filter_map(|field| text.find(field)).min() {
+        text.truncate(at);
+        text.push_str("(what follows is not shown)");
+    }
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
     }
@@ -55,5 +62,14 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         assert_eq!(shortened("é".repeat(5000)), "é".repeat(2000));
         assert_eq!(shortened("short".into()), "short");
+    }
+
+    #[test]
+    fn a_secret_that_an_envoy_quotes_is_cut_off() {
+        for field in ["secret_access_key", "session_token"] {
+            let quoted = format!("refused: access_key_id: \"AKIA\" {field}: \"wJalr\" region: \"eu\"");
+            let expect = "refused: access_key_id: \"AKIA\" (what follows is not shown)";
+            assert_eq!(shortened(quoted), expect, "{field}");
+        }
     }
 }
