@@ -144,7 +144,8 @@ pub const PRESETS: [Preset; 24] = [
         },
         ..UNREMARKABLE
     },
-    // docs.fireworks.ai, "OpenAI compatibility": base URL https://api.fireworks.ai/inference/v1, `max_tokens`, pictures by model.
+    // Base URL https://api.fireworks.ai/inference/v1 (strandsagents.com, "FireworksAI"). What it cannot do was not looked up: the cautious
+    // choice, which a provider's own settings overrule.
     Preset {
         name: "fireworks",
         hosts: &["api.fireworks.ai"],
@@ -224,7 +225,8 @@ pub const PRESETS: [Preset; 24] = [
         },
         ..UNREMARKABLE
     },
-    // platform.moonshot.ai, "Chat": `max_tokens`; `response_format` is `text` or `json_object`; up to five texts that end an answer.
+    // platform.kimi.ai, "Single-turn Chat": base URL https://api.moonshot.ai/v1. What it cannot do was not looked up: the cautious choice,
+    // which a provider's own settings overrule.
     Preset {
         name: "moonshot",
         hosts: &["api.moonshot.ai", "api.moonshot.cn"],
@@ -274,7 +276,8 @@ pub const PRESETS: [Preset; 24] = [
         },
         ..UNREMARKABLE
     },
-    // docs.sglang.ai, "OpenAI APIs - Completions": as vLLM; conversations are not kept.
+    // docs.sglang.io, "OpenAI-Compatible APIs". What it cannot do was not looked up: taken to be as with vLLM, but that conversations are not
+    // kept, which a provider's own settings overrule.
     Preset {
         name: "sglang",
         capabilities: CapabilityOverrides {
